@@ -1,0 +1,191 @@
+//! The command line: each command and flag defined once; help, man page and completions follow from it.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Compares the live and the shadow output of a data pipeline, account by account, and says which differences a release was supposed to
+/// make and which it was not.
+#[derive(Debug, Parser)]
+#[command(name = "shadowdiff", version, about, long_about = None)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Compare two datasets: writes diff.csv, accounts.csv and summary.json; exit 0 pass, 1 fail, 2 trouble
+    Compare(CompareArgs),
+    /// Bind a spec to its data and show the plan: files, rows, types, comparators, warnings; compares nothing
+    Check(CheckArgs),
+    /// Show a finished result again
+    Report(ReportArgs),
+    /// Print the JSON Schema of the spec, for editors
+    Schema,
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    #[command(flatten)]
+    pub(crate) settings: SettingArgs,
+    /// Replace an older result at the output's place
+    #[arg(long, env = "SHADOWDIFF_OVERWRITE")]
+    pub(crate) overwrite: bool,
+    /// Print the summary as JSON instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    #[command(flatten)]
+    pub(crate) settings: SettingArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// The directory that a comparison wrote
+    pub(crate) result: PathBuf,
+    /// Print the summary as JSON instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What to compare. The command line beats the spec.
+#[derive(Debug, Args)]
+pub(crate) struct SpecArgs {
+    /// The spec, YAML or JSON; without one give --live, --shadow and --key
+    pub(crate) spec: Option<PathBuf>,
+    /// The live dataset: a file, directory, glob or URL; may be repeated
+    #[arg(long, value_name = "PATH")]
+    pub(crate) live: Vec<String>,
+    /// The shadow dataset
+    #[arg(long, value_name = "PATH")]
+    pub(crate) shadow: Vec<String>,
+    /// The account columns, separated by commas
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub(crate) account: Vec<String>,
+    /// The key columns, separated by commas
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub(crate) key: Vec<String>,
+    /// Where the result goes: a directory or URL [default: the spec's `output`, else shadowdiff-out]
+    #[arg(long, short, value_name = "DIR")]
+    pub(crate) output: Option<String>,
+    /// Replace ${NAME} in the spec; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub(crate) set: Vec<(String, String)>,
+}
+
+/// What changes no byte of the result.
+#[derive(Debug, Args)]
+pub(crate) struct SettingArgs {
+    /// Tasks that run at a time [default: the number of cores]
+    #[arg(long, env = "SHADOWDIFF_THREADS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+    /// Memory to use, such as 512MiB or 8GB [default: half of what the machine or container has]
+    #[arg(long, env = "SHADOWDIFF_MEMORY", value_name = "SIZE", value_parser = size)]
+    pub(crate) memory: Option<u64>,
+    /// Into how many shards the rows left after cancelling are divided [default: by the size of the data]
+    #[arg(long, env = "SHADOWDIFF_SHARDS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) shards: Option<u32>,
+    /// Directory for what does not fit the memory [default: the system's temporary directory]
+    #[arg(long, env = "SHADOWDIFF_SCRATCH", value_name = "DIR")]
+    pub(crate) scratch: Option<PathBuf>,
+    /// Optimisations to switch off, separated by commas; the result stays the same
+    #[arg(
+        long,
+        env = "SHADOWDIFF_DISABLE",
+        value_name = "NAMES",
+        value_delimiter = ',',
+        hide_short_help = true
+    )]
+    pub(crate) disable: Vec<Rung>,
+    /// Say nothing but errors
+    #[arg(long, short, env = "SHADOWDIFF_QUIET")]
+    pub(crate) quiet: bool,
+    /// What to log to stderr, such as `info` or `shadowdiff_coordinator=debug`
+    #[arg(long, env = "SHADOWDIFF_LOG", value_name = "FILTER", default_value = "error")]
+    pub(crate) log: String,
+}
+
+/// An optimisation of the scan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Rung {
+    /// Cancel rows that come in the same order on both sides
+    SamePosition,
+    /// Cancel rows that come in nearly the same order on both sides
+    Window,
+}
+
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    if name.is_empty() {
+        Err("the name is empty".into())
+    } else {
+        Ok((name.to_owned(), value.to_owned()))
+    }
+}
+
+/// Bytes, with decimal (kB, MB, GB, TB) or binary (KiB, MiB, GiB, TiB; also K, M, G, T) units.
+fn size(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: f64 = number.parse().map_err(|_| "write a size such as 512MiB or 8GB".to_owned())?;
+    let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kib" => 1 << 10,
+        "m" | "mib" => 1 << 20,
+        "g" | "gib" => 1 << 30,
+        "t" | "tib" => 1 << 40,
+        "kb" => 1_000,
+        "mb" => 1_000_000,
+        "gb" => 1_000_000_000,
+        "tb" => 1_000_000_000_000,
+        other => return Err(format!("unknown unit `{other}`; use MiB, GiB, MB or GB")),
+    };
+    let bytes = number * factor as f64;
+    if (MIN_MEMORY_BYTES as f64..1e18).contains(&bytes) {
+        Ok(bytes as u64)
+    } else {
+        Err("at least 32MiB are needed".into())
+    }
+}
+
+const MIN_MEMORY_BYTES: u64 = 32 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        for (text, bytes) in [
+            ("512MiB", Some(536_870_912)),
+            ("1.5GB", Some(1_500_000_000)),
+            ("2g", Some(2_147_483_648)),
+            ("1", None),
+            ("x", None),
+            ("5 parsecs", None),
+        ] {
+            assert_eq!(size(text).ok(), bytes, "{text}");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! `check`: binds the spec to its data and shows the plan; compares nothing.
+
+use crate::args::CheckArgs;
+use crate::compare::{cut, job};
+use crate::settings::Settings;
+use crate::{say, spec};
+use shadowdiff_common::read::Sources;
+use shadowdiff_common::store::Stores;
+use shadowdiff_coordinator::{Bound, bind};
+use shadowdiff_core::align::Role;
+use shadowdiff_core::error::Result;
+use shadowdiff_core::plan::Plan;
+use shadowdiff_core::side::Side;
+use shadowdiff_worker::Watch;
+use std::fmt::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
+    let found = spec::find(&args.spec)?;
+    let settings = Settings::new(&args.settings)?;
+    let runtime = settings.runtime()?;
+    let text = runtime.block_on(async {
+        let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
+        let cut = cut(&settings, args.settings.shards);
+        let bound = bind(found.parsed.spec, found.parsed.warnings, &found.base, &sources, cut).await?;
+        let head = data(&bound);
+        // SQL is planned here, so that its mistakes show too.
+        let job = job(bound, &settings, &args.settings, sources, Arc::new(Watch::default()))?;
+        Ok(format!("{head}{}{}", columns(&job.plan, &job.comparator_names()), rest(&job.plan)))
+    })?;
+    say(&text)
+}
+
+/// More files than this are counted, not named.
+const SHOWN_FILES: usize = 5;
+
+fn data(bound: &Bound) -> String {
+    let mut out = String::new();
+    for side in Side::BOTH {
+        let pins = &bound.plan.pins[side];
+        let bytes: u64 = pins.iter().map(|p| p.size_bytes).sum();
+        let rows = bound.rows[side].map_or("rows unknown until read".to_owned(), |n| format!("{n} rows"));
+        let _ = writeln!(out, "{side}: {} files, {rows}, {bytes} bytes", pins.len());
+        for pin in pins.iter().take(SHOWN_FILES) {
+            let _ = writeln!(out, "  {}", pin.name);
+        }
+        if pins.len() > SHOWN_FILES {
+            let _ = writeln!(out, "  … and {} more", pins.len() - SHOWN_FILES);
+        }
+    }
+    out
+}
+
+fn columns(plan: &Plan, comparators: &[String]) -> String {
+    let mut out = String::from("\nColumns\n");
+    let width = plan
+        .aligned
+        .columns
+        .iter()
+        .map(|c| c.name.chars().count())
+        .max()
+        .unwrap_or(0)
+        .min(40);
+    for (column, comparator) in plan.aligned.columns.iter().zip(comparators) {
+        let what = match column.role {
+            Role::Key if plan.aligned.account().iter().any(|i| plan.aligned.columns[*i].name == column.name) => "account",
+            Role::Key => "key",
+            Role::Presence => "struct, there or not",
+            Role::Value(_) => comparator.as_str(),
+        };
+        let types = if column.is_mixed() {
+            format!("{} with {}, by value", column.stored.live, column.stored.shadow)
+        } else {
+            column.shown.to_string()
+        };
+        let _ = writeln!(out, "  {:<width$}  {types}  {what}", column.name);
+    }
+    for (side, names) in plan.aligned.only.each() {
+        if !names.is_empty() {
+            let _ = writeln!(out, "  only in {side}: {}", names.join(", "));
+        }
+    }
+    for t in &plan.aligned.types {
+        let _ = writeln!(out, "  types differ: {} is {} in live, {} in shadow", t.column, t.live, t.shadow);
+    }
+    out
+}
+
+fn rest(plan: &Plan) -> String {
+    let mut out = String::new();
+    for (at, rule) in plan.spec.expected.iter().enumerate() {
+        if at == 0 {
+            out.push_str("\nExpected changes\n");
+        }
+        let taken: Vec<&str> = plan
+            .aligned
+            .columns
+            .iter()
+            .filter(|c| rule.columns.iter().any(|p| p.matches(&c.name)))
+            .map(|c| c.name.as_str())
+            .collect();
+        let what = if rule.columns.is_empty() {
+            "whole accounts".to_owned()
+        } else {
+            taken.join(", ")
+        };
+        let _ = writeln!(out, "  {}: {what}", rule.name);
+    }
+    let _ = writeln!(
+        out,
+        "\nPlan: {} scan tasks, {} shards, as of {}",
+        plan.scans.len(),
+        plan.shards,
+        plan.as_of
+    );
+    for warning in &plan.warnings {
+        let _ = writeln!(out, "warning: {warning}");
+    }
+    out
+}

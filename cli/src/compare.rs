@@ -1,0 +1,144 @@
+//! `compare`: coordinator and workers in one process.
+
+use crate::args::{CompareArgs, SettingArgs};
+use crate::settings::Settings;
+use crate::spec::{self, Found};
+use crate::{note, progress, render, say};
+use shadowdiff_common::read::Sources;
+use shadowdiff_common::store::Stores;
+use shadowdiff_coordinator::bind::Cut;
+use shadowdiff_coordinator::{Bound, Phase, Progress, Run, Target, bind, check_target, run as run_job};
+use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::row::Secret;
+use shadowdiff_worker::{Given, Job, LocalWorkers, Watch};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::watch;
+
+pub(crate) fn run(args: &CompareArgs) -> Result<ExitCode> {
+    let found = spec::find(&args.spec)?;
+    let settings = Settings::new(&args.settings)?;
+    let runtime = settings.runtime()?;
+    let outcome = runtime.block_on(compare(args, &settings, found));
+    // What still reads for an interrupted job is not waited for.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Result<ExitCode> {
+    let started = Instant::now();
+    let interrupted = watch_signals();
+    let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
+    let Found { parsed, base, output } = found;
+    let target = check_target(&output, &base, &sources.stores, args.overwrite).await?;
+    let cut = cut(settings, args.settings.shards);
+    let bound = until(interrupted.clone(), bind(parsed.spec, parsed.warnings, &base, &sources, cut)).await?;
+    if !settings.quiet {
+        bound
+            .plan
+            .warnings
+            .iter()
+            .for_each(|warning| note(&format!("shadowdiff: warning: {warning}")));
+    }
+    let all_rows = bound.rows.live.zip(bound.rows.shadow).map(|(live, shadow)| live + shadow);
+    let watch = Arc::new(Watch::default());
+    let job = Arc::new(job(bound, settings, &args.settings, sources, Arc::clone(&watch))?);
+    let workers = LocalWorkers::new(Arc::clone(&job), settings.threads);
+    let (sender, receiver) = watch::channel(Progress {
+        phase: Phase::Scan,
+        done: 0,
+        all: 0,
+    });
+    let bar = tokio::spawn(progress::show(receiver, watch, all_rows, settings.quiet));
+    let run = Run {
+        plan: &job.plan,
+        document: parsed.document,
+        target: target.clone(),
+        overwrite: args.overwrite,
+        part_bytes: job.part_bytes(),
+        planned_in: started.elapsed(),
+        progress: sender,
+        interrupted,
+    };
+    let outcome = run_job(run, &workers).await;
+    let _ = bar.await;
+    let summary = serde_json::to_value(&outcome?.summary).map_err(|e| Error::internal(format!("summary: {e}")))?;
+    let code = ExitCode::from(u8::from(summary["verdict"] != "pass"));
+    if args.json {
+        say(&format!(
+            "{}\n",
+            serde_json::to_string_pretty(&summary).map_err(|e| Error::internal(e.to_string()))?
+        ))?;
+    } else if !settings.quiet {
+        let directory = match &target {
+            Target::Directory(directory) => Some(directory.as_path()),
+            Target::Objects { .. } => None,
+        };
+        say(&render::text(&summary, directory, &output))?;
+    }
+    Ok(code)
+}
+
+/// How the work is cut under these settings. The secret is drawn anew for every job.
+pub(crate) fn cut(settings: &Settings, shards: Option<u32>) -> Cut {
+    // The standard library seeds its hashers from the operating system.
+    let word = || RandomState::new().build_hasher().finish().to_le_bytes();
+    let mut secret = [0; 16];
+    secret[..8].copy_from_slice(&word());
+    secret[8..].copy_from_slice(&word());
+    Cut {
+        threads: settings.threads,
+        shards,
+        shard_bytes: settings.shard_bytes(),
+        secret: Secret(secret),
+        today: spec::today(),
+    }
+}
+
+/// Binds the plan to this process; mistakes in SQL show here.
+pub(crate) fn job(bound: Bound, settings: &Settings, args: &SettingArgs, sources: Sources, watch: Arc<Watch>) -> Result<Job> {
+    let rows = bound.rows.live.unwrap_or(0) + bound.rows.shadow.unwrap_or(0);
+    let row_bytes = if rows == 0 { 256 } else { bound.decoded_bytes / rows };
+    let memory = settings.task_memory();
+    let batch_rows = (memory.task_bytes as u64 / 32 / row_bytes.max(1)).clamp(128, 8192) as usize;
+    let given = Given {
+        datasets: bound.datasets,
+        sources,
+        scratch: settings.scratch(args)?,
+        memory,
+        batch_rows,
+        disabled: settings.disabled,
+        watch,
+        flipped: bound.flipped,
+        rule_accounts: bound.rule_accounts,
+    };
+    Job::new(bound.plan, given)
+}
+
+/// True once the user or the system asks to stop.
+fn watch_signals() -> watch::Receiver<bool> {
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+            return;
+        };
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = terminate.recv() => {}
+        }
+        sender.send_replace(true);
+        // Nobody listening any more is fine.
+        sender.closed().await;
+    });
+    receiver
+}
+
+async fn until<T>(mut interrupted: watch::Receiver<bool>, work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::select! {
+        done = work => done,
+        Ok(_) = interrupted.wait_for(|stop| *stop) => Err(Error::new(shadowdiff_core::error::Kind::Interrupted, "interrupted")),
+    }
+}

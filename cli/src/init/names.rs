@@ -1,0 +1,162 @@
+//! What the name of a column suggests it to be. Only a suggestion: the data decides.
+
+/// What a name sounds like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sound {
+    /// Names a customer.
+    Account,
+    /// Names a group of customers, such as a country.
+    Group,
+    /// Names a thing.
+    Identifier,
+    /// A thing that customers have many of.
+    Thing,
+    /// A day, a kind: tells rows of one thing apart.
+    Dimension,
+    Other,
+    /// An amount, a score, a remark: what a row says, not what it is.
+    Measure,
+    /// What a run writes about itself: when a row was loaded, by which job.
+    Technical,
+}
+
+const ACCOUNTS: [&str; 20] = [
+    "account", "acct", "customer", "cust", "user", "client", "tenant", "organisation", "organization", "org", "merchant", "subscriber", "member",
+    "company", "household", "patient", "workspace", "advertiser", "publisher", "kunde",
+];
+const GROUPS: [&str; 9] = ["country", "region", "market", "shop", "store", "site", "partner", "brand", "branch"];
+const IDENTIFIERS: [&str; 14] = ["id", "key", "code", "no", "nr", "num", "number", "uuid", "guid", "ref", "sku", "iban", "isbn", "pk"];
+/// Ends of words that are written without a separator, such as `countrycode`.
+const IDENTIFIER_ENDS: [&str; 7] = ["id", "key", "code", "number", "uuid", "guid", "no"];
+const NO_IDENTIFIERS: [&str; 12] = ["paid", "unpaid", "prepaid", "valid", "invalid", "void", "grid", "bid", "mid", "avoid", "piano", "turkey"];
+const THINGS: [&str; 28] = [
+    "invoice", "order", "transaction", "ticket", "item", "product", "article", "line", "position", "contract", "policy", "payment", "booking",
+    "device", "event", "session", "document", "metric", "campaign", "project", "asset", "vehicle", "trip", "claim", "loan", "card", "sensor", "row",
+];
+const DIMENSIONS: [&str; 24] = [
+    "date", "day", "week", "month", "quarter", "year", "hour", "period", "type", "kind", "category", "class", "currency", "lang", "language", "locale",
+    "channel", "segment", "slot", "seq", "sequence", "index", "rank", "version",
+];
+const MEASURES: [&str; 30] = [
+    "amount", "price", "total", "sum", "count", "score", "value", "rate", "ratio", "quantity", "qty", "balance", "net", "gross", "tax", "discount",
+    "percent", "share", "avg", "average", "min", "max", "cost", "spend", "revenue", "description", "comment", "note", "notes", "remark",
+];
+const RUNS: [&str; 27] = [
+    "etl", "elt", "dwh", "load", "loaded", "ingest", "ingested", "ingestion", "inserted", "computed", "calculated", "processed", "processing",
+    "generated", "extracted", "exported", "imported", "refreshed", "synced", "materialized", "run", "batch", "job", "dag", "execution", "pipeline",
+    "hostname",
+];
+
+/// The words of a name, in lower case: `loadedAt` and `loaded_at` are both `loaded`, `at`.
+pub(super) fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut before_is_lower = false;
+    for c in name.chars() {
+        let begins = !c.is_alphanumeric() || (c.is_uppercase() && before_is_lower);
+        if begins && words.last().is_some_and(|word| !word.is_empty()) {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut().filter(|_| c.is_alphanumeric()) {
+            word.extend(c.to_lowercase());
+        }
+        before_is_lower = c.is_lowercase() || c.is_numeric();
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// What a name sounds like.
+pub(super) fn sound(name: &str) -> Sound {
+    let words = words(name);
+    let any = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
+    if any(&RUNS) {
+        return Sound::Technical;
+    }
+    if let Some(owner) = owner(&words) {
+        return owner;
+    }
+    let last = words.last().map_or("", String::as_str);
+    if IDENTIFIERS.contains(&last) || joined_end(last).is_some() {
+        return Sound::Identifier;
+    }
+    if any(&MEASURES) {
+        return Sound::Measure;
+    }
+    if THINGS.contains(&last) {
+        return Sound::Thing;
+    }
+    if DIMENSIONS.contains(&last) { Sound::Dimension } else { Sound::Other }
+}
+
+/// Whether a name tells of a moment, such as `loaded_at`.
+pub(super) fn is_moment(name: &str) -> bool {
+    words(name).last().is_some_and(|word| matches!(word.as_str(), "at" | "ts" | "timestamp"))
+}
+
+/// `account`, `account_id`, `countrycode`; not `account_name`.
+fn owner(words: &[String]) -> Option<Sound> {
+    let named = words.iter().rposition(|word| !IDENTIFIERS.contains(&word.as_str()))?;
+    let rest: Vec<&str> = words[..=named].iter().map(|word| joined_end(word).unwrap_or(word.as_str())).collect();
+    if rest.iter().all(|word| ACCOUNTS.contains(word)) {
+        Some(Sound::Account)
+    } else if rest.iter().all(|word| ACCOUNTS.contains(word) || GROUPS.contains(word)) {
+        Some(Sound::Group)
+    } else {
+        None
+    }
+}
+
+/// `country` of `countrycode`.
+fn joined_end(word: &str) -> Option<&str> {
+    if NO_IDENTIFIERS.contains(&word) {
+        return None;
+    }
+    let end = IDENTIFIER_ENDS.iter().find(|end| word.len() > end.len() + 2 && word.ends_with(**end))?;
+    Some(&word[..word.len() - end.len()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_cut_into_words() {
+        for (name, expected) in [
+            ("loaded_at", "loaded at"),
+            ("loadedAt", "loaded at"),
+            ("AccountID", "account id"),
+            ("ETL-Run Id", "etl run id"),
+            ("__x__", "x"),
+            ("*", ""),
+            ("größe", "größe"),
+        ] {
+            assert_eq!(words(name).join(" "), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_sound_like_something() {
+        for (name, expected) in [
+            ("account_id", Sound::Account),
+            ("CustomerNo", Sound::Account),
+            ("userid", Sound::Account),
+            ("countrycode", Sound::Group),
+            ("account_name", Sound::Other),
+            ("geonameid", Sound::Identifier),
+            ("order_id", Sound::Identifier),
+            ("id", Sound::Identifier),
+            ("paid", Sound::Other),
+            ("invoice", Sound::Thing),
+            ("metric", Sound::Thing),
+            ("due_date", Sound::Dimension),
+            ("health_score", Sound::Measure),
+            ("batch_id", Sound::Technical),
+            ("etl_version", Sound::Technical),
+            ("computed_at", Sound::Technical),
+            ("plan", Sound::Other),
+        ] {
+            assert_eq!(sound(name), expected, "{name}");
+        }
+        assert!(is_moment("createdAt") && !is_moment("format"));
+    }
+}

@@ -1,0 +1,313 @@
+//! The exchange: what scan tasks write and compare tasks read, shard by shard.
+//!
+//! ```text
+//! object = blocks, index      one object an attempt, written once
+//! block  = an Arrow IPC stream of one batch of one side and one shard, with a CRC-32 in the index
+//! index  = (shard, side, rows, place) a block
+//! ```
+//! A block stays in memory while the budget allows, else it lies in a scratch file. What must always hold: rows in = rows out, a side and
+//! a shard each.
+
+use crate::spool::{Scratch, Share, failed, read_checked};
+use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow_ipc::reader::StreamReader;
+use arrow_ipc::writer::StreamWriter;
+use arrow_schema::SchemaRef;
+use arrow_select::concat::concat_batches;
+use arrow_select::take::take;
+use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::side::{Side, Sides};
+use std::fs::File;
+use std::io::Write;
+use std::sync::Arc;
+
+/// Rows and bytes of one side in one shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Size {
+    pub rows: u64,
+    pub bytes: u64,
+}
+
+#[derive(Debug)]
+struct Block {
+    shard: u32,
+    side: Side,
+    rows: usize,
+    bytes: usize,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Memory(RecordBatch),
+    File { offset: u64, length: usize, checksum: u32 },
+}
+
+/// A finished exchange object.
+#[derive(Debug)]
+pub struct Object {
+    blocks: Vec<Block>,
+    file: Option<File>,
+    _shares: Vec<Share>,
+}
+
+impl Object {
+    /// The sizes of each shard.
+    pub fn sizes(&self, shards: u32) -> Vec<Sides<Size>> {
+        let mut sizes = vec![Sides::<Size>::default(); shards as usize];
+        for block in &self.blocks {
+            let size = &mut sizes[block.shard as usize][block.side];
+            size.rows += block.rows as u64;
+            size.bytes += block.bytes as u64;
+        }
+        sizes
+    }
+
+    /// The size of one shard.
+    pub fn size(&self, shard: u32) -> Sides<Size> {
+        let mut size = Sides::<Size>::default();
+        for block in self.blocks.iter().filter(|b| b.shard == shard) {
+            size[block.side].rows += block.rows as u64;
+            size[block.side].bytes += block.bytes as u64;
+        }
+        size
+    }
+
+    /// The blocks of one shard and side, in the order they were written.
+    pub fn batches(&self, shard: u32, side: Side) -> impl Iterator<Item = Result<RecordBatch>> {
+        self.blocks
+            .iter()
+            .filter(move |b| b.shard == shard && b.side == side)
+            .map(|block| self.read(block))
+    }
+
+    fn read(&self, block: &Block) -> Result<RecordBatch> {
+        match &block.place {
+            Place::Memory(batch) => Ok(batch.clone()),
+            Place::File { offset, length, checksum } => {
+                let file = self.file.as_ref().expect("a block in a file has a file");
+                decode(&read_checked(file, *offset, *length, *checksum)?)
+            }
+        }
+    }
+}
+
+fn decode(bytes: &[u8]) -> Result<RecordBatch> {
+    let broken = |e: arrow_schema::ArrowError| Error::internal(format!("exchange: {e}"));
+    let mut reader = StreamReader::try_new(bytes, None).map_err(broken)?;
+    reader
+        .next()
+        .ok_or_else(|| Error::internal("exchange: a block without a batch"))?
+        .map_err(broken)
+}
+
+fn encode(batch: &RecordBatch) -> Result<Vec<u8>> {
+    let broken = |e: arrow_schema::ArrowError| Error::internal(format!("exchange: {e}"));
+    let mut writer = StreamWriter::try_new(Vec::with_capacity(batch.get_array_memory_size()), &batch.schema()).map_err(broken)?;
+    writer.write(batch).map_err(broken)?;
+    writer.into_inner().map_err(broken)
+}
+
+/// Sorts rows into shards.
+#[derive(Debug)]
+pub struct Writer {
+    schemas: Sides<SchemaRef>,
+    shards: u32,
+    scratch: Scratch,
+    /// By shard: what has not become a block yet.
+    pending: Vec<Sides<Vec<RecordBatch>>>,
+    pending_bytes: usize,
+    /// How much may be pending before it is made blocks.
+    buffer_bytes: usize,
+    object: Object,
+    file_length: u64,
+}
+
+impl Writer {
+    pub fn new(schemas: Sides<SchemaRef>, shards: u32, buffer_bytes: usize, scratch: &Scratch) -> Self {
+        let pending = (0..shards).map(|_| Sides::default()).collect();
+        let object = Object {
+            blocks: Vec::new(),
+            file: None,
+            _shares: Vec::new(),
+        };
+        Writer {
+            schemas,
+            shards,
+            scratch: scratch.clone(),
+            pending,
+            pending_bytes: 0,
+            buffer_bytes,
+            object,
+            file_length: 0,
+        }
+    }
+
+    /// Adds rows of one side; `shard_of` says where each goes.
+    pub fn push(&mut self, side: Side, batch: &RecordBatch, shard_of: &[u32]) -> Result<()> {
+        if batch.num_rows() == 0 {
+            return Ok(());
+        }
+        let (order, starts) = counting_sort(shard_of, self.shards);
+        let sorted = if self.shards == 1 {
+            batch.clone()
+        } else {
+            take_rows(batch, &order)?
+        };
+        let bytes = sorted.get_array_memory_size();
+        for shard in 0..self.shards as usize {
+            let (from, to) = (starts[shard], starts[shard + 1]);
+            if from < to {
+                self.pending[shard][side].push(sorted.slice(from, to - from));
+            }
+        }
+        self.pending_bytes += bytes;
+        if self.pending_bytes > self.buffer_bytes {
+            self.flush()
+        } else {
+            Ok(())
+        }
+    }
+
+    pub fn finish(mut self) -> Result<Object> {
+        self.flush()?;
+        Ok(self.object)
+    }
+
+    /// Makes blocks of what is pending: kept as it is while the budget allows, else written out.
+    fn flush(&mut self) -> Result<()> {
+        let share = self.scratch.budget.take(self.pending_bytes);
+        let in_memory = share.is_some();
+        self.object._shares.extend(share);
+        self.pending_bytes = 0;
+        for shard in 0..self.shards {
+            for side in Side::BOTH {
+                let slices = std::mem::take(&mut self.pending[shard as usize][side]);
+                if slices.is_empty() {
+                    continue;
+                }
+                if in_memory {
+                    self.keep(shard, side, slices);
+                } else {
+                    let batch = concat_batches(&self.schemas[side], &slices).map_err(|e| Error::internal(format!("exchange: {e}")))?;
+                    drop(slices);
+                    self.write(shard, side, &batch)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, shard: u32, side: Side, slices: Vec<RecordBatch>) {
+        for batch in slices {
+            let bytes = slice_bytes(&batch);
+            self.object.blocks.push(Block {
+                shard,
+                side,
+                rows: batch.num_rows(),
+                bytes,
+                place: Place::Memory(batch),
+            });
+        }
+    }
+
+    fn write(&mut self, shard: u32, side: Side, batch: &RecordBatch) -> Result<()> {
+        let encoded = encode(batch)?;
+        if self.object.file.is_none() {
+            self.object.file = Some(self.scratch.file()?);
+        }
+        let mut file = self.object.file.as_ref().expect("opened above");
+        file.write_all(&encoded).map_err(|e| failed(&e))?;
+        let place = Place::File {
+            offset: self.file_length,
+            length: encoded.len(),
+            checksum: crc32fast::hash(&encoded),
+        };
+        self.file_length += encoded.len() as u64;
+        self.object.blocks.push(Block {
+            shard,
+            side,
+            rows: batch.num_rows(),
+            bytes: encoded.len(),
+            place,
+        });
+        Ok(())
+    }
+}
+
+/// Row numbers in the order of their shards, and where each shard begins.
+fn counting_sort(shard_of: &[u32], shards: u32) -> (Vec<u32>, Vec<usize>) {
+    let mut starts = vec![0usize; shards as usize + 1];
+    for shard in shard_of {
+        starts[*shard as usize + 1] += 1;
+    }
+    for shard in 0..shards as usize {
+        starts[shard + 1] += starts[shard];
+    }
+    let mut next = starts.clone();
+    let mut order = vec![0u32; shard_of.len()];
+    for (row, shard) in shard_of.iter().enumerate() {
+        order[next[*shard as usize]] = row as u32;
+        next[*shard as usize] += 1;
+    }
+    (order, starts)
+}
+
+/// The rows of a batch in the given order.
+pub fn take_rows(batch: &RecordBatch, rows: &[u32]) -> Result<RecordBatch> {
+    let rows = UInt32Array::from(rows.to_vec());
+    let columns: Result<Vec<ArrayRef>, _> = batch.columns().iter().map(|c| take(c.as_ref(), &rows, None)).collect();
+    let columns = columns.map_err(|e| Error::internal(format!("take: {e}")))?;
+    let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(rows.len()));
+    RecordBatch::try_new_with_options(batch.schema(), columns, &options).map_err(|e| Error::internal(format!("take: {e}")))
+}
+
+/// The bytes that the rows of a slice hold, not those of the buffers below it.
+fn slice_bytes(batch: &RecordBatch) -> usize {
+    batch
+        .columns()
+        .iter()
+        .map(|c| c.to_data().get_slice_memory_size().unwrap_or_else(|_| c.get_array_memory_size()))
+        .sum()
+}
+
+/// One empty batch of a schema.
+pub fn empty(schema: &SchemaRef) -> RecordBatch {
+    RecordBatch::new_empty(Arc::clone(schema))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::Int64Array;
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Int64Type;
+    use arrow_schema::{DataType, Field, Schema};
+
+    #[test]
+    fn rows_come_back_by_shard_and_side_from_memory_and_from_scratch() {
+        let schema: SchemaRef = Arc::new(Schema::new(vec![Field::new("0", DataType::Int64, true)]));
+        for budget in [0, 1 << 20] {
+            let scratch = Scratch::new(budget, None).expect("scratch");
+            let mut writer = Writer::new(Sides::new(schema.clone(), schema.clone()), 3, 64, &scratch);
+            for start in [0i64, 10, 20] {
+                let batch =
+                    RecordBatch::try_new(schema.clone(), vec![Arc::new(Int64Array::from_iter_values(start..start + 10))]).expect("batch");
+                let shard_of: Vec<u32> = (start..start + 10).map(|v| (v % 3) as u32).collect();
+                writer
+                    .push(if start == 10 { Side::Shadow } else { Side::Live }, &batch, &shard_of)
+                    .expect("push");
+            }
+            let object = writer.finish().expect("finish");
+            let read = |shard, side| -> Vec<i64> {
+                object
+                    .batches(shard, side)
+                    .flat_map(|b| b.expect("block").column(0).as_primitive::<Int64Type>().values().to_vec())
+                    .collect()
+            };
+            assert_eq!(read(0, Side::Live), [0, 3, 6, 9, 21, 24, 27], "budget {budget}");
+            assert_eq!(read(1, Side::Shadow), [10, 13, 16, 19]);
+            assert_eq!(object.sizes(3)[2].live.rows, 6);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Reads the datasets of a comparison: which files they are, what columns the files have, and their rows.
+//!
+//! Batches come with the types that the file has; aligning types is not done here. All reading functions block, except
+//! where they are `async`: call them from a thread that is no runtime worker (`spawn_blocking`, or a thread of one's own).
+//! Every read checks the file's pin, and every file is taken as possibly malformed: an error names it, nothing panics.
+
+pub mod arrow_ipc;
+pub mod avro;
+mod checks;
+pub mod csv;
+pub mod dataset;
+pub mod decompress;
+mod encoding;
+pub mod json;
+pub mod parquet;
+pub mod pinned;
+mod raw;
+mod source;
+#[cfg(test)]
+mod testing;
+
+use crate::store::Stores;
+use arrow_array::RecordBatch;
+use arrow_schema::Field;
+pub use dataset::{DataFile, Dataset, Format, list};
+pub use raw::{Raw, RawBatches, json_shape, open_csv_file, open_raw};
+use shadowdiff_core::error::{Error, Result};
+use std::sync::Arc;
+use tokio::runtime::Handle;
+
+/// What a reader needs of its process: the stores, and the runtime that drives their requests.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    pub stores: Arc<Stores>,
+    pub runtime: Handle,
+    pub(crate) int96_units: Arc<parquet::Int96Units>,
+}
+
+impl Sources {
+    pub fn new(stores: Arc<Stores>, runtime: Handle) -> Self {
+        Sources {
+            stores,
+            runtime,
+            int96_units: Arc::default(),
+        }
+    }
+}
+
+/// The columns of one file, and the pieces it can be read in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileSchema {
+    /// In the order of the file; names are unique.
+    pub fields: Vec<Field>,
+    /// Row groups of Parquet, record batches of an Arrow IPC file; empty where a file can only be read as a whole.
+    pub row_groups: Vec<RowGroup>,
+    /// `None` where only reading would tell.
+    pub rows: Option<u64>,
+}
+
+/// A piece of a file that can be read alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowGroup {
+    pub rows: u64,
+    pub compressed_bytes: u64,
+    pub uncompressed_bytes: u64,
+}
+
+/// Which rows of a file to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selection {
+    All,
+    /// Indexes into `FileSchema::row_groups`, read in this order.
+    RowGroups(Vec<usize>),
+}
+
+/// Batches in the order of the file. After an error nothing follows.
+pub type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
+
+/// The schema of one Parquet, Arrow IPC or Avro file, read on the blocking pool.
+pub async fn schema(format: Format, file: &DataFile, sources: &Sources) -> Result<FileSchema> {
+    let (file, sources) = (file.clone(), sources.clone());
+    let runtime = sources.runtime.clone();
+    let read = move || match format {
+        Format::Parquet => parquet::schema(&file, &sources),
+        Format::ArrowIpc => arrow_ipc::schema(&file, &sources),
+        Format::Avro => avro::schema(&file, &sources),
+        Format::Csv | Format::Json => Err(text_has_no_schema(&file)),
+    };
+    runtime
+        .spawn_blocking(read)
+        .await
+        .map_err(|e| Error::internal(format!("reading a schema was dropped: {e}")))?
+}
+
+/// Opens the `selection` of one Parquet, Arrow IPC or Avro file, top-level `columns` only. Names that the file lacks are
+/// passed over; the batches have the columns in the order of the file, and no column at all if none is asked for.
+pub fn open(
+    format: Format,
+    file: &DataFile,
+    selection: &Selection,
+    columns: &[String],
+    batch_rows: usize,
+    sources: &Sources,
+) -> Result<Batches> {
+    match format {
+        Format::Parquet => parquet::open(file, selection, columns, batch_rows, sources),
+        Format::ArrowIpc => arrow_ipc::open(file, selection, columns, batch_rows, sources),
+        Format::Avro => avro::open(file, selection, columns, batch_rows, sources),
+        Format::Csv | Format::Json => Err(text_has_no_schema(file)),
+    }
+}
+
+fn text_has_no_schema(file: &DataFile) -> Error {
+    Error::internal(format!("{}: a text file was given to a reader of binary files", file.name))
+}

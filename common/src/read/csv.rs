@@ -1,0 +1,314 @@
+//! Reads CSV and TSV as text columns: strictly, in batches, with the line of every row.
+//!
+//! An unquoted empty field is NULL, `""` is the empty string; a field that is one of `null_values` is NULL where it is not
+//! quoted. Empty lines at the end of a file are nothing; elsewhere an empty line is a NULL in a file of one column and an
+//! error in any other. How fields and records are told apart: see `record`.
+
+mod record;
+
+use super::decompress::{compression_of, decompress};
+use super::encoding::utf8;
+use super::source::Source;
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
+use arrow_buffer::{NullBufferBuilder, OffsetBuffer};
+use arrow_schema::{DataType, Field as ArrowField, Schema, SchemaRef};
+use record::{Dialect, Field, Scan};
+use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::spec::{CsvOptions, Header};
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::sync::Arc;
+
+/// A batch ends after about this many bytes of text, however few its rows.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// Rows of text, and where they begin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TextBatch {
+    /// Every column is `Utf8` and nullable.
+    pub columns: RecordBatch,
+    /// The physical line, from 1, that each row begins in.
+    pub lines: Vec<u64>,
+}
+
+/// Opens a CSV file and reads its header. `name` is what messages call the file; its end tells the compression where the
+/// options do not, `delimiter_default` (a tab for `.tsv`) the delimiter.
+pub fn open_csv(
+    name: &str,
+    bytes: Box<dyn Read + Send>,
+    options: &CsvOptions,
+    delimiter_default: u8,
+    batch_rows: usize,
+) -> Result<CsvReader> {
+    let dialect = dialect(options, delimiter_default)?;
+    let compression = options.compression.unwrap_or_else(|| compression_of(name));
+    let plain = utf8(name, &options.encoding, decompress(name, compression, bytes)?)?;
+    let mut reader = CsvReader {
+        source: Source::new(name, plain),
+        dialect,
+        null_values: options.null_values.iter().map(|value| value.clone().into_bytes()).collect(),
+        batch_rows: batch_rows.max(1),
+        columns: Vec::new(),
+        schema: Arc::new(Schema::empty()),
+        fields: Vec::new(),
+        blank_lines: 0,
+        done: false,
+    };
+    reader.columns = reader.read_header(&options.header)?;
+    reader.check_names()?;
+    let fields = reader.columns.iter().map(|column| ArrowField::new(column, DataType::Utf8, true));
+    reader.schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    Ok(reader)
+}
+
+fn dialect(options: &CsvOptions, delimiter_default: u8) -> Result<Dialect> {
+    let delimiter = options.delimiter.unwrap_or(delimiter_default);
+    let escape = options.escape.filter(|escape| *escape != options.quote);
+    let special = [Some(delimiter), Some(options.quote), escape];
+    if special
+        .into_iter()
+        .flatten()
+        .any(|byte| !byte.is_ascii() || byte == b'\n' || byte == b'\r')
+    {
+        return Err(Error::spec(
+            "csv: delimiter, quote and escape must be ASCII characters and no line ends",
+        ));
+    }
+    if delimiter == options.quote || Some(delimiter) == escape {
+        return Err(Error::spec("csv: the delimiter must differ from quote and escape"));
+    }
+    Ok(Dialect {
+        delimiter,
+        quote: options.quote,
+        escape,
+    })
+}
+
+/// The batches of one CSV file. After an error nothing follows.
+pub struct CsvReader {
+    source: Source,
+    dialect: Dialect,
+    null_values: BTreeSet<Vec<u8>>,
+    batch_rows: usize,
+    columns: Vec<String>,
+    schema: SchemaRef,
+    /// Of the record at the start of the source's window.
+    fields: Vec<Field>,
+    /// Empty lines just before the source's window, of which it is not yet clear whether they end the file.
+    blank_lines: u64,
+    done: bool,
+}
+
+impl std::fmt::Debug for CsvReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CsvReader")
+            .field("name", &self.source.name())
+            .field("columns", &self.columns)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Iterator for CsvReader {
+    type Item = Result<TextBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        let batch = self.read_batch();
+        self.done = !matches!(batch, Ok(Some(_)));
+        batch.transpose()
+    }
+}
+
+impl CsvReader {
+    /// The names of the columns, in the order of the file.
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    fn read_header(&mut self, header: &Header) -> Result<Vec<String>> {
+        match header {
+            Header::Names(names) => Ok(names.clone()),
+            Header::Absent => match self.scan()? {
+                Scan::Record { .. } => Ok((1..=self.fields.len()).map(|number| format!("column_{number}")).collect()),
+                Scan::Blank { .. } => Err(self.source.wrong("is empty where the first row is expected")),
+                _ => Ok(Vec::new()),
+            },
+            Header::Present => match self.scan()? {
+                Scan::Record { bytes, lines } => {
+                    let names = self.fields.iter().map(|field| self.name_in(field)).collect::<Result<_>>()?;
+                    self.source.take(bytes, lines);
+                    Ok(names)
+                }
+                Scan::Blank { .. } => Err(self.source.wrong("is empty where the header is expected")),
+                _ => Err(Error::input(format!(
+                    "{}: is empty: a CSV file needs a header, or csv: {{header: false}}",
+                    self.source.name()
+                ))),
+            },
+        }
+    }
+
+    fn name_in(&self, field: &Field) -> Result<String> {
+        let mut name = Vec::new();
+        self.dialect.append(field, self.source.window(), &mut name);
+        String::from_utf8(name).map_err(|error| self.source.wrong(not_utf8("the header", error.as_bytes())))
+    }
+
+    fn check_names(&self) -> Result<()> {
+        let mut seen = BTreeSet::new();
+        match self.columns.iter().find(|column| !seen.insert(column.as_str())) {
+            Some(twice) => Err(self
+                .source
+                .wrong_at(1, format!("the header has the column '{twice}' twice: rename one of them"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Scans the record at the start of the window, which grows until it holds all of it. Only `Bad` and `More` are dealt with.
+    fn scan(&mut self) -> Result<Scan> {
+        loop {
+            match self.dialect.scan(self.source.window(), self.source.has_ended(), &mut self.fields) {
+                Scan::More => self.source.more()?,
+                Scan::Bad(why) => return Err(self.source.wrong(why)),
+                scan => return Ok(scan),
+            }
+        }
+    }
+
+    fn read_batch(&mut self) -> Result<Option<TextBatch>> {
+        let mut columns: Vec<TextColumn> = self.columns.iter().map(|_| TextColumn::new()).collect();
+        let (mut lines, mut bytes_read) = (Vec::new(), 0);
+        while lines.len() < self.batch_rows && bytes_read < BATCH_BYTES {
+            match self.scan()? {
+                Scan::Blank { bytes } => {
+                    self.blank_lines += 1;
+                    self.source.take(bytes, 1);
+                }
+                Scan::Record { .. } if self.blank_lines > 0 => lines.push(self.take_blank_line(&mut columns)?),
+                Scan::Record { bytes, lines: over } => {
+                    self.append_record(&mut columns)?;
+                    lines.push(self.source.line());
+                    self.source.take(bytes, over);
+                    bytes_read += bytes;
+                }
+                _ => break,
+            }
+        }
+        if lines.is_empty() {
+            Ok(None)
+        } else {
+            self.finish(columns, lines).map(Some)
+        }
+    }
+
+    /// A row follows, so the empty lines before it were no end: each is a NULL in the only column. Gives the line.
+    fn take_blank_line(&mut self, columns: &mut [TextColumn]) -> Result<u64> {
+        let line = self.source.line() - self.blank_lines;
+        let [column] = columns else {
+            return Err(self.source.wrong_at(
+                line,
+                format!("is empty where {} fields are expected: remove the line", self.columns.len()),
+            ));
+        };
+        column.push_null();
+        self.blank_lines -= 1;
+        Ok(line)
+    }
+
+    fn append_record(&self, columns: &mut [TextColumn]) -> Result<()> {
+        let (found, expected) = (self.fields.len(), columns.len());
+        if found != expected {
+            let fields = if found == 1 { "field" } else { "fields" };
+            return Err(self.source.wrong(format!(
+                "has {found} {fields}, but the file has {expected} columns: is a delimiter missing or not quoted?"
+            )));
+        }
+        let window = self.source.window();
+        for (field, column) in self.fields.iter().zip(columns) {
+            if !field.quoted && self.is_null(&window[field.from..field.to]) {
+                column.push_null();
+            } else {
+                column.push(&self.dialect, field, window);
+            }
+        }
+        Ok(())
+    }
+
+    fn is_null(&self, unquoted: &[u8]) -> bool {
+        unquoted.is_empty() || (!self.null_values.is_empty() && self.null_values.contains(unquoted))
+    }
+
+    fn finish(&self, columns: Vec<TextColumn>, lines: Vec<u64>) -> Result<TextBatch> {
+        // The first line with bytes that are no text, whatever its column.
+        let bad = columns
+            .iter()
+            .enumerate()
+            .filter_map(|(i, column)| column.first_not_utf8().map(|row| (row, i)))
+            .min();
+        if let Some((row, i)) = bad {
+            let column = format!("column '{}'", self.columns[i]);
+            return Err(self.source.wrong_at(lines[row], not_utf8(&column, columns[i].value(row))));
+        }
+        let rows = lines.len();
+        let arrays = columns.into_iter().map(TextColumn::finish).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options);
+        let columns = batch.map_err(|error| Error::internal(format!("{}: {error}", self.source.name())))?;
+        Ok(TextBatch { columns, lines })
+    }
+}
+
+fn not_utf8(place: &str, bytes: &[u8]) -> String {
+    let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(40)]).into_owned();
+    format!("{place}: '{shown}' is not UTF-8: write the file as UTF-8 or name its encoding, for example csv: {{encoding: windows-1252}}")
+}
+
+/// The texts of one column of a batch. Its offsets fit 32 bits: a batch is 4 MiB and one record of at most 64 MiB.
+struct TextColumn {
+    values: Vec<u8>,
+    offsets: Vec<i32>,
+    nulls: NullBufferBuilder,
+}
+
+impl TextColumn {
+    fn new() -> Self {
+        TextColumn {
+            values: Vec::new(),
+            offsets: vec![0],
+            nulls: NullBufferBuilder::new(0),
+        }
+    }
+
+    fn push(&mut self, dialect: &Dialect, field: &Field, window: &[u8]) {
+        dialect.append(field, window, &mut self.values);
+        self.offsets.push(self.values.len() as i32);
+        self.nulls.append_non_null();
+    }
+
+    fn push_null(&mut self) {
+        self.offsets.push(self.values.len() as i32);
+        self.nulls.append_null();
+    }
+
+    fn value(&self, row: usize) -> &[u8] {
+        &self.values[self.offsets[row] as usize..self.offsets[row + 1] as usize]
+    }
+
+    /// Checks all bytes at once where they are ASCII, else value by value: a character may not span two of them.
+    fn first_not_utf8(&self) -> Option<usize> {
+        if self.values.is_ascii() {
+            return None;
+        }
+        (0..self.offsets.len() - 1).find(|row| std::str::from_utf8(self.value(*row)).is_err())
+    }
+
+    fn finish(mut self) -> ArrayRef {
+        let offsets = OffsetBuffer::new(self.offsets.into());
+        Arc::new(StringArray::new(offsets, self.values.into(), self.nulls.finish()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+//! Lists the files of one side: what is data, in which format, with which pin and which partition values.
+//!
+//! What a spec names is a file, a directory, a glob or a list of them. A name that a directory or glob yields is passed
+//! over as Spark and Hive do (`_SUCCESS`, `.part.crc`, `_temporary/`); what is named itself is always read.
+
+mod format;
+mod glob;
+mod local;
+mod objects;
+mod partitions;
+mod ready;
+mod selection;
+
+use crate::store::{Location, Stores};
+use glob::Glob;
+use selection::Wanted;
+use serde::{Deserialize, Serialize};
+use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::side::Side;
+use shadowdiff_core::spec::{Compression, DatasetSpec, Header};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+pub use format::Format;
+
+/// The files of one side.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dataset {
+    pub side: Side,
+    /// Sorted by name, each once; never empty.
+    pub files: Vec<DataFile>,
+    pub format: Format,
+}
+
+/// One file as it was when listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataFile {
+    /// Path or URL as the user knows it: the way messages name the file.
+    pub name: String,
+    pub location: Location,
+    pub pin: Pin,
+    /// The `key=value` directories between the dataset's root and the file; `None` is NULL.
+    pub partitions: Vec<(String, Option<String>)>,
+    pub compression: Compression,
+}
+
+/// An input's identity when planned.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Pin {
+    pub size_bytes: u64,
+    /// What the store calls the content; local files have none.
+    pub etag: Option<String>,
+    /// Milliseconds since 1970.
+    pub modified_ms: i64,
+}
+
+impl Pin {
+    /// The ETag if it stands for the bytes: a weak one never matches in a request.
+    pub fn strong_etag(&self) -> Option<String> {
+        self.etag.clone().filter(|etag| !etag.starts_with("W/"))
+    }
+
+    pub(crate) fn of_file(metadata: &std::fs::Metadata) -> Pin {
+        let since = metadata
+            .modified()
+            .ok()
+            .map(|time| match time.duration_since(std::time::UNIX_EPOCH) {
+                Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
+                Err(before) => i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |ms| -ms),
+            });
+        Pin {
+            size_bytes: metadata.len(),
+            etag: None,
+            modified_ms: since.unwrap_or(0),
+        }
+    }
+
+    pub(crate) fn of_object(meta: &object_store::ObjectMeta) -> Pin {
+        Pin {
+            size_bytes: meta.size,
+            etag: meta.e_tag.clone(),
+            modified_ms: meta.last_modified.timestamp_millis(),
+        }
+    }
+}
+
+/// A file that a listing found.
+#[derive(Debug, Clone)]
+struct Found {
+    name: String,
+    /// Path below the dataset's root, by `/`; the bare name for a file that is named itself.
+    relative: String,
+    location: Location,
+    pin: Pin,
+}
+
+/// What one entry of the spec's list means, and what it holds.
+#[derive(Debug)]
+struct Listed {
+    found: Vec<Found>,
+    /// Names passed over, such as `_SUCCESS`.
+    skipped: usize,
+}
+
+/// Lists one side; relative paths start at `base`, the folder of the spec. Waits for the `ready` marker if the spec says so.
+pub async fn list(side: Side, spec: &DatasetSpec, base: &Path, stores: &Stores) -> Result<Dataset> {
+    let place = |error: Error| error.at(format!("{side} dataset"));
+    let mut files = Vec::new();
+    let mut formats: Vec<(Format, String)> = Vec::new();
+    for text in &spec.paths {
+        let listed = list_entry(text, spec, base, stores).await.map_err(place)?;
+        if listed.found.is_empty() {
+            return Err(place(nothing_found(text, &listed)));
+        }
+        for found in listed.found {
+            let (format, compression) = format::of(&found.name, &spec.csv).map_err(place)?;
+            formats.push((format, found.name.clone()));
+            files.push(data_file(found, format, compression, spec).map_err(place)?);
+        }
+    }
+    let format = one_format(&formats).map_err(place)?;
+    files.sort_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));
+    let mut seen = BTreeSet::new();
+    files.retain(|file| seen.insert(file.location.clone()));
+    Ok(Dataset { side, files, format })
+}
+
+async fn list_entry(text: &str, spec: &DatasetSpec, base: &Path, stores: &Stores) -> Result<Listed> {
+    let location = Location::parse(text, base)?;
+    let wanted = match glob::split_root(text) {
+        Some((root, pattern)) if !names_a_file(&location) => {
+            let glob = Glob::parse(pattern).map_err(|reason| Error::spec(format!("{text}: {reason}")))?;
+            Wanted {
+                shown: root.to_string(),
+                location: Location::parse(root, base)?,
+                glob: Some(glob),
+            }
+        }
+        Some(_) | None => Wanted {
+            shown: text.to_string(),
+            location,
+            glob: None,
+        },
+    };
+    if let Some(ready) = &spec.ready {
+        ready::wait(&wanted, ready, stores).await?;
+    }
+    match &wanted.location {
+        Location::Local(_) => tokio::task::spawn_blocking(move || local::list(&wanted))
+            .await
+            .map_err(|e| Error::internal(format!("listing was dropped: {e}")))?,
+        Location::Object { root, .. } => objects::list(&wanted, stores.open(root)?.as_ref()).await,
+    }
+}
+
+/// A local file or directory whose very name has wildcard characters is no glob.
+fn names_a_file(location: &Location) -> bool {
+    matches!(location, Location::Local(path) if path.exists())
+}
+
+fn nothing_found(text: &str, listed: &Listed) -> Error {
+    let skipped = match listed.skipped {
+        0 => String::new(),
+        n => format!(" ({n} skipped: names that begin with '_' or '.', '*.crc' and markers are no data)"),
+    };
+    Error::input(format!("no data files found: nothing to read in '{text}'{skipped}; check the path"))
+}
+
+fn data_file(found: Found, format: Format, compression: Compression, spec: &DatasetSpec) -> Result<DataFile> {
+    let empty = found.pin.size_bytes == 0;
+    if empty && matches!(format, Format::Parquet | Format::ArrowIpc | Format::Avro) {
+        return Err(Error::input(format!(
+            "{}: the file has zero bytes, so it is no {format} file: its rows were lost in writing or upload; write it again or remove it",
+            found.name
+        )));
+    }
+    if empty && format == Format::Csv && spec.csv.header == Header::Present {
+        return Err(Error::input(format!(
+            "{}: the file has zero bytes, so it has no header; write it again or remove it",
+            found.name
+        )));
+    }
+    let partitions = partitions::of(&found.relative).map_err(|reason| Error::input(format!("{}: {reason}", found.name)))?;
+    Ok(DataFile {
+        name: found.name,
+        location: found.location,
+        pin: found.pin,
+        partitions,
+        compression,
+    })
+}
+
+fn one_format(formats: &[(Format, String)]) -> Result<Format> {
+    let Some((format, name)) = formats.first() else {
+        return Err(Error::internal("a dataset without a path"));
+    };
+    match formats.iter().find(|(other, _)| other != format) {
+        None => Ok(*format),
+        Some((other, second)) => Err(Error::input(format!(
+            "two formats in one dataset: '{name}' is {format}, '{second}' is {other}; name the files of one format, with a glob such as '*.{}'",
+            format.extension()
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! What the values of a JSON field have in common, and the type that follows.
+
+use super::tree::Json;
+use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::value::{Guess, ValueType};
+use std::collections::BTreeMap;
+
+/// The shape of a field. Merging is independent of order and grouping, except for which clash is told.
+#[derive(Debug, Clone, PartialEq)]
+pub enum JsonShape {
+    /// No value but NULL: it fits any other shape.
+    Null,
+    Bool,
+    Number(Guess),
+    Text(Guess),
+    List(Box<JsonShape>),
+    Object(BTreeMap<String, JsonShape>),
+}
+
+impl Default for JsonShape {
+    /// The shape of no lines.
+    fn default() -> Self {
+        JsonShape::Object(BTreeMap::new())
+    }
+}
+
+/// Two values of one field that have no shape in common.
+#[derive(Debug, PartialEq)]
+pub(super) struct Clash {
+    /// Members are joined by dots, items are `[]`; outermost last while it is built.
+    path: Vec<String>,
+    before: &'static str,
+    now: &'static str,
+}
+
+impl std::fmt::Display for Clash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut path = String::new();
+        for part in self.path.iter().rev() {
+            let dot = if path.is_empty() || part == "[]" { "" } else { "." };
+            path = format!("{path}{dot}{part}");
+        }
+        write!(
+            f,
+            "field '{path}' is {} here, but {} before: write it as one of them everywhere",
+            self.now, self.before
+        )
+    }
+}
+
+impl JsonShape {
+    /// Takes in what another file has; the error names that file and the field.
+    pub fn merge(&mut self, other: &JsonShape, other_name: &str) -> Result<()> {
+        self.unite(other).map_err(|clash| Error::input(format!("{other_name}: {clash}")))
+    }
+
+    /// The narrowest type that fits every value. Text becomes a date or a timestamp, never a number or a bool; a number that
+    /// neither 76 digits nor a double hold stays text, as written.
+    pub fn value_type(&self) -> ValueType {
+        match self {
+            JsonShape::Null => ValueType::Null,
+            JsonShape::Bool => ValueType::Bool,
+            JsonShape::Number(guess) => guess.result(),
+            JsonShape::Text(guess) => match guess.result() {
+                found @ (ValueType::Date | ValueType::Timestamp { .. }) => found,
+                _ => ValueType::Text,
+            },
+            JsonShape::List(item) => ValueType::List(Box::new(item.value_type())),
+            JsonShape::Object(members) => {
+                ValueType::Struct(members.iter().map(|(name, member)| (name.clone(), member.value_type())).collect())
+            }
+        }
+    }
+
+    /// The top-level fields of a file's shape with their types, by name.
+    pub fn columns(&self) -> Vec<(String, ValueType)> {
+        match self.value_type() {
+            ValueType::Struct(members) => members,
+            _ => Vec::new(),
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            JsonShape::Null => "null",
+            JsonShape::Bool => "a bool",
+            JsonShape::Number(_) => "a number",
+            JsonShape::Text(_) => "text",
+            JsonShape::List(_) => "a list",
+            JsonShape::Object(_) => "an object",
+        }
+    }
+
+    pub(super) fn observe(&mut self, value: &Json) -> Result<(), Clash> {
+        if *self == JsonShape::Null {
+            *self = JsonShape::empty(value);
+        }
+        match (&mut *self, value) {
+            (_, Json::Null) | (JsonShape::Bool, Json::Bool(_)) => Ok(()),
+            (JsonShape::Number(guess), Json::Number(text)) | (JsonShape::Text(guess), Json::Text(text)) => {
+                guess.observe(text);
+                Ok(())
+            }
+            (JsonShape::List(item), Json::List(items)) => items
+                .iter()
+                .try_for_each(|value| item.observe(value))
+                .map_err(|clash| clash.within("[]")),
+            (JsonShape::Object(members), Json::Object(values)) => values
+                .iter()
+                .try_for_each(|(name, value)| member(members, name).observe(value).map_err(|clash| clash.within(name))),
+            (shape, value) => Err(Clash {
+                path: Vec::new(),
+                before: shape.kind(),
+                now: value.kind(),
+            }),
+        }
+    }
+
+    /// The shape that a first value begins with.
+    fn empty(value: &Json) -> JsonShape {
+        match value {
+            Json::Null => JsonShape::Null,
+            Json::Bool(_) => JsonShape::Bool,
+            Json::Number(_) => JsonShape::Number(Guess::default()),
+            Json::Text(_) => JsonShape::Text(Guess::default()),
+            Json::List(_) => JsonShape::List(Box::new(JsonShape::Null)),
+            Json::Object(_) => JsonShape::Object(BTreeMap::new()),
+        }
+    }
+
+    fn unite(&mut self, other: &JsonShape) -> Result<(), Clash> {
+        match (&mut *self, other) {
+            (_, JsonShape::Null) | (JsonShape::Bool, JsonShape::Bool) => Ok(()),
+            (JsonShape::Null, _) => {
+                *self = other.clone();
+                Ok(())
+            }
+            (JsonShape::Number(guess), JsonShape::Number(more)) | (JsonShape::Text(guess), JsonShape::Text(more)) => {
+                guess.merge(more);
+                Ok(())
+            }
+            (JsonShape::List(item), JsonShape::List(more)) => item.unite(more).map_err(|clash| clash.within("[]")),
+            (JsonShape::Object(members), JsonShape::Object(more)) => more
+                .iter()
+                .try_for_each(|(name, more)| member(members, name).unite(more).map_err(|clash| clash.within(name))),
+            (shape, other) => Err(Clash {
+                path: Vec::new(),
+                before: shape.kind(),
+                now: other.kind(),
+            }),
+        }
+    }
+}
+
+impl Clash {
+    fn within(mut self, outer: &str) -> Self {
+        self.path.push(outer.to_string());
+        self
+    }
+}
+
+/// A member's shape; a new member is NULL so far. The name is only copied when it is new.
+fn member<'a>(members: &'a mut BTreeMap<String, JsonShape>, name: &str) -> &'a mut JsonShape {
+    if !members.contains_key(name) {
+        members.insert(name.to_string(), JsonShape::Null);
+    }
+    members.get_mut(name).expect("just put in")
+}

@@ -1,0 +1,203 @@
+//! Lines as text, and the shape, the rows or the error they give.
+
+use super::*;
+use arrow_array::Array;
+use shadowdiff_core::value::{print, value_at};
+use std::io::Cursor;
+
+fn bytes(text: &str) -> Box<dyn Read + Send> {
+    Box::new(Cursor::new(text.as_bytes().to_vec()))
+}
+
+fn shape(text: &str) -> Result<JsonShape> {
+    scan_json("data.jsonl", bytes(text))
+}
+
+fn check_shape(text: &str, want: Result<&str, &str>) {
+    match (shape(text).map(|shape| shape.value_type().to_string()), want) {
+        (Ok(got), Ok(want)) => assert_eq!(got, format!("struct({want})"), "{text}"),
+        (Err(error), Err(want)) => assert!(
+            error.message.starts_with("data.jsonl: ") && error.message.contains(want),
+            "{text}: {error}"
+        ),
+        (got, want) => panic!("{text}: got {got:?}, want {want:?}"),
+    }
+}
+
+#[test]
+fn the_type_follows_from_every_value() {
+    check_shape("", Ok(""));
+    check_shape("\u{feff}{\"a\": 1}\n\n  \r\n{\"a\": 2.50}", Ok("a: decimal(3,2)"));
+    check_shape("{\"b\": true, \"a\": null}\n{}\n", Ok("a: null, b: bool"));
+    check_shape("{\"a\": \"2026-01-01\"}", Ok("a: date"));
+    check_shape("{\"a\": \"2026-01-01T00:00:00Z\"}", Ok("a: timestamp(s, UTC)"));
+    check_shape("{\"a\": \"12\"}\n{\"a\": \"true\"}", Ok("a: text"));
+    check_shape("{\"a\": \"12\"}", Ok("a: text"));
+    check_shape("{\"a\": 9007199254740993}\n{\"a\": 1e3}", Ok("a: int64"));
+    check_shape("{\"a\": 123456789012345678901234567890.5}", Ok("a: decimal(31,1)"));
+    check_shape("{\"a\": 1e400}", Ok("a: text"));
+    check_shape("{\"a\": []}\n{\"a\": [null]}", Ok("a: list(null)"));
+    check_shape("{\"a\": []}\n{\"a\": [1, 2]}", Ok("a: list(int64)"));
+    check_shape("{\"a\": {\"x\": 1}}\n{\"a\": {\"y\": \"t\"}}", Ok("a: struct(x: int64, y: text)"));
+}
+
+#[test]
+fn what_has_no_shape_names_file_line_and_field() {
+    check_shape(
+        "{\"score\": 1}\n\n{\"score\": \"1\"}",
+        Err("line 3: field 'score' is text here, but a number before"),
+    );
+    check_shape(
+        "{\"a\": [{\"b\": 1}]}\n{\"a\": [{\"b\": true}]}",
+        Err("line 2: field 'a[].b' is a bool here, but a number before"),
+    );
+    check_shape(
+        "{\"a\": {}}\n{\"a\": []}",
+        Err("line 2: field 'a' is a list here, but an object before"),
+    );
+    check_shape(
+        "{\"a\": 1, \"b\": 2, \"a\": 3}",
+        Err("line 1: column 24: no valid JSON: the field 'a' is there twice"),
+    );
+    check_shape("[{\"a\": 1}]", Err("line 1: is a list, but JSON lines are expected"));
+    check_shape(
+        "[\n{\"a\": 1}\n]",
+        Err("line 1: begins one JSON array, but JSON lines are expected"),
+    );
+    check_shape(
+        "{\"a\": 1}\n{\n\"a\": 2}",
+        Err("line 2: column 1: no valid JSON: EOF while parsing an object: one whole object a line"),
+    );
+    check_shape(
+        "{\"a\": 1} {\"a\": 2}",
+        Err("line 1: column 10: no valid JSON: trailing characters"),
+    );
+    check_shape("{\"a\": 01}", Err("line 1"));
+    check_shape("{\"a\": NaN}", Err("line 1"));
+    check_shape("{\"a\": \"\\ud800\"}", Err("line 1"));
+    check_shape("{\"a\": 1}\n{\"a\": ", Err("line 2"));
+    let bad = scan_json("data.jsonl", Box::new(Cursor::new(b"{\"a\": \"\xe9\"}".to_vec())));
+    assert!(bad.is_err_and(|error| error.message.contains("line 1: is not UTF-8")));
+}
+
+#[test]
+fn shapes_of_files_merge_in_any_order() {
+    let files = [
+        "{\"a\": null}",
+        "{\"a\": [1.5], \"b\": {\"x\": 1}}",
+        "{\"a\": [], \"b\": {\"y\": true}}",
+        "{\"c\": \"2026-01-01\"}",
+    ];
+    let merged = |order: [usize; 4]| {
+        let mut sum = JsonShape::default();
+        order
+            .iter()
+            .for_each(|i| sum.merge(&shape(files[*i]).expect("a shape"), "x").expect("merges"));
+        sum
+    };
+    assert_eq!(merged([0, 1, 2, 3]), shape(&files.join("\n")).expect("a shape"));
+    assert_eq!(merged([0, 1, 2, 3]), merged([3, 1, 0, 2]));
+    let clash = shape("{\"a\": 1}")
+        .expect("a shape")
+        .merge(&shape("{\"a\": \"1\"}").expect("a shape"), "other.jsonl");
+    assert_eq!(
+        clash.expect_err("a clash").message,
+        "other.jsonl: field 'a' is text here, but a number before: write it as one of them everywhere"
+    );
+}
+
+/// Values of the one column `a`, NULL as `~`.
+fn check_rows(text: &str, target: &ValueType, want: Result<&[&str], &str>) {
+    for batch_rows in [1, 100] {
+        let target_columns = [("a".to_string(), target.clone())];
+        let batches =
+            open_json("data.jsonl", bytes(text), &target_columns, batch_rows).and_then(|reader| reader.collect::<Result<Vec<_>>>());
+        let rows = batches.map(|batches| {
+            let print_one = |column: &dyn Array, row: usize| {
+                let mut text = String::new();
+                print(&value_at(column, row), &mut text);
+                if column.is_null(row) { "~".to_string() } else { text }
+            };
+            let rows = batches.iter().flat_map(|batch| {
+                assert_eq!(batch.column(0).data_type(), &target.storage());
+                (0..batch.num_rows()).map(move |row| print_one(batch.column(0), row))
+            });
+            rows.collect::<Vec<_>>()
+        });
+        match (rows, want) {
+            (Ok(got), Ok(want)) => assert_eq!(got, want, "{text}"),
+            (Err(error), Err(want)) => assert!(
+                error.message.starts_with("data.jsonl: ") && error.message.contains(want),
+                "{text}: {error}"
+            ),
+            (got, want) => panic!("{text}: got {got:?}, want {want:?}"),
+        }
+    }
+}
+
+fn check(text: &str, target: &str, want: Result<&[&str], &str>) {
+    check_rows(text, &ValueType::parse(target).expect(target), want);
+}
+
+#[test]
+fn rows_in_the_wanted_type() {
+    check("{\"a\": 1, \"b\": [}\n", "int", Err("line 1"));
+    check(
+        "{\"a\": 1, \"b\": []}\n\n{\"b\": 2}\n{\"a\": null}\n{\"a\": 1e3}",
+        "int",
+        Ok(&["1", "~", "~", "1000"]),
+    );
+    check("{\"a\": 1.50}\n{\"a\": 2}", "decimal(5,2)", Ok(&["1.50", "2.00"]));
+    check("{\"a\": 0.1}", "double", Ok(&["0.1"]));
+    check("{\"a\": \"2026-01-01\"}", "timestamp(s)", Ok(&["2026-01-01T00:00:00"]));
+    check("{\"a\": \"\"}\n{\"a\": \"x\\u00e9\"}", "text", Ok(&["", "x\u{e9}"]));
+    check("{\"a\": 1E400}", "text", Ok(&["1e+400"]));
+    check("{\"a\": \"12\"}", "int", Ok(&["12"]));
+    check("{\"a\": true}", "bool", Ok(&["true"]));
+    check("{\"a\": [1, null]}\n{\"a\": []}\n{}", "list(int)", Ok(&["[1,null]", "[]", "~"]));
+    check("{\"a\": {\"k\": 1}}\n{\"a\": null}", "map(text, int)", Ok(&["{\"k\":1}", "~"]));
+    let member = |name: &str| (name.to_string(), ValueType::INT64);
+    let pair = ValueType::Struct(vec![member("y"), member("x")]);
+    check_rows(
+        "{\"a\": {\"x\": 1, \"y\": 2, \"z\": 3}}\n{\"a\": {}}\n{}",
+        &pair,
+        Ok(&["{\"y\":2,\"x\":1}", "{\"y\":null,\"x\":null}", "~"]),
+    );
+    check_rows("{\"a\": {}}", &ValueType::Struct(Vec::new()), Ok(&["{}"]));
+}
+
+#[test]
+fn values_that_do_not_fit_name_file_line_and_field() {
+    check("{\"a\": 1}\n\n{\"a\": 1.5}", "int", Err("line 3: field 'a': '1.5' is no integer"));
+    check(
+        "{\"a\": 1.505}",
+        "decimal(18,2)",
+        Err("line 1: field 'a': '1.505' has more digits after the point"),
+    );
+    check(
+        "{\"a\": 1}\n{\"a\": \"1\"}",
+        "int",
+        Err("line 2: field 'a': is text here, but a number before"),
+    );
+    check("{\"a\": {}}", "int", Err("line 1: field 'a': is an object where int64 is expected"));
+    check(
+        "{\"a\": [1]}\n{\"a\": 1}",
+        "list(int)",
+        Err("line 2: field 'a': is a number where list(int64) is expected"),
+    );
+    check(
+        "{\"a\": []}\n{\"a\": [1, \"x\"]}",
+        "list(int)",
+        Err("line 2: field 'a[]': is text here"),
+    );
+    check(
+        "{\"a\": [1]}\n{\"a\": [2, 3.5]}",
+        "list(int)",
+        Err("line 2: field 'a[]': '3.5' is no integer"),
+    );
+    check(
+        "{\"a\": {\"k\": 1}}\n{\"a\": {\"k\": 0.5}}",
+        "map(text, int)",
+        Err("line 2: field 'a.*': '0.5' is no integer"),
+    );
+}

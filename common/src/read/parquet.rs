@@ -1,0 +1,258 @@
+//! Reads Parquet files: the footer, then the wanted columns of one row group after the other.
+//!
+//! Every batch lies in one row group. A row group that has other than the promised number of rows is an error, and so
+//! is a page whose checksum does not fit.
+
+mod chunks;
+mod int96;
+
+use super::checks::{batches, guarded, owned, projection, unique_names};
+use super::dataset::DataFile;
+use super::pinned::PinnedFile;
+use super::{Batches, FileSchema, RowGroup, Selection, Sources};
+use ::parquet::arrow::ProjectionMask;
+use ::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use ::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy};
+use arrow_array::RecordBatch;
+use chunks::Chunks;
+use shadowdiff_core::error::{Error, Result};
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::Arc;
+
+pub(crate) use int96::Int96Units;
+
+/// Shortest file: magic, length of the footer, magic.
+const MIN_FILE_BYTES: u64 = 12;
+/// What is read of the end of a file at first; longer footers cost one read more.
+const TAIL_BYTES: u64 = 256 << 10;
+
+/// The columns and row groups of a file.
+pub fn schema(file: &DataFile, sources: &Sources) -> Result<FileSchema> {
+    let opened = Opened::new(file, sources)?;
+    let metadata = opened.arrow.metadata();
+    let row_groups: Vec<RowGroup> = metadata.row_groups().iter().map(row_group).collect();
+    Ok(FileSchema {
+        fields: owned(opened.arrow.schema().fields()),
+        rows: Some(row_groups.iter().map(|group| group.rows).sum()),
+        row_groups,
+    })
+}
+
+/// The footer alone: where column chunks lie, how they are stored.
+pub fn metadata(file: &DataFile, sources: &Sources) -> Result<Arc<ParquetMetaData>> {
+    let pinned = PinnedFile::open(file, sources)?;
+    guarded(&pinned, || read_footer(&pinned)).map(Arc::new)
+}
+
+/// Reads row groups, `columns` only.
+pub fn open(file: &DataFile, selection: &Selection, columns: &[String], batch_rows: usize, sources: &Sources) -> Result<Batches> {
+    let opened = Opened::new(file, sources)?;
+    let count = opened.arrow.metadata().num_row_groups();
+    let left: VecDeque<usize> = match selection {
+        Selection::All => (0..count).collect(),
+        Selection::RowGroups(groups) => groups.iter().copied().collect(),
+    };
+    if let Some(group) = left.iter().find(|group| **group >= count) {
+        return Err(Error::internal(format!("{}: there is no row group {group}", file.name)));
+    }
+    let roots = projection(opened.arrow.schema().fields(), columns);
+    let mask = ProjectionMask::roots(opened.arrow.parquet_schema(), roots);
+    let pinned = opened.pinned.clone();
+    let mut groups = Groups {
+        opened,
+        mask,
+        batch_rows: batch_rows.max(1),
+        left,
+        current: None,
+    };
+    Ok(batches(pinned, move || groups.next()))
+}
+
+fn row_group(group: &::parquet::file::metadata::RowGroupMetaData) -> RowGroup {
+    let bytes = |size: i64| u64::try_from(size).unwrap_or(0);
+    RowGroup {
+        rows: bytes(group.num_rows()),
+        compressed_bytes: bytes(group.compressed_size()),
+        uncompressed_bytes: bytes(group.total_byte_size()),
+    }
+}
+
+/// A file whose footer has been read and found sound.
+#[derive(Debug)]
+struct Opened {
+    pinned: Arc<PinnedFile>,
+    arrow: ArrowReaderMetadata,
+    int96: Option<int96::Leaves>,
+}
+
+impl Opened {
+    fn new(file: &DataFile, sources: &Sources) -> Result<Opened> {
+        let pinned = PinnedFile::open(file, sources)?;
+        let opened = guarded(&pinned, || Opened::read(file, &pinned, sources))?;
+        pinned.check()?;
+        Ok(opened)
+    }
+
+    fn read(file: &DataFile, pinned: &Arc<PinnedFile>, sources: &Sources) -> Result<Opened> {
+        let metadata = Arc::new(read_footer(pinned)?);
+        let arrow = ArrowReaderMetadata::try_new(metadata.clone(), ArrowReaderOptions::new()).map_err(|e| pinned.blame(e))?;
+        unique_names(&file.name, arrow.schema().fields())?;
+        let int96 = int96::Leaves::of(file, pinned, &metadata, &sources.int96_units)?;
+        let arrow = match &int96 {
+            None => arrow,
+            Some(leaves) => {
+                let options = ArrowReaderOptions::new().with_schema(leaves.retype(arrow.schema()));
+                ArrowReaderMetadata::try_new(metadata, options).map_err(|e| pinned.blame(e))?
+            }
+        };
+        Ok(Opened {
+            pinned: pinned.clone(),
+            arrow,
+            int96,
+        })
+    }
+}
+
+fn read_footer(pinned: &Arc<PinnedFile>) -> Result<ParquetMetaData> {
+    let size = pinned.size_bytes();
+    if size < MIN_FILE_BYTES {
+        return Err(Error::input(format!(
+            "{}: {size} bytes are no Parquet file; it was not written to its end",
+            pinned.name()
+        )));
+    }
+    let tail = size.saturating_sub(TAIL_BYTES)..size;
+    let chunks = Chunks::new(pinned.clone(), vec![tail.clone()], TAIL_BYTES);
+    chunks.load(&[tail])?;
+    // Nothing reads the statistics, so malformed ones do no harm.
+    let options = ParquetMetaDataOptions::default()
+        .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
+    let metadata = ParquetMetaDataReader::new()
+        .with_page_index_policy(PageIndexPolicy::Skip)
+        .with_metadata_options(Some(options))
+        .parse_and_finish(&chunks)
+        .map_err(|e| pinned.blame(e))?;
+    check_footer(pinned, &metadata)?;
+    Ok(metadata)
+}
+
+/// Refuses a footer whose numbers cannot be right, before anything is allocated by them.
+fn check_footer(pinned: &PinnedFile, metadata: &ParquetMetaData) -> Result<()> {
+    let malformed = |what: String| Err(Error::input(format!("{}: the footer is malformed: {what}", pinned.name())));
+    let mut rows = 0i64;
+    for (index, group) in metadata.row_groups().iter().enumerate() {
+        rows = rows.saturating_add(group.num_rows());
+        if group.num_rows() < 0 {
+            return malformed(format!("row group {index} has {} rows", group.num_rows()));
+        }
+        for column in group.columns() {
+            let start = column
+                .dictionary_page_offset()
+                .filter(|offset| *offset > 0)
+                .unwrap_or(column.data_page_offset());
+            let end = start.checked_add(column.compressed_size());
+            let inside = start >= 0 && column.compressed_size() >= 0 && end.is_some_and(|end| end as u64 <= pinned.size_bytes());
+            if !inside || column.num_values() < 0 {
+                return malformed(format!(
+                    "column '{}' of row group {index} lies outside the file",
+                    column.column_path()
+                ));
+            }
+        }
+    }
+    let promised = metadata.file_metadata().num_rows();
+    if rows != promised {
+        return malformed(format!("its row groups have {rows} rows, the file {promised}"));
+    }
+    Ok(())
+}
+
+/// Reads one row group after the other.
+#[derive(Debug)]
+struct Groups {
+    opened: Opened,
+    mask: ProjectionMask,
+    batch_rows: usize,
+    left: VecDeque<usize>,
+    current: Option<Current>,
+}
+
+struct Current {
+    group: usize,
+    reader: ParquetRecordBatchReader,
+    rows: u64,
+}
+
+impl std::fmt::Debug for Current {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Current")
+            .field("group", &self.group)
+            .field("rows", &self.rows)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Groups {
+    fn next(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
+            let mut current = match self.current.take() {
+                Some(current) => current,
+                None => match self.left.pop_front() {
+                    Some(group) => self.start(group)?,
+                    None => return Ok(None),
+                },
+            };
+            match current.reader.next().transpose().map_err(|e| self.opened.pinned.blame(e))? {
+                Some(batch) => {
+                    current.rows += batch.num_rows() as u64;
+                    self.current = Some(current);
+                    if batch.num_rows() > 0 {
+                        return Ok(Some(batch));
+                    }
+                }
+                None => self.finish(&current)?,
+            }
+        }
+    }
+
+    fn start(&self, group: usize) -> Result<Current> {
+        let Opened { pinned, arrow, int96 } = &self.opened;
+        let chunks = Chunks::of_row_group(pinned.clone(), &self.ranges(group))?;
+        if let Some(leaves) = int96 {
+            leaves.check(pinned, arrow.metadata(), group, &chunks, |leaf| self.mask.leaf_included(leaf))?;
+        }
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, arrow.clone())
+            .with_row_groups(vec![group])
+            .with_projection(self.mask.clone())
+            .with_batch_size(self.batch_rows)
+            .build()
+            .map_err(|e| pinned.blame(e))?;
+        Ok(Current { group, reader, rows: 0 })
+    }
+
+    /// Where the wanted column chunks of a row group lie.
+    fn ranges(&self, group: usize) -> Vec<Range<u64>> {
+        let columns = self.opened.arrow.metadata().row_group(group).columns().iter().enumerate();
+        let wanted = columns.filter(|(leaf, _)| self.mask.leaf_included(*leaf));
+        wanted
+            .map(|(_, column)| column.byte_range())
+            .map(|(start, length)| start..start + length)
+            .collect()
+    }
+
+    fn finish(&self, current: &Current) -> Result<()> {
+        let promised = self.opened.arrow.metadata().row_group(current.group).num_rows();
+        if current.rows == promised as u64 {
+            return Ok(());
+        }
+        Err(self.opened.pinned.blame(format!(
+            "the file is malformed: row group {} has {} rows, the footer says {promised}",
+            current.group, current.rows
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+//! The bytes of column chunks for the Parquet decoder: fetched at once where they are few, window by window otherwise.
+
+use crate::read::pinned::PinnedFile;
+use ::parquet::errors::{ParquetError, Result as ParquetResult};
+use ::parquet::file::reader::{ChunkReader, Length};
+use bytes::Bytes;
+use shadowdiff_core::error::Result;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Chunks of an object are fetched at once up to this size together; it bounds what a row group holds undecoded.
+const MAX_AT_ONCE_BYTES: u64 = 64 << 20;
+/// Chunks with no more than this between them are fetched by one request.
+const MAX_GAP_BYTES: u64 = 512 << 10;
+/// A window into one chunk, where they are not fetched at once.
+const LOCAL_WINDOW_BYTES: u64 = 256 << 10;
+const MIN_WINDOW_BYTES: u64 = 256 << 10;
+const MAX_WINDOW_BYTES: u64 = 16 << 20;
+
+/// What the decoder reads from. Cheap to clone; clones share what was fetched.
+#[derive(Debug, Clone)]
+pub(super) struct Chunks {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    file: Arc<PinnedFile>,
+    /// Sorted by start.
+    chunks: Vec<Range<u64>>,
+    window_bytes: u64,
+    /// By where they start.
+    windows: Mutex<BTreeMap<u64, Bytes>>,
+}
+
+impl Chunks {
+    /// Nothing fetched yet; reads outside of `chunks` work, too.
+    pub(super) fn new(file: Arc<PinnedFile>, mut chunks: Vec<Range<u64>>, window_bytes: u64) -> Chunks {
+        chunks.sort_by_key(|chunk| chunk.start);
+        Chunks {
+            shared: Arc::new(Shared {
+                file,
+                chunks,
+                window_bytes,
+                windows: Mutex::default(),
+            }),
+        }
+    }
+
+    /// The wanted chunks of one row group.
+    pub(super) fn of_row_group(file: Arc<PinnedFile>, wanted: &[Range<u64>]) -> Result<Chunks> {
+        let total: u64 = wanted.iter().map(|chunk| chunk.end - chunk.start).sum();
+        let window = match file.is_local() {
+            true => LOCAL_WINDOW_BYTES,
+            false => (MAX_AT_ONCE_BYTES / (wanted.len() as u64).max(1)).clamp(MIN_WINDOW_BYTES, MAX_WINDOW_BYTES),
+        };
+        let at_once = !file.is_local() && total <= MAX_AT_ONCE_BYTES;
+        let chunks = Chunks::new(file, wanted.to_vec(), window);
+        if at_once {
+            chunks.load(&coalesced(&chunks.shared.chunks))?;
+        }
+        Ok(chunks)
+    }
+
+    /// Fetches whole ranges.
+    pub(super) fn load(&self, ranges: &[Range<u64>]) -> Result<()> {
+        let read = self.shared.file.read_many(ranges)?;
+        let mut windows = self.windows();
+        windows.extend(ranges.iter().map(|range| range.start).zip(read));
+        Ok(())
+    }
+
+    fn windows(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Bytes>> {
+        self.shared.windows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is there at `start`: at least one byte and, where `length` asks for it, that many.
+    fn at(&self, start: u64, length: u64) -> Result<Bytes> {
+        let mut windows = self.windows();
+        if let Some((from, window)) = windows.range(..=start).next_back() {
+            let offset = start - from;
+            if offset.saturating_add(length) <= window.len() as u64 {
+                return Ok(window.slice(offset as usize..));
+            }
+        }
+        let shared = &self.shared;
+        let chunk = shared
+            .chunks
+            .partition_point(|chunk| chunk.start <= start)
+            .checked_sub(1)
+            .map(|i| shared.chunks[i].clone());
+        let chunk = chunk
+            .filter(|chunk| start < chunk.end)
+            .unwrap_or(start..shared.file.size_bytes().max(start));
+        let end = chunk
+            .end
+            .min(start.saturating_add(shared.window_bytes))
+            .max(start.saturating_add(length));
+        let read = shared.file.read(start..end)?;
+        // A chunk has one window: what was read of it before is behind the decoder.
+        let behind: Vec<u64> = windows.range(chunk.start..=start).map(|(from, _)| *from).collect();
+        for from in behind {
+            windows.remove(&from);
+        }
+        windows.insert(start, read.clone());
+        Ok(read)
+    }
+}
+
+/// Neighbours joined into longer ranges.
+fn coalesced(chunks: &[Range<u64>]) -> Vec<Range<u64>> {
+    let mut joined: Vec<Range<u64>> = Vec::new();
+    for chunk in chunks {
+        match joined.last_mut() {
+            Some(last) if chunk.start <= last.end.saturating_add(MAX_GAP_BYTES) => last.end = last.end.max(chunk.end),
+            _ => joined.push(chunk.clone()),
+        }
+    }
+    joined
+}
+
+impl Length for Chunks {
+    fn len(&self) -> u64 {
+        self.shared.file.size_bytes()
+    }
+}
+
+impl ChunkReader for Chunks {
+    type T = ChunkTail;
+
+    fn get_read(&self, start: u64) -> ParquetResult<ChunkTail> {
+        Ok(ChunkTail {
+            chunks: self.clone(),
+            position: start,
+        })
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> ParquetResult<Bytes> {
+        if length == 0 {
+            return Ok(Bytes::new());
+        }
+        let bytes = self.at(start, length as u64).map_err(|e| ParquetError::External(Box::new(e)))?;
+        Ok(bytes.slice(..length))
+    }
+}
+
+/// Reads on from one position.
+#[derive(Debug)]
+pub(super) struct ChunkTail {
+    chunks: Chunks,
+    position: u64,
+}
+
+impl std::io::Read for ChunkTail {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.position >= self.chunks.len() || buffer.is_empty() {
+            return Ok(0);
+        }
+        let bytes = self.chunks.at(self.position, 1).map_err(std::io::Error::other)?;
+        let length = bytes.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&bytes[..length]);
+        self.position += length as u64;
+        Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_fetched_together() {
+        let far = MAX_GAP_BYTES + 11;
+        assert_eq!(coalesced(&[0..5, 5..8, 10..10, far..far + 1]), [0..10, far..far + 1]);
+    }
+}

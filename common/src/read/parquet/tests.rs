@@ -1,0 +1,143 @@
+//! Parquet files of every kind, well-formed and broken.
+
+use crate::read::dataset::Format;
+use crate::read::testing::{Folder, read_all, sources};
+use crate::read::{Selection, open, schema};
+use ::parquet::arrow::ArrowWriter;
+use ::parquet::data_type::{Int96, Int96Type};
+use ::parquet::file::properties::WriterProperties;
+use ::parquet::file::writer::SerializedFileWriter;
+use ::parquet::schema::parser::parse_message_type;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, TimestampMicrosecondType};
+use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow_schema::{DataType, TimeUnit};
+use std::sync::Arc;
+
+fn two_columns(rows: i64) -> RecordBatch {
+    let id: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows));
+    let name: ArrayRef = Arc::new(StringArray::from_iter_values((0..rows).map(|i| format!("name {i}"))));
+    RecordBatch::try_from_iter([("id", id), ("name", name)]).expect("a batch")
+}
+
+fn written(batch: &RecordBatch, group_rows: usize) -> Vec<u8> {
+    let properties = WriterProperties::builder().set_max_row_group_row_count(Some(group_rows)).build();
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut bytes, batch.schema(), Some(properties)).expect("a writer");
+    writer.write(batch).expect("writes");
+    writer.close().expect("closes");
+    bytes
+}
+
+/// One INT96 column of days and nanoseconds.
+fn int96_file(values: &[(u32, u64)]) -> Vec<u8> {
+    let message = parse_message_type("message m { OPTIONAL INT96 t; }").expect("a schema");
+    let mut bytes = Vec::new();
+    let mut writer = SerializedFileWriter::new(&mut bytes, Arc::new(message), Arc::default()).expect("a writer");
+    let mut group = writer.next_row_group().expect("a group");
+    let mut column = group.next_column().expect("no error").expect("a column");
+    let values: Vec<Int96> = values
+        .iter()
+        .map(|(day, nanos)| {
+            let mut value = Int96::new();
+            value.set_data(*nanos as u32, (*nanos >> 32) as u32, *day);
+            value
+        })
+        .collect();
+    let levels = vec![1; values.len()];
+    column
+        .typed::<Int96Type>()
+        .write_batch(&values, Some(&levels), None)
+        .expect("writes");
+    column.close().expect("closes");
+    group.close().expect("closes");
+    writer.close().expect("closes");
+    bytes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn row_groups_and_columns_are_chosen() {
+    let folder = Folder::new();
+    let file = folder.file("a.parquet", &written(&two_columns(10), 4)).await;
+    let found = schema(Format::Parquet, &file, &sources()).await.expect("a schema");
+    assert_eq!(found.row_groups.iter().map(|g| g.rows).collect::<Vec<_>>(), [4, 4, 2]);
+    assert_eq!(found.rows, Some(10));
+    let batches = read_all(Format::Parquet, &file, Selection::RowGroups(vec![2, 0]), &["id", "absent"], 3)
+        .await
+        .expect("reads");
+    let ids: Vec<i64> = batches
+        .iter()
+        .flat_map(|b| b["id"].as_primitive::<Int64Type>().values().to_vec())
+        .collect();
+    assert_eq!(ids, [8, 9, 0, 1, 2, 3]);
+    let none = read_all(Format::Parquet, &file, Selection::All, &[], 100).await.expect("reads");
+    assert_eq!(none.iter().map(RecordBatch::num_rows).sum::<usize>(), 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_cut_anywhere_is_an_error_that_names_it() {
+    let folder = Folder::new();
+    let whole = written(&two_columns(50), 20);
+    for length in (1..whole.len()).step_by(7) {
+        let file = folder.file("cut.parquet", &whole[..length]).await;
+        let error = schema(Format::Parquet, &file, &sources()).await.expect_err("is cut");
+        assert!(error.message.contains("cut.parquet"), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flipped_bytes_never_panic() {
+    let folder = Folder::new();
+    let whole = written(&two_columns(50), 20);
+    for at in (4..whole.len()).step_by(5) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0xff;
+        let file = folder.file("flipped.parquet", &bytes).await;
+        if let Err(error) = read_all(Format::Parquet, &file, Selection::All, &["id", "name"], 16).await {
+            assert!(error.message.contains("flipped.parquet"), "{error}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_file_is_refused() {
+    let folder = Folder::new();
+    let file = folder.file("a.parquet", &written(&two_columns(10), 4)).await;
+    folder.write("a.parquet", &written(&two_columns(11), 4));
+    let error = open(Format::Parquet, &file, &Selection::All, &[], 10, &sources())
+        .err()
+        .expect("has changed");
+    assert!(error.message.contains("a.parquet changed since the job was planned"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn int96_never_wraps() {
+    let folder = Folder::new();
+    let far = [(1_721_426, 0), (5_373_484, 86_399_999_999_000)];
+    let file = folder.file("far.parquet", &int96_file(&far)).await;
+    let batches = read_all(Format::Parquet, &file, Selection::All, &["t"], 10).await.expect("reads");
+    let micros = batches[0]["t"].as_primitive::<TimestampMicrosecondType>().values().to_vec();
+    assert_eq!(micros, [-62_135_596_800_000_000, 253_402_300_799_999_999]);
+
+    let file = folder.file("fine.parquet", &int96_file(&[(2_440_588, 1)])).await;
+    let fine = schema(Format::Parquet, &file, &sources()).await.expect("a schema");
+    assert_eq!(fine.fields[0].data_type(), &DataType::Timestamp(TimeUnit::Nanosecond, None));
+
+    let file = folder.file("both.parquet", &int96_file(&[(2_440_588, 1), (5_373_484, 0)])).await;
+    let error = read_all(Format::Parquet, &file, Selection::All, &["t"], 10)
+        .await
+        .expect_err("cannot be held");
+    assert!(error.message.contains("both.parquet") && error.message.contains("'t'"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_twice_is_refused() {
+    let folder = Folder::new();
+    let column: ArrayRef = Arc::new(Int64Array::from(vec![1]));
+    let field = arrow_schema::Field::new("a", DataType::Int64, true);
+    let schema_twice = Arc::new(arrow_schema::Schema::new(vec![field.clone(), field]));
+    let batch = RecordBatch::try_new(schema_twice, vec![column.clone(), column]).expect("a batch");
+    let file = folder.file("twice.parquet", &written(&batch, 10)).await;
+    let error = schema(Format::Parquet, &file, &sources()).await.expect_err("twice");
+    assert!(error.message.contains("twice.parquet") && error.message.contains("'a'"), "{error}");
+}

@@ -1,0 +1,289 @@
+//! Reads bytes of one file as it was when the job was planned, or fails.
+//!
+//! Objects are asked for with `if_match` where they have a strong ETag, and every answer's size and ETag are compared.
+//! Local files are compared by size and modification time when opened and, by `check`, after they are read.
+
+use super::Sources;
+use super::dataset::{DataFile, Pin};
+use crate::store::{Location, io_error, store_error};
+use bytes::{Bytes, BytesMut};
+use futures::{StreamExt, TryStreamExt};
+use object_store::{GetOptions, ObjectStore};
+use shadowdiff_core::error::{Error, Result};
+use std::io;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::runtime::Handle;
+
+/// Largest range that one request asks for: a longer one is cut, because one connection is slow.
+const MAX_REQUEST_BYTES: u64 = 16 << 20;
+/// Requests of one file in flight.
+const MAX_REQUESTS: usize = 8;
+/// What a sequential reader takes at once.
+const LOCAL_WINDOW_BYTES: u64 = 1 << 20;
+const OBJECT_WINDOW_BYTES: u64 = 32 << 20;
+const OBJECT_WINDOW_PARTS: u64 = 8;
+
+/// One file, open for reading byte ranges from blocking code.
+#[derive(Debug)]
+pub struct PinnedFile {
+    name: String,
+    pin: Pin,
+    source: Source,
+    /// The first read that failed. Decoders wrap errors until their kind is lost; this keeps it.
+    failure: Mutex<Option<Error>>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Local(std::fs::File),
+    Object {
+        store: Arc<dyn ObjectStore>,
+        path: object_store::path::Path,
+        runtime: Handle,
+    },
+}
+
+impl PinnedFile {
+    pub fn open(file: &DataFile, sources: &Sources) -> Result<Arc<PinnedFile>> {
+        let source = match &file.location {
+            Location::Local(path) => Source::Local(std::fs::File::open(path).map_err(|e| io_error(&e, &file.name))?),
+            Location::Object { root, .. } => Source::Object {
+                store: sources.stores.open(root)?,
+                path: file.location.key()?,
+                runtime: sources.runtime.clone(),
+            },
+        };
+        let opened = PinnedFile {
+            name: file.name.clone(),
+            pin: file.pin.clone(),
+            source,
+            failure: Mutex::new(None),
+        };
+        opened.check()?;
+        Ok(Arc::new(opened))
+    }
+
+    /// As messages name it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn size_bytes(&self) -> u64 {
+        self.pin.size_bytes
+    }
+
+    pub fn is_local(&self) -> bool {
+        matches!(self.source, Source::Local(_))
+    }
+
+    /// Whether the file is still the pinned one. Objects answer that with every read, so nothing is asked here.
+    pub fn check(&self) -> Result<()> {
+        let Source::Local(file) = &self.source else { return Ok(()) };
+        let now = Pin::of_file(&file.metadata().map_err(|e| io_error(&e, &self.name))?);
+        if now == self.pin { Ok(()) } else { Err(changed(&self.name)) }
+    }
+
+    /// Exactly the bytes of `range`.
+    pub fn read(&self, range: Range<u64>) -> Result<Bytes> {
+        Ok(self.read_many(std::slice::from_ref(&range))?.pop().unwrap_or_default())
+    }
+
+    /// Exactly the bytes of each range, several requests in flight.
+    pub fn read_many(&self, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let read = self.read_ranges(ranges, MAX_REQUEST_BYTES);
+        read.inspect_err(|error| self.remember(error))
+    }
+
+    /// A sequential reader of `range`.
+    pub fn reader(self: &Arc<Self>, range: Range<u64>) -> PinnedReader {
+        PinnedReader {
+            file: self.clone(),
+            left: range,
+            window: Bytes::new(),
+        }
+    }
+
+    /// The error for content that cannot be decoded: the failed read behind it if there is one, else the data's fault.
+    pub(super) fn blame(&self, reason: impl std::fmt::Display) -> Error {
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        failure
+            .or_else(|| self.check().err())
+            .unwrap_or_else(|| Error::input(format!("{}: {reason}", self.name)))
+    }
+
+    fn remember(&self, error: &Error) {
+        self.failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert_with(|| error.clone());
+    }
+
+    fn read_ranges(&self, ranges: &[Range<u64>], part_bytes: u64) -> Result<Vec<Bytes>> {
+        if let Some(beyond) = ranges.iter().find(|r| r.end > self.pin.size_bytes || r.start > r.end) {
+            return Err(Error::input(format!(
+                "{}: the file is malformed: it refers to bytes {} to {}, but has only {}",
+                self.name, beyond.start, beyond.end, self.pin.size_bytes
+            )));
+        }
+        match &self.source {
+            Source::Local(file) => ranges.iter().map(|range| self.read_local(file, range)).collect(),
+            Source::Object { store, path, runtime } => {
+                let parts: Vec<Range<u64>> = ranges.iter().flat_map(|range| cut(range, part_bytes)).collect();
+                let requests = parts.iter().cloned().map(|part| self.request(store.as_ref(), path, part));
+                let read: Vec<Bytes> = runtime.block_on(futures::stream::iter(requests).buffered(MAX_REQUESTS).try_collect())?;
+                Ok(join(ranges, read, part_bytes))
+            }
+        }
+    }
+
+    fn read_local(&self, file: &std::fs::File, range: &Range<u64>) -> Result<Bytes> {
+        let length =
+            usize::try_from(range.end - range.start).map_err(|_| Error::exhausted(format!("{}: a range is too long", self.name)))?;
+        let mut bytes = BytesMut::zeroed(length);
+        match read_at(file, &mut bytes, range.start) {
+            Ok(()) => Ok(bytes.freeze()),
+            // The file became shorter than its pin.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(changed(&self.name)),
+            Err(error) => Err(io_error(&error, &self.name)),
+        }
+    }
+
+    async fn request(&self, store: &dyn ObjectStore, path: &object_store::path::Path, range: Range<u64>) -> Result<Bytes> {
+        if range.is_empty() {
+            return Ok(Bytes::new());
+        }
+        let length = range.end - range.start;
+        let options = GetOptions {
+            range: Some(range.into()),
+            if_match: self.pin.strong_etag(),
+            ..GetOptions::default()
+        };
+        let result = store.get_opts(path, options).await.map_err(|e| store_error(e, &self.name))?;
+        let same_etag = result.meta.e_tag.is_none() || self.pin.etag.is_none() || result.meta.e_tag == self.pin.etag;
+        if result.meta.size != self.pin.size_bytes || !same_etag {
+            return Err(changed(&self.name));
+        }
+        let bytes = result.bytes().await.map_err(|e| store_error(e, &self.name))?;
+        if bytes.len() as u64 != length {
+            return Err(Error::unavailable(format!(
+                "{}: the store sent {} bytes of {length}",
+                self.name,
+                bytes.len()
+            )));
+        }
+        Ok(bytes)
+    }
+}
+
+fn changed(name: &str) -> Error {
+    crate::store::changed(name)
+}
+
+fn cut(range: &Range<u64>, part_bytes: u64) -> impl Iterator<Item = Range<u64>> + use<> {
+    let range = range.clone();
+    let parts = (range.end - range.start).div_ceil(part_bytes).max(1);
+    (0..parts).map(move |i| range.start + i * part_bytes..range.end.min(range.start + (i + 1) * part_bytes))
+}
+
+/// The parts that `cut` made, put together again.
+fn join(ranges: &[Range<u64>], read: Vec<Bytes>, part_bytes: u64) -> Vec<Bytes> {
+    let mut read = read.into_iter();
+    let mut joined = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        let parts: Vec<Bytes> = read.by_ref().take(cut(range, part_bytes).count()).collect();
+        joined.push(match parts.as_slice() {
+            [whole] => whole.clone(),
+            parts => parts.concat().into(),
+        });
+    }
+    joined
+}
+
+#[cfg(unix)]
+fn read_at(file: &std::fs::File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
+}
+
+#[cfg(windows)]
+fn read_at(file: &std::fs::File, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !buffer.is_empty() {
+        let read = std::os::windows::fs::FileExt::seek_read(file, buffer, offset)?;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        buffer = &mut buffer[read..];
+        offset += read as u64;
+    }
+    Ok(())
+}
+
+/// Reads a range of a pinned file from its start to its end; the pin is checked when the end is reached.
+#[derive(Debug)]
+pub struct PinnedReader {
+    file: Arc<PinnedFile>,
+    left: Range<u64>,
+    window: Bytes,
+}
+
+impl PinnedReader {
+    fn fetch(&mut self) -> Result<()> {
+        if self.left.is_empty() {
+            return self.file.check();
+        }
+        let (window, part) = match self.file.source {
+            Source::Local(_) => (LOCAL_WINDOW_BYTES, LOCAL_WINDOW_BYTES),
+            Source::Object { .. } => (OBJECT_WINDOW_BYTES, OBJECT_WINDOW_BYTES / OBJECT_WINDOW_PARTS),
+        };
+        let range = self.left.start..self.left.end.min(self.left.start + window);
+        self.window = self.file.read_ranges(std::slice::from_ref(&range), part)?.pop().unwrap_or_default();
+        self.left.start = range.end;
+        Ok(())
+    }
+}
+
+impl io::BufRead for PinnedReader {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.window.is_empty() {
+            self.fetch().map_err(|error| {
+                self.file.remember(&error);
+                io::Error::other(error)
+            })?;
+        }
+        Ok(&self.window)
+    }
+
+    fn consume(&mut self, amount: usize) {
+        bytes::Buf::advance(&mut self.window, amount);
+    }
+}
+
+impl io::Read for PinnedReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let window = io::BufRead::fill_buf(self)?;
+        let length = window.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&window[..length]);
+        io::BufRead::consume(self, length);
+        Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_cut_and_joined_again() {
+        let ranges = [0..10, 20..20, 30..37];
+        let parts: Vec<Range<u64>> = ranges.iter().flat_map(|r| cut(r, 4)).collect();
+        assert_eq!(parts, [0..4, 4..8, 8..10, 20..20, 30..34, 34..37]);
+        let read = parts
+            .iter()
+            .map(|r| (r.start..r.end).map(|b| b as u8).collect::<Vec<u8>>().into())
+            .collect();
+        let joined = join(&ranges, read, 4);
+        assert_eq!(joined[0].as_ref(), (0..10).collect::<Vec<u8>>());
+        assert!(joined[1].is_empty());
+        assert_eq!(joined[2].as_ref(), (30..37).collect::<Vec<u8>>());
+    }
+}

@@ -1,0 +1,104 @@
+//! Opens a file of any format for a scan: binary formats give their own types, CSV gives text with line numbers, JSON lines the wanted types.
+
+use super::csv::{CsvReader, open_csv};
+use super::dataset::{DataFile, Format};
+use super::decompress::decompress;
+use super::json::{JsonShape, open_json, scan_json};
+use super::pinned::PinnedFile;
+use super::{Selection, Sources, open};
+use arrow_array::RecordBatch;
+use shadowdiff_core::error::Result;
+use shadowdiff_core::spec::CsvOptions;
+use shadowdiff_core::value::ValueType;
+use std::io::Read;
+use std::sync::Arc;
+
+/// Rows as a file gives them.
+#[derive(Debug, Clone)]
+pub struct Raw {
+    pub batch: RecordBatch,
+    /// For CSV, whose columns are all text: the line each row begins in.
+    pub lines: Option<Vec<u64>>,
+}
+
+pub type RawBatches = Box<dyn Iterator<Item = Result<Raw>> + Send>;
+
+/// Opens a file. `wanted`: top-level columns and the types they are to become; only JSON converts at once.
+pub fn open_raw(
+    format: Format,
+    file: &DataFile,
+    selection: &Selection,
+    wanted: &[(String, ValueType)],
+    csv: &CsvOptions,
+    batch_rows: usize,
+    sources: &Sources,
+) -> Result<RawBatches> {
+    match format {
+        Format::Parquet | Format::ArrowIpc | Format::Avro => {
+            let names: Vec<String> = wanted.iter().map(|(name, _)| name.clone()).collect();
+            let batches = open(format, file, selection, &names, batch_rows, sources)?;
+            Ok(Box::new(batches.map(|batch| batch.map(|batch| Raw { batch, lines: None }))))
+        }
+        Format::Csv => {
+            let (reader, pinned) = open_csv_file(file, csv, batch_rows, sources)?;
+            let rows = reader.map(|batch| {
+                batch.map(|b| Raw {
+                    batch: b.columns,
+                    lines: Some(b.lines),
+                })
+            });
+            Ok(Box::new(rows.chain(last_check(pinned))))
+        }
+        Format::Json => {
+            let (bytes, pinned) = text_bytes(file, sources)?;
+            let in_file: Vec<(String, ValueType)> = wanted
+                .iter()
+                .filter(|(name, _)| !file.partitions.iter().any(|(p, _)| p == name))
+                .cloned()
+                .collect();
+            let reader = open_json(&file.name, bytes, &in_file, batch_rows)?;
+            Ok(Box::new(
+                reader
+                    .map(|batch| batch.map(|batch| Raw { batch, lines: None }))
+                    .chain(last_check(pinned)),
+            ))
+        }
+    }
+}
+
+/// Opens a CSV file with its own compression and default delimiter.
+pub fn open_csv_file(file: &DataFile, csv: &CsvOptions, batch_rows: usize, sources: &Sources) -> Result<(CsvReader, Arc<PinnedFile>)> {
+    let pinned = PinnedFile::open(file, sources)?;
+    let bytes: Box<dyn Read + Send> = Box::new(pinned.reader(0..pinned.size_bytes()));
+    let options = CsvOptions {
+        compression: Some(file.compression),
+        ..csv.clone()
+    };
+    Ok((
+        open_csv(&file.name, bytes, &options, default_delimiter(&file.name), batch_rows)?,
+        pinned,
+    ))
+}
+
+/// The shape of a JSON-lines file.
+pub fn json_shape(file: &DataFile, sources: &Sources) -> Result<JsonShape> {
+    let (bytes, pinned) = text_bytes(file, sources)?;
+    let shape = scan_json(&file.name, bytes)?;
+    pinned.check()?;
+    Ok(shape)
+}
+
+fn text_bytes(file: &DataFile, sources: &Sources) -> Result<(Box<dyn Read + Send>, Arc<PinnedFile>)> {
+    let pinned = PinnedFile::open(file, sources)?;
+    let bytes = decompress(&file.name, file.compression, Box::new(pinned.reader(0..pinned.size_bytes())))?;
+    Ok((bytes, pinned))
+}
+
+/// Nothing, or the error that the file changed while it was read.
+fn last_check(pinned: Arc<PinnedFile>) -> impl Iterator<Item = Result<Raw>> + Send {
+    std::iter::once_with(move || pinned.check()).filter_map(|checked| checked.err().map(Err))
+}
+
+fn default_delimiter(name: &str) -> u8 {
+    if name.to_ascii_lowercase().contains(".tsv") { b'\t' } else { b',' }
+}

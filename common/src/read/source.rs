@@ -1,0 +1,98 @@
+//! The bytes of a text file, a window at a time that grows until it holds a whole record.
+
+use super::decompress::read_error;
+use shadowdiff_core::error::{Error, Result};
+use std::io::{ErrorKind, Read};
+
+/// A longer record, quoted line breaks and all, is an error: most likely a quote or a bracket is never closed.
+const RECORD_LIMIT_BYTES: usize = 64 * 1024 * 1024;
+
+/// The window at the start, and the least that is read at once.
+const WINDOW_BYTES: usize = 256 * 1024;
+
+pub(super) struct Source {
+    name: String,
+    bytes: Box<dyn Read + Send>,
+    window: Vec<u8>,
+    from: usize,
+    to: usize,
+    ended: bool,
+    /// The physical line, from 1, that the window begins in.
+    line: u64,
+}
+
+impl Source {
+    pub(super) fn new(name: &str, bytes: Box<dyn Read + Send>) -> Self {
+        Source {
+            name: name.to_string(),
+            bytes,
+            window: vec![0; WINDOW_BYTES],
+            from: 0,
+            to: 0,
+            ended: false,
+            line: 1,
+        }
+    }
+
+    /// What is read and not yet taken.
+    pub(super) fn window(&self) -> &[u8] {
+        &self.window[self.from..self.to]
+    }
+
+    /// Whether nothing comes after the window.
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    pub(super) fn line(&self) -> u64 {
+        self.line
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn take(&mut self, bytes: usize, lines: u64) {
+        self.from += bytes;
+        self.line += lines;
+    }
+
+    /// An error at the line that the window begins in.
+    pub(super) fn wrong(&self, what: impl std::fmt::Display) -> Error {
+        self.wrong_at(self.line, what)
+    }
+
+    pub(super) fn wrong_at(&self, line: u64, what: impl std::fmt::Display) -> Error {
+        Error::input(format!("{}: line {line}: {what}", self.name))
+    }
+
+    /// Makes the window at least twice as large, unless the file ends before: so scanning it again stays cheap.
+    pub(super) fn more(&mut self) -> Result<()> {
+        let wanted = 2 * self.window().len().max(WINDOW_BYTES / 2);
+        if self.window().len() >= RECORD_LIMIT_BYTES {
+            return Err(self.wrong(format!(
+                "a record of more than {} MiB: is a quote not closed?",
+                RECORD_LIMIT_BYTES >> 20
+            )));
+        }
+        self.window.copy_within(self.from..self.to, 0);
+        (self.from, self.to) = (0, self.to - self.from);
+        if self.window.len() < wanted {
+            self.window.resize(wanted, 0);
+        }
+        while self.to < wanted && !self.ended {
+            match self.bytes.read(&mut self.window[self.to..]) {
+                Ok(0) => self.ended = true,
+                // The last bytes of the window may be too few for one character of a transcoder.
+                Ok(read) if self.window.len() - self.to - read < 8 => {
+                    self.to += read;
+                    break;
+                }
+                Ok(read) => self.to += read,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(read_error(&self.name, error)),
+            }
+        }
+        Ok(())
+    }
+}

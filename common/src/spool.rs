@@ -1,0 +1,240 @@
+//! Bytes that stay in memory up to a budget shared by the whole process, then go to a file in the scratch directory.
+
+use shadowdiff_core::error::{Error, Kind, Result};
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How many bytes of intermediate results may stay in memory; the rest goes to scratch.
+#[derive(Debug)]
+pub struct Budget {
+    limit_bytes: usize,
+    used_bytes: AtomicUsize,
+}
+
+impl Budget {
+    pub fn new(limit_bytes: usize) -> Self {
+        Budget {
+            limit_bytes,
+            used_bytes: AtomicUsize::new(0),
+        }
+    }
+
+    /// Takes `bytes` if they are there.
+    pub fn take(self: &Arc<Self>, bytes: usize) -> Option<Share> {
+        let within = |used: usize| used.checked_add(bytes).filter(|total| *total <= self.limit_bytes);
+        self.used_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within).ok()?;
+        Some(Share {
+            budget: Arc::clone(self),
+            bytes,
+        })
+    }
+}
+
+/// Bytes taken from a budget; given back when dropped.
+#[derive(Debug)]
+pub struct Share {
+    budget: Arc<Budget>,
+    bytes: usize,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.budget.used_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// Where intermediate results go: a budget of memory, and a directory that vanishes with the job.
+#[derive(Debug, Clone)]
+pub struct Scratch {
+    pub budget: Arc<Budget>,
+    directory: Arc<tempfile::TempDir>,
+}
+
+impl Scratch {
+    /// `parent`: where the directory is made; the system's temporary directory if none.
+    pub fn new(budget_bytes: usize, parent: Option<&Path>) -> Result<Self> {
+        let mut builder = tempfile::Builder::new();
+        let builder = builder.prefix("shadowdiff-");
+        let directory = match parent {
+            Some(parent) => std::fs::create_dir_all(parent).and_then(|()| builder.tempdir_in(parent)),
+            None => builder.tempdir(),
+        };
+        let directory = directory.map_err(|e| {
+            Error::exhausted(format!(
+                "no scratch directory can be made{}: {e}",
+                parent.map(|p| format!(" in {}", p.display())).unwrap_or_default()
+            ))
+        })?;
+        Ok(Scratch {
+            budget: Arc::new(Budget::new(budget_bytes)),
+            directory: Arc::new(directory),
+        })
+    }
+
+    /// A new file that has no name: it is gone when the last handle is.
+    pub fn file(&self) -> Result<File> {
+        tempfile::tempfile_in(self.directory.path()).map_err(|e| failed(&e))
+    }
+}
+
+/// What a full or broken scratch disk is to the job.
+pub fn failed(error: &std::io::Error) -> Error {
+    Error::new(
+        Kind::Exhausted,
+        format!("scratch: {error}; give another directory with --scratch, or more memory with --memory"),
+    )
+}
+
+/// Appended once, read from the front any number of times.
+#[derive(Debug)]
+pub struct Spool {
+    parts: Vec<Part>,
+    file: Option<Arc<File>>,
+    length: u64,
+}
+
+#[derive(Debug)]
+enum Part {
+    Memory { bytes: Vec<u8>, _share: Share },
+    File { offset: u64, length: usize, checksum: u32 },
+}
+
+/// Writes a [`Spool`] in parts of about 1 MiB.
+#[derive(Debug)]
+pub struct SpoolWriter {
+    scratch: Scratch,
+    pending: Vec<u8>,
+    part_bytes: usize,
+    file_length: u64,
+    spool: Spool,
+}
+
+const PART_BYTES: usize = 1 << 20;
+
+impl SpoolWriter {
+    pub fn new(scratch: &Scratch) -> Self {
+        Self::with_part_bytes(scratch, PART_BYTES)
+    }
+
+    /// Parts are what a reader holds in memory at a time.
+    pub fn with_part_bytes(scratch: &Scratch, part_bytes: usize) -> Self {
+        let spool = Spool {
+            parts: Vec::new(),
+            file: None,
+            length: 0,
+        };
+        SpoolWriter {
+            scratch: scratch.clone(),
+            pending: Vec::new(),
+            part_bytes,
+            file_length: 0,
+            spool,
+        }
+    }
+
+    /// Appends one record; a record is never divided between parts.
+    pub fn append(&mut self, record: &[u8]) -> Result<()> {
+        if !self.pending.is_empty() && self.pending.len() + record.len() > self.part_bytes {
+            self.flush()?;
+        }
+        self.pending.extend_from_slice(record);
+        Ok(())
+    }
+
+    pub fn finish(mut self) -> Result<Spool> {
+        self.flush()?;
+        Ok(self.spool)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let mut bytes = std::mem::take(&mut self.pending);
+        self.spool.length += bytes.len() as u64;
+        bytes.shrink_to_fit();
+        if let Some(share) = self.scratch.budget.take(bytes.len()) {
+            self.spool.parts.push(Part::Memory { bytes, _share: share });
+            return Ok(());
+        }
+        if self.spool.file.is_none() {
+            self.spool.file = Some(Arc::new(self.scratch.file()?));
+        }
+        let mut file: &File = self.spool.file.as_deref().expect("opened above");
+        file.write_all(&bytes).map_err(|e| failed(&e))?;
+        let part = Part::File {
+            offset: self.file_length,
+            length: bytes.len(),
+            checksum: crc32fast::hash(&bytes),
+        };
+        self.spool.parts.push(part);
+        self.file_length += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+impl Spool {
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    pub fn parts(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// The bytes of one part. A part that does not read back as it was written is an error.
+    pub fn part(&self, number: usize) -> Result<std::borrow::Cow<'_, [u8]>> {
+        match &self.parts[number] {
+            Part::Memory { bytes, .. } => Ok(std::borrow::Cow::Borrowed(bytes)),
+            Part::File { offset, length, checksum } => {
+                let file = self.file.as_deref().expect("a part in a file has a file");
+                Ok(std::borrow::Cow::Owned(read_checked(file, *offset, *length, *checksum)?))
+            }
+        }
+    }
+}
+
+/// Reads a range of a scratch file and checks it.
+pub fn read_checked(file: &File, offset: u64, length: usize, checksum: u32) -> Result<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    file.read_exact_at(&mut bytes, offset).map_err(|e| failed(&e))?;
+    if crc32fast::hash(&bytes) != checksum {
+        return Err(Error::unavailable(
+            "scratch: a block does not read back as it was written; is the disk sound?",
+        ));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_come_back_whole_from_memory_and_from_scratch() {
+        for budget in [0, 40, 1 << 20] {
+            let scratch = Scratch::new(budget, None).expect("scratch");
+            let mut writer = SpoolWriter::with_part_bytes(&scratch, 16);
+            for i in 0..10u8 {
+                writer.append(&[i; 7]).expect("append");
+            }
+            let spool = writer.finish().expect("finish");
+            let read: Vec<u8> = (0..spool.parts()).flat_map(|p| spool.part(p).expect("part").into_owned()).collect();
+            assert_eq!(read, (0..10u8).flat_map(|i| [i; 7]).collect::<Vec<_>>(), "budget {budget}");
+            assert_eq!(spool.length(), 70);
+        }
+    }
+
+    #[test]
+    fn a_dropped_share_is_given_back() {
+        let budget = Arc::new(Budget::new(10));
+        let share = budget.take(10).expect("fits");
+        assert!(budget.take(1).is_none());
+        drop(share);
+        assert!(budget.take(10).is_some());
+    }
+}

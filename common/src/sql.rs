@@ -1,0 +1,273 @@
+//! SQL over one row: planned against a schema, evaluated on record batches by DataFusion.
+//!
+//! Names are exact, upper and lower case kept. What needs more than one row, or gives another answer another day, is refused. Doubles are
+//! normalised before they are looked at (-0.0 is 0.0, one NaN, which sorts above all numbers), so that layout and bits never matter.
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float32Type, Float64Type};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow_buffer::BooleanBuffer;
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::{DFSchema, TableReference};
+use datafusion::logical_expr::{Expr, ExprSchemable, Volatility};
+use datafusion::physical_expr::PhysicalExpr;
+use datafusion::prelude::{SessionConfig, SessionContext};
+use shadowdiff_core::error::{Error, Result};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// A column that an expression may name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqlColumn {
+    /// `live_row`, `shadow_row`, or none.
+    pub qualifier: Option<&'static str>,
+    pub name: String,
+    pub data_type: DataType,
+}
+
+/// Plans expressions; holds the functions that DataFusion knows.
+#[derive(Clone)]
+pub struct Sql {
+    context: SessionContext,
+}
+
+impl std::fmt::Debug for Sql {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sql")
+    }
+}
+
+impl Default for Sql {
+    fn default() -> Self {
+        let mut config = SessionConfig::new();
+        config.options_mut().sql_parser.enable_ident_normalization = false;
+        config.options_mut().execution.time_zone = Some("UTC".to_owned());
+        Sql {
+            context: SessionContext::new_with_config(config),
+        }
+    }
+}
+
+/// An expression bound to a schema.
+#[derive(Debug, Clone)]
+pub struct Expression {
+    expression: Arc<dyn PhysicalExpr>,
+    /// Of the schema it was planned against, the columns it reads.
+    pub reads: Vec<usize>,
+    pub data_type: DataType,
+    schema: SchemaRef,
+    place: String,
+}
+
+impl Sql {
+    /// Plans `text` over `columns`. `place` names the spec's field in messages.
+    pub fn plan(&self, place: &str, text: &str, columns: &[SqlColumn]) -> Result<Expression> {
+        let wrong = |why: &dyn std::fmt::Display| Error::spec(format!("{place}: `{text}`: {}", plain(&why.to_string())));
+        let fields = columns.iter().map(|c| {
+            let qualifier = c.qualifier.map(TableReference::bare);
+            (qualifier, Arc::new(Field::new(&c.name, c.data_type.clone(), true)))
+        });
+        let schema = DFSchema::new_with_metadata(fields.collect(), Default::default()).map_err(|e| wrong(&e))?;
+        let parsed = self.context.parse_sql_expr(text, &schema).map_err(|e| wrong(&e))?;
+        one_row_only(&parsed).map_err(|why| wrong(&why))?;
+        let reads = reads(&parsed, &schema);
+        let expression = self.context.create_physical_expr(parsed.clone(), &schema).map_err(|e| wrong(&e))?;
+        let data_type = expression
+            .data_type(schema.as_arrow())
+            .or_else(|_| parsed.get_type(&schema))
+            .map_err(|e| wrong(&e))?;
+        let positions: Vec<Field> = columns
+            .iter()
+            .enumerate()
+            .map(|(i, c)| Field::new(format!("{i}:{}", c.name), c.data_type.clone(), true))
+            .collect();
+        Ok(Expression {
+            expression,
+            reads,
+            data_type,
+            schema: Arc::new(Schema::new(positions)),
+            place: place.to_owned(),
+        })
+    }
+
+    /// Plans a condition: an expression that is true or not.
+    pub fn plan_condition(&self, place: &str, text: &str, columns: &[SqlColumn]) -> Result<Expression> {
+        let planned = self.plan(place, text, columns)?;
+        match planned.data_type {
+            DataType::Boolean | DataType::Null => Ok(planned),
+            ref other => Err(Error::spec(format!(
+                "{place}: `{text}` gives {other}; a condition that is true or false is needed"
+            ))),
+        }
+    }
+
+    pub fn context(&self) -> &SessionContext {
+        &self.context
+    }
+}
+
+impl Expression {
+    /// Evaluates over columns in the order and of the types it was planned with; columns it does not read may be of any content.
+    pub fn evaluate(&self, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
+        let failed = |e: &dyn std::fmt::Display| Error::input(format!("{}: {}", self.place, plain(&e.to_string())));
+        let mut given = Vec::with_capacity(columns.len());
+        for (at, column) in columns.iter().enumerate() {
+            given.push(if self.reads.contains(&at) {
+                normal_doubles(column)
+            } else {
+                column.clone()
+            });
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let batch = RecordBatch::try_new_with_options(self.schema.clone(), given, &options).map_err(|e| Error::internal(e.to_string()))?;
+        let value = self.expression.evaluate(&batch).map_err(|e| failed(&e))?;
+        value.into_array(rows).map_err(|e| failed(&e))
+    }
+
+    /// Where the condition is true; NULL is not true.
+    pub fn is_true(&self, columns: &[ArrayRef], rows: usize) -> Result<BooleanBuffer> {
+        let answers = self.evaluate(columns, rows)?;
+        if *answers.data_type() == DataType::Null {
+            return Ok(BooleanBuffer::new_unset(rows));
+        }
+        let answers: &BooleanArray = answers.as_boolean();
+        Ok(match answers.nulls() {
+            Some(nulls) => answers.values() & nulls.inner(),
+            None => answers.values().clone(),
+        })
+    }
+}
+
+/// DataFusion's messages without their wrapping words and hints of other products.
+fn plain(message: &str) -> String {
+    let mut text = message.trim();
+    for prefix in [
+        "Error during planning: ",
+        "SQL error: ",
+        "Schema error: ",
+        "Arrow error: ",
+        "This feature is not implemented: ",
+    ] {
+        text = text.strip_prefix(prefix).unwrap_or(text);
+    }
+    text.lines().next().unwrap_or_default().trim_end_matches('.').to_owned()
+}
+
+fn one_row_only(expression: &Expr) -> Result<(), String> {
+    let mut found = None;
+    let walked = expression.apply(|node| {
+        found = match node {
+            Expr::AggregateFunction(f) => Some(format!("`{}` needs more than one row", f.func.name())),
+            Expr::WindowFunction(f) => Some(format!("`{}` needs more than one row", f.fun.name())),
+            Expr::ScalarSubquery(_) | Expr::Exists(_) | Expr::InSubquery(_) => Some("a subquery needs more than one row".into()),
+            Expr::ScalarFunction(f) if f.func.signature().volatility == Volatility::Volatile || is_clock(f.func.name()) => {
+                Some(format!("`{}` gives another answer each time", f.func.name()))
+            }
+            _ => None,
+        };
+        Ok(if found.is_some() {
+            TreeNodeRecursion::Stop
+        } else {
+            TreeNodeRecursion::Continue
+        })
+    });
+    walked.map_err(|e| e.to_string())?;
+    found.map_or(Ok(()), Err)
+}
+
+fn is_clock(function: &str) -> bool {
+    ["now", "current_date", "current_time", "current_timestamp", "today", "version"].contains(&function)
+}
+
+fn reads(expression: &Expr, schema: &DFSchema) -> Vec<usize> {
+    let found: BTreeSet<usize> = expression
+        .column_refs()
+        .into_iter()
+        .filter_map(|column| schema.index_of_column(column).ok())
+        .collect();
+    found.into_iter().collect()
+}
+
+/// Doubles with -0.0 as 0.0 and one NaN.
+fn normal_doubles(column: &ArrayRef) -> ArrayRef {
+    match column.data_type() {
+        DataType::Float64 => Arc::new(
+            column
+                .as_primitive::<Float64Type>()
+                .unary::<_, Float64Type>(|v| if v.is_nan() { f64::NAN } else { v + 0.0 }),
+        ),
+        DataType::Float32 => Arc::new(
+            column
+                .as_primitive::<Float32Type>()
+                .unary::<_, Float32Type>(|v| if v.is_nan() { f32::NAN } else { v + 0.0 }),
+        ),
+        _ => column.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::{Float64Array, Int64Array, StringArray};
+
+    fn columns() -> (Vec<SqlColumn>, Vec<ArrayRef>) {
+        let column = |name: &str, data_type| SqlColumn {
+            qualifier: None,
+            name: name.into(),
+            data_type,
+        };
+        let schema = vec![
+            column("Amount", DataType::Float64),
+            column("plan", DataType::Utf8),
+            column("n", DataType::Int64),
+        ];
+        let arrays: Vec<ArrayRef> = vec![
+            Arc::new(Float64Array::from(vec![-0.0, 2.5, f64::NAN])),
+            Arc::new(StringArray::from(vec![Some("trial"), None, Some("paid")])),
+            Arc::new(Int64Array::from(vec![1, 2, 3])),
+        ];
+        (schema, arrays)
+    }
+
+    fn truth(text: &str) -> Vec<bool> {
+        let (schema, arrays) = columns();
+        let planned = Sql::default().plan_condition("where", text, &schema).expect("plans");
+        planned.is_true(&arrays, 3).expect("evaluates").iter().collect()
+    }
+
+    #[test]
+    fn conditions_over_one_row() {
+        for (text, expected) in [
+            ("Amount > 1.0", [false, true, true]),
+            ("\"Amount\" = 0", [true, false, false]),
+            ("plan = 'trial'", [true, false, false]),
+            ("plan IS NULL OR n = 3", [false, true, true]),
+            ("LEVENSHTEIN(plan, 'trail') <= 2", [true, false, false]),
+            ("n IN (1, 3) AND Amount >= 0", [true, false, true]),
+            ("NULL", [false, false, false]),
+        ] {
+            assert_eq!(truth(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_refused_says_why() {
+        for (text, mention) in [
+            ("amount > 1", "amount"),
+            ("n + 1", "condition"),
+            ("sum(n) > 1", "more than one row"),
+            ("random() > 0.5", "another answer"),
+            ("now() > '2026-01-01'", "another answer"),
+            ("(SELECT 1) = 1", ""),
+            ("n >", ""),
+        ] {
+            let error = Sql::default().plan_condition("where", text, &columns().0).expect_err(text);
+            assert!(
+                error.message.starts_with("where: ") && error.message.contains(mention),
+                "{text}: {}",
+                error.message
+            );
+        }
+    }
+}

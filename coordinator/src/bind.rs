@@ -1,0 +1,494 @@
+//! Binds a spec to its data: lists and pins the files, settles every column's type, meets the schemas, cuts the work. The result is the plan.
+
+use crate::accounts::Lists;
+use crate::columns::{Found, Known, SideFiles, guess, look};
+use shadowdiff_common::read::json::JsonShape;
+use shadowdiff_common::read::{Dataset, Format, Sources, list};
+use shadowdiff_common::sql::{Sql, SqlColumn};
+use shadowdiff_core::align::{Role, SideColumn, align};
+use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_core::judge::{AccountSet, Judge};
+use shadowdiff_core::plan::{PLAN_VERSION, Pinned, Plan, PlanSecret, ReadColumn, SidePlan, Split, pair_splits};
+use shadowdiff_core::row::Secret;
+use shadowdiff_core::side::{Side, Sides};
+use shadowdiff_core::spec::{AccountScope, CsvTypes, Day, Limit, Spec, nearest};
+use shadowdiff_core::value::{Guess, ValueType};
+use shadowdiff_core::verdict;
+use std::path::Path;
+
+/// What changes nothing in the result, but decides how the work is cut.
+#[derive(Debug, Clone, Copy)]
+pub struct Cut {
+    pub threads: usize,
+    /// `None`: chosen from the size of the data.
+    pub shards: Option<u32>,
+    /// About how many bytes of rows a shard should hold.
+    pub shard_bytes: u64,
+    pub secret: Secret,
+    pub today: Day,
+}
+
+/// A spec bound to its data.
+#[derive(Debug)]
+pub struct Bound {
+    pub plan: Plan,
+    pub datasets: Sides<Dataset>,
+    pub flipped: AccountSet,
+    pub rule_accounts: Vec<Option<AccountSet>>,
+    /// Bytes of both sides as stored, and about how many when decoded.
+    pub stored_bytes: u64,
+    pub decoded_bytes: u64,
+    /// Rows where the files tell.
+    pub rows: Sides<Option<u64>>,
+}
+
+/// Binds `spec`; relative paths start at `base`.
+pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: &Sources, cut: Cut) -> Result<Bound> {
+    let datasets = Sides::new(
+        list(Side::Live, &spec.sides.live, base, &sources.stores).await?,
+        list(Side::Shadow, &spec.sides.shadow, base, &sources.stores).await?,
+    );
+    let files = Sides::new(
+        look(&datasets.live, &spec.sides.live, sources).await?,
+        look(&datasets.shadow, &spec.sides.shadow, sources).await?,
+    );
+    let mut warnings = spec_warnings;
+    let named = names(&spec, &files)?;
+    let read = types(&spec, &datasets, &files, named, sources).await?;
+    let columns = Sides::try_from_fn(|side| derived(&spec, side, &read[side]))?;
+    let aligned = align(&spec, &columns)?;
+    warnings.extend(aligned.warnings.iter().cloned());
+    warnings.extend(verdict::check(&spec, &aligned)?);
+    let lists = Lists {
+        spec: &spec,
+        aligned: &aligned,
+        base,
+        sources,
+    };
+    let (flipped, rule_accounts) = (lists.flipped().await?, lists.rules().await?);
+    let as_of = spec.as_of.unwrap_or(cut.today);
+    let (_, judge_warnings) = Judge::new(&spec, &aligned, rule_accounts.clone(), as_of)?;
+    warnings.extend(judge_warnings);
+
+    let sides = Sides::from_fn(|side| side_plan(&spec, side, &read[side], &columns[side], &aligned.columns));
+    let splits = Sides::from_fn(|side| splits(&datasets[side], &files[side]));
+    let decoded_bytes = Side::BOTH
+        .iter()
+        .map(|side| decoded_bytes(&datasets[*side], &files[*side]))
+        .sum::<u64>();
+    let stored_bytes = Side::BOTH
+        .iter()
+        .flat_map(|side| &datasets[*side].files)
+        .map(|f| f.pin.size_bytes)
+        .sum();
+    let shards = cut
+        .shards
+        .unwrap_or_else(|| (decoded_bytes / cut.shard_bytes.max(1) + 1).clamp(1, MAX_SHARDS) as u32);
+    let lanes = lanes(decoded_bytes, cut.threads);
+    let rows = Sides::from_fn(|side| known_rows(&files[side]));
+    let pins = Sides::from_fn(|side| datasets[side].files.iter().map(pinned).collect());
+    let plan = Plan {
+        version: PLAN_VERSION,
+        count_accounts: matches!(spec.verdict.max_exception_accounts, Some(Limit::Share(_))),
+        spec,
+        as_of,
+        aligned,
+        sides,
+        pins,
+        scans: pair_splits(splits, lanes),
+        shards,
+        secret: PlanSecret(cut.secret),
+        warnings,
+    };
+    Ok(Bound {
+        plan,
+        datasets,
+        flipped,
+        rule_accounts,
+        stored_bytes,
+        decoded_bytes,
+        rows,
+    })
+}
+
+/// More shards than this make blocks too small.
+const MAX_SHARDS: u64 = 512;
+/// About how much a scan task decodes.
+const LANE_BYTES: u64 = 192 << 20;
+/// Text takes about this many times its compressed size in memory; uncompressed text about half of it.
+const TEXT_GROWTH: u64 = 4;
+
+fn lanes(decoded_bytes: u64, threads: usize) -> usize {
+    let by_size = (decoded_bytes / LANE_BYTES) as usize + 1;
+    // A few more tasks than threads keep all of them busy to the end.
+    if by_size < threads {
+        threads
+    } else {
+        by_size.next_multiple_of(threads)
+    }
+}
+
+fn pinned(file: &shadowdiff_common::read::DataFile) -> Pinned {
+    Pinned {
+        name: file.name.clone(),
+        size_bytes: file.pin.size_bytes,
+        etag: file.pin.etag.clone(),
+        modified_ms: file.pin.modified_ms,
+    }
+}
+
+/// A column with its name in the files, its name in the comparison, and what is known of its type.
+#[derive(Debug, Clone)]
+struct Named {
+    source: String,
+    name: String,
+    known: Known,
+}
+
+/// Applies the renames; a rename of nothing and two columns of one name are mistakes.
+fn names(spec: &Spec, files: &Sides<SideFiles>) -> Result<Sides<Vec<Named>>> {
+    let mut mistakes = Vec::new();
+    let named = Sides::from_fn(|side| {
+        let renames = &spec.columns.rename[side];
+        let found = &files[side].columns;
+        for (from, _) in renames {
+            if !found.iter().any(|c| c.name == *from) {
+                mistakes.push(no_column("columns.rename", side, from, found));
+            }
+        }
+        for (name, _) in &spec.sides[side].schema {
+            if !found.iter().any(|c| c.name == *name) {
+                mistakes.push(no_column("schema", side, name, found));
+            }
+        }
+        let new_name = |name: &str| {
+            renames
+                .iter()
+                .find(|(from, _)| from == name)
+                .map_or_else(|| name.to_owned(), |(_, to)| to.clone())
+        };
+        let named: Vec<Named> = found
+            .iter()
+            .map(|c| Named {
+                source: c.name.clone(),
+                name: new_name(&c.name),
+                known: c.known.clone(),
+            })
+            .collect();
+        for (at, column) in named.iter().enumerate() {
+            if named[..at].iter().any(|c| c.name == column.name) {
+                mistakes.push(format!(
+                    "columns.rename: two columns of {side} are named `{}`; give one another name",
+                    column.name
+                ));
+            }
+        }
+        for (name, _) in &spec.columns.cast[side] {
+            let elsewhere = files[side.other()].columns.iter().any(|c| c.name == *name)
+                && spec.columns.cast.live.iter().any(|(n, _)| n == name)
+                && spec.columns.cast.shadow.iter().any(|(n, _)| n == name);
+            if !named.iter().any(|c| c.name == *name) && !elsewhere {
+                mistakes.push(no_column("columns.cast", side, name, found));
+            }
+        }
+        named
+    });
+    if mistakes.is_empty() {
+        Ok(named)
+    } else {
+        Err(Error::all(Kind::Spec, mistakes))
+    }
+}
+
+fn no_column(place: &str, side: Side, name: &str, found: &[Found]) -> String {
+    let near = nearest(name, found.iter().map(|c| c.name.as_str()))
+        .map(|n| format!("; did you mean `{n}`"))
+        .unwrap_or_default();
+    format!("{place}: {side} has no column `{name}`{near}")
+}
+
+/// Settles what every column is read as: what the spec says, else what the file says, else what the other side says, else a guess over both.
+async fn types(
+    spec: &Spec,
+    datasets: &Sides<Dataset>,
+    files: &Sides<SideFiles>,
+    named: Sides<Vec<Named>>,
+    sources: &Sources,
+) -> Result<Sides<Vec<ReadColumn>>> {
+    let declared = |side: Side, column: &Named| {
+        let cast = spec.columns.cast[side].iter().find(|(name, _)| *name == column.name);
+        cast.or_else(|| spec.sides[side].schema.iter().find(|(name, _)| *name == column.source))
+            .map(|(_, t)| t.clone())
+    };
+    let open = Sides::from_fn(|side| {
+        let is_open =
+            |c: &&Named| c.known == Known::Untyped && declared(side, c).is_none() && spec.sides[side].csv.types == CsvTypes::Infer;
+        let from_other = |c: &&Named| settled(&named[side.other()], &c.name, |o| declared(side.other(), o)).is_none();
+        named[side]
+            .iter()
+            .filter(is_open)
+            .filter(from_other)
+            .map(|c| c.source.clone())
+            .collect::<Vec<String>>()
+    });
+    let guesses = Sides::new(
+        guesses(Side::Live, spec, datasets, files, &open.live, sources).await?,
+        guesses(Side::Shadow, spec, datasets, files, &open.shadow, sources).await?,
+    );
+    let guess_of = |side: Side, name: &str| {
+        let column = named[side].iter().find(|c| c.name == name)?;
+        open[side]
+            .iter()
+            .position(|source| *source == column.source)
+            .map(|at| guesses[side][at])
+    };
+    Ok(Sides::from_fn(|side| {
+        let read = named[side].iter().map(|column| {
+            let other = named[side.other()].iter().find(|c| c.name == column.name);
+            let value_type = declared(side, column).unwrap_or_else(|| match &column.known {
+                Known::Type(t) => t.clone(),
+                Known::Json(shape) => json_type(shape, other, |o| declared(side.other(), o), guess_of(side.other(), &column.name)),
+                Known::Untyped => match settled(&named[side.other()], &column.name, |o| declared(side.other(), o)) {
+                    Some(t) => t,
+                    None if spec.sides[side].csv.types == CsvTypes::Text => ValueType::Text,
+                    None => untyped(guess_of(side, &column.name), guess_of(side.other(), &column.name), other),
+                },
+            });
+            ReadColumn {
+                source: column.source.clone(),
+                name: column.name.clone(),
+                value_type,
+            }
+        });
+        read.collect()
+    }))
+}
+
+/// The type of the other side's column, if that side has one of its own: declared, of the file, or a JSON shape that is no number or text.
+fn settled(other: &[Named], name: &str, declared: impl Fn(&Named) -> Option<ValueType>) -> Option<ValueType> {
+    let column = other.iter().find(|c| c.name == name)?;
+    declared(column).or_else(|| match &column.known {
+        Known::Type(ValueType::Null) | Known::Untyped => None,
+        Known::Type(t) if t.is_nested() => None,
+        Known::Type(t) => Some(t.clone()),
+        Known::Json(JsonShape::Bool | JsonShape::Text(_)) => match &column.known {
+            Known::Json(shape) => Some(shape.value_type()),
+            Known::Type(_) | Known::Untyped => None,
+        },
+        Known::Json(JsonShape::Null | JsonShape::Number(_) | JsonShape::List(_) | JsonShape::Object(_)) => None,
+    })
+}
+
+/// Text on this side, and on the other text or JSON numbers: one guess over both.
+fn untyped(mine: Option<Guess>, theirs: Option<Guess>, other: Option<&Named>) -> ValueType {
+    let mut all = mine.unwrap_or_default();
+    theirs.iter().for_each(|g| all.merge(g));
+    if let Some(Known::Json(JsonShape::Number(numbers))) = other.map(|o| &o.known) {
+        all.merge(numbers);
+    }
+    all.result()
+}
+
+fn json_type(shape: &JsonShape, other: Option<&Named>, declared: impl Fn(&Named) -> Option<ValueType>, csv: Option<Guess>) -> ValueType {
+    let Some(other) = other else { return shape.value_type() };
+    if let Some(t) = declared(other) {
+        return fit(shape, &t).unwrap_or_else(|| shape.value_type());
+    }
+    match &other.known {
+        Known::Type(t) => fit(shape, t).unwrap_or_else(|| shape.value_type()),
+        Known::Json(theirs) => {
+            let mut both = shape.clone();
+            // Shapes that clash keep their own types, and meeting them says so.
+            if both.merge(theirs, "").is_ok() {
+                both.value_type()
+            } else {
+                shape.value_type()
+            }
+        }
+        Known::Untyped => match (shape, csv) {
+            (JsonShape::Number(numbers), Some(texts)) => {
+                let mut both = *numbers;
+                both.merge(&texts);
+                both.result()
+            }
+            (JsonShape::Null, Some(texts)) => texts.result(),
+            (_, _) => shape.value_type(),
+        },
+    }
+}
+
+/// JSON of a shape read as a type of the other side, if it may be.
+fn fit(shape: &JsonShape, t: &ValueType) -> Option<ValueType> {
+    match (shape, t) {
+        (JsonShape::Null, _) => Some(t.clone()),
+        (_, ValueType::Null) => Some(shape.value_type()),
+        (JsonShape::Bool, ValueType::Bool) => Some(ValueType::Bool),
+        (JsonShape::Number(_), t) if t.is_number() => Some(t.clone()),
+        (JsonShape::Text(_), t) if !t.is_nested() && *t != ValueType::Bool => Some(t.clone()),
+        (JsonShape::List(item), ValueType::List(t)) => Some(ValueType::List(Box::new(fit(item, t)?))),
+        (JsonShape::Object(members), ValueType::Struct(types)) => {
+            let mut fitted = Vec::new();
+            for (name, member) in members {
+                let known = types.iter().find(|(n, _)| n == name);
+                fitted.push((
+                    name.clone(),
+                    known.map_or_else(|| Some(member.value_type()), |(_, t)| fit(member, t))?,
+                ));
+            }
+            Some(ValueType::Struct(fitted))
+        }
+        (JsonShape::Object(members), ValueType::Map(key, value)) if **key == ValueType::Text => {
+            members.values().all(|m| fit(m, value).is_some()).then(|| t.clone())
+        }
+        (_, _) => None,
+    }
+}
+
+async fn guesses(
+    side: Side,
+    spec: &Spec,
+    datasets: &Sides<Dataset>,
+    files: &Sides<SideFiles>,
+    columns: &[String],
+    sources: &Sources,
+) -> Result<Vec<Guess>> {
+    let mut guesses = match datasets[side].format {
+        Format::Csv if !columns.is_empty() => guess(&datasets[side], &spec.sides[side].csv, columns, sources).await?,
+        Format::Csv | Format::Parquet | Format::Json | Format::ArrowIpc | Format::Avro => vec![Guess::default(); columns.len()],
+    };
+    for (guess, name) in guesses.iter_mut().zip(columns) {
+        files[side].path_texts.get(name).iter().for_each(|texts| guess.merge(texts));
+    }
+    Ok(guesses)
+}
+
+/// The side's columns as compared: the columns read, with derived ones replaced or added.
+fn derived(spec: &Spec, side: Side, read: &[ReadColumn]) -> Result<Vec<SideColumn>> {
+    let sql = Sql::default();
+    let given: Vec<SqlColumn> = read
+        .iter()
+        .map(|c| SqlColumn {
+            qualifier: None,
+            name: c.name.clone(),
+            data_type: c.value_type.storage(),
+        })
+        .collect();
+    let mut columns: Vec<SideColumn> = read
+        .iter()
+        .map(|c| SideColumn {
+            name: c.name.clone(),
+            value_type: c.value_type.clone(),
+        })
+        .collect();
+    let mut mistakes = Vec::new();
+    for (name, text) in &spec.columns.derive[side] {
+        let place = format!("columns.derive.{name} ({side})");
+        let planned = sql.plan(&place, text, &given).and_then(|e| {
+            ValueType::from_arrow(&e.data_type).map_err(|t| Error::spec(format!("{place}: `{text}` gives {t}, which cannot be compared")))
+        });
+        match planned {
+            Ok(value_type) => match columns.iter_mut().find(|c| c.name == *name) {
+                Some(column) => column.value_type = value_type,
+                None => columns.push(SideColumn {
+                    name: name.clone(),
+                    value_type,
+                }),
+            },
+            Err(e) => mistakes.push(e.message),
+        }
+    }
+    if mistakes.is_empty() {
+        Ok(columns)
+    } else {
+        Err(Error::all(Kind::Spec, mistakes))
+    }
+}
+
+/// Prunes a side to what is compared or named by SQL.
+fn side_plan(spec: &Spec, side: Side, read: &[ReadColumn], columns: &[SideColumn], aligned: &[shadowdiff_core::align::Column]) -> SidePlan {
+    let derives = &spec.columns.derive[side];
+    let row_sql: Vec<&str> = spec.filter[side].iter().map(String::as_str).collect();
+    let pair_sql = pair_sql(spec);
+    let is_aligned = |name: &str| aligned.iter().any(|c| c.path[0] == name);
+    let is_leaf = |name: &str| aligned.iter().any(|c| c.name == name && c.role != Role::Presence);
+    let named_in = |texts: &[&str], name: &str| texts.iter().any(|text| mentions(text, name));
+    let carried: Vec<String> = columns
+        .iter()
+        .filter(|c| !is_leaf(&c.name) && named_in(&pair_sql, &c.name))
+        .map(|c| c.name.clone())
+        .collect();
+    let kept: Vec<SideColumn> = columns
+        .iter()
+        .filter(|c| is_aligned(&c.name) || named_in(&row_sql, &c.name) || carried.contains(&c.name))
+        .cloned()
+        .collect();
+    let derive_sql: Vec<&str> = derives
+        .iter()
+        .filter(|(name, _)| kept.iter().any(|c| c.name == *name))
+        .map(|(_, sql)| sql.as_str())
+        .collect();
+    let is_needed = |c: &&ReadColumn| {
+        let direct = kept.iter().any(|k| k.name == c.name) && !derives.iter().any(|(name, _)| *name == c.name);
+        direct || named_in(&derive_sql, &c.name)
+    };
+    SidePlan {
+        read: read.iter().filter(is_needed).cloned().collect(),
+        columns: kept,
+        carried,
+    }
+}
+
+/// SQL that sees rows after the exchange: of rules and comparators.
+fn pair_sql(spec: &Spec) -> Vec<&str> {
+    let scopes = spec.expected.iter().filter_map(|rule| match &rule.accounts {
+        Some(AccountScope::Where(text)) => Some(text.as_str()),
+        Some(AccountScope::Source(_)) | None => None,
+    });
+    let filters = spec.expected.iter().filter_map(|rule| rule.filter.as_deref());
+    let comparators = spec.comparators.iter().filter_map(|entry| entry.comparison.sql.as_deref());
+    scopes.chain(filters).chain(comparators).collect()
+}
+
+/// Whether a name stands in a text as a word of its own. It may stand there as something else: then a column is read that need not be.
+fn mentions(text: &str, name: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(name).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + name.len()..].chars().next();
+        !before.is_some_and(is_word) && !after.is_some_and(is_word)
+    })
+}
+
+/// Pieces of a side, in the order of its files.
+fn splits(dataset: &Dataset, files: &SideFiles) -> Vec<Split> {
+    let mut splits = Vec::new();
+    for (file, (data, groups)) in dataset.files.iter().zip(&files.row_groups).enumerate() {
+        if groups.is_empty() {
+            splits.push(Split {
+                file,
+                row_groups: None,
+                weight: data.pin.size_bytes,
+            });
+        }
+        splits.extend(groups.iter().enumerate().map(|(at, group)| Split {
+            file,
+            row_groups: Some((at, at + 1)),
+            weight: group.rows,
+        }));
+    }
+    splits
+}
+
+fn decoded_bytes(dataset: &Dataset, files: &SideFiles) -> u64 {
+    let of_file = |(data, groups): (&shadowdiff_common::read::DataFile, &Vec<shadowdiff_common::read::RowGroup>)| match groups.as_slice() {
+        [] => data.pin.size_bytes.saturating_mul(TEXT_GROWTH),
+        // Encodings such as dictionaries make less of the data than it is when decoded.
+        groups => groups.iter().map(|g| g.uncompressed_bytes.saturating_mul(2)).sum(),
+    };
+    dataset.files.iter().zip(&files.row_groups).map(of_file).sum()
+}
+
+fn known_rows(files: &SideFiles) -> Option<u64> {
+    let known = !files.row_groups.is_empty() && files.row_groups.iter().all(|groups| !groups.is_empty());
+    known.then(|| files.row_groups.iter().flatten().map(|g| g.rows).sum())
+}

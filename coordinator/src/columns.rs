@@ -1,0 +1,202 @@
+//! The columns of one side before the sides meet: what its files hold, and what is known of their types.
+
+use futures::{StreamExt, TryStreamExt, stream};
+use shadowdiff_common::read::json::JsonShape;
+use shadowdiff_common::read::{DataFile, Dataset, Format, RowGroup, Sources, json_shape, open_csv_file, schema};
+use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::spec::{CsvOptions, DatasetSpec};
+use shadowdiff_core::value::{Guess, ValueType, unify};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How many files are looked at at a time.
+const FILES_AT_A_TIME: usize = 16;
+
+/// What is known of a column's type from its own side.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Known {
+    /// The files say it.
+    Type(ValueType),
+    /// Text that may be anything: CSV, or a value in a path.
+    Untyped,
+    /// JSON says half of it.
+    Json(JsonShape),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Found {
+    pub(crate) name: String,
+    pub(crate) known: Known,
+}
+
+/// What the files of one side hold.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SideFiles {
+    pub(crate) columns: Vec<Found>,
+    /// A list a file; empty where it is read as a whole.
+    pub(crate) row_groups: Vec<Vec<RowGroup>>,
+    /// Texts in the paths, by column: a part of what typed text is guessed from.
+    pub(crate) path_texts: BTreeMap<String, Guess>,
+}
+
+/// Looks into every file of a side.
+pub(crate) async fn look(dataset: &Dataset, spec: &DatasetSpec, sources: &Sources) -> Result<SideFiles> {
+    let mut side = SideFiles::default();
+    let looks = dataset
+        .files
+        .iter()
+        .map(|file| look_into(dataset.format, file.clone(), spec.csv.clone(), sources.clone()));
+    let files: Vec<(Vec<Found>, Vec<RowGroup>)> = stream::iter(looks).buffered(FILES_AT_A_TIME).try_collect().await?;
+    let mut from: BTreeMap<String, String> = BTreeMap::new();
+    for (file, (columns, row_groups)) in dataset.files.iter().zip(files) {
+        side.row_groups.push(row_groups);
+        for column in columns {
+            add(&mut side.columns, column, file, &mut from)?;
+        }
+    }
+    add_paths(&mut side, dataset);
+    Ok(side)
+}
+
+async fn look_into(format: Format, file: DataFile, csv: CsvOptions, sources: Sources) -> Result<(Vec<Found>, Vec<RowGroup>)> {
+    match format {
+        Format::Parquet | Format::ArrowIpc | Format::Avro => {
+            let found = schema(format, &file, &sources).await?;
+            let columns = found.fields.iter().map(|field| {
+                let known = ValueType::from_arrow(field.data_type()).map_err(|t| {
+                    Error::input(format!(
+                        "{}: column `{}` is of type {t}, which cannot be compared; exclude it when the file is written",
+                        file.name,
+                        field.name()
+                    ))
+                })?;
+                Ok(Found {
+                    name: field.name().clone(),
+                    known: Known::Type(known),
+                })
+            });
+            Ok((columns.collect::<Result<_>>()?, found.row_groups))
+        }
+        Format::Csv => {
+            let header = blocking(&sources.clone(), move || {
+                open_csv_file(&file, &csv, 1, &sources).map(|(r, _)| r.columns().to_vec())
+            })
+            .await?;
+            Ok((
+                header
+                    .into_iter()
+                    .map(|name| Found {
+                        name,
+                        known: Known::Untyped,
+                    })
+                    .collect(),
+                Vec::new(),
+            ))
+        }
+        Format::Json => {
+            let shape = blocking(&sources.clone(), move || json_shape(&file, &sources)).await?;
+            let JsonShape::Object(members) = shape else {
+                return Err(Error::internal("the shape of JSON lines is an object"));
+            };
+            Ok((
+                members
+                    .into_iter()
+                    .map(|(name, shape)| Found {
+                        name,
+                        known: Known::Json(shape),
+                    })
+                    .collect(),
+                Vec::new(),
+            ))
+        }
+    }
+}
+
+/// Runs what blocks where it may.
+pub(crate) async fn blocking<T: Send + 'static>(sources: &Sources, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    sources
+        .runtime
+        .spawn_blocking(work)
+        .await
+        .map_err(|e| Error::internal(format!("a reader stopped: {e}; please report it")))?
+}
+
+/// Puts a file's column to those of the files before.
+fn add(columns: &mut Vec<Found>, column: Found, file: &DataFile, from: &mut BTreeMap<String, String>) -> Result<()> {
+    let Some(before) = columns.iter_mut().find(|c| c.name == column.name) else {
+        from.insert(column.name.clone(), file.name.clone());
+        columns.push(column);
+        return Ok(());
+    };
+    match (&mut before.known, &column.known) {
+        (Known::Type(a), Known::Type(b)) => {
+            *a = unify(a, b).ok_or_else(|| {
+                let first = from.get(&column.name).map_or("another file", String::as_str);
+                Error::input(format!(
+                    "column `{}` is {a} in {first}, but {b} in {}, which have no common type; compare the files apart, or rewrite one",
+                    column.name, file.name
+                ))
+            })?;
+        }
+        (Known::Json(a), Known::Json(b)) => a.merge(b, &file.name).map_err(|e| Error {
+            message: e.message.replacen("field '", &format!("field '{}.", column.name), 1),
+            ..e
+        })?,
+        (Known::Untyped, Known::Untyped) => {}
+        (Known::Type(_) | Known::Json(_) | Known::Untyped, _) => {
+            return Err(Error::internal("files of one format know the same of their columns"));
+        }
+    }
+    Ok(())
+}
+
+/// Columns from `key=value` directories come after those of the files.
+fn add_paths(side: &mut SideFiles, dataset: &Dataset) {
+    for file in &dataset.files {
+        for (name, value) in &file.partitions {
+            let guess = side.path_texts.entry(name.clone()).or_default();
+            value.iter().for_each(|text| guess.observe(text));
+            if !side.columns.iter().any(|c| c.name == *name) {
+                side.columns.push(Found {
+                    name: name.clone(),
+                    known: Known::Untyped,
+                });
+            }
+        }
+    }
+}
+
+/// Reads every value of the given CSV columns and guesses their types.
+pub(crate) async fn guess(dataset: &Dataset, csv: &CsvOptions, columns: &[String], sources: &Sources) -> Result<Vec<Guess>> {
+    let columns: Arc<Vec<String>> = Arc::new(columns.to_vec());
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    let guesses = dataset.files.iter().map(|file| {
+        let (file, csv, columns, sources) = (file.clone(), csv.clone(), Arc::clone(&columns), sources.clone());
+        async move { blocking(&sources.clone(), move || guess_file(&file, &csv, &columns, &sources)).await }
+    });
+    let all: Vec<Vec<Guess>> = stream::iter(guesses).buffered(threads).try_collect().await?;
+    let mut merged = vec![Guess::default(); columns.len()];
+    for one in all {
+        merged.iter_mut().zip(&one).for_each(|(all, one)| all.merge(one));
+    }
+    Ok(merged)
+}
+
+fn guess_file(file: &DataFile, csv: &CsvOptions, columns: &[String], sources: &Sources) -> Result<Vec<Guess>> {
+    use arrow_array::cast::AsArray;
+    let (reader, pinned) = open_csv_file(file, csv, 8192, sources)?;
+    let mut guesses = vec![Guess::default(); columns.len()];
+    for batch in reader {
+        let batch = batch?;
+        for (guess, name) in guesses.iter_mut().zip(columns) {
+            let Some(texts) = batch.columns.column_by_name(name) else {
+                continue;
+            };
+            if !guess.is_text() {
+                texts.as_string::<i32>().iter().flatten().for_each(|text| guess.observe(text));
+            }
+        }
+    }
+    pinned.check()?;
+    Ok(guesses)
+}

@@ -1,0 +1,342 @@
+//! Drives a planned job through its stages: scan, compare, merge, publish. What to do next is the machine's word; this loop only does it.
+
+use crate::merge::merge;
+use crate::publish::{FILES, Staging, Target, finish, write_all};
+use shadowdiff_common::exchange::Object;
+use shadowdiff_common::link::{Assignment, Output, Report, Task, Workers};
+use shadowdiff_common::spool::Spool;
+use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_core::plan::Plan;
+use shadowdiff_core::report::{Facts, Summary, Timings, summary};
+use shadowdiff_core::schedule::{Action, AttemptId, Event, Machine, WorkerId};
+use shadowdiff_core::tally::Tally;
+use shadowdiff_core::verdict::AccountCounts;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, watch};
+
+/// Where a job is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    Scan,
+    Compare,
+    Merge,
+    Done,
+}
+
+/// How far a phase is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    pub phase: Phase,
+    pub done: usize,
+    pub all: usize,
+}
+
+/// A finished job.
+#[derive(Debug)]
+pub struct Outcome {
+    pub summary: Summary,
+}
+
+/// What a run needs besides the plan and the workers.
+#[derive(Debug)]
+pub struct Run<'a> {
+    pub plan: &'a Plan,
+    pub document: serde_json::Value,
+    pub target: Target,
+    pub overwrite: bool,
+    /// Rows of this many bytes are compared at a time: small shards are put together up to it.
+    pub part_bytes: u64,
+    pub planned_in: Duration,
+    pub progress: watch::Sender<Progress>,
+    /// True once somebody asked to stop.
+    pub interrupted: watch::Receiver<bool>,
+}
+
+/// Runs the job to its published result.
+pub async fn run(job: Run<'_>, workers: &dyn Workers) -> Result<Outcome> {
+    let started = Instant::now();
+    let mut timings = Timings {
+        plan_ms: job.planned_in.as_millis() as u64,
+        ..Timings::default()
+    };
+    let mut stages = Stages {
+        machine: Machine::default(),
+        workers,
+        started,
+        interrupted: job.interrupted.clone(),
+        progress: &job.progress,
+    };
+    stages.machine.step(
+        0,
+        Event::WorkerJoined {
+            worker: WorkerId(0),
+            slots: workers.slots(),
+        },
+    );
+
+    let scans = (0..job.plan.scans.len())
+        .map(|i| (Task::Scan(i), scan_weight(job.plan, i)))
+        .collect();
+    let mut tally = Tally::default();
+    let (mut objects, mut seen) = (Vec::new(), Vec::new());
+    for output in stages.run(Phase::Scan, scans).await? {
+        let Output::Scan(scan) = output else {
+            return Err(Error::internal("a scan task gave something else"));
+        };
+        tally.merge(&scan.tally);
+        objects.push(Arc::new(scan.exchange));
+        seen.extend(scan.accounts);
+    }
+    timings.scan_ms = stages.lap();
+    check_exchange(&tally, &objects, job.plan.shards)?;
+
+    let mut runs: Vec<Spool> = Vec::new();
+    for output in stages
+        .run(Phase::Compare, compare_tasks(objects, job.plan.shards, job.part_bytes))
+        .await?
+    {
+        let Output::Compare(compare) = output else {
+            return Err(Error::internal("a compare task gave something else"));
+        };
+        tally.merge(&compare.tally);
+        runs.extend(compare.runs);
+    }
+    timings.compare_ms = stages.lap() - timings.scan_ms;
+    tally.accounts = count_distinct(&seen)?;
+    tally.balance().map_err(Error::internal)?;
+    if *job.interrupted.borrow() {
+        return Err(Error::new(Kind::Interrupted, "interrupted"));
+    }
+    job.progress.send_replace(Progress {
+        phase: Phase::Merge,
+        done: 0,
+        all: 1,
+    });
+    let before_merge = stages.lap();
+    let staging = Staging::new(&job.target)?;
+    let merged = write_tables(job.plan, &tally, &runs, &staging)?;
+    timings.merge_ms = stages.lap() - before_merge;
+    timings.total_ms = stages.lap() + timings.plan_ms;
+    let accounts = AccountCounts {
+        with_exceptions: merged.accounts_with_exceptions,
+        all: tally.accounts,
+    };
+    let facts = Facts {
+        tally: &tally,
+        accounts,
+        differing_accounts: merged.differing_accounts,
+        listed: merged.listed,
+        document: job.document,
+        timings,
+    };
+    let summary = summary(job.plan, facts);
+    let text = serde_json::to_string_pretty(&summary).map_err(|e| Error::internal(format!("summary: {e}")))?;
+    write_all(staging.create(FILES[2])?, &format!("{text}\n"))?;
+    staging.publish(&job.target, job.overwrite).await?;
+    job.progress.send_replace(Progress {
+        phase: Phase::Done,
+        done: 1,
+        all: 1,
+    });
+    Ok(Outcome { summary })
+}
+
+fn write_tables(plan: &Plan, tally: &Tally, runs: &[Spool], staging: &Staging) -> Result<crate::merge::Merged> {
+    let (mut diff, mut accounts) = (staging.create(FILES[0])?, staging.create(FILES[1])?);
+    let merged = merge(plan, tally, runs, &mut diff, &mut accounts)?;
+    finish(diff)?;
+    finish(accounts)?;
+    Ok(merged)
+}
+
+fn scan_weight(plan: &Plan, at: usize) -> u64 {
+    let splits = &plan.scans[at].splits;
+    splits.live.iter().chain(&splits.shadow).map(|s| s.weight).sum()
+}
+
+/// Rows that neither cancelled nor were filtered must all be in the exchange.
+fn check_exchange(tally: &Tally, objects: &[Arc<Object>], shards: u32) -> Result<()> {
+    for (side, rows) in tally.sides.each() {
+        let expected = rows.read - rows.filtered - tally.cancelled;
+        let exchanged: u64 = objects.iter().flat_map(|o| o.sizes(shards)).map(|sizes| sizes[side].rows).sum();
+        if exchanged != expected {
+            return Err(Error::internal(format!(
+                "the books of the exchange do not balance: {exchanged} rows of {side}, {expected} expected"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Small shards are put together until they are worth a task; a large one is a task of its own.
+fn compare_tasks(objects: Vec<Arc<Object>>, shards: u32, part_bytes: u64) -> Vec<(Task, u64)> {
+    let mut bytes = vec![0u64; shards as usize];
+    for object in &objects {
+        for (shard, sizes) in object.sizes(shards).iter().enumerate() {
+            bytes[shard] += sizes.live.bytes + sizes.shadow.bytes;
+        }
+    }
+    let objects = Arc::new(objects);
+    let mut tasks: Vec<(Task, u64)> = Vec::new();
+    let (mut group, mut weight) = (Vec::new(), 0u64);
+    for (shard, size) in bytes.into_iter().enumerate() {
+        if size == 0 {
+            continue;
+        }
+        if !group.is_empty() && weight + size > part_bytes {
+            tasks.push((
+                Task::Compare {
+                    shards: std::mem::take(&mut group),
+                    objects: Arc::clone(&objects),
+                },
+                weight,
+            ));
+            weight = 0;
+        }
+        group.push(shard as u32);
+        weight += size;
+    }
+    if !group.is_empty() {
+        tasks.push((Task::Compare { shards: group, objects }, weight));
+    }
+    tasks
+}
+
+/// Distinct numbers in sorted runs of 16 bytes each.
+fn count_distinct(runs: &[Spool]) -> Result<u64> {
+    let mut heads = std::collections::BinaryHeap::new();
+    let mut cursors: Vec<(usize, std::borrow::Cow<'_, [u8]>, usize)> = Vec::new();
+    for run in runs {
+        cursors.push((
+            1,
+            if run.parts() > 0 {
+                run.part(0)?
+            } else {
+                std::borrow::Cow::Borrowed(&[])
+            },
+            0,
+        ));
+    }
+    let head = |part: &[u8], at: usize| part.get(at..at + 16).map(|b| u128::from_be_bytes(b.try_into().expect("16 bytes")));
+    for (at, (_, part, offset)) in cursors.iter().enumerate() {
+        heads.extend(head(part, *offset).map(|n| std::cmp::Reverse((n, at))));
+    }
+    let (mut last, mut distinct) = (None, 0);
+    while let Some(std::cmp::Reverse((number, at))) = heads.pop() {
+        if last != Some(number) {
+            distinct += 1;
+            last = Some(number);
+        }
+        let (next_part, part, offset) = &mut cursors[at];
+        *offset += 16;
+        if *offset >= part.len() && *next_part < runs[at].parts() {
+            *part = runs[at].part(*next_part)?;
+            *next_part += 1;
+            *offset = 0;
+        }
+        heads.extend(head(part, *offset).map(|n| std::cmp::Reverse((n, at))));
+    }
+    Ok(distinct)
+}
+
+/// The loop around the machine.
+struct Stages<'a> {
+    machine: Machine,
+    workers: &'a dyn Workers,
+    started: Instant,
+    interrupted: watch::Receiver<bool>,
+    progress: &'a watch::Sender<Progress>,
+}
+
+impl Stages<'_> {
+    fn lap(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
+    }
+
+    /// Runs one stage; its outputs come in the order of the tasks.
+    async fn run(&mut self, phase: Phase, tasks: Vec<(Task, u64)>) -> Result<Vec<Output>> {
+        let (reports, mut inbox) = mpsc::unbounded_channel::<Report>();
+        let mut outputs: Vec<Option<Output>> = tasks.iter().map(|_| None).collect();
+        let mut running: BTreeMap<AttemptId, usize> = BTreeMap::new();
+        let mut event = Event::Open {
+            weights: tasks.iter().map(|(_, weight)| *weight).collect(),
+        };
+        let mut failed: Option<Error> = None;
+        loop {
+            let mut stage_done = false;
+            for action in self.machine.step(self.lap(), event) {
+                match action {
+                    Action::Start {
+                        task, attempt, halvings, ..
+                    } => {
+                        running.insert(attempt, task.0 as usize);
+                        let assignment = Assignment {
+                            attempt,
+                            task: tasks[task.0 as usize].0.clone(),
+                            halvings,
+                        };
+                        self.workers.start(assignment, reports.clone());
+                    }
+                    Action::Stop { .. } => {}
+                    Action::StageDone => stage_done = true,
+                    Action::JobFailed { error } => {
+                        self.workers.stop();
+                        failed = Some(error);
+                    }
+                }
+            }
+            let progress = self.machine.progress();
+            self.progress.send_replace(Progress {
+                phase,
+                done: progress.done,
+                all: progress.all,
+            });
+            if stage_done {
+                return Ok(outputs
+                    .into_iter()
+                    .map(|o| o.expect("every task of a finished stage has an output"))
+                    .collect());
+            }
+            if let Some(error) = &failed
+                && running.is_empty()
+            {
+                return Err(error.clone());
+            }
+            event = self.next_event(&mut inbox, &mut running, &mut outputs, failed.is_some()).await;
+        }
+    }
+
+    async fn next_event(
+        &mut self,
+        inbox: &mut mpsc::UnboundedReceiver<Report>,
+        running: &mut BTreeMap<AttemptId, usize>,
+        outputs: &mut [Option<Output>],
+        failing: bool,
+    ) -> Event {
+        let wait = self
+            .machine
+            .next_deadline()
+            .map_or(Duration::from_secs(3600), |at| Duration::from_millis(at.saturating_sub(self.lap())));
+        tokio::select! {
+            report = inbox.recv() => {
+                let report = report.expect("this loop holds a sender");
+                let task = running.remove(&report.attempt);
+                match (report.outcome, task) {
+                    (Ok(output), Some(task)) => {
+                        outputs[task].get_or_insert(output);
+                        Event::Done { attempt: report.attempt }
+                    }
+                    (Ok(_), None) => Event::Tick,
+                    (Err(error), _) => {
+                        tracing::warn!(attempt = report.attempt.0, "attempt failed: {error}");
+                        Event::Failed { attempt: report.attempt, error }
+                    }
+                }
+            }
+            () = tokio::time::sleep(wait) => Event::Tick,
+            Ok(()) = self.interrupted.changed(), if !failing => Event::Cancel,
+        }
+    }
+}

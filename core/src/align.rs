@@ -1,0 +1,469 @@
+//! Meets the two schemas: which columns are compared, as what type, by which comparator.
+//!
+//! Columns match by exact name. Structs are taken apart into their members under dotted paths, with one presence column of the struct's own
+//! name in front that tells NULL from a struct of NULLs. Mistakes are gathered, so that one run shows them all.
+
+use crate::error::{Error, Kind, Result};
+use crate::side::{Side, Sides};
+use crate::spec::{ComparatorEntry, Comparison, Pattern, Spec, nearest};
+use crate::value::{ValueType, common};
+use serde::{Deserialize, Serialize};
+
+/// A column of one side as it is compared: renamed, cast, derived.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SideColumn {
+    pub name: String,
+    pub value_type: ValueType,
+}
+
+/// What a column is for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Role {
+    Key,
+    /// Whether a struct is there at all: stored as true or NULL, shown as the struct's JSON.
+    Presence,
+    Value(Comparison),
+}
+
+/// A column both sides have.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Column {
+    /// Dotted for members of structs.
+    pub name: String,
+    /// The top-level column and the members below it.
+    pub path: Vec<String>,
+    pub shown: ValueType,
+    pub stored: Sides<ValueType>,
+    pub role: Role,
+    /// Presence columns of the structs around it, outermost first.
+    pub parents: Vec<usize>,
+}
+
+impl Column {
+    pub fn is_mixed(&self) -> bool {
+        self.stored.live != self.stored.shadow
+    }
+}
+
+/// A column whose types differ but have a common one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TypeDifference {
+    pub column: String,
+    pub live: String,
+    pub shadow: String,
+}
+
+/// The two schemas, met.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Aligned {
+    /// In the order of the live schema.
+    pub columns: Vec<Column>,
+    /// Indices into `columns`, in the key's order: the account columns first.
+    pub key: Vec<usize>,
+    /// How many of `key` are account columns.
+    pub account_count: usize,
+    pub only: Sides<Vec<String>>,
+    pub types: Vec<TypeDifference>,
+    pub warnings: Vec<String>,
+}
+
+impl Aligned {
+    pub fn account(&self) -> &[usize] {
+        &self.key[..self.account_count]
+    }
+
+    pub fn key_columns(&self) -> impl Iterator<Item = &Column> {
+        self.key.iter().map(|i| &self.columns[*i])
+    }
+}
+
+/// Meets the schemas under the spec; the error holds every mistake, one a line.
+pub fn align(spec: &Spec, sides: &Sides<Vec<SideColumn>>) -> Result<Aligned> {
+    let mut meeting = Meeting {
+        spec,
+        columns: Vec::new(),
+        only: Sides::default(),
+        types: Vec::new(),
+        warnings: Vec::new(),
+        mistakes: Vec::new(),
+    };
+    meeting.check_key(sides);
+    if meeting.mistakes.is_empty() {
+        meeting.members(&[], &[], &sides.live, &sides.shadow);
+        meeting.check_duplicates();
+    }
+    let key = meeting.bind_key();
+    meeting.check_excludes(sides);
+    meeting.bind_comparators();
+    meeting.hint_at_case();
+    if !meeting.mistakes.is_empty() {
+        return Err(Error::all(Kind::Spec, meeting.mistakes));
+    }
+    let Meeting {
+        columns,
+        only,
+        types,
+        warnings,
+        ..
+    } = meeting;
+    Ok(Aligned {
+        columns,
+        key,
+        account_count: spec.account.len(),
+        only,
+        types,
+        warnings,
+    })
+}
+
+struct Meeting<'a> {
+    spec: &'a Spec,
+    columns: Vec<Column>,
+    only: Sides<Vec<String>>,
+    types: Vec<TypeDifference>,
+    warnings: Vec<String>,
+    mistakes: Vec<String>,
+}
+
+impl Meeting<'_> {
+    fn excluded(&self, name: &str) -> bool {
+        self.spec.columns.exclude.iter().any(|p| p.matches(name))
+    }
+
+    fn is_key(&self, name: &str) -> bool {
+        self.spec.key.iter().any(|k| k == name)
+    }
+
+    /// Every key column must be on both sides: as a column, or as a member of a struct.
+    fn check_key(&mut self, sides: &Sides<Vec<SideColumn>>) {
+        for name in &self.spec.key {
+            for (side, columns) in sides.each() {
+                if find_path(columns, name).is_some() {
+                    continue;
+                }
+                let names: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
+                let hint = match names
+                    .iter()
+                    .find(|n| n.eq_ignore_ascii_case(name))
+                    .copied()
+                    .or_else(|| nearest(name, names.iter().copied()))
+                {
+                    Some(near) => format!("; did you mean `{near}`"),
+                    None => String::new(),
+                };
+                self.mistakes
+                    .push(format!("key column `{name}` is not in {side}, which has: {}{hint}", list(&names)));
+            }
+        }
+    }
+
+    /// Meets the members of one level, in the order of live.
+    fn members(&mut self, path: &[String], parents: &[usize], live: &[SideColumn], shadow: &[SideColumn]) {
+        for column in live {
+            let path = joined(path, &column.name);
+            let name = path.join(".");
+            if self.excluded(&name) && !self.is_key(&name) {
+                continue;
+            }
+            match shadow.iter().find(|c| c.name == column.name) {
+                Some(other) => self.meet(name, path, parents, &column.value_type, &other.value_type),
+                None => self.only.live.push(name),
+            }
+        }
+        for column in shadow.iter().filter(|c| !live.iter().any(|l| l.name == c.name)) {
+            let name = joined(path, &column.name).join(".");
+            if !self.excluded(&name) {
+                self.only.shadow.push(name);
+            }
+        }
+    }
+
+    fn meet(&mut self, name: String, path: Vec<String>, parents: &[usize], live: &ValueType, shadow: &ValueType) {
+        if let Some((live, shadow)) = both_structs(live, shadow) {
+            return self.meet_structs(name, path, parents, &live, &shadow);
+        }
+        let Some(met) = common(live, shadow) else {
+            self.mistakes.push(refusal(&name, live, shadow));
+            return;
+        };
+        if live != shadow {
+            self.types.push(TypeDifference {
+                column: name.clone(),
+                live: live.to_string(),
+                shadow: shadow.to_string(),
+            });
+        }
+        if met.read_as_utc {
+            self.warnings.push(format!(
+                "column `{name}`: live is {live}, shadow is {shadow}; values without a zone are read as UTC"
+            ));
+        }
+        let role = if self.is_key(&name) {
+            Role::Key
+        } else {
+            Role::Value(Comparison::default())
+        };
+        if role == Role::Key && met.needs_tolerance {
+            self.mistakes.push(refusal(&name, live, shadow));
+        }
+        self.columns.push(Column {
+            name,
+            path,
+            shown: met.shown,
+            stored: met.stored,
+            role,
+            parents: parents.to_vec(),
+        });
+    }
+
+    fn meet_structs(&mut self, name: String, path: Vec<String>, parents: &[usize], live: &[SideColumn], shadow: &[SideColumn]) {
+        let presence = self.columns.len();
+        let there = Sides::new(ValueType::Bool, ValueType::Bool);
+        self.columns.push(Column {
+            name,
+            path: path.clone(),
+            shown: ValueType::Bool,
+            stored: there,
+            role: Role::Presence,
+            parents: parents.to_vec(),
+        });
+        let mut around = parents.to_vec();
+        around.push(presence);
+        self.members(&path, &around, live, shadow);
+    }
+
+    /// A column of a literal dotted name and a struct member of the same path cannot be told apart in the output.
+    fn check_duplicates(&mut self) {
+        let mut names: Vec<&str> = self.columns.iter().map(|c| c.name.as_str()).collect();
+        names.sort_unstable();
+        for pair in names.windows(2).filter(|pair| pair[0] == pair[1]) {
+            let mistake = format!("`{0}` is a column and a member of a struct; rename or exclude one of them", pair[0]);
+            self.mistakes.push(mistake);
+        }
+    }
+
+    fn bind_key(&mut self) -> Vec<usize> {
+        let mut key = Vec::new();
+        for name in &self.spec.key {
+            let Some(at) = self.columns.iter().position(|c| c.name == *name) else {
+                continue;
+            };
+            if self.columns[at].shown.is_nested() || self.columns[at].role == Role::Presence {
+                self.mistakes.push(format!(
+                    "key column `{name}` is nested; name a member of it, or derive a key from it"
+                ));
+            }
+            key.push(at);
+        }
+        if key.len() < self.spec.key.len() && self.mistakes.is_empty() {
+            self.mistakes.push("a key column has no common type on both sides".into());
+        }
+        key
+    }
+
+    fn check_excludes(&mut self, sides: &Sides<Vec<SideColumn>>) {
+        let all: Vec<String> = sides.each().iter().flat_map(|(_, columns)| dotted(columns)).collect();
+        for pattern in &self.spec.columns.exclude {
+            if all.iter().any(|name| pattern.matches(name)) {
+                continue;
+            }
+            self.no_such(pattern, "columns.exclude", &all);
+        }
+    }
+
+    fn no_such(&mut self, pattern: &Pattern, place: &str, names: &[String]) {
+        if !pattern.is_exact() {
+            self.warnings.push(format!("{place}: `{}` matches no column", pattern.0));
+            return;
+        }
+        let near = nearest(&pattern.0, names.iter().map(String::as_str))
+            .map(|n| format!("; did you mean `{n}`"))
+            .unwrap_or_default();
+        self.mistakes.push(format!("{place}: no column `{}`{near}", pattern.0));
+    }
+
+    fn bind_comparators(&mut self) {
+        let spec = self.spec;
+        let names: Vec<String> = self.columns.iter().map(|c| c.name.clone()).collect();
+        for (at, entry) in spec.comparators.iter().enumerate() {
+            let place = format!("comparators[{at}].columns");
+            for pattern in &entry.columns {
+                if !names.iter().any(|n| pattern.matches(n)) {
+                    self.no_such(pattern, &place, &names);
+                }
+            }
+        }
+        for at in 0..self.columns.len() {
+            let column = &self.columns[at];
+            if column.role == Role::Presence {
+                continue;
+            }
+            match claim(column, &spec.comparators) {
+                Ok(Some(entry)) => self.columns[at].role = Role::Value(entry.comparison.clone()),
+                Ok(None) => {}
+                Err(mistake) => self.mistakes.push(mistake),
+            }
+            self.check_tolerance(at);
+        }
+    }
+
+    /// A decimal against a double has no exact common form; only a tolerance says what is meant.
+    fn check_tolerance(&mut self, at: usize) {
+        let column = &self.columns[at];
+        let Role::Value(comparison) = &column.role else { return };
+        let needs = common(&column.stored.live, &column.stored.shadow).is_some_and(|met| met.needs_tolerance);
+        if needs && comparison.absolute.is_none() && comparison.relative.is_none() && comparison.sql.is_none() {
+            let mistake = refusal(&column.name, &column.stored.live, &column.stored.shadow);
+            self.mistakes
+                .push(format!("{mistake}, or give it `absolute` or `relative` under `comparators`"));
+        }
+    }
+
+    fn hint_at_case(&mut self) {
+        for live in &self.only.live {
+            if let Some(shadow) = self.only.shadow.iter().find(|s| s.to_lowercase() == live.to_lowercase()) {
+                self.warnings.push(format!(
+                    "column `{live}` of live and `{shadow}` of shadow differ only in case; `columns: {{rename: {{{shadow}: {live}}}}}` makes them one"
+                ));
+            }
+        }
+    }
+}
+
+fn joined(path: &[String], name: &str) -> Vec<String> {
+    path.iter().cloned().chain([name.to_owned()]).collect()
+}
+
+fn list(names: &[&str]) -> String {
+    const SHOWN: usize = 30;
+    let more = if names.len() > SHOWN {
+        format!(", … ({} in all)", names.len())
+    } else {
+        String::new()
+    };
+    format!("{}{more}", names[..names.len().min(SHOWN)].join(", "))
+}
+
+fn as_columns(members: &[(String, ValueType)]) -> Vec<SideColumn> {
+    members
+        .iter()
+        .map(|(name, t)| SideColumn {
+            name: name.clone(),
+            value_type: t.clone(),
+        })
+        .collect()
+}
+
+/// Both structs, or one a struct and the other all NULL (then it takes the struct's members).
+fn both_structs(live: &ValueType, shadow: &ValueType) -> Option<(Vec<SideColumn>, Vec<SideColumn>)> {
+    let nulls = |members: &[(String, ValueType)]| as_columns(members);
+    if let ValueType::Struct(a) = live {
+        if let ValueType::Struct(b) = shadow {
+            return Some((as_columns(a), as_columns(b)));
+        }
+        if *shadow == ValueType::Null {
+            return Some((as_columns(a), nulls(a)));
+        }
+    } else if let (ValueType::Null, ValueType::Struct(b)) = (live, shadow) {
+        return Some((nulls(b), as_columns(b)));
+    }
+    None
+}
+
+/// The path of a column of a literal name, else of a struct member.
+pub fn find_path(columns: &[SideColumn], name: &str) -> Option<Vec<String>> {
+    if columns.iter().any(|c| c.name == name) {
+        return Some(vec![name.to_owned()]);
+    }
+    columns.iter().find_map(|column| {
+        let rest = name.strip_prefix(column.name.as_str())?.strip_prefix('.')?;
+        let ValueType::Struct(members) = &column.value_type else {
+            return None;
+        };
+        let below = find_path(&as_columns(members), rest)?;
+        Some(std::iter::once(column.name.clone()).chain(below).collect())
+    })
+}
+
+/// Names of all columns and, below structs, of their members.
+fn dotted(columns: &[SideColumn]) -> Vec<String> {
+    let mut names = Vec::new();
+    for column in columns {
+        names.push(column.name.clone());
+        if let ValueType::Struct(members) = &column.value_type {
+            names.extend(dotted(&as_columns(members)).into_iter().map(|n| format!("{}.{n}", column.name)));
+        }
+    }
+    names
+}
+
+fn refusal(name: &str, live: &ValueType, shadow: &ValueType) -> String {
+    let to = if *live == ValueType::Text { shadow } else { live };
+    let side = if to == live { Side::Shadow } else { Side::Live };
+    format!(
+        "column `{name}`: live is {live}, shadow is {shadow}, which have no common type; say what is meant, such as `columns: {{cast: {{{side}: {{{name}: \"{to}\"}}}}}}`"
+    )
+}
+
+/// The comparator entry of a column: one that names it exactly, else the one whose pattern takes it.
+fn claim<'a>(column: &Column, entries: &'a [ComparatorEntry]) -> Result<Option<&'a ComparatorEntry>, String> {
+    let exact: Vec<&ComparatorEntry> = entries
+        .iter()
+        .filter(|e| e.columns.iter().any(|p| p.is_exact() && p.0 == column.name))
+        .collect();
+    let name = &column.name;
+    match exact.as_slice() {
+        [] => {}
+        [_] if column.role == Role::Key => {
+            return Err(format!(
+                "comparators: `{name}` is a key column, and keys match exactly; derive a normalised key with `columns.derive`"
+            ));
+        }
+        [entry] => {
+            return unfit(&entry.comparison, &column.shown).map_or(Ok(Some(*entry)), |why| {
+                Err(format!("comparators: column `{name}` is {}: {why}", column.shown))
+            });
+        }
+        [_, _, ..] => return Err(format!("comparators: two entries name column `{name}`; keep one")),
+    }
+    if column.role == Role::Key {
+        return Ok(None);
+    }
+    let mut fitting = entries
+        .iter()
+        .filter(|e| e.columns.iter().any(|p| !p.is_exact() && p.matches(name)) && unfit(&e.comparison, &column.shown).is_none());
+    let first = fitting.next();
+    if fitting.next().is_some() {
+        return Err(format!(
+            "comparators: patterns of two entries claim column `{name}`; name it in one of them"
+        ));
+    }
+    Ok(first)
+}
+
+/// Why a comparison does not fit a type, or `None`.
+pub fn unfit(comparison: &Comparison, shown: &ValueType) -> Option<String> {
+    let item = match shown {
+        ValueType::List(item) => item.as_ref(),
+        other => other,
+    };
+    let is_list = matches!(shown, ValueType::List(_));
+    let untyped = *item == ValueType::Null;
+    if (comparison.absolute.is_some() || comparison.relative.is_some()) && !item.is_number() && !untyped {
+        let which = if comparison.absolute.is_some() { "absolute" } else { "relative" };
+        return Some(format!("`{which}` compares numbers only"));
+    }
+    if comparison.time_ns.is_some() && !item.is_time() && !untyped {
+        return Some("`time` compares dates and times only".into());
+    }
+    if comparison.text.is_some() && *item != ValueType::Text && !untyped {
+        return Some("`text` compares text only".into());
+    }
+    if comparison.unordered && !is_list && !untyped {
+        return Some("`unordered` compares lists only".into());
+    }
+    if comparison.json && *shown != ValueType::Text && !untyped {
+        return Some("`json` compares text only".into());
+    }
+    None
+}

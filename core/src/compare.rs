@@ -1,0 +1,9 @@
+//! How two values of a column are held against each other.
+
+pub mod diagnose;
+pub mod json;
+mod kernel;
+pub mod text;
+
+pub use diagnose::{diagnose, swapped_with};
+pub use kernel::{Kernel, Nearness, duration, has_delta};

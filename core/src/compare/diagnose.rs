@@ -1,0 +1,83 @@
+//! What kind of change a cell shows.
+//!
+//! Every diagnosis is the outcome of an exact test, and the first that holds is given, in this order:
+//!
+//! ```text
+//! NULL        empty_vs_null, null_appeared, null_vanished
+//! texts       unicode_normalization, case, whitespace, invisible_characters, mojibake, leading_zeros, truncated, order
+//! times       date_off_by_one, time_zone(±HH:MM), unit(a/b)
+//! numbers     sign, unit(a/b), scale(n), float32, rounding(n)
+//! lists       order
+//! ```
+//!
+//! The order goes from the test that luck passes least to the one that it passes most; `float32` and `rounding` decide
+//! between themselves as [`numbers`] says. What a test needs besides, so that small values do not pass it by luck, stands
+//! with the test.
+
+mod numbers;
+mod texts;
+mod times;
+
+use crate::value::{Value, ValueType, equal, order};
+use std::cmp::Ordering;
+
+/// The diagnosis of a cell whose two values differ, `None` where no test holds.
+pub fn diagnose(live: &Value<'_>, shadow: &Value<'_>, column_type: &ValueType) -> Option<String> {
+    match (live, shadow) {
+        (Value::Null, Value::Null) => None,
+        (Value::Null, Value::Text("")) | (Value::Text(""), Value::Null) => Some("empty_vs_null".into()),
+        (_, Value::Null) => Some("null_appeared".into()),
+        (Value::Null, _) => Some("null_vanished".into()),
+        (Value::Text(live), Value::Text(shadow)) => texts::diagnose(live, shadow).map(str::to_owned),
+        (Value::Binary(live), Value::Binary(shadow)) => is_cut(live, shadow).then(|| "truncated".into()),
+        (Value::Date(_) | Value::Timestamp { .. }, Value::Date(_) | Value::Timestamp { .. }) => times::diagnose(live, shadow),
+        (Value::List(live), Value::List(shadow)) => reordered(live, shadow).then(|| "order".into()),
+        _ => numbers::diagnose(live, shadow, column_type),
+    }
+}
+
+/// The first of the candidate columns whose values were swapped with `column`'s: each holds on one side what the other holds on the other side.
+pub fn swapped_with<'a>(
+    column: usize,
+    live: &dyn Fn(usize) -> Value<'a>,
+    shadow: &dyn Fn(usize) -> Value<'a>,
+    candidates: &[usize],
+) -> Option<usize> {
+    let (here_live, here_shadow) = (live(column), shadow(column));
+    // With NULL on one side nearly every sparse column would do.
+    if here_live.is_null() || here_shadow.is_null() || equal(&here_live, &here_shadow) {
+        return None;
+    }
+    candidates
+        .iter()
+        .copied()
+        .filter(|other| *other != column)
+        .find(|other| equal(&here_live, &shadow(*other)) && equal(&here_shadow, &live(*other)))
+}
+
+/// Whether one is the beginning of the other, at least 3 bytes of at least 4.
+fn is_cut(live: &[u8], shadow: &[u8]) -> bool {
+    let (short, long) = if live.len() < shadow.len() {
+        (live, shadow)
+    } else {
+        (shadow, live)
+    };
+    short.len() >= 3 && short.len() < long.len() && long.starts_with(short)
+}
+
+/// Whether two different lists hold the same items, each as often.
+fn reordered(live: &[Value<'_>], shadow: &[Value<'_>]) -> bool {
+    if live.len() != shadow.len() {
+        return false;
+    }
+    let sorted = |items: &[Value<'_>]| -> Vec<usize> {
+        let mut places: Vec<usize> = (0..items.len()).collect();
+        places.sort_by(|a, b| order(&items[*a], &items[*b]));
+        places
+    };
+    let pairs = || sorted(live).into_iter().zip(sorted(shadow));
+    pairs().all(|(l, s)| order(&live[l], &shadow[s]) == Ordering::Equal) && !live.iter().zip(shadow).all(|(l, s)| equal(l, s))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,322 @@
+//! The comparators: whether the cells of a column are equal, and where not, whether they are equal enough.
+
+use super::json::{JsonOutcome, equal_json};
+use super::text::normalize;
+use crate::align::{Column, Role};
+use crate::row::canon;
+use crate::side::Side;
+use crate::spec::{Comparison, Normalization, TextRules};
+use crate::value::{Tolerance, Value, ValueType, equal, order, place_ns, value_at, within};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    ArrowPrimitiveType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int64Type, TimestampMicrosecondType,
+    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt64Type,
+};
+use arrow_array::{Array, ArrayRef};
+use arrow_buffer::{BooleanBuffer, NullBuffer};
+use arrow_schema::{DataType, TimeUnit};
+
+/// A column's comparator, bound to its types.
+#[derive(Debug, Clone)]
+pub struct Kernel {
+    presence: bool,
+    mixed: bool,
+    comparison: Comparison,
+    absolute: Option<Tolerance>,
+    relative: Option<Tolerance>,
+}
+
+/// What a comparison of two unequal cells found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nearness {
+    Near,
+    Different,
+    /// Different as text, and one of them is no JSON although the comparator expects it.
+    NotJson,
+}
+
+impl Kernel {
+    pub fn new(column: &Column) -> Self {
+        let comparison = match &column.role {
+            Role::Value(comparison) => comparison.clone(),
+            Role::Key | Role::Presence => Comparison::default(),
+        };
+        let tolerance = |text: &Option<String>| {
+            text.as_deref()
+                .map(|t| Tolerance::parse(t).expect("the spec holds parsed tolerances"))
+        };
+        Kernel {
+            presence: column.role == Role::Presence,
+            mixed: column.is_mixed(),
+            absolute: tolerance(&comparison.absolute),
+            relative: tolerance(&comparison.relative),
+            comparison,
+        }
+    }
+
+    /// SQL comparators are evaluated by whoever has an engine for them.
+    pub fn sql(&self) -> Option<&str> {
+        self.comparison.sql.as_deref()
+    }
+
+    /// A set bit where the cells of a row differ. NULL equals NULL, NaN equals NaN, -0.0 equals 0.0.
+    pub fn unequal(&self, live: &ArrayRef, shadow: &ArrayRef) -> BooleanBuffer {
+        if self.presence {
+            return BooleanBuffer::collect_bool(live.len(), |row| live.is_null(row) != shadow.is_null(row));
+        }
+        if self.mixed {
+            return by_value(live, shadow);
+        }
+        unequal_plain(live, shadow)
+    }
+
+    /// Whether two cells that are not equal are near enough. `baseline` is the side of the old value.
+    pub fn near(&self, live: &dyn Array, shadow: &dyn Array, row: usize, baseline: Side) -> Nearness {
+        let c = &self.comparison;
+        if self.presence || *c == Comparison::default() {
+            return Nearness::Different;
+        }
+        let (a, b) = (value_at(live, row), value_at(shadow, row));
+        match (&a, &b) {
+            (Value::Text(x), Value::Text(y)) if c.json => match equal_json(x, y) {
+                JsonOutcome::Equal => Nearness::Near,
+                JsonOutcome::Different => Nearness::Different,
+                JsonOutcome::NotJson => Nearness::NotJson,
+            },
+            (Value::List(x), Value::List(y)) => nearness(self.lists_near(x, y, baseline)),
+            _ => nearness(self.values_near(&a, &b, baseline)),
+        }
+    }
+
+    fn values_near(&self, a: &Value<'_>, b: &Value<'_>, baseline: Side) -> bool {
+        let c = &self.comparison;
+        if equal(a, b) {
+            return true;
+        }
+        if let Some(rules) = &c.text {
+            return texts_near(a, b, rules);
+        }
+        if a.is_null() || b.is_null() {
+            return false;
+        }
+        if let Some(limit_ns) = c.time_ns {
+            return times_near(a, b, limit_ns);
+        }
+        (self.absolute.is_some() || self.relative.is_some()) && within(a, b, baseline, self.absolute.as_ref(), self.relative.as_ref())
+    }
+
+    fn lists_near(&self, a: &[Value<'_>], b: &[Value<'_>], baseline: Side) -> bool {
+        if a.len() != b.len() {
+            return false;
+        }
+        if !self.comparison.unordered {
+            return a.iter().zip(b).all(|(x, y)| self.values_near(x, y, baseline));
+        }
+        if let Some(rules) = &self.comparison.text {
+            return sorted_texts(a, rules) == sorted_texts(b, rules);
+        }
+        if self.absolute.is_none() && self.relative.is_none() && self.comparison.time_ns.is_none() {
+            return sorted_canon(a) == sorted_canon(b);
+        }
+        self.pairing_exists(a, b, baseline)
+    }
+
+    /// Whether some one-to-one pairing is within the tolerance. Each baseline value allows an interval; where a larger value never has a
+    /// smaller end of it (a relative tolerance up to 100 %), pairing in sorted order finds a pairing if there is one.
+    fn pairing_exists(&self, a: &[Value<'_>], b: &[Value<'_>], baseline: Side) -> bool {
+        let (mut x, mut y): (Vec<&Value<'_>>, Vec<&Value<'_>>) = (a.iter().collect(), b.iter().collect());
+        x.sort_by(|p, q| order(p, q));
+        y.sort_by(|p, q| order(p, q));
+        if x.iter().zip(&y).all(|(p, q)| self.values_near(p, q, baseline)) {
+            return true;
+        }
+        let monotone = self.relative.as_ref().is_none_or(|r| r.exact().to_f64() <= 1.0);
+        !monotone && x.len() <= MAX_SEARCHED && self.search_pairing(&x, &y, baseline)
+    }
+
+    /// Augmenting paths (Kuhn 1955).
+    fn search_pairing(&self, x: &[&Value<'_>], y: &[&Value<'_>], baseline: Side) -> bool {
+        let near: Vec<Vec<usize>> = x
+            .iter()
+            .map(|p| (0..y.len()).filter(|j| self.values_near(p, y[*j], baseline)).collect())
+            .collect();
+        let mut taken: Vec<Option<usize>> = vec![None; y.len()];
+        (0..x.len()).all(|i| augment(i, &near, &mut taken, &mut vec![false; y.len()]))
+    }
+
+    /// The comparator in the spec's own words.
+    pub fn describe(&self) -> String {
+        let c = &self.comparison;
+        let mut parts = Vec::new();
+        let mut say = |name: &str, value: String| parts.push(format!("{name}: {value}"));
+        c.absolute.iter().for_each(|a| say("absolute", a.clone()));
+        c.relative.iter().for_each(|r| say("relative", r.clone()));
+        c.text.iter().for_each(|t| say("text", describe_text(t)));
+        c.time_ns.iter().for_each(|ns| say("time", duration(*ns)));
+        if c.unordered {
+            say("unordered", "true".into());
+        }
+        if c.json {
+            say("json", "true".into());
+        }
+        c.sql.iter().for_each(|sql| say("sql", sql.clone()));
+        if parts.is_empty() { "exact".into() } else { parts.join(", ") }
+    }
+}
+
+/// Longer lists under a relative tolerance of over 100 % are paired in sorted order only: a pairing may be missed, never invented.
+const MAX_SEARCHED: usize = 1_000;
+
+fn nearness(near: bool) -> Nearness {
+    if near { Nearness::Near } else { Nearness::Different }
+}
+
+fn augment(i: usize, near: &[Vec<usize>], taken: &mut [Option<usize>], seen: &mut [bool]) -> bool {
+    for &j in &near[i] {
+        if std::mem::replace(&mut seen[j], true) {
+            continue;
+        }
+        if taken[j].is_none_or(|other| augment(other, near, taken, seen)) {
+            taken[j] = Some(i);
+            return true;
+        }
+    }
+    false
+}
+
+fn texts_near(a: &Value<'_>, b: &Value<'_>, rules: &TextRules) -> bool {
+    let normal = |value: &Value<'_>| match value {
+        Value::Text(text) => normalize(text, rules).map(|t| t.into_owned()),
+        _ => None,
+    };
+    normal(a) == normal(b)
+}
+
+fn times_near(a: &Value<'_>, b: &Value<'_>, limit_ns: u64) -> bool {
+    let place = |value: &Value<'_>| match value {
+        Value::Time { ticks, unit } | Value::Duration { ticks, unit } => Some(i128::from(*ticks) * unit.nanoseconds()),
+        other => place_ns(other),
+    };
+    match (place(a), place(b)) {
+        (Some(x), Some(y)) => (y - x).unsigned_abs() <= u128::from(limit_ns),
+        (None, _) | (_, None) => false,
+    }
+}
+
+fn sorted_canon(values: &[Value<'_>]) -> Vec<Vec<u8>> {
+    let mut all: Vec<Vec<u8>> = values
+        .iter()
+        .map(|v| {
+            let mut bytes = Vec::new();
+            canon(v, &mut bytes);
+            bytes
+        })
+        .collect();
+    all.sort_unstable();
+    all
+}
+
+fn sorted_texts(values: &[Value<'_>], rules: &TextRules) -> Vec<Option<String>> {
+    let mut all: Vec<Option<String>> = values
+        .iter()
+        .map(|v| match v {
+            Value::Text(text) => normalize(text, rules).map(|t| t.into_owned()),
+            _ => None,
+        })
+        .collect();
+    all.sort_unstable();
+    all
+}
+
+fn by_value(live: &ArrayRef, shadow: &ArrayRef) -> BooleanBuffer {
+    BooleanBuffer::collect_bool(live.len(), |row| {
+        !equal(&value_at(live.as_ref(), row), &value_at(shadow.as_ref(), row))
+    })
+}
+
+fn primitives<T: ArrowPrimitiveType>(live: &ArrayRef, shadow: &ArrayRef, differ: impl Fn(T::Native, T::Native) -> bool) -> BooleanBuffer {
+    let (a, b) = (live.as_primitive::<T>(), shadow.as_primitive::<T>());
+    let values = BooleanBuffer::collect_bool(a.len(), |row| differ(a.values()[row], b.values()[row]));
+    with_nulls(values, a.nulls(), b.nulls())
+}
+
+/// Two NULLs never differ, one always does, whatever stands in the slots below them.
+fn with_nulls(values: BooleanBuffer, live: Option<&NullBuffer>, shadow: Option<&NullBuffer>) -> BooleanBuffer {
+    if live.is_none() && shadow.is_none() {
+        return values;
+    }
+    let valid = |nulls: Option<&NullBuffer>, row: usize| nulls.is_none_or(|n| n.is_valid(row));
+    BooleanBuffer::collect_bool(values.len(), |row| match (valid(live, row), valid(shadow, row)) {
+        (true, true) => values.value(row),
+        (false, false) => false,
+        (true, false) | (false, true) => true,
+    })
+}
+
+fn unequal_plain(live: &ArrayRef, shadow: &ArrayRef) -> BooleanBuffer {
+    match live.data_type() {
+        DataType::Int64 => primitives::<Int64Type>(live, shadow, |a, b| a != b),
+        DataType::UInt64 => primitives::<UInt64Type>(live, shadow, |a, b| a != b),
+        DataType::Decimal128(_, _) => primitives::<Decimal128Type>(live, shadow, |a, b| a != b),
+        DataType::Float64 => primitives::<Float64Type>(live, shadow, |a, b| a != b && !(a.is_nan() && b.is_nan())),
+        DataType::Float32 => primitives::<Float32Type>(live, shadow, |a, b| a != b && !(a.is_nan() && b.is_nan())),
+        DataType::Date32 => primitives::<Date32Type>(live, shadow, |a, b| a != b),
+        DataType::Timestamp(TimeUnit::Second, _) => primitives::<TimestampSecondType>(live, shadow, |a, b| a != b),
+        DataType::Timestamp(TimeUnit::Millisecond, _) => primitives::<TimestampMillisecondType>(live, shadow, |a, b| a != b),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => primitives::<TimestampMicrosecondType>(live, shadow, |a, b| a != b),
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => primitives::<TimestampNanosecondType>(live, shadow, |a, b| a != b),
+        DataType::Utf8 => {
+            let (a, b) = (live.as_string::<i32>(), shadow.as_string::<i32>());
+            let values = BooleanBuffer::collect_bool(a.len(), |row| a.value(row).as_bytes() != b.value(row).as_bytes());
+            with_nulls(values, a.nulls(), b.nulls())
+        }
+        _ => by_value(live, shadow),
+    }
+}
+
+fn describe_text(rules: &TextRules) -> String {
+    let mut parts = Vec::new();
+    if let Some(form) = rules.normalize {
+        parts.push(match form {
+            Normalization::Nfc => "normalize: nfc",
+            Normalization::Nfd => "normalize: nfd",
+            Normalization::Nfkc => "normalize: nfkc",
+            Normalization::Nfkd => "normalize: nfkd",
+        });
+    }
+    for (set, name) in [
+        (rules.trim, "trim: true"),
+        (rules.ignore_case, "ignore_case: true"),
+        (rules.collapse_whitespace, "collapse_whitespace: true"),
+        (rules.empty_is_null, "empty_is_null: true"),
+    ] {
+        if set {
+            parts.push(name);
+        }
+    }
+    format!("{{{}}}", parts.join(", "))
+}
+
+/// A duration in the largest unit of the spec in which it is whole.
+pub fn duration(ns: u64) -> String {
+    const UNITS: [(u64, &str); 5] = [
+        (86_400_000_000_000, "d"),
+        (3_600_000_000_000, "h"),
+        (60_000_000_000, "m"),
+        (1_000_000_000, "s"),
+        (1_000_000, "ms"),
+    ];
+    match UNITS.iter().find(|(unit, _)| ns.is_multiple_of(*unit) && ns > 0) {
+        Some((unit, name)) => format!("{}{name}", ns / unit),
+        None if ns == 0 => "0s".into(),
+        None => {
+            let digits = format!("{}.{:06}", ns / 1_000_000, ns % 1_000_000);
+            format!("{}ms", digits.trim_end_matches('0'))
+        }
+    }
+}
+
+/// Whether a delta between values of this type means anything.
+pub fn has_delta(shown: &ValueType) -> bool {
+    shown.is_number() || shown.is_time()
+}

@@ -1,0 +1,68 @@
+//! Errors by what somebody does about them.
+
+/// What to do about an error; it decides whether an attempt is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Fix the spec.
+    Spec,
+    /// Fix the data: it is malformed, missing, or it changed under the job.
+    Input,
+    /// Wait and try again: a store or a peer does not answer.
+    Unavailable,
+    /// Give more memory or disk, or cut finer.
+    Exhausted,
+    /// Report a bug.
+    Internal,
+    /// Somebody asked for it.
+    Interrupted,
+}
+
+/// One error: its kind and a text that says what happened, to which file, column, row or field, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    pub kind: Kind,
+    pub message: String,
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Error {
+            kind,
+            message: message.into(),
+        }
+    }
+    pub fn spec(message: impl Into<String>) -> Self {
+        Error::new(Kind::Spec, message)
+    }
+    pub fn input(message: impl Into<String>) -> Self {
+        Error::new(Kind::Input, message)
+    }
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Error::new(Kind::Unavailable, message)
+    }
+    pub fn exhausted(message: impl Into<String>) -> Self {
+        Error::new(Kind::Exhausted, message)
+    }
+    pub fn internal(message: impl Into<String>) -> Self {
+        Error::new(Kind::Internal, message)
+    }
+
+    /// The same error with the place it happened in front.
+    pub fn at(self, place: impl std::fmt::Display) -> Self {
+        Error {
+            kind: self.kind,
+            message: format!("{place}: {}", self.message),
+        }
+    }
+
+    /// Several mistakes of one kind as one error, one a line.
+    pub fn all(kind: Kind, messages: Vec<String>) -> Self {
+        Error {
+            kind,
+            message: messages.join("\n"),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Judges differences: the first rule that covers one names it, otherwise it is an exception.
+
+use crate::align::Aligned;
+use crate::error::{Error, Kind, Result};
+use crate::row::canon;
+use crate::side::Side;
+use crate::spec::{AccountScope, Day, DifferenceKind, Expected, Spec, nearest};
+use crate::value::{Tolerance, Value, ValueType, parse_into, place_ns, value_at, within};
+use arrow_array::{ArrayRef, StringArray};
+use std::collections::BTreeSet;
+
+/// Accounts as the canonical bytes of their values.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccountSet(BTreeSet<Vec<u8>>);
+
+impl AccountSet {
+    /// Reads accounts written as text, one inner list an account, as values of the account columns' types.
+    pub fn parse(accounts: &[Vec<String>], types: &[&ValueType], place: &str) -> Result<Self> {
+        let mut set = BTreeSet::new();
+        for (at, account) in accounts.iter().enumerate() {
+            if account.len() != types.len() {
+                return Err(Error::spec(format!(
+                    "{place}: account {} has {} values, but an account has {}",
+                    at + 1,
+                    account.len(),
+                    types.len()
+                )));
+            }
+            let mut bytes = Vec::new();
+            for (text, value_type) in account.iter().zip(types) {
+                let texts = StringArray::from(vec![text.as_str()]);
+                let parsed: ArrayRef = parse_into(&texts, value_type)
+                    .map_err(|_| Error::spec(format!("{place}: account {}: `{text}` is no {value_type}", at + 1)))?;
+                canon(&value_at(parsed.as_ref(), 0), &mut bytes);
+            }
+            set.insert(bytes);
+        }
+        Ok(AccountSet(set))
+    }
+
+    /// `account`: the canonical bytes of the account's values, in order.
+    pub fn contains(&self, account: &[u8]) -> bool {
+        self.0.contains(account)
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Scope {
+    All,
+    Set(AccountSet),
+    Sql,
+}
+
+/// A rule bound to the columns of the comparison.
+#[derive(Debug, Clone)]
+struct Rule {
+    scope: Scope,
+    /// `None`: every column, and the row as a whole.
+    columns: Option<Vec<bool>>,
+    kinds: Vec<DifferenceKind>,
+    absolute: Option<Tolerance>,
+    relative: Option<Tolerance>,
+    time_ns: Option<u64>,
+    bounded: bool,
+    filtered: bool,
+    expired: bool,
+}
+
+/// The rules of a spec, in order, bound to the columns.
+#[derive(Debug, Clone)]
+pub struct Judge {
+    rules: Vec<Rule>,
+}
+
+/// What SQL has to answer about a difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    /// `accounts.where` of the rule, on the baseline row or the only one.
+    Accounts(usize),
+    /// `where` of the rule, on the cell and its rows.
+    Filter(usize),
+}
+
+/// What is known of a difference when it is judged.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    pub kind: DifferenceKind,
+    /// Index into the aligned columns; `None` for row-level kinds.
+    pub column: Option<usize>,
+    /// Canonical bytes of the account.
+    pub account: &'a [u8],
+    pub live: Value<'a>,
+    pub shadow: Value<'a>,
+    pub baseline: Side,
+}
+
+impl Judge {
+    /// Binds the rules. `sets` holds the accounts of each rule that lists them, in the order of the rules; `as_of` is the spec's day.
+    pub fn new(spec: &Spec, aligned: &Aligned, sets: Vec<Option<AccountSet>>, as_of: Day) -> Result<(Self, Vec<String>)> {
+        let (mut mistakes, mut warnings) = (Vec::new(), Vec::new());
+        let rules = spec
+            .expected
+            .iter()
+            .zip(sets)
+            .map(|(rule, set)| Rule {
+                scope: match (&rule.accounts, set) {
+                    (None, _) => Scope::All,
+                    (Some(AccountScope::Where(_)), _) => Scope::Sql,
+                    (Some(AccountScope::Source(_)), set) => Scope::Set(set.unwrap_or_default()),
+                },
+                columns: bind_columns(rule, aligned, &mut mistakes, &mut warnings),
+                kinds: kinds(rule),
+                absolute: rule.within.as_ref().and_then(|w| w.absolute.as_deref()).and_then(Tolerance::parse),
+                relative: rule.within.as_ref().and_then(|w| w.relative.as_deref()).and_then(Tolerance::parse),
+                time_ns: rule.within.as_ref().and_then(|w| w.time_ns),
+                bounded: rule.within.is_some(),
+                filtered: rule.filter.is_some(),
+                expired: rule.until.is_some_and(|until| as_of > until),
+            })
+            .collect();
+        if mistakes.is_empty() {
+            Ok((Judge { rules }, warnings))
+        } else {
+            Err(Error::all(Kind::Spec, mistakes))
+        }
+    }
+
+    /// The rule that covers the difference, if any. `sql` answers for one difference; it is asked as late as possible.
+    pub fn judge(&self, facts: &Facts<'_>, mut sql: impl FnMut(Question) -> bool) -> Option<usize> {
+        self.rules.iter().enumerate().position(|(at, rule)| {
+            rule.covers(facts)
+                && match &rule.scope {
+                    Scope::All => true,
+                    Scope::Set(accounts) => accounts.contains(facts.account),
+                    Scope::Sql => sql(Question::Accounts(at)),
+                }
+                && (!rule.filtered || sql(Question::Filter(at)))
+        })
+    }
+
+    /// Whether a rule can cover a cell of the column at all: its SQL is worth planning then.
+    pub fn takes(&self, rule: usize, column: usize) -> bool {
+        self.rules[rule].columns.as_ref().is_none_or(|c| c[column]) && self.rules[rule].kinds.contains(&DifferenceKind::Changed)
+    }
+}
+
+impl Rule {
+    fn covers(&self, facts: &Facts<'_>) -> bool {
+        if self.expired || !self.kinds.contains(&facts.kind) {
+            return false;
+        }
+        match (&self.columns, facts.column) {
+            (Some(_), None) => return false,
+            (Some(columns), Some(column)) if !columns[column] => return false,
+            (Some(_) | None, _) => {}
+        }
+        !self.bounded || (facts.column.is_some() && self.within(facts))
+    }
+
+    fn within(&self, facts: &Facts<'_>) -> bool {
+        if facts.live.is_null() || facts.shadow.is_null() {
+            return false;
+        }
+        let in_time = match (self.time_ns, place_ns(&facts.live), place_ns(&facts.shadow)) {
+            (Some(limit), Some(a), Some(b)) => (b - a).unsigned_abs() <= u128::from(limit),
+            (Some(_) | None, _, _) => false,
+        };
+        let tolerant = self.absolute.is_some() || self.relative.is_some();
+        in_time
+            || (tolerant
+                && within(
+                    &facts.live,
+                    &facts.shadow,
+                    facts.baseline,
+                    self.absolute.as_ref(),
+                    self.relative.as_ref(),
+                ))
+    }
+}
+
+fn kinds(rule: &Expected) -> Vec<DifferenceKind> {
+    match (rule.kinds.is_empty(), rule.columns.is_empty()) {
+        (false, _) => rule.kinds.clone(),
+        (true, true) => DifferenceKind::ALL.to_vec(),
+        (true, false) => vec![DifferenceKind::Changed],
+    }
+}
+
+fn bind_columns(rule: &Expected, aligned: &Aligned, mistakes: &mut Vec<String>, warnings: &mut Vec<String>) -> Option<Vec<bool>> {
+    if rule.columns.is_empty() {
+        return None;
+    }
+    let mut taken = vec![false; aligned.columns.len()];
+    for pattern in &rule.columns {
+        let mut matched = false;
+        for (at, column) in aligned.columns.iter().enumerate().filter(|(_, c)| pattern.matches(&c.name)) {
+            matched = true;
+            if aligned.key.contains(&at) {
+                if pattern.is_exact() {
+                    mistakes.push(format!(
+                        "expected `{}`: `{}` is a key column; its values never change, rows go missing instead",
+                        rule.name, column.name
+                    ));
+                }
+                continue;
+            }
+            match unfit(rule, &column.shown) {
+                None => taken[at] = true,
+                Some(why) if pattern.is_exact() => mistakes.push(format!(
+                    "expected `{}`: column `{}` is {}: {why}",
+                    rule.name, column.name, column.shown
+                )),
+                Some(_) => {}
+            }
+        }
+        if !matched && pattern.is_exact() {
+            let near = nearest(&pattern.0, aligned.columns.iter().map(|c| c.name.as_str()))
+                .map(|n| format!("; did you mean `{n}`"))
+                .unwrap_or_default();
+            mistakes.push(format!("expected `{}`: no compared column `{}`{near}", rule.name, pattern.0));
+        } else if !matched {
+            warnings.push(format!("expected `{}`: `{}` matches no column", rule.name, pattern.0));
+        }
+    }
+    Some(taken)
+}
+
+fn unfit(rule: &Expected, shown: &ValueType) -> Option<&'static str> {
+    let within = rule.within.as_ref()?;
+    let (numeric, timely) = (within.absolute.is_some() || within.relative.is_some(), within.time_ns.is_some());
+    if (numeric && shown.is_number()) || (timely && shown.is_time()) || *shown == ValueType::Null {
+        return None;
+    }
+    Some(if timely {
+        "`within: {time: …}` bounds dates and times only"
+    } else {
+        "`within` bounds numbers only"
+    })
+}

@@ -1,0 +1,18 @@
+//! What shadowdiff decides, and nothing else: no I/O, no clock, no chance, no threads.
+//!
+//! Modules stand in the order in which they may use each other: a module uses only what stands above it.
+
+pub mod align;
+pub mod compare;
+pub mod error;
+pub mod judge;
+pub mod plan;
+pub mod report;
+pub mod row;
+pub mod schedule;
+pub mod side;
+pub mod sketch;
+pub mod spec;
+pub mod tally;
+pub mod value;
+pub mod verdict;

@@ -1,0 +1,138 @@
+//! The plan of a job as data: what is read, in which pieces, and how it is cut into tasks. It is stored before anything runs.
+
+use crate::align::{Aligned, SideColumn};
+use crate::row::Secret;
+use crate::side::Sides;
+use crate::spec::{Day, Spec};
+use crate::value::ValueType;
+use serde::{Deserialize, Serialize};
+
+/// An input object's identity when planned; a later read of other content fails.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pinned {
+    pub name: String,
+    pub size_bytes: u64,
+    pub etag: Option<String>,
+    pub modified_ms: i64,
+}
+
+/// A piece of input: row groups of a Parquet file, or a whole file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Split {
+    /// Index into the side's files.
+    pub file: usize,
+    /// First row group and one past the last; `None`: the whole file.
+    pub row_groups: Option<(usize, usize)>,
+    /// How much there is to do: rows where known, else bytes.
+    pub weight: u64,
+}
+
+/// What a scan task reads: a piece of live and the piece of shadow most likely to hold the same rows.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ScanTask {
+    pub splits: Sides<Vec<Split>>,
+}
+
+/// How the columns of a side come out of its files.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SidePlan {
+    /// The columns of the files (and of the paths) that are needed, as named there, and the type each is read as.
+    pub read: Vec<ReadColumn>,
+    /// The columns as compared, after renames and derives: what `where` and the rules see.
+    pub columns: Vec<SideColumn>,
+    /// Columns that only SQL reads: carried along with the rows, by name.
+    pub carried: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReadColumn {
+    /// The name in the files.
+    pub source: String,
+    /// The name in the comparison.
+    pub name: String,
+    pub value_type: ValueType,
+}
+
+/// The whole plan of a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    pub version: u32,
+    pub spec: Spec,
+    pub as_of: Day,
+    pub aligned: Aligned,
+    pub sides: Sides<SidePlan>,
+    pub pins: Sides<Vec<Pinned>>,
+    pub scans: Vec<ScanTask>,
+    pub shards: u32,
+    pub count_accounts: bool,
+    pub secret: PlanSecret,
+    pub warnings: Vec<String>,
+}
+
+/// The plan's version; a stored plan of another version is refused.
+pub const PLAN_VERSION: u32 = 1;
+
+/// The secret does not show in debug output.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub struct PlanSecret(pub Secret);
+
+impl std::fmt::Debug for PlanSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PlanSecret(…)")
+    }
+}
+
+impl PartialEq for PlanSecret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.0 == other.0.0
+    }
+}
+
+/// Pairs the pieces of both sides by their place in the whole: lane `i` of `lanes` holds the same share of either side, in order.
+pub fn pair_splits(splits: Sides<Vec<Split>>, lanes: usize) -> Vec<ScanTask> {
+    let lanes = lanes.max(1);
+    let mut tasks = vec![ScanTask::default(); lanes];
+    for (side, list) in splits.each() {
+        let total: u128 = list.iter().map(|s| u128::from(s.weight.max(1))).sum();
+        let mut before: u128 = 0;
+        for split in list {
+            let weight = u128::from(split.weight.max(1));
+            // The lane in which the split's middle falls.
+            let lane = ((2 * before + weight) * lanes as u128 / (2 * total)).min(lanes as u128 - 1);
+            tasks[lane as usize].splits[side].push(split.clone());
+            before += weight;
+        }
+    }
+    tasks.retain(|task| !task.splits.live.is_empty() || !task.splits.shadow.is_empty());
+    tasks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(file: usize, weight: u64) -> Split {
+        Split {
+            file,
+            row_groups: None,
+            weight,
+        }
+    }
+
+    #[test]
+    fn every_split_has_exactly_one_lane_and_order_is_kept() {
+        let live: Vec<Split> = (0..7).map(|i| split(i, 10)).collect();
+        let shadow: Vec<Split> = (0..3).map(|i| split(i, 25)).collect();
+        let tasks = pair_splits(Sides::new(live.clone(), shadow.clone()), 4);
+        let gathered: Vec<Split> = tasks.iter().flat_map(|t| t.splits.live.clone()).collect();
+        assert_eq!(gathered, live);
+        assert_eq!(tasks.iter().map(|t| t.splits.shadow.len()).sum::<usize>(), 3);
+        assert_eq!(tasks.len(), 4);
+    }
+
+    #[test]
+    fn one_side_may_be_empty() {
+        let tasks = pair_splits(Sides::new(vec![split(0, 0)], vec![]), 4);
+        assert_eq!(tasks.len(), 1);
+    }
+}

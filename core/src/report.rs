@@ -1,0 +1,9 @@
+//! What the output says and how: CSV fields, deltas, the summary.
+
+mod csv;
+mod delta;
+mod summary;
+
+pub use csv::{OUTPUT_COLUMNS, cell, cell_of_struct, field, header};
+pub use delta::{Delta, delta};
+pub use summary::{Books, ColumnSummary, Facts, Rows, RuleSummary, SUMMARY_VERSION, Summary, Timings, summary};

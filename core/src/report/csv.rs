@@ -1,0 +1,125 @@
+//! CSV fields by RFC 4180: NULL is an empty field, the empty string is `""`.
+
+use crate::value::{Value, ValueType, print_in};
+
+/// The columns of `diff.csv` after the key's.
+pub const OUTPUT_COLUMNS: [&str; 10] = [
+    "kind",
+    "column",
+    "live",
+    "shadow",
+    "delta",
+    "relative_delta",
+    "comparator",
+    "rule",
+    "verdict",
+    "diagnosis",
+];
+
+/// The header line of `diff.csv`, with its line feed.
+pub fn header<'a>(key: impl IntoIterator<Item = &'a str>, spreadsheet_safe: bool) -> String {
+    let mut line = String::new();
+    for name in key {
+        field(name, spreadsheet_safe, &mut line);
+        line.push(',');
+    }
+    line.push_str(&OUTPUT_COLUMNS.join(","));
+    line.push('\n');
+    line
+}
+
+/// Appends a value as a field, in the column's common type.
+pub fn cell(value: &Value<'_>, shown: &ValueType, spreadsheet_safe: bool, out: &mut String) {
+    if value.is_null() {
+        return;
+    }
+    let from = out.len();
+    print_in(value, shown, out);
+    if !quiet(&out[from..]) || (spreadsheet_safe && runs(&out[from..])) {
+        let text = out.split_off(from);
+        // A number may begin with a minus: a spreadsheet reads it as one.
+        field(&text, spreadsheet_safe && !shown.is_number(), out);
+    }
+}
+
+/// Appends a struct that was put together from its members, as JSON.
+pub fn cell_of_struct(value: &Value<'_>, spreadsheet_safe: bool, out: &mut String) {
+    cell(value, &ValueType::Null, spreadsheet_safe, out);
+}
+
+/// Appends a text as a field, quoted where it must be.
+pub fn field(text: &str, spreadsheet_safe: bool, out: &mut String) {
+    let defused = spreadsheet_safe && runs(text);
+    if quiet(text) && !defused {
+        return out.push_str(text);
+    }
+    out.push('"');
+    if defused {
+        out.push('\'');
+    }
+    for part in text.split_inclusive('"') {
+        out.push_str(part);
+        if part.ends_with('"') {
+            out.push('"');
+        }
+    }
+    out.push('"');
+}
+
+/// Needs no quotes.
+fn quiet(text: &str) -> bool {
+    !text.is_empty() && !text.bytes().any(|b| matches!(b, b'"' | b',' | b'\n' | b'\r'))
+}
+
+/// What spreadsheets take for a formula (OWASP, CSV injection).
+fn runs(text: &str) -> bool {
+    text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str, safe: bool) -> String {
+        let mut out = String::new();
+        field(text, safe, &mut out);
+        out
+    }
+
+    #[test]
+    fn fields_are_quoted_where_they_must_be() {
+        for (text, safe, expected) in [
+            ("plain text", false, "plain text"),
+            ("", false, "\"\""),
+            ("a,b", false, "\"a,b\""),
+            ("say \"x\"", false, "\"say \"\"x\"\"\""),
+            ("a\rb", false, "\"a\rb\""),
+            ("=1+1", false, "=1+1"),
+            ("=1+1", true, "\"'=1+1\""),
+            ("-x", true, "\"'-x\""),
+        ] {
+            assert_eq!(shown(text, safe), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn cells_tell_null_from_empty_and_keep_negative_numbers() {
+        let print = |value: &Value<'_>, shown: &ValueType, safe| {
+            let mut out = String::new();
+            cell(value, shown, safe, &mut out);
+            out
+        };
+        assert_eq!(print(&Value::Null, &ValueType::Text, false), "");
+        assert_eq!(print(&Value::Text(""), &ValueType::Text, false), "\"\"");
+        assert_eq!(print(&Value::Int(-5), &ValueType::INT64, true), "-5");
+        assert_eq!(print(&Value::Text("-5"), &ValueType::Text, true), "\"'-5\"");
+        assert_eq!(
+            print(
+                &Value::List(vec![Value::Int(1), Value::Int(2)]),
+                &ValueType::List(Box::new(ValueType::INT64)),
+                false
+            ),
+            "\"[1,2]\""
+        );
+    }
+}

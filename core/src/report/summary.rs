@@ -1,0 +1,235 @@
+//! `summary.json`: the verdict, why, the books, and what differs where. All but `timings` is a function of the datasets and the spec.
+
+use crate::compare::{Kernel, has_delta};
+use crate::plan::{Pinned, Plan};
+use crate::side::{Side, Sides};
+use crate::sketch::Distribution;
+use crate::spec::Limit;
+use crate::tally::Tally;
+use crate::verdict::{self, AccountCounts};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The version of the summary's form.
+pub const SUMMARY_VERSION: u32 = 1;
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Summary {
+    pub version: u32,
+    pub verdict: &'static str,
+    /// Each broken threshold in words.
+    pub broken: Vec<String>,
+    pub rows: Rows,
+    pub differences: Differences,
+    pub accounts: Accounts,
+    pub schema: Schema,
+    /// Columns with at least one differing cell, in the order of the live schema.
+    pub columns: Vec<ColumnSummary>,
+    pub rules: Vec<RuleSummary>,
+    /// Cells by diagnosis.
+    pub diagnoses: BTreeMap<String, u64>,
+    pub warnings: Vec<String>,
+    pub as_of: String,
+    pub spec: serde_json::Value,
+    pub pins: Sides<Vec<Pinned>>,
+    pub timings: Timings,
+}
+
+/// The books: per side, `read` is the sum of all that became of its rows.
+#[derive(Debug, Clone, Serialize)]
+pub struct Rows {
+    pub live: Books,
+    pub shadow: Books,
+    pub cancelled: u64,
+    pub within_tolerance: u64,
+    pub changed: u64,
+    pub missing_in_shadow: u64,
+    pub missing_in_live: u64,
+    /// Groups of rows of one key.
+    pub duplicate_key: u64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Books {
+    pub read: u64,
+    pub filtered: u64,
+    pub cancelled: u64,
+    pub within_tolerance: u64,
+    pub changed: u64,
+    /// Rows whose key the other side does not have.
+    pub missing_on_other_side: u64,
+    pub in_duplicate_groups: u64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Differences {
+    /// Lines in `diff.csv`.
+    pub listed: u64,
+    pub expected: u64,
+    pub exceptions: u64,
+    /// Lines that `output.max_differences` left out.
+    pub cut: u64,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Accounts {
+    pub differing: u64,
+    pub with_exceptions: u64,
+    /// Accounts of either side after `where`; only counted where a threshold asks for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub all: Option<u64>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Schema {
+    pub only_live: Vec<String>,
+    pub only_shadow: Vec<String>,
+    #[serde(rename = "type")]
+    pub types: Vec<crate::align::TypeDifference>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct ColumnSummary {
+    pub column: String,
+    #[serde(rename = "type")]
+    pub column_type: String,
+    pub comparator: String,
+    pub differing: u64,
+    pub exceptions: u64,
+    /// Differing cells by the rows that both sides have.
+    pub share: Option<f64>,
+    /// Of `shadow - live`: numbers in their unit, times in seconds, dates in days.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deltas: Option<Distribution>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct RuleSummary {
+    pub name: String,
+    pub lines: u64,
+    pub min: Option<u64>,
+    pub max: Option<u64>,
+    pub until: Option<String>,
+    pub broken: Vec<String>,
+}
+
+/// How long it took; the only part that another run may give differently.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Timings {
+    pub plan_ms: u64,
+    pub scan_ms: u64,
+    pub compare_ms: u64,
+    pub merge_ms: u64,
+    pub total_ms: u64,
+}
+
+/// What the summary is made of besides the plan.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    pub tally: &'a Tally,
+    pub accounts: AccountCounts,
+    pub differing_accounts: u64,
+    pub listed: u64,
+    pub document: serde_json::Value,
+    pub timings: Timings,
+}
+
+/// Makes the summary, verdict included.
+pub fn summary(plan: &Plan, facts: Facts<'_>) -> Summary {
+    let tally = facts.tally;
+    let broken = verdict::broken(&plan.spec, &plan.aligned, tally, facts.accounts, plan.as_of);
+    let mut warnings = plan.warnings.clone();
+    for (column, cells) in &tally.not_json {
+        warnings.push(format!(
+            "column `{}`: {cells} cells under `json` are no JSON; they were compared as text",
+            plan.aligned.columns[*column].name
+        ));
+    }
+    let counted = matches!(plan.spec.verdict.max_exception_accounts, Some(Limit::Share(_)));
+    Summary {
+        version: SUMMARY_VERSION,
+        verdict: if broken.is_empty() { "pass" } else { "fail" },
+        broken,
+        rows: rows(tally),
+        differences: Differences {
+            listed: facts.listed,
+            expected: tally.expected,
+            exceptions: tally.exceptions,
+            cut: tally.lines() - facts.listed,
+        },
+        accounts: Accounts {
+            differing: facts.differing_accounts,
+            with_exceptions: facts.accounts.with_exceptions,
+            all: counted.then_some(facts.accounts.all),
+        },
+        schema: Schema {
+            only_live: plan.aligned.only.live.clone(),
+            only_shadow: plan.aligned.only.shadow.clone(),
+            types: plan.aligned.types.clone(),
+        },
+        columns: columns(plan, tally),
+        rules: rules(plan, tally),
+        diagnoses: tally.diagnoses.clone(),
+        warnings,
+        as_of: plan.as_of.to_string(),
+        spec: facts.document,
+        pins: plan.pins.clone(),
+        timings: facts.timings,
+    }
+}
+
+fn rows(tally: &Tally) -> Rows {
+    let books = |side: Side| Books {
+        read: tally.sides[side].read,
+        filtered: tally.sides[side].filtered,
+        cancelled: tally.cancelled,
+        within_tolerance: tally.within_tolerance,
+        changed: tally.changed,
+        missing_on_other_side: if side == Side::Live {
+            tally.missing_in_shadow
+        } else {
+            tally.missing_in_live
+        },
+        in_duplicate_groups: tally.sides[side].in_duplicates,
+    };
+    Rows {
+        live: books(Side::Live),
+        shadow: books(Side::Shadow),
+        cancelled: tally.cancelled,
+        within_tolerance: tally.within_tolerance,
+        changed: tally.changed,
+        missing_in_shadow: tally.missing_in_shadow,
+        missing_in_live: tally.missing_in_live,
+        duplicate_key: tally.duplicate_key,
+    }
+}
+
+fn columns(plan: &Plan, tally: &Tally) -> Vec<ColumnSummary> {
+    let matched = tally.matched();
+    let one = |(at, counts): (&usize, &crate::tally::ColumnTally)| {
+        let column = &plan.aligned.columns[*at];
+        ColumnSummary {
+            column: column.name.clone(),
+            column_type: column.shown.to_string(),
+            comparator: Kernel::new(column).describe(),
+            differing: counts.differing,
+            exceptions: counts.exceptions,
+            share: (matched > 0).then(|| counts.differing as f64 / matched as f64),
+            deltas: (has_delta(&column.shown) && counts.deltas.count() > 0).then(|| counts.deltas.summary()),
+        }
+    };
+    tally.columns.iter().map(one).collect()
+}
+
+fn rules(plan: &Plan, tally: &Tally) -> Vec<RuleSummary> {
+    let outcomes = verdict::rules(&plan.spec, tally, plan.as_of);
+    let one = |(rule, outcome): (&crate::spec::Expected, verdict::RuleOutcome)| RuleSummary {
+        name: rule.name.clone(),
+        lines: outcome.lines,
+        min: rule.min,
+        max: rule.max,
+        until: rule.until.map(|day| day.to_string()),
+        broken: outcome.broken,
+    };
+    plan.spec.expected.iter().zip(outcomes).map(one).collect()
+}

@@ -1,0 +1,23 @@
+//! The spec: what to compare and which differences are expected, as a person writes it.
+
+mod day;
+mod document;
+mod fields;
+mod item;
+mod json_schema;
+mod mistakes;
+mod model;
+mod names;
+mod overrides;
+mod parse;
+mod scalars;
+mod variables;
+
+pub use json_schema::json_schema;
+pub use model::{
+    AccountScope, BaselineSpec, Columns, ComparatorEntry, Comparison, Compression, CsvOptions, CsvTypes, DatasetSpec, Day, DifferenceKind,
+    Expected, Header, Limit, ListSource, Normalization, OutputSpec, Pattern, Ready, SchemaChange, Spec, TextRules, VerdictSpec, Within,
+};
+pub use names::nearest;
+pub use overrides::Overrides;
+pub use parse::{Parsed, from_overrides, parse};

@@ -1,0 +1,498 @@
+//! Every field of a spec, once: its name, the shape of its value, what it means. The parser and the JSON Schema both read this.
+
+use super::model::{Compression, CsvTypes, DifferenceKind, Normalization, SchemaChange};
+use crate::side::Side;
+
+/// A mapping with known fields.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    pub(super) fields: &'static [Field],
+}
+
+#[derive(Debug)]
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    pub(super) shape: Shape,
+    pub(super) required: bool,
+    pub(super) about: &'static str,
+}
+
+/// What may stand as the value of a field.
+#[derive(Debug)]
+pub(super) enum Shape {
+    Text,
+    /// Any scalar, read as the text it is written with.
+    Value,
+    Sql,
+    Flag,
+    Count,
+    /// A count or a percentage.
+    Limit,
+    /// A decimal that is not negative, or a percentage.
+    Tolerance,
+    Duration,
+    Day,
+    /// One ASCII character.
+    Character,
+    /// A column type.
+    Type,
+    Word(fn() -> Vec<&'static str>),
+    List(&'static Shape),
+    /// A list with at least one element.
+    Filled(&'static Shape),
+    /// Any name to a value.
+    Map(&'static Shape),
+    Group(&'static Group),
+    /// `{live: …, shadow: …}`.
+    Sides(&'static Shape),
+    AnyOf(&'static [Shape]),
+}
+
+/// The words that a field takes, with what they mean.
+pub(super) type Words<T> = &'static [(&'static str, T)];
+
+pub(super) fn names<T>(words: Words<T>) -> Vec<&'static str> {
+    words.iter().map(|(name, _)| *name).collect()
+}
+
+pub(super) const SIDES: Words<Side> = &[("live", Side::Live), ("shadow", Side::Shadow)];
+pub(super) const ALLOW_OR_FAIL: Words<bool> = &[("allow", false), ("fail", true)];
+pub(super) const SCHEMA_CHANGES: Words<SchemaChange> = &[("added", SchemaChange::Added), ("removed", SchemaChange::Removed)];
+pub(super) const CSV_TYPES: Words<CsvTypes> = &[("infer", CsvTypes::Infer), ("text", CsvTypes::Text)];
+pub(super) const KINDS: Words<DifferenceKind> = &[
+    ("changed", DifferenceKind::Changed),
+    ("missing_in_shadow", DifferenceKind::MissingInShadow),
+    ("missing_in_live", DifferenceKind::MissingInLive),
+    ("duplicate_key", DifferenceKind::DuplicateKey),
+];
+pub(super) const NORMALIZATIONS: Words<Normalization> = &[
+    ("nfc", Normalization::Nfc),
+    ("nfd", Normalization::Nfd),
+    ("nfkc", Normalization::Nfkc),
+    ("nfkd", Normalization::Nfkd),
+];
+pub(super) const COMPRESSIONS: Words<Compression> = &[
+    ("none", Compression::None),
+    ("gzip", Compression::Gzip),
+    ("zstd", Compression::Zstd),
+    ("bzip2", Compression::Bzip2),
+    ("xz", Compression::Xz),
+];
+
+const fn field(name: &'static str, shape: Shape, about: &'static str) -> Field {
+    Field {
+        name,
+        shape,
+        required: false,
+        about,
+    }
+}
+
+const fn required(name: &'static str, shape: Shape, about: &'static str) -> Field {
+    Field {
+        name,
+        shape,
+        required: true,
+        about,
+    }
+}
+
+const NAMES: Shape = Shape::AnyOf(&[Shape::Text, Shape::Filled(&Shape::Text)]);
+const ACCOUNT_LIST: Shape = Shape::List(&Shape::AnyOf(&[Shape::Value, Shape::Filled(&Shape::Value)]));
+
+pub(super) static SPEC: Group = Group {
+    name: "spec",
+    about: "What to compare, and which differences are expected.",
+    fields: &[
+        field(
+            "live",
+            NAMES,
+            "The live dataset: a directory, a glob, a file, or a list of them. Relative paths start at the spec's folder.",
+        ),
+        field("shadow", NAMES, "The shadow dataset, as `live`."),
+        field(
+            "baseline",
+            Shape::AnyOf(&[Shape::Word(|| names(SIDES)), Shape::Group(&BASELINE)]),
+            "Which side holds the old values: `live` (the default), `shadow`, or one of them with the accounts for which it is the other.",
+        ),
+        field(
+            "account",
+            NAMES,
+            "The column or columns that name a customer. Always part of the key, and first in it.",
+        ),
+        field("key", NAMES, "The columns that name a row. Default: the account columns."),
+        field(
+            "where",
+            per_side(&SQL),
+            "SQL over one row; only rows for which it is true are compared.",
+        ),
+        field(
+            "schema",
+            per_side(&TYPES),
+            "Types of columns by the names in the files. It saves the scan that finds types in CSV and JSON lines.",
+        ),
+        field("csv", per_side(&Shape::Group(&CSV)), "How CSV files are written."),
+        field(
+            "ready",
+            per_side(&READINESS),
+            "A marker file, such as `_SUCCESS`, that must be in the dataset before it is read.",
+        ),
+        field(
+            "columns",
+            Shape::Group(&COLUMNS),
+            "Which columns take part, and under which names and types.",
+        ),
+        field(
+            "comparators",
+            Shape::List(&Shape::Group(&COMPARATOR)),
+            "How values are compared, per column. A column that no entry names is compared exactly.",
+        ),
+        field(
+            "expected",
+            Shape::List(&Shape::Group(&RULE)),
+            "The rules, in order: the first that covers a difference names it. All else is an exception.",
+        ),
+        field("verdict", Shape::Group(&VERDICT), "What passes."),
+        field(
+            "as_of",
+            Shape::Day,
+            "The day that `until` is held against. Default: the day the job is planned.",
+        ),
+        field(
+            "output",
+            Shape::AnyOf(&[Shape::Text, Shape::Group(&OUTPUT)]),
+            "Where the result goes: a directory or a URL, or a mapping with more to say.",
+        ),
+    ],
+};
+
+const SQL: Shape = Shape::Sql;
+const TYPES: Shape = Shape::Map(&Shape::Type);
+const READINESS: Shape = Shape::AnyOf(&[Shape::Text, Shape::Group(&READY)]);
+
+/// A value for both sides, or one a side.
+const fn per_side(shape: &'static Shape) -> Shape {
+    Shape::Sides(shape)
+}
+
+pub(super) static BASELINE: Group = Group {
+    name: "baseline",
+    about: "The side that holds the old values, and the accounts for which it is the other one.",
+    fields: &[
+        required(
+            "default",
+            Shape::Word(|| names(SIDES)),
+            "The baseline of all accounts that are not listed.",
+        ),
+        field(
+            "shadow_for",
+            Shape::Group(&ACCOUNT_SOURCE),
+            "With `default: live`: the accounts whose baseline is shadow, because they were switched over.",
+        ),
+        field(
+            "live_for",
+            Shape::Group(&ACCOUNT_SOURCE),
+            "With `default: shadow`: the accounts whose baseline is still live.",
+        ),
+    ],
+};
+
+pub(super) static ACCOUNT_SOURCE: Group = Group {
+    name: "account_source",
+    about: "Accounts: listed here, or in a file. Exactly one of the two.",
+    fields: &[
+        field(
+            "list",
+            ACCOUNT_LIST,
+            "The accounts. With several account columns each is a list of values.",
+        ),
+        field(
+            "file",
+            Shape::Text,
+            "A CSV file with one account a line: the column named like the account column, else the first.",
+        ),
+    ],
+};
+
+pub(super) static ACCOUNTS: Group = Group {
+    name: "accounts",
+    about: "The accounts that a rule is about. Exactly one of the three.",
+    fields: &[
+        field(
+            "list",
+            ACCOUNT_LIST,
+            "The accounts. With several account columns each is a list of values.",
+        ),
+        field(
+            "file",
+            Shape::Text,
+            "A CSV file with one account a line: the column named like the account column, else the first.",
+        ),
+        field("where", Shape::Sql, "SQL over the baseline row, or the only one."),
+    ],
+};
+
+pub(super) static READY: Group = Group {
+    name: "ready",
+    about: "A marker that says that a dataset is complete.",
+    fields: &[
+        required("marker", Shape::Text, "The name of the marker file inside the dataset's directory."),
+        field("wait", Shape::Duration, "How long to wait for it. Default: 0s, refuse at once."),
+    ],
+};
+
+pub(super) static CSV: Group = Group {
+    name: "csv",
+    about: "How CSV files are written.",
+    fields: &[
+        field(
+            "delimiter",
+            Shape::Character,
+            "What separates fields. Default: a comma, a tab for `.tsv`.",
+        ),
+        field("quote", Shape::Character, "What encloses a field. Default: `\"`."),
+        field(
+            "escape",
+            Shape::Character,
+            "What stands before a quote inside quotes. Default: none, a quote is doubled.",
+        ),
+        field(
+            "header",
+            Shape::AnyOf(&[Shape::Flag, Shape::Filled(&Shape::Text)]),
+            "Whether the first row names the columns (default: true), or the names where it does not.",
+        ),
+        field("encoding", Shape::Text, "The encoding, such as `windows-1252`. Default: utf-8."),
+        field(
+            "compression",
+            Shape::Word(|| names(COMPRESSIONS)),
+            "How files are compressed. Default: by their extension.",
+        ),
+        field(
+            "null_values",
+            Shape::List(&Shape::Value),
+            "Texts that mean NULL, besides the unquoted empty field.",
+        ),
+        field(
+            "types",
+            Shape::Word(|| names(CSV_TYPES)),
+            "`infer` (default): the narrowest type that fits every value. `text`: every column is text.",
+        ),
+    ],
+};
+
+pub(super) static COLUMNS: Group = Group {
+    name: "columns",
+    about: "Which columns take part, and under which names and types.",
+    fields: &[
+        field(
+            "exclude",
+            Shape::AnyOf(&[Shape::Text, Shape::List(&Shape::Text)]),
+            "Columns that are not compared; `*` stands for any characters.",
+        ),
+        field(
+            "rename",
+            per_side(&Shape::Map(&Shape::Text)),
+            "From shadow's name to live's; or, per side, from the old name to the new one.",
+        ),
+        field(
+            "cast",
+            per_side(&TYPES),
+            "Types that columns are turned into, by the names after renames.",
+        ),
+        field(
+            "derive",
+            Shape::Map(&Shape::Sides(&Shape::Sql)),
+            "Columns made by SQL over one row; added, or put in the place of the column of that name.",
+        ),
+    ],
+};
+
+pub(super) static COMPARATOR: Group = Group {
+    name: "comparator",
+    about: "How the values of some columns are compared.",
+    fields: &[
+        required(
+            "columns",
+            NAMES,
+            "The columns; `*` stands for any characters. An exact name beats a pattern.",
+        ),
+        field("absolute", Shape::Tolerance, "Equal enough if |shadow - live| is at most this."),
+        field(
+            "relative",
+            Shape::Tolerance,
+            "Equal enough if |shadow - live| is at most this share of |baseline|.",
+        ),
+        field(
+            "text",
+            Shape::Group(&TEXT),
+            "Text is equal enough if it is equal after these steps.",
+        ),
+        field(
+            "time",
+            Shape::Duration,
+            "Times and dates are equal enough if they are at most this far apart.",
+        ),
+        field(
+            "unordered",
+            Shape::Flag,
+            "Lists are compared as multisets. Goes with absolute, relative, time and text.",
+        ),
+        field(
+            "json",
+            Shape::Flag,
+            "Text is parsed as JSON; the order of an object's members does not matter.",
+        ),
+        field(
+            "sql",
+            Shape::Sql,
+            "A boolean over live, shadow, live_row.x and shadow_row.x. NULL means different.",
+        ),
+    ],
+};
+
+pub(super) static TEXT: Group = Group {
+    name: "text",
+    about: "What is done to text before it is compared, in this order.",
+    fields: &[
+        field(
+            "normalize",
+            Shape::Word(|| names(NORMALIZATIONS)),
+            "The Unicode normalization form. Default: none.",
+        ),
+        field(
+            "collapse_whitespace",
+            Shape::Flag,
+            "Runs of white space become one blank. Default: false.",
+        ),
+        field("trim", Shape::Flag, "White space at both ends is cut. Default: false."),
+        field("ignore_case", Shape::Flag, "Full case folding, no locale. Default: false."),
+        field("empty_is_null", Shape::Flag, "The empty text equals NULL. Default: false."),
+    ],
+};
+
+pub(super) static RULE: Group = Group {
+    name: "rule",
+    about: "An expected change. What it leaves out does not limit it.",
+    fields: &[
+        required("name", Shape::Text, "Named in the result; unique."),
+        field("accounts", Shape::Group(&ACCOUNTS), "The accounts that may change. Default: all."),
+        field(
+            "columns",
+            NAMES,
+            "The columns whose cells may change; `*` stands for any characters. Without: the whole row, missing and duplicate rows too.",
+        ),
+        field(
+            "kinds",
+            Shape::AnyOf(&[Shape::Word(|| names(KINDS)), Shape::Filled(&Shape::Word(|| names(KINDS)))]),
+            "The kinds of differences. Default: `changed` with `columns`, all without.",
+        ),
+        field(
+            "within",
+            Shape::Group(&WITHIN),
+            "How far a value may move. Never covers NULL against a value.",
+        ),
+        field("where", Shape::Sql, "SQL over live, shadow, live_row.x and shadow_row.x."),
+        field(
+            "min",
+            Shape::Count,
+            "With fewer differences under the rule the change did not ship: the verdict breaks.",
+        ),
+        field("max", Shape::Count, "With more differences under the rule the verdict breaks."),
+        field("until", Shape::Day, "The last day on which the rule holds."),
+    ],
+};
+
+pub(super) static WITHIN: Group = Group {
+    name: "within",
+    about: "How far a value may move; one bound that holds is enough.",
+    fields: &[
+        field("absolute", Shape::Tolerance, "|shadow - live| is at most this."),
+        field("relative", Shape::Tolerance, "|shadow - live| is at most this share of |baseline|."),
+        field("time", Shape::Duration, "Times and dates are at most this far apart."),
+    ],
+};
+
+pub(super) static VERDICT: Group = Group {
+    name: "verdict",
+    about: "What passes. Limits are inclusive; expected differences never count.",
+    fields: &[
+        field(
+            "max_exceptions",
+            Shape::Limit,
+            "Lines of the CSV, or a percentage of the matched rows. Default: 0.",
+        ),
+        field(
+            "max_exception_accounts",
+            Shape::Limit,
+            "Accounts with exceptions: a count, or a percentage of the accounts. Default: no limit.",
+        ),
+        field(
+            "max_column_mismatch",
+            Shape::Map(&Shape::Limit),
+            "Per column: excepted cells, or a percentage of the rows that both sides have.",
+        ),
+        field(
+            "schema_changes",
+            Shape::List(&Shape::Word(|| names(SCHEMA_CHANGES))),
+            "The kinds of columns of one side only that pass: added, removed. Default: none.",
+        ),
+        field(
+            "type_changes",
+            Shape::Word(|| names(ALLOW_OR_FAIL)),
+            "Whether columns may differ in type. Default: allow.",
+        ),
+        field(
+            "unused_rules",
+            Shape::Word(|| names(ALLOW_OR_FAIL)),
+            "Whether a rule may cover nothing. Default: allow.",
+        ),
+        field("allow_empty", Shape::Flag, "Whether comparing nothing may pass. Default: false."),
+    ],
+};
+
+pub(super) static OUTPUT: Group = Group {
+    name: "output",
+    about: "Where the result goes, and its form.",
+    fields: &[
+        field("to", Shape::Text, "A directory or a URL. Default: the command line says it."),
+        field(
+            "max_differences",
+            Shape::Count,
+            "The most lines that are listed; all counts stay exact. Default: no limit.",
+        ),
+        field(
+            "spreadsheet_safe",
+            Shape::Flag,
+            "Defuses cells that a spreadsheet would run. Default: false.",
+        ),
+    ],
+};
+
+/// Every group, the spec itself first.
+pub(super) static GROUPS: &[&Group] = &[
+    &SPEC,
+    &BASELINE,
+    &ACCOUNT_SOURCE,
+    &ACCOUNTS,
+    &READY,
+    &CSV,
+    &COLUMNS,
+    &COMPARATOR,
+    &TEXT,
+    &RULE,
+    &WITHIN,
+    &VERDICT,
+    &OUTPUT,
+];
+
+impl Group {
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.fields.iter().map(|field| field.name)
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.fields.iter().any(|field| field.name == name)
+    }
+}

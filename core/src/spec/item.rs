@@ -1,0 +1,316 @@
+//! A value of the document together with its path: what the parser asks, and what it says where the answer is wrong.
+
+use super::document::{Content, Entry, Node, Position};
+use super::fields::{GROUPS, Group, Words, names};
+use super::mistakes::{Mistakes, element, member};
+use super::names::nearest;
+use crate::side::{Side, Sides};
+
+#[derive(Debug, Clone)]
+pub(super) struct Item<'a> {
+    pub(super) node: &'a Node,
+    pub(super) path: String,
+}
+
+/// The fields of a mapping, all of them known.
+#[derive(Debug)]
+pub(super) struct Fields<'a> {
+    group: &'static Group,
+    entries: &'a [Entry],
+    pub(super) at: Position,
+    pub(super) path: String,
+}
+
+impl<'a> Item<'a> {
+    /// Notes that something is wrong with this value; one mistake a value, the first: the others follow from it.
+    pub(super) fn wrong(&self, mistakes: &mut Mistakes, what: impl Into<String>) {
+        if !mistakes.has(self.node.at, &self.path) {
+            mistakes.add(self.node.at, &self.path, what);
+        }
+    }
+
+    /// The text of a scalar, as written; never empty.
+    pub(super) fn text(&self, mistakes: &mut Mistakes) -> Option<&'a str> {
+        let text = self.scalar("a text", mistakes)?;
+        if text.is_empty() {
+            self.wrong(mistakes, "is an empty text; write one, or take the field out");
+            return None;
+        }
+        Some(text)
+    }
+
+    /// The text of a scalar, as written; in quotes it may be empty.
+    pub(super) fn scalar(&self, wanted: &str, mistakes: &mut Mistakes) -> Option<&'a str> {
+        if self.node.is_null() {
+            self.wrong(
+                mistakes,
+                format!("has no value; write {wanted} (in quotes if you mean the text itself), or take it out"),
+            );
+            return None;
+        }
+        match &self.node.content {
+            Content::Scalar { text, .. } => Some(text),
+            Content::List(_) => self.not(wanted, "a list", mistakes),
+            Content::Mapping(_) => self.not(wanted, "a mapping", mistakes),
+        }
+    }
+
+    fn not<T>(&self, wanted: &str, found: &str, mistakes: &mut Mistakes) -> Option<T> {
+        self.wrong(mistakes, format!("is {found}; write {wanted}"));
+        None
+    }
+
+    /// A scalar turned into something by `read`, whose error says what is wrong and what to do.
+    pub(super) fn read<T>(&self, wanted: &str, read: impl Fn(&str) -> Result<T, String>, mistakes: &mut Mistakes) -> Option<T> {
+        let text = self.scalar(wanted, mistakes)?;
+        read(text).map_err(|what| self.wrong(mistakes, what)).ok()
+    }
+
+    /// `true` or `false`, without quotes; YAML's older words for them are too easily meant as texts.
+    pub(super) fn flag(&self, mistakes: &mut Mistakes) -> Option<bool> {
+        let text = self.scalar("true or false", mistakes)?;
+        match (&self.node.content, text) {
+            (Content::Scalar { plain: true, .. }, "true") => Some(true),
+            (Content::Scalar { plain: true, .. }, "false") => Some(false),
+            _ => {
+                self.wrong(
+                    mistakes,
+                    format!("`{text}` is neither true nor false; write one of them, without quotes"),
+                );
+                None
+            }
+        }
+    }
+
+    pub(super) fn word<T: Copy>(&self, words: Words<T>, mistakes: &mut Mistakes) -> Option<T> {
+        let known = names(words).join(", ");
+        let text = self.scalar(&format!("one of {known}"), mistakes)?;
+        let found = words.iter().find(|(name, _)| *name == text).map(|(_, word)| *word);
+        if found.is_none() {
+            let advice = nearest(text, names(words)).map_or(format!("write one of {known}"), |near| {
+                format!("did you mean `{near}`? known are {known}")
+            });
+            self.wrong(mistakes, format!("`{text}` is not known here; {advice}"));
+        }
+        found
+    }
+
+    pub(super) fn is_scalar(&self) -> bool {
+        matches!(self.node.content, Content::Scalar { .. })
+    }
+
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.node.content, Content::List(_))
+    }
+
+    pub(super) fn is_mapping(&self) -> bool {
+        matches!(self.node.content, Content::Mapping(_))
+    }
+
+    pub(super) fn list(&self, wanted: &str, mistakes: &mut Mistakes) -> Option<Vec<Item<'a>>> {
+        match &self.node.content {
+            Content::List(items) => Some(
+                items
+                    .iter()
+                    .enumerate()
+                    .map(|(i, node)| Item {
+                        node,
+                        path: element(&self.path, i),
+                    })
+                    .collect(),
+            ),
+            Content::Scalar { .. } if self.node.is_null() => self.not(wanted, "without a value", mistakes),
+            Content::Scalar { .. } => self.not(wanted, "a single value", mistakes),
+            Content::Mapping(_) => self.not(wanted, "a mapping", mistakes),
+        }
+    }
+
+    /// A list, or a single value that stands for a list of one.
+    pub(super) fn one_or_more(&self, wanted: &str, mistakes: &mut Mistakes) -> Option<Vec<Item<'a>>> {
+        if self.is_scalar() {
+            return self.scalar(wanted, mistakes).map(|_| vec![self.clone()]);
+        }
+        let items = self.list(wanted, mistakes)?;
+        if items.is_empty() {
+            self.wrong(mistakes, format!("is an empty list; write {wanted}, or take the field out"));
+            return None;
+        }
+        Some(items)
+    }
+
+    /// The pairs of a mapping whose names are free.
+    pub(super) fn pairs(&self, wanted: &str, mistakes: &mut Mistakes) -> Option<Vec<(&'a Entry, Item<'a>)>> {
+        match &self.node.content {
+            Content::Mapping(entries) => {
+                for entry in entries.iter().filter(|entry| entry.key.is_empty()) {
+                    mistakes.add(entry.key_at, &self.path, "has an empty name; write the name of a column");
+                }
+                Some(
+                    entries
+                        .iter()
+                        .map(|e| {
+                            (
+                                e,
+                                Item {
+                                    node: &e.value,
+                                    path: member(&self.path, &e.key),
+                                },
+                            )
+                        })
+                        .collect(),
+                )
+            }
+            Content::Scalar { .. } if self.node.is_null() => self.not(wanted, "without a value", mistakes),
+            Content::Scalar { .. } => self.not(wanted, "a single value", mistakes),
+            Content::List(_) => self.not(wanted, "a list", mistakes),
+        }
+    }
+
+    /// The mapping as one with the fields of `group`; each unknown field is noted with the nearest known one.
+    pub(super) fn fields(&self, group: &'static Group, mistakes: &mut Mistakes) -> Option<Fields<'a>> {
+        let wanted = format!("a mapping with some of {}", group.names().collect::<Vec<_>>().join(", "));
+        self.pairs(&wanted, mistakes)?;
+        let Content::Mapping(entries) = &self.node.content else {
+            return None;
+        };
+        for entry in entries.iter().filter(|entry| !group.has(&entry.key)) {
+            mistakes.add(entry.key_at, &self.path, unknown(&entry.key, group));
+        }
+        for field in group
+            .fields
+            .iter()
+            .filter(|field| field.required && !entries.iter().any(|e| e.key == field.name))
+        {
+            mistakes.add(
+                self.node.at,
+                &self.path,
+                format!("has no `{}`; add it: {}", field.name, first_sentence(field.about)),
+            );
+        }
+        Some(Fields {
+            group,
+            entries,
+            at: self.node.at,
+            path: self.path.clone(),
+        })
+    }
+
+    /// Whether this is `{live: …, shadow: …}` with values that `fits` accepts, and not one value for both.
+    pub(super) fn is_per_side(&self, fits: impl Fn(&Item<'a>) -> bool) -> bool {
+        let Content::Mapping(entries) = &self.node.content else {
+            return false;
+        };
+        entries.iter().any(|e| {
+            Side::BOTH.iter().any(|side| side.name() == e.key)
+                && fits(&Item {
+                    node: &e.value,
+                    path: String::new(),
+                })
+        })
+    }
+
+    /// The values of the two sides; any other name beside them is noted.
+    pub(super) fn sides(&self, mistakes: &mut Mistakes) -> Sides<Option<Item<'a>>> {
+        let mut sides = Sides::default();
+        for (entry, item) in self.pairs("a mapping with live, shadow or both", mistakes).unwrap_or_default() {
+            match Side::BOTH.into_iter().find(|side| side.name() == entry.key) {
+                Some(side) => sides[side] = Some(item),
+                None => {
+                    let what = format!(
+                        "`{}` stands beside a side; name only live and shadow here, and put the rest below them",
+                        entry.key
+                    );
+                    mistakes.add(entry.key_at, &self.path, what);
+                }
+            }
+        }
+        sides
+    }
+}
+
+impl<'a> Fields<'a> {
+    pub(super) fn get(&self, name: &str) -> Option<Item<'a>> {
+        debug_assert!(self.group.has(name), "{name} is not in the table of {}", self.group.name);
+        self.entries.iter().find(|e| e.key == name).map(|e| Item {
+            node: &e.value,
+            path: member(&self.path, name),
+        })
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    pub(super) fn text(&self, name: &str, mistakes: &mut Mistakes) -> Option<String> {
+        self.get(name)?.text(mistakes).map(str::to_owned)
+    }
+
+    pub(super) fn flag(&self, name: &str, mistakes: &mut Mistakes) -> bool {
+        self.get(name).and_then(|item| item.flag(mistakes)).unwrap_or(false)
+    }
+
+    pub(super) fn word<T: Copy>(&self, name: &str, words: Words<T>, mistakes: &mut Mistakes) -> Option<T> {
+        self.get(name)?.word(words, mistakes)
+    }
+
+    pub(super) fn read<T>(&self, name: &str, wanted: &str, read: impl Fn(&str) -> Result<T, String>, mistakes: &mut Mistakes) -> Option<T> {
+        self.get(name)?.read(wanted, read, mistakes)
+    }
+
+    /// Notes that something is wrong with the mapping as a whole.
+    pub(super) fn wrong(&self, mistakes: &mut Mistakes, what: impl Into<String>) {
+        mistakes.add(self.at, &self.path, what);
+    }
+}
+
+fn unknown(name: &str, group: &Group) -> String {
+    if let Some(near) = nearest(name, group.names()) {
+        return format!("unknown field `{name}`; did you mean `{near}`?");
+    }
+    let known = group.names().collect::<Vec<_>>().join(", ");
+    let homes: Vec<String> = GROUPS
+        .iter()
+        .filter(|home| home.has(name))
+        .map(|home| format!("`{}`", home.name))
+        .collect();
+    if homes.is_empty() {
+        format!("unknown field `{name}`; known are {known}")
+    } else {
+        format!(
+            "unknown field `{name}`: it belongs to {}; known here are {known}",
+            homes.join(" or ")
+        )
+    }
+}
+
+fn first_sentence(about: &str) -> String {
+    let sentence = about.split(". ").next().unwrap_or(about).trim_end_matches('.');
+    let mut letters = sentence.chars();
+    letters
+        .next()
+        .map(|first| first.to_lowercase().chain(letters).collect())
+        .unwrap_or_default()
+}
+
+/// Notes every name that a mapping has twice, anywhere below `node`.
+pub(super) fn refuse_duplicates(node: &Node, path: &str, mistakes: &mut Mistakes) {
+    match &node.content {
+        Content::Scalar { .. } => {}
+        Content::List(items) => {
+            for (i, item) in items.iter().enumerate() {
+                refuse_duplicates(item, &element(path, i), mistakes);
+            }
+        }
+        Content::Mapping(entries) => {
+            let mut first: std::collections::BTreeMap<&str, Position> = std::collections::BTreeMap::new();
+            for entry in entries {
+                let path = member(path, &entry.key);
+                if let Some(at) = first.get(entry.key.as_str()) {
+                    mistakes.add(entry.key_at, &path, format!("is given twice, first in line {}; keep one", at.line));
+                }
+                first.entry(&entry.key).or_insert(entry.key_at);
+                refuse_duplicates(&entry.value, &path, mistakes);
+            }
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! The content of a spec after parsing: complete, typed, defaults filled in, not yet held against any data.
+
+use crate::side::{Side, Sides};
+use crate::value::ValueType;
+use serde::{Deserialize, Serialize};
+
+/// Everything that can change a byte of the result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Spec {
+    pub sides: Sides<DatasetSpec>,
+    pub baseline: BaselineSpec,
+    /// Never empty.
+    pub account: Vec<String>,
+    /// In the order they are sorted by: the account columns first, then the others as written. Never empty.
+    pub key: Vec<String>,
+    /// SQL over one row, a side each.
+    pub filter: Sides<Option<String>>,
+    pub columns: Columns,
+    pub comparators: Vec<ComparatorEntry>,
+    pub expected: Vec<Expected>,
+    pub verdict: VerdictSpec,
+    /// Absent: the day the job is planned.
+    pub as_of: Option<Day>,
+    pub output: OutputSpec,
+}
+
+/// One side's files and how to read them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DatasetSpec {
+    /// Files, directories, globs or URLs as written; never empty.
+    pub paths: Vec<String>,
+    /// `schema:`, column name (as in the files) to type, in the order written.
+    pub schema: Vec<(String, ValueType)>,
+    pub csv: CsvOptions,
+    pub ready: Option<Ready>,
+}
+
+/// A marker that must be there before the dataset is read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ready {
+    /// A file name inside the dataset's directory.
+    pub marker: String,
+    /// How long to wait for it; 0 refuses at once.
+    pub wait_ms: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CsvOptions {
+    /// `None`: comma, or tab for `.tsv`.
+    pub delimiter: Option<u8>,
+    pub quote: u8,
+    /// Byte that escapes a quote or itself inside quotes, where doubling is not used.
+    pub escape: Option<u8>,
+    pub header: Header,
+    /// An encoding label of the WHATWG Encoding Standard, such as `utf-8` or `windows-1252`.
+    pub encoding: String,
+    /// `None`: by extension.
+    pub compression: Option<Compression>,
+    /// Unquoted (or quoted) texts that mean NULL besides the unquoted empty field.
+    pub null_values: Vec<String>,
+    pub types: CsvTypes,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Header {
+    /// The first row names the columns.
+    Present,
+    /// No header: columns are named `column_1`, `column_2`, …
+    Absent,
+    /// No header: these are the names.
+    Names(Vec<String>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CsvTypes {
+    /// The narrowest type that fits every value.
+    Infer,
+    /// Every column is text unless `schema` or `cast` says otherwise.
+    Text,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Compression {
+    None,
+    Gzip,
+    Zstd,
+    Bzip2,
+    Xz,
+}
+
+impl Default for CsvOptions {
+    fn default() -> Self {
+        CsvOptions {
+            delimiter: None,
+            quote: b'"',
+            escape: None,
+            header: Header::Present,
+            encoding: "utf-8".into(),
+            compression: None,
+            null_values: Vec::new(),
+            types: CsvTypes::Infer,
+        }
+    }
+}
+
+/// Which side holds the old values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BaselineSpec {
+    pub default: Side,
+    /// Accounts whose baseline is the other side of `default`.
+    pub flipped: Option<ListSource>,
+}
+
+/// A list of accounts: in the spec, or in a file (CSV; a column named like the account column, else the first).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ListSource {
+    /// Account values as text; with several account columns, one inner list an account.
+    List(Vec<Vec<String>>),
+    File(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Columns {
+    pub exclude: Vec<Pattern>,
+    /// A side each: the name in the files, the name in the comparison.
+    pub rename: Sides<Vec<(String, String)>>,
+    /// A side each: column name (after renames), type.
+    pub cast: Sides<Vec<(String, ValueType)>>,
+    /// A side each: column name, SQL over one row. Applied after renames and casts.
+    pub derive: Sides<Vec<(String, String)>>,
+}
+
+/// A column name in which `*` stands for any run of characters.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Pattern(pub String);
+
+impl Pattern {
+    pub fn is_exact(&self) -> bool {
+        !self.0.contains('*')
+    }
+
+    pub fn matches(&self, name: &str) -> bool {
+        glob(self.0.as_bytes(), name.as_bytes())
+    }
+}
+
+/// Greedy matching of `*` with one step back: linear for one star, quadratic at worst.
+fn glob(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    let mut back: Option<(usize, usize)> = None;
+    while t < text.len() {
+        if p < pattern.len() && pattern[p] == b'*' {
+            back = Some((p + 1, t));
+            p += 1;
+        } else if p < pattern.len() && pattern[p] == text[t] {
+            p += 1;
+            t += 1;
+        } else if let Some((after_star, from)) = back {
+            back = Some((after_star, from + 1));
+            p = after_star;
+            t = from + 1;
+        } else {
+            return false;
+        }
+    }
+    pattern[p..].iter().all(|c| *c == b'*')
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ComparatorEntry {
+    pub columns: Vec<Pattern>,
+    pub comparison: Comparison,
+}
+
+/// How two values of a column are held against each other.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Comparison {
+    /// Decimal text of a number that is not negative, `5%` already turned into `0.05`.
+    pub absolute: Option<String>,
+    pub relative: Option<String>,
+    pub text: Option<TextRules>,
+    /// Nanoseconds.
+    pub time_ns: Option<u64>,
+    pub unordered: bool,
+    pub json: bool,
+    pub sql: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TextRules {
+    pub normalize: Option<Normalization>,
+    pub trim: bool,
+    pub ignore_case: bool,
+    pub collapse_whitespace: bool,
+    pub empty_is_null: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Normalization {
+    Nfc,
+    Nfd,
+    Nfkc,
+    Nfkd,
+}
+
+/// The kind of a difference, in the order in which ties are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DifferenceKind {
+    Changed,
+    MissingInShadow,
+    MissingInLive,
+    DuplicateKey,
+}
+
+impl DifferenceKind {
+    pub const ALL: [DifferenceKind; 4] = [
+        DifferenceKind::Changed,
+        DifferenceKind::MissingInShadow,
+        DifferenceKind::MissingInLive,
+        DifferenceKind::DuplicateKey,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            DifferenceKind::Changed => "changed",
+            DifferenceKind::MissingInShadow => "missing_in_shadow",
+            DifferenceKind::MissingInLive => "missing_in_live",
+            DifferenceKind::DuplicateKey => "duplicate_key",
+        }
+    }
+}
+
+/// An entry of `expected:`: a rule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Expected {
+    pub name: String,
+    /// `None`: every account.
+    pub accounts: Option<AccountScope>,
+    /// Empty: the whole row, row-level kinds too.
+    pub columns: Vec<Pattern>,
+    /// Empty: `[changed]` with columns, every kind without.
+    pub kinds: Vec<DifferenceKind>,
+    pub within: Option<Within>,
+    /// SQL over `live`, `shadow`, `live_row.x`, `shadow_row.x`.
+    pub filter: Option<String>,
+    /// In lines of the CSV.
+    pub min: Option<u64>,
+    pub max: Option<u64>,
+    pub until: Option<Day>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AccountScope {
+    Source(ListSource),
+    /// SQL over the baseline row, or the only one.
+    Where(String),
+}
+
+/// How far an expected change may go; either bound may hold. Decimal texts as in `Comparison`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Within {
+    pub absolute: Option<String>,
+    pub relative: Option<String>,
+    pub time_ns: Option<u64>,
+}
+
+/// A count, or a share as decimal text; 1 is all. A share of exceptions may be more: a row can have many.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Limit {
+    Count(u64),
+    Share(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SchemaChange {
+    Added,
+    Removed,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VerdictSpec {
+    pub max_exceptions: Limit,
+    pub max_exception_accounts: Option<Limit>,
+    pub max_column_mismatch: Vec<(Pattern, Limit)>,
+    pub schema_changes: Vec<SchemaChange>,
+    pub type_changes_fail: bool,
+    pub unused_rules_fail: bool,
+    pub allow_empty: bool,
+}
+
+impl Default for VerdictSpec {
+    fn default() -> Self {
+        VerdictSpec {
+            max_exceptions: Limit::Count(0),
+            max_exception_accounts: None,
+            max_column_mismatch: Vec::new(),
+            schema_changes: Vec::new(),
+            type_changes_fail: false,
+            unused_rules_fail: false,
+            allow_empty: false,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct OutputSpec {
+    /// Where the result goes; `None` until the command line names it.
+    pub to: Option<String>,
+    pub max_differences: Option<u64>,
+    pub spreadsheet_safe: bool,
+}
+
+/// A day of the proleptic Gregorian calendar, as days since 1970-01-01.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Day(pub i32);

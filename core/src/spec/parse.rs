@@ -1,0 +1,148 @@
+//! Reads a spec: its text and the command line in, the typed spec or every mistake of it out.
+
+mod baseline;
+mod columns;
+mod comparators;
+mod datasets;
+mod key;
+mod rules;
+mod verdict;
+
+use super::document::{self, Content, Node, Position};
+use super::fields::{OUTPUT, SPEC};
+use super::item::{Fields, Item, refuse_duplicates};
+use super::mistakes::Mistakes;
+use super::model::{Day, OutputSpec, Spec};
+use super::overrides::Overrides;
+use super::scalars::count;
+use super::variables;
+use crate::error::{Error, Kind};
+use crate::side::{Side, Sides};
+
+/// A spec that was read without a mistake.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parsed {
+    pub spec: Spec,
+    /// What is allowed and yet is probably not meant, one a line.
+    pub warnings: Vec<String>,
+    /// The spec as JSON, with variables replaced and the overrides put in, in written order.
+    pub document: serde_json::Value,
+}
+
+/// Reads the text of a spec, YAML or JSON; `file` is only named in messages.
+///
+/// # Errors
+/// Every mistake at once, one `FILE:LINE:COLUMN: field: what is wrong; what to do` a line, of kind `Spec`.
+pub fn parse(text: &str, file: &str, overrides: &Overrides) -> Result<Parsed, Error> {
+    let mut mistakes = Mistakes::new(file);
+    match document::read(text) {
+        Ok(mut root) => {
+            variables::replace(&mut root, &overrides.set, &overrides.replaced_fields(), &mut mistakes);
+            refuse_duplicates(&root, "", &mut mistakes);
+            read(root, overrides, mistakes)
+        }
+        Err(misread) => {
+            mistakes.add(misread.at, "", misread.message);
+            Err(Error::all(Kind::Spec, mistakes.into_lines()))
+        }
+    }
+}
+
+/// The spec that the command line alone makes, where there is no file.
+///
+/// # Errors
+/// As `parse`, with `command line` as the place.
+pub fn from_overrides(overrides: &Overrides) -> Result<Parsed, Error> {
+    let mut mistakes = Mistakes::new("");
+    let mut root = Node {
+        at: Position::COMMAND_LINE,
+        content: Content::Mapping(Vec::new()),
+    };
+    variables::replace(&mut root, &overrides.set, &overrides.replaced_fields(), &mut mistakes);
+    read(root, overrides, mistakes)
+}
+
+fn read(mut root: Node, overrides: &Overrides, mut mistakes: Mistakes) -> Result<Parsed, Error> {
+    overrides.apply(&mut root);
+    let spec = spec(
+        &Item {
+            node: &root,
+            path: String::new(),
+        },
+        &mut mistakes,
+    );
+    match spec {
+        Some(spec) if mistakes.is_empty() => Ok(Parsed {
+            spec,
+            warnings: mistakes.into_warnings(),
+            document: root.to_json(),
+        }),
+        _ => Err(Error::all(Kind::Spec, mistakes.into_lines())),
+    }
+}
+
+/// `None` only where a mistake was noted.
+fn spec(root: &Item<'_>, mistakes: &mut Mistakes) -> Option<Spec> {
+    let fields = root.fields(&SPEC, mistakes)?;
+    let key = key::read(&fields, mistakes);
+    let datasets = datasets::read(&fields, mistakes);
+    let spec = Spec {
+        sides: datasets,
+        baseline: baseline::read(&fields, key.account.len(), mistakes),
+        filter: filter(&fields, mistakes),
+        columns: columns::read(&fields, &key.key, mistakes),
+        comparators: comparators::read(&fields, &key.key, mistakes),
+        expected: rules::read(&fields, &key, mistakes),
+        verdict: verdict::read(&fields, mistakes),
+        as_of: fields.read("as_of", "a day such as 2026-12-31", day, mistakes),
+        output: output(&fields, mistakes),
+        account: key.account,
+        key: key.key,
+    };
+    Some(spec)
+}
+
+fn filter(fields: &Fields<'_>, mistakes: &mut Mistakes) -> Sides<Option<String>> {
+    let Some(item) = fields.get("where") else { return Sides::default() };
+    if item.is_scalar() {
+        let sql = item.text(mistakes).map(str::to_owned);
+        return Sides::from_fn(|_| sql.clone());
+    }
+    item.sides(mistakes)
+        .map(|side| side.and_then(|item| item.text(mistakes).map(str::to_owned)))
+}
+
+fn output(fields: &Fields<'_>, mistakes: &mut Mistakes) -> OutputSpec {
+    let Some(item) = fields.get("output") else {
+        return OutputSpec::default();
+    };
+    if item.is_scalar() {
+        return OutputSpec {
+            to: item.text(mistakes).map(str::to_owned),
+            ..OutputSpec::default()
+        };
+    }
+    let Some(fields) = item.fields(&OUTPUT, mistakes) else {
+        return OutputSpec::default();
+    };
+    OutputSpec {
+        to: fields.text("to", mistakes),
+        max_differences: fields.read("max_differences", "a count", count, mistakes),
+        spreadsheet_safe: fields.flag("spreadsheet_safe", mistakes),
+    }
+}
+
+fn day(text: &str) -> Result<Day, String> {
+    Day::parse(text).ok_or_else(|| format!("`{text}` is no day of the calendar; write one such as 2026-12-31"))
+}
+
+/// The flag that gives a side on the command line.
+fn flag_of(side: Side) -> &'static str {
+    match side {
+        Side::Live => "--live",
+        Side::Shadow => "--shadow",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,131 @@
+//! The comparators: how the values of some columns are held against each other.
+
+use super::columns::patterns;
+use crate::spec::fields::{COMPARATOR, NORMALIZATIONS, TEXT};
+use crate::spec::item::{Fields, Item};
+use crate::spec::mistakes::Mistakes;
+use crate::spec::model::{ComparatorEntry, Comparison, Pattern, TextRules};
+use crate::spec::scalars::{duration_ns, is_over_one, tolerance};
+use std::collections::BTreeMap;
+
+pub(super) fn read(fields: &Fields<'_>, key: &[String], mistakes: &mut Mistakes) -> Vec<ComparatorEntry> {
+    let Some(item) = fields.get("comparators") else { return Vec::new() };
+    let items = item
+        .list("a list of entries with `columns` and a comparator", mistakes)
+        .unwrap_or_default();
+    let mut claimed: BTreeMap<Pattern, String> = BTreeMap::new();
+    items.iter().filter_map(|item| entry(item, key, &mut claimed, mistakes)).collect()
+}
+
+fn entry(item: &Item<'_>, key: &[String], claimed: &mut BTreeMap<Pattern, String>, mistakes: &mut Mistakes) -> Option<ComparatorEntry> {
+    let fields = item.fields(&COMPARATOR, mistakes)?;
+    let columns = fields.get("columns").map(|item| patterns(&item, mistakes)).unwrap_or_default();
+    for (pattern, column) in &columns {
+        if key.contains(&pattern.0) {
+            let what = format!(
+                "`{}` is a key column, and keys match exactly; make a new key with `columns: {{derive: …}}` instead",
+                pattern.0
+            );
+            column.wrong(mistakes, what);
+        }
+        match claimed.get(pattern) {
+            Some(earlier) if *earlier != item.path => {
+                column.wrong(mistakes, format!("{earlier} names `{}` already; keep one of the two", pattern.0))
+            }
+            Some(_) => {}
+            None => {
+                claimed.insert(pattern.clone(), item.path.clone());
+            }
+        }
+    }
+    let comparison = comparison(&fields, mistakes);
+    refuse_nonsense(&fields, &comparison, mistakes);
+    Some(ComparatorEntry {
+        columns: columns.into_iter().map(|(pattern, _)| pattern).collect(),
+        comparison,
+    })
+}
+
+fn comparison(fields: &Fields<'_>, mistakes: &mut Mistakes) -> Comparison {
+    Comparison {
+        absolute: tolerance_of(fields, "absolute", mistakes),
+        relative: tolerance_of(fields, "relative", mistakes),
+        text: fields.get("text").and_then(|item| text_rules(&item, mistakes)),
+        time_ns: fields.read("time", "a duration such as 1s", duration_ns, mistakes),
+        unordered: fields.flag("unordered", mistakes),
+        json: fields.flag("json", mistakes),
+        sql: fields.text("sql", mistakes),
+    }
+}
+
+/// A tolerance of a comparator or of `within`.
+pub(super) fn tolerance_of(fields: &Fields<'_>, name: &str, mistakes: &mut Mistakes) -> Option<String> {
+    let item = fields.get(name)?;
+    let found = item.read("a decimal such as 0.01, or a percentage such as 5%", tolerance, mistakes)?;
+    let is_percentage = item.scalar("", mistakes).is_some_and(|text| text.ends_with('%'));
+    if name == "relative" && !is_percentage && (is_over_one(&found) || found == "1") {
+        mistakes.warn(
+            item.node.at,
+            &item.path,
+            format!("{found} allows any value up to {found} times the baseline; write {found}% if you mean percent"),
+        );
+    }
+    Some(found)
+}
+
+fn text_rules(item: &Item<'_>, mistakes: &mut Mistakes) -> Option<TextRules> {
+    let before = mistakes.count();
+    let fields = item.fields(&TEXT, mistakes)?;
+    let rules = TextRules {
+        normalize: fields.word("normalize", NORMALIZATIONS, mistakes),
+        trim: fields.flag("trim", mistakes),
+        ignore_case: fields.flag("ignore_case", mistakes),
+        collapse_whitespace: fields.flag("collapse_whitespace", mistakes),
+        empty_is_null: fields.flag("empty_is_null", mistakes),
+    };
+    if rules == TextRules::default() && mistakes.count() == before {
+        item.wrong(
+            mistakes,
+            format!(
+                "changes nothing; set at least one of {}",
+                TEXT.names().collect::<Vec<_>>().join(", ")
+            ),
+        );
+    }
+    Some(rules)
+}
+
+/// Only absolute and relative go together, and `unordered` with those, with text and with time.
+fn refuse_nonsense(fields: &Fields<'_>, comparison: &Comparison, mistakes: &mut Mistakes) {
+    let tolerance = if fields.has("absolute") { "absolute" } else { "relative" };
+    let given = [
+        (tolerance, fields.has("absolute") || fields.has("relative")),
+        ("text", fields.has("text")),
+        ("time", fields.has("time")),
+        ("json", comparison.json),
+        ("sql", fields.has("sql")),
+    ];
+    let mut given: Vec<&str> = given.into_iter().filter(|(_, is_given)| *is_given).map(|(name, _)| name).collect();
+    if comparison.unordered && given.iter().any(|name| ["json", "sql"].contains(name)) {
+        given.push("unordered");
+    }
+    let names_one = !given.is_empty() || comparison.unordered || unread(fields, "unordered", mistakes) || unread(fields, "json", mistakes);
+    if !names_one {
+        fields.wrong(
+            mistakes,
+            "names no comparator; add one of absolute, relative, text, time, unordered, json, sql",
+        );
+    }
+    if given.len() > 1 {
+        let what = format!(
+            "mixes {}; keep one (only absolute and relative go together, and unordered with them, with text or with time)",
+            given.join(" and ")
+        );
+        fields.wrong(mistakes, what);
+    }
+}
+
+/// Whether a flag is there but is neither true nor false; that was said already.
+fn unread(fields: &Fields<'_>, name: &str, mistakes: &Mistakes) -> bool {
+    fields.get(name).is_some_and(|item| mistakes.has(item.node.at, &item.path))
+}

@@ -1,0 +1,67 @@
+//! The account and key columns: which name a customer, which name a row.
+
+use crate::spec::item::{Fields, Item};
+use crate::spec::mistakes::Mistakes;
+
+/// The columns of the result that stand beside the key columns.
+const OUTPUT_COLUMNS: [&str; 10] = [
+    "kind",
+    "column",
+    "live",
+    "shadow",
+    "delta",
+    "relative_delta",
+    "comparator",
+    "rule",
+    "verdict",
+    "diagnosis",
+];
+
+#[derive(Debug, Default)]
+pub(super) struct Key {
+    pub(super) account: Vec<String>,
+    /// The account columns first.
+    pub(super) key: Vec<String>,
+}
+
+pub(super) fn read(fields: &Fields<'_>, mistakes: &mut Mistakes) -> Key {
+    let account = match fields.get("account") {
+        Some(item) => names(&item, &[], mistakes),
+        None => {
+            fields.wrong(
+                mistakes,
+                "has no `account`; add the column or columns that name a customer, or give --account",
+            );
+            Vec::new()
+        }
+    };
+    let mut key = account.clone();
+    if let Some(item) = fields.get("key") {
+        key.extend(names(&item, &account, mistakes).into_iter().filter(|name| !account.contains(name)));
+    }
+    Key { account, key }
+}
+
+/// The names of a list of columns; what is wrong with one in `judged` was said there.
+fn names(item: &Item<'_>, judged: &[String], mistakes: &mut Mistakes) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for item in item
+        .one_or_more("the name of a column, or a list of them", mistakes)
+        .unwrap_or_default()
+    {
+        let Some(name) = item.text(mistakes) else { continue };
+        if names.iter().any(|earlier| earlier == name) {
+            item.wrong(mistakes, format!("names `{name}` a second time; name each column once"));
+            continue;
+        }
+        if OUTPUT_COLUMNS.contains(&name) && !judged.iter().any(|earlier| earlier == name) {
+            let rename = format!("columns: {{rename: {{live: {{{name}: {name}_key}}, shadow: {{{name}: {name}_key}}}}}}");
+            item.wrong(
+                mistakes,
+                format!("the result has a column `{name}` of its own; rename this one with `{rename}` and name {name}_key here"),
+            );
+        }
+        names.push(name.to_owned());
+    }
+    names
+}

@@ -1,0 +1,60 @@
+//! What passes: the thresholds on exceptions and on schema differences.
+
+use crate::spec::fields::{ALLOW_OR_FAIL, SCHEMA_CHANGES, VERDICT};
+use crate::spec::item::{Fields, Item};
+use crate::spec::mistakes::Mistakes;
+use crate::spec::model::{Limit, Pattern, SchemaChange, VerdictSpec};
+use crate::spec::scalars::{is_over_one, limit};
+
+const LIMIT: &str = "a count such as 10, or a percentage such as 5%";
+
+pub(super) fn read(fields: &Fields<'_>, mistakes: &mut Mistakes) -> VerdictSpec {
+    let default = VerdictSpec::default();
+    let Some(fields) = fields.get("verdict").and_then(|item| item.fields(&VERDICT, mistakes)) else {
+        return default;
+    };
+    VerdictSpec {
+        max_exceptions: fields
+            .read("max_exceptions", LIMIT, limit, mistakes)
+            .unwrap_or(default.max_exceptions),
+        max_exception_accounts: fields.get("max_exception_accounts").and_then(|item| share_of_all(&item, mistakes)),
+        max_column_mismatch: fields
+            .get("max_column_mismatch")
+            .map(|item| mismatches(&item, mistakes))
+            .unwrap_or_default(),
+        schema_changes: fields
+            .get("schema_changes")
+            .map(|item| schema_changes(&item, mistakes))
+            .unwrap_or_default(),
+        type_changes_fail: fields.word("type_changes", ALLOW_OR_FAIL, mistakes).unwrap_or(false),
+        unused_rules_fail: fields.word("unused_rules", ALLOW_OR_FAIL, mistakes).unwrap_or(false),
+        allow_empty: fields.flag("allow_empty", mistakes),
+    }
+}
+
+/// A limit on what there are only so many of; a percentage above 100 limits nothing.
+fn share_of_all(item: &Item<'_>, mistakes: &mut Mistakes) -> Option<Limit> {
+    let found = item.read(LIMIT, limit, mistakes)?;
+    if matches!(&found, Limit::Share(share) if is_over_one(share)) {
+        item.wrong(mistakes, "is more than 100%, which limits nothing; write a smaller percentage");
+    }
+    Some(found)
+}
+
+fn mismatches(item: &Item<'_>, mistakes: &mut Mistakes) -> Vec<(Pattern, Limit)> {
+    let pairs = item.pairs("a mapping from columns to limits", mistakes).unwrap_or_default();
+    pairs
+        .into_iter()
+        .filter_map(|(entry, item)| Some((Pattern(entry.key.clone()), share_of_all(&item, mistakes)?)))
+        .collect()
+}
+
+fn schema_changes(item: &Item<'_>, mistakes: &mut Mistakes) -> Vec<SchemaChange> {
+    let mut changes = Vec::new();
+    for item in item.list("a list of added, removed, or an empty one", mistakes).unwrap_or_default() {
+        if let Some(change) = item.word(SCHEMA_CHANGES, mistakes).filter(|change| !changes.contains(change)) {
+            changes.push(change);
+        }
+    }
+    changes
+}

@@ -1,0 +1,29 @@
+//! Values: their types, how they compare, sort, print and how text becomes one.
+
+mod calendar;
+mod cell;
+mod convert;
+mod exact;
+mod guess;
+mod numeral;
+mod order;
+mod parse;
+mod print;
+#[cfg(test)]
+mod samples;
+mod sort_key;
+mod tolerance;
+mod types;
+mod widen;
+
+pub use cell::{Decimal, Value, is_storage, value_at};
+pub use convert::convert;
+pub use exact::Number;
+pub use guess::Guess;
+pub use order::{equal, order, place_ns};
+pub use parse::{BadValue, parse_into};
+pub use print::{print, print_in};
+pub use sort_key::{sort_key, sort_key_in};
+pub use tolerance::{Tolerance, parse_tolerance, within};
+pub use types::{MAX_DIGITS, TimeUnit, ValueType};
+pub use widen::{Common, common, unify};

@@ -1,0 +1,179 @@
+//! One value out of an Arrow array in storage form, with its meaning.
+
+use super::types::{TimeUnit, ValueType};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    ArrowPrimitiveType, Date32Type, Decimal128Type, Decimal256Type, DurationMicrosecondType, DurationMillisecondType,
+    DurationNanosecondType, DurationSecondType, Float32Type, Float64Type, Int64Type, IntervalMonthDayNanoType, Time32MillisecondType,
+    Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType, UInt64Type,
+};
+use arrow_array::{Array, ArrayRef};
+use arrow_buffer::i256;
+use arrow_schema::DataType;
+
+/// A decimal number: `unscaled * 10^-scale`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decimal {
+    pub unscaled: i256,
+    pub scale: i8,
+}
+
+/// A value with its meaning; the storage form (int width, decimal width) is forgotten.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value<'a> {
+    Null,
+    Bool(bool),
+    Int(i128),
+    Decimal(Decimal),
+    Float32(f32),
+    Float64(f64),
+    Text(&'a str),
+    Binary(&'a [u8]),
+    /// Days since 1970-01-01.
+    Date(i32),
+    /// `ticks` of `unit` since 1970-01-01T00:00:00 (UTC where zoned).
+    Timestamp {
+        ticks: i64,
+        unit: TimeUnit,
+        zoned: bool,
+    },
+    /// `ticks` of `unit` since midnight.
+    Time {
+        ticks: i64,
+        unit: TimeUnit,
+    },
+    Duration {
+        ticks: i64,
+        unit: TimeUnit,
+    },
+    Interval {
+        months: i32,
+        days: i32,
+        nanoseconds: i64,
+    },
+    List(Vec<Value<'a>>),
+    /// Members in the order of the type.
+    Struct(Vec<(&'a str, Value<'a>)>),
+    /// Entries in stored order; equality does not depend on it.
+    Map(Vec<(Value<'a>, Value<'a>)>),
+}
+
+impl Value<'_> {
+    pub fn is_null(&self) -> bool {
+        matches!(self, Value::Null)
+    }
+}
+
+fn at<T: ArrowPrimitiveType>(array: &dyn Array, row: usize) -> T::Native {
+    array.as_primitive::<T>().value(row)
+}
+
+/// The value at `row` of an array whose type is some [`ValueType::storage`]; any other type is a bug and gives `Null` never: it panics.
+pub fn value_at(array: &dyn Array, row: usize) -> Value<'_> {
+    if array.is_null(row) {
+        return Value::Null;
+    }
+    match array.data_type() {
+        DataType::Null => Value::Null,
+        DataType::Boolean => Value::Bool(array.as_boolean().value(row)),
+        DataType::Int64 => Value::Int(at::<Int64Type>(array, row).into()),
+        DataType::UInt64 => Value::Int(at::<UInt64Type>(array, row).into()),
+        DataType::Decimal128(_, scale) => Value::Decimal(Decimal {
+            unscaled: i256::from_i128(at::<Decimal128Type>(array, row)),
+            scale: *scale,
+        }),
+        DataType::Decimal256(_, scale) => Value::Decimal(Decimal {
+            unscaled: at::<Decimal256Type>(array, row),
+            scale: *scale,
+        }),
+        DataType::Float32 => Value::Float32(at::<Float32Type>(array, row)),
+        DataType::Float64 => Value::Float64(at::<Float64Type>(array, row)),
+        DataType::Utf8 => Value::Text(array.as_string::<i32>().value(row)),
+        DataType::Binary => Value::Binary(array.as_binary::<i32>().value(row)),
+        DataType::Date32 => Value::Date(at::<Date32Type>(array, row)),
+        DataType::Timestamp(unit, zone) => Value::Timestamp {
+            ticks: timestamp_ticks(array, *unit, row),
+            unit: (*unit).into(),
+            zoned: zone.is_some(),
+        },
+        DataType::Time32(unit) | DataType::Time64(unit) => Value::Time {
+            ticks: time_ticks(array, *unit, row),
+            unit: (*unit).into(),
+        },
+        DataType::Duration(unit) => Value::Duration {
+            ticks: duration_ticks(array, *unit, row),
+            unit: (*unit).into(),
+        },
+        DataType::Interval(_) => {
+            let v = at::<IntervalMonthDayNanoType>(array, row);
+            Value::Interval {
+                months: v.months,
+                days: v.days,
+                nanoseconds: v.nanoseconds,
+            }
+        }
+        DataType::List(_) => Value::List(list_at(array, row)),
+        DataType::Struct(fields) => {
+            let columns = array.as_struct().columns();
+            Value::Struct(
+                fields
+                    .iter()
+                    .zip(columns)
+                    .map(|(f, c)| (f.name().as_str(), value_at(c.as_ref(), row)))
+                    .collect(),
+            )
+        }
+        DataType::Map(_, _) => Value::Map(map_at(array, row)),
+        other => unreachable!("{other} is no storage type"),
+    }
+}
+
+fn timestamp_ticks(array: &dyn Array, unit: arrow_schema::TimeUnit, row: usize) -> i64 {
+    match unit {
+        arrow_schema::TimeUnit::Second => at::<TimestampSecondType>(array, row),
+        arrow_schema::TimeUnit::Millisecond => at::<TimestampMillisecondType>(array, row),
+        arrow_schema::TimeUnit::Microsecond => at::<TimestampMicrosecondType>(array, row),
+        arrow_schema::TimeUnit::Nanosecond => at::<TimestampNanosecondType>(array, row),
+    }
+}
+
+fn time_ticks(array: &dyn Array, unit: arrow_schema::TimeUnit, row: usize) -> i64 {
+    match unit {
+        arrow_schema::TimeUnit::Second => at::<Time32SecondType>(array, row).into(),
+        arrow_schema::TimeUnit::Millisecond => at::<Time32MillisecondType>(array, row).into(),
+        arrow_schema::TimeUnit::Microsecond => at::<Time64MicrosecondType>(array, row),
+        arrow_schema::TimeUnit::Nanosecond => at::<Time64NanosecondType>(array, row),
+    }
+}
+
+fn duration_ticks(array: &dyn Array, unit: arrow_schema::TimeUnit, row: usize) -> i64 {
+    match unit {
+        arrow_schema::TimeUnit::Second => at::<DurationSecondType>(array, row),
+        arrow_schema::TimeUnit::Millisecond => at::<DurationMillisecondType>(array, row),
+        arrow_schema::TimeUnit::Microsecond => at::<DurationMicrosecondType>(array, row),
+        arrow_schema::TimeUnit::Nanosecond => at::<DurationNanosecondType>(array, row),
+    }
+}
+
+fn list_at(array: &dyn Array, row: usize) -> Vec<Value<'_>> {
+    let list = array.as_list::<i32>();
+    let offsets = list.value_offsets();
+    let (from, to) = (offsets[row] as usize, offsets[row + 1] as usize);
+    (from..to).map(|i| value_at(list.values().as_ref(), i)).collect()
+}
+
+fn map_at(array: &dyn Array, row: usize) -> Vec<(Value<'_>, Value<'_>)> {
+    let map = array.as_map();
+    let offsets = map.value_offsets();
+    let (from, to) = (offsets[row] as usize, offsets[row + 1] as usize);
+    let (keys, values): (&ArrayRef, &ArrayRef) = (map.keys(), map.values());
+    (from..to)
+        .map(|i| (value_at(keys.as_ref(), i), value_at(values.as_ref(), i)))
+        .collect()
+}
+
+/// Whether an array's type is what its meaning is stored as.
+pub fn is_storage(data_type: &DataType) -> bool {
+    ValueType::from_arrow(data_type).is_ok_and(|t| t.storage() == *data_type)
+}

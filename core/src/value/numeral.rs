@@ -1,0 +1,264 @@
+//! Numbers as written: taken apart without loss, so that nothing is rounded on the way to a type.
+
+use arrow_buffer::i256;
+
+/// `[sign] integer [. fraction] [e exponent]`: the value is the digits times `10^(exponent - fraction.len())`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Numeral<'a> {
+    negative: bool,
+    plus: bool,
+    integer: &'a [u8],
+    fraction: &'a [u8],
+    point: bool,
+    exponent: i32,
+}
+
+/// Why a number does not fit into a given count of digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Misfit {
+    /// It has digits below the last place.
+    TooFine,
+    /// It has too many digits above it.
+    TooLarge,
+}
+
+/// Exponents are cut here: far beyond what any type holds, far below what overflows.
+const EXPONENT_LIMIT: i32 = 1_000_000;
+
+/// The most digits that an `i128` always holds.
+const I128_DIGITS: usize = 38;
+
+impl<'a> Numeral<'a> {
+    /// `None` if the text is no number; blanks, separators and `NaN` are none.
+    pub(super) fn scan(text: &'a str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        let (negative, plus) = (bytes.first() == Some(&b'-'), bytes.first() == Some(&b'+'));
+        let rest = &bytes[usize::from(negative || plus)..];
+        let (integer, rest) = rest.split_at(digits(rest));
+        let (point, rest) = match rest.split_first() {
+            Some((b'.', rest)) => (true, rest),
+            _ => (false, rest),
+        };
+        let (fraction, rest) = if point { rest.split_at(digits(rest)) } else { (&rest[..0], rest) };
+        if integer.is_empty() && fraction.is_empty() {
+            return None;
+        }
+        Some(Numeral {
+            negative,
+            plus,
+            integer,
+            fraction,
+            point,
+            exponent: exponent(rest)?,
+        })
+    }
+
+    /// Written as numbers are: no `+`, no leading zero, no point without a digit after it. Only such text is guessed to be a number.
+    pub(super) fn is_canonical(&self) -> bool {
+        let leading_zero = self.integer.len() > 1 && self.integer[0] == b'0';
+        let bare_point = self.point && self.fraction.is_empty();
+        !(self.plus || leading_zero || bare_point)
+    }
+
+    fn all_digits(&self) -> impl Iterator<Item = u8> + Clone + 'a {
+        self.integer.iter().chain(self.fraction).map(|digit| digit - b'0')
+    }
+
+    fn count(&self) -> usize {
+        self.integer.len() + self.fraction.len()
+    }
+
+    /// Zeros in front of the first other digit; all of them if the number is zero.
+    fn leading_zeros(&self) -> usize {
+        self.all_digits().take_while(|digit| *digit == 0).count()
+    }
+
+    fn trailing_zeros(&self) -> usize {
+        self.integer
+            .iter()
+            .chain(self.fraction)
+            .rev()
+            .take_while(|digit| **digit == b'0')
+            .count()
+    }
+
+    pub(super) fn is_zero(&self) -> bool {
+        self.leading_zeros() == self.count()
+    }
+
+    /// Digits from the first to the last that is not zero.
+    pub(super) fn significant_digits(&self) -> usize {
+        if self.is_zero() {
+            0
+        } else {
+            self.count() - self.leading_zeros() - self.trailing_zeros()
+        }
+    }
+
+    /// Digits in front of the decimal point without leading zeros: 0 for `0.5`, 4 for `1e3`.
+    pub(super) fn integer_digits(&self) -> u32 {
+        if self.is_zero() {
+            return 0;
+        }
+        let digits = self.integer.len() as i64 - self.leading_zeros() as i64 + i64::from(self.exponent);
+        digits.clamp(0, i64::from(u32::MAX)) as u32
+    }
+
+    /// Digits after the decimal point, zeros written at the end among them: 2 for `1.10`, 0 for `1e3`.
+    pub(super) fn scale(&self) -> u32 {
+        (self.fraction.len() as i64 - i64::from(self.exponent)).clamp(0, i64::from(u32::MAX)) as u32
+    }
+
+    /// How many of the written digits make the number times `10^scale`, and how many zeros follow them.
+    fn cut(&self, scale: i32, precision: u8) -> Result<(usize, u32), Misfit> {
+        if self.is_zero() {
+            return Ok((0, 0));
+        }
+        let shift = i64::from(scale) + i64::from(self.exponent) - self.fraction.len() as i64;
+        let dropped = (-shift).max(0) as usize;
+        if dropped > self.trailing_zeros() {
+            return Err(Misfit::TooFine);
+        }
+        let zeros = shift.max(0);
+        let digits = (self.count() - self.leading_zeros() - dropped) as i64 + zeros;
+        if digits > i64::from(precision) {
+            Err(Misfit::TooLarge)
+        } else {
+            Ok((self.count() - dropped, zeros as u32))
+        }
+    }
+
+    /// The number times `10^scale`, exactly, if it then is an integer of at most `precision` (up to 38) digits.
+    pub(super) fn to_i128(self, scale: i32, precision: u8) -> Result<i128, Misfit> {
+        debug_assert!(usize::from(precision) <= I128_DIGITS);
+        let (digits, zeros) = self.cut(scale, precision)?;
+        let magnitude = self
+            .all_digits()
+            .take(digits)
+            .fold(0_i128, |sum, digit| sum * 10 + i128::from(digit))
+            * 10_i128.pow(zeros);
+        Ok(if self.negative { -magnitude } else { magnitude })
+    }
+
+    /// As `to_i128`, for up to 76 digits.
+    pub(super) fn to_i256(self, scale: i32, precision: u8) -> Result<i256, Misfit> {
+        if usize::from(precision) <= I128_DIGITS {
+            return self.to_i128(scale, precision).map(i256::from_i128);
+        }
+        let (digits, zeros) = self.cut(scale, precision)?;
+        let ten = i256::from_i128(10);
+        let written = self.all_digits().take(digits);
+        let padded = written.chain(std::iter::repeat_n(0, zeros as usize));
+        let magnitude = padded.fold(i256::ZERO, |sum, digit| {
+            sum.wrapping_mul(ten).wrapping_add(i256::from_i128(digit.into()))
+        });
+        Ok(if self.negative { magnitude.wrapping_neg() } else { magnitude })
+    }
+
+    /// Same sign, same significant digits at the same places; `-0` is `0`.
+    pub(super) fn same_number(&self, other: &Numeral<'_>) -> bool {
+        if self.is_zero() || other.is_zero() {
+            return self.is_zero() && other.is_zero();
+        }
+        let place = |n: &Numeral<'_>| n.integer.len() as i64 - n.leading_zeros() as i64 + i64::from(n.exponent);
+        let significant = |n: &Numeral<'a>| {
+            n.all_digits()
+                .skip(n.leading_zeros())
+                .take(n.significant_digits())
+                .collect::<Vec<_>>()
+        };
+        let others = other.all_digits().skip(other.leading_zeros()).take(other.significant_digits());
+        self.negative == other.negative && place(self) == place(other) && significant(self).into_iter().eq(others)
+    }
+}
+
+fn digits(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| byte.is_ascii_digit()).count()
+}
+
+fn exponent(bytes: &[u8]) -> Option<i32> {
+    let Some((b'e' | b'E', rest)) = bytes.split_first() else {
+        return bytes.is_empty().then_some(0);
+    };
+    let negative = rest.first() == Some(&b'-');
+    let written = &rest[usize::from(negative || rest.first() == Some(&b'+'))..];
+    if written.is_empty() || digits(written) != written.len() {
+        return None;
+    }
+    let magnitude = written
+        .iter()
+        .fold(0_i32, |sum, digit| (sum * 10 + i32::from(digit - b'0')).min(EXPONENT_LIMIT));
+    Some(if negative { -magnitude } else { magnitude })
+}
+
+/// A text that is the number `double` exactly as far as a reader of it can tell: the shortest print of the double is the same number.
+pub(super) fn is_faithful_double(numeral: &Numeral<'_>, text: &str) -> bool {
+    let place = i64::from(numeral.integer_digits()) + i64::from(numeral.scale());
+    if numeral.significant_digits() <= 15 && place < 290 {
+        // Any decimal of up to 15 digits survives the way through a double and back.
+        return true;
+    }
+    let Ok(double) = text.parse::<f64>() else { return false };
+    let print = format!("{double:e}");
+    numeral.significant_digits() <= 17 && Numeral::scan(&print).is_some_and(|printed| printed.same_number(numeral))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_exactly() {
+        let check = |text: &str, scale: i32, precision: u8, want: Result<i128, Misfit>| {
+            let numeral = Numeral::scan(text).expect(text);
+            assert_eq!(numeral.to_i128(scale, precision), want, "{text} at scale {scale}");
+            assert_eq!(
+                numeral.to_i256(scale, precision),
+                want.map(i256::from_i128),
+                "{text} at scale {scale} in 256 bits"
+            );
+        };
+        check("0", 0, 1, Ok(0));
+        check("-0.00", 0, 1, Ok(0));
+        check("1.50", 2, 4, Ok(150));
+        check("1.500", 2, 4, Ok(150));
+        check("1.505", 2, 18, Err(Misfit::TooFine));
+        check("1e3", 2, 18, Ok(100_000));
+        check("12.5e-1", 2, 18, Ok(125));
+        check("-007", 0, 18, Ok(-7));
+        check("100", 0, 2, Err(Misfit::TooLarge));
+        check("1200", -2, 2, Ok(12));
+        check("1e999999999999", 0, 18, Err(Misfit::TooLarge));
+        check("0e999999999999", 0, 18, Ok(0));
+        check("1e-999999999999", 2, 18, Err(Misfit::TooFine));
+        let nines = "9".repeat(76);
+        assert_eq!(
+            Numeral::scan(&nines).expect("digits").to_i256(0, 76).expect("fits").to_string(),
+            nines
+        );
+    }
+
+    #[test]
+    fn what_is_no_number() {
+        for text in [
+            "", "-", ".", "e3", "1e", "1e+", "1,000", " 1", "1 ", "1_000", "0x10", "NaN", "--1", "1.2.3", "１",
+        ] {
+            assert!(Numeral::scan(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn faithful_doubles() {
+        let check = |text: &str, want: bool| assert_eq!(is_faithful_double(&Numeral::scan(text).expect(text), text), want, "{text}");
+        check("0.1", true);
+        check("1.7976931348623157e308", true);
+        check("1e400", false);
+        check("1e-400", false);
+        check("9007199254740993", false);
+        check("9007199254740992", true);
+        check("0.30000000000000004", true);
+        check("0.300000000000000041", false);
+        check("5e-324", true);
+        check("4e-324", false);
+    }
+}

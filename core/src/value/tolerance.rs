@@ -1,0 +1,178 @@
+//! Whether two values lie within a tolerance of each other.
+
+use super::cell::Value;
+use super::exact::Number;
+use super::order::{as_double, equal};
+use crate::side::Side;
+use std::cmp::Ordering;
+
+/// A bound that is not negative, kept both as the exact decimal that was written and as the double nearest to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tolerance {
+    exact: Number,
+    double: f64,
+}
+
+impl Tolerance {
+    /// Reads decimal text, exponents allowed; `None` for what is no number and for a negative one.
+    pub fn parse(text: &str) -> Option<Tolerance> {
+        let exact = parse_tolerance(text)?;
+        Some(Tolerance {
+            double: exact.to_f64(),
+            exact,
+        })
+    }
+
+    pub fn exact(&self) -> &Number {
+        &self.exact
+    }
+}
+
+/// The exact number of a tolerance's text; `None` for what is no number and for a negative one.
+pub fn parse_tolerance(text: &str) -> Option<Number> {
+    Number::parse(text.trim()).filter(|n| n.sign() != Ordering::Less)
+}
+
+/// Whether `|shadow - live| <= absolute` or `|shadow - live| <= relative * |baseline|`, or the values are equal.
+///
+/// Two floats are computed as IEEE doubles, every other pair of numbers exactly. NULL is near nothing but NULL, NaN
+/// nothing but NaN, an infinity nothing but itself. Lists of one length are held element by element. What is no number
+/// must be equal.
+pub fn within(live: &Value<'_>, shadow: &Value<'_>, baseline: Side, absolute: Option<&Tolerance>, relative: Option<&Tolerance>) -> bool {
+    if let (Some(live), Some(shadow)) = (as_double(live), as_double(shadow)) {
+        return doubles_within(live, shadow, baseline, absolute, relative);
+    }
+    if let (Value::List(live), Value::List(shadow)) = (live, shadow) {
+        let mut pairs = live.iter().zip(shadow);
+        return live.len() == shadow.len() && pairs.all(|(l, s)| within(l, s, baseline, absolute, relative));
+    }
+    let (Some(l), Some(s)) = (Number::from_value(live), Number::from_value(shadow)) else {
+        return equal(live, shadow);
+    };
+    let distance = s.sub(&l).abs();
+    let old = match baseline {
+        Side::Live => &l,
+        Side::Shadow => &s,
+    };
+    distance.is_zero() || absolute.is_some_and(|a| distance <= a.exact) || relative.is_some_and(|r| distance <= r.exact.mul(&old.abs()))
+}
+
+fn doubles_within(live: f64, shadow: f64, baseline: Side, absolute: Option<&Tolerance>, relative: Option<&Tolerance>) -> bool {
+    if live == shadow {
+        return true;
+    }
+    if !live.is_finite() || !shadow.is_finite() {
+        return live.is_nan() && shadow.is_nan();
+    }
+    let distance = (shadow - live).abs();
+    let old = match baseline {
+        Side::Live => live,
+        Side::Shadow => shadow,
+    };
+    absolute.is_some_and(|a| distance <= a.double) || relative.is_some_and(|r| distance <= r.double * old.abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cell::Decimal;
+    use super::*;
+    use arrow_buffer::i256;
+
+    fn decimal(text: &str) -> Value<'static> {
+        let (mantissa, scale) = Number::parse(text).unwrap().parts();
+        Value::Decimal(Decimal {
+            unscaled: i256::from_i128(i128::try_from(&mantissa).unwrap()),
+            scale: scale as i8,
+        })
+    }
+
+    fn check(live: Value<'_>, shadow: Value<'_>, baseline: Side, absolute: &str, relative: &str, expected: bool) {
+        let (a, r) = (Tolerance::parse(absolute), Tolerance::parse(relative));
+        let note = format!("{live:?} {shadow:?} {baseline} a={absolute} r={relative}");
+        assert_eq!(within(&live, &shadow, baseline, a.as_ref(), r.as_ref()), expected, "{note}");
+        // The mirror: sides and baseline swapped.
+        assert_eq!(
+            within(&shadow, &live, baseline.other(), a.as_ref(), r.as_ref()),
+            expected,
+            "mirror of {note}"
+        );
+    }
+
+    #[test]
+    fn absolute() {
+        let (int, double) = (Value::Int, Value::Float64);
+        for (live, shadow, bound, expected) in [
+            (int(100), int(101), "1", true),
+            (int(100), int(102), "1", false),
+            (int(i128::from(i64::MIN)), int(i128::from(u64::MAX)), "27670116110564327423", true),
+            (int(i128::from(i64::MIN)), int(i128::from(u64::MAX)), "27670116110564327422", false),
+            (decimal("0.30"), decimal("0.29"), "0.01", true),
+            (decimal("0.300"), decimal("0.289"), "0.01", false),
+            (double(0.3), double(0.29), "0.01", false),
+            (double(1.0), double(1.5), "0.5", true),
+            (int(1), double(1.01), "0.01", false),
+            (int(1), double(1.5), "5e-1", true),
+            (decimal("0.1"), double(0.1), "0", false),
+            (decimal("0.1"), double(0.1), "1e-17", true),
+            (Value::Float32(0.1), double(0.1), "1e-9", false),
+            (Value::Float32(0.1), double(0.1), "2e-9", true),
+            (int(9007199254740993), double(9007199254740992.0), "0.5", false),
+            (double(f64::NAN), double(f64::NAN), "0", true),
+            (double(f64::NAN), double(1.0), "1e300", false),
+            (double(f64::INFINITY), double(f64::INFINITY), "0", true),
+            (double(f64::INFINITY), double(f64::MAX), "1e308", false),
+            (double(f64::INFINITY), double(f64::NEG_INFINITY), "1e308", false),
+            (double(f64::INFINITY), int(5), "1e308", false),
+            (double(-0.0), double(0.0), "0", true),
+            (Value::Null, Value::Null, "0", true),
+            (Value::Null, int(0), "1000", false),
+            (Value::Text("a"), Value::Text("a"), "1", true),
+            (Value::Text("a"), Value::Text("b"), "1", false),
+            (Value::List(vec![int(1), int(2)]), Value::List(vec![int(2), int(3)]), "1", true),
+            (Value::List(vec![int(1), int(2)]), Value::List(vec![int(2), int(4)]), "1", false),
+            (Value::List(vec![int(1)]), Value::List(vec![]), "1", false),
+        ] {
+            check(live.clone(), shadow.clone(), Side::Live, bound, "", expected);
+            check(live, shadow, Side::Shadow, bound, "", expected);
+        }
+    }
+
+    #[test]
+    fn relative_to_the_baseline() {
+        let (int, double) = (Value::Int, Value::Float64);
+        for (live, shadow, baseline, bound, expected) in [
+            (int(100), int(105), Side::Live, "0.05", true),
+            (int(100), int(106), Side::Live, "0.05", false),
+            (int(95), int(100), Side::Shadow, "0.05", true),
+            (int(95), int(100), Side::Live, "0.05", false),
+            (int(-100), int(-105), Side::Live, "0.05", true),
+            (int(0), int(1), Side::Live, "0.5", false),
+            (int(0), int(0), Side::Live, "0.5", true),
+            (int(1), int(0), Side::Live, "1", true),
+            (decimal("10.00"), decimal("10.50"), Side::Live, "0.05", true),
+            (decimal("10.00"), decimal("10.51"), Side::Live, "0.05", false),
+            (double(0.0), double(5e-324), Side::Live, "0.9", false),
+            (double(200.0), double(190.0), Side::Live, "0.05", true),
+            (Value::Null, int(1), Side::Live, "100", false),
+        ] {
+            check(live, shadow, baseline, "", bound, expected);
+        }
+    }
+
+    #[test]
+    fn either_bound_may_hold() {
+        check(Value::Int(0), Value::Int(1), Side::Live, "1", "0.1", true);
+        check(Value::Int(1000), Value::Int(1100), Side::Live, "1", "0.1", true);
+        check(Value::Int(1000), Value::Int(1101), Side::Live, "1", "0.1", false);
+        check(Value::Int(1), Value::Int(1), Side::Live, "", "", true);
+        check(Value::Int(1), Value::Int(2), Side::Live, "", "", false);
+    }
+
+    #[test]
+    fn tolerances_are_numbers_that_are_not_negative() {
+        for text in ["", "-1", "5%", "a", "NaN", "inf"] {
+            assert!(Tolerance::parse(text).is_none(), "{text}");
+        }
+        assert_eq!(Tolerance::parse("-0").unwrap().exact(), &Number::from_int(0));
+    }
+}

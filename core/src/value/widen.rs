@@ -1,0 +1,327 @@
+//! The common type of two types: the smallest in which neither side loses anything.
+//!
+//! Where no stored type can hold both (an integer and a double, 80 digits of decimal, nanoseconds beyond 2262) each side keeps its own
+//! and values are compared one by one, exactly ([`Common::stored`] differs). Pairs without a common type are for the user to cast.
+
+use super::types::{MAX_DIGITS, TimeUnit, ValueType};
+use crate::side::Sides;
+use serde::{Deserialize, Serialize};
+
+/// How two types meet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Common {
+    /// The type in which cells are printed.
+    pub shown: ValueType,
+    /// What each side's values are converted to before they are compared.
+    pub stored: Sides<ValueType>,
+    /// Both are numbers, one a decimal and one binary floating point: only a numeric tolerance can compare them.
+    pub needs_tolerance: bool,
+    /// A naive timestamp meets a zoned one: the naive one is read as UTC.
+    pub read_as_utc: bool,
+}
+
+impl Common {
+    fn same(shown: ValueType) -> Self {
+        Common {
+            stored: Sides::new(shown.clone(), shown.clone()),
+            shown,
+            needs_tolerance: false,
+            read_as_utc: false,
+        }
+    }
+
+    fn apart(shown: ValueType, live: &ValueType, shadow: &ValueType) -> Self {
+        Common {
+            shown,
+            stored: Sides::new(live.clone(), shadow.clone()),
+            needs_tolerance: false,
+            read_as_utc: false,
+        }
+    }
+
+    /// The sides keep different stored types: columnar equality does not apply.
+    pub fn is_mixed(&self) -> bool {
+        self.stored.live != self.stored.shadow
+    }
+}
+
+/// The common type of a column's two types, or `None` where only a cast can say what is meant.
+pub fn common(live: &ValueType, shadow: &ValueType) -> Option<Common> {
+    use ValueType as T;
+    Some(match (live, shadow) {
+        (a, b) if a == b => Common::same(a.clone()),
+        (T::Null, b) => Common::same(b.clone()),
+        (a, T::Null) => Common::same(a.clone()),
+        (T::Int { .. } | T::Decimal { .. }, T::Int { .. } | T::Decimal { .. }) => match exact_number(live, shadow) {
+            Some(t) => Common::same(t),
+            None => Common::apart(wider_decimal(live, shadow), live, shadow),
+        },
+        (T::Float { bits: a }, T::Float { bits: b }) => Common::same(T::Float { bits: *a.max(b) }),
+        (T::Int { .. }, T::Float { .. }) => Common::apart(shadow.clone(), live, shadow),
+        (T::Float { .. }, T::Int { .. }) => Common::apart(live.clone(), live, shadow),
+        (T::Decimal { .. }, T::Float { .. }) => Common {
+            needs_tolerance: true,
+            ..Common::apart(shadow.clone(), live, shadow)
+        },
+        (T::Float { .. }, T::Decimal { .. }) => Common {
+            needs_tolerance: true,
+            ..Common::apart(live.clone(), live, shadow)
+        },
+        (T::Timestamp { unit: a, zoned: za }, T::Timestamp { unit: b, zoned: zb }) => timestamps(live, shadow, *a.max(b), *za, *zb),
+        (T::Date, T::Timestamp { unit, zoned }) => date_with(live, shadow, *unit, *zoned),
+        (T::Timestamp { unit, zoned }, T::Date) => date_with(live, shadow, *unit, *zoned),
+        (T::Time { unit: a }, T::Time { unit: b }) => Common::same(T::Time { unit: *a.max(b) }),
+        (T::Duration { unit: a }, T::Duration { unit: b }) => {
+            let finest = *a.max(b);
+            let shown = T::Duration { unit: finest };
+            if finest == TimeUnit::Nanosecond {
+                Common::apart(shown, live, shadow)
+            } else {
+                Common::same(shown)
+            }
+        }
+        (T::List(a), T::List(b)) => nested(common(a, b)?, live, shadow, |t| T::List(Box::new(t))),
+        (T::Map(ka, va), T::Map(kb, vb)) => {
+            let (key, value) = (common(ka, kb)?, common(va, vb)?);
+            if key.is_mixed() || value.is_mixed() {
+                let shown = T::Map(Box::new(key.shown), Box::new(value.shown));
+                Common {
+                    needs_tolerance: key.needs_tolerance || value.needs_tolerance,
+                    ..Common::apart(shown, live, shadow)
+                }
+            } else {
+                Common::same(T::Map(Box::new(key.shown), Box::new(value.shown)))
+            }
+        }
+        (T::Struct(a), T::Struct(b)) => structs(a, b, live, shadow)?,
+        (
+            T::Bool
+            | T::Int { .. }
+            | T::Decimal { .. }
+            | T::Float { .. }
+            | T::Text
+            | T::Binary
+            | T::Date
+            | T::Timestamp { .. }
+            | T::Time { .. },
+            _,
+        )
+        | (T::Duration { .. } | T::Interval | T::List(_) | T::Struct(_) | T::Map(_, _), _) => return None,
+    })
+}
+
+/// The type of a column whose files, all of one side, disagree: like [`common`], but one stored type must hold all.
+pub fn unify(a: &ValueType, b: &ValueType) -> Option<ValueType> {
+    use ValueType as T;
+    match (a, b) {
+        (T::Int { .. }, T::Float { .. }) | (T::Float { .. }, T::Int { .. }) => Some(T::DOUBLE),
+        (T::List(x), T::List(y)) => Some(T::List(Box::new(unify(x, y)?))),
+        (T::Map(ka, va), T::Map(kb, vb)) => Some(T::Map(Box::new(unify(ka, kb)?), Box::new(unify(va, vb)?))),
+        (T::Struct(x), T::Struct(y)) => union(x, y, unify).map(T::Struct),
+        (
+            T::Null | T::Bool | T::Int { .. } | T::Decimal { .. } | T::Float { .. } | T::Text | T::Binary | T::Date | T::Timestamp { .. },
+            _,
+        )
+        | (T::Time { .. } | T::Duration { .. } | T::Interval | T::List(_) | T::Struct(_) | T::Map(_, _), _) => {
+            let met = common(a, b)?;
+            (!met.needs_tolerance).then_some(met.shown)
+        }
+    }
+}
+
+/// Digits before the point and scale of an exact number.
+fn digits(t: &ValueType) -> (i16, i16) {
+    match t {
+        ValueType::Int { bits, signed } => {
+            let whole = match (bits, signed) {
+                (8, _) => 3,
+                (16, _) => 5,
+                (32, _) => 10,
+                (_, true) => 19,
+                (_, false) => 20,
+            };
+            (whole, 0)
+        }
+        ValueType::Decimal { precision, scale } => (i16::from(*precision) - i16::from(*scale), i16::from(*scale)),
+        other => unreachable!("{other} is no exact number"),
+    }
+}
+
+fn exact_number(a: &ValueType, b: &ValueType) -> Option<ValueType> {
+    if let (ValueType::Int { bits: x, signed: sx }, ValueType::Int { bits: y, signed: sy }) = (a, b) {
+        return Some(integers((*x, *sx), (*y, *sy)));
+    }
+    let ((wa, sa), (wb, sb)) = (digits(a), digits(b));
+    let (whole, scale) = (wa.max(wb), sa.max(sb));
+    let precision = (whole + scale).max(1).max(scale);
+    (precision <= i16::from(MAX_DIGITS)).then_some(ValueType::Decimal {
+        precision: precision as u8,
+        scale: scale as i8,
+    })
+}
+
+fn integers(a: (u8, bool), b: (u8, bool)) -> ValueType {
+    let signed_bits = |(bits, signed): (u8, bool)| if signed { bits } else { bits * 2 };
+    match (a.1, b.1) {
+        (true, true) | (false, false) => ValueType::Int {
+            bits: a.0.max(b.0),
+            signed: a.1,
+        },
+        (true, false) | (false, true) => match signed_bits(a).max(signed_bits(b)) {
+            bits if bits <= 64 => ValueType::Int { bits, signed: true },
+            _ => ValueType::Decimal { precision: 20, scale: 0 },
+        },
+    }
+}
+
+/// For printing only: as many digits as there can be.
+fn wider_decimal(a: &ValueType, b: &ValueType) -> ValueType {
+    let scale = digits(a).1.max(digits(b).1);
+    ValueType::Decimal {
+        precision: MAX_DIGITS,
+        scale: scale as i8,
+    }
+}
+
+fn timestamps(live: &ValueType, shadow: &ValueType, finest: TimeUnit, live_zoned: bool, shadow_zoned: bool) -> Common {
+    let zoned = live_zoned || shadow_zoned;
+    let shown = ValueType::Timestamp { unit: finest, zoned };
+    let coarse = |t: &ValueType| {
+        !matches!(
+            t,
+            ValueType::Timestamp {
+                unit: TimeUnit::Nanosecond,
+                ..
+            }
+        )
+    };
+    // 64 bits of nanoseconds end in 2262: a coarser side keeps its unit against nanoseconds.
+    let met = if finest == TimeUnit::Nanosecond && (coarse(live) || coarse(shadow)) {
+        Common::apart(shown, live, shadow)
+    } else {
+        Common::same(shown)
+    };
+    Common {
+        read_as_utc: live_zoned != shadow_zoned,
+        ..met
+    }
+}
+
+fn date_with(live: &ValueType, shadow: &ValueType, unit: TimeUnit, zoned: bool) -> Common {
+    let shown = ValueType::Timestamp { unit, zoned };
+    let met = if unit == TimeUnit::Nanosecond {
+        Common::apart(shown, live, shadow)
+    } else {
+        Common::same(shown)
+    };
+    Common { read_as_utc: zoned, ..met }
+}
+
+fn nested(item: Common, live: &ValueType, shadow: &ValueType, wrap: impl Fn(ValueType) -> ValueType) -> Common {
+    let shown = wrap(item.shown.clone());
+    let met = if item.is_mixed() {
+        Common::apart(shown, live, shadow)
+    } else {
+        Common::same(shown)
+    };
+    Common {
+        needs_tolerance: item.needs_tolerance,
+        read_as_utc: item.read_as_utc,
+        ..met
+    }
+}
+
+/// Structs inside lists and maps (elsewhere they are compared member by member): members by name, a missing one is NULL.
+fn structs(a: &[(String, ValueType)], b: &[(String, ValueType)], live: &ValueType, shadow: &ValueType) -> Option<Common> {
+    let (mut mixed, mut needs_tolerance, mut read_as_utc) = (false, false, false);
+    let members = union(a, b, |x, y| {
+        let met = common(x, y)?;
+        mixed |= met.is_mixed();
+        needs_tolerance |= met.needs_tolerance;
+        read_as_utc |= met.read_as_utc;
+        Some(met.shown)
+    })?;
+    let shown = ValueType::Struct(members);
+    let met = if mixed {
+        Common::apart(shown, live, shadow)
+    } else {
+        Common::same(shown)
+    };
+    Some(Common {
+        needs_tolerance,
+        read_as_utc,
+        ..met
+    })
+}
+
+/// All members of both, in the order of `a`, then those of `b` only.
+fn union(
+    a: &[(String, ValueType)],
+    b: &[(String, ValueType)],
+    mut meet: impl FnMut(&ValueType, &ValueType) -> Option<ValueType>,
+) -> Option<Vec<(String, ValueType)>> {
+    let find = |of: &[(String, ValueType)], name: &str| of.iter().find(|(n, _)| n == name).map(|(_, t)| t.clone());
+    let mut members = Vec::new();
+    for (name, t) in a {
+        let met = match find(b, name) {
+            Some(other) => meet(t, &other)?,
+            None => t.clone(),
+        };
+        members.push((name.clone(), met));
+    }
+    members.extend(b.iter().filter(|(name, _)| find(a, name).is_none()).cloned());
+    Some(members)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn t(text: &str) -> ValueType {
+        ValueType::parse(text).expect("a type of the test")
+    }
+
+    #[test]
+    fn types_widen_without_loss() {
+        for (live, shadow, shown, mixed) in [
+            ("int32", "int64", "int64", false),
+            ("uint8", "int8", "int16", false),
+            ("uint32", "int64", "int64", false),
+            ("uint64", "int64", "decimal(20,0)", false),
+            ("uint64", "uint8", "uint64", false),
+            ("int64", "decimal(5,2)", "decimal(21,2)", false),
+            ("decimal(38,0)", "decimal(38,10)", "decimal(48,10)", false),
+            ("decimal(76,0)", "decimal(38,10)", "decimal(76,10)", true),
+            ("float16", "float32", "float32", false),
+            ("float", "double", "double", false),
+            ("int64", "double", "double", true),
+            ("timestamp(ms)", "timestamp(us)", "timestamp(us)", false),
+            ("timestamp(us)", "timestamp(ns)", "timestamp(ns)", true),
+            ("timestamp(us)", "timestamp(us, UTC)", "timestamp(us, UTC)", false),
+            ("date", "timestamp(ms)", "timestamp(ms)", false),
+            ("null", "list(int32)", "list(int32)", false),
+            ("list(int32)", "list(int64)", "list(int64)", false),
+            ("list(int64)", "list(double)", "list(double)", true),
+        ] {
+            for (a, b) in [(live, shadow), (shadow, live)] {
+                let met = common(&t(a), &t(b)).unwrap_or_else(|| panic!("{a} with {b}"));
+                assert_eq!((met.shown.to_string().as_str(), met.is_mixed()), (shown, mixed), "{a} with {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn unrelated_types_are_refused() {
+        for (a, b) in [
+            ("text", "int64"),
+            ("bool", "int8"),
+            ("binary", "text"),
+            ("date", "text"),
+            ("list(int64)", "int64"),
+            ("time", "timestamp"),
+        ] {
+            assert_eq!(common(&t(a), &t(b)), None, "{a} with {b}");
+            assert_eq!(common(&t(b), &t(a)), None, "{b} with {a}");
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The verdict: pass only if no threshold of the spec is broken, with each broken one in words.
+
+use crate::align::Aligned;
+use crate::error::{Error, Kind, Result};
+use crate::spec::{Day, Limit, SchemaChange, Spec, nearest};
+use crate::tally::Tally;
+use crate::value::Number;
+
+/// What the thresholds are held against besides the tally.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccountCounts {
+    /// Accounts with at least one exception.
+    pub with_exceptions: u64,
+    /// Accounts of either side after `where`.
+    pub all: u64,
+}
+
+/// What became of a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleOutcome {
+    pub lines: u64,
+    /// Each bound it broke, in words; empty if it kept them.
+    pub broken: Vec<String>,
+}
+
+/// Every broken threshold in words; empty means pass.
+pub fn broken(spec: &Spec, aligned: &Aligned, tally: &Tally, accounts: AccountCounts, as_of: Day) -> Vec<String> {
+    let mut broken = Vec::new();
+    empty(spec, tally, &mut broken);
+    exceptions(spec, tally, accounts, &mut broken);
+    column_mismatches(spec, aligned, tally, &mut broken);
+    schema(spec, aligned, &mut broken);
+    broken.extend(rules(spec, tally, as_of).into_iter().flat_map(|rule| rule.broken));
+    broken
+}
+
+/// How each rule fared, in the order of the spec.
+pub fn rules(spec: &Spec, tally: &Tally, as_of: Day) -> Vec<RuleOutcome> {
+    let outcome = |(at, rule): (usize, &crate::spec::Expected)| {
+        let lines = tally.rules.get(&at).copied().unwrap_or(0);
+        let mut broken = Vec::new();
+        let name = &rule.name;
+        if let Some(until) = rule.until.filter(|until| as_of > *until) {
+            broken.push(format!(
+                "expected `{name}`: its `until` {until} is over as of {as_of}; it covers nothing"
+            ));
+        }
+        if let Some(min) = rule.min.filter(|min| lines < *min) {
+            broken.push(format!("expected `{name}`: {lines} lines, fewer than its min of {min}"));
+        }
+        if let Some(max) = rule.max.filter(|max| lines > *max) {
+            broken.push(format!("expected `{name}`: {lines} lines, more than its max of {max}"));
+        }
+        if spec.verdict.unused_rules_fail && lines == 0 && rule.min.is_none() {
+            broken.push(format!("expected `{name}`: covers nothing, and `unused_rules` is fail"));
+        }
+        RuleOutcome { lines, broken }
+    };
+    spec.expected.iter().enumerate().map(outcome).collect()
+}
+
+/// Mistakes of the thresholds that only the schemas show.
+pub fn check(spec: &Spec, aligned: &Aligned) -> Result<Vec<String>> {
+    let (mut mistakes, mut warnings) = (Vec::new(), Vec::new());
+    for (pattern, _) in &spec.verdict.max_column_mismatch {
+        if aligned.columns.iter().any(|c| pattern.matches(&c.name)) {
+            continue;
+        }
+        if pattern.is_exact() {
+            let near = nearest(&pattern.0, aligned.columns.iter().map(|c| c.name.as_str()))
+                .map(|n| format!("; did you mean `{n}`"))
+                .unwrap_or_default();
+            mistakes.push(format!("verdict.max_column_mismatch: no compared column `{}`{near}", pattern.0));
+        } else {
+            warnings.push(format!("verdict.max_column_mismatch: `{}` matches no column", pattern.0));
+        }
+    }
+    if mistakes.is_empty() {
+        Ok(warnings)
+    } else {
+        Err(Error::all(Kind::Spec, mistakes))
+    }
+}
+
+fn empty(spec: &Spec, tally: &Tally, broken: &mut Vec<String>) {
+    if spec.verdict.allow_empty || tally.matched() + tally.duplicate_on_both > 0 {
+        return;
+    }
+    let kept = |read: u64, filtered: u64| read - filtered;
+    let (live, shadow) = (tally.sides.live, tally.sides.shadow);
+    let (live, shadow) = (kept(live.read, live.filtered), kept(shadow.read, shadow.filtered));
+    broken.push(if live == 0 && shadow == 0 {
+        "nothing was compared: no row on either side (`verdict: {allow_empty: true}` allows it)".into()
+    } else {
+        format!("nothing was compared: no key of one side is on the other ({live} live rows, {shadow} shadow rows; `verdict: {{allow_empty: true}}` allows it)")
+    });
+}
+
+/// Whether `count` is over the limit; a share is of `whole`. Exact: no float decides.
+fn exceeds(count: u64, limit: &Limit, whole: u64) -> bool {
+    match limit {
+        Limit::Count(most) => count > *most,
+        Limit::Share(share) => {
+            let share = Number::parse(share).expect("the spec holds parsed shares");
+            let allowed = share.mul(&Number::from_int(whole.into()));
+            Number::from_int(count.into()).cmp(&allowed) == std::cmp::Ordering::Greater
+        }
+    }
+}
+
+/// A limit as a person writes it.
+fn shown(limit: &Limit) -> String {
+    match limit {
+        Limit::Count(most) => most.to_string(),
+        Limit::Share(share) => {
+            let percent = Number::parse(share)
+                .expect("the spec holds parsed shares")
+                .mul(&Number::from_int(100))
+                .normalized();
+            format!("{percent}%")
+        }
+    }
+}
+
+fn exceptions(spec: &Spec, tally: &Tally, accounts: AccountCounts, broken: &mut Vec<String>) {
+    let limit = &spec.verdict.max_exceptions;
+    if exceeds(tally.exceptions, limit, tally.matched()) {
+        let of = if matches!(limit, Limit::Share(_)) {
+            format!(" of {} matched rows", tally.matched())
+        } else {
+            String::new()
+        };
+        broken.push(format!(
+            "max_exceptions: {} exceptions{of}, at most {} allowed",
+            tally.exceptions,
+            shown(limit)
+        ));
+    }
+    if let Some(limit) = &spec.verdict.max_exception_accounts
+        && exceeds(accounts.with_exceptions, limit, accounts.all)
+    {
+        let of = if matches!(limit, Limit::Share(_)) {
+            format!(" of {} accounts", accounts.all)
+        } else {
+            " accounts".into()
+        };
+        broken.push(format!(
+            "max_exception_accounts: exceptions in {}{of}, at most {} allowed",
+            accounts.with_exceptions,
+            shown(limit)
+        ));
+    }
+}
+
+fn column_mismatches(spec: &Spec, aligned: &Aligned, tally: &Tally, broken: &mut Vec<String>) {
+    for (at, column) in aligned.columns.iter().enumerate() {
+        let limits = &spec.verdict.max_column_mismatch;
+        let exact = limits.iter().find(|(p, _)| p.is_exact() && p.0 == column.name);
+        let Some((_, limit)) = exact.or_else(|| limits.iter().find(|(p, _)| p.matches(&column.name))) else {
+            continue;
+        };
+        let cells = tally.columns.get(&at).map_or(0, |c| c.exceptions);
+        if exceeds(cells, limit, tally.matched()) {
+            broken.push(format!(
+                "max_column_mismatch: `{}` has {cells} excepted cells in {} matched rows, at most {} allowed",
+                column.name,
+                tally.matched(),
+                shown(limit)
+            ));
+        }
+    }
+}
+
+fn schema(spec: &Spec, aligned: &Aligned, broken: &mut Vec<String>) {
+    let allowed = &spec.verdict.schema_changes;
+    let mut list = |names: &[String], change: SchemaChange, what: &str, word: &str| {
+        if !names.is_empty() && !allowed.contains(&change) {
+            broken.push(format!(
+                "schema_changes: {what} {} (`schema_changes: [{word}]` allows it, `columns: {{exclude: […]}}` ignores it)",
+                names.join(", ")
+            ));
+        }
+    };
+    list(&aligned.only.shadow, SchemaChange::Added, "columns only in shadow:", "added");
+    list(&aligned.only.live, SchemaChange::Removed, "columns only in live:", "removed");
+    if spec.verdict.type_changes_fail && !aligned.types.is_empty() {
+        let all: Vec<String> = aligned
+            .types
+            .iter()
+            .map(|t| format!("{} ({} to {})", t.column, t.live, t.shadow))
+            .collect();
+        broken.push(format!("type_changes: {}", all.join(", ")));
+    }
+}

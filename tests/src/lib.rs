@@ -1,0 +1,21 @@
+//! What the tests share: the binary as a process, the cases, the oracle and the generator of nasty pairs.
+//!
+//! Nothing here uses the engine's own code for values, comparison or printing; the oracle shares the parsed spec only.
+
+pub mod binary;
+pub mod case;
+pub mod cell;
+pub mod csv;
+pub mod exact;
+pub mod generate;
+pub mod mirror;
+pub mod oracle;
+pub mod pair;
+pub mod print;
+pub mod random;
+pub mod spec_text;
+pub mod sql;
+pub mod tolerance;
+pub mod values;
+pub mod verdict;
+pub mod write;

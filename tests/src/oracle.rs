@@ -1,0 +1,587 @@
+//! The comparison again, row by row with nested loops: what the engine must give, byte for byte.
+//!
+//! Shares the parsed spec with the engine and nothing else. The column `diagnosis` is left empty.
+
+use crate::cell::{Cell, Table, Type, common, equal, order_all};
+use crate::csv::line;
+use crate::exact::Exact;
+use crate::print::{double, print};
+use crate::sql;
+use crate::tolerance::{describe, passes, within};
+use crate::verdict::{Broken, broken};
+use shadowdiff_core::side::{Side, Sides};
+use shadowdiff_core::spec::{AccountScope, Comparison, DifferenceKind, Expected, ListSource, Spec};
+
+/// What a comparison must give.
+#[derive(Debug)]
+pub struct Outcome {
+    pub diff: String,
+    pub accounts: String,
+    pub counts: Counts,
+    /// Columns of one side.
+    pub only: Sides<Vec<String>>,
+    /// Empty is a pass.
+    pub broken: Vec<Broken>,
+}
+
+/// The numbers of the summary.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Counts {
+    pub read: Sides<u64>,
+    pub filtered: Sides<u64>,
+    pub cancelled: u64,
+    pub within_tolerance: u64,
+    pub changed: u64,
+    pub missing_in_shadow: u64,
+    pub missing_in_live: u64,
+    pub duplicate_key: u64,
+    pub expected: u64,
+    pub exceptions: u64,
+}
+
+/// A line of the CSV before it is written.
+#[derive(Debug)]
+pub(crate) struct Difference {
+    pub(crate) key: Vec<Cell>,
+    pub(crate) kind: DifferenceKind,
+    /// Empty for the row-level kinds.
+    pub(crate) column: String,
+    /// Live, shadow, delta, relative delta, comparator.
+    fields: [Option<String>; 5],
+    pub(crate) rule: Option<usize>,
+}
+
+/// Everything the verdict is made from.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    pub(crate) differences: Vec<Difference>,
+    pub(crate) counts: Counts,
+    pub(crate) accounts: Vec<Vec<Cell>>,
+    pub(crate) only: Sides<Vec<String>>,
+    pub(crate) columns: Vec<Pair>,
+    pub(crate) keys_on_both_sides: usize,
+}
+
+/// A column that both sides have: its name, common type, place in each side's rows.
+#[derive(Debug, Clone)]
+pub(crate) struct Pair {
+    pub(crate) name: String,
+    pub(crate) shown: Type,
+    pub(crate) types_differ: bool,
+    at: Sides<usize>,
+}
+
+/// One cell pair whose comparator has spoken against it.
+struct Unequal<'a> {
+    name: String,
+    shown: &'a Type,
+    live: &'a Cell,
+    shadow: &'a Cell,
+    comparison: Comparison,
+}
+
+/// The rows of one key that are left after cancelling, of both sides.
+struct Group<'a> {
+    key: Vec<Cell>,
+    rows: Sides<Vec<&'a [Cell]>>,
+}
+
+struct Comparing<'a> {
+    spec: &'a Spec,
+    tables: Sides<Table>,
+    keys: Vec<Pair>,
+    values: Vec<Pair>,
+}
+
+/// Compares two datasets under a spec.
+pub fn compare(spec: &Spec, live: &Table, shadow: &Table) -> Outcome {
+    let read = Sides::new(live.rows.len() as u64, shadow.rows.len() as u64);
+    let tables = Sides::new(prepared(spec, Side::Live, live), prepared(spec, Side::Shadow, shadow));
+    let filtered = Sides::from_fn(|side| read[side] - tables[side].rows.len() as u64);
+    let comparing = Comparing::new(spec, tables);
+    let ledger = comparing.run(Counts {
+        read,
+        filtered,
+        ..Counts::default()
+    });
+    Outcome {
+        diff: comparing.diff_csv(&ledger),
+        accounts: comparing.accounts_csv(&ledger),
+        broken: broken(spec, &ledger),
+        counts: ledger.counts,
+        only: ledger.only,
+    }
+}
+
+/// Renamed and filtered.
+fn prepared(spec: &Spec, side: Side, table: &Table) -> Table {
+    let mut table = table.clone();
+    for (name, _) in &mut table.columns {
+        if let Some((_, new)) = spec.columns.rename[side].iter().find(|(old, _)| old == name) {
+            *name = new.clone();
+        }
+    }
+    if let Some(condition) = &spec.filter[side] {
+        let Table { columns, rows } = &mut table;
+        rows.retain(|row| sql::holds(condition, &|name| value_of(columns, row, name)));
+    }
+    table
+}
+
+fn value_of(columns: &[(String, Type)], row: &[Cell], name: &str) -> Cell {
+    row[columns
+        .iter()
+        .position(|(n, _)| n == name)
+        .expect("the generator names columns that exist")]
+    .clone()
+}
+
+impl<'a> Comparing<'a> {
+    fn new(spec: &'a Spec, tables: Sides<Table>) -> Self {
+        let excluded = |name: &str| spec.columns.exclude.iter().any(|p| p.matches(name)) && !spec.key.iter().any(|k| k == name);
+        let mut pairs = Vec::new();
+        for (live, (name, live_type)) in tables.live.columns.iter().enumerate() {
+            let shadow = tables.shadow.columns.iter().position(|(n, _)| n == name);
+            if let (Some(shadow), false) = (shadow, excluded(name)) {
+                let shadow_type = &tables.shadow.columns[shadow].1;
+                let (shown, types_differ) = (common(live_type, shadow_type), live_type != shadow_type);
+                pairs.push(Pair {
+                    name: name.clone(),
+                    shown,
+                    types_differ,
+                    at: Sides::new(live, shadow),
+                });
+            }
+        }
+        let key = |name: &String| pairs.iter().find(|p| p.name == *name).expect("both sides have the key").clone();
+        let keys = spec.key.iter().map(key).collect();
+        let values = pairs.iter().filter(|p| !spec.key.contains(&p.name)).cloned().collect();
+        Comparing {
+            spec,
+            tables,
+            keys,
+            values,
+        }
+    }
+
+    fn run(&self, mut counts: Counts) -> Ledger {
+        let (groups, cancelled) = self.groups();
+        counts.cancelled = cancelled;
+        let mut differences = Vec::new();
+        for group in &groups {
+            self.compare_group(group, &mut counts, &mut differences);
+        }
+        counts.exceptions = differences.iter().filter(|d| d.rule.is_none()).count() as u64;
+        counts.expected = differences.len() as u64 - counts.exceptions;
+        let excluded = |name: &String| self.spec.columns.exclude.iter().any(|p| p.matches(name));
+        let names = |side: Side| self.tables[side].columns.iter().map(|(n, _)| n.clone());
+        let only = Sides::from_fn(|side| {
+            names(side)
+                .filter(|n| !excluded(n) && !names(side.other()).any(|o| o == *n))
+                .collect()
+        });
+        let keys = Sides::from_fn(|side| distinct(self.tables[side].rows.iter().map(|row| self.key_of(row, side))));
+        let keys_on_both_sides = keys.live.iter().filter(|k| keys.shadow.iter().any(|s| same(k, s))).count();
+        let width = self.spec.account.len();
+        let accounts = distinct(keys.live.iter().chain(&keys.shadow).map(|key| key[..width].to_vec()));
+        let columns = self.keys.iter().chain(&self.values).cloned().collect();
+        Ledger {
+            differences,
+            counts,
+            accounts,
+            only,
+            columns,
+            keys_on_both_sides,
+        }
+    }
+
+    /// -0.0 equals 0.0, so a key with either prints as 0.0.
+    fn key_of(&self, row: &[Cell], side: Side) -> Vec<Cell> {
+        let positive = |cell: &Cell| {
+            if *cell == Cell::Double(0.0) {
+                Cell::Double(0.0)
+            } else {
+                cell.clone()
+            }
+        };
+        self.keys.iter().map(|pair| positive(&row[pair.at[side]])).collect()
+    }
+
+    fn equal_rows(&self, live: &[Cell], shadow: &[Cell]) -> bool {
+        self.keys
+            .iter()
+            .chain(&self.values)
+            .all(|pair| equal(&live[pair.at.live], &shadow[pair.at.shadow]))
+    }
+
+    /// What is left after cancelling, by key and in the key's order, and how many rows of each side cancelled.
+    fn groups(&self) -> (Vec<Group<'_>>, u64) {
+        let mut shadow_left: Vec<&[Cell]> = self.tables.shadow.rows.iter().map(Vec::as_slice).collect();
+        let mut live_left: Vec<&[Cell]> = Vec::new();
+        for live in &self.tables.live.rows {
+            match shadow_left.iter().position(|shadow| self.equal_rows(live, shadow)) {
+                Some(at) => drop(shadow_left.remove(at)),
+                None => live_left.push(live),
+            }
+        }
+        let cancelled = (self.tables.live.rows.len() - live_left.len()) as u64;
+        let mut groups: Vec<Group<'_>> = Vec::new();
+        for (side, rows) in [(Side::Live, live_left), (Side::Shadow, shadow_left)] {
+            for row in rows {
+                let key = self.key_of(row, side);
+                let at = groups.iter().position(|g| same(&g.key, &key)).unwrap_or_else(|| {
+                    groups.push(Group {
+                        key,
+                        rows: Sides::default(),
+                    });
+                    groups.len() - 1
+                });
+                groups[at].rows[side].push(row);
+            }
+        }
+        groups.sort_by(|a, b| order_all(&a.key, &b.key));
+        (groups, cancelled)
+    }
+
+    fn compare_group(&self, group: &Group<'_>, counts: &mut Counts, out: &mut Vec<Difference>) {
+        let count = |side: Side| group.rows[side].len();
+        let (kind, fields) = match (count(Side::Live), count(Side::Shadow)) {
+            (1, 1) => {
+                let found = self.changed_cells(group);
+                let counter = if found.is_empty() {
+                    &mut counts.within_tolerance
+                } else {
+                    &mut counts.changed
+                };
+                *counter += 1;
+                return out.extend(found);
+            }
+            (1, 0) => (DifferenceKind::MissingInShadow, Default::default()),
+            (0, 1) => (DifferenceKind::MissingInLive, Default::default()),
+            (live, shadow) => (
+                DifferenceKind::DuplicateKey,
+                [Some(live.to_string()), Some(shadow.to_string()), None, None, None],
+            ),
+        };
+        match kind {
+            DifferenceKind::MissingInShadow => counts.missing_in_shadow += 1,
+            DifferenceKind::MissingInLive => counts.missing_in_live += 1,
+            DifferenceKind::Changed | DifferenceKind::DuplicateKey => counts.duplicate_key += 1,
+        }
+        let rule = self.rule_for(group, kind, None);
+        out.push(Difference {
+            key: group.key.clone(),
+            kind,
+            column: String::new(),
+            fields,
+            rule,
+        });
+    }
+
+    fn changed_cells(&self, group: &Group<'_>) -> Vec<Difference> {
+        let (live_row, shadow_row) = (group.rows.live[0], group.rows.shadow[0]);
+        let old = self.baseline(group);
+        let mut unequal = Vec::new();
+        for pair in &self.values {
+            self.unequal_cells(
+                &pair.name,
+                &pair.shown,
+                &live_row[pair.at.live],
+                &shadow_row[pair.at.shadow],
+                old,
+                &mut unequal,
+            );
+        }
+        let difference = |cell: &Unequal<'_>| {
+            let (delta, relative) = deltas(cell, old);
+            let fields = [
+                print(cell.live, cell.shown),
+                print(cell.shadow, cell.shown),
+                delta,
+                relative,
+                Some(describe(&cell.comparison)),
+            ];
+            let rule = self.rule_for(group, DifferenceKind::Changed, Some(cell));
+            Difference {
+                key: group.key.clone(),
+                kind: DifferenceKind::Changed,
+                column: cell.name.clone(),
+                fields,
+                rule,
+            }
+        };
+        unequal.iter().map(difference).collect()
+    }
+
+    /// Structs member by member; a NULL struct against one that is there is one line under the struct's own name.
+    fn unequal_cells<'c>(&self, name: &str, shown: &'c Type, live: &'c Cell, shadow: &'c Cell, old: Side, out: &mut Vec<Unequal<'c>>) {
+        if let (Type::Struct(members), Cell::Struct(_), Cell::Struct(_)) = (shown, live, shadow) {
+            for (member, shown) in members {
+                self.unequal_cells(
+                    &format!("{name}.{member}"),
+                    shown,
+                    live.member(member),
+                    shadow.member(member),
+                    old,
+                    out,
+                );
+            }
+            return;
+        }
+        let comparison = self.comparison_of(name, shown);
+        if !passes(&comparison, live, shadow, old == Side::Live) {
+            out.push(Unequal {
+                name: name.to_owned(),
+                shown,
+                live,
+                shadow,
+                comparison,
+            });
+        }
+    }
+
+    /// An exact name beats a pattern; a pattern takes the columns that it fits.
+    fn comparison_of(&self, name: &str, shown: &Type) -> Comparison {
+        let entries = || self.spec.comparators.iter();
+        let exact = entries().find(|e| e.columns.iter().any(|p| p.is_exact() && p.0 == name));
+        let pattern = || entries().find(|e| e.columns.iter().any(|p| p.matches(name)) && fits(&e.comparison, shown));
+        exact.or_else(pattern).map(|e| e.comparison.clone()).unwrap_or_default()
+    }
+
+    fn baseline(&self, group: &Group<'_>) -> Side {
+        let default = self.spec.baseline.default;
+        match &self.spec.baseline.flipped {
+            Some(list) if self.is_listed(list, group) => default.other(),
+            _ => default,
+        }
+    }
+
+    fn is_listed(&self, list: &ListSource, group: &Group<'_>) -> bool {
+        let ListSource::List(accounts) = list else {
+            unreachable!("the generator lists accounts in the spec")
+        };
+        let width = self.spec.account.len();
+        let account: Vec<Option<String>> = group.key[..width]
+            .iter()
+            .zip(&self.keys)
+            .map(|(cell, pair)| print(cell, &pair.shown))
+            .collect();
+        accounts
+            .iter()
+            .any(|listed| listed.iter().map(Some).eq(account.iter().map(Option::as_ref)))
+    }
+
+    fn rule_for(&self, group: &Group<'_>, kind: DifferenceKind, cell: Option<&Unequal<'_>>) -> Option<usize> {
+        self.spec.expected.iter().position(|rule| self.covers(rule, group, kind, cell))
+    }
+
+    fn covers(&self, rule: &Expected, group: &Group<'_>, kind: DifferenceKind, cell: Option<&Unequal<'_>>) -> bool {
+        let kinds = if !rule.kinds.is_empty() || rule.columns.is_empty() {
+            rule.kinds.clone()
+        } else {
+            vec![DifferenceKind::Changed]
+        };
+        let in_kinds = kinds.is_empty() || kinds.contains(&kind);
+        let in_columns = rule.columns.is_empty() || cell.is_some_and(|c| rule.columns.iter().any(|p| p.matches(&c.name)));
+        let old = self.baseline(group);
+        let is_within = rule
+            .within
+            .as_ref()
+            .is_none_or(|bounds| cell.is_some_and(|c| within(bounds, c.live, c.shadow, old == Side::Live)));
+        !is_expired(rule, self.spec)
+            && in_kinds
+            && in_columns
+            && self.in_accounts(rule, group)
+            && is_within
+            && self.filter_holds(rule, group, cell)
+    }
+
+    fn in_accounts(&self, rule: &Expected, group: &Group<'_>) -> bool {
+        match &rule.accounts {
+            None => true,
+            Some(AccountScope::Source(list)) => self.is_listed(list, group),
+            Some(AccountScope::Where(condition)) => {
+                let old = self.baseline(group);
+                let side = if group.rows[old].is_empty() { old.other() } else { old };
+                sql::holds(condition, &|name| value_of(&self.tables[side].columns, group.rows[side][0], name))
+            }
+        }
+    }
+
+    fn filter_holds(&self, rule: &Expected, group: &Group<'_>, cell: Option<&Unequal<'_>>) -> bool {
+        let Some(condition) = &rule.filter else { return true };
+        let in_row = |side: Side, name: &str| {
+            group.rows[side]
+                .first()
+                .map_or(Cell::Null, |row| value_of(&self.tables[side].columns, row, name))
+        };
+        sql::holds(condition, &|name| match (name.split_once('.'), name) {
+            (Some(("live_row", column)), _) => in_row(Side::Live, column),
+            (Some(("shadow_row", column)), _) => in_row(Side::Shadow, column),
+            (_, "live") => cell.map_or(Cell::Null, |c| c.live.clone()),
+            (_, "shadow") => cell.map_or(Cell::Null, |c| c.shadow.clone()),
+            (_, other) => unreachable!("the generator writes no {other}"),
+        })
+    }
+
+    fn diff_csv(&self, ledger: &Ledger) -> String {
+        let fixed = [
+            "kind",
+            "column",
+            "live",
+            "shadow",
+            "delta",
+            "relative_delta",
+            "comparator",
+            "rule",
+            "verdict",
+            "diagnosis",
+        ];
+        let header: Vec<Option<String>> = self
+            .keys
+            .iter()
+            .map(|p| p.name.as_str())
+            .chain(fixed)
+            .map(|n| Some(n.to_owned()))
+            .collect();
+        let mut out = String::new();
+        line(&header, &mut out);
+        for difference in &ledger.differences {
+            let mut fields: Vec<Option<String>> = difference
+                .key
+                .iter()
+                .zip(&self.keys)
+                .map(|(cell, pair)| print(cell, &pair.shown))
+                .collect();
+            fields.push(Some(difference.kind.name().to_owned()));
+            fields.push(Some(difference.column.clone()).filter(|c| !c.is_empty()));
+            fields.extend(difference.fields.clone());
+            fields.push(difference.rule.map(|rule| self.spec.expected[rule].name.clone()));
+            fields.push(Some(if difference.rule.is_some() { "expected" } else { "exception" }.to_owned()));
+            fields.push(None);
+            line(&fields, &mut out);
+        }
+        out
+    }
+
+    fn accounts_csv(&self, ledger: &Ledger) -> String {
+        let width = self.spec.account.len();
+        let header = self
+            .spec
+            .account
+            .iter()
+            .map(String::as_str)
+            .chain(["rows", "expected", "exceptions", "decision"]);
+        let mut out = String::new();
+        line(&header.map(|n| Some(n.to_owned())).collect::<Vec<_>>(), &mut out);
+        let mut accounts = distinct(ledger.differences.iter().map(|d| d.key[..width].to_vec()));
+        accounts.sort_by(|a, b| order_all(a, b));
+        for account in &accounts {
+            let own: Vec<&Difference> = ledger.differences.iter().filter(|d| same(&d.key[..width], account)).collect();
+            let rows = distinct(own.iter().map(|d| d.key.clone())).len();
+            let expected = own.iter().filter(|d| d.rule.is_some()).count();
+            let flips = own.iter().all(|d| {
+                d.rule
+                    .is_some_and(|rule| keeps_bounds(&self.spec.expected[rule], covered(ledger, rule)))
+            });
+            let mut fields: Vec<Option<String>> = account
+                .iter()
+                .zip(&self.keys)
+                .map(|(cell, pair)| print(cell, &pair.shown))
+                .collect();
+            fields.extend([rows, expected, own.len() - expected].map(|n| Some(n.to_string())));
+            fields.push(Some(if flips { "flip" } else { "hold" }.to_owned()));
+            line(&fields, &mut out);
+        }
+        out
+    }
+}
+
+pub(crate) fn is_expired(rule: &Expected, spec: &Spec) -> bool {
+    matches!((rule.until, spec.as_of), (Some(until), Some(today)) if today > until)
+}
+
+/// Lines that a rule covers.
+pub(crate) fn covered(ledger: &Ledger, rule: usize) -> u64 {
+    ledger.differences.iter().filter(|d| d.rule == Some(rule)).count() as u64
+}
+
+pub(crate) fn keeps_bounds(rule: &Expected, lines: u64) -> bool {
+    rule.min.is_none_or(|min| lines >= min) && rule.max.is_none_or(|max| lines <= max)
+}
+
+pub(crate) fn same(a: &[Cell], b: &[Cell]) -> bool {
+    a.iter().zip(b).all(|(a, b)| equal(a, b))
+}
+
+pub(crate) fn distinct(keys: impl Iterator<Item = Vec<Cell>>) -> Vec<Vec<Cell>> {
+    let mut found: Vec<Vec<Cell>> = Vec::new();
+    for key in keys {
+        if !found.iter().any(|k| same(k, &key)) {
+            found.push(key);
+        }
+    }
+    found
+}
+
+fn fits(comparison: &Comparison, shown: &Type) -> bool {
+    let item = match shown {
+        Type::List(item) => item,
+        plain => plain,
+    };
+    let number = matches!(item, Type::Int { .. } | Type::Decimal { .. } | Type::Float { .. } | Type::Own);
+    let time = matches!(item, Type::Date | Type::Timestamp { .. });
+    (number || (comparison.absolute.is_none() && comparison.relative.is_none()))
+        && (time || comparison.time_ns.is_none())
+        && (*item == Type::Text || (comparison.text.is_none() && !comparison.json))
+        && (matches!(shown, Type::List(_)) || !comparison.unordered)
+}
+
+/// `delta` and `relative_delta`, where the column has them. Two doubles differ as IEEE says, all else exactly.
+fn deltas(cell: &Unequal<'_>, old: Side) -> (Option<String>, Option<String>) {
+    if let (Cell::Double(live), Cell::Double(shadow)) = (cell.live, cell.shadow) {
+        let delta = shadow - live;
+        return (
+            Some(double(delta)),
+            relative(delta, if old == Side::Live { *live } else { *shadow }),
+        );
+    }
+    if let (Some(live), Some(shadow)) = (cell.live.instant(), cell.shadow.instant()) {
+        return (Some(time_delta(shadow - live, cell.shown)), None);
+    }
+    let (Some(live), Some(shadow)) = (cell.live.number(), cell.shadow.number()) else {
+        return (None, None);
+    };
+    let delta = shadow.minus(&live);
+    let text = match cell.shown {
+        Type::Decimal { scale, .. } => Exact {
+            units: delta.at_scale(u32::from(*scale)),
+            scale: u32::from(*scale),
+        }
+        .text(),
+        _ => delta.short_text(),
+    };
+    (
+        Some(text),
+        relative(
+            delta.nearest_double(),
+            if old == Side::Live { &live } else { &shadow }.nearest_double(),
+        ),
+    )
+}
+
+fn relative(delta: f64, old: f64) -> Option<String> {
+    // Adding zero: a quotient too small for a double is 0.0 on either side of it.
+    (old != 0.0 && old.is_finite() && delta.is_finite()).then(|| double(delta / old.abs() + 0.0))
+}
+
+fn time_delta(ns: i128, shown: &Type) -> String {
+    match shown {
+        Type::Timestamp { digits, .. } => Exact {
+            units: (ns / 10_i128.pow(9 - u32::from(*digits))).into(),
+            scale: u32::from(*digits),
+        }
+        .text(),
+        _ => (ns / 86_400_000_000_000).to_string(),
+    }
+}

@@ -1,0 +1,128 @@
+//! Runs the binary and the oracle over one generated pair and holds the one against the other.
+
+use crate::binary;
+use crate::csv::blank_last_column;
+use crate::generate::Generated;
+use crate::oracle::{Counts, Outcome, compare};
+use serde_json::Value;
+use shadowdiff_core::side::{Side, Sides};
+use shadowdiff_core::spec::{Overrides, parse};
+use std::path::Path;
+
+/// What the binary left behind.
+#[derive(Debug)]
+pub struct Result {
+    pub exit: i32,
+    pub diff: String,
+    pub accounts: String,
+    pub summary: Value,
+}
+
+/// The same pair with the sides swapped.
+pub fn mirrored(generated: &Generated) -> Generated {
+    let Sides { live, shadow } = generated.tables.clone();
+    let layouts = generated.layouts.clone();
+    Generated {
+        tables: Sides::new(shadow, live),
+        spec: generated.spec.mirrored(),
+        layouts: Sides::new(layouts.shadow, layouts.live),
+        settings: generated.settings.clone(),
+    }
+}
+
+/// What the oracle says.
+pub fn expected(generated: &Generated) -> std::result::Result<Outcome, String> {
+    let parsed =
+        parse(&generated.spec.yaml(), "spec.yaml", &Overrides::default()).map_err(|e| format!("the generated spec is refused: {e}"))?;
+    Ok(compare(&parsed.spec, &generated.tables.live, &generated.tables.shadow))
+}
+
+/// Writes the pair into `folder` and runs the binary over it.
+pub fn run(generated: &Generated, folder: &Path) -> std::result::Result<Result, String> {
+    for side in Side::BOTH {
+        generated.layouts[side].write(&generated.tables[side], &folder.join(side.name()));
+    }
+    std::fs::write(folder.join("spec.yaml"), generated.spec.yaml()).map_err(|e| e.to_string())?;
+    let arguments = ["compare", "spec.yaml", "--output", "out"].map(str::to_owned);
+    let run = binary::run(folder, &[&arguments, generated.settings.as_slice()].concat())?;
+    if run.exit > 1 || run.exit < 0 {
+        return Err(format!("exit {}: {}", run.exit, run.stderr.trim()));
+    }
+    let read = |name: &str| std::fs::read_to_string(folder.join("out").join(name)).map_err(|e| format!("{name}: {e}"));
+    let summary = serde_json::from_str(&read("summary.json")?).map_err(|e| format!("summary.json: {e}"))?;
+    Ok(Result {
+        exit: run.exit,
+        diff: read("diff.csv")?,
+        accounts: read("accounts.csv")?,
+        summary,
+    })
+}
+
+/// The engine's result is the oracle's, byte for byte; `diagnosis` is left out.
+pub fn hold_against(got: &Result, want: &Outcome) -> std::result::Result<(), String> {
+    same_text("diff.csv", &blank_last_column(&got.diff), &want.diff)?;
+    same_text("accounts.csv", &got.accounts, &want.accounts)?;
+    same_counts(&got.summary, &want.counts)?;
+    for (side, names) in want.only.each() {
+        let field = format!("only_{side}");
+        if got.summary["schema"][&field] != Value::from(names.clone()) {
+            return Err(format!(
+                "summary.json schema.{field}: {}, want {names:?}",
+                got.summary["schema"][&field]
+            ));
+        }
+    }
+    let exit = i32::from(!want.broken.is_empty());
+    let verdict = if exit == 0 { "pass" } else { "fail" };
+    if got.exit == exit && got.summary["verdict"] == verdict {
+        return Ok(());
+    }
+    Err(format!(
+        "exit {} and verdict {}, want {exit}: broken {}, want {:?}",
+        got.exit, got.summary["verdict"], got.summary["broken"], want.broken
+    ))
+}
+
+fn same_counts(summary: &Value, want: &Counts) -> std::result::Result<(), String> {
+    let rows = [
+        ("/rows/live/read", want.read.live),
+        ("/rows/live/filtered", want.filtered.live),
+        ("/rows/shadow/read", want.read.shadow),
+        ("/rows/shadow/filtered", want.filtered.shadow),
+        ("/rows/cancelled", want.cancelled),
+        ("/rows/within_tolerance", want.within_tolerance),
+        ("/rows/changed", want.changed),
+        ("/rows/missing_in_shadow", want.missing_in_shadow),
+        ("/rows/missing_in_live", want.missing_in_live),
+        ("/rows/duplicate_key", want.duplicate_key),
+        ("/differences/listed", want.expected + want.exceptions),
+        ("/differences/expected", want.expected),
+        ("/differences/exceptions", want.exceptions),
+    ];
+    match rows
+        .into_iter()
+        .find(|(at, count)| summary.pointer(at).and_then(Value::as_u64) != Some(*count))
+    {
+        Some((at, count)) => Err(format!("summary.json {at}: {:?}, want {count}", summary.pointer(at))),
+        None => Ok(()),
+    }
+}
+
+/// `Err` shows the first line that differs.
+pub fn same_text(name: &str, got: &str, want: &str) -> std::result::Result<(), String> {
+    if got == want {
+        return Ok(());
+    }
+    let (mut got_lines, mut want_lines) = (got.split('\n'), want.split('\n'));
+    let mut number = 1;
+    loop {
+        match (got_lines.next(), want_lines.next()) {
+            (Some(a), Some(b)) if a == b => number += 1,
+            (a, b) => return Err(format!("{name} line {number}:\n    got  {}\n    want {}", shown(a), shown(b))),
+        }
+    }
+}
+
+fn shown(line: Option<&str>) -> String {
+    line.map_or("the end".to_owned(), |l| l.escape_debug().to_string().replace("\\\"", "\""))
+}

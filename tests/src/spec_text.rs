@@ -1,0 +1,155 @@
+//! A generated spec before it is text: small enough to be mirrored.
+
+use crate::print::quoted;
+use shadowdiff_core::side::{Side, Sides};
+use std::fmt::Write;
+
+/// The parts of a spec that the generator uses; SQL is what [`crate::sql`] understands.
+#[derive(Debug, Clone)]
+pub struct SpecText {
+    pub account: Vec<String>,
+    pub key: Vec<String>,
+    pub baseline: Side,
+    /// Accounts whose baseline is the other side.
+    pub flipped: Vec<String>,
+    pub filter: Option<String>,
+    pub exclude: Vec<String>,
+    pub rename: Sides<Vec<(String, String)>>,
+    /// Types of a side that is stored as CSV.
+    pub schema: Sides<Vec<(String, String)>>,
+    /// Column pattern, fields such as `absolute: 0.5`.
+    pub comparators: Vec<(String, Vec<String>)>,
+    pub rules: Vec<RuleText>,
+    /// Fields of `verdict`, but for `schema_changes`.
+    pub verdict: Vec<String>,
+    /// Sides whose own columns are allowed.
+    pub may_have_more: Sides<bool>,
+}
+
+/// An entry of `expected`.
+#[derive(Debug, Clone, Default)]
+pub struct RuleText {
+    pub name: String,
+    /// Such as `{list: ["a"]}`.
+    pub accounts: Option<String>,
+    pub columns: Vec<String>,
+    pub kinds: Vec<String>,
+    pub within: Option<String>,
+    pub filter: Option<String>,
+    /// Such as `min: 1`.
+    pub bounds: Vec<String>,
+}
+
+impl SpecText {
+    /// The same comparison with the sides swapped.
+    pub fn mirrored(&self) -> SpecText {
+        let mut mirrored = self.clone();
+        mirrored.baseline = self.baseline.other();
+        mirrored.rename = Sides::new(self.rename.shadow.clone(), self.rename.live.clone());
+        mirrored.schema = Sides::new(self.schema.shadow.clone(), self.schema.live.clone());
+        mirrored.may_have_more = Sides::new(self.may_have_more.shadow, self.may_have_more.live);
+        for field in mirrored.comparators.iter_mut().flat_map(|(_, fields)| fields) {
+            *field = swap_words(field);
+        }
+        for rule in &mut mirrored.rules {
+            rule.kinds = rule.kinds.iter().map(|kind| swap_words(kind)).collect();
+            rule.filter = rule.filter.as_deref().map(swap_words);
+        }
+        mirrored
+    }
+
+    /// As YAML, with the datasets in the folders `live` and `shadow` beside it.
+    pub fn yaml(&self) -> String {
+        let mut out = "live: live/\nshadow: shadow/\nas_of: 2026-11-01\n".to_owned();
+        let _ = writeln!(out, "account: {}\nkey: {}", list(&self.account), list(&self.key));
+        let other = self.baseline.other();
+        let _ = match self.flipped.as_slice() {
+            [] => writeln!(out, "baseline: {}", self.baseline),
+            flipped => writeln!(
+                out,
+                "baseline: {{default: {}, {other}_for: {{list: {}}}}}",
+                self.baseline,
+                list(flipped)
+            ),
+        };
+        if let Some(filter) = &self.filter {
+            let _ = writeln!(out, "where: {}", quoted(filter));
+        }
+        self.write_columns(&mut out);
+        self.write_rules(&mut out);
+        let _ = writeln!(out, "verdict:\n  schema_changes: [{}]", self.schema_changes().join(", "));
+        for field in &self.verdict {
+            let _ = writeln!(out, "  {field}");
+        }
+        out
+    }
+
+    fn schema_changes(&self) -> Vec<&'static str> {
+        let words = [("added", self.may_have_more.shadow), ("removed", self.may_have_more.live)];
+        words.into_iter().filter(|w| w.1).map(|w| w.0).collect()
+    }
+
+    fn write_columns(&self, out: &mut String) {
+        let _ = writeln!(out, "columns:\n  exclude: {}\n  rename:", list(&self.exclude));
+        for (side, names) in self.rename.each() {
+            let _ = writeln!(out, "    {side}: {{{}}}", pairs(names));
+        }
+        if !(self.schema.live.is_empty() && self.schema.shadow.is_empty()) {
+            let _ = writeln!(out, "schema:");
+            for (side, types) in self.schema.each().into_iter().filter(|(_, types)| !types.is_empty()) {
+                let _ = writeln!(out, "  {side}: {{{}}}", pairs(types));
+            }
+        }
+        if !self.comparators.is_empty() {
+            let _ = writeln!(out, "comparators:");
+        }
+        for (pattern, fields) in &self.comparators {
+            let _ = writeln!(out, "  - columns: [{}]", quoted(pattern));
+            for field in fields {
+                let _ = writeln!(out, "    {field}");
+            }
+        }
+    }
+
+    fn write_rules(&self, out: &mut String) {
+        if !self.rules.is_empty() {
+            let _ = writeln!(out, "expected:");
+        }
+        for rule in &self.rules {
+            let _ = writeln!(out, "  - name: {}", quoted(&rule.name));
+            let lists = [("columns", &rule.columns), ("kinds", &rule.kinds)];
+            for (field, names) in lists.into_iter().filter(|(_, names)| !names.is_empty()) {
+                let _ = writeln!(out, "    {field}: {}", list(names));
+            }
+            let fields = [
+                ("accounts", rule.accounts.clone()),
+                ("within", rule.within.clone()),
+                ("where", rule.filter.as_deref().map(quoted)),
+            ];
+            for (field, value) in fields.into_iter().filter_map(|(field, value)| Some((field, value?))) {
+                let _ = writeln!(out, "    {field}: {value}");
+            }
+            for field in &rule.bounds {
+                let _ = writeln!(out, "    {field}");
+            }
+        }
+    }
+}
+
+/// `live` for `shadow` and back.
+fn swap_words(text: &str) -> String {
+    text.replace("live", "\u{0}").replace("shadow", "live").replace('\u{0}', "shadow")
+}
+
+/// A list of texts.
+pub fn list(items: &[String]) -> String {
+    format!("[{}]", items.iter().map(|i| quoted(i)).collect::<Vec<_>>().join(", "))
+}
+
+fn pairs(items: &[(String, String)]) -> String {
+    items
+        .iter()
+        .map(|(a, b)| format!("{}: {}", quoted(a), quoted(b)))
+        .collect::<Vec<_>>()
+        .join(", ")
+}

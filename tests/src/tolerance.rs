@@ -1,0 +1,157 @@
+//! The comparators again, naively: whether two cells are equal enough.
+
+use crate::cell::{Cell, equal, pairs_up};
+use crate::exact::Exact;
+use crate::sql;
+use serde_json::Value;
+use shadowdiff_core::spec::{Comparison, Normalization, TextRules, Within};
+use std::borrow::Cow;
+use unicode_normalization::UnicodeNormalization;
+
+/// Whether the column's comparator lets the pair pass. `live_is_baseline` names the old value.
+pub fn passes(comparison: &Comparison, live: &Cell, shadow: &Cell, live_is_baseline: bool) -> bool {
+    if equal(live, shadow) {
+        return true;
+    }
+    let inner = |a: &Cell, b: &Cell| passes(comparison, a, b, live_is_baseline);
+    match (live, shadow) {
+        (Cell::List(a), Cell::List(b)) if comparison.unordered => return pairs_up(a, b, inner),
+        (Cell::List(a), Cell::List(b)) => return a.len() == b.len() && a.iter().zip(b).all(|(a, b)| inner(a, b)),
+        _ => {}
+    }
+    if let Some(condition) = &comparison.sql {
+        return sql::pair_holds(condition, live, shadow);
+    }
+    if let (true, Cell::Text(a), Cell::Text(b)) = (comparison.json, live, shadow) {
+        return equal_json(a, b);
+    }
+    if let Some(rules) = &comparison.text {
+        return normalized(live, rules) == normalized(shadow, rules);
+    }
+    let bounds = Within {
+        absolute: comparison.absolute.clone(),
+        relative: comparison.relative.clone(),
+        time_ns: comparison.time_ns,
+    };
+    within(&bounds, live, shadow, live_is_baseline)
+}
+
+/// Whether any bound holds. NULL, NaN and the infinities are never near another value.
+pub fn within(bounds: &Within, live: &Cell, shadow: &Cell, live_is_baseline: bool) -> bool {
+    if let (Some(limit), Some(a), Some(b)) = (bounds.time_ns, live.instant(), shadow.instant()) {
+        return (a - b).unsigned_abs() <= u128::from(limit);
+    }
+    let (Some(a), Some(b)) = (live.number(), shadow.number()) else {
+        return false;
+    };
+    let old = if live_is_baseline { &a } else { &b };
+    if let (Cell::Double(x), Cell::Double(y)) = (live, shadow) {
+        let (delta, old) = ((y - x).abs(), if live_is_baseline { x } else { y });
+        let number = |text: &String| text.parse::<f64>().expect("a parsed spec holds decimals");
+        return bounds.absolute.as_ref().is_some_and(|t| delta <= number(t))
+            || bounds.relative.as_ref().is_some_and(|t| delta <= number(t) * old.abs());
+    }
+    let delta = b.minus(&a).abs();
+    let number = |text: &String| Exact::parse(text).expect("a parsed spec holds decimals");
+    bounds.absolute.as_ref().is_some_and(|t| delta <= number(t))
+        || bounds.relative.as_ref().is_some_and(|t| delta <= number(t).times(&old.abs()))
+}
+
+/// `None` is NULL.
+fn normalized<'a>(cell: &'a Cell, rules: &TextRules) -> Option<Cow<'a, str>> {
+    let Cell::Text(text) = cell else { return None };
+    let mut text = normal_form(text, rules.normalize);
+    if rules.collapse_whitespace {
+        text = collapsed(&text).into();
+    }
+    if rules.trim {
+        text = text.trim().to_owned().into();
+    }
+    if rules.ignore_case {
+        // Up and down again: folds ß to ss and both sigmas to one, character by character and without a locale.
+        let folded: String = text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect();
+        text = normal_form(&folded, rules.normalize).into_owned().into();
+    }
+    if rules.empty_is_null && text.is_empty() { None } else { Some(text) }
+}
+
+fn normal_form(text: &str, form: Option<Normalization>) -> Cow<'_, str> {
+    match form {
+        None => text.into(),
+        Some(Normalization::Nfc) => text.nfc().collect::<String>().into(),
+        Some(Normalization::Nfd) => text.nfd().collect::<String>().into(),
+        Some(Normalization::Nfkc) => text.nfkc().collect::<String>().into(),
+        Some(Normalization::Nfkd) => text.nfkd().collect::<String>().into(),
+    }
+}
+
+fn collapsed(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        let c = if c.is_whitespace() { ' ' } else { c };
+        if c != ' ' || !out.ends_with(' ') {
+            out.push(c);
+        }
+    }
+    out
+}
+
+fn equal_json(a: &str, b: &str) -> bool {
+    match (serde_json::from_str::<Value>(a), serde_json::from_str::<Value>(b)) {
+        (Ok(a), Ok(b)) => same_json(&a, &b),
+        _ => a == b,
+    }
+}
+
+fn same_json(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(a), Value::Number(b)) => Exact::parse(&a.to_string()) == Exact::parse(&b.to_string()),
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_json(a, b)),
+        (Value::Object(a), Value::Object(b)) => a.len() == b.len() && a.iter().all(|(k, v)| b.get(k).is_some_and(|w| same_json(v, w))),
+        (a, b) => a == b,
+    }
+}
+
+/// The comparator as the CSV names it.
+pub fn describe(comparison: &Comparison) -> String {
+    let mut parts = Vec::new();
+    parts.extend(comparison.absolute.as_ref().map(|t| format!("absolute: {t}")));
+    parts.extend(comparison.relative.as_ref().map(|t| format!("relative: {t}")));
+    parts.extend(comparison.text.as_ref().map(describe_text));
+    parts.extend(comparison.time_ns.map(|ns| format!("time: {}", describe_time(ns))));
+    parts.extend(comparison.unordered.then(|| "unordered: true".into()));
+    parts.extend(comparison.json.then(|| "json: true".into()));
+    parts.extend(comparison.sql.as_ref().map(|condition| format!("sql: {condition}")));
+    if parts.is_empty() { "exact".into() } else { parts.join(", ") }
+}
+
+fn describe_text(rules: &TextRules) -> String {
+    let form = rules
+        .normalize
+        .map(|form| format!("normalize: {}", format!("{form:?}").to_lowercase()));
+    let flags = [
+        ("trim", rules.trim),
+        ("ignore_case", rules.ignore_case),
+        ("collapse_whitespace", rules.collapse_whitespace),
+        ("empty_is_null", rules.empty_is_null),
+    ];
+    let parts: Vec<String> = form
+        .into_iter()
+        .chain(flags.into_iter().filter(|f| f.1).map(|f| format!("{}: true", f.0)))
+        .collect();
+    format!("text: {{{}}}", parts.join(", "))
+}
+
+/// In the largest unit that divides it.
+fn describe_time(ns: u64) -> String {
+    let units = [
+        (86_400_000_000_000, "d"),
+        (3_600_000_000_000, "h"),
+        (60_000_000_000, "m"),
+        (1_000_000_000, "s"),
+    ];
+    match units.into_iter().find(|(size, _)| ns >= *size && ns.is_multiple_of(*size)) {
+        Some((size, unit)) => format!("{}{unit}", ns / size),
+        None => format!("{}ms", ns / 1_000_000),
+    }
+}

@@ -1,0 +1,373 @@
+//! Writes a table as files: Parquet or CSV, in one file or several, in forms that must not matter.
+
+use crate::cell::{Cell, Table, Type};
+use crate::csv::line;
+use crate::print::{json, print, quoted};
+use crate::random::Random;
+use arrow_array::types::Int32Type;
+use arrow_array::{
+    Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Decimal256Array, DictionaryArray, Float32Array, Float64Array,
+    Int8Array, Int16Array, Int32Array, Int64Array, LargeStringArray, ListArray, MapArray, NullArray, RecordBatch, StringArray,
+    StringViewArray, StructArray, TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray,
+    UInt8Array, UInt16Array, UInt32Array, UInt64Array,
+};
+use arrow_buffer::{NullBuffer, OffsetBuffer, i256};
+use arrow_schema::{Field, Fields, Schema};
+use num_traits::ToPrimitive;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::Compression;
+use parquet::file::properties::WriterProperties;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+/// How a side is stored.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    format: Format,
+    files: usize,
+    row_group_rows: usize,
+    text: TextForm,
+    /// Of timestamps that know their instant.
+    zone: &'static str,
+    compressed: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Parquet,
+    Csv,
+    JsonLines,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum TextForm {
+    Plain,
+    Large,
+    View,
+    Dictionary,
+}
+
+impl Layout {
+    /// One Parquet file.
+    pub fn plain() -> Layout {
+        Layout {
+            format: Format::Parquet,
+            files: 1,
+            row_group_rows: 1000,
+            text: TextForm::Plain,
+            zone: "UTC",
+            compressed: false,
+        }
+    }
+
+    /// Any layout that can hold the table.
+    pub fn random(random: &mut Random, table: &Table) -> Layout {
+        let is_scalar = |t: &Type| !matches!(t, Type::List(_)) && type_word(t).is_some();
+        let fits_csv = table.columns.len() > 1 && table.columns.iter().all(|(_, t)| is_scalar(t));
+        let fits_json = table.columns.iter().all(|(_, t)| type_word(t).is_some()) && table.rows.iter().flatten().all(has_json_form);
+        let format = match random.below(10) {
+            0..=3 if fits_csv => Format::Csv,
+            4 | 5 if fits_json => Format::JsonLines,
+            _ => Format::Parquet,
+        };
+        Layout {
+            format,
+            files: 1 + random.below(3),
+            row_group_rows: *random.pick(&[3, 10, 1000]),
+            text: *random.pick(&[TextForm::Plain, TextForm::Large, TextForm::View, TextForm::Dictionary]),
+            zone: random.pick::<&'static str>(&["UTC", "UTC", "+03:00"]),
+            compressed: random.percent(30),
+        }
+    }
+
+    /// What the spec has to say about the types; nothing where the files say it.
+    pub fn schema(&self, table: &Table) -> Vec<(String, String)> {
+        let word = |(name, t): &(String, Type)| (name.clone(), type_word(t).expect("only such tables become text"));
+        if self.format != Format::Parquet {
+            table.columns.iter().map(word).collect()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Writes the table into a new folder.
+    ///
+    /// # Panics
+    /// Where the disk does not take it.
+    pub fn write(&self, table: &Table, folder: &Path) {
+        std::fs::create_dir_all(folder).expect("the folder can be made");
+        let rows_per_file = table.rows.len() / self.files + 1;
+        for number in 0..self.files {
+            let from = (number * rows_per_file).min(table.rows.len());
+            let rows = &table.rows[from..(from + rows_per_file).min(table.rows.len())];
+            let put = |extension: &str, text: String| {
+                std::fs::write(folder.join(format!("part-{number}.{extension}")), text).expect("the file can be written");
+            };
+            match self.format {
+                Format::Parquet => self.write_parquet(table, rows, &folder.join(format!("part-{number}.parquet"))),
+                Format::Csv => put("csv", csv_text(table, rows)),
+                Format::JsonLines => put("jsonl", json_text(table, rows)),
+            }
+        }
+    }
+
+    fn write_parquet(&self, table: &Table, rows: &[Vec<Cell>], path: &Path) {
+        let columns: Vec<ArrayRef> = (0..table.columns.len())
+            .map(|at| self.array(&table.columns[at].1, &rows.iter().map(|row| &row[at]).collect::<Vec<_>>()))
+            .map(|array| self.in_text_form(array))
+            .collect();
+        let fields: Vec<Field> = table
+            .columns
+            .iter()
+            .zip(&columns)
+            .map(|((name, _), array)| Field::new(name, array.data_type().clone(), true))
+            .collect();
+        let schema = Arc::new(Schema::new(fields));
+        let batch = RecordBatch::try_new(schema.clone(), columns).expect("the columns have one length");
+        let compression = if self.compressed {
+            Compression::SNAPPY
+        } else {
+            Compression::UNCOMPRESSED
+        };
+        let properties = WriterProperties::builder()
+            .set_max_row_group_row_count(Some(self.row_group_rows))
+            .set_compression(compression)
+            .build();
+        let file = File::create(path).expect("the file can be made");
+        let mut writer = ArrowWriter::try_new(file, schema, Some(properties)).expect("the schema has a Parquet form");
+        writer.write(&batch).expect("the rows can be written");
+        writer.close().expect("the file can be closed");
+    }
+
+    fn in_text_form(&self, array: ArrayRef) -> ArrayRef {
+        let Some(text) = array.as_any().downcast_ref::<StringArray>() else {
+            return array;
+        };
+        match self.text {
+            TextForm::Plain => array,
+            TextForm::Large => Arc::new(text.iter().collect::<LargeStringArray>()),
+            TextForm::View => Arc::new(text.iter().collect::<StringViewArray>()),
+            TextForm::Dictionary => Arc::new(text.iter().collect::<DictionaryArray<Int32Type>>()),
+        }
+    }
+
+    fn array(&self, of: &Type, cells: &[&Cell]) -> ArrayRef {
+        match of {
+            Type::Null | Type::Own => Arc::new(NullArray::new(cells.len())),
+            Type::Bool => Arc::new(some(cells, |c| if let Cell::Bool(v) = c { Some(*v) } else { None }).collect::<BooleanArray>()),
+            Type::Int { bits, signed } => int_array(*bits, *signed, cells),
+            Type::Decimal { precision, scale } => decimal_array(*precision, *scale, cells),
+            Type::Float { bits: 32 } => Arc::new(some(cells, |c| double_of(c).map(|v| v as f32)).collect::<Float32Array>()),
+            Type::Float { .. } => Arc::new(some(cells, double_of).collect::<Float64Array>()),
+            Type::Text => Arc::new(some(cells, |c| if let Cell::Text(v) = c { Some(v.as_str()) } else { None }).collect::<StringArray>()),
+            Type::Binary => {
+                Arc::new(some(cells, |c| if let Cell::Binary(v) = c { Some(v.as_slice()) } else { None }).collect::<BinaryArray>())
+            }
+            Type::Date => Arc::new(some(cells, |c| if let Cell::Date(v) = c { Some(*v) } else { None }).collect::<Date32Array>()),
+            Type::Timestamp { digits, zoned } => timestamp_array(*digits, zoned.then_some(self.zone), cells),
+            Type::List(item) => self.list_array(item, cells),
+            Type::Struct(members) => self.struct_array(members, cells),
+            Type::Map(key, value) => self.map_array(key, value, cells),
+        }
+    }
+
+    fn list_array(&self, item: &Type, cells: &[&Cell]) -> ArrayRef {
+        let lists: Vec<Vec<&Cell>> = cells.iter().map(|cell| items(cell)).collect();
+        let values = self.array(item, &lists.concat());
+        let field = Arc::new(Field::new("item", values.data_type().clone(), true));
+        let offsets = OffsetBuffer::from_lengths(lists.iter().map(Vec::len));
+        Arc::new(ListArray::new(field, offsets, values, present(cells)))
+    }
+
+    fn struct_array(&self, members: &[(String, Type)], cells: &[&Cell]) -> ArrayRef {
+        let columns: Vec<ArrayRef> = members
+            .iter()
+            .map(|(name, t)| self.array(t, &cells.iter().map(|c| c.member(name)).collect::<Vec<_>>()))
+            .collect();
+        let fields: Fields = members
+            .iter()
+            .zip(&columns)
+            .map(|((name, _), array)| Field::new(name, array.data_type().clone(), true))
+            .collect();
+        Arc::new(StructArray::new(fields, columns, present(cells)))
+    }
+
+    fn map_array(&self, key: &Type, value: &Type, cells: &[&Cell]) -> ArrayRef {
+        let maps: Vec<Vec<&(Cell, Cell)>> = cells.iter().map(|cell| entries(cell)).collect();
+        let all = maps.concat();
+        let keys = self.array(key, &all.iter().map(|e| &e.0).collect::<Vec<_>>());
+        let values = self.array(value, &all.iter().map(|e| &e.1).collect::<Vec<_>>());
+        let fields: Fields = vec![
+            Field::new("keys", keys.data_type().clone(), false),
+            Field::new("values", values.data_type().clone(), true),
+        ]
+        .into();
+        let entries = StructArray::new(fields, vec![keys, values], None);
+        let field = Arc::new(Field::new("entries", entries.data_type().clone(), false));
+        Arc::new(MapArray::new(
+            field,
+            OffsetBuffer::from_lengths(maps.iter().map(Vec::len)),
+            entries,
+            present(cells),
+            false,
+        ))
+    }
+}
+
+fn items(cell: &Cell) -> Vec<&Cell> {
+    if let Cell::List(items) = cell {
+        items.iter().collect()
+    } else {
+        Vec::new()
+    }
+}
+
+fn entries(cell: &Cell) -> Vec<&(Cell, Cell)> {
+    if let Cell::Map(entries) = cell {
+        entries.iter().collect()
+    } else {
+        Vec::new()
+    }
+}
+
+fn some<'a, T>(cells: &'a [&'a Cell], get: impl Fn(&'a Cell) -> Option<T> + 'a) -> impl Iterator<Item = Option<T>> + 'a {
+    cells.iter().map(move |cell| get(cell))
+}
+
+fn present(cells: &[&Cell]) -> Option<NullBuffer> {
+    Some(cells.iter().map(|c| !c.is_null()).collect())
+}
+
+fn double_of(cell: &Cell) -> Option<f64> {
+    if let Cell::Double(value) = cell { Some(*value) } else { None }
+}
+
+fn int_of<T: TryFrom<i128>>(cell: &Cell) -> Option<T> {
+    if let Cell::Int(value) = cell {
+        T::try_from(*value).ok()
+    } else {
+        None
+    }
+}
+
+fn int_array(bits: u8, signed: bool, cells: &[&Cell]) -> ArrayRef {
+    match (bits, signed) {
+        (8, true) => Arc::new(some(cells, int_of).collect::<Int8Array>()),
+        (16, true) => Arc::new(some(cells, int_of).collect::<Int16Array>()),
+        (32, true) => Arc::new(some(cells, int_of).collect::<Int32Array>()),
+        (_, true) => Arc::new(some(cells, int_of).collect::<Int64Array>()),
+        (8, false) => Arc::new(some(cells, int_of).collect::<UInt8Array>()),
+        (16, false) => Arc::new(some(cells, int_of).collect::<UInt16Array>()),
+        (32, false) => Arc::new(some(cells, int_of).collect::<UInt32Array>()),
+        (_, false) => Arc::new(some(cells, int_of).collect::<UInt64Array>()),
+    }
+}
+
+fn decimal_array(precision: u8, scale: u8, cells: &[&Cell]) -> ArrayRef {
+    let units = |cell: &Cell| {
+        if let Cell::Decimal(units, _) = cell {
+            Some(units.clone())
+        } else {
+            None
+        }
+    };
+    if precision <= 38 {
+        let array: Decimal128Array = some(cells, |c| units(c).and_then(|u| u.to_i128())).collect();
+        Arc::new(
+            array
+                .with_precision_and_scale(precision, scale as i8)
+                .expect("the generator keeps to the precision"),
+        )
+    } else {
+        let array: Decimal256Array = some(cells, |c| units(c).and_then(|u| i256::from_string(&u.to_string()))).collect();
+        Arc::new(
+            array
+                .with_precision_and_scale(precision, scale as i8)
+                .expect("the generator keeps to the precision"),
+        )
+    }
+}
+
+fn timestamp_array(digits: u8, zone: Option<&str>, cells: &[&Cell]) -> ArrayRef {
+    let unit = 10_i128.pow(9 - u32::from(digits));
+    let ticks = some(cells, |c| {
+        if let Cell::Timestamp(ns) = c {
+            i64::try_from(ns.div_euclid(unit)).ok()
+        } else {
+            None
+        }
+    });
+    match digits {
+        0 => Arc::new(ticks.collect::<TimestampSecondArray>().with_timezone_opt(zone)),
+        3 => Arc::new(ticks.collect::<TimestampMillisecondArray>().with_timezone_opt(zone)),
+        6 => Arc::new(ticks.collect::<TimestampMicrosecondArray>().with_timezone_opt(zone)),
+        _ => Arc::new(ticks.collect::<TimestampNanosecondArray>().with_timezone_opt(zone)),
+    }
+}
+
+/// The type as a spec writes it, for types that text files can hold.
+fn type_word(of: &Type) -> Option<String> {
+    Some(match of {
+        Type::Bool => "bool".into(),
+        Type::Int { bits, signed } => format!("{}int{bits}", if *signed { "" } else { "u" }),
+        Type::Decimal { precision, scale } => format!("decimal({precision},{scale})"),
+        Type::Float { bits: 32 } => "float32".into(),
+        Type::Float { .. } => "double".into(),
+        Type::Text => "text".into(),
+        Type::Date => "date".into(),
+        Type::Timestamp { digits, zoned } => {
+            let unit = ["s", "ms", "us", "ns"][usize::from(*digits) / 3];
+            if *zoned {
+                format!("timestamp({unit}, UTC)")
+            } else {
+                format!("timestamp({unit})")
+            }
+        }
+        Type::List(item) => format!("list({})", type_word(item)?),
+        Type::Null | Type::Binary | Type::Struct(_) | Type::Map(..) | Type::Own => return None,
+    })
+}
+
+fn csv_text(table: &Table, rows: &[Vec<Cell>]) -> String {
+    let mut out = String::new();
+    line(
+        &table.columns.iter().map(|(name, _)| Some(name.clone())).collect::<Vec<_>>(),
+        &mut out,
+    );
+    for row in rows {
+        line(
+            &row.iter()
+                .zip(&table.columns)
+                .map(|(cell, (_, t))| print(cell, t))
+                .collect::<Vec<_>>(),
+            &mut out,
+        );
+    }
+    out
+}
+
+/// JSON knows no NaN and no infinity.
+fn has_json_form(cell: &Cell) -> bool {
+    match cell {
+        Cell::Double(value) => value.is_finite(),
+        Cell::List(items) => items.iter().all(has_json_form),
+        _ => true,
+    }
+}
+
+/// Every other row leaves its NULLs out.
+fn json_text(table: &Table, rows: &[Vec<Cell>]) -> String {
+    let mut out = String::new();
+    for (number, row) in rows.iter().enumerate() {
+        let kept = row
+            .iter()
+            .zip(&table.columns)
+            .filter(|(cell, _)| number % 2 == 0 || !cell.is_null());
+        let members: Vec<String> = kept
+            .map(|(cell, (name, t))| format!("{}: {}", quoted(name), json(cell, t)))
+            .collect();
+        out.push_str(&format!("{{{}}}\n", members.join(", ")));
+    }
+    out
+}

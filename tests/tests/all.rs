@@ -1,0 +1,10 @@
+//! Every test that runs the product as its users do, in one binary that links once.
+
+#[path = "all/cases.rs"]
+mod cases;
+#[path = "all/cli.rs"]
+mod cli;
+#[path = "all/pairs.rs"]
+mod pairs;
+#[path = "all/tidy.rs"]
+mod tidy;

@@ -1,0 +1,143 @@
+//! Generated pairs: the engine against the oracle, byte for byte, and against itself with the sides swapped.
+
+use shadowdiff_tests::generate::generate;
+use shadowdiff_tests::{mirror, pair};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Runs at most; more failures than this say nothing new.
+const MAX_FAILURES: usize = 8;
+
+#[test]
+fn oracle() {
+    check_seeds("oracle", count(500), |seed, folder| {
+        let generated = generate(seed);
+        let want = pair::expected(&generated)?;
+        pair::hold_against(&pair::run(&generated, folder)?, &want)
+    });
+}
+
+#[test]
+fn mirrored() {
+    check_seeds("mirror", count(500) / 5, |seed, folder| {
+        let generated = generate(seed);
+        let result = pair::run(&generated, &folder.join("plain"))?;
+        let swapped = pair::run(&pair::mirrored(&generated), &folder.join("swapped"))?;
+        same_lines(&result.diff, &swapped.diff)?;
+        pair::same_text("accounts.csv", &swapped.accounts, &result.accounts)?;
+        if result.exit == swapped.exit {
+            Ok(())
+        } else {
+            Err(format!("exit {}, swapped {}", result.exit, swapped.exit))
+        }
+    });
+}
+
+/// The oracle alone: it is its own mirror, or the oracle is wrong.
+#[test]
+fn the_oracle_mirrors() {
+    check_seeds("oracle-mirror", 300, |seed, _| {
+        let generated = generate(seed);
+        let (plain, swapped) = (pair::expected(&generated)?, pair::expected(&pair::mirrored(&generated))?);
+        same_lines(&plain.diff, &swapped.diff)?;
+        pair::same_text("accounts.csv", &swapped.accounts, &plain.accounts)?;
+        if plain.broken.len() == swapped.broken.len() {
+            Ok(())
+        } else {
+            Err(format!("broken {:?}, swapped {:?}", plain.broken, swapped.broken))
+        }
+    });
+}
+
+/// A generator that went tame would let every engine pass.
+#[test]
+fn the_pairs_are_nasty() {
+    let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
+    for seed in 0..300 {
+        let want = pair::expected(&generate(seed)).expect("every generated spec is valid");
+        let counts = &want.counts;
+        let found = [
+            ("cancelled", counts.cancelled),
+            ("within tolerance", counts.within_tolerance),
+            ("changed", counts.changed),
+            ("missing in shadow", counts.missing_in_shadow),
+            ("missing in live", counts.missing_in_live),
+            ("duplicate key", counts.duplicate_key),
+            ("expected", counts.expected),
+            ("exceptions", counts.exceptions),
+            ("filtered", counts.filtered.live),
+            ("accounts to flip", want.accounts.matches(",flip\n").count() as u64),
+            ("passes", want.broken.is_empty().into()),
+            ("failures", (!want.broken.is_empty()).into()),
+        ];
+        for (name, count) in found {
+            *seen.entry(name).or_default() += count;
+        }
+    }
+    assert!(seen.values().all(|count| *count > 20), "too few of some: {seen:?}");
+}
+
+fn same_lines(plain: &str, swapped: &str) -> Result<(), String> {
+    let (want, got) = (mirror::mirrored_lines(plain)?, mirror::lines(swapped)?);
+    match want.iter().zip(&got).find(|(a, b)| a != b) {
+        Some((want, got)) => Err(format!("the mirror has\n    {got:?}\n    want {want:?}")),
+        None if want.len() != got.len() => Err(format!("{} lines, swapped {}", want.len(), got.len())),
+        None => Ok(()),
+    }
+}
+
+/// How many pairs to try; `SHADOWDIFF_PAIRS` asks for more.
+fn count(default: u64) -> u64 {
+    std::env::var("SHADOWDIFF_PAIRS")
+        .ok()
+        .map_or(default, |text| text.parse().expect("SHADOWDIFF_PAIRS is a number"))
+}
+
+/// Runs the check for each seed (or for `SHADOWDIFF_SEED` alone), two at a time; the folder of a failed one stays.
+fn check_seeds(name: &str, count: u64, check: impl Fn(u64, &Path) -> Result<(), String> + Sync) {
+    let only = std::env::var("SHADOWDIFF_SEED")
+        .ok()
+        .map(|text| text.parse::<u64>().expect("SHADOWDIFF_SEED is a number"));
+    let (first, end) = only.map_or((0, count), |seed| (seed, seed + 1));
+    let (next, failures) = (AtomicU64::new(first), Mutex::new(Vec::new()));
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= end
+                || failures
+                    .lock()
+                    .is_ok_and(|f: std::sync::MutexGuard<'_, Vec<String>>| f.len() >= MAX_FAILURES)
+            {
+                return;
+            }
+            if let Err(why) = in_folder(name, seed, &check) {
+                failures.lock().expect("no check panics").push(why);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(work);
+        work();
+    });
+    let failures = failures.into_inner().expect("no check panics");
+    assert!(
+        failures.is_empty(),
+        "{} of {} pairs tried differ:\n{}",
+        failures.len(),
+        next.into_inner().min(end) - first,
+        failures.join("\n")
+    );
+}
+
+fn in_folder(name: &str, seed: u64, check: &impl Fn(u64, &Path) -> Result<(), String>) -> Result<(), String> {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{seed}"));
+    // What an earlier failure of this seed left behind.
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    match check(seed, &folder) {
+        Ok(()) => std::fs::remove_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display())),
+        Err(why) => Err(format!("seed {seed} (SHADOWDIFF_SEED={seed}; kept in {}): {why}", folder.display())),
+    }
+}

@@ -1,0 +1,214 @@
+//! The compare task: shards of exchanged rows in, a sorted run of differences and a tally out.
+//!
+//! A part is what fits the task's memory: several small shards, one shard, or a slice of a giant account by key. Should the rows of one key
+//! alone be more than a part, they are cancelled in slices by fingerprint; what matters of them then is only how many are left.
+
+use crate::job::Job;
+use crate::lines::{LineWriter, key_bytes, kind_of};
+use crate::pairs::Chunk;
+use crate::rows::{Joined, Left, cancel, join, merge};
+use arrow_array::{Array, RecordBatch, cast::AsArray};
+use datafusion::execution::TaskContext;
+use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::prelude::SessionConfig;
+use shadowdiff_common::exchange::{Object, Writer};
+use shadowdiff_common::link::CompareOutput;
+use shadowdiff_common::run::RunWriter;
+use shadowdiff_common::spool::Spool;
+use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::side::{Side, Sides};
+use shadowdiff_core::spec::DifferenceKind;
+use shadowdiff_core::tally::Tally;
+use std::sync::Arc;
+
+/// Rows compared at a time.
+const CHUNK_ROWS: usize = 4096;
+/// A giant shard is cut into at most this many parts at a time.
+const MAX_PARTS: u64 = 256;
+
+/// Compares the given shards. `halvings` says how often the memory share was halved.
+pub(crate) fn compare(job: &Job, shards: &[u32], objects: &[Arc<Object>], halvings: u32) -> Result<CompareOutput> {
+    let part_bytes = part_bytes(job, halvings);
+    let mut task = Task {
+        job,
+        part_bytes,
+        runs: Vec::new(),
+        tally: Tally::default(),
+        names: job.comparator_names(),
+    };
+    let (small, large): (Vec<u32>, Vec<u32>) = shards.iter().partition(|shard| shard_bytes(objects, **shard) <= part_bytes);
+    let mut batches = Sides::new(Vec::new(), Vec::new());
+    for shard in small {
+        for side in Side::BOTH {
+            for object in objects {
+                for batch in object.batches(shard, side) {
+                    batches[side].push(batch?);
+                }
+            }
+        }
+    }
+    task.part(batches)?;
+    for shard in large {
+        task.divide(shard_bytes(objects, shard), &mut |side| {
+            Box::new(objects.iter().flat_map(move |object| object.batches(shard, side))) as Box<dyn Iterator<Item = Result<RecordBatch>>>
+        })?;
+    }
+    Ok(CompareOutput {
+        runs: task.runs,
+        tally: task.tally,
+    })
+}
+
+/// How many bytes of rows are compared at a time: a part is held about three times (rows, what is left of them, indexes).
+pub(crate) fn part_bytes(job: &Job, halvings: u32) -> u64 {
+    ((job.memory.task_bytes >> halvings.min(8)) as u64 / 4).clamp(1 << 20, 512 << 20)
+}
+
+fn shard_bytes(objects: &[Arc<Object>], shard: u32) -> u64 {
+    objects.iter().map(|o| o.size(shard).live.bytes + o.size(shard).shadow.bytes).sum()
+}
+
+type Rows<'a> = dyn FnMut(Side) -> Box<dyn Iterator<Item = Result<RecordBatch>> + 'a> + 'a;
+
+struct Task<'a> {
+    job: &'a Job,
+    part_bytes: u64,
+    runs: Vec<Spool>,
+    tally: Tally,
+    names: Vec<String>,
+}
+
+impl Task<'_> {
+    /// Cuts a shard that is too large into parts by key.
+    fn divide(&mut self, bytes: u64, rows: &mut Rows<'_>) -> Result<()> {
+        let parts = (bytes / self.part_bytes + 2).min(MAX_PARTS) as u32;
+        let object = self.distribute(parts, rows, &|job, batch| {
+            let keys: Vec<_> = job.plan.aligned.key.iter().map(|i| batch.column(*i)).collect();
+            job.key_fingerprint
+                .hash(&keys, batch.num_rows())
+                .into_iter()
+                .map(|f| ((f >> 32) as u64 % u64::from(parts)) as u32)
+                .collect()
+        })?;
+        let objects = [Arc::new(object)];
+        for part in 0..parts {
+            let bytes = shard_bytes(&objects, part);
+            if bytes <= self.part_bytes.saturating_mul(2) {
+                let batches = Sides::try_from_fn(|side| objects[0].batches(part, side).collect::<Result<Vec<_>>>())?;
+                self.part(batches)?;
+            } else {
+                self.divide_by_row(bytes, &mut |side| Box::new(objects[0].batches(part, side)))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Cancels in slices what no key divides, and compares what is left.
+    fn divide_by_row(&mut self, bytes: u64, rows: &mut Rows<'_>) -> Result<()> {
+        let parts = (bytes / self.part_bytes + 2).min(MAX_PARTS) as u32;
+        let object = self.distribute(parts, rows, &|_, batch| {
+            let column = batch.column(batch.num_columns() - 1).as_fixed_size_binary();
+            (0..column.len())
+                .map(|row| u32::from_be_bytes(column.value(row)[..4].try_into().expect("16 bytes")) % parts)
+                .collect()
+        })?;
+        let mut reduced = Vec::new();
+        for part in 0..parts {
+            let batches = Sides::try_from_fn(|side| object.batches(part, side).collect::<Result<Vec<_>>>())?;
+            let (left, cancelled) = cancel(self.job, &batches)?;
+            self.tally.cancelled += cancelled;
+            reduced.push(left);
+            // Many slices of one key reduce to one row each; merged early they stay small.
+            if reduced.len() == 8 {
+                let merged = merge(self.job, std::mem::take(&mut reduced))?;
+                reduced.push(merged);
+            }
+        }
+        let left = merge(self.job, reduced)?;
+        self.compare_left(&left)
+    }
+
+    fn distribute(&self, parts: u32, rows: &mut Rows<'_>, part_of: &dyn Fn(&Job, &RecordBatch) -> Vec<u32>) -> Result<Object> {
+        let job = self.job;
+        let mut writer = Writer::new(job.schemas.clone(), parts, self.part_bytes as usize, &job.scratch);
+        for side in Side::BOTH {
+            for batch in rows(side) {
+                let batch = batch?;
+                writer.push(side, &batch, &part_of(job, &batch))?;
+            }
+        }
+        writer.finish()
+    }
+
+    fn part(&mut self, batches: Sides<Vec<RecordBatch>>) -> Result<()> {
+        self.job.watch.check()?;
+        if batches.live.is_empty() && batches.shadow.is_empty() {
+            return Ok(());
+        }
+        let (left, cancelled) = cancel(self.job, &batches)?;
+        drop(batches);
+        self.tally.cancelled += cancelled;
+        self.compare_left(&left)
+    }
+
+    /// Joins by key, compares the pairs, and writes the lines of all rows that differ, in order.
+    fn compare_left(&mut self, left: &Sides<Left>) -> Result<()> {
+        let joined = join(self.job, left, self.context()?)?;
+        let mut differing: Vec<(Vec<u8>, usize, Joined)> = Vec::new();
+        for rows in joined.chunks(CHUNK_ROWS) {
+            self.job.watch.check()?;
+            let chunk = Chunk::new(self.job, left, rows)?;
+            let cells = chunk.compare(self.job)?;
+            let differs = cells.rows(rows.len());
+            for row in 0..rows.len() {
+                if kind_of(&chunk, left, row) == DifferenceKind::Changed && !differs.value(row) {
+                    self.tally.within_tolerance += 1;
+                } else {
+                    let (key, account) = key_bytes(self.job, &chunk, row);
+                    differing.push((key, account, rows[row]));
+                }
+            }
+        }
+        drop(joined);
+        differing.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        self.write(left, &differing)
+    }
+
+    fn write(&mut self, left: &Sides<Left>, differing: &[(Vec<u8>, usize, Joined)]) -> Result<()> {
+        if differing.is_empty() {
+            return Ok(());
+        }
+        let mut run = RunWriter::new(&self.job.scratch);
+        for rows in differing.chunks(CHUNK_ROWS) {
+            self.job.watch.check()?;
+            let joined: Vec<Joined> = rows.iter().map(|r| r.2).collect();
+            let chunk = Chunk::new(self.job, left, &joined)?;
+            let cells = chunk.compare(self.job)?;
+            for (column, count) in &cells.not_json {
+                *self.tally.not_json.entry(*column).or_default() += count;
+            }
+            let keys: Vec<(Vec<u8>, usize)> = rows.iter().map(|r| (r.0.clone(), r.1)).collect();
+            let mut lines = LineWriter {
+                job: self.job,
+                run: &mut run,
+                tally: &mut self.tally,
+                names: &self.names,
+            };
+            lines.write(&chunk, &cells, left, &keys)?;
+        }
+        self.runs.push(run.finish()?);
+        Ok(())
+    }
+
+    /// The join's memory is bounded by the task's share; it holds 24 bytes a row.
+    fn context(&self) -> Result<Arc<TaskContext>> {
+        let pool = GreedyMemoryPool::new(self.job.memory.task_bytes.max(64 << 20));
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(pool))
+            .build_arc()
+            .map_err(|e| Error::internal(e.to_string()))?;
+        let config = SessionConfig::new().with_target_partitions(1);
+        Ok(Arc::new(TaskContext::default().with_session_config(config).with_runtime(runtime)))
+    }
+}

@@ -1,0 +1,342 @@
+//! What every task of a job needs, made once from the plan: expressions, kernels, rules, schemas.
+
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use shadowdiff_common::read::{Dataset, Sources};
+use shadowdiff_common::spool::Scratch;
+use shadowdiff_common::sql::{Expression, Sql, SqlColumn};
+use shadowdiff_core::align::{Column, Role};
+use shadowdiff_core::compare::Kernel;
+use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::judge::{AccountSet, Judge};
+use shadowdiff_core::plan::Plan;
+use shadowdiff_core::row::{Form, Hasher};
+use shadowdiff_core::side::{Side, Sides};
+use shadowdiff_core::spec::AccountScope;
+use shadowdiff_core::value::ValueType;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// How much memory one task may use, and how much of it for what.
+#[derive(Debug, Clone, Copy)]
+pub struct Memory {
+    pub task_bytes: usize,
+}
+
+/// Optimisations that a test switches off; the result does not change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Disabled {
+    pub same_object: bool,
+    pub window: bool,
+}
+
+/// How far a job is, for whoever watches.
+#[derive(Debug, Default)]
+pub struct Watch {
+    pub rows: AtomicU64,
+    pub cancelled: AtomicBool,
+}
+
+impl Watch {
+    /// An error once somebody asked to stop.
+    pub fn check(&self) -> Result<()> {
+        if self.cancelled.load(Ordering::Relaxed) {
+            return Err(Error::new(shadowdiff_core::error::Kind::Interrupted, "interrupted"));
+        }
+        Ok(())
+    }
+}
+
+/// The SQL of one rule or comparator, planned for one column or for rows.
+#[derive(Debug)]
+pub(crate) struct RuleSql {
+    /// `accounts.where`, a side each: judged on that side's row.
+    pub(crate) accounts: Option<Sides<Expression>>,
+    /// `where` for cells, by column; `None` where the rule does not take the column.
+    pub(crate) cells: Vec<Option<Expression>>,
+    /// `where` for rows that one side lacks; `None` if it speaks of cells.
+    pub(crate) rows: Option<Expression>,
+}
+
+/// A job as its tasks see it.
+#[derive(Debug)]
+pub struct Job {
+    pub plan: Plan,
+    pub datasets: Sides<Dataset>,
+    pub sources: Sources,
+    pub scratch: Scratch,
+    pub memory: Memory,
+    pub batch_rows: usize,
+    pub disabled: Disabled,
+    pub watch: Arc<Watch>,
+    /// Accounts whose baseline is not the default side.
+    pub flipped: AccountSet,
+    pub(crate) filters: Sides<Option<Expression>>,
+    /// Parallel to the side's columns: derived ones have an expression over the columns read.
+    pub(crate) derives: Sides<Vec<Option<Expression>>>,
+    pub(crate) schemas: Sides<SchemaRef>,
+    pub(crate) fingerprint: Hasher,
+    pub(crate) key_fingerprint: Hasher,
+    pub(crate) kernels: Vec<Kernel>,
+    pub(crate) comparator_sql: Vec<Option<Expression>>,
+    pub(crate) judge: Judge,
+    pub(crate) rule_sql: Vec<RuleSql>,
+}
+
+/// What is given to a job besides its plan.
+#[derive(Debug)]
+pub struct Given {
+    pub datasets: Sides<Dataset>,
+    pub sources: Sources,
+    pub scratch: Scratch,
+    pub memory: Memory,
+    pub batch_rows: usize,
+    pub disabled: Disabled,
+    pub watch: Arc<Watch>,
+    pub flipped: AccountSet,
+    /// A set a rule, where its accounts are listed.
+    pub rule_accounts: Vec<Option<AccountSet>>,
+}
+
+impl Job {
+    /// Binds everything; mistakes in SQL show here, before anything runs.
+    pub fn new(plan: Plan, given: Given) -> Result<Self> {
+        let sql = Sql::default();
+        let columns = &plan.aligned.columns;
+        let filters = Sides::try_from_fn(|side| plan_filter(&sql, &plan, side))?;
+        let derives = Sides::try_from_fn(|side| plan_derives(&sql, &plan, side))?;
+        let (judge, _) = Judge::new(&plan.spec, &plan.aligned, given.rule_accounts, plan.as_of)?;
+        let rule_sql = plan_rules(&sql, &plan, &judge)?;
+        let kernels: Vec<Kernel> = columns.iter().map(Kernel::new).collect();
+        let comparator_sql = plan_comparators(&sql, &plan, &kernels)?;
+        let secret = plan.secret.0;
+        let fingerprint = Hasher::new(secret, columns.iter().map(form));
+        let key_fingerprint = Hasher::new(secret, plan.aligned.key_columns().map(form));
+        let schemas = Sides::from_fn(|side| exchange_schema(&plan, side));
+        Ok(Job {
+            plan,
+            datasets: given.datasets,
+            sources: given.sources,
+            scratch: given.scratch,
+            memory: given.memory,
+            batch_rows: given.batch_rows,
+            disabled: given.disabled,
+            watch: given.watch,
+            flipped: given.flipped,
+            filters,
+            derives,
+            schemas,
+            fingerprint,
+            key_fingerprint,
+            kernels,
+            comparator_sql,
+            judge,
+            rule_sql,
+        })
+    }
+
+    pub(crate) fn columns(&self) -> &[Column] {
+        &self.plan.aligned.columns
+    }
+
+    /// Rows carry columns that only SQL reads: equal rows may differ in them, so early cancelling could choose between them.
+    pub(crate) fn carries(&self) -> bool {
+        !self.plan.sides.live.carried.is_empty() || !self.plan.sides.shadow.carried.is_empty()
+    }
+
+    /// The side of the old value for an account, given by its canonical bytes.
+    pub(crate) fn baseline(&self, account: &[u8]) -> Side {
+        let default = self.plan.spec.baseline.default;
+        if !self.flipped.is_empty() && self.flipped.contains(account) {
+            default.other()
+        } else {
+            default
+        }
+    }
+
+    /// How many bytes of rows a task compares at a time.
+    pub fn part_bytes(&self) -> u64 {
+        crate::compare::part_bytes(self, 0)
+    }
+
+    /// The name of a column's comparator in the output.
+    pub fn comparator_names(&self) -> Vec<String> {
+        self.kernels.iter().map(Kernel::describe).collect()
+    }
+}
+
+fn form(column: &Column) -> Form {
+    match column.role {
+        Role::Presence => Form::Presence,
+        Role::Key | Role::Value(_) if column.is_mixed() => Form::Canonical,
+        Role::Key | Role::Value(_) => Form::Plain,
+    }
+}
+
+/// The batches that go through the exchange: the aligned columns, the carried ones, the fingerprint.
+fn exchange_schema(plan: &Plan, side: Side) -> SchemaRef {
+    let leaves = plan
+        .aligned
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(i, c)| Field::new(i.to_string(), c.stored[side].storage(), true));
+    let carried = plan.sides[side]
+        .carried
+        .iter()
+        .map(|name| Field::new(format!("carried:{name}"), column_type(plan, side, name).storage(), true));
+    let fingerprint = Field::new("fingerprint", DataType::FixedSizeBinary(16), false);
+    Arc::new(Schema::new(leaves.chain(carried).chain([fingerprint]).collect::<Vec<_>>()))
+}
+
+fn column_type<'a>(plan: &'a Plan, side: Side, name: &str) -> &'a ValueType {
+    &plan.sides[side]
+        .columns
+        .iter()
+        .find(|c| c.name == name)
+        .expect("carried columns are columns of the side")
+        .value_type
+}
+
+fn plan_filter(sql: &Sql, plan: &Plan, side: Side) -> Result<Option<Expression>> {
+    let Some(text) = &plan.spec.filter[side] else { return Ok(None) };
+    sql.plan_condition(&format!("where ({side})"), text, &side_columns(plan, side))
+        .map(Some)
+}
+
+/// The columns of one side, unqualified.
+pub fn side_columns(plan: &Plan, side: Side) -> Vec<SqlColumn> {
+    let column = |c: &shadowdiff_core::align::SideColumn| SqlColumn {
+        qualifier: None,
+        name: c.name.clone(),
+        data_type: c.value_type.storage(),
+    };
+    plan.sides[side].columns.iter().map(column).collect()
+}
+
+/// The columns as read, before derives.
+pub fn read_columns(plan: &Plan, side: Side) -> Vec<SqlColumn> {
+    let column = |c: &shadowdiff_core::plan::ReadColumn| SqlColumn {
+        qualifier: None,
+        name: c.name.clone(),
+        data_type: c.value_type.storage(),
+    };
+    plan.sides[side].read.iter().map(column).collect()
+}
+
+fn plan_derives(sql: &Sql, plan: &Plan, side: Side) -> Result<Vec<Option<Expression>>> {
+    let read = read_columns(plan, side);
+    let derive = &plan.spec.columns.derive[side];
+    let planned = plan.sides[side].columns.iter().map(|column| {
+        let Some((name, text)) = derive.iter().find(|(name, _)| *name == column.name) else {
+            return Ok(None);
+        };
+        sql.plan(&format!("columns.derive.{name} ({side})"), text, &read).map(Some)
+    });
+    planned.collect()
+}
+
+/// What SQL about a pair of rows sees: `live`, `shadow` in the column's types, then the rows' columns.
+fn pair_columns(plan: &Plan, cell: Option<&Column>) -> Vec<SqlColumn> {
+    let stored = |side: Side| cell.map_or(DataType::Null, |c| c.stored[side].storage());
+    let mut columns = vec![
+        SqlColumn {
+            qualifier: None,
+            name: "live".into(),
+            data_type: stored(Side::Live),
+        },
+        SqlColumn {
+            qualifier: None,
+            name: "shadow".into(),
+            data_type: stored(Side::Shadow),
+        },
+    ];
+    for (side, qualifier) in [(Side::Live, "live_row"), (Side::Shadow, "shadow_row")] {
+        columns.extend(row_columns(plan, side).into_iter().map(|c| SqlColumn {
+            qualifier: Some(qualifier),
+            ..c
+        }));
+    }
+    columns
+}
+
+/// The columns of one side that an exchanged row has: the aligned ones, then the carried ones.
+fn row_columns(plan: &Plan, side: Side) -> Vec<SqlColumn> {
+    let leaves = plan.aligned.columns.iter().map(|c| SqlColumn {
+        qualifier: None,
+        name: c.name.clone(),
+        data_type: c.stored[side].storage(),
+    });
+    let hidden = |c: SqlColumn| {
+        if plan.sides[side].carried.contains(&c.name) {
+            SqlColumn {
+                name: format!("presence of {}", c.name),
+                ..c
+            }
+        } else {
+            c
+        }
+    };
+    let carried = plan.sides[side].carried.iter().map(|name| SqlColumn {
+        qualifier: None,
+        name: name.clone(),
+        data_type: column_type(plan, side, name).storage(),
+    });
+    leaves.map(hidden).chain(carried).collect()
+}
+
+fn plan_comparators(sql: &Sql, plan: &Plan, kernels: &[Kernel]) -> Result<Vec<Option<Expression>>> {
+    let planned = plan.aligned.columns.iter().zip(kernels).map(|(column, kernel)| {
+        let Some(text) = kernel.sql() else { return Ok(None) };
+        sql.plan_condition(
+            &format!("comparators: sql of column `{}`", column.name),
+            text,
+            &pair_columns(plan, Some(column)),
+        )
+        .map(Some)
+    });
+    planned.collect()
+}
+
+fn plan_rules(sql: &Sql, plan: &Plan, judge: &Judge) -> Result<Vec<RuleSql>> {
+    let planned = plan.spec.expected.iter().enumerate().map(|(at, rule)| {
+        let place = format!("expected `{}`", rule.name);
+        let accounts = match &rule.accounts {
+            Some(AccountScope::Where(text)) => {
+                let one = |side| sql.plan_condition(&format!("{place}.accounts.where"), text, &row_columns(plan, side));
+                Some(Sides::try_from_fn(one)?)
+            }
+            Some(AccountScope::Source(_)) | None => None,
+        };
+        let Some(text) = &rule.filter else {
+            return Ok(RuleSql {
+                accounts,
+                cells: Vec::new(),
+                rows: None,
+            });
+        };
+        let place = format!("{place}.where");
+        let cell = |(i, column): (usize, &Column)| {
+            if !judge.takes(at, i) {
+                return Ok(None);
+            }
+            let planned = sql.plan_condition(&place, text, &pair_columns(plan, Some(column)));
+            // Without `columns` a rule meets every type; a column that the condition does not fit is passed over.
+            if rule.columns.iter().any(|p| p.is_exact() && p.matches(&column.name)) {
+                planned.map(Some)
+            } else {
+                Ok(planned.ok())
+            }
+        };
+        let cells: Vec<Option<Expression>> = plan.aligned.columns.iter().enumerate().map(cell).collect::<Result<_>>()?;
+        let rows = sql
+            .plan_condition(&place, text, &pair_columns(plan, None))
+            .ok()
+            .filter(|e| !e.reads.contains(&0) && !e.reads.contains(&1));
+        if rows.is_none() && cells.iter().all(Option::is_none) {
+            // Nothing can answer it: let the planner say why.
+            sql.plan_condition(&place, text, &pair_columns(plan, plan.aligned.columns.first()))?;
+        }
+        Ok(RuleSql { accounts, cells, rows })
+    });
+    planned.collect()
+}

@@ -1,0 +1,62 @@
+//! Workers in the coordinator's own process: each attempt runs on a blocking thread. A panic ends the attempt, not the process.
+
+use crate::compare::compare;
+use crate::job::Job;
+use crate::scan::scan;
+use shadowdiff_common::link::{Assignment, Output, Report, Task, Workers};
+use shadowdiff_core::error::{Error, Result};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// Runs attempts of one job on threads of this process.
+#[derive(Debug)]
+pub struct LocalWorkers {
+    job: Arc<Job>,
+    threads: usize,
+}
+
+impl LocalWorkers {
+    pub fn new(job: Arc<Job>, threads: usize) -> Self {
+        LocalWorkers { job, threads }
+    }
+}
+
+impl Workers for LocalWorkers {
+    fn slots(&self) -> usize {
+        self.threads
+    }
+
+    fn start(&self, assignment: Assignment, reports: UnboundedSender<Report>) {
+        let job = Arc::clone(&self.job);
+        self.job.sources.runtime.spawn_blocking(move || {
+            let attempt = assignment.attempt;
+            let outcome = catch_unwind(AssertUnwindSafe(|| run(&job, assignment))).unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
+            // A coordinator that has gone does not want the report.
+            let _ = reports.send(Report { attempt, outcome });
+        });
+    }
+
+    fn stop(&self) {
+        self.job.watch.cancelled.store(true, Ordering::Relaxed);
+    }
+}
+
+fn run(job: &Job, assignment: Assignment) -> Result<Output> {
+    match assignment.task {
+        Task::Scan(number) => scan(job, &job.plan.scans[number], assignment.halvings).map(Output::Scan),
+        Task::Compare { shards, objects } => compare(job, &shards, &objects, assignment.halvings).map(Output::Compare),
+    }
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
+    let what = panic
+        .downcast_ref::<&str>()
+        .map(|s| (*s).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned());
+    Error::internal(format!(
+        "a task panicked: {}; please report it",
+        what.unwrap_or_else(|| "no message".into())
+    ))
+}

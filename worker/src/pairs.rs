@@ -1,0 +1,149 @@
+//! Compares the cells of row pairs, a chunk at a time, column by column.
+
+use crate::job::Job;
+use crate::rows::{Joined, Left, take_optional};
+use arrow_array::ArrayRef;
+use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
+use shadowdiff_core::align::Role;
+use shadowdiff_core::compare::Nearness;
+use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::row::canon;
+use shadowdiff_core::side::{Side, Sides};
+use shadowdiff_core::value::value_at;
+use std::collections::BTreeMap;
+
+/// Joined rows taken out of their batches, side by side: a row that a side lacks is all NULL there.
+#[derive(Debug)]
+pub(crate) struct Chunk<'a> {
+    pub(crate) joined: &'a [Joined],
+    /// The columns of the exchanged rows, without the fingerprint.
+    pub(crate) arrays: Sides<Vec<ArrayRef>>,
+    /// The side of the old value, a row each.
+    pub(crate) baseline: Vec<Side>,
+}
+
+/// Which cells differ.
+#[derive(Debug)]
+pub(crate) struct Cells {
+    /// By column; `None` where no cell differs.
+    pub(crate) differs: Vec<Option<BooleanBuffer>>,
+    pub(crate) not_json: BTreeMap<usize, u64>,
+}
+
+impl Cells {
+    /// Rows with at least one differing cell.
+    pub(crate) fn rows(&self, rows: usize) -> BooleanBuffer {
+        self.differs
+            .iter()
+            .flatten()
+            .fold(BooleanBuffer::new_unset(rows), |any, column| &any | column)
+    }
+}
+
+impl<'a> Chunk<'a> {
+    pub(crate) fn new(job: &Job, left: &Sides<Left>, joined: &'a [Joined]) -> Result<Self> {
+        let live = take_optional(&left.live.batch, joined.iter().map(|j| j.live))?;
+        let shadow = take_optional(&left.shadow.batch, joined.iter().map(|j| j.shadow))?;
+        let mut chunk = Chunk {
+            joined,
+            arrays: Sides::new(live, shadow),
+            baseline: Vec::new(),
+        };
+        chunk.baseline = if job.flipped.is_empty() {
+            vec![job.plan.spec.baseline.default; joined.len()]
+        } else {
+            (0..joined.len()).map(|row| job.baseline(&chunk.account(job, row))).collect()
+        };
+        Ok(chunk)
+    }
+
+    /// The side whose row is there; live if both are.
+    pub(crate) fn side_of(&self, row: usize) -> Side {
+        if self.joined[row].live.is_some() {
+            Side::Live
+        } else {
+            Side::Shadow
+        }
+    }
+
+    /// Canonical bytes of a row's account.
+    pub(crate) fn account(&self, job: &Job, row: usize) -> Vec<u8> {
+        let arrays = &self.arrays[self.side_of(row)];
+        let mut bytes = Vec::new();
+        for column in job.plan.aligned.account() {
+            canon(&value_at(arrays[*column].as_ref(), row), &mut bytes);
+        }
+        bytes
+    }
+
+    /// The columns that SQL over a pair sees: the cell's two, then all of the live row, then all of the shadow row.
+    pub(crate) fn sql_arrays(&self, column: Option<usize>) -> Vec<ArrayRef> {
+        let nulls = || arrow_array::new_null_array(&arrow_schema::DataType::Null, self.joined.len());
+        let cell = |side: Side| column.map_or_else(nulls, |c| self.arrays[side][c].clone());
+        let rows = self.arrays.live.iter().chain(&self.arrays.shadow).cloned();
+        [cell(Side::Live), cell(Side::Shadow)].into_iter().chain(rows).collect()
+    }
+
+    /// Compares all cells of the pairs; rows that only one side has never differ here.
+    pub(crate) fn compare(&self, job: &Job) -> Result<Cells> {
+        let rows = self.joined.len();
+        let pairs = BooleanBuffer::collect_bool(rows, |row| self.joined[row].live.is_some() && self.joined[row].shadow.is_some());
+        let mut cells = Cells {
+            differs: vec![None; job.columns().len()],
+            not_json: BTreeMap::new(),
+        };
+        for (at, column) in job.columns().iter().enumerate() {
+            let (live, shadow) = (&self.arrays.live[at], &self.arrays.shadow[at]);
+            let mut unequal = &job.kernels[at].unequal(live, shadow) & &pairs;
+            if column.role == Role::Key {
+                if unequal.count_set_bits() > 0 {
+                    return Err(Error::internal(format!(
+                        "two keys of one fingerprint differ in `{}`; run again",
+                        column.name
+                    )));
+                }
+                continue;
+            }
+            for parent in &column.parents {
+                // A struct that one side lacks is one line under its own name.
+                if let Some(absent) = &cells.differs[*parent] {
+                    unequal = &unequal & &!absent;
+                }
+            }
+            if unequal.count_set_bits() > 0 {
+                let differs = self.beyond_tolerance(job, at, &unequal, &mut cells.not_json)?;
+                cells.differs[at] = (differs.count_set_bits() > 0).then_some(differs);
+            }
+        }
+        Ok(cells)
+    }
+
+    /// Of the unequal cells of a column, those that are not equal enough.
+    fn beyond_tolerance(
+        &self,
+        job: &Job,
+        at: usize,
+        unequal: &BooleanBuffer,
+        not_json: &mut BTreeMap<usize, u64>,
+    ) -> Result<BooleanBuffer> {
+        if let Some(condition) = &job.comparator_sql[at] {
+            let near = condition.is_true(&self.sql_arrays(Some(at)), self.joined.len())?;
+            return Ok(unequal & &!&near);
+        }
+        let kernel = &job.kernels[at];
+        let (live, shadow) = (self.arrays.live[at].as_ref(), self.arrays.shadow[at].as_ref());
+        let mut differs = BooleanBufferBuilder::new(live.len());
+        differs.append_n(live.len(), false);
+        for row in unequal.set_indices() {
+            match kernel.near(live, shadow, row, self.baseline[row]) {
+                Nearness::Near => {}
+                Nearness::Different => differs.set_bit(row, true),
+                Nearness::NotJson => {
+                    *not_json.entry(at).or_default() += 1;
+                    differs.set_bit(row, true);
+                }
+            }
+        }
+        Ok(differs.finish())
+    }
+}

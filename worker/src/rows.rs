@@ -1,0 +1,263 @@
+//! Rows of one shard, or of a part of one: cancelled as multisets, reduced to one row a key with its count, joined by key.
+
+use crate::job::Job;
+use crate::window::ByFingerprint;
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt64Type;
+use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array, UInt64Array};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_select::concat::concat_batches;
+use datafusion::common::{JoinType, NullEquality};
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::execution::TaskContext;
+use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
+use datafusion::physical_plan::{ExecutionPlan, collect};
+use shadowdiff_common::exchange::take_rows;
+use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_core::row::canon;
+use shadowdiff_core::side::{Side, Sides};
+use shadowdiff_core::value::value_at;
+use std::sync::Arc;
+
+/// What is left of one side after cancelling: one row a key, with how many rows that key has.
+#[derive(Debug)]
+pub(crate) struct Left {
+    pub(crate) batch: RecordBatch,
+    pub(crate) keys: Vec<u128>,
+    pub(crate) counts: Vec<u64>,
+    /// A list a rule with `accounts.where`: whether it is true for all rows of the key.
+    pub(crate) in_scope: Vec<Vec<bool>>,
+}
+
+/// Rows of a key, joined: the row of each side that has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Joined {
+    pub(crate) live: Option<u32>,
+    pub(crate) shadow: Option<u32>,
+}
+
+/// Fingerprints of a batch of exchanged rows: its last column.
+fn fingerprints(batch: &RecordBatch) -> impl Iterator<Item = u128> + '_ {
+    let column = batch.column(batch.num_columns() - 1).as_fixed_size_binary();
+    (0..column.len()).map(|row| u128::from_be_bytes(column.value(row).try_into().expect("a fingerprint has 16 bytes")))
+}
+
+/// Cancels equal rows one to one and reduces what is left. Gives the number of cancelled pairs too.
+pub(crate) fn cancel(job: &Job, batches: &Sides<Vec<RecordBatch>>) -> Result<(Sides<Left>, u64)> {
+    let mut balance: ByFingerprint<i64> = ByFingerprint::default();
+    let rows = Sides::from_fn(|side| batches[side].iter().map(RecordBatch::num_rows).sum::<usize>());
+    balance.reserve(rows.live.max(rows.shadow));
+    for (side, list) in batches.each() {
+        let step = if side == Side::Live { 1 } else { -1 };
+        list.iter()
+            .flat_map(fingerprints)
+            .for_each(|f| *balance.entry(f).or_insert(0) += step);
+    }
+    let mut left_rows = Sides::new(0, 0);
+    let left = Sides::try_from_fn(|side| {
+        let kept = keep_excess(job, side, &batches[side], &mut balance)?;
+        left_rows[side] = kept.num_rows();
+        reduce(job, side, vec![kept], None)
+    })?;
+    let cancelled = (rows.live - left_rows.live) as u64;
+    if rows.live - left_rows.live != rows.shadow - left_rows.shadow {
+        return Err(Error::internal("compare: cancelled rows do not balance"));
+    }
+    Ok((left, cancelled))
+}
+
+/// The rows of a side that the other side has no partner for.
+fn keep_excess(job: &Job, side: Side, batches: &[RecordBatch], balance: &mut ByFingerprint<i64>) -> Result<RecordBatch> {
+    let step = if side == Side::Live { 1 } else { -1 };
+    let mut kept = Vec::new();
+    if job.carries() {
+        // Equal rows may differ in the columns that only SQL reads: which of them stay is decided by those, not by the layout.
+        let all = concat(job, side, batches)?;
+        let prints: Vec<u128> = fingerprints(&all).collect();
+        let mut order: Vec<(Vec<u8>, u32)> = (0..all.num_rows()).map(|row| (carried_bytes(job, &all, row), row as u32)).collect();
+        order.sort_unstable();
+        let chosen: Vec<u32> = order
+            .into_iter()
+            .filter(|(_, row)| take_one(balance, prints[*row as usize], step))
+            .map(|(_, row)| row)
+            .collect();
+        return take_rows(&all, &chosen);
+    }
+    for batch in batches {
+        let rows: Vec<u32> = fingerprints(batch)
+            .enumerate()
+            .filter(|(_, f)| take_one(balance, *f, step))
+            .map(|(row, _)| row as u32)
+            .collect();
+        match rows.len() {
+            0 => {}
+            n if n == batch.num_rows() => kept.push(batch.clone()),
+            _ => kept.push(take_rows(batch, &rows)?),
+        }
+    }
+    concat(job, side, &kept)
+}
+
+fn take_one(balance: &mut ByFingerprint<i64>, fingerprint: u128, step: i64) -> bool {
+    match balance.get_mut(&fingerprint) {
+        Some(excess) if *excess * step > 0 => {
+            *excess -= step;
+            true
+        }
+        Some(_) | None => false,
+    }
+}
+
+fn carried_bytes(job: &Job, batch: &RecordBatch, row: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for column in &batch.columns()[job.columns().len()..batch.num_columns() - 1] {
+        canon(&value_at(column.as_ref(), row), &mut bytes);
+    }
+    bytes
+}
+
+fn concat(job: &Job, side: Side, batches: &[RecordBatch]) -> Result<RecordBatch> {
+    match batches {
+        [one] => Ok(one.clone()),
+        _ => concat_batches(&job.schemas[side], batches)
+            .map_err(|e| Error::new(Kind::Exhausted, format!("compare: rows of one part do not fit one batch: {e}"))),
+    }
+}
+
+/// One row a key. `counts` and scope of rows that were reduced before come with `before`.
+fn reduce(job: &Job, side: Side, batches: Vec<RecordBatch>, before: Option<(Vec<u64>, Vec<Vec<bool>>)>) -> Result<Left> {
+    let all = concat(job, side, &batches)?;
+    drop(batches);
+    let key_columns: Vec<&ArrayRef> = job.plan.aligned.key.iter().map(|i| all.column(*i)).collect();
+    let keys = job.key_fingerprint.hash(&key_columns, all.num_rows());
+    let (row_counts, row_scope) = match before {
+        Some(known) => known,
+        None => (vec![1; keys.len()], scopes(job, side, &all)?),
+    };
+    let mut first: ByFingerprint<u32> = ByFingerprint::default();
+    first.reserve(keys.len());
+    let mut rows: Vec<u32> = Vec::with_capacity(keys.len());
+    let mut counts: Vec<u64> = Vec::with_capacity(keys.len());
+    let mut in_scope: Vec<Vec<bool>> = vec![Vec::new(); row_scope.len()];
+    for (row, key) in keys.iter().enumerate() {
+        let group = *first.entry(*key).or_insert(rows.len() as u32) as usize;
+        if group == rows.len() {
+            rows.push(row as u32);
+            counts.push(row_counts[row]);
+            in_scope.iter_mut().zip(&row_scope).for_each(|(of, all)| of.push(all[row]));
+        } else {
+            counts[group] += row_counts[row];
+            in_scope.iter_mut().zip(&row_scope).for_each(|(of, all)| of[group] &= all[row]);
+        }
+    }
+    if rows.len() == all.num_rows() {
+        return Ok(Left {
+            batch: all,
+            keys,
+            counts,
+            in_scope,
+        });
+    }
+    let keys = rows.iter().map(|row| keys[*row as usize]).collect();
+    Ok(Left {
+        batch: take_rows(&all, &rows)?,
+        keys,
+        counts,
+        in_scope,
+    })
+}
+
+/// For each rule with `accounts.where`, where it is true on this side's rows.
+fn scopes(job: &Job, side: Side, batch: &RecordBatch) -> Result<Vec<Vec<bool>>> {
+    let rules = job.rule_sql.iter().filter_map(|rule| rule.accounts.as_ref());
+    rules
+        .map(|accounts| Ok(accounts[side].is_true(&row_arrays(batch), batch.num_rows())?.iter().collect()))
+        .collect()
+}
+
+/// The columns of exchanged rows that SQL sees: all but the fingerprint.
+pub(crate) fn row_arrays(batch: &RecordBatch) -> Vec<ArrayRef> {
+    batch.columns()[..batch.num_columns() - 1].to_vec()
+}
+
+/// Puts together what was reduced apart: for a key whose rows had to be divided.
+pub(crate) fn merge(job: &Job, parts: Vec<Sides<Left>>) -> Result<Sides<Left>> {
+    let mut by_side = Sides::new(Vec::new(), Vec::new());
+    for part in parts {
+        by_side.live.push(part.live);
+        by_side.shadow.push(part.shadow);
+    }
+    let rules = job.rule_sql.iter().filter(|rule| rule.accounts.is_some()).count();
+    Sides::try_from_fn(|side| {
+        let (mut batches, mut counts, mut scope) = (Vec::new(), Vec::new(), vec![Vec::new(); rules]);
+        for left in std::mem::take(&mut by_side[side]) {
+            counts.extend(left.counts);
+            scope.iter_mut().zip(left.in_scope).for_each(|(all, more)| all.extend(more));
+            batches.push(left.batch);
+        }
+        reduce(job, side, batches, Some((counts, scope)))
+    })
+}
+
+/// Full outer join on the key, which here is its fingerprint: NULL meets NULL, NaN meets NaN, by construction.
+pub(crate) fn join(job: &Job, left: &Sides<Left>, context: Arc<TaskContext>) -> Result<Vec<Joined>> {
+    let exhausted = |e: datafusion::error::DataFusionError| match e.find_root() {
+        datafusion::error::DataFusionError::ResourcesExhausted(why) => Error::exhausted(format!("compare: {why}")),
+        _ => Error::internal(format!("compare: join: {e}")),
+    };
+    let schema: SchemaRef = Arc::new(Schema::new(
+        ["high", "low", "row"]
+            .map(|name| Field::new(name, DataType::UInt64, false))
+            .to_vec(),
+    ));
+    let table = |side: Side| -> Result<Arc<dyn ExecutionPlan>> {
+        let keys = &left[side].keys;
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(UInt64Array::from_iter_values(keys.iter().map(|k| (k >> 64) as u64))),
+            Arc::new(UInt64Array::from_iter_values(keys.iter().map(|k| *k as u64))),
+            Arc::new(UInt64Array::from_iter_values(0..keys.len() as u64)),
+        ];
+        let batch = RecordBatch::try_new(schema.clone(), columns).map_err(|e| Error::internal(e.to_string()))?;
+        let source = MemorySourceConfig::try_new_exec(&[vec![batch]], schema.clone(), None).map_err(exhausted)?;
+        Ok(source)
+    };
+    let on = ["high", "low"].iter().enumerate().map(|(i, name)| {
+        let column: Arc<dyn datafusion::physical_expr::PhysicalExpr> = Arc::new(Column::new(name, i));
+        (Arc::clone(&column), column)
+    });
+    let plan = HashJoinExec::try_new(
+        table(Side::Live)?,
+        table(Side::Shadow)?,
+        on.collect(),
+        None,
+        &JoinType::Full,
+        None,
+        PartitionMode::CollectLeft,
+        NullEquality::NullEqualsNull,
+        false,
+    )
+    .map_err(exhausted)?;
+    let batches = job.sources.runtime.block_on(collect(Arc::new(plan), context)).map_err(exhausted)?;
+    let mut joined = Vec::new();
+    for batch in batches {
+        let (live, shadow) = (
+            batch.column(2).as_primitive::<UInt64Type>(),
+            batch.column(5).as_primitive::<UInt64Type>(),
+        );
+        let row = |column: &UInt64Array, at: usize| column.is_valid(at).then(|| column.value(at) as u32);
+        joined.extend((0..batch.num_rows()).map(|at| Joined {
+            live: row(live, at),
+            shadow: row(shadow, at),
+        }));
+    }
+    Ok(joined)
+}
+
+/// Takes rows of a side; `None` gives a row of NULLs.
+pub(crate) fn take_optional(batch: &RecordBatch, rows: impl Iterator<Item = Option<u32>>) -> Result<Vec<ArrayRef>> {
+    let rows: UInt32Array = rows.collect();
+    let columns = batch.columns()[..batch.num_columns() - 1].iter();
+    let taken: Result<Vec<ArrayRef>, _> = columns.map(|c| arrow_select::take::take(c.as_ref(), &rows, None)).collect();
+    taken.map_err(|e| Error::internal(format!("take: {e}")))
+}

@@ -1,0 +1,141 @@
+//! The scan task: reads a piece of both sides, cancels what it can, sends the rest to its shards.
+
+use crate::job::Job;
+use crate::side::{Rows, SideReader};
+use crate::window::Window;
+use arrow_array::{ArrayRef, RecordBatch};
+use shadowdiff_common::exchange::Writer;
+use shadowdiff_common::link::ScanOutput;
+use shadowdiff_common::spool::{Spool, SpoolWriter};
+use shadowdiff_core::error::Result;
+use shadowdiff_core::plan::ScanTask;
+use shadowdiff_core::row::{Hasher, account_hashes};
+use shadowdiff_core::side::{Side, Sides};
+use shadowdiff_core::tally::Tally;
+use std::collections::BTreeSet;
+
+/// Runs one scan task. `halvings` says how often its memory share was halved.
+pub(crate) fn scan(job: &Job, task: &ScanTask, halvings: u32) -> Result<ScanOutput> {
+    let share = job.memory.task_bytes >> halvings.min(8);
+    let mut sink = Sink::new(job, share / 3);
+    let mut window = Window::new(share / 3, !job.disabled.window && !job.carries());
+    let mut readers = Sides::from_fn(|side| SideReader::new(job, side, &task.splits[side]));
+    let mut ended = Sides::new(false, false);
+    while !(ended.live && ended.shadow) {
+        let hungry = window.hungry();
+        let side = if ended[hungry] { hungry.other() } else { hungry };
+        match readers[side].next()? {
+            Some(rows) => {
+                sink.see_accounts(&rows)?;
+                window.push(side, rows, &mut |side, batch| sink.push(side, batch))?;
+            }
+            None => ended[side] = true,
+        }
+        if ended.live || ended.shadow {
+            window.pass_all();
+        }
+    }
+    window.finish(&mut |side, batch| sink.push(side, batch))?;
+    let mut tally = Tally {
+        cancelled: window.cancelled,
+        ..Tally::default()
+    };
+    for (side, reader) in readers.each() {
+        tally.sides[side].read = reader.read;
+        tally.sides[side].filtered = reader.filtered;
+    }
+    let accounts = sink.accounts.finish(job)?;
+    Ok(ScanOutput {
+        exchange: sink.writer.finish()?,
+        tally,
+        accounts,
+    })
+}
+
+/// Where rows go that have not cancelled.
+struct Sink<'a> {
+    job: &'a Job,
+    writer: Writer,
+    accounts: Accounts,
+    account_fingerprint: Hasher,
+}
+
+impl<'a> Sink<'a> {
+    fn new(job: &'a Job, buffer_bytes: usize) -> Self {
+        let writer = Writer::new(job.schemas.clone(), job.plan.shards, buffer_bytes, &job.scratch);
+        let columns = job.plan.aligned.account().iter();
+        let forms = columns.map(|_| shadowdiff_core::row::Form::Canonical);
+        Sink {
+            job,
+            writer,
+            accounts: Accounts::default(),
+            account_fingerprint: Hasher::new(job.plan.secret.0, forms),
+        }
+    }
+
+    fn push(&mut self, side: Side, batch: RecordBatch) -> Result<()> {
+        let account: Vec<ArrayRef> = self.job.plan.aligned.account().iter().map(|i| batch.column(*i).clone()).collect();
+        let shards = u64::from(self.job.plan.shards);
+        let shard_of: Vec<u32> = match shards {
+            1 => vec![0; batch.num_rows()],
+            _ => account_hashes(&account, batch.num_rows())
+                .into_iter()
+                .map(|hash| (hash % shards) as u32)
+                .collect(),
+        };
+        self.writer.push(side, &batch, &shard_of)
+    }
+
+    fn see_accounts(&mut self, rows: &Rows) -> Result<()> {
+        if !self.job.plan.count_accounts {
+            return Ok(());
+        }
+        let columns: Vec<&ArrayRef> = self.job.plan.aligned.account().iter().map(|i| rows.batch.column(*i)).collect();
+        let fingerprints = self.account_fingerprint.hash(&columns, rows.batch.num_rows());
+        self.accounts.see(self.job, fingerprints)
+    }
+}
+
+/// Distinct accounts, spilled in sorted runs.
+#[derive(Debug, Default)]
+struct Accounts {
+    seen: BTreeSet<u128>,
+    runs: Vec<Spool>,
+}
+
+/// Accounts held before a run is written: about 40 MB.
+const MAX_HELD_ACCOUNTS: usize = 1 << 19;
+
+impl Accounts {
+    fn see(&mut self, job: &Job, fingerprints: Vec<u128>) -> Result<()> {
+        let mut last = None;
+        for fingerprint in fingerprints {
+            if last != Some(fingerprint) {
+                self.seen.insert(fingerprint);
+                last = Some(fingerprint);
+            }
+        }
+        if self.seen.len() > MAX_HELD_ACCOUNTS {
+            self.spill(job)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn spill(&mut self, job: &Job) -> Result<()> {
+        if self.seen.is_empty() {
+            return Ok(());
+        }
+        let mut writer = SpoolWriter::with_part_bytes(&job.scratch, 16 << 10);
+        for fingerprint in std::mem::take(&mut self.seen) {
+            writer.append(&fingerprint.to_be_bytes())?;
+        }
+        self.runs.push(writer.finish()?);
+        Ok(())
+    }
+
+    fn finish(mut self, job: &Job) -> Result<Vec<Spool>> {
+        self.spill(job)?;
+        Ok(self.runs)
+    }
+}

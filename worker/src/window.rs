@@ -1,0 +1,327 @@
+//! The window: cancels equal rows of both sides that come in nearly the same order, before anything is exchanged.
+//!
+//! ```text
+//! rows of a side:   emitted | held, passed (in `unmatched` if alive) | held, ahead | not read
+//!                                                                    ^ cursor
+//! ```
+//! In step, the rows under both cursors cancel. Out of step, a short look ahead finds the place where they agree again; rows skipped over
+//! wait in `unmatched` for a partner that comes later. When the window is full the oldest rows leave it, and what has found no partner
+//! goes to the exchange, where it will. So the window only ever saves work: with it or without, the same rows cancel.
+
+use crate::side::Rows;
+use arrow_array::{BooleanArray, RecordBatch};
+use arrow_buffer::BooleanBuffer;
+use arrow_select::filter::filter_record_batch;
+use hashbrown::HashMap;
+use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::side::{Side, Sides};
+use std::collections::VecDeque;
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// How far apart rows may be and still count as in step.
+const LOOK_AHEAD: usize = 8;
+/// After this many rows that found hardly a partner the window is of no use.
+const PATIENCE_ROWS: u64 = 100_000;
+
+/// Fingerprints are random already.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Identity(u64);
+
+impl Hasher for Identity {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        let mut word = [0; 8];
+        let length = bytes.len().min(8);
+        word[..length].copy_from_slice(&bytes[..length]);
+        self.0 = u64::from_le_bytes(word);
+    }
+    fn write_u128(&mut self, n: u128) {
+        self.0 = n as u64;
+    }
+}
+
+pub(crate) type ByFingerprint<V> = HashMap<u128, V, BuildHasherDefault<Identity>>;
+
+#[derive(Debug)]
+struct Held {
+    rows: Rows,
+    alive: Vec<bool>,
+    bytes: usize,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    held: VecDeque<Held>,
+    /// Number of the first held batch since the start.
+    first: usize,
+    /// The batch (since the start) and row under the cursor.
+    batch: usize,
+    row: usize,
+    /// Alive rows before the cursor: batch and row.
+    unmatched: ByFingerprint<(usize, usize)>,
+    bytes: usize,
+}
+
+impl Queue {
+    fn fingerprint(&self, ahead: usize) -> Option<u128> {
+        let (mut batch, mut row) = (self.batch, self.row + ahead);
+        loop {
+            let held = self.held.get(batch - self.first)?;
+            match held.rows.fingerprints.get(row) {
+                Some(fingerprint) => return Some(*fingerprint),
+                None => {
+                    row -= held.rows.fingerprints.len();
+                    batch += 1;
+                }
+            }
+        }
+    }
+
+    fn step(&mut self) {
+        self.row += 1;
+        if self.row == self.held[self.batch - self.first].alive.len() {
+            self.row = 0;
+            self.batch += 1;
+        }
+    }
+
+    fn kill(&mut self, batch: usize, row: usize) {
+        self.held[batch - self.first].alive[row] = false;
+    }
+}
+
+/// Cancels rows of a pair of streams.
+#[derive(Debug)]
+pub(crate) struct Window {
+    queues: Sides<Queue>,
+    limit_bytes: usize,
+    on: bool,
+    passed: u64,
+    pub(crate) cancelled: u64,
+}
+
+impl Window {
+    pub(crate) fn new(limit_bytes: usize, on: bool) -> Self {
+        Window {
+            queues: Sides::default(),
+            limit_bytes,
+            on,
+            passed: 0,
+            cancelled: 0,
+        }
+    }
+
+    /// The side that should be read next: the one with less ahead of its cursor.
+    pub(crate) fn hungry(&self) -> Side {
+        let ahead = |queue: &Queue| queue.first + queue.held.len() - queue.batch;
+        if ahead(&self.queues.live) <= ahead(&self.queues.shadow) {
+            Side::Live
+        } else {
+            Side::Shadow
+        }
+    }
+
+    /// Adds rows of a side and cancels what can be; `emit` takes what leaves the window.
+    pub(crate) fn push(&mut self, side: Side, rows: Rows, emit: &mut impl FnMut(Side, RecordBatch) -> Result<()>) -> Result<()> {
+        if !self.on {
+            return emit(side, rows.batch);
+        }
+        let bytes = rows.batch.get_array_memory_size();
+        let queue = &mut self.queues[side];
+        queue.bytes += bytes;
+        queue.held.push_back(Held {
+            alive: vec![true; rows.fingerprints.len()],
+            rows,
+            bytes,
+        });
+        self.cancel_in_step();
+        if self.passed > PATIENCE_ROWS && self.cancelled * 20 < self.passed {
+            return self.switch_off(emit);
+        }
+        self.evict(self.limit_bytes, emit)
+    }
+
+    /// One side has ended: all that the other still brings is passed over as it comes.
+    pub(crate) fn pass_all(&mut self) {
+        for side in Side::BOTH {
+            while self.queues[side].fingerprint(0).is_some() {
+                self.pass(side);
+            }
+        }
+    }
+
+    /// Empties the window.
+    pub(crate) fn finish(&mut self, emit: &mut impl FnMut(Side, RecordBatch) -> Result<()>) -> Result<()> {
+        self.pass_all();
+        self.evict(0, emit)
+    }
+
+    fn cancel_in_step(&mut self) {
+        while let (Some(live), Some(shadow)) = (self.queues.live.fingerprint(0), self.queues.shadow.fingerprint(0)) {
+            if live == shadow {
+                self.cancel_both();
+                continue;
+            }
+            match self.resync(live, shadow) {
+                Some((side, rows)) => (0..rows).for_each(|_| self.pass(side)),
+                None => {
+                    self.pass(Side::Live);
+                    self.pass(Side::Shadow);
+                }
+            }
+        }
+    }
+
+    /// How many rows of which side to skip so that both agree again.
+    fn resync(&self, live: u128, shadow: u128) -> Option<(Side, usize)> {
+        (1..=LOOK_AHEAD).find_map(|ahead| {
+            if self.queues.live.fingerprint(ahead) == Some(shadow) {
+                Some((Side::Live, ahead))
+            } else if self.queues.shadow.fingerprint(ahead) == Some(live) {
+                Some((Side::Shadow, ahead))
+            } else {
+                None
+            }
+        })
+    }
+
+    fn cancel_both(&mut self) {
+        for side in Side::BOTH {
+            let queue = &mut self.queues[side];
+            queue.kill(queue.batch, queue.row);
+            queue.step();
+        }
+        self.cancelled += 1;
+        self.passed += 1;
+    }
+
+    /// Moves a cursor over one row, which cancels with a row of the other side that was passed before, or waits for one.
+    fn pass(&mut self, side: Side) {
+        let fingerprint = self.queues[side].fingerprint(0).expect("there is a row under the cursor");
+        let partner = self.queues[side.other()].unmatched.remove(&fingerprint);
+        let queue = &mut self.queues[side];
+        let (batch, row) = (queue.batch, queue.row);
+        match partner {
+            Some((other_batch, other_row)) => {
+                queue.kill(batch, row);
+                self.queues[side.other()].kill(other_batch, other_row);
+                self.cancelled += 1;
+            }
+            // A second row of the same fingerprint is not remembered; it finds its partner after the exchange.
+            None => {
+                queue.unmatched.entry(fingerprint).or_insert((batch, row));
+            }
+        }
+        self.queues[side].step();
+        self.passed += 1;
+    }
+
+    /// Lets the oldest passed batches go until the window holds at most `limit_bytes`.
+    fn evict(&mut self, limit_bytes: usize, emit: &mut impl FnMut(Side, RecordBatch) -> Result<()>) -> Result<()> {
+        for side in Side::BOTH {
+            while self.queues[side].bytes > limit_bytes / 2 && self.queues[side].first < self.queues[side].batch {
+                self.let_go(side, emit)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn let_go(&mut self, side: Side, emit: &mut impl FnMut(Side, RecordBatch) -> Result<()>) -> Result<()> {
+        let queue = &mut self.queues[side];
+        let held = queue.held.pop_front().expect("a passed batch is held");
+        let number = queue.first;
+        queue.first += 1;
+        queue.bytes -= held.bytes;
+        for (row, fingerprint) in held.rows.fingerprints.iter().enumerate().filter(|(row, _)| held.alive[*row]) {
+            if queue.unmatched.get(fingerprint) == Some(&(number, row)) {
+                queue.unmatched.remove(fingerprint);
+            }
+        }
+        if held.alive.contains(&true) {
+            emit(side, alive_rows(&held)?)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn switch_off(&mut self, emit: &mut impl FnMut(Side, RecordBatch) -> Result<()>) -> Result<()> {
+        self.on = false;
+        self.finish(emit)
+    }
+}
+
+fn alive_rows(held: &Held) -> Result<RecordBatch> {
+    if !held.alive.contains(&false) {
+        return Ok(held.rows.batch.clone());
+    }
+    let alive = BooleanArray::new(BooleanBuffer::from_iter(held.alive.iter().copied()), None);
+    filter_record_batch(&held.rows.batch, &alive).map_err(|e| Error::internal(format!("window: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::{ArrayRef, Int64Array};
+    use std::sync::Arc;
+
+    fn rows(values: &[i64]) -> Rows {
+        let column: ArrayRef = Arc::new(Int64Array::from(values.to_vec()));
+        let batch = RecordBatch::try_from_iter([("v", column)]).expect("batch");
+        Rows {
+            batch,
+            fingerprints: values.iter().map(|v| *v as u128).collect(),
+        }
+    }
+
+    fn run(live: &[&[i64]], shadow: &[&[i64]], limit: usize) -> (u64, Vec<usize>) {
+        let mut left = vec![0, 0];
+        let mut emit = |side: Side, batch: RecordBatch| {
+            left[side as usize] += batch.num_rows();
+            Ok(())
+        };
+        let mut window = Window::new(limit, true);
+        for i in 0..live.len().max(shadow.len()) {
+            for (side, list) in [(Side::Live, live), (Side::Shadow, shadow)] {
+                if let Some(values) = list.get(i) {
+                    window.push(side, rows(values), &mut emit).expect("push");
+                }
+            }
+        }
+        window.finish(&mut emit).expect("finish");
+        (window.cancelled, left)
+    }
+
+    #[test]
+    fn rows_in_and_out_of_step_cancel_one_to_one() {
+        for (live, shadow, cancelled, left) in [
+            (vec![&[1, 2, 3][..]], vec![&[1, 2, 3][..]], 3, [0, 0]),
+            (vec![&[1, 2, 3, 4]], vec![&[1, 3, 4]], 3, [1, 0]),
+            (vec![&[1, 3, 4]], vec![&[1, 2, 3, 4, 5]], 3, [0, 2]),
+            (vec![&[1, 2, 3]], vec![&[3, 2, 1]], 3, [0, 0]),
+            (vec![&[1, 2], &[3, 4]], vec![&[4, 3], &[2, 1]], 4, [0, 0]),
+            (vec![&[7, 7, 7]], vec![&[7, 7]], 2, [1, 0]),
+            (vec![&[1]], vec![], 0, [1, 0]),
+            (vec![&[1, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 2]], vec![&[1, 2]], 2, [11, 0]),
+        ] {
+            assert_eq!(run(&live, &shadow, 1 << 20), (cancelled, left.to_vec()), "{live:?} {shadow:?}");
+        }
+    }
+
+    #[test]
+    fn a_full_window_lets_rows_go_and_loses_none() {
+        let live: Vec<i64> = (0..1000).collect();
+        let shadow: Vec<i64> = (500..1500).collect();
+        let (live, shadow): (Vec<&[i64]>, Vec<&[i64]>) = (live.chunks(10).collect(), shadow.chunks(10).collect());
+        for limit in [0, 1 << 10, 1 << 20] {
+            let (cancelled, left) = run(&live, &shadow, limit);
+            assert_eq!(
+                (cancelled as usize + left[0], cancelled as usize + left[1]),
+                (1000, 1000),
+                "limit {limit}"
+            );
+        }
+        assert_eq!(run(&live, &shadow, 1 << 20).0, 500);
+    }
+}
