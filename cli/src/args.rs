@@ -18,6 +18,8 @@ pub(crate) enum Command {
     Compare(CompareArgs),
     /// Bind a spec to its data and show the plan: files, rows, types, comparators, warnings; compares nothing
     Check(CheckArgs),
+    /// Look at two datasets and write a first spec with comments, to read and correct
+    Init(InitArgs),
     /// Show a finished result again
     Report(ReportArgs),
     /// Print the JSON Schema of the spec, for editors
@@ -51,6 +53,23 @@ pub(crate) struct CheckArgs {
     pub(crate) spec: SpecArgs,
     #[command(flatten)]
     pub(crate) settings: SettingArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The live dataset: a file, directory, glob or URL
+    pub(crate) live: String,
+    /// The shadow dataset
+    pub(crate) shadow: String,
+    /// The account columns, separated by commas [default: the most likely one]
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub(crate) account: Vec<String>,
+    /// The key columns, separated by commas [default: the most likely ones that name each row once]
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub(crate) key: Vec<String>,
+    /// The file to write, which must not be there yet [default: stdout]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

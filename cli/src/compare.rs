@@ -43,9 +43,10 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
             .for_each(|warning| note(&format!("shadowdiff: warning: {warning}")));
     }
     let all_rows = bound.rows.live.zip(bound.rows.shadow).map(|(live, shadow)| live + shadow);
+    let slots = settings.slots(bound.reading_bytes);
     let watch = Arc::new(Watch::default());
     let job = Arc::new(job(bound, settings, &args.settings, sources, Arc::clone(&watch))?);
-    let workers = LocalWorkers::new(Arc::clone(&job), settings.threads);
+    let workers = LocalWorkers::new(Arc::clone(&job), slots);
     let (sender, receiver) = watch::channel(Progress {
         phase: Phase::Scan,
         done: 0,
@@ -101,12 +102,12 @@ pub(crate) fn cut(settings: &Settings, shards: Option<u32>) -> Cut {
 pub(crate) fn job(bound: Bound, settings: &Settings, args: &SettingArgs, sources: Sources, watch: Arc<Watch>) -> Result<Job> {
     let rows = bound.rows.live.unwrap_or(0) + bound.rows.shadow.unwrap_or(0);
     let row_bytes = if rows == 0 { 256 } else { bound.decoded_bytes / rows };
-    let memory = settings.task_memory();
+    let memory = settings.task_memory(bound.reading_bytes);
     let batch_rows = (memory.task_bytes as u64 / 32 / row_bytes.max(1)).clamp(128, 8192) as usize;
     let given = Given {
         datasets: bound.datasets,
         sources,
-        scratch: settings.scratch(args)?,
+        scratch: settings.scratch(args, bound.reading_bytes)?,
         memory,
         batch_rows,
         disabled: settings.disabled,

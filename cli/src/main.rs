@@ -5,6 +5,7 @@
 mod args;
 mod check;
 mod compare;
+mod init;
 mod progress;
 mod render;
 mod report;
@@ -35,6 +36,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Compare(args) => compare::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Init(args) => init::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Schema => {
             let text = serde_json::to_string_pretty(&shadowdiff_core::spec::json_schema()).map_err(|e| Error::internal(e.to_string()))?;

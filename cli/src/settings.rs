@@ -31,20 +31,32 @@ impl Settings {
         })
     }
 
-    /// Two fifths hold intermediate results, two fifths are for the tasks; the rest is for what is not counted.
-    pub(crate) fn scratch(&self, args: &SettingArgs) -> Result<Scratch> {
-        Scratch::new((self.memory_bytes * 2 / 5) as usize, args.scratch.as_deref())
+    /// How many tasks run at a time: as many as threads, unless what they read at a time would take over a third of the memory.
+    pub(crate) fn slots(&self, reading_bytes: u64) -> usize {
+        let most = self.memory_bytes / 3 / reading_bytes.max(1);
+        usize::try_from(most).unwrap_or(usize::MAX).clamp(1, self.threads)
     }
 
-    pub(crate) fn task_memory(&self) -> Memory {
+    /// What is left for rows: three tenths of it hold intermediate results, three tenths are for the tasks;
+    /// the rest is for what nobody counts: copies in flight, the allocator's reserves.
+    fn rows_bytes(&self, reading_bytes: u64) -> u64 {
+        let reading = reading_bytes.saturating_mul(self.slots(reading_bytes) as u64);
+        self.memory_bytes.saturating_sub(reading).max(self.memory_bytes / 4)
+    }
+
+    pub(crate) fn scratch(&self, args: &SettingArgs, reading_bytes: u64) -> Result<Scratch> {
+        Scratch::new((self.rows_bytes(reading_bytes) * 3 / 10) as usize, args.scratch.as_deref())
+    }
+
+    pub(crate) fn task_memory(&self, reading_bytes: u64) -> Memory {
         Memory {
-            task_bytes: (self.memory_bytes * 2 / 5) as usize / self.threads,
+            task_bytes: (self.rows_bytes(reading_bytes) * 3 / 10) as usize / self.slots(reading_bytes),
         }
     }
 
     /// A shard holds about what a task compares at a time.
     pub(crate) fn shard_bytes(&self) -> u64 {
-        (self.task_memory().task_bytes as u64 / 4).clamp(8 << 20, 64 << 20)
+        (self.task_memory(0).task_bytes as u64 / 4).clamp(8 << 20, 64 << 20)
     }
 
     pub(crate) fn runtime(&self) -> Result<tokio::runtime::Runtime> {

@@ -2,16 +2,17 @@
 //!
 //! ```text
 //! object = blocks, index      one object an attempt, written once
-//! block  = an Arrow IPC stream of one batch of one side and one shard, with a CRC-32 in the index
+//! block  = rows of one side and one shard: in memory a selection of the rows of a batch that was kept as it came,
+//!          in a scratch file an Arrow IPC stream of one batch, LZ4-compressed, with a CRC-32 in the index
 //! index  = (shard, side, rows, place) a block
 //! ```
-//! A block stays in memory while the budget allows, else it lies in a scratch file. What must always hold: rows in = rows out, a side and
-//! a shard each.
+//! Rows stay in memory, uncopied, while the budget allows. What must always hold: rows in = rows out, a side and a shard each.
 
 use crate::spool::{Scratch, Share, failed, read_checked};
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow_ipc::CompressionType;
 use arrow_ipc::reader::StreamReader;
-use arrow_ipc::writer::StreamWriter;
+use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
 use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
 use arrow_select::take::take;
@@ -39,8 +40,61 @@ struct Block {
 
 #[derive(Debug)]
 enum Place {
-    Memory(RecordBatch),
+    Memory(Selected),
     File { offset: u64, length: usize, checksum: u32 },
+}
+
+/// Some rows of a batch.
+#[derive(Debug, Clone)]
+pub struct Selected {
+    batch: RecordBatch,
+    /// `None`: all of them.
+    rows: Option<Selection>,
+}
+
+/// A range of a list of row numbers that several selections share.
+#[derive(Debug, Clone)]
+struct Selection {
+    order: Arc<Vec<u32>>,
+    from: usize,
+    to: usize,
+}
+
+impl Selected {
+    pub fn all(batch: RecordBatch) -> Self {
+        Selected { batch, rows: None }
+    }
+
+    pub fn len(&self) -> usize {
+        self.rows.as_ref().map_or(self.batch.num_rows(), |rows| rows.to - rows.from)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The batch that the selected rows are of.
+    pub fn batch(&self) -> &RecordBatch {
+        &self.batch
+    }
+
+    /// The selected rows, as rows of [`Selected::batch`].
+    pub fn rows(&self) -> impl Iterator<Item = u32> + '_ {
+        let all = self.batch.num_rows() as u32;
+        let (listed, counted) = match &self.rows {
+            Some(rows) => (&rows.order[rows.from..rows.to], 0..0),
+            None => (&[][..], 0..all),
+        };
+        listed.iter().copied().chain(counted)
+    }
+
+    /// The selected rows as a batch of their own.
+    pub fn to_batch(&self) -> Result<RecordBatch> {
+        match &self.rows {
+            Some(rows) => take_rows(&self.batch, &rows.order[rows.from..rows.to]),
+            None => Ok(self.batch.clone()),
+        }
+    }
 }
 
 /// A finished exchange object.
@@ -74,19 +128,19 @@ impl Object {
     }
 
     /// The blocks of one shard and side, in the order they were written.
-    pub fn batches(&self, shard: u32, side: Side) -> impl Iterator<Item = Result<RecordBatch>> {
+    pub fn batches(&self, shard: u32, side: Side) -> impl Iterator<Item = Result<Selected>> {
         self.blocks
             .iter()
             .filter(move |b| b.shard == shard && b.side == side)
             .map(|block| self.read(block))
     }
 
-    fn read(&self, block: &Block) -> Result<RecordBatch> {
+    fn read(&self, block: &Block) -> Result<Selected> {
         match &block.place {
-            Place::Memory(batch) => Ok(batch.clone()),
+            Place::Memory(selected) => Ok(selected.clone()),
             Place::File { offset, length, checksum } => {
                 let file = self.file.as_ref().expect("a block in a file has a file");
-                decode(&read_checked(file, *offset, *length, *checksum)?)
+                decode(&read_checked(file, *offset, *length, *checksum)?).map(Selected::all)
             }
         }
     }
@@ -103,7 +157,10 @@ fn decode(bytes: &[u8]) -> Result<RecordBatch> {
 
 fn encode(batch: &RecordBatch) -> Result<Vec<u8>> {
     let broken = |e: arrow_schema::ArrowError| Error::internal(format!("exchange: {e}"));
-    let mut writer = StreamWriter::try_new(Vec::with_capacity(batch.get_array_memory_size()), &batch.schema()).map_err(broken)?;
+    let options = IpcWriteOptions::default()
+        .try_with_compression(Some(CompressionType::LZ4_FRAME))
+        .map_err(broken)?;
+    let mut writer = StreamWriter::try_new_with_options(Vec::new(), &batch.schema(), options).map_err(broken)?;
     writer.write(batch).map_err(broken)?;
     writer.into_inner().map_err(broken)
 }
@@ -149,19 +206,24 @@ impl Writer {
             return Ok(());
         }
         let (order, starts) = counting_sort(shard_of, self.shards);
+        let bytes = batch.get_array_memory_size();
+        if let Some(share) = self.scratch.budget.take(bytes + 4 * order.len()) {
+            self.object._shares.push(share);
+            self.keep(side, batch, order, &starts, bytes);
+            return Ok(());
+        }
         let sorted = if self.shards == 1 {
             batch.clone()
         } else {
             take_rows(batch, &order)?
         };
-        let bytes = sorted.get_array_memory_size();
         for shard in 0..self.shards as usize {
             let (from, to) = (starts[shard], starts[shard + 1]);
             if from < to {
                 self.pending[shard][side].push(sorted.slice(from, to - from));
             }
         }
-        self.pending_bytes += bytes;
+        self.pending_bytes += sorted.get_array_memory_size();
         if self.pending_bytes > self.buffer_bytes {
             self.flush()
         } else {
@@ -174,21 +236,38 @@ impl Writer {
         Ok(self.object)
     }
 
-    /// Makes blocks of what is pending: kept as it is while the budget allows, else written out.
+    fn keep(&mut self, side: Side, batch: &RecordBatch, order: Vec<u32>, starts: &[usize], bytes: usize) {
+        let (order, rows) = (Arc::new(order), batch.num_rows());
+        for shard in 0..self.shards as usize {
+            let (from, to) = (starts[shard], starts[shard + 1]);
+            if from < to {
+                let selection = Selection {
+                    order: Arc::clone(&order),
+                    from,
+                    to,
+                };
+                let place = Place::Memory(Selected {
+                    batch: batch.clone(),
+                    rows: Some(selection),
+                });
+                self.object.blocks.push(Block {
+                    shard: shard as u32,
+                    side,
+                    rows: to - from,
+                    bytes: bytes * (to - from) / rows,
+                    place,
+                });
+            }
+        }
+    }
+
+    /// Writes what is pending to the scratch file, a block a shard and side.
     fn flush(&mut self) -> Result<()> {
-        let share = self.scratch.budget.take(self.pending_bytes);
-        let in_memory = share.is_some();
-        self.object._shares.extend(share);
         self.pending_bytes = 0;
         for shard in 0..self.shards {
             for side in Side::BOTH {
                 let slices = std::mem::take(&mut self.pending[shard as usize][side]);
-                if slices.is_empty() {
-                    continue;
-                }
-                if in_memory {
-                    self.keep(shard, side, slices);
-                } else {
+                if !slices.is_empty() {
                     let batch = concat_batches(&self.schemas[side], &slices).map_err(|e| Error::internal(format!("exchange: {e}")))?;
                     drop(slices);
                     self.write(shard, side, &batch)?;
@@ -196,19 +275,6 @@ impl Writer {
             }
         }
         Ok(())
-    }
-
-    fn keep(&mut self, shard: u32, side: Side, slices: Vec<RecordBatch>) {
-        for batch in slices {
-            let bytes = slice_bytes(&batch);
-            self.object.blocks.push(Block {
-                shard,
-                side,
-                rows: batch.num_rows(),
-                bytes,
-                place: Place::Memory(batch),
-            });
-        }
     }
 
     fn write(&mut self, shard: u32, side: Side, batch: &RecordBatch) -> Result<()> {
@@ -228,7 +294,7 @@ impl Writer {
             shard,
             side,
             rows: batch.num_rows(),
-            bytes: encoded.len(),
+            bytes: batch.get_array_memory_size(),
             place,
         });
         Ok(())
@@ -260,20 +326,6 @@ pub fn take_rows(batch: &RecordBatch, rows: &[u32]) -> Result<RecordBatch> {
     let columns = columns.map_err(|e| Error::internal(format!("take: {e}")))?;
     let options = arrow_array::RecordBatchOptions::new().with_row_count(Some(rows.len()));
     RecordBatch::try_new_with_options(batch.schema(), columns, &options).map_err(|e| Error::internal(format!("take: {e}")))
-}
-
-/// The bytes that the rows of a slice hold, not those of the buffers below it.
-fn slice_bytes(batch: &RecordBatch) -> usize {
-    batch
-        .columns()
-        .iter()
-        .map(|c| c.to_data().get_slice_memory_size().unwrap_or_else(|_| c.get_array_memory_size()))
-        .sum()
-}
-
-/// One empty batch of a schema.
-pub fn empty(schema: &SchemaRef) -> RecordBatch {
-    RecordBatch::new_empty(Arc::clone(schema))
 }
 
 #[cfg(test)]

@@ -50,6 +50,15 @@ impl Stores {
         Ok(store)
     }
 
+    /// Puts a store behind a root, in place of the one that would be opened.
+    #[cfg(test)]
+    pub(crate) fn insert(&self, root: &str, store: Arc<dyn ObjectStore>) {
+        self.opened
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(root.to_string(), store);
+    }
+
     /// Store and path for any location, local ones too: for what shadowdiff itself writes, whose names are plain.
     pub fn resolve(&self, text: &str, base: &Path) -> Result<(Arc<dyn ObjectStore>, object_store::path::Path)> {
         let location = Location::parse(text, base)?;

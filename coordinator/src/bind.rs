@@ -38,12 +38,23 @@ pub struct Bound {
     /// Bytes of both sides as stored, and about how many when decoded.
     pub stored_bytes: u64,
     pub decoded_bytes: u64,
+    /// The most that reading one piece of both sides at a time holds: a row group each, decompressed.
+    pub reading_bytes: u64,
     /// Rows where the files tell.
     pub rows: Sides<Option<u64>>,
 }
 
-/// Binds `spec`; relative paths start at `base`.
-pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: &Sources, cut: Cut) -> Result<Bound> {
+/// The datasets of a spec and the columns of their files, before the sides meet.
+#[derive(Debug)]
+pub struct Inspected {
+    pub datasets: Sides<Dataset>,
+    /// Under the names of the comparison, each with the type it is read as.
+    pub columns: Sides<Vec<ReadColumn>>,
+    files: Sides<SideFiles>,
+}
+
+/// Looks at the files of both sides; of `spec` only the datasets, renames and casts count. Relative paths start at `base`.
+pub async fn inspect(spec: &Spec, base: &Path, sources: &Sources) -> Result<Inspected> {
     let datasets = Sides::new(
         list(Side::Live, &spec.sides.live, base, &sources.stores).await?,
         list(Side::Shadow, &spec.sides.shadow, base, &sources.stores).await?,
@@ -52,9 +63,19 @@ pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: 
         look(&datasets.live, &spec.sides.live, sources).await?,
         look(&datasets.shadow, &spec.sides.shadow, sources).await?,
     );
+    let named = names(spec, &files)?;
+    let columns = types(spec, &datasets, &files, named, sources).await?;
+    Ok(Inspected { datasets, columns, files })
+}
+
+/// Binds `spec`; relative paths start at `base`.
+pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: &Sources, cut: Cut) -> Result<Bound> {
+    let Inspected {
+        datasets,
+        columns: read,
+        files,
+    } = inspect(&spec, base, sources).await?;
     let mut warnings = spec_warnings;
-    let named = names(&spec, &files)?;
-    let read = types(&spec, &datasets, &files, named, sources).await?;
     let columns = Sides::try_from_fn(|side| derived(&spec, side, &read[side]))?;
     let aligned = align(&spec, &columns)?;
     warnings.extend(aligned.warnings.iter().cloned());
@@ -84,6 +105,7 @@ pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: 
     let shards = cut
         .shards
         .unwrap_or_else(|| (decoded_bytes / cut.shard_bytes.max(1) + 1).clamp(1, MAX_SHARDS) as u32);
+    let reading_bytes = Side::BOTH.iter().map(|side| reading_bytes(&files[*side])).sum();
     let lanes = lanes(decoded_bytes, cut.threads);
     let rows = Sides::from_fn(|side| known_rows(&files[side]));
     let pins = Sides::from_fn(|side| datasets[side].files.iter().map(pinned).collect());
@@ -107,6 +129,7 @@ pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: 
         rule_accounts,
         stored_bytes,
         decoded_bytes,
+        reading_bytes,
         rows,
     })
 }
@@ -486,6 +509,18 @@ fn decoded_bytes(dataset: &Dataset, files: &SideFiles) -> u64 {
         groups => groups.iter().map(|g| g.uncompressed_bytes.saturating_mul(2)).sum(),
     };
     dataset.files.iter().zip(&files.row_groups).map(of_file).sum()
+}
+
+/// Readers decompress a page of every column at a time; writers may put a whole row group into one page.
+fn reading_bytes(files: &SideFiles) -> u64 {
+    const TEXT_BYTES: u64 = 16 << 20;
+    files
+        .row_groups
+        .iter()
+        .flatten()
+        .map(|g| g.uncompressed_bytes)
+        .max()
+        .unwrap_or(TEXT_BYTES)
 }
 
 fn known_rows(files: &SideFiles) -> Option<u64> {

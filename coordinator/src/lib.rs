@@ -7,6 +7,6 @@ mod merge;
 mod publish;
 mod run;
 
-pub use bind::{Bound, bind};
+pub use bind::{Bound, Inspected, bind, inspect};
 pub use publish::{Target, check_target};
 pub use run::{Outcome, Phase, Progress, Run, run};

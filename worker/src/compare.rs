@@ -12,7 +12,7 @@ use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::SessionConfig;
-use shadowdiff_common::exchange::{Object, Writer};
+use shadowdiff_common::exchange::{Object, Selected, Writer};
 use shadowdiff_common::link::CompareOutput;
 use shadowdiff_common::run::RunWriter;
 use shadowdiff_common::spool::Spool;
@@ -51,7 +51,7 @@ pub(crate) fn compare(job: &Job, shards: &[u32], objects: &[Arc<Object>], halvin
     task.part(batches)?;
     for shard in large {
         task.divide(shard_bytes(objects, shard), &mut |side| {
-            Box::new(objects.iter().flat_map(move |object| object.batches(shard, side))) as Box<dyn Iterator<Item = Result<RecordBatch>>>
+            Box::new(objects.iter().flat_map(move |object| object.batches(shard, side))) as Box<dyn Iterator<Item = Result<Selected>>>
         })?;
     }
     Ok(CompareOutput {
@@ -69,7 +69,7 @@ fn shard_bytes(objects: &[Arc<Object>], shard: u32) -> u64 {
     objects.iter().map(|o| o.size(shard).live.bytes + o.size(shard).shadow.bytes).sum()
 }
 
-type Rows<'a> = dyn FnMut(Side) -> Box<dyn Iterator<Item = Result<RecordBatch>> + 'a> + 'a;
+type Rows<'a> = dyn FnMut(Side) -> Box<dyn Iterator<Item = Result<Selected>> + 'a> + 'a;
 
 struct Task<'a> {
     job: &'a Job,
@@ -134,14 +134,14 @@ impl Task<'_> {
         let mut writer = Writer::new(job.schemas.clone(), parts, self.part_bytes as usize, &job.scratch);
         for side in Side::BOTH {
             for batch in rows(side) {
-                let batch = batch?;
+                let batch = batch?.to_batch()?;
                 writer.push(side, &batch, &part_of(job, &batch))?;
             }
         }
         writer.finish()
     }
 
-    fn part(&mut self, batches: Sides<Vec<RecordBatch>>) -> Result<()> {
+    fn part(&mut self, batches: Sides<Vec<Selected>>) -> Result<()> {
         self.job.watch.check()?;
         if batches.live.is_empty() && batches.shadow.is_empty() {
             return Ok(());

@@ -13,7 +13,7 @@ use datafusion::execution::TaskContext;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
 use datafusion::physical_plan::{ExecutionPlan, collect};
-use shadowdiff_common::exchange::take_rows;
+use shadowdiff_common::exchange::{Selected, take_rows};
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::row::canon;
 use shadowdiff_core::side::{Side, Sides};
@@ -37,18 +37,20 @@ pub(crate) struct Joined {
     pub(crate) shadow: Option<u32>,
 }
 
-/// Fingerprints of a batch of exchanged rows: its last column.
-fn fingerprints(batch: &RecordBatch) -> impl Iterator<Item = u128> + '_ {
-    let column = batch.column(batch.num_columns() - 1).as_fixed_size_binary();
-    (0..column.len()).map(|row| u128::from_be_bytes(column.value(row).try_into().expect("a fingerprint has 16 bytes")))
+/// Fingerprints of exchanged rows: the last column.
+fn fingerprints(rows: &Selected) -> impl Iterator<Item = u128> + '_ {
+    let batch = rows.batch();
+    let bytes = batch.column(batch.num_columns() - 1).as_fixed_size_binary();
+    rows.rows()
+        .map(|row| u128::from_be_bytes(bytes.value(row as usize).try_into().expect("a fingerprint has 16 bytes")))
 }
 
 /// Cancels equal rows one to one and reduces what is left. Gives the number of cancelled pairs too.
-pub(crate) fn cancel(job: &Job, batches: &Sides<Vec<RecordBatch>>) -> Result<(Sides<Left>, u64)> {
+pub(crate) fn cancel(job: &Job, rows: &Sides<Vec<Selected>>) -> Result<(Sides<Left>, u64)> {
     let mut balance: ByFingerprint<i64> = ByFingerprint::default();
-    let rows = Sides::from_fn(|side| batches[side].iter().map(RecordBatch::num_rows).sum::<usize>());
-    balance.reserve(rows.live.max(rows.shadow));
-    for (side, list) in batches.each() {
+    let counts = Sides::from_fn(|side| rows[side].iter().map(Selected::len).sum::<usize>());
+    balance.reserve(counts.live.max(counts.shadow));
+    for (side, list) in rows.each() {
         let step = if side == Side::Live { 1 } else { -1 };
         list.iter()
             .flat_map(fingerprints)
@@ -56,44 +58,47 @@ pub(crate) fn cancel(job: &Job, batches: &Sides<Vec<RecordBatch>>) -> Result<(Si
     }
     let mut left_rows = Sides::new(0, 0);
     let left = Sides::try_from_fn(|side| {
-        let kept = keep_excess(job, side, &batches[side], &mut balance)?;
+        let kept = keep_excess(job, side, &rows[side], &mut balance)?;
         left_rows[side] = kept.num_rows();
         reduce(job, side, vec![kept], None)
     })?;
-    let cancelled = (rows.live - left_rows.live) as u64;
-    if rows.live - left_rows.live != rows.shadow - left_rows.shadow {
+    let cancelled = (counts.live - left_rows.live) as u64;
+    if counts.live - left_rows.live != counts.shadow - left_rows.shadow {
         return Err(Error::internal("compare: cancelled rows do not balance"));
     }
     Ok((left, cancelled))
 }
 
 /// The rows of a side that the other side has no partner for.
-fn keep_excess(job: &Job, side: Side, batches: &[RecordBatch], balance: &mut ByFingerprint<i64>) -> Result<RecordBatch> {
+fn keep_excess(job: &Job, side: Side, rows: &[Selected], balance: &mut ByFingerprint<i64>) -> Result<RecordBatch> {
     let step = if side == Side::Live { 1 } else { -1 };
-    let mut kept = Vec::new();
     if job.carries() {
         // Equal rows may differ in the columns that only SQL reads: which of them stay is decided by those, not by the layout.
-        let all = concat(job, side, batches)?;
-        let prints: Vec<u128> = fingerprints(&all).collect();
-        let mut order: Vec<(Vec<u8>, u32)> = (0..all.num_rows()).map(|row| (carried_bytes(job, &all, row), row as u32)).collect();
-        order.sort_unstable();
+        let batches: Vec<RecordBatch> = rows.iter().map(Selected::to_batch).collect::<Result<_>>()?;
+        let all = Selected::all(concat(job, side, &batches)?);
+        let mut order: Vec<(Vec<u8>, u128, u32)> = fingerprints(&all)
+            .zip(0..)
+            .map(|(print, row)| (carried_bytes(job, all.batch(), row as usize), print, row))
+            .collect();
+        order.sort_unstable_by(|a, b| (&a.0, a.2).cmp(&(&b.0, b.2)));
         let chosen: Vec<u32> = order
             .into_iter()
-            .filter(|(_, row)| take_one(balance, prints[*row as usize], step))
+            .filter(|(_, print, _)| take_one(balance, *print, step))
+            .map(|(_, _, row)| row)
+            .collect();
+        return take_rows(all.batch(), &chosen);
+    }
+    let mut kept = Vec::new();
+    for list in rows {
+        let chosen: Vec<u32> = fingerprints(list)
+            .zip(list.rows())
+            .filter(|(f, _)| take_one(balance, *f, step))
             .map(|(_, row)| row)
             .collect();
-        return take_rows(&all, &chosen);
-    }
-    for batch in batches {
-        let rows: Vec<u32> = fingerprints(batch)
-            .enumerate()
-            .filter(|(_, f)| take_one(balance, *f, step))
-            .map(|(row, _)| row as u32)
-            .collect();
-        match rows.len() {
+        match chosen.len() {
             0 => {}
-            n if n == batch.num_rows() => kept.push(batch.clone()),
-            _ => kept.push(take_rows(batch, &rows)?),
+            n if n == list.batch().num_rows() => kept.push(list.batch().clone()),
+            _ => kept.push(take_rows(list.batch(), &chosen)?),
         }
     }
     concat(job, side, &kept)

@@ -21,29 +21,129 @@ pub(super) enum Sound {
 }
 
 const ACCOUNTS: [&str; 20] = [
-    "account", "acct", "customer", "cust", "user", "client", "tenant", "organisation", "organization", "org", "merchant", "subscriber", "member",
-    "company", "household", "patient", "workspace", "advertiser", "publisher", "kunde",
+    "account",
+    "acct",
+    "customer",
+    "cust",
+    "user",
+    "client",
+    "tenant",
+    "organisation",
+    "organization",
+    "org",
+    "merchant",
+    "subscriber",
+    "member",
+    "company",
+    "household",
+    "patient",
+    "workspace",
+    "advertiser",
+    "publisher",
+    "kunde",
 ];
 const GROUPS: [&str; 9] = ["country", "region", "market", "shop", "store", "site", "partner", "brand", "branch"];
-const IDENTIFIERS: [&str; 14] = ["id", "key", "code", "no", "nr", "num", "number", "uuid", "guid", "ref", "sku", "iban", "isbn", "pk"];
+const IDENTIFIERS: [&str; 14] = [
+    "id", "key", "code", "no", "nr", "num", "number", "uuid", "guid", "ref", "sku", "iban", "isbn", "pk",
+];
 /// Ends of words that are written without a separator, such as `countrycode`.
 const IDENTIFIER_ENDS: [&str; 7] = ["id", "key", "code", "number", "uuid", "guid", "no"];
-const NO_IDENTIFIERS: [&str; 12] = ["paid", "unpaid", "prepaid", "valid", "invalid", "void", "grid", "bid", "mid", "avoid", "piano", "turkey"];
+const NO_IDENTIFIERS: [&str; 12] = [
+    "paid", "unpaid", "prepaid", "valid", "invalid", "void", "grid", "bid", "mid", "avoid", "piano", "turkey",
+];
 const THINGS: [&str; 28] = [
-    "invoice", "order", "transaction", "ticket", "item", "product", "article", "line", "position", "contract", "policy", "payment", "booking",
-    "device", "event", "session", "document", "metric", "campaign", "project", "asset", "vehicle", "trip", "claim", "loan", "card", "sensor", "row",
+    "invoice",
+    "order",
+    "transaction",
+    "ticket",
+    "item",
+    "product",
+    "article",
+    "line",
+    "position",
+    "contract",
+    "policy",
+    "payment",
+    "booking",
+    "device",
+    "event",
+    "session",
+    "document",
+    "metric",
+    "campaign",
+    "project",
+    "asset",
+    "vehicle",
+    "trip",
+    "claim",
+    "loan",
+    "card",
+    "sensor",
+    "row",
 ];
 const DIMENSIONS: [&str; 24] = [
-    "date", "day", "week", "month", "quarter", "year", "hour", "period", "type", "kind", "category", "class", "currency", "lang", "language", "locale",
-    "channel", "segment", "slot", "seq", "sequence", "index", "rank", "version",
+    "date", "day", "week", "month", "quarter", "year", "hour", "period", "type", "kind", "category", "class", "currency", "lang",
+    "language", "locale", "channel", "segment", "slot", "seq", "sequence", "index", "rank", "version",
 ];
 const MEASURES: [&str; 30] = [
-    "amount", "price", "total", "sum", "count", "score", "value", "rate", "ratio", "quantity", "qty", "balance", "net", "gross", "tax", "discount",
-    "percent", "share", "avg", "average", "min", "max", "cost", "spend", "revenue", "description", "comment", "note", "notes", "remark",
+    "amount",
+    "price",
+    "total",
+    "sum",
+    "count",
+    "score",
+    "value",
+    "rate",
+    "ratio",
+    "quantity",
+    "qty",
+    "balance",
+    "net",
+    "gross",
+    "tax",
+    "discount",
+    "percent",
+    "share",
+    "avg",
+    "average",
+    "min",
+    "max",
+    "cost",
+    "spend",
+    "revenue",
+    "description",
+    "comment",
+    "note",
+    "notes",
+    "remark",
 ];
 const RUNS: [&str; 27] = [
-    "etl", "elt", "dwh", "load", "loaded", "ingest", "ingested", "ingestion", "inserted", "computed", "calculated", "processed", "processing",
-    "generated", "extracted", "exported", "imported", "refreshed", "synced", "materialized", "run", "batch", "job", "dag", "execution", "pipeline",
+    "etl",
+    "elt",
+    "dwh",
+    "load",
+    "loaded",
+    "ingest",
+    "ingested",
+    "ingestion",
+    "inserted",
+    "computed",
+    "calculated",
+    "processed",
+    "processing",
+    "generated",
+    "extracted",
+    "exported",
+    "imported",
+    "refreshed",
+    "synced",
+    "materialized",
+    "run",
+    "batch",
+    "job",
+    "dag",
+    "execution",
+    "pipeline",
     "hostname",
 ];
 
@@ -85,18 +185,27 @@ pub(super) fn sound(name: &str) -> Sound {
     if THINGS.contains(&last) {
         return Sound::Thing;
     }
-    if DIMENSIONS.contains(&last) { Sound::Dimension } else { Sound::Other }
+    if DIMENSIONS.contains(&last) {
+        Sound::Dimension
+    } else {
+        Sound::Other
+    }
 }
 
 /// Whether a name tells of a moment, such as `loaded_at`.
 pub(super) fn is_moment(name: &str) -> bool {
-    words(name).last().is_some_and(|word| matches!(word.as_str(), "at" | "ts" | "timestamp"))
+    words(name)
+        .last()
+        .is_some_and(|word| matches!(word.as_str(), "at" | "ts" | "timestamp"))
 }
 
 /// `account`, `account_id`, `countrycode`; not `account_name`.
 fn owner(words: &[String]) -> Option<Sound> {
     let named = words.iter().rposition(|word| !IDENTIFIERS.contains(&word.as_str()))?;
-    let rest: Vec<&str> = words[..=named].iter().map(|word| joined_end(word).unwrap_or(word.as_str())).collect();
+    let rest: Vec<&str> = words[..=named]
+        .iter()
+        .map(|word| joined_end(word).unwrap_or(word.as_str()))
+        .collect();
     if rest.iter().all(|word| ACCOUNTS.contains(word)) {
         Some(Sound::Account)
     } else if rest.iter().all(|word| ACCOUNTS.contains(word) || GROUPS.contains(word)) {
@@ -111,7 +220,9 @@ fn joined_end(word: &str) -> Option<&str> {
     if NO_IDENTIFIERS.contains(&word) {
         return None;
     }
-    let end = IDENTIFIER_ENDS.iter().find(|end| word.len() > end.len() + 2 && word.ends_with(**end))?;
+    let end = IDENTIFIER_ENDS
+        .iter()
+        .find(|end| word.len() > end.len() + 2 && word.ends_with(**end))?;
     Some(&word[..word.len() - end.len()])
 }
 

@@ -14,7 +14,11 @@ pub(super) fn seen_from(path: &str, folder: &Path, here: &Path) -> String {
     }
     // Behind a symbolic link `..` leads elsewhere.
     let is_direct = folder.canonicalize().is_ok_and(|real| real == plain);
-    let seen = if is_direct || whole.starts_with(&plain) { relative(&whole, &plain) } else { whole };
+    let seen = if is_direct || whole.starts_with(&plain) {
+        relative(&whole, &plain)
+    } else {
+        whole
+    };
     let slash = if path.ends_with('/') { "/" } else { "" };
     format!("{}{slash}", seen.to_string_lossy())
 }
@@ -55,14 +59,27 @@ mod tests {
             ("no-such-folder/day=*/", "no-such-folder", "day=*/"),
             ("live.csv", "no-such-folder", "/no-such-place/live.csv"),
         ] {
-            assert_eq!(seen_from(path, Path::new(folder), Path::new("/no-such-place")), expected, "{path} from {folder}");
+            assert_eq!(
+                seen_from(path, Path::new(folder), Path::new("/no-such-place")),
+                expected,
+                "{path} from {folder}"
+            );
         }
     }
 
     #[test]
     fn one_path_is_relative_to_another() {
-        for (path, folder, expected) in [("/a/b/c", "/a/x/y", "../../b/c"), ("/a/b", "/a", "b"), ("/a", "/a", "."), ("/a", "/a/b", "..")] {
-            assert_eq!(relative(Path::new(path), Path::new(folder)), Path::new(expected), "{path} from {folder}");
+        for (path, folder, expected) in [
+            ("/a/b/c", "/a/x/y", "../../b/c"),
+            ("/a/b", "/a", "b"),
+            ("/a", "/a", "."),
+            ("/a", "/a/b", ".."),
+        ] {
+            assert_eq!(
+                relative(Path::new(path), Path::new(folder)),
+                Path::new(expected),
+                "{path} from {folder}"
+            );
         }
     }
 }

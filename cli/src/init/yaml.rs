@@ -25,7 +25,9 @@ const TAKEN: [&str; 10] = ["null", "true", "false", "yes", "no", "on", "off", "y
 
 fn is_plain(text: &str) -> bool {
     let mut chars = text.chars();
-    let begins = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || matches!(c, '_' | '/' | '.'));
+    let begins = chars
+        .next()
+        .is_some_and(|c| c.is_ascii_alphabetic() || matches!(c, '_' | '/' | '.'));
     let goes_on = chars.all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '/' | '.' | '-'));
     // `.5`, `.inf` and `...` are no texts; a path such as `./x` is one.
     let dotted = text.starts_with('.') && !text.contains('/');

@@ -12,7 +12,9 @@ use super::pinned::PinnedFile;
 use super::{Batches, FileSchema, RowGroup, Selection, Sources};
 use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
-use ::parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy};
+use ::parquet::file::metadata::{
+    FileMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
+};
 use arrow_array::RecordBatch;
 use chunks::Chunks;
 use shadowdiff_core::error::{Error, Result};
@@ -26,6 +28,11 @@ pub(crate) use int96::Int96Units;
 const MIN_FILE_BYTES: u64 = 12;
 /// What is read of the end of a file at first; longer footers cost one read more.
 const TAIL_BYTES: u64 = 256 << 10;
+/// A batch of average rows is no larger than this before dictionaries are written out.
+const MAX_BATCH_BYTES: u64 = 64 << 20;
+/// What the decoder says where the text of one batch is longer than its offsets can hold; fewer rows then fit.
+const TOO_LONG: &str = "index overflow decoding byte array";
+const SHRINK: usize = 16;
 
 /// The columns and row groups of a file.
 pub fn schema(file: &DataFile, sources: &Sources) -> Result<FileSchema> {
@@ -134,12 +141,24 @@ fn read_footer(pinned: &Arc<PinnedFile>) -> Result<ParquetMetaData> {
         .with_metadata_options(Some(options))
         .parse_and_finish(&chunks)
         .map_err(|e| pinned.blame(e))?;
-    check_footer(pinned, &metadata)?;
-    Ok(metadata)
+    let rows = checked_rows(pinned, &metadata)?;
+    Ok(with_rows(metadata, rows))
 }
 
-/// Refuses a footer whose numbers cannot be right, before anything is allocated by them.
-fn check_footer(pinned: &PinnedFile, metadata: &ParquetMetaData) -> Result<()> {
+/// Some writers leave the file's own number of rows at 0, and the decoder then reads none.
+fn with_rows(metadata: ParquetMetaData, rows: i64) -> ParquetMetaData {
+    let file = metadata.file_metadata();
+    if file.num_rows() == rows {
+        return metadata;
+    }
+    let created_by = file.created_by().map(ToString::to_string);
+    let (pairs, orders) = (file.key_value_metadata().cloned(), file.column_orders().cloned());
+    let file = FileMetaData::new(file.version(), rows, created_by, pairs, file.schema_descr_ptr(), orders);
+    ParquetMetaData::new(file, metadata.row_groups().to_vec())
+}
+
+/// The rows of all row groups. Refuses a footer whose numbers cannot be right, before anything is allocated by them.
+fn checked_rows(pinned: &PinnedFile, metadata: &ParquetMetaData) -> Result<i64> {
     let malformed = |what: String| Err(Error::input(format!("{}: the footer is malformed: {what}", pinned.name())));
     let mut rows = 0i64;
     for (index, group) in metadata.row_groups().iter().enumerate() {
@@ -157,16 +176,17 @@ fn check_footer(pinned: &PinnedFile, metadata: &ParquetMetaData) -> Result<()> {
             if !inside || column.num_values() < 0 {
                 return malformed(format!(
                     "column '{}' of row group {index} lies outside the file",
-                    column.column_path()
+                    column.column_path().string()
                 ));
             }
         }
     }
     let promised = metadata.file_metadata().num_rows();
-    if rows != promised {
+    // Fewer rows than promised are rows lost; more are only a number that was not kept.
+    if rows < promised {
         return malformed(format!("its row groups have {rows} rows, the file {promised}"));
     }
-    Ok(())
+    Ok(rows)
 }
 
 /// Reads one row group after the other.
@@ -181,7 +201,9 @@ struct Groups {
 
 struct Current {
     group: usize,
+    chunks: Chunks,
     reader: ParquetRecordBatchReader,
+    batch_rows: usize,
     rows: u64,
 }
 
@@ -204,15 +226,25 @@ impl Groups {
                     None => return Ok(None),
                 },
             };
-            match current.reader.next().transpose().map_err(|e| self.opened.pinned.blame(e))? {
-                Some(batch) => {
+            match current.reader.next().transpose() {
+                Ok(Some(batch)) => {
                     current.rows += batch.num_rows() as u64;
                     self.current = Some(current);
                     if batch.num_rows() > 0 {
                         return Ok(Some(batch));
                     }
                 }
-                None => self.finish(&current)?,
+                Ok(None) => self.finish(&current)?,
+                Err(error) if current.batch_rows > 1 && error.to_string().contains(TOO_LONG) => {
+                    let batch_rows = (current.batch_rows / SHRINK).max(1);
+                    let reader = self.reader(current.group, &current.chunks, batch_rows, current.rows)?;
+                    self.current = Some(Current {
+                        reader,
+                        batch_rows,
+                        ..current
+                    });
+                }
+                Err(error) => return Err(self.opened.pinned.blame(error)),
             }
         }
     }
@@ -223,13 +255,42 @@ impl Groups {
         if let Some(leaves) = int96 {
             leaves.check(pinned, arrow.metadata(), group, &chunks, |leaf| self.mask.leaf_included(leaf))?;
         }
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(chunks, arrow.clone())
+        let batch_rows = self.batch_rows.min(self.affordable_rows(group));
+        let reader = self.reader(group, &chunks, batch_rows, 0)?;
+        Ok(Current {
+            group,
+            chunks,
+            reader,
+            batch_rows,
+            rows: 0,
+        })
+    }
+
+    /// A reader of a row group without its first `skipped` rows.
+    fn reader(&self, group: usize, chunks: &Chunks, batch_rows: usize, skipped: u64) -> Result<ParquetRecordBatchReader> {
+        let Opened { pinned, arrow, .. } = &self.opened;
+        ParquetRecordBatchReaderBuilder::new_with_metadata(chunks.clone(), arrow.clone())
             .with_row_groups(vec![group])
             .with_projection(self.mask.clone())
-            .with_batch_size(self.batch_rows)
+            .with_batch_size(batch_rows)
+            .with_offset(usize::try_from(skipped).map_err(|_| pinned.blame("a row group has too many rows"))?)
             .build()
-            .map_err(|e| pinned.blame(e))?;
-        Ok(Current { group, reader, rows: 0 })
+            .map_err(|e| pinned.blame(e))
+    }
+
+    /// How many average rows of the wanted columns stay below the size of a batch.
+    fn affordable_rows(&self, group: usize) -> usize {
+        let group = self.opened.arrow.metadata().row_group(group);
+        let wanted = group
+            .columns()
+            .iter()
+            .enumerate()
+            .filter(|(leaf, _)| self.mask.leaf_included(*leaf));
+        let bytes: u64 = wanted
+            .map(|(_, column)| u64::try_from(column.uncompressed_size()).unwrap_or(0))
+            .fold(0, u64::saturating_add);
+        let row_bytes = bytes / u64::try_from(group.num_rows()).unwrap_or(0).max(1);
+        usize::try_from(MAX_BATCH_BYTES / row_bytes.max(1)).unwrap_or(usize::MAX).max(1)
     }
 
     /// Where the wanted column chunks of a row group lie.

@@ -109,7 +109,7 @@ impl PinnedFile {
         let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
         failure
             .or_else(|| self.check().err())
-            .unwrap_or_else(|| Error::input(format!("{}: {reason}", self.name)))
+            .unwrap_or_else(|| Error::input(format!("{}: {}", self.name, plain(&reason.to_string()))))
     }
 
     fn remember(&self, error: &Error) {
@@ -218,6 +218,23 @@ fn read_at(file: &std::fs::File, mut buffer: &mut [u8], mut offset: u64) -> io::
     Ok(())
 }
 
+/// A decoder's message without the names of the error types it went through.
+fn plain(reason: &str) -> &str {
+    let wrappers = [
+        "Parquet argument error: ",
+        "Parquet error: ",
+        "External error: ",
+        "External: ",
+        "Ipc error: ",
+        "Parser error: ",
+    ];
+    let mut reason = reason;
+    while let Some(inner) = wrappers.iter().find_map(|wrapper| reason.strip_prefix(wrapper)) {
+        reason = inner;
+    }
+    reason
+}
+
 /// Reads a range of a pinned file from its start to its end; the pin is checked when the end is reached.
 #[derive(Debug)]
 pub struct PinnedReader {
@@ -269,21 +286,4 @@ impl io::Read for PinnedReader {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_are_cut_and_joined_again() {
-        let ranges = [0..10, 20..20, 30..37];
-        let parts: Vec<Range<u64>> = ranges.iter().flat_map(|r| cut(r, 4)).collect();
-        assert_eq!(parts, [0..4, 4..8, 8..10, 20..20, 30..34, 34..37]);
-        let read = parts
-            .iter()
-            .map(|r| (r.start..r.end).map(|b| b as u8).collect::<Vec<u8>>().into())
-            .collect();
-        let joined = join(&ranges, read, 4);
-        assert_eq!(joined[0].as_ref(), (0..10).collect::<Vec<u8>>());
-        assert!(joined[1].is_empty());
-        assert_eq!(joined[2].as_ref(), (30..37).collect::<Vec<u8>>());
-    }
-}
+mod tests;

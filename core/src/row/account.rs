@@ -22,13 +22,21 @@ pub fn account_hash(values: &[Value<'_>]) -> u64 {
 pub fn account_hashes(columns: &[ArrayRef], rows: usize) -> Vec<u64> {
     let hasher = SipHasher24::new_with_key(KEY);
     let mut bytes = Vec::new();
-    (0..rows)
-        .map(|row| {
-            bytes.clear();
-            columns.iter().for_each(|c| canon(&value_at(c.as_ref(), row), &mut bytes));
-            hasher.hash(&bytes)
-        })
-        .collect()
+    let mut last: Option<(usize, u64)> = None;
+    let hash = |row: usize| {
+        // Rows of one account often come together.
+        if let Some((before, hash)) = last
+            && columns.iter().all(|c| value_at(c.as_ref(), before) == value_at(c.as_ref(), row))
+        {
+            return hash;
+        }
+        bytes.clear();
+        columns.iter().for_each(|c| canon(&value_at(c.as_ref(), row), &mut bytes));
+        let hash = hasher.hash(&bytes);
+        last = Some((row, hash));
+        hash
+    };
+    (0..rows).map(hash).collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,9 @@
 //! INT96 is a day and nanoseconds within it: more than 64 bits of nanoseconds can hold. Microseconds are used where no
 //! value has finer digits, as is the rule for what Spark writes; nanoseconds otherwise, and a value that neither can
 //! hold is an error. Every row group is checked again when it is read.
+//!
+//! Spark keeps 64 bits of microseconds and wraps when it adds the Julian day of 1970, writing and reading; years that no
+//! contract asks for come back right only by wrapping as it does. So the range of what Spark wrote is not checked.
 
 use super::chunks::Chunks;
 use crate::read::dataset::{DataFile, Pin};
@@ -33,6 +36,7 @@ pub(super) struct Leaves {
     /// Per leaf column of the file.
     is_int96: Vec<bool>,
     unit: TimeUnit,
+    by_spark: bool,
 }
 
 impl Leaves {
@@ -46,8 +50,9 @@ impl Leaves {
         let mut leaves = Leaves {
             is_int96,
             unit: TimeUnit::Microsecond,
+            by_spark: by_spark(metadata),
         };
-        if !by_spark(metadata) {
+        if !leaves.by_spark {
             leaves.unit = leaves.known_or_scanned(file, pinned, metadata, units)?;
         }
         Ok(Some(leaves))
@@ -70,7 +75,7 @@ impl Leaves {
         wanted: impl Fn(usize) -> bool,
     ) -> Result<()> {
         for leaf in (0..self.is_int96.len()).filter(|leaf| self.is_int96[*leaf] && wanted(*leaf)) {
-            let fits = every_value(pinned, metadata, group, leaf, chunks, |value| fits(value, self.unit))?;
+            let fits = every_value(pinned, metadata, group, leaf, chunks, |value| self.holds(value))?;
             if !fits {
                 let column = metadata.row_group(group).column(leaf).column_path().string();
                 return Err(Error::input(format!(
@@ -85,6 +90,14 @@ impl Leaves {
             }
         }
         Ok(())
+    }
+
+    fn holds(&self, value: &Int96) -> bool {
+        if self.by_spark {
+            whole_micros(value)
+        } else {
+            fits(value, self.unit)
+        }
     }
 
     fn known_or_scanned(
@@ -152,13 +165,22 @@ fn by_spark(metadata: &ParquetMetaData) -> bool {
 
 /// Whether 64 bits of `unit` hold the value exactly.
 fn fits(value: &Int96, unit: TimeUnit) -> bool {
-    let [low, high, day] = [0, 1, 2].map(|i| value.data().get(i).copied().unwrap_or(0));
-    let in_day = (i64::from(high) << 32 | i64::from(low)) as i128;
-    let nanos = (i128::from(day as i32) - JULIAN_DAY_OF_1970) * NANOS_A_DAY + in_day;
+    let (day, in_day) = day_and_nanos(value);
+    let nanos = (i128::from(day) - JULIAN_DAY_OF_1970) * NANOS_A_DAY + i128::from(in_day);
     match unit {
         TimeUnit::Nanosecond => i64::try_from(nanos).is_ok(),
-        _ => nanos % 1000 == 0 && i64::try_from(nanos / 1000).is_ok(),
+        _ => whole_micros(value) && i64::try_from(nanos / 1000).is_ok(),
     }
+}
+
+/// Whether the value has no digits finer than microseconds.
+fn whole_micros(value: &Int96) -> bool {
+    day_and_nanos(value).1 % 1000 == 0
+}
+
+fn day_and_nanos(value: &Int96) -> (i32, i64) {
+    let [low, high, day] = [0, 1, 2].map(|i| value.data().get(i).copied().unwrap_or(0));
+    (day as i32, i64::from(high) << 32 | i64::from(low))
 }
 
 /// Whether `test` holds for every value that is not NULL; stops at the first for which it does not.
@@ -200,6 +222,18 @@ mod tests {
         let mut value = Int96::new();
         value.set_data(nanos as u32, (nanos >> 32) as u32, day);
         value
+    }
+
+    #[test]
+    fn spark_may_wrap() {
+        let wrapped = int96(4_189_105_064, (-32_509_551_616_000i64) as u64);
+        assert!(!fits(&wrapped, TimeUnit::Microsecond));
+        let leaves = Leaves {
+            is_int96: vec![true],
+            unit: TimeUnit::Microsecond,
+            by_spark: true,
+        };
+        assert!(leaves.holds(&wrapped) && !leaves.holds(&int96(2_440_588, 1)));
     }
 
     #[test]

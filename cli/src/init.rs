@@ -1,0 +1,259 @@
+//! `init`: looks at both datasets and writes a first spec, with comments, that a person then corrects.
+
+mod account;
+mod change;
+mod key;
+mod names;
+mod place;
+mod render;
+mod sample;
+mod schema;
+mod yaml;
+
+use crate::args::InitArgs;
+use crate::{note, say};
+use change::{Change, Pairs, Verdict, changes, pairs};
+use key::Tested;
+use sample::{Sample, sample};
+use schema::{Met, meet};
+use shadowdiff_common::read::{Dataset, Sources};
+use shadowdiff_common::store::Stores;
+use shadowdiff_coordinator::{Inspected, inspect};
+use shadowdiff_core::align::{SideColumn, align, find_path};
+use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_core::plan::ReadColumn;
+use shadowdiff_core::side::{Side, Sides};
+use shadowdiff_core::spec::{Overrides, from_overrides, nearest, parse};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+pub(crate) fn run(args: &InitArgs) -> Result<ExitCode> {
+    let here = std::env::current_dir().map_err(|e| Error::input(format!("the working directory is gone: {e}")))?;
+    if let Some(file) = args.output.as_ref().filter(|file| file.symlink_metadata().is_ok()) {
+        return Err(there_already(file));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|e| Error::exhausted(format!("no threads can be started: {e}")))?;
+    let found = runtime.block_on(look(args, &here))?;
+    let folder = args.output.as_ref().and_then(|file| file.parent()).unwrap_or(Path::new(""));
+    let paths = Sides::new(&args.live, &args.shadow).map(|path| place::seen_from(path, folder, &here));
+    let text = render::render(&found, &paths);
+    check(&text, &found)?;
+    let Some(file) = &args.output else { return say(&text) };
+    write(file, &text)?;
+    note(&format!(
+        "shadowdiff: wrote {}; read it, then run `shadowdiff compare` with it",
+        file.display()
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// All that the spec is written from.
+#[derive(Debug)]
+struct Found {
+    datasets: Sides<Dataset>,
+    met: Met,
+    samples: Sides<Sample>,
+    keys: Keys,
+    pairs: Pairs,
+    changes: Vec<Change>,
+}
+
+/// The account and the key by name.
+#[derive(Debug)]
+struct Keys {
+    account: Vec<String>,
+    /// The account columns first.
+    key: Vec<String>,
+    is_given: bool,
+    /// `None`: a member of a struct, which was not looked at.
+    tested: Option<Tested>,
+}
+
+impl Found {
+    fn name(&self, change: &Change) -> &str {
+        &self.met.shared[change.column].name
+    }
+
+    /// Which part of the matched rows differs; 100 % only where all do.
+    fn share(&self, change: &Change) -> String {
+        let tenths = change.differing * 1000 / self.pairs.0.len().max(1);
+        if tenths.is_multiple_of(10) {
+            format!("{} %", tenths / 10)
+        } else {
+            format!("{}.{} %", tenths / 10, tenths % 10)
+        }
+    }
+
+    fn technical(&self) -> impl Iterator<Item = &Change> {
+        self.changes.iter().filter(|change| change.verdict == Verdict::Technical)
+    }
+
+    /// Whether the spec compares a column, or a member below one, as a value.
+    fn is_compared(&self, name: &str) -> bool {
+        let is_in = |column: &str| name == column || name.strip_prefix(column).is_some_and(|rest| rest.starts_with('.'));
+        !self.keys.key.iter().any(|key| key == name) && !self.technical().any(|change| is_in(self.name(change)))
+    }
+}
+
+async fn look(args: &InitArgs, here: &Path) -> Result<Found> {
+    let given = |columns: &[String]| (!columns.is_empty()).then(|| columns.to_vec());
+    // The key is not known yet, and a spec needs one; its name is not looked at before the spec is checked.
+    let key = given(&args.key)
+        .or_else(|| given(&args.account))
+        .unwrap_or_else(|| vec!["unknown".to_owned()]);
+    let (live, shadow) = (Some(vec![args.live.clone()]), Some(vec![args.shadow.clone()]));
+    let spec = from_overrides(&Overrides {
+        live,
+        shadow,
+        account: given(&args.account),
+        key: Some(key),
+        ..Overrides::default()
+    })?
+    .spec;
+    let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
+    let Inspected { datasets, columns, .. } = inspect(&spec, here, &sources).await?;
+    let met = Arc::new(meet(columns));
+    let start = |side: Side| {
+        let (dataset, met, sources) = (datasets[side].clone(), Arc::clone(&met), sources.clone());
+        tokio::task::spawn_blocking(move || sample(side, &dataset, &met.shared, &sources))
+    };
+    let (live, shadow) = (start(Side::Live), start(Side::Shadow));
+    let stopped = |e| Error::internal(format!("a reader stopped: {e}; please report it"));
+    let samples = Sides::new(live.await.map_err(stopped)??, shadow.await.map_err(stopped)??);
+    let met = Arc::try_unwrap(met).map_err(|_| Error::internal("the readers are done with the schema"))?;
+    let keys = keys(args, &met, &samples)?;
+    let matched = keys
+        .tested
+        .as_ref()
+        .map_or_else(Pairs::default, |tested| pairs(&samples, &tested.columns));
+    let changes = keys
+        .tested
+        .as_ref()
+        .map_or_else(Vec::new, |tested| changes(&met, &samples, &tested.columns, &matched));
+    Ok(Found {
+        datasets,
+        met,
+        samples,
+        keys,
+        pairs: matched,
+        changes,
+    })
+}
+
+/// The account and the key: what the command line gives, else what the rows tell.
+fn keys(args: &InitArgs, met: &Met, samples: &Sides<Sample>) -> Result<Keys> {
+    let (account, key) = (places(&args.account, met)?, places(&args.key, met)?);
+    let is_given = !args.key.is_empty();
+    let (Some(account), Some(key)) = (account, key) else {
+        let first = if args.account.is_empty() {
+            &args.key[..1]
+        } else {
+            args.account.as_slice()
+        };
+        return Ok(Keys {
+            account: first.to_vec(),
+            key: joined(first, &args.key),
+            is_given: true,
+            tested: None,
+        });
+    };
+    let tested = if is_given {
+        key::test(&joined(&account, &key), samples)
+    } else {
+        key::propose(met, samples, &account).ok_or_else(|| Error::input(no_key(&met.columns)))?
+    };
+    let account = match (account.as_slice(), is_given) {
+        ([], true) => vec![account::propose(met, samples, &tested.columns, &Pairs::default())],
+        ([], false) => vec![account::propose(met, samples, &tested.columns, &pairs(samples, &tested.columns))],
+        (given, _) => given.to_vec(),
+    };
+    let key = joined(&account, &tested.columns);
+    let names = |columns: &[usize]| columns.iter().map(|c| met.shared[*c].name.clone()).collect();
+    Ok(Keys {
+        account: names(&account),
+        key: names(&key),
+        is_given,
+        tested: Some(key::test(&key, samples)),
+    })
+}
+
+/// The places of given columns; `None` where one is a member of a struct.
+fn places(names: &[String], met: &Met) -> Result<Option<Vec<usize>>> {
+    for (side, columns) in met.columns.each() {
+        let known = as_side(columns);
+        if let Some(name) = names.iter().find(|name| find_path(&known, name).is_none()) {
+            let near = nearest(name, known.iter().map(|c| c.name.as_str()))
+                .map(|n| format!("; did you mean `{n}`"))
+                .unwrap_or_default();
+            return Err(Error::spec(format!("{side} has no column `{name}`{near}")));
+        }
+    }
+    Ok(names.iter().map(|name| met.shared.iter().position(|s| s.name == *name)).collect())
+}
+
+/// The first list, then what only the second has.
+fn joined<T: Clone + PartialEq>(first: &[T], second: &[T]) -> Vec<T> {
+    first
+        .iter()
+        .chain(second.iter().filter(|item| !first.contains(item)))
+        .cloned()
+        .collect()
+}
+
+fn as_side(columns: &[ReadColumn]) -> Vec<SideColumn> {
+    columns
+        .iter()
+        .map(|c| SideColumn {
+            name: c.name.clone(),
+            value_type: c.value_type.clone(),
+        })
+        .collect()
+}
+
+fn no_key(columns: &Sides<Vec<ReadColumn>>) -> String {
+    let names = |side: Side| {
+        columns[side]
+            .iter()
+            .take(30)
+            .map(|c| format!("`{}`", c.name))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    format!(
+        "no column that both sides have can name a row; live has {}, shadow has {}; give --key, or write a spec with `columns.rename` by hand",
+        names(Side::Live),
+        names(Side::Shadow)
+    )
+}
+
+/// What is written must be a spec, and one that fits the data.
+fn check(text: &str, found: &Found) -> Result<()> {
+    let spec = parse(text, "the proposed spec", &Overrides::default())?.spec;
+    let columns = Sides::from_fn(|side| as_side(&found.met.columns[side]));
+    align(&spec, &columns)
+        .map(drop)
+        .map_err(|e| e.at("the proposed spec does not fit the data"))
+}
+
+fn write(file: &PathBuf, text: &str) -> Result<()> {
+    let failed = |e: std::io::Error| match e.kind() {
+        std::io::ErrorKind::AlreadyExists => there_already(file),
+        std::io::ErrorKind::NotFound => Error::spec(format!("{}: the folder does not exist; create it", file.display())),
+        _ => Error::new(Kind::Exhausted, format!("{}: {e}", file.display())),
+    };
+    let mut out = std::fs::File::create_new(file).map_err(failed)?;
+    out.write_all(text.as_bytes()).and_then(|()| out.sync_all()).map_err(failed)
+}
+
+fn there_already(file: &Path) -> Error {
+    Error::spec(format!(
+        "{}: is there already and is not replaced; name another file",
+        file.display()
+    ))
+}

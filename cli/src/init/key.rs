@@ -1,0 +1,343 @@
+//! Proposes a key: the most likely columns that name each row once, on both sides.
+//!
+//! ```text
+//! columns both sides have, of key-like types  ->  cost by name, type and NULLs  ->  the cheapest `MAX_CANDIDATES`
+//! one, two or three of them, cheapest first   ->  the first that is unique on both sides and found on the other
+//! ```
+
+use super::names::{Sound, sound};
+use super::sample::Sample;
+use super::schema::{Met, Shared};
+use shadowdiff_core::side::{Side, Sides};
+use shadowdiff_core::value::ValueType;
+use std::collections::BTreeMap;
+
+/// With three columns a key at most, 298 sets of columns.
+const MAX_CANDIDATES: usize = 12;
+
+/// Columns of the result; a key column of such a name needs a rename.
+const OUTPUT_COLUMNS: [&str; 10] = [
+    "kind",
+    "column",
+    "live",
+    "shadow",
+    "delta",
+    "relative_delta",
+    "comparator",
+    "rule",
+    "verdict",
+    "diagnosis",
+];
+
+/// Columns as a key, with what the rows say of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tested {
+    /// Indexes into the shared columns.
+    pub(super) columns: Vec<usize>,
+    /// Rows whose key an earlier row of their side has.
+    pub(super) duplicates: Sides<usize>,
+    /// Keys that both sides have.
+    pub(super) common: usize,
+}
+
+impl Tested {
+    pub(super) fn is_unique(&self) -> bool {
+        self.duplicates == Sides::new(0, 0)
+    }
+}
+
+/// The most likely key that holds the `fixed` columns; `None` where no column can be one.
+pub(super) fn propose(met: &Met, samples: &Sides<Sample>, fixed: &[usize]) -> Option<Tested> {
+    let candidates = candidates(met, samples);
+    let sets = sets(&candidates, fixed);
+    let in_sets = candidates.iter().map(|c| c.column).chain(fixed.iter().copied());
+    let counts: BTreeMap<usize, Sides<usize>> = in_sets.map(|c| (c, Sides::from_fn(|side| distinct(&samples[side], c)))).collect();
+    // Unique, but of another run's making: what holds such a set is no better.
+    let mut strange: Vec<Tested> = Vec::new();
+    let is_strange = |set: &[usize], strange: &[Tested]| strange.iter().any(|t| t.columns.iter().all(|c| set.contains(c)));
+    for set in &sets {
+        if is_strange(set, &strange) || !may_be_unique(set, &counts, samples) {
+            continue;
+        }
+        let tested = test(set, samples);
+        if tested.is_unique() && is_found(&tested, met, samples) {
+            return Some(tested);
+        }
+        if tested.is_unique() {
+            strange.push(tested);
+        }
+    }
+    // A unique key of which little is found on the other side: the rows looked at may be others there.
+    if let Some(best) = strange
+        .iter()
+        .rev()
+        .max_by_key(|t| t.common)
+        .filter(|t| t.common > 0 || !are_whole(samples))
+    {
+        return Some(best.clone());
+    }
+    let tested = sets.iter().filter(|set| !is_strange(set, &strange)).map(|set| test(set, samples));
+    tested
+        .min_by_key(|t| t.duplicates.live + t.duplicates.shadow)
+        .or_else(|| strange.first().cloned())
+}
+
+/// Counts duplicates and common keys.
+pub(super) fn test(columns: &[usize], samples: &Sides<Sample>) -> Tested {
+    let keys = Sides::from_fn(|side| sorted(combined(&samples[side], columns)));
+    let duplicates = Sides::from_fn(|side| samples[side].rows - keys[side].len());
+    let common = keys.live.iter().filter(|key| keys.shadow.binary_search(key).is_ok()).count();
+    Tested {
+        columns: columns.to_vec(),
+        duplicates,
+        common,
+    }
+}
+
+fn sorted(mut cells: Vec<u64>) -> Vec<u64> {
+    cells.sort_unstable();
+    cells.dedup();
+    cells
+}
+
+/// One number a row for several columns.
+pub(super) fn combined(sample: &Sample, columns: &[usize]) -> Vec<u64> {
+    let mut keys = vec![0u64; sample.rows];
+    for column in columns {
+        for (key, cell) in keys.iter_mut().zip(&sample.columns[*column].cells) {
+            // SplitMix64 (Steele, Lea, Flood 2014) spreads every bit; the turn makes the order of columns count.
+            let mut z = (key.rotate_left(23) ^ cell).wrapping_add(0x9e37_79b9_7f4a_7c15);
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            *key = z ^ (z >> 31);
+        }
+    }
+    keys
+}
+
+/// How many different values a column has.
+pub(super) fn distinct(sample: &Sample, column: usize) -> usize {
+    sorted(sample.columns[column].cells.clone()).len()
+}
+
+pub(super) fn are_whole(samples: &Sides<Sample>) -> bool {
+    samples.live.is_whole && samples.shadow.is_whole
+}
+
+/// A key that is drawn anew in every run matches nothing; the name of a customer is never that.
+fn is_found(tested: &Tested, met: &Met, samples: &Sides<Sample>) -> bool {
+    let smaller = samples.live.rows.min(samples.shadow.rows);
+    let names_accounts = tested.columns.iter().all(|c| sound(&met.shared[*c].name) == Sound::Account);
+    names_accounts || tested.common >= smaller.div_ceil(LEAST_FOUND)
+}
+
+/// Of so many keys of the smaller side one must be on the other.
+const LEAST_FOUND: usize = 20;
+
+/// Fewer combinations of values than rows cannot be unique.
+fn may_be_unique(set: &[usize], counts: &BTreeMap<usize, Sides<usize>>, samples: &Sides<Sample>) -> bool {
+    let product = |side: Side| set.iter().map(|column| counts[column][side]).fold(1, usize::saturating_mul);
+    Side::BOTH.iter().all(|side| product(*side) >= samples[*side].rows)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Candidate {
+    cost: u32,
+    /// Index into the shared columns.
+    column: usize,
+}
+
+fn candidates(met: &Met, samples: &Sides<Sample>) -> Vec<Candidate> {
+    let all = |fits: fn(&Shared) -> bool| {
+        let fitting = met.shared.iter().enumerate().filter(move |(_, s)| fits(s));
+        let mut found: Vec<Candidate> = fitting
+            .map(|(column, shared)| {
+                let has_nulls = samples.live.columns[column].nulls + samples.shadow.columns[column].nulls > 0;
+                Candidate {
+                    cost: cost(&shared.name, &shared.met.shown, has_nulls),
+                    column,
+                }
+            })
+            .collect();
+        found.sort_unstable();
+        found.truncate(MAX_CANDIDATES);
+        found
+    };
+    let key_like = all(is_key_like);
+    if key_like.is_empty() { all(can_be_key) } else { key_like }
+}
+
+/// Whether a column can be in a key at all.
+pub(super) fn can_be_key(shared: &Shared) -> bool {
+    let is_free = !OUTPUT_COLUMNS.contains(&shared.name.as_str()) && !shared.name.is_empty();
+    is_free && !shared.met.shown.is_nested() && !shared.met.needs_tolerance
+}
+
+/// Whether a column is of a type that keys usually have.
+pub(super) fn is_key_like(shared: &Shared) -> bool {
+    let fits = match &shared.met.shown {
+        ValueType::Text | ValueType::Int { .. } | ValueType::Binary | ValueType::Date | ValueType::Timestamp { .. } => true,
+        ValueType::Decimal { scale, .. } => *scale <= 0,
+        ValueType::Null
+        | ValueType::Bool
+        | ValueType::Float { .. }
+        | ValueType::Time { .. }
+        | ValueType::Duration { .. }
+        | ValueType::Interval
+        | ValueType::List(_)
+        | ValueType::Struct(_)
+        | ValueType::Map(_, _) => false,
+    };
+    fits && can_be_key(shared)
+}
+
+/// How unlikely a column is to be in a key.
+fn cost(name: &str, value_type: &ValueType, has_nulls: bool) -> u32 {
+    let by_name = match sound(name) {
+        Sound::Account | Sound::Group | Sound::Identifier => 2,
+        Sound::Thing => 3,
+        Sound::Dimension => 4,
+        Sound::Other => 8,
+        Sound::Technical => 12,
+        Sound::Measure => 20,
+    };
+    let by_type = match value_type {
+        ValueType::Timestamp { .. } => 3,
+        ValueType::Decimal { .. } => 1,
+        _ => 0,
+    };
+    by_name + by_type + if has_nulls { 3 } else { 0 }
+}
+
+/// The fixed columns with none to three candidates, the cheapest first; never empty.
+fn sets(candidates: &[Candidate], fixed: &[usize]) -> Vec<Vec<usize>> {
+    let free: Vec<Candidate> = candidates.iter().filter(|c| !fixed.contains(&c.column)).copied().collect();
+    let mut sets: Vec<(u32, Vec<usize>)> = vec![(0, Vec::new())];
+    for size in 1..=3 {
+        let smaller: Vec<(u32, Vec<usize>)> = sets.iter().filter(|(_, set)| set.len() == size - 1).cloned().collect();
+        for (cost, set) in smaller {
+            let last = set.last().and_then(|column| free.iter().position(|c| c.column == *column));
+            for next in &free[last.map_or(0, |at| at + 1)..] {
+                sets.push((cost + next.cost, set.iter().copied().chain([next.column]).collect()));
+            }
+        }
+    }
+    // Stable: of equal cost the fewer columns, and those of cheaper and earlier ones, come first.
+    sets.sort_by_key(|(cost, set)| (*cost, set.len()));
+    sets.into_iter()
+        .map(|(_, set)| fixed.iter().copied().chain(set).collect::<Vec<_>>())
+        .filter(|set| !set.is_empty())
+        .collect()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::sample::SampledColumn;
+    use super::super::schema::meet;
+    use super::*;
+    use shadowdiff_core::plan::ReadColumn;
+
+    /// Columns as `name type` and rows as words, a NULL as `-`.
+    pub(in super::super) fn given(columns: &[&str], live: &[&str], shadow: &[&str]) -> (Met, Sides<Sample>) {
+        let read: Vec<ReadColumn> = columns
+            .iter()
+            .map(|text| {
+                let (name, value_type) = text.split_once(' ').unwrap();
+                ReadColumn {
+                    source: name.into(),
+                    name: name.into(),
+                    value_type: ValueType::parse(value_type).unwrap(),
+                }
+            })
+            .collect();
+        let sampled = |rows: &[&str]| {
+            let cells: Vec<Vec<&str>> = rows.iter().map(|row| row.split(' ').collect()).collect();
+            let column = |at: usize| SampledColumn {
+                cells: cells.iter().map(|row| number(row[at])).collect(),
+                nulls: cells.iter().filter(|row| row[at] == "-").count(),
+                example: cells.first().map_or(String::new(), |row| row[at].to_owned()),
+            };
+            Sample {
+                rows: rows.len(),
+                is_whole: true,
+                columns: (0..columns.len()).map(column).collect(),
+            }
+        };
+        (meet(Sides::new(read.clone(), read)), Sides::new(sampled(live), sampled(shadow)))
+    }
+
+    fn number(text: &str) -> u64 {
+        text.parse()
+            .unwrap_or_else(|_| text.bytes().fold(7, |n, byte| n * 31 + u64::from(byte)))
+    }
+
+    #[test]
+    fn keys_are_unique_and_likely() {
+        let rows = ["a x 1 10", "a y 2 11", "b x 3 12", "b y 4 13"];
+        let drawn = ["a x 5 10", "a y 6 11", "b x 7 12", "b y 8 14"];
+        let twice = ["a x 1 10", "a x 1 10", "b x 2 12", "b y 3 13"];
+        for (case, columns, live, shadow, expected, duplicates) in [
+            (
+                "a pair by name",
+                ["account_id text", "metric text", "x int", "amount int"],
+                rows,
+                rows,
+                vec!["account_id", "metric"],
+                0,
+            ),
+            (
+                "a single id",
+                ["kind_of text", "plan text", "id int", "amount int"],
+                rows,
+                rows,
+                vec!["id"],
+                0,
+            ),
+            (
+                "an id that is drawn anew",
+                ["account_id text", "metric text", "row_uuid int", "v int"],
+                rows,
+                drawn,
+                vec!["account_id", "metric"],
+                0,
+            ),
+            (
+                "no key",
+                ["account_id text", "metric text", "n double", "v double"],
+                twice,
+                twice,
+                vec!["account_id", "metric"],
+                2,
+            ),
+            (
+                "names of the result",
+                ["kind text", "metric text", "verdict int", "n int"],
+                rows,
+                rows,
+                vec!["n"],
+                0,
+            ),
+        ] {
+            let (met, samples) = given(&columns, &live, &shadow);
+            let found = propose(&met, &samples, &[]).unwrap();
+            let names: Vec<&str> = found.columns.iter().map(|c| met.shared[*c].name.as_str()).collect();
+            assert_eq!(names, expected, "{case}");
+            assert_eq!(found.duplicates.live + found.duplicates.shadow, duplicates, "{case}");
+        }
+    }
+
+    #[test]
+    fn given_columns_are_kept() {
+        let rows = ["a x 1", "a y 2", "b x 3"];
+        let (met, samples) = given(&["plan text", "metric text", "id int"], &rows, &rows);
+        assert_eq!(propose(&met, &samples, &[0]).unwrap().columns, [0, 2]);
+    }
+
+    #[test]
+    fn likely_columns_come_first() {
+        let names = ["account_id", "invoice", "due_date", "plan", "batch_id", "amount"];
+        let costs = names.map(|name| cost(name, &ValueType::Text, false));
+        assert!(costs.is_sorted(), "{costs:?}");
+        assert!(cost("id", &ValueType::Text, true) > cost("id", &ValueType::Text, false));
+    }
+}

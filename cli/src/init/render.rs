@@ -1,0 +1,403 @@
+//! Writes what was found as the text of a spec. Every proposal says why it is there.
+
+use super::Found;
+use super::change::{Change, Verdict};
+use super::key::are_whole;
+use super::schema::{Typed, renames, tolerance};
+use super::yaml::{list, one_or_list, scalar};
+use shadowdiff_common::read::Format;
+use shadowdiff_core::side::{Side, Sides};
+use shadowdiff_core::value::ValueType;
+use std::fmt::Write;
+
+/// More lines of one kind than this are counted, not written.
+const SHOWN: usize = 20;
+/// A longer list of columns goes over several lines.
+const WIDTH: usize = 100;
+
+/// The text of the spec; `paths` as the spec has them.
+pub(super) fn render(found: &Found, paths: &Sides<String>) -> String {
+    let sections = [
+        head(found, paths),
+        key(found),
+        types(found),
+        columns(found),
+        comparators(found),
+        expected(found),
+        verdict(found),
+    ];
+    sections
+        .iter()
+        .filter(|section| !section.is_empty())
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn head(found: &Found, paths: &Sides<String>) -> String {
+    let mut out = String::from(
+        "# A first spec, from a look at both datasets. It is a proposal: read it, correct it, and write what the release\n\
+         # is meant to change under `expected`.\n",
+    );
+    for side in Side::BOTH {
+        let _ = writeln!(out, "# {side}: {}", looked_at(found, side));
+    }
+    out.push_str("# Relative paths start at the folder of this file.\n");
+    for side in Side::BOTH {
+        let _ = writeln!(out, "{side}: {}", scalar(&paths[side]));
+    }
+    for side in Side::BOTH {
+        let [one] = found.met.columns[side].as_slice() else { continue };
+        let delimiter = [(';', ";"), ('\t', "\\t"), ('|', "|")]
+            .into_iter()
+            .find(|(c, _)| one.name.contains(*c));
+        if let (Format::Csv, Some((_, delimiter))) = (found.datasets[side].format, delimiter) {
+            let _ = writeln!(
+                out,
+                "# The one column of {side} is named like several. If so:\n# csv: {{{side}: {{delimiter: \"{delimiter}\"}}}}"
+            );
+        }
+    }
+    out
+}
+
+fn looked_at(found: &Found, side: Side) -> String {
+    let (dataset, sample) = (&found.datasets[side], &found.samples[side]);
+    let files = dataset.files.len();
+    let rows = if sample.is_whole {
+        format!("all {} rows", sample.rows)
+    } else {
+        format!("{} rows, not all,", sample.rows)
+    };
+    format!(
+        "{files} {} {} ({rows} looked at)",
+        dataset.format,
+        if files == 1 { "file" } else { "files" }
+    )
+}
+
+fn key(found: &Found) -> String {
+    let mut out = String::new();
+    let keys = &found.keys;
+    let first = if keys.is_given {
+        "The account and the key: as given."
+    } else {
+        "The account names a customer, the key names a row."
+    };
+    let _ = writeln!(out, "# {first}");
+    for line in key_notes(found) {
+        let _ = writeln!(out, "# {line}");
+    }
+    let _ = writeln!(out, "account: {}", one_or_list(&keys.account));
+    let _ = writeln!(out, "key: {}", list(&keys.key));
+    out
+}
+
+fn key_notes(found: &Found) -> Vec<String> {
+    let rows = Sides::from_fn(|side| found.samples[side].rows);
+    let Some(tested) = &found.keys.tested else {
+        return vec!["Not tested: a member of a struct is among them.".into()];
+    };
+    if rows.live == 0 || rows.shadow == 0 {
+        let empty = if rows.live == 0 { Side::Live } else { Side::Shadow };
+        return vec![format!("Not tested: {empty} has no rows.")];
+    }
+    let mut notes = Vec::new();
+    let among = if are_whole(&found.samples) {
+        ""
+    } else {
+        " among the rows looked at"
+    };
+    if tested.is_unique() {
+        notes.push(format!("Tested: unique on both sides{among}; {} keys are on both.", tested.common));
+    } else {
+        let Sides { live, shadow } = tested.duplicates;
+        notes.push(format!(
+            "NOT UNIQUE{among}: {live} rows of live and {shadow} of shadow have the key of an earlier row, and become"
+        ));
+        notes.push("`duplicate_key` differences.".into());
+        if !found.keys.is_given {
+            notes.push(
+                "No one, two or three columns name each row once; these come nearest. Is a column missing, or are these rows wrong?".into(),
+            );
+        }
+    }
+    if tested.common * 2 < rows.live.min(rows.shadow) {
+        notes.push(format!(
+            "Only {} keys are on both sides: is it the right key, and are these the same days?",
+            tested.common
+        ));
+    }
+    notes
+}
+
+/// Columns whose types differ but can be compared.
+fn types(found: &Found) -> String {
+    let differing: Vec<String> = found
+        .met
+        .leaves
+        .iter()
+        .filter(|leaf| leaf.types.live != leaf.types.shadow)
+        .map(|leaf| {
+            format!(
+                "{}: {} in live, {} in shadow",
+                scalar(&leaf.name),
+                leaf.types.live,
+                leaf.types.shadow
+            )
+        })
+        .collect();
+    comments(
+        "Types differ; these are compared by value (`verdict: {type_changes: fail}` forbids it):",
+        &differing,
+    )
+}
+
+fn columns(found: &Found) -> String {
+    let mut active = exclude(found);
+    if let Some(casts) = casts_to_text(&found.met.as_text) {
+        active.push_str(
+            "  # These have no common type, so they are compared as text; cast one side to the type of the other if that is meant.\n",
+        );
+        for typed in &found.met.as_text {
+            let _ = writeln!(
+                active,
+                "  #   {}: {} in live, {} in shadow",
+                scalar(&typed.name),
+                typed.types.live,
+                typed.types.shadow
+            );
+        }
+        let _ = writeln!(active, "  cast: {casts}");
+    }
+    let renames: Vec<String> = renames(&found.met.only)
+        .iter()
+        .map(|(from, to)| format!("{}: {}", scalar(from), scalar(to)))
+        .collect();
+    let mut out = changed(found);
+    if !active.is_empty() {
+        let _ = write!(out, "columns:\n{active}");
+    } else if !renames.is_empty() {
+        out.push_str("# columns:\n");
+    }
+    if !renames.is_empty() {
+        let indent = if active.is_empty() { "#   " } else { "  # " };
+        let _ = writeln!(
+            out,
+            "{indent}rename: {{{}}}  # from shadow's name to live's, if they are one",
+            renames.join(", ")
+        );
+    }
+    out
+}
+
+fn exclude(found: &Found) -> String {
+    let technical = |c| {
+        (
+            found.name(c),
+            format!(
+                "differs in {} of {} matched rows and looks technical",
+                found.share(c),
+                found.pairs.0.len()
+            ),
+        )
+    };
+    let clash = |c: &'_ Typed| {
+        format!(
+            "{} in live, {} in shadow: NOT COMPARED, for they have no common type",
+            c.types.live, c.types.shadow
+        )
+    };
+    let clashes = found.met.clashes.iter().map(|c| (c.name.as_str(), clash(c)));
+    let mut out = String::new();
+    for (at, (name, why)) in found.technical().map(technical).chain(clashes).enumerate() {
+        out.push_str(if at == 0 { "  exclude:\n" } else { "" });
+        let _ = writeln!(out, "    - {}  # {why}", scalar(name));
+    }
+    out
+}
+
+fn casts_to_text(columns: &[Typed]) -> Option<String> {
+    let of = |side: Side| {
+        let others = columns.iter().filter(|typed| typed.types[side] != ValueType::Text);
+        let casts: Vec<String> = others.map(|typed| format!("{}: text", scalar(&typed.name))).collect();
+        (!casts.is_empty()).then(|| format!("{side}: {{{}}}", casts.join(", ")))
+    };
+    let sides: Vec<String> = Side::BOTH.into_iter().filter_map(of).collect();
+    (!sides.is_empty()).then(|| format!("{{{}}}", sides.join(", ")))
+}
+
+/// Columns that differ often and stay in.
+fn changed(found: &Found) -> String {
+    if !found.pairs.are_enough() {
+        return format!(
+            "# {} rows of one key were found on both sides: too few to tell which columns differ.\n",
+            found.pairs.0.len()
+        );
+    }
+    let line = |c: &Change| {
+        let why = if c.verdict == Verdict::Shifted {
+            ", all by the same length of time: a time zone?"
+        } else {
+            ""
+        };
+        format!("{}: {}{why}", scalar(found.name(c)), found.share(c))
+    };
+    let lines: Vec<String> = found.changes.iter().filter(|c| c.verdict != Verdict::Technical).map(line).collect();
+    comments(
+        &format!("Columns that differ in {} matched rows, before any tolerance:", found.pairs.0.len()),
+        &lines,
+    )
+}
+
+fn comparators(found: &Found) -> String {
+    let compared: Vec<&Typed> = found
+        .met
+        .leaves
+        .iter()
+        .filter(|leaf| found.is_compared(&leaf.name) && !leaf.name.contains('*'))
+        .collect();
+    let is_list = |leaf: &Typed| matches!(leaf.types.live, ValueType::List(_)) || matches!(leaf.types.shadow, ValueType::List(_));
+    let mut entries = String::new();
+    for (relative, digits) in super::schema::TOLERANCES {
+        for lists in [false, true] {
+            let fitting = compared
+                .iter()
+                .filter(|leaf| tolerance(&leaf.types) == Some(relative) && is_list(leaf) == lists);
+            let names: Vec<&str> = fitting.map(|leaf| leaf.name.as_str()).collect();
+            if names.is_empty() {
+                continue;
+            }
+            let _ = writeln!(entries, "  - columns: {}", wrapped(&names, "      "));
+            let _ = writeln!(
+                entries,
+                "    relative: {relative}  # {digits}: the last ones change when sums are taken in another order"
+            );
+            if lists {
+                entries.push_str("    # unordered: true  # if the order of elements means nothing\n");
+            }
+        }
+    }
+    let lists: Vec<&str> = compared
+        .iter()
+        .filter(|leaf| is_list(leaf) && tolerance(&leaf.types).is_none())
+        .map(|l| l.name.as_str())
+        .collect();
+    let is_active = !entries.is_empty();
+    let mut out = String::from("# Columns that no entry names are compared exactly; text by its bytes.\n");
+    out.push_str(if is_active {
+        "comparators:\n"
+    } else if lists.is_empty() {
+        ""
+    } else {
+        "# comparators:\n"
+    });
+    out.push_str(&entries);
+    if !lists.is_empty() {
+        let indent = if is_active { "  # " } else { "#   " };
+        let _ = writeln!(out, "{indent}- columns: {}", list(&lists));
+        let _ = writeln!(out, "{indent}  unordered: true  # lists, if the order of elements means nothing");
+    }
+    out
+}
+
+/// A rule to begin with.
+fn expected(found: &Found) -> String {
+    let column = found
+        .changes
+        .iter()
+        .find(|c| c.verdict == Verdict::Other)
+        .map_or("some_column", |c| found.name(c));
+    format!(
+        "# What the release is meant to change; every other difference is an exception.\n\
+         # expected:\n\
+         #   - name: what-this-release-changes\n\
+         #     columns: {}\n\
+         #     # a rule may also say: accounts, kinds, within, where, min, max, until\n",
+        list(&[column])
+    )
+}
+
+fn verdict(found: &Found) -> String {
+    let only = &found.met.only;
+    let mut out = comments("Only in live:", &only.live.iter().map(|name| scalar(name)).collect::<Vec<_>>());
+    out.push_str(&comments(
+        "Only in shadow:",
+        &only.shadow.iter().map(|name| scalar(name)).collect::<Vec<_>>(),
+    ));
+    out.push_str("verdict:\n  max_exceptions: 0\n");
+    let words: Vec<&str> = [("added", &only.shadow), ("removed", &only.live)]
+        .iter()
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(word, _)| *word)
+        .collect();
+    if !words.is_empty() {
+        let _ = writeln!(
+            out,
+            "  # schema_changes: {}  # lets the columns of one side pass; without it they break the verdict",
+            list(&words)
+        );
+    }
+    out
+}
+
+/// A title and its lines as comments; nothing without lines.
+fn comments(title: &str, lines: &[String]) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    let mut out = format!("# {title}\n");
+    for line in lines.iter().take(SHOWN) {
+        let _ = writeln!(out, "#   {line}");
+    }
+    if lines.len() > SHOWN {
+        let _ = writeln!(out, "#   … and {} more", lines.len() - SHOWN);
+    }
+    out
+}
+
+/// A list in one line if it fits, else one name a line.
+fn wrapped(names: &[&str], indent: &str) -> String {
+    let flat = list(names);
+    if flat.len() <= WIDTH {
+        return flat;
+    }
+    names.iter().map(|name| format!("\n{indent}- {}", scalar(name))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lists_go_over_several_lines() {
+        assert_eq!(wrapped(&["a", "*b"], "  "), "[a, \"*b\"]");
+        let long = "x".repeat(WIDTH);
+        assert_eq!(wrapped(&["a", &long], "  "), format!("\n  - a\n  - {long}"));
+    }
+
+    #[test]
+    fn what_is_no_text_is_cast_to_it() {
+        let typed = |name: &str, live: &str, shadow: &str| Typed {
+            name: name.to_owned(),
+            types: Sides::new(ValueType::parse(live).unwrap(), ValueType::parse(shadow).unwrap()),
+        };
+        for (columns, expected) in [
+            (vec![typed("a", "text", "int")], Some("{shadow: {a: text}}")),
+            (
+                vec![typed("a", "int", "text"), typed("b c", "bool", "int8")],
+                Some("{live: {a: text, \"b c\": text}, shadow: {\"b c\": text}}"),
+            ),
+            (vec![], None),
+        ] {
+            assert_eq!(casts_to_text(&columns).as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn many_lines_are_cut() {
+        let lines: Vec<String> = (0..SHOWN + 2).map(|n| n.to_string()).collect();
+        assert!(comments("Title:", &lines).ends_with("#   19\n#   … and 2 more\n"));
+        assert_eq!(comments("Title:", &[]), "");
+    }
+}

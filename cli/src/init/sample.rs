@@ -1,0 +1,184 @@
+//! Reads the first rows of a side: one number a cell, so that a wide table fits the memory.
+//!
+//! Equal cells have equal numbers; 64 bits make two different ones of a sample alike less than once in a billion looks.
+
+use super::schema::Shared;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, StringArray, UInt32Array, new_null_array};
+use shadowdiff_common::read::{DataFile, Dataset, Raw, Selection, Sources, open_raw};
+use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::row::{Form, Hasher, Secret};
+use shadowdiff_core::side::Side;
+use shadowdiff_core::spec::CsvOptions;
+use shadowdiff_core::value::{BadValue, Value, ValueType, convert, parse_into, print, value_at};
+
+/// So many rows a side are looked at, fewer where there are many columns.
+const MAX_ROWS: usize = 200_000;
+const MAX_CELLS: usize = 16_000_000;
+/// So many files a side are looked at, spread over all of them, and of each of them so many rows at least.
+const MAX_FILES: usize = 32;
+const LEAST_ROWS_A_FILE: usize = 1_000;
+const BATCH_ROWS: usize = 8_192;
+
+/// The rows of one side that were looked at.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sample {
+    pub(super) rows: usize,
+    /// Whether these are all rows of the side.
+    pub(super) is_whole: bool,
+    /// In the order of the shared columns.
+    pub(super) columns: Vec<SampledColumn>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct SampledColumn {
+    /// A row each: the ticks of an instant, the hash of any other value.
+    pub(super) cells: Vec<u64>,
+    pub(super) nulls: usize,
+    /// The first value that is not NULL.
+    pub(super) example: String,
+}
+
+/// The number of an instant that is NULL.
+pub(super) const NULL_INSTANT: u64 = i64::MIN as u64;
+
+/// Blocks while it reads.
+pub(super) fn sample(side: Side, dataset: &Dataset, shared: &[Shared], sources: &Sources) -> Result<Sample> {
+    let limit = MAX_ROWS.min(MAX_CELLS / shared.len().max(1)).max(1);
+    let files = spread(dataset.files.len(), MAX_FILES);
+    let mut sampling = Sampling {
+        side,
+        dataset,
+        shared,
+        sources,
+        sample: Sample::default(),
+    };
+    sampling.sample.columns = vec![SampledColumn::default(); shared.len()];
+    sampling.sample.is_whole = files.len() == dataset.files.len();
+    for (at, file) in files.iter().enumerate() {
+        let after = files.len() - at - 1;
+        let kept_back = after * LEAST_ROWS_A_FILE.min(limit / files.len());
+        let quota = (limit - sampling.sample.rows).saturating_sub(kept_back);
+        let is_whole = sampling.file(&dataset.files[*file], quota)?;
+        sampling.sample.is_whole &= is_whole;
+    }
+    Ok(sampling.sample)
+}
+
+/// At most `wanted` of `count` places, evenly spread, the first among them.
+fn spread(count: usize, wanted: usize) -> Vec<usize> {
+    let taken = count.min(wanted);
+    (0..taken).map(|i| i * count / taken).collect()
+}
+
+struct Sampling<'a> {
+    side: Side,
+    dataset: &'a Dataset,
+    shared: &'a [Shared],
+    sources: &'a Sources,
+    sample: Sample,
+}
+
+impl Sampling<'_> {
+    /// Reads up to `quota` rows; says whether these are all rows of the file.
+    fn file(&mut self, file: &DataFile, quota: usize) -> Result<bool> {
+        let wanted: Vec<(String, ValueType)> = self
+            .shared
+            .iter()
+            .map(|s| (s.read[self.side].source.clone(), s.read[self.side].value_type.clone()))
+            .collect();
+        let csv = CsvOptions::default();
+        let batches = open_raw(self.dataset.format, file, &Selection::All, &wanted, &csv, BATCH_ROWS, self.sources)?;
+        let mut left = quota;
+        for raw in batches {
+            let mut raw = raw?;
+            let rows = raw.batch.num_rows();
+            if rows > left {
+                raw.batch = raw.batch.slice(0, left);
+            }
+            self.rows(file, &raw, quota - left)?;
+            if rows > left {
+                return Ok(false);
+            }
+            left -= rows;
+        }
+        Ok(true)
+    }
+
+    fn rows(&mut self, file: &DataFile, raw: &Raw, before: usize) -> Result<()> {
+        let rows = raw.batch.num_rows();
+        self.sample.rows += rows;
+        for (shared, sampled) in self.shared.iter().zip(&mut self.sample.columns) {
+            let array = stored(shared, self.side, raw, file).map_err(|bad| at_row(&bad, shared, self.side, raw, file, before))?;
+            sampled.take(shared, &array);
+        }
+        Ok(())
+    }
+}
+
+impl SampledColumn {
+    fn take(&mut self, shared: &Shared, array: &ArrayRef) {
+        self.nulls += array.logical_null_count();
+        if self.example.is_empty() {
+            let first = (0..array.len())
+                .map(|row| value_at(array.as_ref(), row))
+                .find(|value| !value.is_null());
+            first.iter().for_each(|value| print(value, &mut self.example));
+        }
+        if shared.is_instant() {
+            self.cells.extend((0..array.len()).map(|row| ticks(&value_at(array.as_ref(), row))));
+            return;
+        }
+        let is_plain = !shared.met.is_mixed() && !shared.met.shown.is_nested();
+        let hasher = Hasher::new(Secret([0; 16]), [if is_plain { Form::Plain } else { Form::Canonical }]);
+        self.cells
+            .extend(hasher.hash(&[array], array.len()).into_iter().map(|hash| hash as u64));
+    }
+}
+
+fn ticks(value: &Value<'_>) -> u64 {
+    match value {
+        Value::Date(days) => i64::from(*days) as u64,
+        Value::Timestamp { ticks, .. } => *ticks as u64,
+        _ => NULL_INSTANT,
+    }
+}
+
+/// A column as the comparison stores it.
+fn stored(shared: &Shared, side: Side, raw: &Raw, file: &DataFile) -> Result<ArrayRef, BadValue> {
+    let (column, rows) = (&shared.read[side], raw.batch.num_rows());
+    let in_path = file.partitions.iter().find(|(name, _)| *name == column.source);
+    let read = match (in_path, raw.batch.column_by_name(&column.source)) {
+        (Some((_, value)), _) => {
+            let one = parse_into(&StringArray::from(vec![value.as_deref()]), &column.value_type)?;
+            arrow_select::take::take(one.as_ref(), &UInt32Array::from(vec![0; rows]), None).expect("row 0 is there")
+        }
+        (None, Some(array)) if raw.lines.is_some() => parse_into(array.as_string(), &column.value_type)?,
+        (None, Some(array)) => convert(array, &column.value_type)?,
+        (None, None) => new_null_array(&column.value_type.storage(), rows),
+    };
+    convert(&read, &shared.met.stored[side])
+}
+
+fn at_row(bad: &BadValue, shared: &Shared, side: Side, raw: &Raw, file: &DataFile, before: usize) -> Error {
+    let place = match raw.lines.as_ref().and_then(|lines| lines.get(bad.row)) {
+        Some(line) => format!("{}:{line}", file.name),
+        None => format!("{}: row {}", file.name, before + bad.row + 1),
+    };
+    Error::input(format!(
+        "{place}: column `{}` of {side}: `{}` {}; fix the value",
+        shared.name, bad.text, bad.why
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_spread() {
+        for (count, wanted, expected) in [(3, 32, vec![0, 1, 2]), (10, 4, vec![0, 2, 5, 7]), (0, 4, vec![])] {
+            assert_eq!(spread(count, wanted), expected, "{count} {wanted}");
+        }
+    }
+}
