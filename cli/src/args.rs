@@ -130,6 +130,15 @@ pub(crate) struct SettingArgs {
         hide_short_help = true
     )]
     pub(crate) disable: Vec<Rung>,
+    /// In what form rows that have not cancelled are exchanged; the result stays the same
+    #[arg(
+        long,
+        env = "SHADOWDIFF_EXCHANGE",
+        value_name = "FORM",
+        default_value = "auto",
+        hide_short_help = true
+    )]
+    pub(crate) exchange: Exchange,
     /// Say nothing but errors
     #[arg(long, short, env = "SHADOWDIFF_QUIET")]
     pub(crate) quiet: bool,
@@ -141,10 +150,23 @@ pub(crate) struct SettingArgs {
 /// An optimisation of the scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Rung {
-    /// Cancel rows that come in the same order on both sides
+    /// Objects that are the same on both sides cancel unread; not built yet, so always off
+    SameObject,
+    /// Column chunks that are the same on both sides cancel undecoded; not built yet, so always off
+    SameChunk,
+    /// Rows in the same order on both sides cancel as they come
     SamePosition,
-    /// Cancel rows that come in nearly the same order on both sides
+    /// Rows out of step cancel in a bounded window
     Window,
+}
+
+/// In what form rows go through the exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Exchange {
+    /// The program chooses
+    Auto,
+    /// Whole rows, the only form so far
+    Rows,
 }
 
 fn name_and_value(text: &str) -> Result<(String, String), String> {

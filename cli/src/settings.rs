@@ -1,6 +1,6 @@
 //! Settings of this process: threads, memory and its shares, scratch, logging.
 
-use crate::args::{Rung, SettingArgs};
+use crate::args::{Exchange, Rung, SettingArgs};
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::telemetry::start_log;
 use shadowdiff_core::error::{Error, Result};
@@ -18,14 +18,17 @@ pub(crate) struct Settings {
 impl Settings {
     pub(crate) fn new(args: &SettingArgs) -> Result<Self> {
         start_log(&args.log)?;
+        match args.exchange {
+            // Both are whole rows: there is no other form to choose yet.
+            Exchange::Auto | Exchange::Rows => {}
+        }
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        let window = args.disable.contains(&Rung::Window) || args.disable.contains(&Rung::SamePosition);
         Ok(Settings {
             threads: args.threads.map_or_else(cores, usize::from),
             memory_bytes: args.memory.unwrap_or_else(|| (available_bytes() / 2).max(256 << 20)),
             disabled: Disabled {
-                window,
-                ..Disabled::default()
+                same_position: args.disable.contains(&Rung::SamePosition),
+                window: args.disable.contains(&Rung::Window),
             },
             quiet: args.quiet,
         })

@@ -59,10 +59,13 @@ pub async fn inspect(spec: &Spec, base: &Path, sources: &Sources) -> Result<Insp
         list(Side::Live, &spec.sides.live, base, &sources.stores).await?,
         list(Side::Shadow, &spec.sides.shadow, base, &sources.stores).await?,
     );
-    let files = Sides::new(
+    let mut files = Sides::new(
         look(&datasets.live, &spec.sides.live, sources).await?,
         look(&datasets.shadow, &spec.sides.shadow, sources).await?,
     );
+    for side in Side::BOTH {
+        declare_missing(&mut files[side], datasets[side].format, &spec.sides[side].schema);
+    }
     let named = names(spec, &files)?;
     let columns = types(spec, &datasets, &files, named, sources).await?;
     Ok(Inspected { datasets, columns, files })
@@ -168,6 +171,21 @@ struct Named {
     known: Known,
 }
 
+/// JSON lines leave out what is NULL: a declared column that no line has is all NULL, not missing.
+fn declare_missing(files: &mut SideFiles, format: Format, schema: &[(String, ValueType)]) {
+    if format != Format::Json {
+        return;
+    }
+    for (name, _) in schema {
+        if !files.columns.iter().any(|c| c.name == *name) {
+            files.columns.push(Found {
+                name: name.clone(),
+                known: Known::Json(JsonShape::Null),
+            });
+        }
+    }
+}
+
 /// Applies the renames; a rename of nothing and two columns of one name are mistakes.
 fn names(spec: &Spec, files: &Sides<SideFiles>) -> Result<Sides<Vec<Named>>> {
     let mut mistakes = Vec::new();
@@ -180,7 +198,10 @@ fn names(spec: &Spec, files: &Sides<SideFiles>) -> Result<Sides<Vec<Named>>> {
             }
         }
         for (name, _) in &spec.sides[side].schema {
-            if !found.iter().any(|c| c.name == *name) {
+            // Written once for both sides, it may be about a column of one.
+            let of_other = files[side.other()].columns.iter().any(|c| c.name == *name)
+                && spec.sides[side.other()].schema.iter().any(|(n, _)| n == name);
+            if !found.iter().any(|c| c.name == *name) && !of_other {
                 mistakes.push(no_column("schema", side, name, found));
             }
         }

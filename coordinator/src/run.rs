@@ -56,55 +56,16 @@ pub struct Run<'a> {
 
 /// Runs the job to its published result.
 pub async fn run(job: Run<'_>, workers: &dyn Workers) -> Result<Outcome> {
-    let started = Instant::now();
     let mut timings = Timings {
         plan_ms: job.planned_in.as_millis() as u64,
         ..Timings::default()
     };
-    let mut stages = Stages {
-        machine: Machine::default(),
-        workers,
-        started,
-        interrupted: job.interrupted.clone(),
-        progress: &job.progress,
-    };
-    stages.machine.step(
-        0,
-        Event::WorkerJoined {
-            worker: WorkerId(0),
-            slots: workers.slots(),
-        },
-    );
-
-    let scans = (0..job.plan.scans.len())
-        .map(|i| (Task::Scan(i), scan_weight(job.plan, i)))
-        .collect();
+    let mut stages = Stages::new(workers, &job);
     let mut tally = Tally::default();
-    let (mut objects, mut seen) = (Vec::new(), Vec::new());
-    for output in stages.run(Phase::Scan, scans).await? {
-        let Output::Scan(scan) = output else {
-            return Err(Error::internal("a scan task gave something else"));
-        };
-        tally.merge(&scan.tally);
-        objects.push(Arc::new(scan.exchange));
-        seen.extend(scan.accounts);
-    }
+    let objects = scan(&mut stages, job.plan, &mut tally).await?;
     timings.scan_ms = stages.lap();
-    check_exchange(&tally, &objects, job.plan.shards)?;
-
-    let mut runs: Vec<Spool> = Vec::new();
-    for output in stages
-        .run(Phase::Compare, compare_tasks(objects, job.plan.shards, job.part_bytes))
-        .await?
-    {
-        let Output::Compare(compare) = output else {
-            return Err(Error::internal("a compare task gave something else"));
-        };
-        tally.merge(&compare.tally);
-        runs.extend(compare.runs);
-    }
+    let runs = compare(&mut stages, &job, objects, &mut tally).await?;
     timings.compare_ms = stages.lap() - timings.scan_ms;
-    tally.accounts = count_distinct(&seen)?;
     tally.balance().map_err(Error::internal)?;
     if *job.interrupted.borrow() {
         return Err(Error::new(Kind::Interrupted, "interrupted"));
@@ -119,13 +80,12 @@ pub async fn run(job: Run<'_>, workers: &dyn Workers) -> Result<Outcome> {
     let merged = write_tables(job.plan, &tally, &runs, &staging)?;
     timings.merge_ms = stages.lap() - before_merge;
     timings.total_ms = stages.lap() + timings.plan_ms;
-    let accounts = AccountCounts {
-        with_exceptions: merged.accounts_with_exceptions,
-        all: tally.accounts,
-    };
     let facts = Facts {
         tally: &tally,
-        accounts,
+        accounts: AccountCounts {
+            with_exceptions: merged.accounts_with_exceptions,
+            all: tally.accounts,
+        },
         differing_accounts: merged.differing_accounts,
         listed: merged.listed,
         document: job.document,
@@ -141,6 +101,39 @@ pub async fn run(job: Run<'_>, workers: &dyn Workers) -> Result<Outcome> {
         all: 1,
     });
     Ok(Outcome { summary })
+}
+
+/// The scan stage: what it exchanged, its books checked.
+async fn scan(stages: &mut Stages<'_>, plan: &Plan, tally: &mut Tally) -> Result<Vec<Arc<Object>>> {
+    let tasks = (0..plan.scans.len()).map(|i| (Task::Scan(i), scan_weight(plan, i))).collect();
+    let (mut objects, mut seen) = (Vec::new(), Vec::new());
+    for output in stages.run(Phase::Scan, tasks).await? {
+        let Output::Scan(scan) = output else {
+            return Err(Error::internal("a scan task gave something else"));
+        };
+        tally.merge(&scan.tally);
+        objects.push(Arc::new(scan.exchange));
+        seen.extend(scan.accounts);
+    }
+    check_exchange(tally, &objects, plan.shards)?;
+    tally.accounts = count_distinct(&seen)?;
+    Ok(objects)
+}
+
+/// The compare stage: its sorted runs.
+async fn compare(stages: &mut Stages<'_>, job: &Run<'_>, objects: Vec<Arc<Object>>, tally: &mut Tally) -> Result<Vec<Spool>> {
+    let mut runs = Vec::new();
+    for output in stages
+        .run(Phase::Compare, compare_tasks(objects, job.plan.shards, job.part_bytes))
+        .await?
+    {
+        let Output::Compare(compare) = output else {
+            return Err(Error::internal("a compare task gave something else"));
+        };
+        tally.merge(&compare.tally);
+        runs.extend(compare.runs);
+    }
+    Ok(runs)
 }
 
 fn write_tables(plan: &Plan, tally: &Tally, runs: &[Spool], staging: &Staging) -> Result<crate::merge::Merged> {
@@ -247,10 +240,28 @@ struct Stages<'a> {
     workers: &'a dyn Workers,
     started: Instant,
     interrupted: watch::Receiver<bool>,
-    progress: &'a watch::Sender<Progress>,
+    progress: watch::Sender<Progress>,
 }
 
-impl Stages<'_> {
+impl<'a> Stages<'a> {
+    fn new(workers: &'a dyn Workers, job: &'a Run<'_>) -> Self {
+        let mut machine = Machine::default();
+        machine.step(
+            0,
+            Event::WorkerJoined {
+                worker: WorkerId(0),
+                slots: workers.slots(),
+            },
+        );
+        Stages {
+            machine,
+            workers,
+            started: Instant::now(),
+            interrupted: job.interrupted.clone(),
+            progress: job.progress.clone(),
+        }
+    }
+
     fn lap(&self) -> u64 {
         self.started.elapsed().as_millis() as u64
     }

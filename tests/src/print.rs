@@ -38,12 +38,14 @@ fn plain(cell: &Cell, column: &Type) -> String {
     }
 }
 
-/// The shortest text that parses back; with an exponent below 1e-5 and from 1e16 on.
+/// The shortest text that parses back; with an exponent below 1e-4 and from 1e16 on. -0.0 is 0.0.
 pub fn double(value: f64) -> String {
+    let value = value + 0.0;
     shortest(value.abs(), value, &format!("{value}"), &format!("{value:e}"))
 }
 
 fn single(value: f32) -> String {
+    let value = value + 0.0;
     shortest(f64::from(value.abs()), f64::from(value), &format!("{value}"), &format!("{value:e}"))
 }
 
@@ -51,7 +53,7 @@ fn shortest(size: f64, value: f64, plain: &str, exponent: &str) -> String {
     if !value.is_finite() {
         return plain.to_owned();
     }
-    if size != 0.0 && !(1e-5..1e16).contains(&size) {
+    if size != 0.0 && !(1e-4..1e16).contains(&size) {
         return exponent.to_owned();
     }
     if plain.contains('.') {
@@ -153,8 +155,8 @@ mod tests {
         for (cell, column, text) in [
             (Cell::Double(1.0), Type::Float { bits: 64 }, "1.0"),
             (Cell::Double(1e16), Type::Float { bits: 64 }, "1e16"),
-            (Cell::Double(0.00001), Type::Float { bits: 64 }, "0.00001"),
-            (Cell::Double(-0.0), Type::Float { bits: 64 }, "-0.0"),
+            (Cell::Double(0.00001), Type::Float { bits: 64 }, "1e-5"),
+            (Cell::Double(-0.0), Type::Float { bits: 64 }, "0.0"),
             (Cell::Double(f64::from(0.1f32)), Type::Float { bits: 32 }, "0.1"),
             (Cell::Double(f64::NEG_INFINITY), Type::Own, "-inf"),
             (Cell::Decimal((-5).into(), 2), Type::Decimal { precision: 9, scale: 3 }, "-0.050"),

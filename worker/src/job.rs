@@ -25,7 +25,7 @@ pub struct Memory {
 /// Optimisations that a test switches off; the result does not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Disabled {
-    pub same_object: bool,
+    pub same_position: bool,
     pub window: bool,
 }
 

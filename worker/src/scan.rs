@@ -2,7 +2,7 @@
 
 use crate::job::Job;
 use crate::side::{Rows, SideReader};
-use crate::window::Window;
+use crate::window::{Rungs, Window};
 use arrow_array::{ArrayRef, RecordBatch};
 use shadowdiff_common::exchange::Writer;
 use shadowdiff_common::link::ScanOutput;
@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 pub(crate) fn scan(job: &Job, task: &ScanTask, halvings: u32) -> Result<ScanOutput> {
     let share = job.memory.task_bytes >> halvings.min(8);
     let mut sink = Sink::new(job, share / 3);
-    let mut window = Window::new(share / 3, !job.disabled.window && !job.carries());
+    let mut window = Window::new(share / 3, rungs(job));
     let mut readers = Sides::from_fn(|side| SideReader::new(job, side, &task.splits[side]));
     let mut ended = Sides::new(false, false);
     while !(ended.live && ended.shadow) {
@@ -50,6 +50,15 @@ pub(crate) fn scan(job: &Job, task: &ScanTask, halvings: u32) -> Result<ScanOutp
         tally,
         accounts,
     })
+}
+
+/// Rows that carry columns of their own do not cancel early: which of several equal rows is left may matter to a rule.
+fn rungs(job: &Job) -> Rungs {
+    let early = !job.carries();
+    Rungs {
+        in_step: early && !job.disabled.same_position,
+        remember: early && !job.disabled.window,
+    }
 }
 
 /// Where rows go that have not cancelled.

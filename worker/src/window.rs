@@ -92,22 +92,33 @@ impl Queue {
     }
 }
 
+/// Which rows find each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rungs {
+    /// Rows under both cursors, with a short look ahead.
+    pub(crate) in_step: bool,
+    /// Rows that were passed, until they leave the window.
+    pub(crate) remember: bool,
+}
+
 /// Cancels rows of a pair of streams.
 #[derive(Debug)]
 pub(crate) struct Window {
     queues: Sides<Queue>,
     limit_bytes: usize,
+    rungs: Rungs,
     on: bool,
     passed: u64,
     pub(crate) cancelled: u64,
 }
 
 impl Window {
-    pub(crate) fn new(limit_bytes: usize, on: bool) -> Self {
+    pub(crate) fn new(limit_bytes: usize, rungs: Rungs) -> Self {
         Window {
             queues: Sides::default(),
             limit_bytes,
-            on,
+            on: rungs.in_step || rungs.remember,
+            rungs,
             passed: 0,
             cancelled: 0,
         }
@@ -160,7 +171,7 @@ impl Window {
 
     fn cancel_in_step(&mut self) {
         while let (Some(live), Some(shadow)) = (self.queues.live.fingerprint(0), self.queues.shadow.fingerprint(0)) {
-            if live == shadow {
+            if self.rungs.in_step && live == shadow {
                 self.cancel_both();
                 continue;
             }
@@ -176,6 +187,9 @@ impl Window {
 
     /// How many rows of which side to skip so that both agree again.
     fn resync(&self, live: u128, shadow: u128) -> Option<(Side, usize)> {
+        if !self.rungs.in_step {
+            return None;
+        }
         (1..=LOOK_AHEAD).find_map(|ahead| {
             if self.queues.live.fingerprint(ahead) == Some(shadow) {
                 Some((Side::Live, ahead))
@@ -210,6 +224,7 @@ impl Window {
                 self.cancelled += 1;
             }
             // A second row of the same fingerprint is not remembered; it finds its partner after the exchange.
+            None if !self.rungs.remember => {}
             None => {
                 queue.unmatched.entry(fingerprint).or_insert((batch, row));
             }
@@ -281,7 +296,13 @@ mod tests {
             left[side as usize] += batch.num_rows();
             Ok(())
         };
-        let mut window = Window::new(limit, true);
+        let mut window = Window::new(
+            limit,
+            Rungs {
+                in_step: true,
+                remember: true,
+            },
+        );
         for i in 0..live.len().max(shadow.len()) {
             for (side, list) in [(Side::Live, live), (Side::Shadow, shadow)] {
                 if let Some(values) = list.get(i) {

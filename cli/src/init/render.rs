@@ -3,7 +3,7 @@
 use super::Found;
 use super::change::{Change, Verdict};
 use super::key::are_whole;
-use super::schema::{Typed, renames, tolerance};
+use super::schema::{TOLERANCES, Typed, is_printed_double, renames, tolerance};
 use super::yaml::{list, one_or_list, scalar};
 use shadowdiff_common::read::Format;
 use shadowdiff_core::side::{Side, Sides};
@@ -251,15 +251,32 @@ fn changed(found: &Found) -> String {
 }
 
 fn comparators(found: &Found) -> String {
-    let compared: Vec<&Typed> = found
-        .met
-        .leaves
-        .iter()
+    let leaves = found.met.leaves.iter();
+    let compared: Vec<&Typed> = leaves
         .filter(|leaf| found.is_compared(&leaf.name) && !leaf.name.contains('*'))
         .collect();
-    let is_list = |leaf: &Typed| matches!(leaf.types.live, ValueType::List(_)) || matches!(leaf.types.shadow, ValueType::List(_));
+    let (entries, hints) = (float_entries(&compared), entry_hints(found, &compared));
+    let mut out = String::from("# Columns that no entry names are compared exactly; text by its bytes.\n");
+    if !entries.is_empty() {
+        let _ = write!(out, "comparators:\n{entries}");
+    } else if !hints.is_empty() {
+        out.push_str("# comparators:\n");
+    }
+    let indent = if entries.is_empty() { "#   " } else { "  # " };
+    for line in hints {
+        let _ = writeln!(out, "{indent}{line}");
+    }
+    out
+}
+
+fn is_list(leaf: &Typed) -> bool {
+    matches!(leaf.types.live, ValueType::List(_)) || matches!(leaf.types.shadow, ValueType::List(_))
+}
+
+/// An entry for the columns of each width of floating point.
+fn float_entries(compared: &[&Typed]) -> String {
     let mut entries = String::new();
-    for (relative, digits) in super::schema::TOLERANCES {
+    for (relative, digits) in TOLERANCES {
         for lists in [false, true] {
             let fitting = compared
                 .iter()
@@ -278,27 +295,31 @@ fn comparators(found: &Found) -> String {
             }
         }
     }
-    let lists: Vec<&str> = compared
+    entries
+}
+
+/// Lines of entries that a person may want.
+fn entry_hints(found: &Found, compared: &[&Typed]) -> Vec<String> {
+    let mut lines = Vec::new();
+    let is_text = Side::BOTH
         .iter()
-        .filter(|leaf| is_list(leaf) && tolerance(&leaf.types).is_none())
-        .map(|l| l.name.as_str())
-        .collect();
-    let is_active = !entries.is_empty();
-    let mut out = String::from("# Columns that no entry names are compared exactly; text by its bytes.\n");
-    out.push_str(if is_active {
-        "comparators:\n"
-    } else if lists.is_empty() {
-        ""
-    } else {
-        "# comparators:\n"
-    });
-    out.push_str(&entries);
-    if !lists.is_empty() {
-        let indent = if is_active { "  # " } else { "#   " };
-        let _ = writeln!(out, "{indent}- columns: {}", list(&lists));
-        let _ = writeln!(out, "{indent}  unordered: true  # lists, if the order of elements means nothing");
+        .all(|side| matches!(found.datasets[*side].format, Format::Csv | Format::Json));
+    let printed = compared.iter().filter(|leaf| is_text && is_printed_double(&leaf.types));
+    let printed: Vec<&str> = printed.map(|leaf| leaf.name.as_str()).collect();
+    if !printed.is_empty() {
+        lines.push(format!("- columns: {}", list(&printed)));
+        lines.push(format!(
+            "  relative: {}  # so many decimals are most likely printed doubles",
+            TOLERANCES[0].0
+        ));
     }
-    out
+    let lists = compared.iter().filter(|leaf| is_list(leaf) && tolerance(&leaf.types).is_none());
+    let lists: Vec<&str> = lists.map(|leaf| leaf.name.as_str()).collect();
+    if !lists.is_empty() {
+        lines.push(format!("- columns: {}", list(&lists)));
+        lines.push("  unordered: true  # lists, if the order of elements means nothing".to_owned());
+    }
+    lines
 }
 
 /// A rule to begin with.

@@ -133,7 +133,12 @@ impl<'i> TreeReader<'i> {
             let (event, span) = self.next()?;
             match event {
                 Event::StreamStart | Event::DocumentStart(_) | Event::Nothing => {}
-                Event::StreamEnd | Event::DocumentEnd => return Err(misread(Position::START, "the spec is empty".to_owned())),
+                Event::StreamEnd | Event::DocumentEnd => {
+                    return Err(misread(
+                        Position::START,
+                        "the spec is empty; it needs at least `live`, `shadow` and `account`".to_owned(),
+                    ));
+                }
                 event => {
                     let root = self.node(event, span, 0)?;
                     return self.nothing_follows().map(|()| root);
@@ -393,8 +398,12 @@ mod tests {
         let deep_block = "- ".repeat(40);
         let deep_json = format!("{{\"a\":{}{}}}", "[".repeat(5000), "]".repeat(5000));
         for (text, at, part) in [
-            ("", (1, 1), "the spec is empty"),
-            ("# nothing\n", (1, 1), "the spec is empty"),
+            ("", (1, 1), "the spec is empty; it needs at least `live`, `shadow` and `account`"),
+            (
+                "# nothing\n",
+                (1, 1),
+                "the spec is empty; it needs at least `live`, `shadow` and `account`",
+            ),
             ("a: &x [1]\nb: *x\n", (1, 7), "anchors"),
             ("a: [*_amount]", (1, 5), "begins with `*` into quotes"),
             ("a: !!str 1", (1, 10), "tags"),

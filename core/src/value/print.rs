@@ -1,7 +1,7 @@
 //! The text of a value in the output, before CSV quoting.
 //!
 //! - Doubles: the shortest digits that parse back to the same bits (float32: as a float32), always with a point or an
-//!   exponent: plain between `1e-5` and `1e16`, as `1.5e-7` outside; `NaN`, `inf`, `-inf`. `-0.0` is equal to `0.0` and
+//!   exponent: plain between `1e-4` and `1e16`, as `1.5e-7` outside; `NaN`, `inf`, `-inf`. `-0.0` is equal to `0.0` and
 //!   prints as it: which of two equal rows is left must not show.
 //! - Decimals at their scale, binary as lower-case hex, dates, clocks and spans as [`clock`] says.
 //! - Lists, structs and maps as compact JSON, as [`nested`] says.

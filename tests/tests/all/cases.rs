@@ -19,8 +19,9 @@ const VARIANTS: &[&[&str]] = &[
     &["--memory", "64MiB"],
     &["--memory", "2GiB"],
     &["--disable", "same-object,same-chunk,same-position,window"],
+    &["--disable", "same-position"],
+    &["--disable", "window"],
     &["--exchange", "rows"],
-    &["--exchange", "fingerprints"],
 ];
 
 #[test]

@@ -44,7 +44,7 @@ fn exit_codes_follow_diff() {
 }
 
 #[test]
-fn a_result_is_four_files() {
+fn a_result_is_three_files() {
     let folder = folder();
     put(folder.path(), "spec.yaml", SPEC);
     assert_eq!(run(folder.path(), "compare spec.yaml").exit, 1);
@@ -55,7 +55,7 @@ fn a_result_is_four_files() {
     );
     let accounts = std::fs::read_to_string(folder.path().join("out/accounts.csv")).expect("accounts.csv is there");
     assert_eq!(accounts, "id,rows,expected,exceptions,decision\n2,1,0,1,hold\n");
-    for name in ["summary.json", "report.html"] {
+    for name in ["summary.json"] {
         assert!(folder.path().join("out").join(name).is_file(), "{name} is missing");
     }
 }

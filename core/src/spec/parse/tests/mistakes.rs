@@ -331,7 +331,10 @@ fn what_is_no_mapping_is_no_spec() {
     for (text, part) in [
         ("- a\n", "s.yaml:1:1: is a list"),
         ("hello\n", "s.yaml:1:1: is a single value"),
-        ("", "s.yaml:1:1: the spec is empty"),
+        (
+            "",
+            "s.yaml:1:1: the spec is empty; it needs at least `live`, `shadow` and `account`",
+        ),
         ("~", "s.yaml:1:1: is without a value"),
     ] {
         let found = mistakes(text, &Overrides::default());
