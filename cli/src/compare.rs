@@ -101,7 +101,7 @@ pub(crate) fn cut(settings: &Settings, shards: Option<u32>) -> Cut {
 /// Binds the plan to this process; mistakes in SQL show here.
 pub(crate) fn job(bound: Bound, settings: &Settings, args: &SettingArgs, sources: Sources, watch: Arc<Watch>) -> Result<Job> {
     let rows = bound.rows.live.unwrap_or(0) + bound.rows.shadow.unwrap_or(0);
-    let row_bytes = if rows == 0 { 256 } else { bound.decoded_bytes / rows };
+    let row_bytes = bound.decoded_bytes.checked_div(rows).unwrap_or(256);
     let memory = settings.task_memory(bound.reading_bytes);
     let batch_rows = (memory.task_bytes as u64 / 32 / row_bytes.max(1)).clamp(128, 8192) as usize;
     let given = Given {

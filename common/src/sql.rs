@@ -8,13 +8,16 @@ use arrow_array::types::{Float32Type, Float64Type};
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use datafusion::common::DFSchema;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{DFSchema, TableReference};
+use datafusion::config::Dialect;
 use datafusion::logical_expr::{Expr, ExprSchemable, Volatility};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::sql::sqlparser::ast::{self, visit_expressions_mut};
 use shadowdiff_core::error::{Error, Result};
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// A column that an expression may name.
@@ -24,6 +27,13 @@ pub struct SqlColumn {
     pub qualifier: Option<&'static str>,
     pub name: String,
     pub data_type: DataType,
+}
+
+impl SqlColumn {
+    fn full_name(&self) -> String {
+        self.qualifier
+            .map_or_else(|| self.name.clone(), |qualifier| format!("{qualifier}.{}", self.name))
+    }
 }
 
 /// Plans expressions; holds the functions that DataFusion knows.
@@ -64,10 +74,10 @@ impl Sql {
     /// Plans `text` over `columns`. `place` names the spec's field in messages.
     pub fn plan(&self, place: &str, text: &str, columns: &[SqlColumn]) -> Result<Expression> {
         let wrong = |why: &dyn std::fmt::Display| Error::spec(format!("{place}: `{text}`: {}", plain(&why.to_string())));
-        let fields = columns.iter().map(|c| {
-            let qualifier = c.qualifier.map(TableReference::bare);
-            (qualifier, Arc::new(Field::new(&c.name, c.data_type.clone(), true)))
-        });
+        let text = &self.one_word_names(text, columns).map_err(|e| wrong(&e))?;
+        let fields = columns
+            .iter()
+            .map(|c| (None, Arc::new(Field::new(c.full_name(), c.data_type.clone(), true))));
         let schema = DFSchema::new_with_metadata(fields.collect(), Default::default()).map_err(|e| wrong(&e))?;
         let parsed = self.context.parse_sql_expr(text, &schema).map_err(|e| wrong(&e))?;
         one_row_only(&parsed).map_err(|why| wrong(&why))?;
@@ -89,6 +99,21 @@ impl Sql {
             schema: Arc::new(Schema::new(positions)),
             place: place.to_owned(),
         })
+    }
+
+    /// Writes `live_row.x` and `profile.score` as one quoted name each, so that no name of the data can be taken for another.
+    fn one_word_names(&self, text: &str, columns: &[SqlColumn]) -> datafusion::error::Result<String> {
+        let mut parsed = self.context.state().sql_to_expr(text, &Dialect::Generic)?;
+        let _ = visit_expressions_mut(&mut parsed, |expression| {
+            if let ast::Expr::CompoundIdentifier(parts) = expression {
+                let joined = parts.iter().map(|p| p.value.as_str()).collect::<Vec<_>>().join(".");
+                if columns.iter().any(|c| c.full_name() == joined) {
+                    *expression = ast::Expr::Identifier(ast::Ident::with_quote('"', joined));
+                }
+            }
+            ControlFlow::<()>::Continue(())
+        });
+        Ok(parsed.to_string())
     }
 
     /// Plans a condition: an expression that is true or not.
@@ -248,6 +273,31 @@ mod tests {
             ("NULL", [false, false, false]),
         ] {
             assert_eq!(truth(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn columns_called_like_the_cell_are_told_apart() {
+        let column = |qualifier, name: &str| SqlColumn {
+            qualifier,
+            name: name.into(),
+            data_type: DataType::Int64,
+        };
+        let schema = vec![
+            column(None, "live"),
+            column(None, "shadow"),
+            column(Some("live_row"), "live"),
+            column(Some("live_row"), "p.x"),
+        ];
+        let arrays: Vec<ArrayRef> = [1, 2, 3, 4].map(|v| Arc::new(Int64Array::from(vec![v])) as ArrayRef).to_vec();
+        for text in [
+            "shadow > live",
+            "live_row.live = 3",
+            "live_row.p.x = 4 AND live = 1",
+            "\"live_row\".\"live\" > shadow",
+        ] {
+            let planned = Sql::default().plan_condition("where", text, &schema).expect(text);
+            assert!(planned.is_true(&arrays, 1).expect("evaluates").value(0), "{text}");
         }
     }
 

@@ -46,7 +46,13 @@ pub fn double(value: f64) -> String {
 
 fn single(value: f32) -> String {
     let value = value + 0.0;
-    shortest(f64::from(value.abs()), f64::from(value), &format!("{value}"), &format!("{value:e}"))
+    // The bound is the one nearest to 1e-4 in 32 bits.
+    let size = if value.abs() >= 1e-4 {
+        f64::from(value.abs()).max(1e-4)
+    } else {
+        f64::from(value.abs())
+    };
+    shortest(size, f64::from(value), &format!("{value}"), &format!("{value:e}"))
 }
 
 fn shortest(size: f64, value: f64, plain: &str, exponent: &str) -> String {

@@ -161,12 +161,12 @@ impl Task<'_> {
             let chunk = Chunk::new(self.job, left, rows)?;
             let cells = chunk.compare(self.job)?;
             let differs = cells.rows(rows.len());
-            for row in 0..rows.len() {
+            for (row, joined) in rows.iter().enumerate() {
                 if kind_of(&chunk, left, row) == DifferenceKind::Changed && !differs.value(row) {
                     self.tally.within_tolerance += 1;
                 } else {
                     let (key, account) = key_bytes(self.job, &chunk, row);
-                    differing.push((key, account, rows[row]));
+                    differing.push((key, account, *joined));
                 }
             }
         }

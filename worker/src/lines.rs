@@ -315,9 +315,9 @@ impl Answers {
         };
         let Some(expression) = expression else { return Ok(false) };
         let key = (rule, line.column);
-        if !self.filters.contains_key(&key) {
+        if let std::collections::btree_map::Entry::Vacant(e) = self.filters.entry(key) {
             let answers = expression.is_true(&chunk.sql_arrays(line.column), chunk.joined.len())?;
-            self.filters.insert(key, answers);
+            e.insert(answers);
         }
         Ok(self.filters[&key].value(line.row))
     }

@@ -47,13 +47,13 @@ fn generic(source: &(dyn std::error::Error + 'static), name: &str) -> Error {
     let mut text = source.to_string();
     let mut next = Some(source);
     while let Some(error) = next {
-        if let Some(io) = error.downcast_ref::<io::Error>() {
-            if matches!(
+        if let Some(io) = error.downcast_ref::<io::Error>()
+            && matches!(
                 io.kind(),
                 io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::StorageFull
-            ) {
-                return io_error(io, name);
-            }
+            )
+        {
+            return io_error(io, name);
         }
         let inner = error.to_string();
         if !text.contains(&inner) {

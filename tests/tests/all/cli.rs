@@ -55,7 +55,8 @@ fn a_result_is_three_files() {
     );
     let accounts = std::fs::read_to_string(folder.path().join("out/accounts.csv")).expect("accounts.csv is there");
     assert_eq!(accounts, "id,rows,expected,exceptions,decision\n2,1,0,1,hold\n");
-    for name in ["summary.json"] {
+    {
+        let name = "summary.json";
         assert!(folder.path().join("out").join(name).is_file(), "{name} is missing");
     }
 }
