@@ -65,7 +65,12 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
     };
     let outcome = run_job(run, &workers).await;
     let _ = bar.await;
-    let summary = serde_json::to_value(&outcome?.summary).map_err(|e| Error::internal(format!("summary: {e}")))?;
+    let outcome = outcome?;
+    if !settings.quiet {
+        let found = outcome.summary.warnings.iter().skip(job.plan.warnings.len());
+        found.for_each(|warning| note(&format!("shadowdiff: warning: {warning}")));
+    }
+    let summary = serde_json::to_value(&outcome.summary).map_err(|e| Error::internal(format!("summary: {e}")))?;
     let code = ExitCode::from(u8::from(summary["verdict"] != "pass"));
     if args.json {
         say(&format!(

@@ -31,8 +31,6 @@ pub struct Size {
 
 #[derive(Debug)]
 struct Block {
-    shard: u32,
-    side: Side,
     rows: usize,
     bytes: usize,
     place: Place,
@@ -100,39 +98,30 @@ impl Selected {
 /// A finished exchange object.
 #[derive(Debug)]
 pub struct Object {
-    blocks: Vec<Block>,
+    /// By shard.
+    blocks: Vec<Sides<Vec<Block>>>,
     file: Option<File>,
     _shares: Vec<Share>,
 }
 
 impl Object {
     /// The sizes of each shard.
-    pub fn sizes(&self, shards: u32) -> Vec<Sides<Size>> {
-        let mut sizes = vec![Sides::<Size>::default(); shards as usize];
-        for block in &self.blocks {
-            let size = &mut sizes[block.shard as usize][block.side];
-            size.rows += block.rows as u64;
-            size.bytes += block.bytes as u64;
-        }
-        sizes
+    pub fn sizes(&self) -> Vec<Sides<Size>> {
+        (0..self.blocks.len() as u32).map(|shard| self.size(shard)).collect()
     }
 
     /// The size of one shard.
     pub fn size(&self, shard: u32) -> Sides<Size> {
-        let mut size = Sides::<Size>::default();
-        for block in self.blocks.iter().filter(|b| b.shard == shard) {
-            size[block.side].rows += block.rows as u64;
-            size[block.side].bytes += block.bytes as u64;
-        }
-        size
+        let blocks = &self.blocks[shard as usize];
+        Sides::from_fn(|side| Size {
+            rows: blocks[side].iter().map(|b| b.rows as u64).sum(),
+            bytes: blocks[side].iter().map(|b| b.bytes as u64).sum(),
+        })
     }
 
     /// The blocks of one shard and side, in the order they were written.
     pub fn batches(&self, shard: u32, side: Side) -> impl Iterator<Item = Result<Selected>> {
-        self.blocks
-            .iter()
-            .filter(move |b| b.shard == shard && b.side == side)
-            .map(|block| self.read(block))
+        self.blocks[shard as usize][side].iter().map(|block| self.read(block))
     }
 
     fn read(&self, block: &Block) -> Result<Selected> {
@@ -184,7 +173,7 @@ impl Writer {
     pub fn new(schemas: Sides<SchemaRef>, shards: u32, buffer_bytes: usize, scratch: &Scratch) -> Self {
         let pending = (0..shards).map(|_| Sides::default()).collect();
         let object = Object {
-            blocks: Vec::new(),
+            blocks: (0..shards).map(|_| Sides::default()).collect(),
             file: None,
             _shares: Vec::new(),
         };
@@ -250,9 +239,7 @@ impl Writer {
                     batch: batch.clone(),
                     rows: Some(selection),
                 });
-                self.object.blocks.push(Block {
-                    shard: shard as u32,
-                    side,
+                self.object.blocks[shard][side].push(Block {
                     rows: to - from,
                     bytes: bytes * (to - from) / rows,
                     place,
@@ -290,9 +277,7 @@ impl Writer {
             checksum: crc32fast::hash(&encoded),
         };
         self.file_length += encoded.len() as u64;
-        self.object.blocks.push(Block {
-            shard,
-            side,
+        self.object.blocks[shard as usize][side].push(Block {
             rows: batch.num_rows(),
             bytes: batch.get_array_memory_size(),
             place,
@@ -367,7 +352,23 @@ mod tests {
             };
             assert_eq!(read(0, Side::Live), [0, 3, 6, 9, 21, 24, 27], "budget {budget}");
             assert_eq!(read(1, Side::Shadow), [10, 13, 16, 19]);
-            assert_eq!(object.sizes(3)[2].live.rows, 7);
+            assert_eq!(object.sizes()[2].live.rows, 7);
         }
+    }
+
+    /// What a block looks like must not change unseen: workers of two versions may meet.
+    #[test]
+    fn a_block_is_as_in_the_golden_file() {
+        let text: ArrayRef = Arc::new(arrow_array::StringArray::from(vec![Some("a1"), None, Some("Zoë")]));
+        let number: ArrayRef = Arc::new(Int64Array::from(vec![1, -2, 3]));
+        let batch = RecordBatch::try_from_iter_with_nullable([("0", text, true), ("1", number, true)]).expect("batch");
+        let now = encode(&batch).expect("encodes");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/exchange_block.bin");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(path, &now).expect("the golden file can be written");
+        }
+        let golden = std::fs::read(path).expect("the golden file");
+        assert_eq!(decode(&golden).expect("decodes"), batch);
+        assert!(golden == now, "run with UPDATE_GOLDEN=1 if the change is meant");
     }
 }

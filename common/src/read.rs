@@ -7,6 +7,7 @@
 pub mod arrow_ipc;
 pub mod avro;
 mod checks;
+mod columns;
 pub mod csv;
 pub mod dataset;
 pub mod decompress;
@@ -22,6 +23,7 @@ mod testing;
 use crate::store::Stores;
 use arrow_array::RecordBatch;
 use arrow_schema::Field;
+pub use columns::read_column;
 pub use dataset::{DataFile, Dataset, Format, list};
 pub use raw::{Raw, RawBatches, json_shape, open_csv_file, open_raw};
 use shadowdiff_core::error::{Error, Result};

@@ -8,11 +8,13 @@ use arrow_array::types::{Float32Type, Float64Type};
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_select::filter::filter;
 use datafusion::common::DFSchema;
-use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::config::Dialect;
 use datafusion::logical_expr::{Expr, ExprSchemable, Volatility};
 use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::BinaryExpr;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion::sql::sqlparser::ast::{self, visit_expressions_mut};
 use shadowdiff_core::error::{Error, Result};
@@ -150,6 +152,27 @@ impl Expression {
         value.into_array(rows).map_err(|e| failed(&e))
     }
 
+    /// Where the condition is true among the rows of `asked`; the others are not evaluated, so that their values can raise no error.
+    pub fn is_true_where(&self, asked: &BooleanBuffer, columns: &[ArrayRef]) -> Result<BooleanBuffer> {
+        let rows = asked.count_set_bits();
+        if rows == asked.len() {
+            return self.is_true(columns, rows);
+        }
+        let mask = BooleanArray::new(asked.clone(), None);
+        let mut chosen = Vec::with_capacity(columns.len());
+        for (at, column) in columns.iter().enumerate() {
+            chosen.push(match self.reads.contains(&at) {
+                true => filter(column.as_ref(), &mask).map_err(|e| Error::internal(format!("{}: {e}", self.place)))?,
+                false => arrow_array::new_null_array(column.data_type(), rows),
+            });
+        }
+        let answers = self.is_true(&chosen, rows)?;
+        let mut next = answers.iter();
+        Ok(BooleanBuffer::collect_bool(asked.len(), |row| {
+            asked.value(row) && next.next().unwrap_or(false)
+        }))
+    }
+
     /// Where the condition is true; NULL is not true.
     pub fn is_true(&self, columns: &[ArrayRef], rows: usize) -> Result<BooleanBuffer> {
         let answers = self.evaluate(columns, rows)?;
@@ -199,6 +222,19 @@ fn one_row_only(expression: &Expr) -> Result<(), String> {
     });
     walked.map_err(|e| e.to_string())?;
     found.map_or(Ok(()), Err)
+}
+
+/// The same expression, in which integer arithmetic that does not fit is an error instead of wrapping.
+fn checked(expression: Arc<dyn PhysicalExpr>) -> datafusion::error::Result<Arc<dyn PhysicalExpr>> {
+    let transformed = expression.transform_up(|node| {
+        let node_ref: &dyn PhysicalExpr = node.as_ref();
+        let Some(binary) = node_ref.downcast_ref::<BinaryExpr>() else {
+            return Ok(Transformed::no(node));
+        };
+        let strict = BinaryExpr::new(Arc::clone(binary.left()), *binary.op(), Arc::clone(binary.right())).with_fail_on_overflow(true);
+        Ok(Transformed::yes(Arc::new(strict) as Arc<dyn PhysicalExpr>))
+    })?;
+    Ok(transformed.data)
 }
 
 fn is_clock(function: &str) -> bool {
@@ -274,6 +310,23 @@ mod tests {
         ] {
             assert_eq!(truth(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn integers_that_do_not_fit_are_an_error_and_rows_not_asked_about_raise_none() {
+        let schema = [SqlColumn {
+            qualifier: None,
+            name: "a".into(),
+            data_type: DataType::Int64,
+        }];
+        let arrays: Vec<ArrayRef> = vec![Arc::new(Int64Array::from(vec![1, i64::MAX, 0]))];
+        let times = Sql::default().plan_condition("where", "a * 4 > 0", &schema).expect("plans");
+        assert!(times.is_true(&arrays, 3).is_err());
+        let asked = BooleanBuffer::from(vec![true, false, true]);
+        assert_eq!(
+            times.is_true_where(&asked, &arrays).expect("fits"),
+            BooleanBuffer::from(vec![true, false, false])
+        );
     }
 
     #[test]

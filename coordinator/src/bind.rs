@@ -79,6 +79,7 @@ pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: 
         files,
     } = inspect(&spec, base, sources).await?;
     let mut warnings = spec_warnings;
+    warnings.extend(same_files(&datasets));
     let columns = Sides::try_from_fn(|side| derived(&spec, side, &read[side]))?;
     let aligned = align(&spec, &columns)?;
     warnings.extend(aligned.warnings.iter().cloned());
@@ -135,6 +136,17 @@ pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: 
         reading_bytes,
         rows,
     })
+}
+
+/// A comparison of files with themselves passes, and proves nothing.
+fn same_files(datasets: &Sides<Dataset>) -> Option<String> {
+    let shadow = &datasets.shadow.files;
+    let same = datasets
+        .live
+        .files
+        .iter()
+        .all(|file| shadow.iter().any(|other| other.location == file.location));
+    same.then(|| "live and shadow are the same files: a comparison with itself proves nothing".into())
 }
 
 /// More shards than this make blocks too small.

@@ -115,7 +115,7 @@ async fn scan(stages: &mut Stages<'_>, plan: &Plan, tally: &mut Tally) -> Result
         objects.push(Arc::new(scan.exchange));
         seen.extend(scan.accounts);
     }
-    check_exchange(tally, &objects, plan.shards)?;
+    check_exchange(tally, &objects)?;
     tally.accounts = count_distinct(&seen)?;
     Ok(objects)
 }
@@ -150,10 +150,10 @@ fn scan_weight(plan: &Plan, at: usize) -> u64 {
 }
 
 /// Rows that neither cancelled nor were filtered must all be in the exchange.
-fn check_exchange(tally: &Tally, objects: &[Arc<Object>], shards: u32) -> Result<()> {
+fn check_exchange(tally: &Tally, objects: &[Arc<Object>]) -> Result<()> {
     for (side, rows) in tally.sides.each() {
         let expected = rows.read - rows.filtered - tally.cancelled;
-        let exchanged: u64 = objects.iter().flat_map(|o| o.sizes(shards)).map(|sizes| sizes[side].rows).sum();
+        let exchanged: u64 = objects.iter().flat_map(|o| o.sizes()).map(|sizes| sizes[side].rows).sum();
         if exchanged != expected {
             return Err(Error::internal(format!(
                 "the books of the exchange do not balance: {exchanged} rows of {side}, {expected} expected"
@@ -167,7 +167,7 @@ fn check_exchange(tally: &Tally, objects: &[Arc<Object>], shards: u32) -> Result
 fn compare_tasks(objects: Vec<Arc<Object>>, shards: u32, part_bytes: u64) -> Vec<(Task, u64)> {
     let mut bytes = vec![0u64; shards as usize];
     for object in &objects {
-        for (shard, sizes) in object.sizes(shards).iter().enumerate() {
+        for (shard, sizes) in object.sizes().iter().enumerate() {
             bytes[shard] += sizes.live.bytes + sizes.shadow.bytes;
         }
     }

@@ -72,6 +72,11 @@ impl Aligned {
         &self.key[..self.account_count]
     }
 
+    /// Whether a name is that of a struct, whose members are compared under names of their own.
+    pub fn is_struct(&self, name: &str) -> bool {
+        self.columns.iter().any(|c| c.name == name && c.role == Role::Presence)
+    }
+
     pub fn key_columns(&self) -> impl Iterator<Item = &Column> {
         self.key.iter().map(|i| &self.columns[*i])
     }
@@ -296,6 +301,17 @@ impl Meeting<'_> {
         for at in 0..self.columns.len() {
             let column = &self.columns[at];
             if column.role == Role::Presence {
+                let named = spec
+                    .comparators
+                    .iter()
+                    .flat_map(|e| &e.columns)
+                    .any(|p| p.is_exact() && p.0 == column.name);
+                if named {
+                    self.mistakes.push(format!(
+                        "comparators: `{0}` is a struct; name its members, such as `{0}.*`",
+                        column.name
+                    ));
+                }
                 continue;
             }
             match claim(column, &spec.comparators) {

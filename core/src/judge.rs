@@ -200,6 +200,12 @@ fn bind_columns(rule: &Expected, aligned: &Aligned, mistakes: &mut Vec<String>, 
     }
     let mut taken = vec![false; aligned.columns.len()];
     for pattern in &rule.columns {
+        if pattern.is_exact() && aligned.is_struct(&pattern.0) && rule.within.is_some() {
+            mistakes.push(format!(
+                "expected `{}`: `{1}` is a struct; name its members, such as `{1}.*`",
+                rule.name, pattern.0
+            ));
+        }
         let mut matched = false;
         for (at, column) in aligned.columns.iter().enumerate().filter(|(_, c)| pattern.matches(&c.name)) {
             matched = true;

@@ -16,7 +16,8 @@ mod variables;
 pub use json_schema::json_schema;
 pub use model::{
     AccountScope, BaselineSpec, Columns, ComparatorEntry, Comparison, Compression, CsvOptions, CsvTypes, DatasetSpec, Day, DifferenceKind,
-    Expected, Header, Limit, ListSource, Normalization, OutputSpec, Pattern, Ready, SchemaChange, Spec, TextRules, VerdictSpec, Within,
+    Expected, Header, Limit, ListSource, Normalization, OUTPUT_COLUMNS, OutputSpec, Pattern, Ready, SchemaChange, Spec, TextRules,
+    VerdictSpec, Within,
 };
 pub use names::nearest;
 pub use overrides::Overrides;

@@ -63,6 +63,12 @@ pub fn rules(spec: &Spec, tally: &Tally, as_of: Day) -> Vec<RuleOutcome> {
 pub fn check(spec: &Spec, aligned: &Aligned) -> Result<Vec<String>> {
     let (mut mistakes, mut warnings) = (Vec::new(), Vec::new());
     for (pattern, _) in &spec.verdict.max_column_mismatch {
+        if pattern.is_exact() && aligned.is_struct(&pattern.0) {
+            mistakes.push(format!(
+                "verdict.max_column_mismatch: `{0}` is a struct; name its members, such as `{0}.*`",
+                pattern.0
+            ));
+        }
         if aligned.columns.iter().any(|c| pattern.matches(&c.name)) {
             continue;
         }

@@ -26,8 +26,8 @@ pub(crate) struct LineWriter<'a> {
 }
 
 /// What SQL said about the rows of a chunk, asked once a rule and column.
-#[derive(Default)]
-struct Answers {
+struct Answers<'c> {
+    cells: &'c Cells,
     filters: BTreeMap<(usize, Option<usize>), BooleanBuffer>,
 }
 
@@ -42,7 +42,10 @@ struct Line<'a> {
 
 impl LineWriter<'_> {
     pub(crate) fn write(&mut self, chunk: &Chunk<'_>, cells: &Cells, left: &Sides<Left>, sort_keys: &[(Vec<u8>, usize)]) -> Result<()> {
-        let mut answers = Answers::default();
+        let mut answers = Answers {
+            cells,
+            filters: BTreeMap::new(),
+        };
         for (row, (key, account_bytes)) in sort_keys.iter().enumerate() {
             let kind = kind_of(chunk, left, row);
             self.count_row(chunk, left, row, kind);
@@ -103,7 +106,7 @@ impl LineWriter<'_> {
         &mut self,
         chunk: &Chunk<'_>,
         left: &Sides<Left>,
-        answers: &mut Answers,
+        answers: &mut Answers<'_>,
         key: &[u8],
         account_bytes: usize,
         line: Line<'_>,
@@ -130,7 +133,7 @@ impl LineWriter<'_> {
         })
     }
 
-    fn judge(&self, chunk: &Chunk<'_>, left: &Sides<Left>, answers: &mut Answers, line: &Line<'_>) -> Result<Option<usize>> {
+    fn judge(&self, chunk: &Chunk<'_>, left: &Sides<Left>, answers: &mut Answers<'_>, line: &Line<'_>) -> Result<Option<usize>> {
         let account = chunk.account(self.job, line.row);
         let facts = Facts {
             kind: line.kind,
@@ -305,7 +308,7 @@ impl LineWriter<'_> {
     }
 }
 
-impl Answers {
+impl Answers<'_> {
     fn filter(&mut self, job: &Job, chunk: &Chunk<'_>, rule: usize, line: &Line<'_>) -> Result<bool> {
         let sql = &job.rule_sql[rule];
         let expression = match (line.kind, line.column) {
@@ -316,11 +319,22 @@ impl Answers {
         let Some(expression) = expression else { return Ok(false) };
         let key = (rule, line.column);
         if let std::collections::btree_map::Entry::Vacant(e) = self.filters.entry(key) {
-            let answers = expression.is_true(&chunk.sql_arrays(line.column), chunk.joined.len())?;
+            let asked = match line.column.and_then(|c| self.cells.differs[c].as_ref()) {
+                Some(differs) => differs.clone(),
+                None => one_sided(chunk),
+            };
+            let answers = expression.is_true_where(&asked, &chunk.sql_arrays(line.column))?;
             e.insert(answers);
         }
         Ok(self.filters[&key].value(line.row))
     }
+}
+
+/// Rows that only one side has.
+fn one_sided(chunk: &Chunk<'_>) -> BooleanBuffer {
+    BooleanBuffer::collect_bool(chunk.joined.len(), |row| {
+        chunk.joined[row].live.is_none() || chunk.joined[row].shadow.is_none()
+    })
 }
 
 fn joined_row(chunk: &Chunk<'_>, row: usize, side: Side) -> Option<usize> {

@@ -127,7 +127,7 @@ impl<'a> Chunk<'a> {
         not_json: &mut BTreeMap<usize, u64>,
     ) -> Result<BooleanBuffer> {
         if let Some(condition) = &job.comparator_sql[at] {
-            let near = condition.is_true(&self.sql_arrays(Some(at)), self.joined.len())?;
+            let near = condition.is_true_where(unequal, &self.sql_arrays(Some(at)))?;
             return Ok(unequal & &!&near);
         }
         let kernel = &job.kernels[at];

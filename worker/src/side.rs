@@ -1,16 +1,15 @@
 //! One side of a scan: its splits, read, converted, derived, filtered, taken apart into the aligned columns.
 
 use crate::job::Job;
-use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, BooleanArray, FixedSizeBinaryArray, RecordBatch, StringArray, StructArray, new_null_array};
+use arrow_array::{Array, ArrayRef, BooleanArray, FixedSizeBinaryArray, RecordBatch, StructArray, new_null_array};
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer};
 use arrow_select::filter::filter;
-use shadowdiff_common::read::{self, DataFile, Raw, Selection};
+use shadowdiff_common::read::{self, Raw, Selection, read_column};
 use shadowdiff_core::align::{Column, Role};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::plan::{ReadColumn, Split};
+use shadowdiff_core::plan::Split;
 use shadowdiff_core::side::Side;
-use shadowdiff_core::value::{BadValue, ValueType, convert, parse_into, value_at};
+use shadowdiff_core::value::{ValueType, convert};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -100,7 +99,7 @@ impl<'a> SideReader<'a> {
         let read_columns = &job.plan.sides[side].read;
         let read: Vec<ArrayRef> = read_columns
             .iter()
-            .map(|column| read_column(column, &raw, data_file, rows).map_err(|bad| bad.at(side, column, data_file, &raw, self.row)))
+            .map(|column| read_column(column, &raw, side, data_file, self.row))
             .collect::<Result<_>>()?;
         self.row += rows as u64;
         self.read += rows as u64;
@@ -222,74 +221,4 @@ fn leaf(array: &ArrayRef, column: &Column, side: Side) -> Result<ArrayRef> {
             column.name, bad.text, bad.why
         ))
     })
-}
-
-/// A value that cannot be what its column is.
-enum Bad {
-    Value(BadValue),
-    Partition { in_path: String, row: usize, in_file: String },
-}
-
-impl Bad {
-    fn at(self, side: Side, column: &ReadColumn, file: &DataFile, raw: &Raw, before: u64) -> Error {
-        let place = |row: usize| match &raw.lines {
-            Some(lines) => format!("{}:{}", file.name, lines[row]),
-            None => format!("{}: row {}", file.name, before + row as u64 + 1),
-        };
-        match self {
-            Bad::Value(bad) => Error::input(format!(
-                "{}: column `{}` of {side}: `{}` {}; fix the value, or give the column another type under `schema` or `columns.cast`",
-                place(bad.row),
-                column.source,
-                bad.text,
-                bad.why
-            )),
-            Bad::Partition { in_path, row, in_file } => Error::input(format!(
-                "{}: column `{}` of {side} is `{in_file}` in the file, but `{in_path}` in its path",
-                place(row),
-                column.source
-            )),
-        }
-    }
-}
-
-fn read_column(column: &ReadColumn, raw: &Raw, file: &DataFile, rows: usize) -> Result<ArrayRef, Bad> {
-    let in_path = file
-        .partitions
-        .iter()
-        .find(|(name, _)| *name == column.source)
-        .map(|(_, value)| value.as_deref());
-    let in_file = raw.batch.column_by_name(&column.source);
-    let read = match in_file {
-        Some(array) if raw.lines.is_some() => {
-            let texts: &StringArray = array.as_string();
-            Some(parse_into(texts, &column.value_type).map_err(Bad::Value)?)
-        }
-        Some(array) => Some(convert(array, &column.value_type).map_err(Bad::Value)?),
-        None => None,
-    };
-    let Some(text) = in_path else {
-        return Ok(read.unwrap_or_else(|| new_null_array(&column.value_type.storage(), rows)));
-    };
-    let one = parse_into(&StringArray::from(vec![text]), &column.value_type).map_err(Bad::Value)?;
-    if let Some(array) = &read {
-        for row in 0..rows {
-            if !shadowdiff_core::value::equal(&value_at(array.as_ref(), row), &value_at(one.as_ref(), 0)) {
-                let mut in_file = String::new();
-                shadowdiff_core::value::print(&value_at(array.as_ref(), row), &mut in_file);
-                return Err(Bad::Partition {
-                    in_path: text.unwrap_or("NULL").to_owned(),
-                    row,
-                    in_file,
-                });
-            }
-        }
-    }
-    Ok(repeat(&one, rows))
-}
-
-/// The one value of `array`, `rows` times.
-fn repeat(array: &ArrayRef, rows: usize) -> ArrayRef {
-    let zeros = arrow_array::UInt32Array::from(vec![0; rows]);
-    arrow_select::take::take(array.as_ref(), &zeros, None).expect("row 0 is there")
 }

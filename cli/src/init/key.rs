@@ -9,25 +9,12 @@ use super::names::{Sound, sound};
 use super::sample::Sample;
 use super::schema::{Met, Shared};
 use shadowdiff_core::side::{Side, Sides};
+use shadowdiff_core::spec::OUTPUT_COLUMNS;
 use shadowdiff_core::value::ValueType;
 use std::collections::BTreeMap;
 
 /// With three columns a key at most, 298 sets of columns.
 const MAX_CANDIDATES: usize = 12;
-
-/// Columns of the result; a key column of such a name needs a rename.
-const OUTPUT_COLUMNS: [&str; 10] = [
-    "kind",
-    "column",
-    "live",
-    "shadow",
-    "delta",
-    "relative_delta",
-    "comparator",
-    "rule",
-    "verdict",
-    "diagnosis",
-];
 
 /// Columns as a key, with what the rows say of them.
 #[derive(Debug, Clone, PartialEq, Eq)]

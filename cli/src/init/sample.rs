@@ -3,14 +3,13 @@
 //! Equal cells have equal numbers; 64 bits make two different ones of a sample alike less than once in a billion looks.
 
 use super::schema::Shared;
-use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, StringArray, UInt32Array, new_null_array};
-use shadowdiff_common::read::{DataFile, Dataset, Raw, Selection, Sources, open_raw};
+use arrow_array::{Array, ArrayRef};
+use shadowdiff_common::read::{DataFile, Dataset, Raw, Selection, Sources, open_raw, read_column};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::row::{Form, Hasher, Secret};
 use shadowdiff_core::side::Side;
 use shadowdiff_core::spec::CsvOptions;
-use shadowdiff_core::value::{BadValue, Value, ValueType, convert, parse_into, print, value_at};
+use shadowdiff_core::value::{Value, ValueType, convert, print, value_at};
 
 /// So many rows a side are looked at, fewer where there are many columns.
 const MAX_ROWS: usize = 200_000;
@@ -109,7 +108,7 @@ impl Sampling<'_> {
         let rows = raw.batch.num_rows();
         self.sample.rows += rows;
         for (shared, sampled) in self.shared.iter().zip(&mut self.sample.columns) {
-            let array = stored(shared, self.side, raw, file).map_err(|bad| at_row(&bad, shared, self.side, raw, file, before))?;
+            let array = stored(shared, self.side, raw, file, before)?;
             sampled.take(shared, &array);
         }
         Ok(())
@@ -145,30 +144,10 @@ fn ticks(value: &Value<'_>) -> u64 {
 }
 
 /// A column as the comparison stores it.
-fn stored(shared: &Shared, side: Side, raw: &Raw, file: &DataFile) -> Result<ArrayRef, BadValue> {
-    let (column, rows) = (&shared.read[side], raw.batch.num_rows());
-    let in_path = file.partitions.iter().find(|(name, _)| *name == column.source);
-    let read = match (in_path, raw.batch.column_by_name(&column.source)) {
-        (Some((_, value)), _) => {
-            let one = parse_into(&StringArray::from(vec![value.as_deref()]), &column.value_type)?;
-            arrow_select::take::take(one.as_ref(), &UInt32Array::from(vec![0; rows]), None).expect("row 0 is there")
-        }
-        (None, Some(array)) if raw.lines.is_some() => parse_into(array.as_string(), &column.value_type)?,
-        (None, Some(array)) => convert(array, &column.value_type)?,
-        (None, None) => new_null_array(&column.value_type.storage(), rows),
-    };
+fn stored(shared: &Shared, side: Side, raw: &Raw, file: &DataFile, before: usize) -> Result<ArrayRef> {
+    let read = read_column(&shared.read[side], raw, side, file, before as u64)?;
     convert(&read, &shared.met.stored[side])
-}
-
-fn at_row(bad: &BadValue, shared: &Shared, side: Side, raw: &Raw, file: &DataFile, before: usize) -> Error {
-    let place = match raw.lines.as_ref().and_then(|lines| lines.get(bad.row)) {
-        Some(line) => format!("{}:{line}", file.name),
-        None => format!("{}: row {}", file.name, before + bad.row + 1),
-    };
-    Error::input(format!(
-        "{place}: column `{}` of {side}: `{}` {}; fix the value",
-        shared.name, bad.text, bad.why
-    ))
+        .map_err(|bad| Error::input(format!("column `{}` of {side}: `{}` {}", shared.name, bad.text, bad.why)))
 }
 
 #[cfg(test)]

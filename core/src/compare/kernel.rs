@@ -185,11 +185,13 @@ fn augment(i: usize, near: &[Vec<usize>], taken: &mut [Option<usize>], seen: &mu
 }
 
 fn texts_near(a: &Value<'_>, b: &Value<'_>, rules: &TextRules) -> bool {
+    // Only a text or a NULL can be what the rules speak of; anything else was unequal and stays so.
     let normal = |value: &Value<'_>| match value {
-        Value::Text(text) => normalize(text, rules).map(|t| t.into_owned()),
+        Value::Text(text) => Some(normalize(text, rules).map(|t| t.into_owned())),
+        Value::Null => Some(None),
         _ => None,
     };
-    normal(a) == normal(b)
+    matches!((normal(a), normal(b)), (Some(x), Some(y)) if x == y)
 }
 
 fn times_near(a: &Value<'_>, b: &Value<'_>, limit_ns: u64) -> bool {
@@ -319,4 +321,45 @@ pub fn duration(ns: u64) -> String {
 /// Whether a delta between values of this type means anything.
 pub fn has_delta(shown: &ValueType) -> bool {
     shown.is_number() || shown.is_time()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::side::Sides;
+    use arrow_array::builder::{ListBuilder, StringBuilder};
+    use std::sync::Arc;
+
+    #[test]
+    fn a_null_list_is_near_no_list_whatever_the_text_rules() {
+        let t = ValueType::List(Box::new(ValueType::Text));
+        let comparison = Comparison {
+            text: Some(TextRules {
+                trim: true,
+                empty_is_null: true,
+                ..TextRules::default()
+            }),
+            ..Comparison::default()
+        };
+        let column = Column {
+            name: "t".into(),
+            path: vec!["t".into()],
+            shown: t.clone(),
+            stored: Sides::new(t.clone(), t),
+            role: Role::Value(comparison),
+            parents: Vec::new(),
+        };
+        let list = |items: Option<&[&str]>| -> ArrayRef {
+            let mut builder = ListBuilder::new(StringBuilder::new());
+            items
+                .iter()
+                .for_each(|items| items.iter().for_each(|item| builder.values().append_value(item)));
+            builder.append(items.is_some());
+            Arc::new(builder.finish())
+        };
+        let near = |a: Option<&[&str]>, b: Option<&[&str]>| Kernel::new(&column).near(list(a).as_ref(), list(b).as_ref(), 0, Side::Live);
+        assert_eq!(near(None, Some(&["a", "b"])), Nearness::Different);
+        assert_eq!(near(Some(&[]), None), Nearness::Different);
+        assert_eq!(near(Some(&["a "]), Some(&["a"])), Nearness::Near);
+    }
 }

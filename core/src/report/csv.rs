@@ -1,20 +1,7 @@
 //! CSV fields by RFC 4180: NULL is an empty field, the empty string is `""`.
 
+use crate::spec::OUTPUT_COLUMNS;
 use crate::value::{Value, ValueType, print_in};
-
-/// The columns of `diff.csv` after the key's.
-pub const OUTPUT_COLUMNS: [&str; 10] = [
-    "kind",
-    "column",
-    "live",
-    "shadow",
-    "delta",
-    "relative_delta",
-    "comparator",
-    "rule",
-    "verdict",
-    "diagnosis",
-];
 
 /// The header line of `diff.csv`, with its line feed.
 pub fn header<'a>(key: impl IntoIterator<Item = &'a str>, spreadsheet_safe: bool) -> String {

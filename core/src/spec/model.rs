@@ -24,6 +24,20 @@ pub struct Spec {
     pub output: OutputSpec,
 }
 
+/// The columns of `diff.csv` after the key's: no key column may be called like one of them.
+pub const OUTPUT_COLUMNS: [&str; 10] = [
+    "kind",
+    "column",
+    "live",
+    "shadow",
+    "delta",
+    "relative_delta",
+    "comparator",
+    "rule",
+    "verdict",
+    "diagnosis",
+];
+
 /// One side's files and how to read them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DatasetSpec {

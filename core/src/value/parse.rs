@@ -15,6 +15,7 @@
 //! Blanks around a value belong to it, and only text may have them.
 
 use super::calendar::{Reading, SECONDS_OF_A_DAY, read_date, read_time, read_timestamp};
+use super::exact::Number;
 use super::guess::is_not_finite;
 use super::numeral::{Misfit, Numeral};
 use super::types::{TimeUnit, ValueType};
@@ -214,11 +215,13 @@ fn read_integer(text: &str, smallest: i128, largest: i128) -> Result<i128, Strin
 
 fn read_double(text: &str) -> Result<f64, String> {
     let value = text.parse::<f64>().map_err(|_| "is no number")?;
-    if value.is_finite() || is_not_finite(text) {
-        Ok(value)
-    } else {
-        Err("is beyond the largest double".into())
+    if is_not_finite(text) {
+        return Ok(value);
     }
+    if !value.is_finite() {
+        return Err("is beyond the largest double".into());
+    }
+    faithful(text, || format!("{value:?}"), || Number::from_f64(value), 15).map(|()| value)
 }
 
 fn read_float(text: &str, bits: u8) -> Result<f32, String> {
@@ -228,10 +231,30 @@ fn read_float(text: &str, bits: u8) -> Result<f32, String> {
     } else {
         value
     };
-    if value.is_finite() || is_not_finite(text) {
-        Ok(value)
+    if is_not_finite(text) {
+        return Ok(value);
+    }
+    if !value.is_finite() {
+        return Err(format!("is beyond the largest float{bits}"));
+    }
+    // Half floats print their shortest digits no better than single ones do; 3 digits are safe in them, 6 in single ones.
+    let most_digits = if bits == 16 { 3 } else { 6 };
+    faithful(text, || format!("{value:?}"), || Number::from_f64(f64::from(value)), most_digits).map(|()| value)
+}
+
+/// A text of more digits than a float holds would be rounded, and two of them made equal: that is no reading.
+fn faithful(text: &str, shortest: impl Fn() -> String, exact: impl Fn() -> Option<Number>, most_digits: usize) -> Result<(), String> {
+    if text.bytes().filter(u8::is_ascii_digit).count() <= most_digits {
+        return Ok(());
+    }
+    let Some(written) = Number::parse(text.trim_start_matches('+')) else {
+        return Ok(());
+    };
+    let same = |other: Option<Number>| other.is_some_and(|n| n.cmp(&written).is_eq());
+    if same(Number::parse(&shortest())) || same(exact()) {
+        Ok(())
     } else {
-        Err(format!("is beyond the largest float{bits}"))
+        Err("has more digits than a float holds; a decimal holds it".into())
     }
 }
 

@@ -322,3 +322,21 @@ fn an_interrupted_run_leaves_nothing() {
     assert_eq!(run.exit, 130, "{}", run.stderr);
     assert_eq!(names(folder.path()), before);
 }
+
+/// What the help says is part of the product: `UPDATE_GOLDEN=1` writes it anew.
+#[test]
+fn help_is_as_in_the_golden_file() {
+    let folder = folder();
+    let mut now = String::new();
+    for command in ["", "compare ", "check ", "init ", "report "] {
+        let got = run(folder.path(), &format!("{command}--help"));
+        assert_eq!(got.exit, 0, "{command}");
+        now += &format!("$ shadowdiff {command}--help\n{}\n", got.stdout);
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/help.txt");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(path, &now).expect("the golden file can be written");
+    }
+    let golden = std::fs::read_to_string(path).expect("the golden file");
+    assert_eq!(golden, now, "run with UPDATE_GOLDEN=1 if the change is meant");
+}

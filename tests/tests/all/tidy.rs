@@ -116,6 +116,20 @@ fn core_is_pure() {
 }
 
 #[test]
+fn datafusion_stays_where_it_is_used() {
+    const PLACES: [&str; 3] = ["common/src/sql.rs", "worker/src/rows.rs", "worker/src/compare.rs"];
+    let mut broken = Vec::new();
+    for source in sources("rs")
+        .iter()
+        .filter(|s| !PLACES.contains(&s.path.as_str()) && !s.path.starts_with("tests/"))
+    {
+        let used = source.product_lines().into_iter().filter(|(_, line)| line.contains("datafusion::"));
+        broken.extend(used.map(|(number, _)| format!("{}:{number}: uses DataFusion", source.path)));
+    }
+    report(broken);
+}
+
+#[test]
 fn coordinator_and_worker_do_not_know_each_other() {
     report(
         [

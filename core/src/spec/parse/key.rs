@@ -1,21 +1,8 @@
 //! The account and key columns: which name a customer, which name a row.
 
+use crate::spec::OUTPUT_COLUMNS;
 use crate::spec::item::{Fields, Item};
 use crate::spec::mistakes::Mistakes;
-
-/// The columns of the result that stand beside the key columns.
-const OUTPUT_COLUMNS: [&str; 10] = [
-    "kind",
-    "column",
-    "live",
-    "shadow",
-    "delta",
-    "relative_delta",
-    "comparator",
-    "rule",
-    "verdict",
-    "diagnosis",
-];
 
 #[derive(Debug, Default)]
 pub(super) struct Key {

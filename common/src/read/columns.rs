@@ -1,0 +1,85 @@
+//! One column of the rows as a file gives them, in the type that was planned for it.
+
+use super::{DataFile, Raw};
+use arrow_array::cast::AsArray;
+use arrow_array::{ArrayRef, StringArray, UInt32Array, new_null_array};
+use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::plan::ReadColumn;
+use shadowdiff_core::side::Side;
+use shadowdiff_core::value::{BadValue, convert, equal, parse_into, print, value_at};
+
+/// The column of `raw`, or of the file's path, or all NULL where the file has none. `before`: rows of the split before these, for messages.
+pub fn read_column(column: &ReadColumn, raw: &Raw, side: Side, file: &DataFile, before: u64) -> Result<ArrayRef> {
+    typed(column, raw, file).map_err(|bad| bad.at(side, column, file, raw, before))
+}
+
+/// A value that cannot be what its column is.
+enum Bad {
+    Value(BadValue),
+    Partition { in_path: String, row: usize, in_file: String },
+}
+
+impl Bad {
+    fn at(self, side: Side, column: &ReadColumn, file: &DataFile, raw: &Raw, before: u64) -> Error {
+        let place = |row: usize| match &raw.lines {
+            Some(lines) => format!("{}:{}", file.name, lines[row]),
+            None => format!("{}: row {}", file.name, before + row as u64 + 1),
+        };
+        match self {
+            Bad::Value(bad) => Error::input(format!(
+                "{}: column `{}` of {side}: `{}` {}; fix the value, or give the column another type under `schema` or `columns.cast`",
+                place(bad.row),
+                column.source,
+                bad.text,
+                bad.why
+            )),
+            Bad::Partition { in_path, row, in_file } => Error::input(format!(
+                "{}: column `{}` of {side} is `{in_file}` in the file, but `{in_path}` in its path",
+                place(row),
+                column.source
+            )),
+        }
+    }
+}
+
+fn typed(column: &ReadColumn, raw: &Raw, file: &DataFile) -> Result<ArrayRef, Bad> {
+    let rows = raw.batch.num_rows();
+    let in_path = file
+        .partitions
+        .iter()
+        .find(|(name, _)| *name == column.source)
+        .map(|(_, value)| value.as_deref());
+    let in_file = raw.batch.column_by_name(&column.source);
+    let read = match in_file {
+        Some(array) if raw.lines.is_some() => {
+            let texts: &StringArray = array.as_string();
+            Some(parse_into(texts, &column.value_type).map_err(Bad::Value)?)
+        }
+        Some(array) => Some(convert(array, &column.value_type).map_err(Bad::Value)?),
+        None => None,
+    };
+    let Some(text) = in_path else {
+        return Ok(read.unwrap_or_else(|| new_null_array(&column.value_type.storage(), rows)));
+    };
+    let one = parse_into(&StringArray::from(vec![text]), &column.value_type).map_err(Bad::Value)?;
+    if let Some(array) = &read {
+        for row in 0..rows {
+            if !equal(&value_at(array.as_ref(), row), &value_at(one.as_ref(), 0)) {
+                let mut in_file = String::new();
+                print(&value_at(array.as_ref(), row), &mut in_file);
+                return Err(Bad::Partition {
+                    in_path: text.unwrap_or("NULL").to_owned(),
+                    row,
+                    in_file,
+                });
+            }
+        }
+    }
+    Ok(repeat(&one, rows))
+}
+
+/// The one value of `array`, `rows` times.
+fn repeat(array: &ArrayRef, rows: usize) -> ArrayRef {
+    let zeros = UInt32Array::from(vec![0; rows]);
+    arrow_select::take::take(array.as_ref(), &zeros, None).expect("row 0 is there")
+}
