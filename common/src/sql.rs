@@ -85,6 +85,7 @@ impl Sql {
         one_row_only(&parsed).map_err(|why| wrong(&why))?;
         let reads = reads(&parsed, &schema);
         let expression = self.context.create_physical_expr(parsed.clone(), &schema).map_err(|e| wrong(&e))?;
+        let expression = checked(expression).map_err(|e| wrong(&e))?;
         let data_type = expression
             .data_type(schema.as_arrow())
             .or_else(|_| parsed.get_type(&schema))
