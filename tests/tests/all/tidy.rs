@@ -123,7 +123,7 @@ fn datafusion_stays_where_it_is_used() {
         .iter()
         .filter(|s| !PLACES.contains(&s.path.as_str()) && !s.path.starts_with("tests/"))
     {
-        let used = source.product_lines().into_iter().filter(|(_, line)| line.contains("datafusion::"));
+        let used = source.product_lines().filter(|(_, line)| line.contains("datafusion::"));
         broken.extend(used.map(|(number, _)| format!("{}:{number}: uses DataFusion", source.path)));
     }
     report(broken);
