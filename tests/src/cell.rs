@@ -59,6 +59,21 @@ pub struct Table {
     pub rows: Vec<Vec<Cell>>,
 }
 
+impl Table {
+    /// The columns at these places, in this order.
+    pub fn with_columns(&self, places: &[usize]) -> Table {
+        let rows = self
+            .rows
+            .iter()
+            .map(|row| places.iter().map(|p| row[*p].clone()).collect())
+            .collect();
+        Table {
+            columns: places.iter().map(|p| self.columns[*p].clone()).collect(),
+            rows,
+        }
+    }
+}
+
 impl Cell {
     pub fn is_null(&self) -> bool {
         matches!(self, Cell::Null)

@@ -3,9 +3,8 @@
 //! Shares the parsed spec with the engine and nothing else. The column `diagnosis` is left empty.
 
 use crate::cell::{Cell, Table, Type, common, equal, order_all};
-use crate::csv::line;
-use crate::exact::Exact;
-use crate::print::{double, print};
+use crate::deltas::deltas;
+use crate::print::print;
 use crate::sql;
 use crate::tolerance::{describe, passes, within};
 use crate::verdict::{Broken, broken};
@@ -47,7 +46,7 @@ pub(crate) struct Difference {
     /// Empty for the row-level kinds.
     pub(crate) column: String,
     /// Live, shadow, delta, relative delta, comparator.
-    fields: [Option<String>; 5],
+    pub(crate) fields: [Option<String>; 5],
     pub(crate) rule: Option<usize>,
 }
 
@@ -72,11 +71,11 @@ pub(crate) struct Pair {
 }
 
 /// One cell pair whose comparator has spoken against it.
-struct Unequal<'a> {
+pub(crate) struct Unequal<'a> {
     name: String,
-    shown: &'a Type,
-    live: &'a Cell,
-    shadow: &'a Cell,
+    pub(crate) shown: &'a Type,
+    pub(crate) live: &'a Cell,
+    pub(crate) shadow: &'a Cell,
     comparison: Comparison,
 }
 
@@ -86,10 +85,10 @@ struct Group<'a> {
     rows: Sides<Vec<&'a [Cell]>>,
 }
 
-struct Comparing<'a> {
-    spec: &'a Spec,
+pub(crate) struct Comparing<'a> {
+    pub(crate) spec: &'a Spec,
     tables: Sides<Table>,
-    keys: Vec<Pair>,
+    pub(crate) keys: Vec<Pair>,
     values: Vec<Pair>,
 }
 
@@ -423,78 +422,6 @@ impl<'a> Comparing<'a> {
             (_, other) => unreachable!("the generator writes no {other}"),
         })
     }
-
-    fn diff_csv(&self, ledger: &Ledger) -> String {
-        let fixed = [
-            "kind",
-            "column",
-            "live",
-            "shadow",
-            "delta",
-            "relative_delta",
-            "comparator",
-            "rule",
-            "verdict",
-            "diagnosis",
-        ];
-        let header: Vec<Option<String>> = self
-            .keys
-            .iter()
-            .map(|p| p.name.as_str())
-            .chain(fixed)
-            .map(|n| Some(n.to_owned()))
-            .collect();
-        let mut out = String::new();
-        line(&header, &mut out);
-        for difference in &ledger.differences {
-            let mut fields: Vec<Option<String>> = difference
-                .key
-                .iter()
-                .zip(&self.keys)
-                .map(|(cell, pair)| print(cell, &pair.shown))
-                .collect();
-            fields.push(Some(difference.kind.name().to_owned()));
-            fields.push(Some(difference.column.clone()).filter(|c| !c.is_empty()));
-            fields.extend(difference.fields.clone());
-            fields.push(difference.rule.map(|rule| self.spec.expected[rule].name.clone()));
-            fields.push(Some(if difference.rule.is_some() { "expected" } else { "exception" }.to_owned()));
-            fields.push(None);
-            line(&fields, &mut out);
-        }
-        out
-    }
-
-    fn accounts_csv(&self, ledger: &Ledger) -> String {
-        let width = self.spec.account.len();
-        let header = self
-            .spec
-            .account
-            .iter()
-            .map(String::as_str)
-            .chain(["rows", "expected", "exceptions", "decision"]);
-        let mut out = String::new();
-        line(&header.map(|n| Some(n.to_owned())).collect::<Vec<_>>(), &mut out);
-        let mut accounts = distinct(ledger.differences.iter().map(|d| d.key[..width].to_vec()));
-        accounts.sort_by(|a, b| order_all(a, b));
-        for account in &accounts {
-            let own: Vec<&Difference> = ledger.differences.iter().filter(|d| same(&d.key[..width], account)).collect();
-            let rows = distinct(own.iter().map(|d| d.key.clone())).len();
-            let expected = own.iter().filter(|d| d.rule.is_some()).count();
-            let flips = own.iter().all(|d| {
-                d.rule
-                    .is_some_and(|rule| keeps_bounds(&self.spec.expected[rule], covered(ledger, rule)))
-            });
-            let mut fields: Vec<Option<String>> = account
-                .iter()
-                .zip(&self.keys)
-                .map(|(cell, pair)| print(cell, &pair.shown))
-                .collect();
-            fields.extend([rows, expected, own.len() - expected].map(|n| Some(n.to_string())));
-            fields.push(Some(if flips { "flip" } else { "hold" }.to_owned()));
-            line(&fields, &mut out);
-        }
-        out
-    }
 }
 
 pub(crate) fn is_expired(rule: &Expected, spec: &Spec) -> bool {
@@ -535,53 +462,4 @@ fn fits(comparison: &Comparison, shown: &Type) -> bool {
         && (time || comparison.time_ns.is_none())
         && (*item == Type::Text || (comparison.text.is_none() && !comparison.json))
         && (matches!(shown, Type::List(_)) || !comparison.unordered)
-}
-
-/// `delta` and `relative_delta`, where the column has them. Two doubles differ as IEEE says, all else exactly.
-fn deltas(cell: &Unequal<'_>, old: Side) -> (Option<String>, Option<String>) {
-    if let (Cell::Double(live), Cell::Double(shadow)) = (cell.live, cell.shadow) {
-        let delta = shadow - live;
-        return (
-            Some(double(delta)),
-            relative(delta, if old == Side::Live { *live } else { *shadow }),
-        );
-    }
-    if let (Some(live), Some(shadow)) = (cell.live.instant(), cell.shadow.instant()) {
-        return (Some(time_delta(shadow - live, cell.shown)), None);
-    }
-    let (Some(live), Some(shadow)) = (cell.live.number(), cell.shadow.number()) else {
-        return (None, None);
-    };
-    let delta = shadow.minus(&live);
-    let text = match cell.shown {
-        Type::Decimal { scale, .. } => Exact {
-            units: delta.at_scale(u32::from(*scale)),
-            scale: u32::from(*scale),
-        }
-        .text(),
-        _ => delta.short_text(),
-    };
-    (
-        Some(text),
-        relative(
-            delta.nearest_double(),
-            if old == Side::Live { &live } else { &shadow }.nearest_double(),
-        ),
-    )
-}
-
-fn relative(delta: f64, old: f64) -> Option<String> {
-    // Adding zero: a quotient too small for a double is 0.0 on either side of it.
-    (old != 0.0 && old.is_finite() && delta.is_finite()).then(|| double(delta / old.abs() + 0.0))
-}
-
-fn time_delta(ns: i128, shown: &Type) -> String {
-    match shown {
-        Type::Timestamp { digits, .. } => Exact {
-            units: (ns / 10_i128.pow(9 - u32::from(*digits))).into(),
-            scale: u32::from(*digits),
-        }
-        .text(),
-        _ => (ns / 86_400_000_000_000).to_string(),
-    }
 }

@@ -34,7 +34,8 @@ pub fn mirrored(generated: &Generated) -> Generated {
 pub fn expected(generated: &Generated) -> std::result::Result<Outcome, String> {
     let parsed =
         parse(&generated.spec.yaml(), "spec.yaml", &Overrides::default()).map_err(|e| format!("the generated spec is refused: {e}"))?;
-    Ok(compare(&parsed.spec, &generated.tables.live, &generated.tables.shadow))
+    let tables = Sides::from_fn(|side| generated.layouts[side].as_read(&generated.tables[side]));
+    Ok(compare(&parsed.spec, &tables.live, &tables.shadow))
 }
 
 /// Writes the pair into `folder` and runs the binary over it.

@@ -91,6 +91,15 @@ impl Layout {
         }
     }
 
+    /// The table as it is read: the fields of JSON lines have no order of their own and become columns by name.
+    pub fn as_read(&self, table: &Table) -> Table {
+        let mut places: Vec<usize> = (0..table.columns.len()).collect();
+        if self.format == Format::JsonLines {
+            places.sort_by(|a, b| table.columns[*a].0.cmp(&table.columns[*b].0));
+        }
+        table.with_columns(&places)
+    }
+
     /// Writes the table into a new folder.
     ///
     /// # Panics
