@@ -544,14 +544,14 @@ fn decoded_bytes(dataset: &Dataset, files: &SideFiles) -> u64 {
     dataset.files.iter().zip(&files.row_groups).map(of_file).sum()
 }
 
-/// Readers decompress a page of every column at a time; writers may put a whole row group into one page.
+/// Readers hold a row group as stored, and decompress a page of every column at a time; writers may put a whole row group into one page.
 fn reading_bytes(files: &SideFiles) -> u64 {
     const TEXT_BYTES: u64 = 16 << 20;
     files
         .row_groups
         .iter()
         .flatten()
-        .map(|g| g.uncompressed_bytes)
+        .map(|g| g.compressed_bytes + g.uncompressed_bytes)
         .max()
         .unwrap_or(TEXT_BYTES)
 }

@@ -20,6 +20,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 /// How far apart rows may be and still count as in step.
 const LOOK_AHEAD: usize = 8;
+/// A batch of which at least this share has cancelled is made smaller at once: the window then reaches further with the same memory.
+const COMPACT_FROM: usize = 2;
 /// After this many rows that found hardly a partner the window is of no use.
 const PATIENCE_ROWS: u64 = 100_000;
 
@@ -61,6 +63,8 @@ struct Queue {
     row: usize,
     /// Alive rows before the cursor: batch and row.
     unmatched: ByFingerprint<(usize, usize)>,
+    /// Batches before this one (since the start) have been looked at for compacting.
+    compacted: usize,
     bytes: usize,
 }
 
@@ -89,6 +93,36 @@ impl Queue {
 
     fn kill(&mut self, batch: usize, row: usize) {
         self.held[batch - self.first].alive[row] = false;
+    }
+
+    /// Keeps only the alive rows of passed batches of which few are.
+    fn compact(&mut self) -> Result<()> {
+        for number in self.compacted.max(self.first)..self.batch {
+            let held = &mut self.held[number - self.first];
+            let alive = held.alive.iter().filter(|alive| **alive).count();
+            if alive * COMPACT_FROM > held.alive.len() {
+                continue;
+            }
+            let batch = alive_rows(held)?;
+            let rows = held.alive.iter().enumerate().filter(|(_, alive)| **alive).map(|(row, _)| row);
+            let mut fingerprints = Vec::with_capacity(alive);
+            for (new, row) in rows.enumerate() {
+                let fingerprint = held.rows.fingerprints[row];
+                fingerprints.push(fingerprint);
+                if let Some(place) = self.unmatched.get_mut(&fingerprint)
+                    && *place == (number, row)
+                {
+                    *place = (number, new);
+                }
+            }
+            self.bytes -= held.bytes;
+            held.bytes = batch.get_array_memory_size();
+            self.bytes += held.bytes;
+            held.alive = vec![true; alive];
+            held.rows = Rows { batch, fingerprints };
+        }
+        self.compacted = self.batch;
+        Ok(())
     }
 }
 
@@ -151,6 +185,8 @@ impl Window {
         if self.passed > PATIENCE_ROWS && self.cancelled * 20 < self.passed {
             return self.switch_off(emit);
         }
+        self.queues.live.compact()?;
+        self.queues.shadow.compact()?;
         self.evict(self.limit_bytes, emit)
     }
 
@@ -344,5 +380,19 @@ mod tests {
             );
         }
         assert_eq!(run(&live, &shadow, 1 << 20).0, 500);
+    }
+
+    #[test]
+    fn a_passed_batch_holds_only_what_is_alive() {
+        // All rows but one of a batch cancel in step; that one meets its partner a hundred batches later.
+        let batch = |number: i64, odd: i64| (0..999).map(|row| (number + 1) * 1000 + row).chain([odd]).collect::<Vec<i64>>();
+        let live: Vec<Vec<i64>> = (0..200).map(|number| batch(number, -1 - number)).collect();
+        let shadow: Vec<Vec<i64>> = (0..200).map(|number| batch(number, 99 - number)).collect();
+        let live: Vec<&[i64]> = live.iter().map(Vec::as_slice).collect();
+        let shadow: Vec<&[i64]> = shadow.iter().map(Vec::as_slice).collect();
+        let one_batch = rows(&[0; 1000]).batch.get_array_memory_size();
+        // Shadow's odd rows run from 99 down; live's from -1 down: 100 of each side have a partner.
+        let (cancelled, left) = run(&live, &shadow, 20 * one_batch);
+        assert_eq!((cancelled, left), (200 * 999 + 100, vec![100, 100]));
     }
 }

@@ -5,7 +5,10 @@
 
 use super::canon::canon;
 use crate::value::{Value, value_at};
-use arrow_array::ArrayRef;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, ArrayRef};
+use arrow_schema::DataType;
 use siphasher::sip::SipHasher24;
 
 /// "shadowdiff.acct.", as two little-endian words.
@@ -20,20 +23,57 @@ pub fn account_hash(values: &[Value<'_>]) -> u64 {
 
 /// The hashes of all rows; the columns are the account's, in order, in storage form.
 pub fn account_hashes(columns: &[ArrayRef], rows: usize) -> Vec<u64> {
+    match columns {
+        // The commonest accounts, without a look at the type in every row.
+        [only] if *only.data_type() == DataType::Int64 => {
+            let numbers = only.as_primitive::<Int64Type>();
+            hash_all(rows, |row| {
+                if numbers.is_valid(row) {
+                    Value::Int(numbers.value(row).into())
+                } else {
+                    Value::Null
+                }
+            })
+        }
+        [only] if *only.data_type() == DataType::Utf8 => {
+            let texts = only.as_string::<i32>();
+            hash_all(rows, |row| {
+                if texts.is_valid(row) {
+                    Value::Text(texts.value(row))
+                } else {
+                    Value::Null
+                }
+            })
+        }
+        [only] => hash_all(rows, |row| value_at(only.as_ref(), row)),
+        _ => {
+            let mut values = Vec::with_capacity(columns.len());
+            let hash = |row: usize| {
+                values.clear();
+                values.extend(columns.iter().map(|c| value_at(c.as_ref(), row)));
+                account_hash(&values)
+            };
+            (0..rows).map(hash).collect()
+        }
+    }
+}
+
+fn hash_all<'a>(rows: usize, value: impl Fn(usize) -> Value<'a>) -> Vec<u64> {
     let hasher = SipHasher24::new_with_key(KEY);
     let mut bytes = Vec::new();
-    let mut last: Option<(usize, u64)> = None;
+    let mut last: Option<(Value<'a>, u64)> = None;
     let hash = |row: usize| {
+        let value = value(row);
         // Rows of one account often come together.
-        if let Some((before, hash)) = last
-            && columns.iter().all(|c| value_at(c.as_ref(), before) == value_at(c.as_ref(), row))
+        if let Some((before, hash)) = &last
+            && *before == value
         {
-            return hash;
+            return *hash;
         }
         bytes.clear();
-        columns.iter().for_each(|c| canon(&value_at(c.as_ref(), row), &mut bytes));
+        canon(&value, &mut bytes);
         let hash = hasher.hash(&bytes);
-        last = Some((row, hash));
+        last = Some((value, hash));
         hash
     };
     (0..rows).map(hash).collect()
