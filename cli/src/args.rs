@@ -1,7 +1,9 @@
 //! The command line: each command and flag defined once; help, man page and completions follow from it.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Compares the live and the shadow output of a data pipeline, account by account, and says which differences a release was supposed to
 /// make and which it was not.
@@ -22,6 +24,22 @@ pub(crate) enum Command {
     Init(InitArgs),
     /// Show a finished result again
     Report(ReportArgs),
+    /// Submit a comparison to a coordinator
+    Submit(SubmitArgs),
+    /// List a coordinator's jobs, newest first
+    List(ListArgs),
+    /// Show one job: phase, tasks, retries, and why it failed
+    Status(JobArgs),
+    /// Follow a job until it has ended; exit as `compare` does
+    Watch(JobArgs),
+    /// Ask a job to end
+    Cancel(JobArgs),
+    /// Fetch a finished job's result
+    Results(ResultsArgs),
+    /// Run the coordinator of a cluster: takes jobs, keeps them in a state store, gives their tasks to workers
+    Coordinator(CoordinatorArgs),
+    /// Run a worker of a cluster: takes tasks from a coordinator, keeps nothing
+    Worker(WorkerArgs),
     /// Print the JSON Schema of the spec, for editors
     Schema,
     /// Print a completion script for a shell
@@ -45,6 +63,77 @@ pub(crate) struct CompareArgs {
     /// Print the summary as JSON instead of text
     #[arg(long)]
     pub(crate) json: bool,
+    /// Let this coordinator's workers do it, such as http://localhost:7400; settings of this process are not used then
+    #[arg(long, env = "SHADOWDIFF_COORDINATOR", value_name = "URL")]
+    pub(crate) coordinator: Option<String>,
+}
+
+/// The coordinator that a command speaks to.
+#[derive(Debug, Args)]
+pub(crate) struct RemoteArgs {
+    /// The coordinator
+    #[arg(long, env = "SHADOWDIFF_COORDINATOR", value_name = "URL", default_value = "http://127.0.0.1:7400")]
+    pub(crate) coordinator: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SubmitArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+    /// Names this submission: the same token with the same content gives the same job [default: drawn]
+    #[arg(long, value_name = "TOKEN", default_value = "", hide_default_value = true)]
+    pub(crate) token: String,
+    /// Weight when workers are shared, 1 to 100
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) priority: u32,
+    /// The most tasks that run at a time [default: no limit]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub(crate) max_running: u32,
+    /// Wait for the end, fetch the result, exit as `compare` does
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Replace an older result at the output's place
+    #[arg(long, env = "SHADOWDIFF_OVERWRITE")]
+    pub(crate) overwrite: bool,
+    /// Print JSON instead of text: the summary with --wait, else the job's id
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Say nothing but errors
+    #[arg(long, short, env = "SHADOWDIFF_QUIET")]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+    /// Only jobs that have not ended
+    #[arg(long)]
+    pub(crate) unfinished: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct JobArgs {
+    /// The job's id, as `submit` and `list` print it
+    pub(crate) job: String,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResultsArgs {
+    /// The job's id
+    pub(crate) job: String,
+    #[command(flatten)]
+    pub(crate) remote: RemoteArgs,
+    /// The directory to write [default: the job's id]
+    #[arg(long, short, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// Replace an older result there
+    #[arg(long)]
+    pub(crate) overwrite: bool,
 }
 
 #[derive(Debug, Args)]
@@ -79,6 +168,65 @@ pub(crate) struct ReportArgs {
     /// Print the summary as JSON instead of text
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CoordinatorArgs {
+    /// Address for clients and workers, such as 0.0.0.0:7400
+    #[arg(long, env = "SHADOWDIFF_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:7400")]
+    pub(crate) listen: SocketAddr,
+    /// Where jobs are kept: s3://bucket/prefix, gs://…, az://…, or a directory that all workers share
+    #[arg(long, env = "SHADOWDIFF_STATE", value_name = "URL")]
+    pub(crate) state: String,
+    /// How long jobs are kept after their end, such as 12h or 7d
+    #[arg(long, env = "SHADOWDIFF_KEEP", value_name = "TIME", default_value = "7d", value_parser = duration)]
+    pub(crate) keep: Duration,
+    /// Unfinished jobs beyond which no more are taken
+    #[arg(long, env = "SHADOWDIFF_MAX_JOBS", value_name = "N", default_value_t = 100)]
+    pub(crate) max_jobs: usize,
+    /// Address for metrics over HTTP [default: none]
+    #[arg(long, env = "SHADOWDIFF_METRICS", value_name = "ADDRESS")]
+    pub(crate) metrics: Option<SocketAddr>,
+    /// Into how many shards the rows left after cancelling are divided [default: by the size of the data]
+    #[arg(long, env = "SHADOWDIFF_SHARDS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) shards: Option<u32>,
+    /// Directory where results are merged [default: the system's temporary directory]
+    #[arg(long, env = "SHADOWDIFF_SCRATCH", value_name = "DIR")]
+    pub(crate) scratch: Option<PathBuf>,
+    /// How long to go on serving after SIGTERM, while clients move to another coordinator
+    #[arg(long, env = "SHADOWDIFF_GRACE", value_name = "TIME", default_value = "5s", value_parser = duration)]
+    pub(crate) grace: Duration,
+    /// What to log to stderr, such as `info` or `shadowdiff_coordinator=debug`
+    #[arg(long, env = "SHADOWDIFF_LOG", value_name = "FILTER", default_value = "info")]
+    pub(crate) log: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WorkerArgs {
+    /// The coordinator, such as http://localhost:7400
+    #[arg(long, env = "SHADOWDIFF_COORDINATOR", value_name = "URL", default_value = "http://127.0.0.1:7400")]
+    pub(crate) coordinator: String,
+    /// Tasks that run at a time [default: the number of cores]
+    #[arg(long, env = "SHADOWDIFF_SLOTS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) slots: Option<u16>,
+    /// Memory to use, such as 512MiB or 8GB [default: half of what the machine or container has]
+    #[arg(long, env = "SHADOWDIFF_MEMORY", value_name = "SIZE", value_parser = size)]
+    pub(crate) memory: Option<u64>,
+    /// Directory for what does not fit the memory [default: the system's temporary directory]
+    #[arg(long, env = "SHADOWDIFF_SCRATCH", value_name = "DIR")]
+    pub(crate) scratch: Option<PathBuf>,
+    /// Name in messages [default: the host's name]
+    #[arg(long, env = "SHADOWDIFF_NAME", value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Address for health checks over gRPC [default: none]
+    #[arg(long, env = "SHADOWDIFF_HEALTH", value_name = "ADDRESS")]
+    pub(crate) health: Option<SocketAddr>,
+    /// How long running tasks may take to end after SIGTERM; then they are handed back
+    #[arg(long, env = "SHADOWDIFF_DRAIN", value_name = "TIME", default_value = "4m", value_parser = duration)]
+    pub(crate) drain: Duration,
+    /// What to log to stderr, such as `info` or `shadowdiff_worker=debug`
+    #[arg(long, env = "SHADOWDIFF_LOG", value_name = "FILTER", default_value = "info")]
+    pub(crate) log: String,
 }
 
 /// What to compare. The command line beats the spec.
@@ -176,6 +324,10 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
     } else {
         Ok((name.to_owned(), value.to_owned()))
     }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    shadowdiff_core::spec::duration_ms(text).map(Duration::from_millis)
 }
 
 /// Bytes, with decimal (kB, MB, GB, TB) or binary (KiB, MiB, GiB, TiB; also K, M, G, T) units.

@@ -11,7 +11,7 @@ use shadowdiff_core::align::Role;
 use shadowdiff_core::error::Result;
 use shadowdiff_core::plan::Plan;
 use shadowdiff_core::side::Side;
-use shadowdiff_worker::Watch;
+use shadowdiff_worker::{Job, Watch};
 use std::fmt::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -27,9 +27,18 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
         let head = data(&bound);
         // SQL is planned here, so that its mistakes show too.
         let job = job(bound, &settings, &args.settings, sources, Arc::new(Watch::default()))?;
-        Ok(format!("{head}{}{}", columns(&job.plan, &job.comparator_names()), rest(&job.plan)))
+        Ok(format!("{head}{}", tables(&job)))
     })?;
     say(&text)
+}
+
+/// The plan as text: the files of `bound`, then what `job` made of their columns.
+pub(crate) fn describe(bound: &Bound, job: &Job) -> String {
+    format!("{}{}", data(bound), tables(job))
+}
+
+fn tables(job: &Job) -> String {
+    format!("{}{}", columns(&job.plan, &job.comparator_names()), rest(&job.plan))
 }
 
 /// More files than this are counted, not named.

@@ -3,7 +3,9 @@
 use crate::args::{CompareArgs, SettingArgs};
 use crate::settings::Settings;
 use crate::spec::{self, Found};
-use crate::{note, progress, render, say};
+use crate::signals::watch_signals;
+use crate::{client, note, progress, render, say};
+use shadowdiff_common::drawn_bytes;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::store::Stores;
 use shadowdiff_coordinator::bind::Cut;
@@ -11,7 +13,6 @@ use shadowdiff_coordinator::{Bound, Phase, Progress, Run, Target, bind, check_ta
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::row::Secret;
 use shadowdiff_worker::{Given, Job, LocalWorkers, Watch};
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,6 +20,9 @@ use tokio::sync::watch;
 
 pub(crate) fn run(args: &CompareArgs) -> Result<ExitCode> {
     let found = spec::find(&args.spec)?;
+    if let Some(coordinator) = &args.coordinator {
+        return client::compare(args, coordinator, found);
+    }
     let settings = Settings::new(&args.settings)?;
     let runtime = settings.runtime()?;
     let outcome = runtime.block_on(compare(args, &settings, found));
@@ -89,16 +93,11 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
 
 /// How the work is cut under these settings. The secret is drawn anew for every job.
 pub(crate) fn cut(settings: &Settings, shards: Option<u32>) -> Cut {
-    // The standard library seeds its hashers from the operating system.
-    let word = || RandomState::new().build_hasher().finish().to_le_bytes();
-    let mut secret = [0; 16];
-    secret[..8].copy_from_slice(&word());
-    secret[8..].copy_from_slice(&word());
     Cut {
         threads: settings.threads,
         shards,
         shard_bytes: settings.shard_bytes(),
-        secret: Secret(secret),
+        secret: Secret(drawn_bytes()),
         today: spec::today(),
     }
 }
@@ -121,25 +120,6 @@ pub(crate) fn job(bound: Bound, settings: &Settings, args: &SettingArgs, sources
         rule_accounts: bound.rule_accounts,
     };
     Job::new(bound.plan, given)
-}
-
-/// True once the user or the system asks to stop.
-fn watch_signals() -> watch::Receiver<bool> {
-    let (sender, receiver) = watch::channel(false);
-    tokio::spawn(async move {
-        use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-            return;
-        };
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        }
-        sender.send_replace(true);
-        // Nobody listening any more is fine.
-        sender.closed().await;
-    });
-    receiver
 }
 
 async fn until<T>(mut interrupted: watch::Receiver<bool>, work: impl Future<Output = Result<T>>) -> Result<T> {

@@ -1,87 +1,10 @@
-//! The one binary: reads the command line, composes coordinator and workers, says what came out.
-//!
-//! Exit codes follow diff: 0 the verdict is pass, 1 it is fail, 2 trouble, 130 interrupted. The result goes to stdout, all else to stderr.
+//! The one binary.
 
-mod args;
-mod check;
-mod compare;
-mod init;
-mod progress;
-mod render;
-mod report;
-mod settings;
-mod spec;
-
-use args::{Cli, Command};
-use clap::{CommandFactory, Parser};
-use shadowdiff_core::error::{Error, Kind, Result};
-use std::io::Write;
 use std::process::ExitCode;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run(cli) {
-        Ok(code) => code,
-        Err(error) => {
-            complain(&error);
-            ExitCode::from(if error.kind == Kind::Interrupted { 130 } else { 2 })
-        }
-    }
-}
-
-fn run(cli: Cli) -> Result<ExitCode> {
-    match cli.command {
-        Command::Compare(args) => compare::run(&args),
-        Command::Check(args) => check::run(&args),
-        Command::Init(args) => init::run(&args),
-        Command::Report(args) => report::run(&args),
-        Command::Schema => {
-            let text = serde_json::to_string_pretty(&shadowdiff_core::spec::json_schema()).map_err(|e| Error::internal(e.to_string()))?;
-            say(&format!("{text}\n"))
-        }
-        Command::Completions { shell } => {
-            let mut text = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "shadowdiff", &mut text);
-            say(&String::from_utf8_lossy(&text))
-        }
-        Command::Man => {
-            let mut text = Vec::new();
-            clap_mangen::Man::new(Cli::command())
-                .render(&mut text)
-                .map_err(|e| Error::internal(e.to_string()))?;
-            say(&String::from_utf8_lossy(&text))
-        }
-    }
-}
-
-/// Writes to stdout. A reader that has gone, such as `head`, is no trouble.
-pub(crate) fn say(text: &str) -> Result<ExitCode> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        Err(e) => Err(Error::new(Kind::Exhausted, format!("stdout: {e}"))),
-    }
-}
-
-/// Writes to stderr; where that fails there is nobody to tell.
-pub(crate) fn note(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
-}
-
-fn complain(error: &Error) {
-    let what = match error.kind {
-        Kind::Spec => "spec",
-        Kind::Input => "input",
-        Kind::Unavailable => "unavailable",
-        Kind::Exhausted => "exhausted",
-        Kind::Internal => "internal error, please report it",
-        Kind::Interrupted => "stopped",
-    };
-    for line in error.message.lines() {
-        note(&format!("shadowdiff: {what}: {line}"));
-    }
+    shadowdiff::main()
 }

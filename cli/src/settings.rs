@@ -73,7 +73,7 @@ impl Settings {
 }
 
 /// What the container may use, else what the machine has.
-fn available_bytes() -> u64 {
+pub(crate) fn available_bytes() -> u64 {
     let number = |path: &str| std::fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<u64>().ok());
     let limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
         .into_iter()

@@ -3,12 +3,12 @@
 //! ```text
 //! object = blocks, index      one object an attempt, written once
 //! block  = rows of one side and one shard: in memory a selection of the rows of a batch that was kept as it came,
-//!          in a scratch file an Arrow IPC stream of one batch, LZ4-compressed, with a CRC-32 in the index
+//!          in a scratch file or a stored object an Arrow IPC stream of one batch, LZ4-compressed, with a CRC-32 in the index
 //! index  = (shard, side, rows, place) a block
 //! ```
 //! Rows stay in memory, uncopied, while the budget allows. What must always hold: rows in = rows out, a side and a shard each.
 
-use crate::spool::{Scratch, Share, failed, read_checked};
+use crate::spool::{Pieces, Scratch, Share, failed};
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow_ipc::CompressionType;
 use arrow_ipc::reader::StreamReader;
@@ -39,7 +39,25 @@ struct Block {
 #[derive(Debug)]
 enum Place {
     Memory(Selected),
-    File { offset: u64, length: usize, checksum: u32 },
+    /// In a scratch file or an object.
+    Elsewhere {
+        offset: u64,
+        length: usize,
+        checksum: u32,
+    },
+}
+
+/// Where one block of a stored object lies and what it holds.
+#[derive(Debug, Clone, Copy)]
+pub struct StoredBlock {
+    pub shard: u32,
+    pub side: Side,
+    pub rows: usize,
+    /// In memory, once decoded.
+    pub bytes: usize,
+    pub offset: u64,
+    pub length: usize,
+    pub checksum: u32,
 }
 
 /// Some rows of a batch.
@@ -100,11 +118,37 @@ impl Selected {
 pub struct Object {
     /// By shard.
     blocks: Vec<Sides<Vec<Block>>>,
-    file: Option<File>,
+    elsewhere: Option<Arc<dyn Pieces>>,
     _shares: Vec<Share>,
 }
 
 impl Object {
+    /// An object of `shards` shards whose blocks lie in `pieces`.
+    pub fn stored(pieces: Arc<dyn Pieces>, shards: usize, stored: impl IntoIterator<Item = StoredBlock>) -> Object {
+        let mut blocks: Vec<Sides<Vec<Block>>> = (0..shards).map(|_| Sides::default()).collect();
+        for block in stored {
+            blocks[block.shard as usize][block.side].push(Block {
+                rows: block.rows,
+                bytes: block.bytes,
+                place: Place::Elsewhere {
+                    offset: block.offset,
+                    length: block.length,
+                    checksum: block.checksum,
+                },
+            });
+        }
+        Object {
+            blocks,
+            elsewhere: Some(pieces),
+            _shares: Vec::new(),
+        }
+    }
+
+    /// How many shards there are.
+    pub fn shards(&self) -> u32 {
+        self.blocks.len() as u32
+    }
+
     /// The sizes of each shard.
     pub fn sizes(&self) -> Vec<Sides<Size>> {
         (0..self.blocks.len() as u32).map(|shard| self.size(shard)).collect()
@@ -127,9 +171,9 @@ impl Object {
     fn read(&self, block: &Block) -> Result<Selected> {
         match &block.place {
             Place::Memory(selected) => Ok(selected.clone()),
-            Place::File { offset, length, checksum } => {
-                let file = self.file.as_ref().expect("a block in a file has a file");
-                decode(&read_checked(file, *offset, *length, *checksum)?).map(Selected::all)
+            Place::Elsewhere { offset, length, checksum } => {
+                let pieces = self.elsewhere.as_deref().expect("a block that is elsewhere has a place");
+                decode(&pieces.read(*offset, *length, *checksum)?).map(Selected::all)
             }
         }
     }
@@ -144,7 +188,8 @@ fn decode(bytes: &[u8]) -> Result<RecordBatch> {
         .map_err(broken)
 }
 
-fn encode(batch: &RecordBatch) -> Result<Vec<u8>> {
+/// The bytes of a block: an Arrow IPC stream of one batch, LZ4-compressed.
+pub fn encode(batch: &RecordBatch) -> Result<Vec<u8>> {
     let broken = |e: arrow_schema::ArrowError| Error::internal(format!("exchange: {e}"));
     let options = IpcWriteOptions::default()
         .try_with_compression(Some(CompressionType::LZ4_FRAME))
@@ -166,6 +211,7 @@ pub struct Writer {
     /// How much may be pending before it is made blocks.
     buffer_bytes: usize,
     object: Object,
+    file: Option<Arc<File>>,
     file_length: u64,
 }
 
@@ -174,7 +220,7 @@ impl Writer {
         let pending = (0..shards).map(|_| Sides::default()).collect();
         let object = Object {
             blocks: (0..shards).map(|_| Sides::default()).collect(),
-            file: None,
+            elsewhere: None,
             _shares: Vec::new(),
         };
         Writer {
@@ -185,6 +231,7 @@ impl Writer {
             pending_bytes: 0,
             buffer_bytes,
             object,
+            file: None,
             file_length: 0,
         }
     }
@@ -266,12 +313,14 @@ impl Writer {
 
     fn write(&mut self, shard: u32, side: Side, batch: &RecordBatch) -> Result<()> {
         let encoded = encode(batch)?;
-        if self.object.file.is_none() {
-            self.object.file = Some(self.scratch.file()?);
+        if self.file.is_none() {
+            let file = Arc::new(self.scratch.file()?);
+            self.object.elsewhere = Some(Arc::clone(&file) as Arc<dyn Pieces>);
+            self.file = Some(file);
         }
-        let mut file = self.object.file.as_ref().expect("opened above");
+        let mut file: &File = self.file.as_deref().expect("opened above");
         file.write_all(&encoded).map_err(|e| failed(&e))?;
-        let place = Place::File {
+        let place = Place::Elsewhere {
             offset: self.file_length,
             length: encoded.len(),
             checksum: crc32fast::hash(&encoded),

@@ -10,6 +10,7 @@
 //! All numbers little-endian. What must always hold: sort keys ascend strictly within a run.
 
 use crate::spool::{Scratch, Spool, SpoolWriter};
+use bytes::Bytes;
 use shadowdiff_core::error::{Error, Result};
 
 const HEADER_BYTES: usize = 24;
@@ -121,7 +122,7 @@ impl RunWriter {
 #[derive(Debug)]
 pub struct RunReader<'a> {
     run: &'a Spool,
-    part: std::borrow::Cow<'a, [u8]>,
+    part: Bytes,
     at: usize,
     next_part: usize,
 }
@@ -130,7 +131,7 @@ impl<'a> RunReader<'a> {
     pub fn new(run: &'a Spool) -> Self {
         RunReader {
             run,
-            part: std::borrow::Cow::Borrowed(&[]),
+            part: Bytes::new(),
             at: 0,
             next_part: 0,
         }

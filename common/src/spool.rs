@@ -1,5 +1,6 @@
 //! Bytes that stay in memory up to a budget shared by the whole process, then go to a file in the scratch directory.
 
+use bytes::Bytes;
 use shadowdiff_core::error::{Error, Kind, Result};
 use std::fs::File;
 use std::io::Write;
@@ -75,6 +76,11 @@ impl Scratch {
         })
     }
 
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// A new file that has no name: it is gone when the last handle is.
     pub fn file(&self) -> Result<File> {
         tempfile::tempfile_in(self.directory.path()).map_err(|e| failed(&e))
@@ -89,18 +95,30 @@ pub fn failed(error: &std::io::Error) -> Error {
     )
 }
 
+/// Checked ranges of bytes that lie somewhere else than in memory: in a scratch file, in an object.
+pub trait Pieces: std::fmt::Debug + Send + Sync {
+    /// Reads a range; bytes that are not what was written are an error.
+    fn read(&self, offset: u64, length: usize, checksum: u32) -> Result<Bytes>;
+}
+
+impl Pieces for File {
+    fn read(&self, offset: u64, length: usize, checksum: u32) -> Result<Bytes> {
+        read_checked(self, offset, length, checksum).map(Bytes::from)
+    }
+}
+
 /// Appended once, read from the front any number of times.
 #[derive(Debug)]
 pub struct Spool {
     parts: Vec<Part>,
-    file: Option<Arc<File>>,
+    elsewhere: Option<Arc<dyn Pieces>>,
     length: u64,
 }
 
 #[derive(Debug)]
 enum Part {
-    Memory { bytes: Vec<u8>, _share: Share },
-    File { offset: u64, length: usize, checksum: u32 },
+    Memory { bytes: Bytes, _share: Share },
+    Elsewhere { offset: u64, length: usize, checksum: u32 },
 }
 
 /// Writes a [`Spool`] in parts of about 1 MiB.
@@ -109,6 +127,7 @@ pub struct SpoolWriter {
     scratch: Scratch,
     pending: Vec<u8>,
     part_bytes: usize,
+    file: Option<Arc<File>>,
     file_length: u64,
     spool: Spool,
 }
@@ -124,13 +143,14 @@ impl SpoolWriter {
     pub fn with_part_bytes(scratch: &Scratch, part_bytes: usize) -> Self {
         let spool = Spool {
             parts: Vec::new(),
-            file: None,
+            elsewhere: None,
             length: 0,
         };
         SpoolWriter {
             scratch: scratch.clone(),
             pending: Vec::new(),
             part_bytes,
+            file: None,
             file_length: 0,
             spool,
         }
@@ -158,15 +178,20 @@ impl SpoolWriter {
         self.spool.length += bytes.len() as u64;
         bytes.shrink_to_fit();
         if let Some(share) = self.scratch.budget.take(bytes.len()) {
-            self.spool.parts.push(Part::Memory { bytes, _share: share });
+            self.spool.parts.push(Part::Memory {
+                bytes: bytes.into(),
+                _share: share,
+            });
             return Ok(());
         }
-        if self.spool.file.is_none() {
-            self.spool.file = Some(Arc::new(self.scratch.file()?));
+        if self.file.is_none() {
+            let file = Arc::new(self.scratch.file()?);
+            self.spool.elsewhere = Some(Arc::clone(&file) as Arc<dyn Pieces>);
+            self.file = Some(file);
         }
-        let mut file: &File = self.spool.file.as_deref().expect("opened above");
+        let mut file: &File = self.file.as_deref().expect("opened above");
         file.write_all(&bytes).map_err(|e| failed(&e))?;
-        let part = Part::File {
+        let part = Part::Elsewhere {
             offset: self.file_length,
             length: bytes.len(),
             checksum: crc32fast::hash(&bytes),
@@ -178,6 +203,23 @@ impl SpoolWriter {
 }
 
 impl Spool {
+    /// A spool whose parts (offset, length, checksum) lie in `pieces`.
+    pub fn stored(pieces: Arc<dyn Pieces>, parts: impl IntoIterator<Item = (u64, usize, u32)>) -> Spool {
+        let parts: Vec<Part> = parts
+            .into_iter()
+            .map(|(offset, length, checksum)| Part::Elsewhere { offset, length, checksum })
+            .collect();
+        let length = |part: &Part| match part {
+            Part::Memory { bytes, .. } => bytes.len() as u64,
+            Part::Elsewhere { length, .. } => *length as u64,
+        };
+        Spool {
+            length: parts.iter().map(length).sum(),
+            parts,
+            elsewhere: Some(pieces),
+        }
+    }
+
     pub fn length(&self) -> u64 {
         self.length
     }
@@ -187,12 +229,12 @@ impl Spool {
     }
 
     /// The bytes of one part. A part that does not read back as it was written is an error.
-    pub fn part(&self, number: usize) -> Result<std::borrow::Cow<'_, [u8]>> {
+    pub fn part(&self, number: usize) -> Result<Bytes> {
         match &self.parts[number] {
-            Part::Memory { bytes, .. } => Ok(std::borrow::Cow::Borrowed(bytes)),
-            Part::File { offset, length, checksum } => {
-                let file = self.file.as_deref().expect("a part in a file has a file");
-                Ok(std::borrow::Cow::Owned(read_checked(file, *offset, *length, *checksum)?))
+            Part::Memory { bytes, .. } => Ok(bytes.clone()),
+            Part::Elsewhere { offset, length, checksum } => {
+                let pieces = self.elsewhere.as_deref().expect("a part that is elsewhere has a place");
+                pieces.read(*offset, *length, *checksum)
             }
         }
     }
@@ -223,7 +265,7 @@ mod tests {
                 writer.append(&[i; 7]).expect("append");
             }
             let spool = writer.finish().expect("finish");
-            let read: Vec<u8> = (0..spool.parts()).flat_map(|p| spool.part(p).expect("part").into_owned()).collect();
+            let read: Vec<u8> = (0..spool.parts()).flat_map(|p| spool.part(p).expect("part").to_vec()).collect();
             assert_eq!(read, (0..10u8).flat_map(|i| [i; 7]).collect::<Vec<_>>(), "budget {budget}");
             assert_eq!(spool.length(), 70);
         }

@@ -2,11 +2,13 @@
 
 mod accounts;
 pub mod bind;
+pub mod cluster;
 mod columns;
 mod merge;
 mod publish;
+mod result;
 mod run;
 
 pub use bind::{Bound, Inspected, bind, inspect};
-pub use publish::{Target, check_target};
+pub use publish::{FILES, Staging, Target, check_target};
 pub use run::{Outcome, Phase, Progress, Run, run};

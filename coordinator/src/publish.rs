@@ -4,7 +4,8 @@
 //! put last, create-only, and makes the result count.
 
 use object_store::path::Path as ObjectPath;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use object_store::{ObjectStore, ObjectStoreExt};
+use shadowdiff_common::state::{Created, create};
 use shadowdiff_common::store::{Location, Stores};
 use shadowdiff_core::error::{Error, Result};
 use std::fs::File;
@@ -24,7 +25,7 @@ pub enum Target {
 }
 
 /// The files of a result; the last one makes it count.
-pub(crate) const FILES: [&str; 3] = ["diff.csv", "accounts.csv", "summary.json"];
+pub const FILES: [&str; 3] = ["diff.csv", "accounts.csv", "summary.json"];
 /// A part of a multipart upload.
 const PART_BYTES: usize = 16 << 20;
 
@@ -66,13 +67,13 @@ pub async fn check_target(output: &str, base: &Path, stores: &Stores, overwrite:
 
 /// A result in the making. Dropped before `publish`, it leaves nothing behind.
 #[derive(Debug)]
-pub(crate) struct Staging {
+pub struct Staging {
     directory: tempfile::TempDir,
 }
 
 impl Staging {
     /// Beside the target where that is local, so that a rename suffices; else in the temporary directory.
-    pub(crate) fn new(target: &Target) -> Result<Self> {
+    pub fn new(target: &Target) -> Result<Self> {
         let failed = |e: std::io::Error, at: &Path| Error::input(format!("output: nothing can be written in {}: {e}", at.display()));
         let mut builder = tempfile::Builder::new();
         let builder = builder.prefix(".shadowdiff-");
@@ -87,15 +88,20 @@ impl Staging {
         Ok(Staging { directory })
     }
 
-    pub(crate) fn create(&self, name: &str) -> Result<BufWriter<File>> {
+    pub fn create(&self, name: &str) -> Result<BufWriter<File>> {
         let path = self.directory.path().join(name);
         File::create(&path)
             .map(|f| BufWriter::with_capacity(1 << 20, f))
             .map_err(|e| Error::exhausted(format!("output: {name}: {e}")))
     }
 
+    /// Where a file lies until the result is visible.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
     /// Makes the result visible.
-    pub(crate) async fn publish(self, target: &Target, overwrite: bool) -> Result<()> {
+    pub async fn publish(self, target: &Target, overwrite: bool) -> Result<()> {
         match target {
             Target::Directory(directory) => self.rename(directory, overwrite),
             Target::Objects { store, prefix, name } => self.upload(store.as_ref(), prefix, name, overwrite).await,
@@ -144,20 +150,10 @@ impl Staging {
             self.upload_file(store, &prefix.clone().join(*file), file).await.map_err(failed)?;
         }
         let manifest = std::fs::read(self.directory.path().join(FILES[2])).map_err(|e| Error::exhausted(format!("output: {e}")))?;
-        let options = PutOptions::from(PutMode::Create);
         let place = prefix.clone().join(FILES[2]);
-        match store.put_opts(&place, manifest.clone().into(), options).await {
-            Ok(_) => Ok(()),
-            // An ambiguous create is read back: mine, or another's.
-            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
-                let found = store.get(&place).await.map_err(failed)?.bytes().await.map_err(failed)?;
-                if found == manifest {
-                    Ok(())
-                } else {
-                    Err(Error::input(format!("output: {name} was written by somebody else meanwhile")))
-                }
-            }
-            Err(e) => Err(failed(e)),
+        match create(store, &place, manifest.into()).await? {
+            Created::Mine => Ok(()),
+            Created::Another(_) => Err(Error::input(format!("output: {name} was written by somebody else meanwhile"))),
         }
     }
 

@@ -1,16 +1,17 @@
 //! Drives a planned job through its stages: scan, compare, merge, publish. What to do next is the machine's word; this loop only does it.
 
-use crate::merge::merge;
-use crate::publish::{FILES, Staging, Target, finish, write_all};
-use shadowdiff_common::exchange::Object;
+use crate::publish::{Staging, Target};
+use crate::result::{check_exchange, count_distinct, write_summary, write_tables};
+use shadowdiff_common::exchange::{Object, Size};
 use shadowdiff_common::link::{Assignment, Output, Report, Task, Workers};
 use shadowdiff_common::spool::Spool;
+use shadowdiff_common::state::groups;
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::Plan;
-use shadowdiff_core::report::{Facts, Summary, Timings, summary};
-use shadowdiff_core::schedule::{Action, AttemptId, Event, Machine, WorkerId};
+use shadowdiff_core::report::{Summary, Timings};
+use shadowdiff_core::schedule::{Action, AttemptId, Event, JobNumber, Machine, NewTask, WorkerId};
 use shadowdiff_core::tally::Tally;
-use shadowdiff_core::verdict::AccountCounts;
+use shadowdiff_core::side::Sides;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -80,20 +81,7 @@ pub async fn run(job: Run<'_>, workers: &dyn Workers) -> Result<Outcome> {
     let merged = write_tables(job.plan, &tally, &runs, &staging)?;
     timings.merge_ms = stages.lap() - before_merge;
     timings.total_ms = stages.lap() + timings.plan_ms;
-    let facts = Facts {
-        tally: &tally,
-        accounts: AccountCounts {
-            with_exceptions: merged.accounts_with_exceptions,
-            all: tally.accounts,
-        },
-        differing_accounts: merged.differing_accounts,
-        listed: merged.listed,
-        document: job.document,
-        timings,
-    };
-    let summary = summary(job.plan, facts);
-    let text = serde_json::to_string_pretty(&summary).map_err(|e| Error::internal(format!("summary: {e}")))?;
-    write_all(staging.create(FILES[2])?, &format!("{text}\n"))?;
+    let summary = write_summary(job.plan, job.document, &tally, &merged, timings, &staging)?;
     staging.publish(&job.target, job.overwrite).await?;
     job.progress.send_replace(Progress {
         phase: Phase::Done,
@@ -115,7 +103,8 @@ async fn scan(stages: &mut Stages<'_>, plan: &Plan, tally: &mut Tally) -> Result
         objects.push(Arc::new(scan.exchange));
         seen.extend(scan.accounts);
     }
-    check_exchange(tally, &objects)?;
+    let exchanged = |side| objects.iter().flat_map(|o| o.sizes()).map(|sizes: Sides<Size>| sizes[side].rows).sum();
+    check_exchange(tally, Sides::from_fn(exchanged))?;
     tally.accounts = count_distinct(&seen)?;
     Ok(objects)
 }
@@ -136,31 +125,9 @@ async fn compare(stages: &mut Stages<'_>, job: &Run<'_>, objects: Vec<Arc<Object
     Ok(runs)
 }
 
-fn write_tables(plan: &Plan, tally: &Tally, runs: &[Spool], staging: &Staging) -> Result<crate::merge::Merged> {
-    let (mut diff, mut accounts) = (staging.create(FILES[0])?, staging.create(FILES[1])?);
-    let merged = merge(plan, tally, runs, &mut diff, &mut accounts)?;
-    finish(diff)?;
-    finish(accounts)?;
-    Ok(merged)
-}
-
 fn scan_weight(plan: &Plan, at: usize) -> u64 {
     let splits = &plan.scans[at].splits;
     splits.live.iter().chain(&splits.shadow).map(|s| s.weight).sum()
-}
-
-/// Rows that neither cancelled nor were filtered must all be in the exchange.
-fn check_exchange(tally: &Tally, objects: &[Arc<Object>]) -> Result<()> {
-    for (side, rows) in tally.sides.each() {
-        let expected = rows.read - rows.filtered - tally.cancelled;
-        let exchanged: u64 = objects.iter().flat_map(|o| o.sizes()).map(|sizes| sizes[side].rows).sum();
-        if exchanged != expected {
-            return Err(Error::internal(format!(
-                "the books of the exchange do not balance: {exchanged} rows of {side}, {expected} expected"
-            )));
-        }
-    }
-    Ok(())
 }
 
 /// Small shards are put together until they are worth a task; a large one is a task of its own.
@@ -172,67 +139,15 @@ fn compare_tasks(objects: Vec<Arc<Object>>, shards: u32, part_bytes: u64) -> Vec
         }
     }
     let objects = Arc::new(objects);
-    let mut tasks: Vec<(Task, u64)> = Vec::new();
-    let (mut group, mut weight) = (Vec::new(), 0u64);
-    for (shard, size) in bytes.into_iter().enumerate() {
-        if size == 0 {
-            continue;
-        }
-        if !group.is_empty() && weight + size > part_bytes {
-            tasks.push((
-                Task::Compare {
-                    shards: std::mem::take(&mut group),
-                    objects: Arc::clone(&objects),
-                },
-                weight,
-            ));
-            weight = 0;
-        }
-        group.push(shard as u32);
-        weight += size;
-    }
-    if !group.is_empty() {
-        tasks.push((Task::Compare { shards: group, objects }, weight));
-    }
-    tasks
+    let task = |(shards, weight)| {
+        let objects = Arc::clone(&objects);
+        (Task::Compare { shards, objects }, weight)
+    };
+    groups(&bytes, part_bytes).into_iter().map(task).collect()
 }
 
-/// Distinct numbers in sorted runs of 16 bytes each.
-fn count_distinct(runs: &[Spool]) -> Result<u64> {
-    let mut heads = std::collections::BinaryHeap::new();
-    let mut cursors: Vec<(usize, std::borrow::Cow<'_, [u8]>, usize)> = Vec::new();
-    for run in runs {
-        cursors.push((
-            1,
-            if run.parts() > 0 {
-                run.part(0)?
-            } else {
-                std::borrow::Cow::Borrowed(&[])
-            },
-            0,
-        ));
-    }
-    let head = |part: &[u8], at: usize| part.get(at..at + 16).map(|b| u128::from_be_bytes(b.try_into().expect("16 bytes")));
-    for (at, (_, part, offset)) in cursors.iter().enumerate() {
-        heads.extend(head(part, *offset).map(|n| std::cmp::Reverse((n, at))));
-    }
-    let (mut last, mut distinct) = (None, 0);
-    while let Some(std::cmp::Reverse((number, at))) = heads.pop() {
-        if last != Some(number) {
-            distinct += 1;
-            last = Some(number);
-        }
-        let (next_part, part, offset) = &mut cursors[at];
-        *offset += 16;
-        if *offset >= part.len() && *next_part < runs[at].parts() {
-            *part = runs[at].part(*next_part)?;
-            *next_part += 1;
-            *offset = 0;
-        }
-        heads.extend(head(part, *offset).map(|n| std::cmp::Reverse((n, at))));
-    }
-    Ok(distinct)
-}
+/// One process runs one job.
+const ONLY_JOB: JobNumber = JobNumber(0);
 
 /// The loop around the machine.
 struct Stages<'a> {
@@ -251,6 +166,16 @@ impl<'a> Stages<'a> {
             Event::WorkerJoined {
                 worker: WorkerId(0),
                 slots: workers.slots(),
+                memory_bytes: 0,
+                heartbeats: false,
+            },
+        );
+        machine.step(
+            0,
+            Event::JobOpened {
+                job: ONLY_JOB,
+                priority: 1,
+                max_running: None,
             },
         );
         Stages {
@@ -271,8 +196,9 @@ impl<'a> Stages<'a> {
         let (reports, mut inbox) = mpsc::unbounded_channel::<Report>();
         let mut outputs: Vec<Option<Output>> = tasks.iter().map(|_| None).collect();
         let mut running: BTreeMap<AttemptId, usize> = BTreeMap::new();
-        let mut event = Event::Open {
-            weights: tasks.iter().map(|(_, weight)| *weight).collect(),
+        let mut event = Event::StageOpened {
+            job: ONLY_JOB,
+            tasks: tasks.iter().map(|(_, weight)| NewTask::new(*weight, 0)).collect(),
         };
         let mut failed: Option<Error> = None;
         loop {
@@ -290,15 +216,15 @@ impl<'a> Stages<'a> {
                         };
                         self.workers.start(assignment, reports.clone());
                     }
-                    Action::Stop { .. } => {}
-                    Action::StageDone => stage_done = true,
-                    Action::JobFailed { error } => {
+                    Action::Stop { .. } | Action::Drop { .. } => {}
+                    Action::StageDone { .. } => stage_done = true,
+                    Action::JobFailed { error, .. } => {
                         self.workers.stop();
                         failed = Some(error);
                     }
                 }
             }
-            let progress = self.machine.progress();
+            let progress = self.machine.progress(ONLY_JOB).unwrap_or_default();
             self.progress.send_replace(Progress {
                 phase,
                 done: progress.done,
@@ -347,7 +273,7 @@ impl<'a> Stages<'a> {
                 }
             }
             () = tokio::time::sleep(wait) => Event::Tick,
-            Ok(()) = self.interrupted.changed(), if !failing => Event::Cancel,
+            Ok(()) = self.interrupted.changed(), if !failing => Event::Cancel { job: ONLY_JOB },
         }
     }
 }

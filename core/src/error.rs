@@ -1,7 +1,10 @@
 //! Errors by what somebody does about them.
 
+use serde::{Deserialize, Serialize};
+
 /// What to do about an error; it decides whether an attempt is tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Fix the spec.
     Spec,
@@ -15,6 +18,28 @@ pub enum Kind {
     Internal,
     /// Somebody asked for it.
     Interrupted,
+}
+
+impl Kind {
+    /// All kinds, with the names they have in messages and records.
+    const NAMES: [(Kind, &str); 6] = [
+        (Kind::Spec, "spec"),
+        (Kind::Input, "input"),
+        (Kind::Unavailable, "unavailable"),
+        (Kind::Exhausted, "exhausted"),
+        (Kind::Internal, "internal"),
+        (Kind::Interrupted, "interrupted"),
+    ];
+
+    /// The kind's name.
+    pub fn name(self) -> &'static str {
+        Kind::NAMES.iter().find(|(kind, _)| *kind == self).map_or("internal", |(_, name)| name)
+    }
+
+    /// The kind of this name; what nobody knows is `Internal`.
+    pub fn from_name(name: &str) -> Kind {
+        Kind::NAMES.iter().find(|(_, known)| *known == name).map_or(Kind::Internal, |(kind, _)| *kind)
+    }
 }
 
 /// One error: its kind and a text that says what happened, to which file, column, row or field, and what to do.

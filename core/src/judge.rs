@@ -43,6 +43,16 @@ impl AccountSet {
         self.0.contains(account)
     }
 
+    /// The canonical bytes of every account, in order.
+    pub fn canonical(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().map(Vec::as_slice)
+    }
+
+    /// A set of accounts whose canonical bytes are known.
+    pub fn from_canonical(accounts: impl IntoIterator<Item = Vec<u8>>) -> Self {
+        AccountSet(accounts.into_iter().collect())
+    }
+
     pub fn len(&self) -> usize {
         self.0.len()
     }

@@ -5,6 +5,7 @@
 pub mod align;
 pub mod compare;
 pub mod error;
+pub mod journal;
 pub mod judge;
 pub mod plan;
 pub mod report;

@@ -1,367 +1,555 @@
-//! The scheduler: a machine without a world. It is told what happened and when, and answers what to do.
+//! The scheduler: a machine without a world, for many jobs. It is told what happened and when, and answers what to do.
 //!
 //! ```text
-//!          Open(tasks)                Start            Done
-//! stage:  ------------> runnable --> running -------> done    stage done when all are: StageDone
-//!                          ^            | Failed(unavailable, exhausted, internal), WorkerLost
-//!                          +--waiting---+   attempts left: again after a backoff; else JobFailed
-//!                                       | Failed(spec, input, interrupted): JobFailed at once
+//!         StageOpened              Start              Done, TaskDone
+//! task:  ------------> ready --------------> running ---------------> done      all of a stage done: StageDone
+//!                      ^   ^  HandedBack       |
+//!                      |   +-------------------+
+//!                      +---- waiting <---------+  Failed (unavailable, exhausted, internal), WorkerLost: again after a backoff,
+//!                                                 until a limit; then JobFailed
+//!                                                 Failed (spec, input, interrupted): JobFailed at once
 //! ```
-//! What must always hold: a task counts once (the first `Done`; later ones are ignored); a failed job starts nothing any more; every
-//! attempt is on one worker; no worker has more attempts than slots.
+//! A running task that takes long may get one more attempt on another worker; it waits or is ready only when no attempt is left.
+//!
+//! What must always hold: a task counts once (the first `Done` or `TaskDone`; later ones are ignored); every `Start` ends in exactly one of
+//! `Done`, `Failed`, `HandedBack`, `Stop` or the loss of its worker, and is forgotten then; a failed job starts nothing any more; no worker
+//! has more attempts than slots, and one that drains or is lost gets none; a job stays within its cap.
+//!
+//! The modules: `workers` knows who has a free slot, `shares` whose turn it is, `stage` which task comes next and which takes long (`ready`,
+//! `pace`).
+
+mod pace;
+mod ready;
+mod shares;
+mod stage;
+mod workers;
+
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;
 
 use crate::error::{Error, Kind};
+use shares::Shares;
+use stage::{Left, Stage};
 use std::collections::{BTreeMap, BTreeSet};
+use workers::Workers;
 
-/// Attempts of one task before the job fails.
+/// How often a worker is to say that it is there.
+pub const HEARTBEAT_MS: u64 = 5_000;
+/// A worker that was not heard of for so long is lost.
+pub const LOST_AFTER_MS: u64 = 20_000;
+/// Blamed failures of one task that fail its job; as many lost workers under one task do the same.
 pub const MAX_ATTEMPTS: u32 = 4;
-/// The wait before a second attempt; it doubles with each further one.
+/// Failures of one task because something did not answer that fail its job: nobody is to blame, but a job must end.
+pub const MAX_UNAVAILABLE: u32 = 3 * MAX_ATTEMPTS;
+/// The wait after a task's first failure; it doubles with each further one.
 pub const BACKOFF_MS: u64 = 200;
+/// How often the wait doubles at most: 200 ms become 12.8 s.
+pub const MAX_BACKOFF_DOUBLINGS: u32 = 6;
+/// Percent of a stage's tasks that must be done before slow ones get a second attempt.
+pub const SPECULATE_AFTER_DONE: usize = 75;
+/// A task is slow when it runs longer than this many times the median of its stage; a fraction, for core knows no floats here.
+pub const SPECULATE_FACTOR: (u64, u64) = (3, 2);
+/// A task that runs for less than this is not slow: a second attempt would cost more than it saves.
+pub const SPECULATE_AT_LEAST_MS: u64 = 1_000;
+/// How many slow tasks of a job a step looks at to find one that another worker can take.
+pub const MAX_SLOW_SEEN: usize = 64;
 
+/// A job inside this machine; who drives it knows which one that is outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobNumber(pub u64);
+
+/// A task of the job's current stage, by its place in `StageOpened`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskId(pub u32);
 
+/// Unique in this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttemptId(pub u64);
 
+/// One connection of a worker; one that comes back is another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WorkerId(pub u32);
+pub struct WorkerId(pub u64);
 
-/// What happened.
+/// What happened. What names something unknown or forgotten is ignored: messages may come late, and twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
+    /// A known worker that joins again has lost what it ran.
     WorkerJoined {
         worker: WorkerId,
         slots: usize,
+        /// Of the whole worker; its slots share it evenly.
+        memory_bytes: u64,
+        /// Without, it is never dropped: a worker of the same process.
+        heartbeats: bool,
     },
-    WorkerLost {
-        worker: WorkerId,
+    /// Any message of the worker. Who could not listen for long says this of every worker before anything else, lest they be dropped.
+    WorkerSeen { worker: WorkerId },
+    /// It starts nothing more; what runs goes on.
+    WorkerDraining { worker: WorkerId },
+    /// Its stream ended.
+    WorkerLost { worker: WorkerId },
+    /// `priority` is its weight among the jobs, at least 1; at most `max_running` attempts of it run at a time, at least one. A known job
+    /// takes the new values.
+    JobOpened {
+        job: JobNumber,
+        priority: u32,
+        max_running: Option<usize>,
     },
-    /// A stage's tasks become runnable; heavier ones first.
-    Open {
-        weights: Vec<u64>,
-    },
-    Done {
-        attempt: AttemptId,
-    },
-    Failed {
-        attempt: AttemptId,
-        error: Error,
-    },
-    Cancel,
+    /// The tasks of the next stage; they replace the former stage.
+    StageOpened { job: JobNumber, tasks: Vec<NewTask> },
+    /// The attempt is committed.
+    Done { attempt: AttemptId },
+    /// The task is known to be done by other means: somebody's commit was found.
+    TaskDone { job: JobNumber, task: TaskId },
+    /// The kind of the error decides what comes next.
+    Failed { attempt: AttemptId, error: Error },
+    /// A draining worker gives it back: no blame, and it may start again at once. The worker drains from here on, if it did not say so.
+    HandedBack { attempt: AttemptId },
+    /// Somebody asked to stop the job.
+    Cancel { job: JobNumber },
+    /// Forget it, and stop what it runs.
+    JobClosed { job: JobNumber },
     /// Only time passed.
     Tick,
+}
+
+/// A task as its stage opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct NewTask {
+    /// Heavier ones start first.
+    pub weight: u64,
+    /// What it needs in the share of one slot; 0: any will do.
+    pub memory_bytes: u64,
+    /// Failed attempts that it was blamed for already.
+    pub attempts: u32,
+    /// How often its memory share is halved already.
+    pub halvings: u32,
+    /// Its commit is known.
+    pub done: bool,
+}
+
+impl NewTask {
+    /// A task that nothing happened to yet.
+    pub fn new(weight: u64, memory_bytes: u64) -> Self {
+        NewTask {
+            weight,
+            memory_bytes,
+            ..NewTask::default()
+        }
+    }
 }
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// `number` counts the attempts of the task from 0: a later one gets a smaller memory share where the last was exhausted.
     Start {
+        job: JobNumber,
         task: TaskId,
         attempt: AttemptId,
         worker: WorkerId,
+        /// Which attempt of the task it is, from 0.
+        number: u32,
+        /// How often its memory share is halved.
         halvings: u32,
+        /// It is the second of a task that takes long.
+        speculative: bool,
     },
-    /// The attempt is of no use any more.
-    Stop {
-        attempt: AttemptId,
-        worker: WorkerId,
-    },
-    StageDone,
-    JobFailed {
-        error: Error,
-    },
+    /// The attempt is of no use any more. Its slot counts as free at once.
+    Stop { attempt: AttemptId, worker: WorkerId },
+    /// The worker was not heard of for `LOST_AFTER_MS` and is lost: close its stream.
+    Drop { worker: WorkerId },
+    /// Every task of the job's stage is done.
+    StageDone { job: JobNumber },
+    /// Also after `Cancel`, then of the kind interrupted. It comes once a job; what runs of it is stopped before.
+    JobFailed { job: JobNumber, error: Error },
 }
 
-#[derive(Debug, Clone, Default)]
-struct TaskState {
-    weight: u64,
-    attempts: u32,
-    halvings: u32,
-    done: bool,
-}
-
-/// One job's scheduler.
-#[derive(Debug, Default)]
-pub struct Machine {
-    workers: BTreeMap<WorkerId, usize>,
-    tasks: Vec<TaskState>,
-    /// By when they may start.
-    waiting: BTreeSet<(u64, TaskId)>,
-    running: BTreeMap<AttemptId, (TaskId, WorkerId)>,
-    next_attempt: u64,
-    open: bool,
-    failed: bool,
-}
-
-/// How far a stage is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How far a stage is. `done`, `running` and `waiting` add up to `all`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
     pub done: usize,
+    /// Tasks with an attempt under way, or with two.
     pub running: usize,
+    /// Tasks that wait for a slot or for their backoff.
+    pub waiting: usize,
     pub all: usize,
+    /// Attempts that were started because another had failed, was lost or handed back.
+    pub retries: usize,
+}
+
+/// Whether a failure of this kind counts against its task. The others are nobody's fault, or end the job at once.
+pub fn is_blamed(kind: Kind) -> bool {
+    match kind {
+        Kind::Exhausted | Kind::Internal => true,
+        Kind::Unavailable | Kind::Spec | Kind::Input | Kind::Interrupted => false,
+    }
+}
+
+/// The scheduler of one coordinator.
+#[derive(Debug, Default)]
+pub struct Machine {
+    /// The latest time it was told; it never goes back.
+    now_ms: u64,
+    workers: Workers,
+    jobs: BTreeMap<JobNumber, Job>,
+    shares: Shares,
+    attempts: BTreeMap<AttemptId, Attempt>,
+    /// Tasks in their backoff, by when it ends.
+    waiting: BTreeSet<(u64, JobNumber, TaskId)>,
+    next_attempt: u64,
+}
+
+#[derive(Debug)]
+struct Job {
+    priority: u32,
+    max_running: usize,
+    failed: bool,
+    running: BTreeSet<AttemptId>,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Attempt {
+    job: JobNumber,
+    task: TaskId,
+    worker: WorkerId,
+    started_ms: u64,
 }
 
 impl Machine {
-    /// Takes one event and answers what to do now.
+    /// Takes one event and answers what to do now, in this order.
     pub fn step(&mut self, now_ms: u64, event: Event) -> Vec<Action> {
+        self.now_ms = self.now_ms.max(now_ms);
         let mut actions = Vec::new();
-        match event {
-            Event::WorkerJoined { worker, slots } => {
-                self.workers.insert(worker, slots);
-            }
-            Event::WorkerLost { worker } => self.lose(now_ms, worker, &mut actions),
-            Event::Open { weights } => self.open_stage(now_ms, &weights),
-            Event::Done { attempt } => self.done(attempt, &mut actions),
-            Event::Failed { attempt, error } => self.attempt_failed(now_ms, attempt, error, &mut actions),
-            Event::Cancel => self.fail(Error::new(Kind::Interrupted, "interrupted"), &mut actions),
-            Event::Tick => {}
-        }
-        self.start(now_ms, &mut actions);
-        if self.open && !self.failed && self.tasks.iter().all(|t| t.done) {
-            self.open = false;
-            actions.push(Action::StageDone);
-        }
+        self.take(event, &mut actions);
+        self.drop_silent(&mut actions);
+        self.wake();
+        self.start(&mut actions);
+        self.speculate(&mut actions);
         actions
     }
 
-    /// When `step` wants to be called with `Tick` at the latest, if at all.
+    /// When `step` wants to be called at the latest, if at all; always after the time of the last step.
     pub fn next_deadline(&self) -> Option<u64> {
-        if self.failed {
-            None
-        } else {
-            self.waiting.first().map(|(at, _)| *at)
+        let backoff = self.waiting.first().map(|(at, ..)| *at);
+        let silence = self.workers.next_silent();
+        let slow = self.speculating().filter_map(|(_, job)| job.stage.next_slow(self.now_ms)).min();
+        let slow = slow.filter(|_| self.workers.has_free());
+        [backoff, silence, slow].into_iter().flatten().min()
+    }
+
+    /// How far the job's current stage is.
+    pub fn progress(&self, job: JobNumber) -> Option<Progress> {
+        self.jobs.get(&job).map(|job| job.stage.progress())
+    }
+
+    /// Tasks of all jobs that could start now if they had a slot: what more workers would be good for.
+    pub fn runnable(&self) -> usize {
+        let of = |job: &Job| job.stage.ready().min(job.max_running.saturating_sub(job.running.len()));
+        self.jobs.values().map(of).sum()
+    }
+
+    /// Attempts under way.
+    pub fn running(&self) -> usize {
+        self.attempts.len()
+    }
+
+    /// Slots of workers that take tasks.
+    pub fn slots(&self) -> usize {
+        self.workers.slots()
+    }
+
+    fn take(&mut self, event: Event, actions: &mut Vec<Action>) {
+        match event {
+            Event::WorkerJoined {
+                worker,
+                slots,
+                memory_bytes,
+                heartbeats,
+            } => {
+                self.lose(worker, actions);
+                let seen_ms = heartbeats.then_some(self.now_ms);
+                self.workers.join(worker, slots, memory_bytes, seen_ms);
+            }
+            Event::WorkerSeen { worker } => self.workers.seen(worker, self.now_ms),
+            Event::WorkerDraining { worker } => self.workers.drain(worker),
+            Event::WorkerLost { worker } => self.lose(worker, actions),
+            Event::JobOpened {
+                job,
+                priority,
+                max_running,
+            } => self.open_job(job, priority, max_running),
+            Event::StageOpened { job, tasks } => self.open_stage(job, &tasks, actions),
+            Event::Done { attempt } => self.done(attempt, actions),
+            Event::TaskDone { job, task } => self.task_done(job, task, actions),
+            Event::Failed { attempt, error } => self.failed(attempt, error, actions),
+            Event::HandedBack { attempt } => self.handed_back(attempt),
+            Event::Cancel { job } => self.fail_job(job, Error::new(Kind::Interrupted, "interrupted"), actions),
+            Event::JobClosed { job } => {
+                self.stop_all(job, actions);
+                self.jobs.remove(&job);
+                self.refresh(job);
+            }
+            Event::Tick => {}
         }
     }
 
-    pub fn progress(&self) -> Progress {
-        Progress {
-            done: self.tasks.iter().filter(|t| t.done).count(),
-            running: self.running.len(),
-            all: self.tasks.len(),
-        }
+    fn open_job(&mut self, job: JobNumber, priority: u32, max_running: Option<usize>) {
+        let (priority, max_running) = (priority.max(1), max_running.unwrap_or(usize::MAX).max(1));
+        let entry = self.jobs.entry(job).or_insert_with(|| Job {
+            priority,
+            max_running,
+            failed: false,
+            running: BTreeSet::new(),
+            stage: Stage::default(),
+        });
+        (entry.priority, entry.max_running) = (priority, max_running);
+        self.refresh(job);
     }
 
-    fn open_stage(&mut self, now_ms: u64, weights: &[u64]) {
-        self.tasks = weights
-            .iter()
-            .map(|w| TaskState {
-                weight: *w,
-                ..TaskState::default()
-            })
-            .collect();
-        self.waiting = (0..weights.len()).map(|i| (now_ms, TaskId(i as u32))).collect();
-        self.running.clear();
-        self.open = true;
+    fn open_stage(&mut self, number: JobNumber, tasks: &[NewTask], actions: &mut Vec<Action>) {
+        if self.jobs.get(&number).is_none_or(|job| job.failed) {
+            return;
+        }
+        self.stop_all(number, actions);
+        let Some(job) = self.jobs.get_mut(&number) else { return };
+        job.stage = Stage::new(tasks);
+        if job.stage.is_done() {
+            actions.push(Action::StageDone { job: number });
+        }
+        self.refresh(number);
     }
 
     fn done(&mut self, attempt: AttemptId, actions: &mut Vec<Action>) {
-        let Some((task, _)) = self.running.remove(&attempt) else { return };
-        let state = &mut self.tasks[task.0 as usize];
-        if std::mem::replace(&mut state.done, true) {
+        let Some(&Attempt { job, task, started_ms, .. }) = self.attempts.get(&attempt) else {
             return;
+        };
+        if let Some(entry) = self.jobs.get_mut(&job) {
+            entry.stage.learn(self.now_ms - started_ms);
         }
-        let others: Vec<AttemptId> = self.running.iter().filter(|(_, (t, _))| *t == task).map(|(a, _)| *a).collect();
-        for other in others {
-            if let Some((_, worker)) = self.running.remove(&other) {
-                actions.push(Action::Stop { attempt: other, worker });
+        self.end(attempt);
+        self.task_done(job, task, actions);
+    }
+
+    fn task_done(&mut self, number: JobNumber, task: TaskId, actions: &mut Vec<Action>) {
+        let Some(job) = self.jobs.get_mut(&number).filter(|job| !job.failed) else {
+            return;
+        };
+        let Some(left) = job.stage.finish(task) else { return };
+        let is_done = job.stage.is_done();
+        match left {
+            Left::Running(attempts) => attempts.into_iter().flatten().for_each(|attempt| self.stop(attempt, actions)),
+            Left::Waiting { until_ms } => {
+                self.waiting.remove(&(until_ms, number, task));
+            }
+            Left::Nothing => {}
+        }
+        if is_done {
+            actions.push(Action::StageDone { job: number });
+        }
+        self.refresh(number);
+    }
+
+    fn failed(&mut self, attempt: AttemptId, error: Error, actions: &mut Vec<Action>) {
+        let Some(Attempt { job, task, .. }) = self.end(attempt) else { return };
+        let Some(entry) = self.jobs.get_mut(&job) else { return };
+        let state = entry.stage.task_mut(task);
+        let is_over = match error.kind {
+            Kind::Spec | Kind::Input => return self.fail_job(job, error, actions),
+            Kind::Interrupted => true,
+            Kind::Unavailable => count(&mut state.unavailable) >= MAX_UNAVAILABLE,
+            Kind::Exhausted => {
+                count(&mut state.halvings);
+                count(&mut state.blamed) >= MAX_ATTEMPTS
+            }
+            Kind::Internal => count(&mut state.blamed) >= MAX_ATTEMPTS,
+        };
+        self.retry(job, task, is_over.then_some(error), actions);
+    }
+
+    fn lose(&mut self, worker: WorkerId, actions: &mut Vec<Action>) {
+        for attempt in self.workers.leave(worker) {
+            let Some(Attempt { job, task, .. }) = self.end(attempt) else { continue };
+            let Some(entry) = self.jobs.get_mut(&job) else { continue };
+            let lost = count(&mut entry.stage.task_mut(task).lost);
+            let error = (lost >= MAX_ATTEMPTS).then(|| {
+                Error::exhausted(format!(
+                    "task {} was on {lost} workers that were lost; it may need more memory than they have: see why they ended, give them more, \
+                     or cut the task finer",
+                    task.0
+                ))
+            });
+            self.retry(job, task, error, actions);
+        }
+    }
+
+    /// What becomes of a task that lost an attempt: while another runs, nothing.
+    fn retry(&mut self, number: JobNumber, task: TaskId, error: Option<Error>, actions: &mut Vec<Action>) {
+        let Some(job) = self.jobs.get_mut(&number).filter(|job| !job.failed && job.stage.is_idle(task)) else {
+            return;
+        };
+        match error {
+            Some(error) => self.fail_job(number, error, actions),
+            None => {
+                let until_ms = job.stage.wait(task, self.now_ms);
+                self.waiting.insert((until_ms, number, task));
             }
         }
-        self.waiting.retain(|(_, t)| *t != task);
     }
 
-    fn attempt_failed(&mut self, now_ms: u64, attempt: AttemptId, error: Error, actions: &mut Vec<Action>) {
-        let Some((task, _)) = self.running.remove(&attempt) else { return };
-        let state = &mut self.tasks[task.0 as usize];
-        if state.done {
+    fn handed_back(&mut self, attempt: AttemptId) {
+        let Some(Attempt { job, task, worker, .. }) = self.end(attempt) else {
+            return;
+        };
+        self.workers.drain(worker);
+        if let Some(entry) = self.jobs.get_mut(&job)
+            && entry.stage.is_idle(task)
+        {
+            entry.stage.make_ready(task);
+            self.refresh(job);
+        }
+    }
+
+    fn fail_job(&mut self, number: JobNumber, error: Error, actions: &mut Vec<Action>) {
+        if self.jobs.get(&number).is_none_or(|job| job.failed) {
             return;
         }
-        match error.kind {
-            Kind::Spec | Kind::Input | Kind::Interrupted => return self.fail(error, actions),
-            Kind::Exhausted => state.halvings += 1,
-            Kind::Unavailable | Kind::Internal => {}
+        self.stop_all(number, actions);
+        if let Some(job) = self.jobs.get_mut(&number) {
+            job.failed = true;
         }
-        if state.attempts >= MAX_ATTEMPTS {
-            return self.fail(error, actions);
-        }
-        self.waiting.insert((now_ms + backoff_ms(state.attempts), task));
+        actions.push(Action::JobFailed { job: number, error });
+        self.refresh(number);
     }
 
-    fn lose(&mut self, now_ms: u64, worker: WorkerId, actions: &mut Vec<Action>) {
-        self.workers.remove(&worker);
-        let lost: Vec<AttemptId> = self.running.iter().filter(|(_, (_, w))| *w == worker).map(|(a, _)| *a).collect();
-        for attempt in lost {
-            self.attempt_failed(now_ms, attempt, Error::unavailable("its worker was lost"), actions);
+    /// Ends whatever the job runs, and lets none of its tasks become ready again.
+    fn stop_all(&mut self, number: JobNumber, actions: &mut Vec<Action>) {
+        let Some(job) = self.jobs.get_mut(&number) else { return };
+        for attempt in job.running.clone() {
+            self.stop(attempt, actions);
+        }
+        // Rare, so that a look at everything that waits is cheap enough.
+        self.waiting.retain(|(_, job, _)| *job != number);
+        if let Some(job) = self.jobs.get_mut(&number) {
+            job.stage.give_up();
         }
     }
 
-    fn fail(&mut self, error: Error, actions: &mut Vec<Action>) {
-        if std::mem::replace(&mut self.failed, true) {
-            return;
-        }
-        self.waiting.clear();
-        for (attempt, (_, worker)) in std::mem::take(&mut self.running) {
+    fn stop(&mut self, attempt: AttemptId, actions: &mut Vec<Action>) {
+        if let Some(Attempt { worker, .. }) = self.end(attempt) {
             actions.push(Action::Stop { attempt, worker });
         }
-        actions.push(Action::JobFailed { error });
     }
 
-    fn start(&mut self, now_ms: u64, actions: &mut Vec<Action>) {
-        while !self.failed {
-            let Some(worker) = self.free_worker() else { return };
-            let ready = self.waiting.iter().filter(|(at, _)| *at <= now_ms);
-            let Some(next) = ready
-                .max_by_key(|(_, t)| (self.tasks[t.0 as usize].weight, std::cmp::Reverse(*t)))
-                .copied()
-            else {
-                return;
+    /// Forgets an attempt; its slot is free.
+    fn end(&mut self, attempt: AttemptId) -> Option<Attempt> {
+        let ended = self.attempts.remove(&attempt)?;
+        self.workers.release(ended.worker, attempt);
+        if let Some(job) = self.jobs.get_mut(&ended.job) {
+            job.running.remove(&attempt);
+            job.stage.end(ended.task, attempt, ended.started_ms);
+            self.refresh(ended.job);
+        }
+        Some(ended)
+    }
+
+    fn drop_silent(&mut self, actions: &mut Vec<Action>) {
+        while let Some(worker) = self.workers.silent(self.now_ms) {
+            actions.push(Action::Drop { worker });
+            self.lose(worker, actions);
+        }
+    }
+
+    /// Tasks whose backoff is over are ready.
+    fn wake(&mut self) {
+        while let Some(&(at, number, task)) = self.waiting.first()
+            && at <= self.now_ms
+        {
+            self.waiting.pop_first();
+            if let Some(job) = self.jobs.get_mut(&number) {
+                job.stage.make_ready(task);
+            }
+            self.refresh(number);
+        }
+    }
+
+    /// Free slots go to ready tasks.
+    fn start(&mut self, actions: &mut Vec<Action>) {
+        while let Some(limit) = self.workers.largest_free() {
+            let next = self.shares.jobs().find_map(|job| Some((job, self.jobs.get(&job)?.stage.next(limit)?)));
+            let Some((job, task)) = next else { return };
+            let need = self.jobs[&job].stage.need(task);
+            let worker = self.workers.pick(need, None).expect("a task within the limit has a worker");
+            self.launch(job, task, worker, false, actions);
+        }
+    }
+
+    /// Slots that no ready task can use go to second attempts of tasks that take long.
+    fn speculate(&mut self, actions: &mut Vec<Action>) {
+        if !self.workers.has_free() {
+            return;
+        }
+        let slow: Vec<AttemptId> = self
+            .speculating()
+            .flat_map(|(_, job)| job.stage.slow(self.now_ms).take(MAX_SLOW_SEEN))
+            .collect();
+        for attempt in slow {
+            let first = self.attempts[&attempt];
+            let Some(job) = self.jobs.get_mut(&first.job).filter(|job| job.running.len() < job.max_running) else {
+                continue;
             };
-            self.waiting.remove(&next);
-            let (task, attempt) = (next.1, AttemptId(self.next_attempt));
-            self.next_attempt += 1;
-            let state = &mut self.tasks[task.0 as usize];
-            state.attempts += 1;
-            self.running.insert(attempt, (task, worker));
-            actions.push(Action::Start {
+            if let Some(worker) = self.workers.pick(job.stage.need(first.task), Some(first.worker)) {
+                job.stage.accompany(attempt, first.started_ms);
+                self.launch(first.job, first.task, worker, true, actions);
+            }
+        }
+    }
+
+    /// Jobs that may have second attempts.
+    fn speculating(&self) -> impl Iterator<Item = (&JobNumber, &Job)> {
+        self.jobs.iter().filter(|(_, job)| !job.failed && job.running.len() < job.max_running)
+    }
+
+    fn launch(&mut self, number: JobNumber, task: TaskId, worker: WorkerId, speculative: bool, actions: &mut Vec<Action>) {
+        let attempt = AttemptId(self.next_attempt);
+        self.next_attempt += 1;
+        let Some(job) = self.jobs.get_mut(&number) else { return };
+        job.running.insert(attempt);
+        let (started, halvings) = job.stage.start(task, attempt, self.now_ms);
+        self.workers.occupy(worker, attempt);
+        self.attempts.insert(
+            attempt,
+            Attempt {
+                job: number,
                 task,
-                attempt,
                 worker,
-                halvings: state.halvings,
-            });
-        }
-    }
-
-    /// The worker with the most free slots; the lowest number among equals.
-    fn free_worker(&self) -> Option<WorkerId> {
-        let free = |worker: &WorkerId, slots: usize| slots.saturating_sub(self.running.values().filter(|(_, w)| w == worker).count());
-        let candidates = self.workers.iter().map(|(w, slots)| (free(w, *slots), std::cmp::Reverse(*w)));
-        candidates.max().filter(|(free, _)| *free > 0).map(|(_, w)| w.0)
-    }
-}
-
-fn backoff_ms(attempts: u32) -> u64 {
-    BACKOFF_MS << attempts.saturating_sub(1).min(6)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn machine(slots: usize, weights: &[u64]) -> (Machine, Vec<Action>) {
-        let mut machine = Machine::default();
-        machine.step(
-            0,
-            Event::WorkerJoined {
-                worker: WorkerId(0),
-                slots,
+                started_ms: self.now_ms,
             },
         );
-        let actions = machine.step(0, Event::Open { weights: weights.to_vec() });
-        (machine, actions)
-    }
-
-    fn start(task: u32, attempt: u64, halvings: u32) -> Action {
-        Action::Start {
-            task: TaskId(task),
-            attempt: AttemptId(attempt),
-            worker: WorkerId(0),
+        self.refresh(number);
+        actions.push(Action::Start {
+            job: number,
+            task,
+            attempt,
+            worker,
+            number: started,
             halvings,
-        }
+            speculative,
+        });
     }
 
-    #[test]
-    fn heavier_tasks_start_first_and_slots_are_kept() {
-        let (mut machine, actions) = machine(2, &[1, 5, 3]);
-        assert_eq!(actions, [start(1, 0, 0), start(2, 1, 0)]);
-        assert_eq!(machine.step(1, Event::Done { attempt: AttemptId(0) }), [start(0, 2, 0)]);
-        assert_eq!(machine.step(2, Event::Done { attempt: AttemptId(1) }), []);
-        assert_eq!(machine.step(3, Event::Done { attempt: AttemptId(2) }), [Action::StageDone]);
+    /// Tells `shares` how a job stands after something changed.
+    fn refresh(&mut self, number: JobNumber) {
+        let job = self.jobs.get(&number);
+        let wanting = job.filter(|job| !job.failed && job.stage.ready() > 0 && job.running.len() < job.max_running);
+        self.shares.set(number, wanting.map(|job| (job.running.len(), job.priority)));
     }
+}
 
-    #[test]
-    fn an_empty_stage_is_done_at_once() {
-        assert_eq!(machine(1, &[]).1, [Action::StageDone]);
-    }
-
-    #[test]
-    fn exhausted_attempts_come_back_with_a_smaller_share_after_a_wait() {
-        let (mut machine, _) = machine(1, &[1]);
-        assert_eq!(
-            machine.step(
-                10,
-                Event::Failed {
-                    attempt: AttemptId(0),
-                    error: Error::exhausted("memory")
-                }
-            ),
-            []
-        );
-        assert_eq!(machine.next_deadline(), Some(10 + BACKOFF_MS));
-        assert_eq!(machine.step(10 + BACKOFF_MS, Event::Tick), [start(0, 1, 1)]);
-    }
-
-    #[test]
-    fn bad_input_fails_the_job_at_once_and_a_retried_error_after_four_attempts() {
-        let (mut one, _) = machine(2, &[1, 1]);
-        let bad = Error::input("a.csv:3: ragged");
-        let stopped = Action::Stop {
-            attempt: AttemptId(1),
-            worker: WorkerId(0),
-        };
-        assert_eq!(
-            one.step(
-                1,
-                Event::Failed {
-                    attempt: AttemptId(0),
-                    error: bad.clone()
-                }
-            ),
-            [stopped, Action::JobFailed { error: bad }]
-        );
-        assert_eq!(one.step(2, Event::Tick), []);
-
-        let (mut two, _) = machine(1, &[1]);
-        let (mut now, mut failed) = (0, false);
-        for attempt in 0..MAX_ATTEMPTS {
-            now += 100_000;
-            two.step(now, Event::Tick);
-            let actions = two.step(
-                now,
-                Event::Failed {
-                    attempt: AttemptId(attempt.into()),
-                    error: Error::unavailable("503"),
-                },
-            );
-            failed = actions.iter().any(|a| matches!(a, Action::JobFailed { .. }));
-            assert_eq!(failed, attempt + 1 == MAX_ATTEMPTS);
-        }
-        assert!(failed);
-    }
-
-    #[test]
-    fn the_first_done_counts_and_a_lost_worker_gives_its_tasks_back() {
-        let (mut machine, _) = machine(1, &[1]);
-        machine.step(
-            1,
-            Event::WorkerJoined {
-                worker: WorkerId(1),
-                slots: 1,
-            },
-        );
-        machine.step(2, Event::WorkerLost { worker: WorkerId(0) });
-        let again = Action::Start {
-            task: TaskId(0),
-            attempt: AttemptId(1),
-            worker: WorkerId(1),
-            halvings: 0,
-        };
-        assert_eq!(machine.step(2 + BACKOFF_MS, Event::Tick), [again]);
-        assert_eq!(
-            machine.step(900, Event::Done { attempt: AttemptId(0) }),
-            [],
-            "a zombie's result does not count"
-        );
-        assert_eq!(machine.step(901, Event::Done { attempt: AttemptId(1) }), [Action::StageDone]);
-    }
+/// One more; the new count.
+fn count(counter: &mut u32) -> u32 {
+    *counter = counter.saturating_add(1);
+    *counter
 }

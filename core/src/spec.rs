@@ -22,3 +22,4 @@ pub use model::{
 pub use names::nearest;
 pub use overrides::Overrides;
 pub use parse::{Parsed, from_overrides, parse};
+pub use scalars::duration_ms;

@@ -28,12 +28,20 @@ pub fn path() -> PathBuf {
         assert!(path.is_file(), "SHADOWDIFF_BIN names {}, which is no file", path.display());
         return path.canonicalize().expect("an existing file has a full path");
     }
+    beside("shadowdiff")
+}
+
+/// A binary that was built beside this test.
+///
+/// # Panics
+/// Where there is none.
+pub fn beside(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("a test knows its own path");
     let profile = test.parent().and_then(Path::parent).expect("tests lie in target/<profile>/deps");
-    let path = profile.join(format!("shadowdiff{}", std::env::consts::EXE_SUFFIX));
+    let path = profile.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     assert!(
         path.is_file(),
-        "{} does not exist; build it first: cargo build --release -p shadowdiff",
+        "{} does not exist; build it first: cargo build --release --workspace",
         path.display()
     );
     path
@@ -41,7 +49,12 @@ pub fn path() -> PathBuf {
 
 /// A command of the binary, with no setting taken over from the environment.
 pub fn command<S: AsRef<OsStr>>(folder: &Path, arguments: &[S]) -> Command {
-    let mut command = Command::new(path());
+    command_of(&path(), folder, arguments)
+}
+
+/// The same for another binary.
+pub fn command_of<S: AsRef<OsStr>>(program: &Path, folder: &Path, arguments: &[S]) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("SHADOWDIFF_") {
             command.env_remove(name);

@@ -5,6 +5,7 @@
 pub mod binary;
 pub mod case;
 pub mod cell;
+pub mod cluster;
 pub mod csv;
 mod deltas;
 pub mod exact;

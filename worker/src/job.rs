@@ -57,9 +57,24 @@ pub(crate) struct RuleSql {
     pub(crate) rows: Option<Expression>,
 }
 
+/// A job as one attempt sees it: what all attempts share, and a watch of its own.
+#[derive(Debug, Clone)]
+pub struct Job {
+    shared: Arc<Shared>,
+    pub watch: Arc<Watch>,
+}
+
+impl std::ops::Deref for Job {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}
+
 /// A job as its tasks see it.
 #[derive(Debug)]
-pub struct Job {
+pub struct Shared {
     pub plan: Plan,
     pub datasets: Sides<Dataset>,
     pub sources: Sources,
@@ -67,7 +82,6 @@ pub struct Job {
     pub memory: Memory,
     pub batch_rows: usize,
     pub disabled: Disabled,
-    pub watch: Arc<Watch>,
     /// Accounts whose baseline is not the default side.
     pub flipped: AccountSet,
     pub(crate) filters: Sides<Option<Expression>>,
@@ -112,7 +126,7 @@ impl Job {
         let fingerprint = Hasher::new(secret, columns.iter().map(form));
         let key_fingerprint = Hasher::new(secret, plan.aligned.key_columns().map(form));
         let schemas = Sides::from_fn(|side| exchange_schema(&plan, side));
-        Ok(Job {
+        let shared = Shared {
             plan,
             datasets: given.datasets,
             sources: given.sources,
@@ -120,7 +134,6 @@ impl Job {
             memory: given.memory,
             batch_rows: given.batch_rows,
             disabled: given.disabled,
-            watch: given.watch,
             flipped: given.flipped,
             filters,
             derives,
@@ -131,7 +144,19 @@ impl Job {
             comparator_sql,
             judge,
             rule_sql,
+        };
+        Ok(Job {
+            shared: Arc::new(shared),
+            watch: given.watch,
         })
+    }
+
+    /// The same job under another watch: that of one attempt.
+    pub(crate) fn watched(&self, watch: Arc<Watch>) -> Job {
+        Job {
+            shared: Arc::clone(&self.shared),
+            watch,
+        }
     }
 
     pub(crate) fn columns(&self) -> &[Column] {

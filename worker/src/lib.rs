@@ -1,6 +1,9 @@
 //! Runs a task: scans a piece of both sides, or compares a shard. A worker keeps nothing between tasks.
 
+mod attached;
+mod attempt;
 mod compare;
+mod host;
 pub mod job;
 mod lines;
 mod pairs;
@@ -11,5 +14,8 @@ mod window;
 
 mod local;
 
+pub use attached::{Attachment, Drain, attach};
+pub use attempt::{Attempt, Committed, Work, run as run_attempt};
+pub use host::Host;
 pub use job::{Disabled, Given, Job, Memory, Watch};
 pub use local::LocalWorkers;

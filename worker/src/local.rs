@@ -50,7 +50,7 @@ fn run(job: &Job, assignment: Assignment) -> Result<Output> {
     }
 }
 
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
+pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
     let what = panic
         .downcast_ref::<&str>()
         .map(|s| (*s).to_owned())

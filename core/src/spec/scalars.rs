@@ -103,7 +103,7 @@ pub(super) fn duration_ns(text: &str) -> Result<u64, String> {
 }
 
 /// A duration in milliseconds.
-pub(super) fn duration_ms(text: &str) -> Result<u64, String> {
+pub fn duration_ms(text: &str) -> Result<u64, String> {
     let ns = duration_ns(text)?;
     if ns % 1_000_000 == 0 {
         Ok(ns / 1_000_000)

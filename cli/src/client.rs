@@ -1,0 +1,200 @@
+//! The commands that speak to a coordinator: submit, list, status, watch, cancel, results, and `compare --coordinator`.
+
+mod fetch;
+mod remote;
+mod show;
+
+use crate::args::{CompareArgs, JobArgs, ListArgs, ResultsArgs, SubmitArgs};
+use crate::serve::runtime;
+use crate::signals::watch_signals;
+use crate::spec::{self, Found};
+use crate::{note, render, say};
+use fetch::fetch;
+use remote::Remote;
+use shadowdiff_common::store::Stores;
+use shadowdiff_coordinator::{Target, check_target};
+use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_proto::v1::{Job, JobState, SubmitRequest};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// How a job is submitted and what is said of it.
+struct Manner<'a> {
+    coordinator: &'a str,
+    token: &'a str,
+    priority: u32,
+    max_running: u32,
+    overwrite: bool,
+    json: bool,
+    quiet: bool,
+}
+
+/// `submit`.
+pub(crate) fn submit(args: &SubmitArgs) -> Result<ExitCode> {
+    let found = spec::find(&args.spec)?;
+    let manner = Manner {
+        coordinator: &args.remote.coordinator,
+        token: &args.token,
+        priority: args.priority,
+        max_running: args.max_running,
+        overwrite: args.overwrite,
+        json: args.json,
+        quiet: args.quiet,
+    };
+    if args.wait {
+        return run(wait_for_result(&manner, found));
+    }
+    run(async {
+        let mut remote = Remote::connect(manner.coordinator).await?;
+        let job = remote.submit(request(&manner, &found)).await?;
+        if args.json {
+            return say(&format!("{}\n", serde_json::json!({"job": job.id})));
+        }
+        say(&format!("{}\n", job.id))
+    })
+}
+
+/// `compare --coordinator`.
+pub(crate) fn compare(args: &CompareArgs, coordinator: &str, found: Found) -> Result<ExitCode> {
+    let manner = Manner {
+        coordinator,
+        token: "",
+        priority: 1,
+        max_running: 0,
+        overwrite: args.overwrite,
+        json: args.json,
+        quiet: args.settings.quiet,
+    };
+    run(wait_for_result(&manner, found))
+}
+
+/// `list`.
+pub(crate) fn list(args: &ListArgs) -> Result<ExitCode> {
+    run(async {
+        let mut remote = Remote::connect(&args.remote.coordinator).await?;
+        let mut jobs = remote.list().await?;
+        jobs.retain(|job| !args.unfinished || !has_ended(job));
+        say(&show::table(&jobs))
+    })
+}
+
+/// `status`.
+pub(crate) fn status(args: &JobArgs) -> Result<ExitCode> {
+    run(async {
+        let mut remote = Remote::connect(&args.remote.coordinator).await?;
+        say(&show::job(&remote.get(&args.job).await?))
+    })
+}
+
+/// `watch`.
+pub(crate) fn watch(args: &JobArgs) -> Result<ExitCode> {
+    run(async {
+        let mut remote = Remote::connect(&args.remote.coordinator).await?;
+        let job = show::follow(&mut remote, &args.job, false).await?;
+        say(&show::job(&job))?;
+        ended(&job)
+    })
+}
+
+/// `cancel`.
+pub(crate) fn cancel(args: &JobArgs) -> Result<ExitCode> {
+    run(async {
+        let mut remote = Remote::connect(&args.remote.coordinator).await?;
+        let job = remote.cancel(&args.job).await?;
+        say(&format!("{}: {}\n", job.id, show::state(&job)))
+    })
+}
+
+/// `results`.
+pub(crate) fn results(args: &ResultsArgs) -> Result<ExitCode> {
+    run(async {
+        let mut remote = Remote::connect(&args.remote.coordinator).await?;
+        let job = remote.get(&args.job).await?;
+        let code = ended(&job)?;
+        let output = args.output.clone().unwrap_or_else(|| job.id.clone().into());
+        let output = output.to_string_lossy().into_owned();
+        let target = place(&output, args.overwrite).await?;
+        let summary = fetch(&mut remote, &job, &target, args.overwrite).await?;
+        say(&render::text(&summary, directory(&target), &output))?;
+        Ok(code)
+    })
+}
+
+/// Submits, follows, fetches: what `compare` does, done elsewhere.
+async fn wait_for_result(manner: &Manner<'_>, found: Found) -> Result<ExitCode> {
+    let target = check_target(&found.output, &found.base, &Stores::new(), manner.overwrite).await?;
+    let mut remote = Remote::connect(manner.coordinator).await?;
+    let job = remote.submit(request(manner, &found)).await?;
+    if !manner.quiet {
+        note(&format!("shadowdiff: job {}", job.id));
+        job.warnings.iter().for_each(|warning| note(&format!("shadowdiff: warning: {warning}")));
+    }
+    let mut interrupted = watch_signals();
+    let mut follower = remote.clone();
+    let last = tokio::select! {
+        job = show::follow(&mut follower, &job.id, manner.quiet) => job?,
+        Ok(_) = interrupted.wait_for(|stop| *stop) => {
+            note(&format!("shadowdiff: cancelling job {}", job.id));
+            remote.cancel(&job.id).await?;
+            return Err(Error::new(Kind::Interrupted, "interrupted"));
+        }
+    };
+    let code = ended(&last)?;
+    let summary = match &target {
+        Target::Directory(_) => fetch(&mut remote, &last, &target, manner.overwrite).await?,
+        // The coordinator has put it there.
+        Target::Objects { .. } => fetch::summary(&mut remote, &last).await?,
+    };
+    if manner.json {
+        let text = serde_json::to_string_pretty(&summary).map_err(|e| Error::internal(e.to_string()))?;
+        say(&format!("{text}\n"))?;
+    } else if !manner.quiet {
+        say(&render::text(&summary, directory(&target), &found.output))?;
+    }
+    Ok(code)
+}
+
+fn request(manner: &Manner<'_>, found: &Found) -> SubmitRequest {
+    SubmitRequest {
+        spec: Some(remote::spec(found)),
+        token: manner.token.to_owned(),
+        priority: manner.priority,
+        max_running: manner.max_running,
+    }
+}
+
+async fn place(output: &str, overwrite: bool) -> Result<Target> {
+    let here = std::env::current_dir().map_err(|e| Error::input(format!("the working directory is gone: {e}")))?;
+    check_target(output, &here, &Stores::new(), overwrite).await
+}
+
+fn directory(target: &Target) -> Option<&Path> {
+    match target {
+        Target::Directory(directory) => Some(directory),
+        Target::Objects { .. } => None,
+    }
+}
+
+fn has_ended(job: &Job) -> bool {
+    matches!(job.state(), JobState::Succeeded | JobState::Failed | JobState::Cancelled)
+}
+
+/// The exit code of a job that has ended, or why there is none.
+fn ended(job: &Job) -> Result<ExitCode> {
+    match job.state() {
+        JobState::Succeeded => Ok(ExitCode::from(u8::from(job.verdict() != shadowdiff_proto::v1::Verdict::Pass))),
+        JobState::Cancelled => Err(Error::new(Kind::Interrupted, format!("job {} was cancelled", job.id))),
+        JobState::Failed => {
+            let error = job.error.clone().unwrap_or_default();
+            Err(Error::new(Kind::from_name(&error.kind), error.message))
+        }
+        _ => Err(Error::input(format!("job {} has not ended yet; follow it with `shadowdiff watch {}`", job.id, job.id))),
+    }
+}
+
+fn run(work: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
+    let runtime = runtime()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    done
+}

@@ -1,0 +1,67 @@
+//! Fetches a result: whole or not at all. A transfer that breaks goes on where it was.
+
+use super::remote::Remote;
+use shadowdiff_coordinator::{FILES, Staging, Target};
+use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_proto::v1::Job;
+use std::io::Write;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// Breaks of one file's transfer.
+const MAX_BREAKS: u32 = 5;
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Fetches all files to the target; gives the summary.
+pub(super) async fn fetch(remote: &mut Remote, job: &Job, target: &Target, overwrite: bool) -> Result<serde_json::Value> {
+    let staging = Staging::new(target)?;
+    for name in FILES {
+        let mut file = staging.create(name)?;
+        copy(remote, job, name, &mut file).await?;
+        file.flush().map_err(|e| Error::exhausted(format!("output: {name}: {e}")))?;
+    }
+    let summary = summary(remote, job).await?;
+    staging.publish(target, overwrite).await?;
+    Ok(summary)
+}
+
+/// Fetches only the summary.
+pub(super) async fn summary(remote: &mut Remote, job: &Job) -> Result<serde_json::Value> {
+    let mut bytes = Vec::new();
+    copy(remote, job, FILES[2], &mut bytes).await?;
+    serde_json::from_slice(&bytes).map_err(|e| Error::internal(format!("job {}: its summary is no JSON: {e}", job.id)))
+}
+
+async fn copy(remote: &mut Remote, job: &Job, name: &str, to: &mut impl Write) -> Result<()> {
+    let size = job.files.iter().find(|file| file.name == name).map(|file| file.size_bytes);
+    let size = size.ok_or_else(|| Error::internal(format!("job {} has no {name}", job.id)))?;
+    let (mut have, mut breaks) = (0u64, 0);
+    while have < size {
+        match piece(remote, job, name, &mut have, to).await {
+            Ok(()) if have < size => breaks += 1,
+            Ok(()) => {}
+            Err(error) if error.kind == Kind::Unavailable && breaks < MAX_BREAKS => breaks += 1,
+            Err(error) => return Err(error),
+        }
+        if have < size {
+            if breaks > MAX_BREAKS {
+                return Err(Error::unavailable(format!("job {}: {name} ends after {have} of {size} bytes", job.id)));
+            }
+            sleep(PAUSE).await;
+        }
+    }
+    Ok(())
+}
+
+/// One stream of pieces, as far as it goes.
+async fn piece(remote: &mut Remote, job: &Job, name: &str, have: &mut u64, to: &mut impl Write) -> Result<()> {
+    let mut pieces = remote.fetch(&job.id, name, *have).await?;
+    while let Some(piece) = pieces.message().await.map_err(|status| remote.error(&status))? {
+        if piece.offset != *have {
+            return Err(Error::internal(format!("job {}: {name} came out of order", job.id)));
+        }
+        to.write_all(&piece.content).map_err(|e| Error::exhausted(format!("output: {name}: {e}")))?;
+        *have += piece.content.len() as u64;
+    }
+    Ok(())
+}

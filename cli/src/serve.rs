@@ -1,0 +1,170 @@
+//! `coordinator`: serves clients and workers until it is asked to stop.
+
+use crate::args::CoordinatorArgs;
+use crate::check::describe;
+use crate::signals::watch_signals;
+use crate::note;
+use shadowdiff_common::drawn_bytes;
+use shadowdiff_common::read::Sources;
+use shadowdiff_common::spool::Scratch;
+use shadowdiff_common::state::State;
+use shadowdiff_common::store::{Location, Stores};
+use shadowdiff_common::telemetry::start_log;
+use shadowdiff_coordinator::Bound;
+use shadowdiff_coordinator::cluster::{Cluster, Options, jobs_service, metrics_page, workers_service};
+use shadowdiff_core::error::{Error, Result};
+use shadowdiff_proto::FILE_DESCRIPTORS;
+use shadowdiff_worker::{Disabled, Given, Job, Memory, Watch};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::Server;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+/// A compare task holds about this many bytes of rows.
+const PART_BYTES: u64 = 64 << 20;
+/// What is still going on this long after the last word is cut off.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+pub(crate) fn run(args: &CoordinatorArgs) -> Result<ExitCode> {
+    start_log(&args.log)?;
+    let runtime = runtime()?;
+    let served = runtime.block_on(serve(args));
+    runtime.shutdown_background();
+    served.map(|()| ExitCode::SUCCESS)
+}
+
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::exhausted(format!("no threads can be started: {e}")))
+}
+
+async fn serve(args: &CoordinatorArgs) -> Result<()> {
+    let mut stop = watch_signals();
+    let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
+    let here = std::env::current_dir().map_err(|e| Error::input(format!("the working directory is gone: {e}")))?;
+    let state_url = absolute(&args.state, &here)?;
+    let state = State::open(&state_url, &here, &sources.stores)?;
+    let scratch = Scratch::new(0, args.scratch.as_deref())?;
+    let listener = bind(args.listen).await?;
+    let cluster = Cluster::start(state, sources.clone(), options(args, &sources, &scratch));
+    let (reporter, health) = tonic_health::server::health_reporter();
+    tell(&reporter, ServingStatus::NotServing).await;
+    if let Some(address) = args.metrics {
+        let listener = bind(address).await?;
+        tokio::spawn(axum::serve(listener, metrics_page(Arc::clone(&cluster))).into_future());
+    }
+    tokio::spawn(take_up(Arc::clone(&cluster), reporter.clone()));
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(FILE_DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .map_err(|e| Error::internal(format!("reflection: {e}")))?;
+    let address = listener.local_addr().map_err(|e| Error::unavailable(e.to_string()))?;
+    note(&format!("shadowdiff coordinator: listening on {address}, state at {state_url}"));
+    let (last_words, mut stopping) = watch::channel(false);
+    let server = Server::builder()
+        .http2_keepalive_interval(Some(KEEP_ALIVE))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE))
+        .add_service(health)
+        .add_service(reflection)
+        .add_service(jobs_service(Arc::clone(&cluster)))
+        .add_service(workers_service(Arc::clone(&cluster)))
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
+            let _ = stopping.wait_for(|stop| *stop).await;
+        });
+    let ending = async {
+        let _ = stop.wait_for(|stop| *stop).await;
+        tell(&reporter, ServingStatus::NotServing).await;
+        tokio::time::sleep(args.grace).await;
+        last_words.send_replace(true);
+        tokio::time::sleep(LAST_WORDS).await;
+    };
+    tokio::select! {
+        served = server => served.map_err(|e| Error::unavailable(format!("{address}: {e}"))),
+        () = ending => Ok(()),
+    }
+}
+
+/// Takes up what the state store holds, says ready, and removes what is over from time to time.
+async fn take_up(cluster: Arc<Cluster>, reporter: HealthReporter) {
+    loop {
+        match cluster.recover().await {
+            Ok(taken) => {
+                tracing::info!(jobs = taken, "unfinished jobs taken up");
+                break;
+            }
+            Err(error) => {
+                tracing::error!("the state store does not answer: {error}");
+                tokio::time::sleep(Duration::from_secs(2)).await;
+            }
+        }
+    }
+    tell(&reporter, ServingStatus::Serving).await;
+    cluster.sweep().await;
+}
+
+/// Liveness depends on nothing but the process; readiness follows `status`.
+async fn tell(reporter: &HealthReporter, status: ServingStatus) {
+    reporter.set_service_status("liveness", ServingStatus::Serving).await;
+    for name in ["", "readiness", "shadowdiff.v1.JobService", "shadowdiff.v1.WorkerService"] {
+        reporter.set_service_status(name, status).await;
+    }
+}
+
+fn options(args: &CoordinatorArgs, sources: &Sources, scratch: &Scratch) -> Options {
+    let (sources, kept) = (sources.clone(), scratch.clone());
+    let prepare = move |bound: &Bound| {
+        let given = Given {
+            datasets: bound.datasets.clone(),
+            sources: sources.clone(),
+            scratch: kept.clone(),
+            memory: Memory { task_bytes: 0 },
+            batch_rows: 1,
+            disabled: Disabled::default(),
+            watch: Arc::new(Watch::default()),
+            flipped: bound.flipped.clone(),
+            rule_accounts: bound.rule_accounts.clone(),
+        };
+        Job::new(bound.plan.clone(), given).map(|job| describe(bound, &job))
+    };
+    let drawn = u128::from_le_bytes(drawn_bytes());
+    Options {
+        owner: format!("{}-{drawn:032x}", host_name()),
+        keep: args.keep,
+        max_jobs: args.max_jobs,
+        scratch: scratch.path().to_owned(),
+        shards: args.shards,
+        part_bytes: PART_BYTES,
+        prepare: Arc::new(prepare),
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|e| Error::input(format!("{address}: {e}; give another address")))
+}
+
+/// Workers open the state by what they are told: a local path must not start at the coordinator's folder.
+fn absolute(state: &str, here: &Path) -> Result<String> {
+    match Location::parse(state, here)? {
+        Location::Local(path) => Ok(path.to_string_lossy().into_owned()),
+        Location::Object { .. } => Ok(state.to_owned()),
+    }
+}
+
+/// The host's or the pod's name.
+pub(crate) fn host_name() -> String {
+    let known = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let name = known.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+    name.unwrap_or_else(|| "unnamed".into())
+}

@@ -1,0 +1,19 @@
+//! Named points where tests make a process fail. In the product nothing is installed, and a point does nothing.
+//!
+//! The switch itself (which point, how to fail) is code of the tests: a program of theirs installs it before it runs the command line.
+
+use std::sync::OnceLock;
+
+static HOOK: OnceLock<fn(&'static str)> = OnceLock::new();
+
+/// Lets `hook` be called at every point from now on; the first hook stays.
+pub fn install(hook: fn(&'static str)) {
+    let _ = HOOK.set(hook);
+}
+
+/// A point where a process may fail.
+pub fn point(name: &'static str) {
+    if let Some(hook) = HOOK.get() {
+        hook(name);
+    }
+}

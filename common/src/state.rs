@@ -1,0 +1,311 @@
+//! The durable state of jobs: where each object of a job lies in the state store, and how it gets there.
+//!
+//! ```text
+//! jobs/<job>/plan                            create-only; submitting is creating it
+//! jobs/<job>/journal/<number>                create-only, numbered without gaps: who loses a number stands back
+//! jobs/<job>/data/<stage>/<task>/<attempt>   what an attempt made; immutable, deleted only by the attempt that lost
+//! jobs/<job>/commit/<stage>/<task>           create-only: the attempt that counts
+//! jobs/<job>/tasks                           what the compare tasks read
+//! jobs/<job>/result/<attempt>/<file>         the files of a result
+//! jobs/<job>/manifest                        create-only: the job's only success
+//! ```
+//! Safety needs no leader: tasks are deterministic and commits are create-only, so whoever commits first is right.
+
+mod blueprint;
+mod commit;
+mod create;
+mod data;
+mod table;
+#[cfg(test)]
+mod testing;
+
+use crate::store::{Location, Stores, store_error};
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::path::Path as ObjectPath;
+use object_store::{ObjectStore, ObjectStoreExt};
+use shadowdiff_core::error::{Error, Result};
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use blueprint::{Blueprint, Submission};
+pub use commit::{BlockRecord, CompareCommit, Header, Piece, RECORD_VERSION, Record, ScanCommit, commit, read_commit};
+pub use create::{Created, create};
+pub use data::{Maker, open_scan, open_spools, store_compare, store_scan};
+pub use table::{CompareInput, CompareTable, Source, groups};
+
+/// The most bytes of one record that are read: a larger one is no record of ours.
+const MAX_RECORD_BYTES: u64 = 256 << 20;
+
+/// The stages whose tasks run on workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    Scan,
+    Compare,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Stage::Scan => "scan",
+            Stage::Compare => "compare",
+        })
+    }
+}
+
+/// A place that holds jobs.
+#[derive(Debug, Clone)]
+pub struct State {
+    store: Arc<dyn ObjectStore>,
+    root: ObjectPath,
+    url: String,
+}
+
+impl State {
+    /// Opens the state at a URL or local path; a local directory is made where it is missing.
+    pub fn open(url: &str, base: &Path, stores: &Stores) -> Result<State> {
+        if let Location::Local(directory) = Location::parse(url, base)? {
+            std::fs::create_dir_all(&directory).map_err(|e| Error::input(format!("state {url}: {e}")))?;
+        }
+        if url.starts_with("http://") || url.starts_with("https://") {
+            return Err(Error::spec(format!("state {url}: http is only read; name a bucket or a directory")));
+        }
+        let (store, root) = stores.resolve(url, base)?;
+        Ok(State::new(store, root, url))
+    }
+
+    /// State below `root` in a store that is open already.
+    pub fn new(store: Arc<dyn ObjectStore>, root: ObjectPath, url: &str) -> State {
+        State {
+            store,
+            root,
+            url: url.to_owned(),
+        }
+    }
+
+    pub fn store(&self) -> &Arc<dyn ObjectStore> {
+        &self.store
+    }
+
+    /// As the user named it.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The places of one job.
+    pub fn job(&self, id: &str) -> JobState {
+        JobState {
+            state: self.clone(),
+            id: id.to_owned(),
+        }
+    }
+
+    /// The ids of all jobs, in order.
+    pub async fn jobs(&self) -> Result<Vec<String>> {
+        let prefix = self.root.clone().join("jobs");
+        let listed = self
+            .store
+            .list_with_delimiter(Some(&prefix))
+            .await
+            .map_err(|e| store_error(e, &self.url))?;
+        let mut ids: Vec<String> = listed
+            .common_prefixes
+            .iter()
+            .filter_map(|path| path.filename().map(str::to_owned))
+            .collect();
+        ids.sort();
+        Ok(ids)
+    }
+}
+
+/// Whether `id` can name a job: it becomes a part of object names and of local paths.
+pub fn check_job_id(id: &str) -> Result<()> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if id.is_empty() || id.len() > 128 || !id.chars().all(plain) || id.starts_with('.') {
+        return Err(Error::spec(format!(
+            "`{id}` cannot name a job: 1 to 128 letters, digits, `-`, `_` or `.`, and no `.` in front"
+        )));
+    }
+    Ok(())
+}
+
+/// The places of one job.
+#[derive(Debug, Clone)]
+pub struct JobState {
+    state: State,
+    id: String,
+}
+
+impl JobState {
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub fn store(&self) -> &Arc<dyn ObjectStore> {
+        &self.state.store
+    }
+
+    fn at(&self, rest: &str) -> ObjectPath {
+        ObjectPath::from(format!("{}/jobs/{}/{rest}", self.state.root, self.id).trim_start_matches('/'))
+    }
+
+    /// A path inside the job, as records name it.
+    pub fn path(&self, relative: &str) -> ObjectPath {
+        self.at(relative)
+    }
+
+    pub fn plan(&self) -> ObjectPath {
+        self.at("plan")
+    }
+
+    pub fn journal(&self, number: u64) -> ObjectPath {
+        self.at(&format!("journal/{number:010}"))
+    }
+
+    pub fn commit(&self, stage: Stage, task: u32) -> ObjectPath {
+        self.at(&format!("commit/{stage}/{task:08}"))
+    }
+
+    /// Where an attempt's content goes, relative to the job.
+    pub fn data_name(stage: Stage, task: u32, attempt: &str) -> String {
+        format!("data/{stage}/{task:08}/{attempt}")
+    }
+
+    pub fn tasks(&self) -> ObjectPath {
+        self.at("tasks")
+    }
+
+    pub fn result(&self, attempt: &str, file: &str) -> ObjectPath {
+        self.at(&format!("result/{attempt}/{file}"))
+    }
+
+    pub fn manifest(&self) -> ObjectPath {
+        self.at("manifest")
+    }
+
+    /// How messages name an object of the job.
+    pub fn describe(&self, path: &ObjectPath) -> String {
+        format!("state {}: {path}", self.state.url)
+    }
+
+    /// A whole small object; `None` where there is none.
+    pub async fn read(&self, path: &ObjectPath) -> Result<Option<Bytes>> {
+        read_small(self.store().as_ref(), path)
+            .await
+            .map_err(|e| state_error(e, &self.describe(path)))
+    }
+
+    /// The tasks of a stage that are committed, in order.
+    pub async fn committed(&self, stage: Stage) -> Result<Vec<u32>> {
+        self.numbers(&format!("commit/{stage}"))
+            .await
+            .map(|list| list.into_iter().map(|n| n as u32).collect())
+    }
+
+    /// The numbers of the journal's entries, in order.
+    pub async fn journal_numbers(&self) -> Result<Vec<u64>> {
+        self.numbers("journal").await
+    }
+
+    async fn numbers(&self, below: &str) -> Result<Vec<u64>> {
+        let prefix = self.at(below);
+        let listed: Vec<_> = self
+            .store()
+            .list(Some(&prefix))
+            .try_collect()
+            .await
+            .map_err(|e| state_error(e, &self.describe(&prefix)))?;
+        let mut numbers: Vec<u64> = listed
+            .iter()
+            .filter_map(|meta| meta.location.filename().and_then(|name| name.parse().ok()))
+            .collect();
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// Removes an object that is of no use any more. That it stays is no failure: retention removes it with its job.
+    pub async fn discard(&self, path: &ObjectPath) {
+        if let Err(error) = self.store().delete(path).await {
+            tracing::debug!(%path, "not removed: {error}");
+        }
+    }
+
+    /// Removes everything of the job; the plan last, so that a job half removed is found again.
+    pub async fn remove(&self) -> Result<()> {
+        let prefix = ObjectPath::from(format!("{}/jobs/{}", self.state.root, self.id).trim_start_matches('/'));
+        let described = self.describe(&prefix);
+        let listed: Vec<_> = self
+            .store()
+            .list(Some(&prefix))
+            .try_collect()
+            .await
+            .map_err(|e| state_error(e, &described))?;
+        let plan = self.plan();
+        let (last, first): (Vec<_>, Vec<_>) = listed.into_iter().map(|meta| meta.location).partition(|path| *path == plan);
+        for path in first.into_iter().chain(last) {
+            match self.store().delete(&path).await {
+                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => return Err(state_error(error, &described)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What fails in the state store is never the fault of the user's data: it is tried again.
+pub(crate) fn state_error(error: object_store::Error, name: &str) -> Error {
+    let told = store_error(error, name);
+    Error::unavailable(told.message)
+}
+
+async fn read_small(store: &dyn ObjectStore, path: &ObjectPath) -> object_store::Result<Option<Bytes>> {
+    let found = match store.get(path).await {
+        Ok(found) => found,
+        Err(object_store::Error::NotFound { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    if found.meta.size > MAX_RECORD_BYTES {
+        return Err(object_store::Error::Generic {
+            store: "state",
+            source: format!("{} bytes are too many for a record", found.meta.size).into(),
+        });
+    }
+    found.bytes().await.map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use object_store::memory::InMemory;
+
+    #[tokio::test]
+    async fn a_job_is_listed_while_its_plan_is_there_and_gone_once_removed() {
+        let state = State::new(Arc::new(InMemory::new()), ObjectPath::from("state"), "memory");
+        let job = state.job("a.1");
+        for path in [
+            job.plan(),
+            job.journal(0),
+            job.journal(11),
+            job.commit(Stage::Scan, 3),
+            job.commit(Stage::Scan, 20),
+        ] {
+            job.store().put(&path, Bytes::from_static(b"x").into()).await.expect("put");
+        }
+        assert_eq!(state.jobs().await.expect("lists"), ["a.1"]);
+        assert_eq!(job.journal_numbers().await.expect("lists"), [0, 11]);
+        assert_eq!(job.committed(Stage::Scan).await.expect("lists"), [3, 20]);
+        assert_eq!(job.committed(Stage::Compare).await.expect("lists"), [] as [u32; 0]);
+        assert_eq!(job.plan().as_ref(), "state/jobs/a.1/plan");
+        job.remove().await.expect("removes");
+        assert!(state.jobs().await.expect("lists").is_empty());
+    }
+
+    #[test]
+    fn ids_that_would_leave_their_place_are_refused() {
+        for id in ["", "..", ".x", "a/b", "a b", "é", &"x".repeat(129)] {
+            assert!(check_job_id(id).is_err(), "{id}");
+        }
+        check_job_id("daily-2026-11-25_1.a").expect("a plain id");
+    }
+}

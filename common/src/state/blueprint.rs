@@ -1,0 +1,158 @@
+//! The plan object of a job: all that coordinator and workers need to run it, stored before anything runs.
+//!
+//! JSON, compressed with zstd. The accounts of lists are their canonical bytes in hexadecimal.
+
+use super::JobState;
+use super::create::{Created, create};
+use crate::read::Dataset;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::judge::AccountSet;
+use shadowdiff_core::plan::{PLAN_VERSION, Plan};
+use shadowdiff_core::side::Sides;
+
+/// What the client asked for besides the spec.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Submission {
+    /// Fingerprint of what was submitted: the same token with another content is a mistake.
+    pub content: u64,
+    /// Differs between two submissions of the same content, so that one of them can know that it was second.
+    pub nonce: u64,
+    pub priority: u32,
+    /// The most tasks that run at a time; 0: no limit.
+    pub max_running: u32,
+    pub created_ms: i64,
+    /// Live and shadow as the spec names them.
+    pub title: String,
+    /// Where the result goes besides the state; `None` if the client fetches it.
+    pub output: Option<String>,
+}
+
+/// A job that is ready to run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Blueprint {
+    pub submission: Submission,
+    pub plan: Plan,
+    /// The spec as it is shown in the summary.
+    pub document: serde_json::Value,
+    pub datasets: Sides<Dataset>,
+    #[serde(with = "account_set")]
+    pub flipped: AccountSet,
+    /// A set a rule, where its accounts are listed.
+    #[serde(with = "account_sets")]
+    pub rule_accounts: Vec<Option<AccountSet>>,
+    /// A compare task puts shards together up to this many bytes.
+    pub part_bytes: u64,
+    /// The most that reading one piece of both sides at a time holds.
+    pub reading_bytes: u64,
+    /// About what a row takes in memory.
+    pub row_bytes: u64,
+    /// Bytes of both sides as stored.
+    pub stored_bytes: u64,
+    /// Rows of both sides, where the files tell.
+    pub rows: Option<u64>,
+}
+
+const ZSTD_LEVEL: i32 = 3;
+/// The most bytes a plan may have when decompressed.
+const MAX_PLAN_BYTES: usize = 1 << 30;
+
+impl Blueprint {
+    /// Stores the plan. If the job was there before, gives its plan instead.
+    pub async fn store(&self, job: &JobState) -> Result<Option<Blueprint>> {
+        let json = serde_json::to_vec(self).map_err(|e| Error::internal(format!("plan: {e}")))?;
+        let bytes = zstd::bulk::compress(&json, ZSTD_LEVEL).map_err(|e| Error::internal(format!("plan: {e}")))?;
+        match create(job.store().as_ref(), &job.plan(), Bytes::from(bytes)).await? {
+            Created::Mine => Ok(None),
+            Created::Another(bytes) => parse(&bytes, &job.describe(&job.plan())).map(Some),
+        }
+    }
+
+    /// Reads the plan of a job; `None` where there is none.
+    pub async fn read(job: &JobState) -> Result<Option<Blueprint>> {
+        let path = job.plan();
+        let Some(bytes) = job.read(&path).await? else { return Ok(None) };
+        parse(&bytes, &job.describe(&path)).map(Some)
+    }
+}
+
+fn parse(bytes: &[u8], name: &str) -> Result<Blueprint> {
+    let json = zstd::bulk::decompress(bytes, MAX_PLAN_BYTES).map_err(|e| Error::internal(format!("{name} is no plan: {e}")))?;
+    let version: Versioned = serde_json::from_slice(&json).map_err(|e| Error::internal(format!("{name} is no plan: {e}")))?;
+    if version.plan.version != PLAN_VERSION {
+        return Err(Error::internal(format!(
+            "{name} has version {}; this program reads version {PLAN_VERSION}",
+            version.plan.version
+        )));
+    }
+    serde_json::from_slice(&json).map_err(|e| Error::internal(format!("{name} is no plan: {e}")))
+}
+
+#[derive(Deserialize)]
+struct Versioned {
+    plan: PlanVersion,
+}
+
+#[derive(Deserialize)]
+struct PlanVersion {
+    version: u32,
+}
+
+mod account_set {
+    use super::{AccountSet, hex, unhex};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(set: &AccountSet, to: S) -> Result<S::Ok, S::Error> {
+        set.canonical().map(hex).collect::<Vec<_>>().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<AccountSet, D::Error> {
+        let texts = Vec::<String>::deserialize(from)?;
+        let accounts: Option<Vec<Vec<u8>>> = texts.iter().map(|text| unhex(text)).collect();
+        accounts
+            .map(AccountSet::from_canonical)
+            .ok_or_else(|| serde::de::Error::custom("an account is not hexadecimal"))
+    }
+}
+
+mod account_sets {
+    use super::{AccountSet, account_set};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct One(#[serde(with = "account_set")] AccountSet);
+
+    pub(super) fn serialize<S: Serializer>(sets: &[Option<AccountSet>], to: S) -> Result<S::Ok, S::Error> {
+        sets.iter().map(|set| set.clone().map(One)).collect::<Vec<_>>().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Option<AccountSet>>, D::Error> {
+        let sets = Vec::<Option<One>>::deserialize(from)?;
+        Ok(sets.into_iter().map(|set| set.map(|one| one.0)).collect())
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digit = |c: u8| char::from(c).to_digit(16).map(|d| d as u8);
+    let pair = |two: &[u8]| Some(digit(two[0])? << 4 | digit(*two.get(1)?)?);
+    text.as_bytes().chunks(2).map(pair).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hexadecimal_comes_back() {
+        for bytes in [&[][..], &[0, 1, 254, 255, 16]] {
+            assert_eq!(unhex(&hex(bytes)).as_deref(), Some(bytes));
+        }
+        assert_eq!(unhex("abc"), None);
+        assert_eq!(unhex("zz"), None);
+    }
+}

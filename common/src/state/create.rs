@@ -1,0 +1,99 @@
+//! The create-only put that decides who was first, and what to do when its answer is lost.
+//!
+//! A store may answer an error although it stored the object, and object_store itself retries a put whose first answer was lost; then our
+//! own object comes back as `AlreadyExists` (or `Precondition`). So every answer but a plain success is settled by reading the object
+//! back: our bytes, another's bytes, or nothing yet. Contents must differ between contenders; each names its attempt or owner.
+
+use super::{read_small, state_error};
+use bytes::Bytes;
+use object_store::path::Path;
+use object_store::{ObjectStore, PutMode, PutOptions};
+use shadowdiff_core::error::{Error, Result};
+use std::time::Duration;
+
+/// Puts and read backs before a store counts as unavailable.
+const MAX_TRIES: u32 = 5;
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+
+/// How a create ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Created {
+    /// The object is there and holds our bytes.
+    Mine,
+    /// The object was there before, with these bytes.
+    Another(Bytes),
+}
+
+/// Creates an object unless it is there. An error means that nobody knows: the object may still appear.
+pub async fn create(store: &dyn ObjectStore, path: &Path, content: Bytes) -> Result<Created> {
+    let mut wait = FIRST_WAIT;
+    let mut last = None;
+    for number in 0..MAX_TRIES {
+        if number > 0 {
+            tokio::time::sleep(wait).await;
+            wait *= 2;
+        }
+        let options = PutOptions::from(PutMode::Create);
+        match store.put_opts(path, content.clone().into(), options).await {
+            Ok(_) => return Ok(Created::Mine),
+            Err(error) => last = Some(error),
+        }
+        match read_small(store, path).await {
+            Ok(Some(found)) if found == content => return Ok(Created::Mine),
+            Ok(Some(found)) => return Ok(Created::Another(found)),
+            Ok(None) => {}
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.map_or_else(
+        || Error::internal("create: no try was made"),
+        |error| state_error(error, &format!("creating {path}")),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::testing::{Fault, FaultyStore};
+
+    async fn run(faults: &[Fault], before: Option<&'static [u8]>) -> Result<Created> {
+        tokio::time::pause();
+        let store = FaultyStore::new(faults);
+        if let Some(bytes) = before {
+            store.insert("x", bytes).await;
+        }
+        create(&store, &Path::from("x"), Bytes::from_static(b"mine")).await
+    }
+
+    #[tokio::test]
+    async fn the_first_wins_and_the_second_learns_who_it_was() {
+        assert_eq!(run(&[], None).await, Ok(Created::Mine));
+        assert_eq!(run(&[], Some(b"theirs")).await, Ok(Created::Another(Bytes::from_static(b"theirs"))));
+        assert_eq!(run(&[], Some(b"mine")).await, Ok(Created::Mine), "an earlier try of ours");
+    }
+
+    #[tokio::test]
+    async fn a_lost_answer_is_settled_by_reading_back() {
+        assert_eq!(run(&[Fault::DoneButError], None).await, Ok(Created::Mine));
+        assert_eq!(run(&[Fault::NotDoneError], None).await, Ok(Created::Mine), "tried again");
+        assert_eq!(
+            run(&[Fault::DoneButError, Fault::NotDoneError, Fault::NotDoneError], None).await,
+            Ok(Created::Mine)
+        );
+        assert_eq!(
+            run(&[Fault::FalselyThere], None).await,
+            Ok(Created::Mine),
+            "a 409 without an object"
+        );
+        assert_eq!(
+            run(&[Fault::NotDoneError], Some(b"theirs")).await,
+            Ok(Created::Another(Bytes::from_static(b"theirs")))
+        );
+    }
+
+    #[tokio::test]
+    async fn a_store_that_never_answers_is_unavailable() {
+        let error = run(&[Fault::NotDoneError; 20], None).await.expect_err("nobody knows");
+        assert_eq!(error.kind, shadowdiff_core::error::Kind::Unavailable);
+    }
+}

@@ -1,0 +1,268 @@
+//! Stores what attempts make as immutable objects, and opens it again where the next stage needs it.
+//!
+//! ```text
+//! scan attempt     blocks by shard, then side (the format of the exchange), then the parts of the runs of accounts
+//! compare attempt  the parts of the runs of lines
+//! ```
+//! Every block and part has its CRC-32 in the commit record. Blocking: call from a thread that is no runtime worker.
+
+use super::commit::{BlockRecord, CompareCommit, Header, Piece, RECORD_VERSION, ScanCommit};
+use super::{JobState, Stage, state_error};
+use crate::exchange::{Object, Selected, StoredBlock, encode};
+use crate::link::{CompareOutput, ScanOutput};
+use crate::spool::{Pieces, Spool};
+use arrow_array::RecordBatch;
+use arrow_select::concat::concat_batches;
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use object_store::buffered::BufWriter;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
+use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::side::Side;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+use tokio::io::AsyncWriteExt;
+use tokio::runtime::Handle;
+
+/// A part of a multipart upload; smaller objects are one put.
+const UPLOAD_PART_BYTES: usize = 16 << 20;
+const UPLOAD_PARTS_IN_FLIGHT: usize = 2;
+/// Rows of one shard and side are put together up to this many bytes in memory: smaller blocks are mostly headers.
+const BLOCK_BYTES: usize = 8 << 20;
+/// One request asks for at most this much, because one connection is slow.
+const MAX_REQUEST_BYTES: u64 = 16 << 20;
+const REQUESTS_IN_FLIGHT: usize = 4;
+/// A range up to this size is read at once, however many blocks are in it.
+const MAX_PREFETCH_BYTES: u64 = 64 << 20;
+
+/// Whose attempt it is that stores something.
+#[derive(Debug, Clone, Copy)]
+pub struct Maker<'a> {
+    pub job: &'a JobState,
+    pub task: u32,
+    pub attempt: &'a str,
+    pub worker: &'a str,
+    pub runtime: &'a Handle,
+}
+
+impl Maker<'_> {
+    fn header(&self, stage: Stage, uploaded: bool) -> Header {
+        Header {
+            version: RECORD_VERSION,
+            attempt: self.attempt.to_owned(),
+            worker: self.worker.to_owned(),
+            data: uploaded.then(|| JobState::data_name(stage, self.task, self.attempt)),
+        }
+    }
+
+    fn upload(&self, stage: Stage) -> Upload<'_> {
+        let path = self.job.path(&JobState::data_name(stage, self.task, self.attempt));
+        let writer = BufWriter::with_capacity(Arc::clone(self.job.store()), path.clone(), UPLOAD_PART_BYTES)
+            .with_max_concurrency(UPLOAD_PARTS_IN_FLIGHT);
+        Upload {
+            name: self.job.describe(&path),
+            runtime: self.runtime,
+            writer,
+            length: 0,
+        }
+    }
+}
+
+/// Stores a scan attempt's output and gives the record that commits it.
+pub fn store_scan(maker: Maker<'_>, output: &ScanOutput) -> Result<ScanCommit> {
+    let mut upload = maker.upload(Stage::Scan);
+    let mut blocks = Vec::new();
+    for shard in 0..output.exchange.shards() {
+        for side in Side::BOTH {
+            store_shard(&mut upload, &output.exchange, shard, side, &mut blocks)?;
+        }
+    }
+    let accounts = store_spools(&mut upload, &output.accounts)?;
+    Ok(ScanCommit {
+        header: maker.header(Stage::Scan, upload.finish()?),
+        blocks,
+        tally: output.tally.clone(),
+        accounts,
+    })
+}
+
+/// Stores a compare attempt's output and gives the record that commits it.
+pub fn store_compare(maker: Maker<'_>, output: &CompareOutput) -> Result<CompareCommit> {
+    let mut upload = maker.upload(Stage::Compare);
+    let runs = store_spools(&mut upload, &output.runs)?;
+    Ok(CompareCommit {
+        header: maker.header(Stage::Compare, upload.finish()?),
+        runs,
+        tally: output.tally.clone(),
+    })
+}
+
+fn store_shard(upload: &mut Upload<'_>, object: &Object, shard: u32, side: Side, blocks: &mut Vec<BlockRecord>) -> Result<()> {
+    let mut pending: Vec<RecordBatch> = Vec::new();
+    let mut pending_bytes = 0;
+    let mut flush = |pending: &mut Vec<RecordBatch>| -> Result<()> {
+        let Some(first) = pending.first() else { return Ok(()) };
+        let batch = concat_batches(&first.schema(), pending.iter()).map_err(|e| Error::internal(format!("exchange: {e}")))?;
+        pending.clear();
+        blocks.push(BlockRecord {
+            shard,
+            side: side as u8,
+            rows: batch.num_rows() as u64,
+            bytes: batch.get_array_memory_size() as u64,
+            piece: upload.append(encode(&batch)?)?,
+        });
+        Ok(())
+    };
+    for rows in object.batches(shard, side) {
+        let batch = rows.and_then(|rows: Selected| rows.to_batch())?;
+        pending_bytes += batch.get_array_memory_size();
+        pending.push(batch);
+        if pending_bytes >= BLOCK_BYTES {
+            flush(&mut pending)?;
+            pending_bytes = 0;
+        }
+    }
+    flush(&mut pending)
+}
+
+fn store_spools(upload: &mut Upload<'_>, spools: &[Spool]) -> Result<Vec<Vec<Piece>>> {
+    let store = |spool: &Spool| (0..spool.parts()).map(|part| upload.append(spool.part(part)?)).collect();
+    spools.iter().map(store).collect()
+}
+
+/// An object in the making.
+struct Upload<'a> {
+    name: String,
+    runtime: &'a Handle,
+    writer: BufWriter,
+    length: u64,
+}
+
+impl Upload<'_> {
+    fn append(&mut self, bytes: impl Into<Bytes>) -> Result<Piece> {
+        let bytes = bytes.into();
+        let piece = Piece {
+            offset: self.length,
+            length: bytes.len() as u64,
+            checksum: crc32fast::hash(&bytes),
+        };
+        self.length += piece.length;
+        let written = self.runtime.block_on(self.writer.put(bytes));
+        written.map_err(|e| state_error(e, &self.name))?;
+        Ok(piece)
+    }
+
+    /// Completes the object; false where nothing was written and none was made.
+    fn finish(mut self) -> Result<bool> {
+        if self.length == 0 {
+            return Ok(false);
+        }
+        let done = self.runtime.block_on(self.writer.shutdown());
+        done.map_err(|e| Error::unavailable(format!("{}: {e}", self.name)))?;
+        Ok(true)
+    }
+}
+
+/// Opens the blocks of a committed scan for a compare task that reads `shards` shards; the blocks' shards are numbered from 0.
+pub fn open_scan(job: &JobState, data: &str, shards: usize, blocks: &[BlockRecord], runtime: &Handle) -> Object {
+    let range = whole_range(blocks.iter().map(|b| b.piece));
+    let stored = blocks.iter().map(|block| StoredBlock {
+        shard: block.shard,
+        side: if block.side == Side::Live as u8 { Side::Live } else { Side::Shadow },
+        rows: block.rows as usize,
+        bytes: block.bytes as usize,
+        offset: block.piece.offset,
+        length: block.piece.length as usize,
+        checksum: block.piece.checksum,
+    });
+    Object::stored(StoredPieces::open(job, data, range, runtime), shards, stored)
+}
+
+/// Opens spools (runs of lines or accounts) of a committed attempt.
+pub fn open_spools(job: &JobState, header: &Header, spools: &[Vec<Piece>], runtime: &Handle) -> Vec<Spool> {
+    let Some(data) = &header.data else { return Vec::new() };
+    // Runs are read in turns: nothing is held of them but the part that is read.
+    let pieces: Arc<dyn Pieces> = StoredPieces::open(job, data, 0..u64::MAX, runtime);
+    let parts = |spool: &Vec<Piece>| spool.iter().map(|p| (p.offset, p.length as usize, p.checksum)).collect::<Vec<_>>();
+    spools
+        .iter()
+        .map(|spool| Spool::stored(Arc::clone(&pieces), parts(spool)))
+        .collect()
+}
+
+fn whole_range(pieces: impl Iterator<Item = Piece>) -> Range<u64> {
+    pieces.fold(u64::MAX..0, |range, piece| {
+        range.start.min(piece.offset)..range.end.max(piece.offset + piece.length)
+    })
+}
+
+/// Ranges of a stored object; read at once where they are few bytes.
+#[derive(Debug)]
+struct StoredPieces {
+    name: String,
+    store: Arc<dyn ObjectStore>,
+    path: Path,
+    runtime: Handle,
+    range: Range<u64>,
+    prefetched: OnceLock<Bytes>,
+}
+
+impl StoredPieces {
+    fn open(job: &JobState, data: &str, range: Range<u64>, runtime: &Handle) -> Arc<Self> {
+        let path = job.path(data);
+        Arc::new(StoredPieces {
+            name: job.describe(&path),
+            store: Arc::clone(job.store()),
+            path,
+            runtime: runtime.clone(),
+            range,
+            prefetched: OnceLock::new(),
+        })
+    }
+
+    fn fetch(&self, range: Range<u64>) -> Result<Bytes> {
+        let ranges = (range.start..range.end)
+            .step_by(MAX_REQUEST_BYTES as usize)
+            .map(|from| from..(from + MAX_REQUEST_BYTES).min(range.end));
+        let requests = futures::stream::iter(ranges.map(|part| self.store.get_range(&self.path, part))).buffered(REQUESTS_IN_FLIGHT);
+        let parts: Vec<Bytes> = self
+            .runtime
+            .block_on(requests.try_collect())
+            .map_err(|e| state_error(e, &self.name))?;
+        Ok(match <[Bytes; 1]>::try_from(parts) {
+            Ok([one]) => one,
+            Err(parts) => parts.concat().into(),
+        })
+    }
+}
+
+impl Pieces for StoredPieces {
+    fn read(&self, offset: u64, length: usize, checksum: u32) -> Result<Bytes> {
+        let wanted = offset..offset + length as u64;
+        let bytes = if self.range.end.saturating_sub(self.range.start) <= MAX_PREFETCH_BYTES {
+            if self.prefetched.get().is_none() {
+                // Two threads that come at once both read; one of the answers is kept.
+                let _ = self.prefetched.set(self.fetch(self.range.clone())?);
+            }
+            let all = self.prefetched.get().expect("set above");
+            let from = (wanted.start - self.range.start) as usize;
+            if all.len() < from + length {
+                return Err(self.broken());
+            }
+            all.slice(from..from + length)
+        } else {
+            self.fetch(wanted)?
+        };
+        if bytes.len() != length || crc32fast::hash(&bytes) != checksum {
+            return Err(self.broken());
+        }
+        Ok(bytes)
+    }
+}
+
+impl StoredPieces {
+    fn broken(&self) -> Error {
+        Error::unavailable(format!("{} does not read back as it was written", self.name))
+    }
+}

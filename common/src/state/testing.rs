@@ -1,0 +1,101 @@
+//! A store in memory that lies about its puts, for tests.
+
+use super::*;
+use futures::stream::BoxStream;
+use object_store::memory::InMemory;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, PutMultipartOptions, PutOptions, PutPayload, PutResult,
+};
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+/// What happens to a put.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Fault {
+    /// It is stored, and an error is answered.
+    DoneButError,
+    /// It is not stored.
+    NotDoneError,
+    /// Nothing is there, and `AlreadyExists` is answered.
+    FalselyThere,
+}
+
+/// Puts meet the faults in order; later ones go well.
+#[derive(Debug)]
+pub(super) struct FaultyStore {
+    inner: InMemory,
+    faults: Mutex<VecDeque<Fault>>,
+}
+
+impl FaultyStore {
+    pub(super) fn new(faults: &[Fault]) -> Self {
+        FaultyStore {
+            inner: InMemory::new(),
+            faults: Mutex::new(faults.iter().copied().collect()),
+        }
+    }
+
+    pub(super) async fn insert(&self, path: &str, bytes: &'static [u8]) {
+        self.inner
+            .put(&ObjectPath::from(path), Bytes::from_static(bytes).into())
+            .await
+            .expect("put");
+    }
+}
+
+impl fmt::Display for FaultyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a faulty store")
+    }
+}
+
+#[async_trait::async_trait]
+impl ObjectStore for FaultyStore {
+    async fn put_opts(&self, location: &ObjectPath, payload: PutPayload, options: PutOptions) -> object_store::Result<PutResult> {
+        let fault = self.faults.lock().expect("no test panics with it").pop_front();
+        let broken = || object_store::Error::Generic {
+            store: "faulty",
+            source: "503".into(),
+        };
+        match fault {
+            None => self.inner.put_opts(location, payload, options).await,
+            Some(Fault::DoneButError) => self.inner.put_opts(location, payload, options).await.and_then(|_| Err(broken())),
+            Some(Fault::NotDoneError) => Err(broken()),
+            Some(Fault::FalselyThere) => Err(object_store::Error::AlreadyExists {
+                path: location.to_string(),
+                source: "409".into(),
+            }),
+        }
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &ObjectPath,
+        options: PutMultipartOptions,
+    ) -> object_store::Result<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(location, options).await
+    }
+
+    async fn get_opts(&self, location: &ObjectPath, options: GetOptions) -> object_store::Result<GetResult> {
+        self.inner.get_opts(location, options).await
+    }
+
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, object_store::Result<ObjectPath>>,
+    ) -> BoxStream<'static, object_store::Result<ObjectPath>> {
+        self.inner.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&ObjectPath>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&ObjectPath>) -> object_store::Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &ObjectPath, to: &ObjectPath, options: CopyOptions) -> object_store::Result<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}

@@ -1,0 +1,536 @@
+//! The board: one task that owns the scheduler's machine, the workers' streams and the clock, and does what the machine says.
+//!
+//! Jobs open stages on it and wait for their end; workers' messages come in; assignments go out. It touches no store: what is durable is
+//! the jobs' own business, so the board never waits.
+
+use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_core::schedule::{Action, AttemptId, Event, JobNumber, Machine, NewTask, TaskId, WorkerId};
+use shadowdiff_proto::v1::{Assign, AttachResponse, CompareTask, Forget, ScanTask, Stop, assign, attach_request, attach_response};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+/// Messages that wait for one worker; a worker that takes none for so long is let go.
+pub(crate) const WORKER_OUTBOX: usize = 4096;
+
+/// What a task of a stage does, as it is sent to workers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Work {
+    Scan,
+    /// Where the task's document lies in the job's table.
+    Compare(Range<u64>),
+}
+
+/// A task of a stage.
+#[derive(Debug, Clone)]
+pub(crate) struct StageTask {
+    pub(crate) new: NewTask,
+    pub(crate) work: Work,
+}
+
+/// What a job hears while a stage runs.
+#[derive(Debug)]
+pub(crate) enum Notice {
+    Progress(Figures),
+    /// An attempt failed; it will be tried again unless the stage ends with this error.
+    Failed { task: u32, attempt: String, worker: String, error: Error },
+    /// A worker went away with an attempt.
+    Lost { task: u32, worker: String },
+}
+
+/// How far a stage is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Figures {
+    pub(crate) done: usize,
+    pub(crate) running: usize,
+    pub(crate) all: usize,
+    pub(crate) rows: u64,
+}
+
+/// The board as the cluster's other parts see it.
+#[derive(Debug, Clone)]
+pub(crate) struct Board {
+    commands: mpsc::UnboundedSender<Command>,
+}
+
+#[derive(Debug)]
+enum Command {
+    OpenJob {
+        id: String,
+        epoch: u64,
+        priority: u32,
+        max_running: Option<usize>,
+        notices: mpsc::UnboundedSender<Notice>,
+        reply: oneshot::Sender<JobNumber>,
+    },
+    RunStage {
+        job: JobNumber,
+        tasks: Vec<StageTask>,
+        reply: oneshot::Sender<Result<()>>,
+    },
+    CancelJob(JobNumber),
+    CloseJob(JobNumber),
+    Joined {
+        name: String,
+        slots: usize,
+        memory_bytes: u64,
+        outbox: mpsc::Sender<AttachResponse>,
+        reply: oneshot::Sender<u64>,
+    },
+    Said {
+        worker: u64,
+        message: attach_request::Message,
+    },
+    Gone {
+        worker: u64,
+    },
+    Count(oneshot::Sender<Counts>),
+}
+
+/// What an autoscaler and a person want to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    pub workers: usize,
+    pub slots: usize,
+    /// Tasks that run or could run now, had they a slot.
+    pub runnable: usize,
+    pub running: usize,
+}
+
+impl Board {
+    /// Starts the board.
+    pub(crate) fn start() -> Board {
+        let (commands, inbox) = mpsc::unbounded_channel();
+        tokio::spawn(Desk::new().serve(inbox));
+        Board { commands }
+    }
+
+    pub(crate) async fn open_job(
+        &self,
+        id: &str,
+        epoch: u64,
+        priority: u32,
+        max_running: Option<usize>,
+    ) -> Result<(JobNumber, mpsc::UnboundedReceiver<Notice>)> {
+        let (notices, heard) = mpsc::unbounded_channel();
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::OpenJob {
+            id: id.to_owned(),
+            epoch,
+            priority,
+            max_running,
+            notices,
+            reply,
+        });
+        answer.await.map(|job| (job, heard)).map_err(|_| stopped())
+    }
+
+    /// Runs the tasks of a stage; the answer comes when all are committed, or with the error that ends the job.
+    pub(crate) fn run_stage(&self, job: JobNumber, tasks: Vec<StageTask>) -> oneshot::Receiver<Result<()>> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::RunStage { job, tasks, reply });
+        answer
+    }
+
+    pub(crate) fn cancel_job(&self, job: JobNumber) {
+        self.send(Command::CancelJob(job));
+    }
+
+    pub(crate) fn close_job(&self, job: JobNumber) {
+        self.send(Command::CloseJob(job));
+    }
+
+    pub(crate) async fn joined(&self, name: String, slots: usize, memory_bytes: u64, outbox: mpsc::Sender<AttachResponse>) -> Result<u64> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Joined {
+            name,
+            slots,
+            memory_bytes,
+            outbox,
+            reply,
+        });
+        answer.await.map_err(|_| stopped())
+    }
+
+    pub(crate) fn said(&self, worker: u64, message: attach_request::Message) {
+        self.send(Command::Said { worker, message });
+    }
+
+    pub(crate) fn gone(&self, worker: u64) {
+        self.send(Command::Gone { worker });
+    }
+
+    pub(crate) async fn counts(&self) -> Counts {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Count(reply));
+        answer.await.unwrap_or_default()
+    }
+
+    fn send(&self, command: Command) {
+        // Only a process that ends has no board any more.
+        let _ = self.commands.send(command);
+    }
+}
+
+/// The error of a coordinator that ends: its jobs are left as they are, for the next one.
+pub(crate) fn stopped() -> Error {
+    Error::new(Kind::Interrupted, STOPPED)
+}
+
+const STOPPED: &str = "the coordinator stops";
+
+pub(crate) fn is_stopped(error: &Error) -> bool {
+    error.kind == Kind::Interrupted && error.message == STOPPED
+}
+
+struct Job {
+    id: String,
+    epoch: u64,
+    tasks: Vec<StageTask>,
+    notices: mpsc::UnboundedSender<Notice>,
+    reply: Option<oneshot::Sender<Result<()>>>,
+    rows_done: u64,
+    /// Workers that have seen this job, and are told when it ends.
+    shown_to: std::collections::BTreeSet<WorkerId>,
+}
+
+struct Worker {
+    name: String,
+    slots: usize,
+    outbox: mpsc::Sender<AttachResponse>,
+}
+
+struct Running {
+    job: JobNumber,
+    task: TaskId,
+    worker: WorkerId,
+    name: String,
+    rows: u64,
+}
+
+/// The board's own state.
+struct Desk {
+    started: Instant,
+    machine: Machine,
+    jobs: BTreeMap<JobNumber, Job>,
+    workers: BTreeMap<WorkerId, Worker>,
+    attempts: BTreeMap<AttemptId, Running>,
+    /// Workers to let go.
+    deaf: Vec<WorkerId>,
+    next_job: u64,
+    next_worker: u64,
+}
+
+/// Without anything to do the board still looks at the clock this often.
+const IDLE: Duration = Duration::from_secs(60);
+
+impl Desk {
+    fn new() -> Self {
+        Desk {
+            started: Instant::now(),
+            machine: Machine::default(),
+            jobs: BTreeMap::new(),
+            workers: BTreeMap::new(),
+            attempts: BTreeMap::new(),
+            deaf: Vec::new(),
+            next_job: 0,
+            next_worker: 0,
+        }
+    }
+
+    async fn serve(mut self, mut inbox: mpsc::UnboundedReceiver<Command>) {
+        loop {
+            let wake = match self.machine.next_deadline() {
+                Some(at) => self.started + Duration::from_millis(at),
+                None => Instant::now() + IDLE,
+            };
+            tokio::select! {
+                command = inbox.recv() => match command {
+                    Some(command) => self.obey(command),
+                    None => return,
+                },
+                () = sleep_until(wake) => self.step(Event::Tick),
+            }
+            while let Some(worker) = self.deaf.pop() {
+                self.lose(worker);
+            }
+        }
+    }
+
+    fn now(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::OpenJob {
+                id,
+                epoch,
+                priority,
+                max_running,
+                notices,
+                reply,
+            } => {
+                let number = JobNumber(self.next_job);
+                self.next_job += 1;
+                let job = Job {
+                    id,
+                    epoch,
+                    tasks: Vec::new(),
+                    notices,
+                    reply: None,
+                    rows_done: 0,
+                    shown_to: Default::default(),
+                };
+                self.jobs.insert(number, job);
+                self.step(Event::JobOpened {
+                    job: number,
+                    priority: priority.max(1),
+                    max_running,
+                });
+                let _ = reply.send(number);
+            }
+            Command::RunStage { job, tasks, reply } => self.run_stage(job, tasks, reply),
+            Command::CancelJob(job) => self.step(Event::Cancel { job }),
+            Command::CloseJob(job) => self.close(job),
+            Command::Joined {
+                name,
+                slots,
+                memory_bytes,
+                outbox,
+                reply,
+            } => {
+                let worker = WorkerId(self.next_worker);
+                self.next_worker += 1;
+                tracing::info!(worker = %name, slots, "a worker has come");
+                self.workers.insert(worker, Worker { name, slots, outbox });
+                let _ = reply.send(worker.0);
+                self.step(Event::WorkerJoined {
+                    worker,
+                    slots,
+                    memory_bytes,
+                    heartbeats: true,
+                });
+            }
+            Command::Said { worker, message } => self.hear(WorkerId(worker), message),
+            Command::Gone { worker } => self.lose(WorkerId(worker)),
+            Command::Count(reply) => {
+                let _ = reply.send(self.count());
+            }
+        }
+    }
+
+    fn count(&self) -> Counts {
+        Counts {
+            workers: self.workers.len(),
+            slots: self.workers.values().map(|worker| worker.slots).sum(),
+            runnable: self.machine.runnable() + self.attempts.len(),
+            running: self.attempts.len(),
+        }
+    }
+
+    fn run_stage(&mut self, number: JobNumber, tasks: Vec<StageTask>, reply: oneshot::Sender<Result<()>>) {
+        let Some(job) = self.jobs.get_mut(&number) else {
+            let _ = reply.send(Err(stopped()));
+            return;
+        };
+        let new = tasks.iter().map(|task| task.new.clone()).collect();
+        job.tasks = tasks;
+        job.reply = Some(reply);
+        self.step(Event::StageOpened { job: number, tasks: new });
+        self.tell_progress(number);
+    }
+
+    fn close(&mut self, number: JobNumber) {
+        self.step(Event::JobClosed { job: number });
+        self.attempts.retain(|_, attempt| attempt.job != number);
+        let Some(job) = self.jobs.remove(&number) else { return };
+        for worker in job.shown_to {
+            let forget = Forget { job_id: job.id.clone() };
+            self.tell(worker, attach_response::Message::Forget(forget));
+        }
+    }
+
+    fn hear(&mut self, worker: WorkerId, message: attach_request::Message) {
+        if !self.workers.contains_key(&worker) {
+            return;
+        }
+        match message {
+            attach_request::Message::Heartbeat(beat) => {
+                let mut jobs = std::collections::BTreeSet::new();
+                for running in beat.running {
+                    if let Some(attempt) = self.attempts.get_mut(&AttemptId(running.attempt)).filter(|a| a.worker == worker) {
+                        attempt.rows = running.rows;
+                        jobs.insert(attempt.job);
+                    }
+                }
+                self.step(Event::WorkerSeen { worker });
+                jobs.into_iter().for_each(|job| self.tell_progress(job));
+            }
+            attach_request::Message::Done(done) => {
+                let attempt = AttemptId(done.attempt);
+                let Some(running) = self.take(attempt, worker) else { return };
+                if let Some(job) = self.jobs.get_mut(&running.job) {
+                    job.rows_done += done.rows;
+                }
+                self.step(Event::Done { attempt });
+                self.tell_progress(running.job);
+            }
+            attach_request::Message::Failed(failed) => {
+                let attempt = AttemptId(failed.attempt);
+                let Some(running) = self.take(attempt, worker) else { return };
+                let error = Error::new(Kind::from_name(&failed.kind), failed.message);
+                tracing::warn!(task = running.task.0, attempt = %running.name, "attempt failed: {error}");
+                self.notice(
+                    running.job,
+                    Notice::Failed {
+                        task: running.task.0,
+                        attempt: running.name,
+                        worker: self.name_of(worker),
+                        error: error.clone(),
+                    },
+                );
+                self.step(Event::Failed { attempt, error });
+                self.tell_progress(running.job);
+            }
+            attach_request::Message::HandedBack(back) => {
+                let attempt = AttemptId(back.attempt);
+                if self.take(attempt, worker).is_some() {
+                    self.step(Event::HandedBack { attempt });
+                }
+            }
+            attach_request::Message::Draining(_) => self.step(Event::WorkerDraining { worker }),
+            // A second hello says nothing new.
+            attach_request::Message::Hello(_) => self.step(Event::WorkerSeen { worker }),
+        }
+    }
+
+    fn take(&mut self, attempt: AttemptId, worker: WorkerId) -> Option<Running> {
+        let of_worker = self.attempts.get(&attempt).is_some_and(|running| running.worker == worker);
+        if of_worker { self.attempts.remove(&attempt) } else { None }
+    }
+
+    fn lose(&mut self, worker: WorkerId) {
+        let Some(gone) = self.workers.remove(&worker) else { return };
+        let lost: Vec<AttemptId> = self.attempts.iter().filter(|(_, a)| a.worker == worker).map(|(id, _)| *id).collect();
+        tracing::info!(worker = %gone.name, attempts = lost.len(), "a worker has gone");
+        for attempt in lost {
+            let running = self.attempts.remove(&attempt).expect("listed above");
+            self.notice(
+                running.job,
+                Notice::Lost {
+                    task: running.task.0,
+                    worker: gone.name.clone(),
+                },
+            );
+        }
+        self.step(Event::WorkerLost { worker });
+    }
+
+    fn step(&mut self, event: Event) {
+        let now = self.now();
+        for action in self.machine.step(now, event) {
+            self.act(action);
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Start {
+                job,
+                task,
+                attempt,
+                worker,
+                halvings,
+                ..
+            } => self.start(job, task, attempt, worker, halvings),
+            Action::Stop { attempt, worker } => {
+                self.attempts.remove(&attempt);
+                self.tell(worker, attach_response::Message::Stop(Stop { attempt: attempt.0 }));
+            }
+            // Its stream ends with its outbox; the machine has given its attempts back already.
+            Action::Drop { worker } => {
+                if let Some(gone) = self.workers.remove(&worker) {
+                    tracing::warn!(worker = %gone.name, "a worker was not heard of; its tasks go to others");
+                }
+                let lost: Vec<AttemptId> = self.attempts.iter().filter(|(_, a)| a.worker == worker).map(|(id, _)| *id).collect();
+                lost.iter().for_each(|attempt| drop(self.attempts.remove(attempt)));
+            }
+            Action::StageDone { job } => self.answer(job, Ok(())),
+            Action::JobFailed { job, error } => self.answer(job, Err(error)),
+        }
+    }
+
+    fn start(&mut self, number: JobNumber, task: TaskId, attempt: AttemptId, worker: WorkerId, halvings: u32) {
+        let Some(job) = self.jobs.get_mut(&number) else { return };
+        job.shown_to.insert(worker);
+        let name = format!("{}-{}", job.epoch, attempt.0);
+        let assign = Assign {
+            attempt: attempt.0,
+            job_id: job.id.clone(),
+            task: Some(match &job.tasks[task.0 as usize].work {
+                Work::Scan => assign::Task::Scan(ScanTask { number: task.0 }),
+                Work::Compare(range) => assign::Task::Compare(CompareTask {
+                    number: task.0,
+                    offset: range.start,
+                    length: range.end - range.start,
+                }),
+            }),
+            halvings,
+            attempt_name: name.clone(),
+        };
+        self.attempts.insert(
+            attempt,
+            Running {
+                job: number,
+                task,
+                worker,
+                name,
+                rows: 0,
+            },
+        );
+        self.tell(worker, attach_response::Message::Assign(assign));
+    }
+
+    fn answer(&mut self, job: JobNumber, outcome: Result<()>) {
+        self.tell_progress(job);
+        if let Some(reply) = self.jobs.get_mut(&job).and_then(|job| job.reply.take()) {
+            let _ = reply.send(outcome);
+        }
+    }
+
+    /// A worker that takes no messages any more is let go: what it was told last may not have arrived.
+    fn tell(&mut self, worker: WorkerId, message: attach_response::Message) {
+        if let Some(known) = self.workers.get(&worker)
+            && known.outbox.try_send(AttachResponse { message: Some(message) }).is_err()
+        {
+            self.deaf.push(worker);
+        }
+    }
+
+    fn notice(&self, job: JobNumber, notice: Notice) {
+        if let Some(job) = self.jobs.get(&job) {
+            let _ = job.notices.send(notice);
+        }
+    }
+
+    fn tell_progress(&self, number: JobNumber) {
+        let (Some(job), Some(progress)) = (self.jobs.get(&number), self.machine.progress(number)) else {
+            return;
+        };
+        let running = self.attempts.values().filter(|attempt| attempt.job == number).map(|attempt| attempt.rows);
+        let figures = Figures {
+            done: progress.done,
+            running: progress.running,
+            all: progress.all,
+            rows: job.rows_done + running.sum::<u64>(),
+        };
+        let _ = job.notices.send(Notice::Progress(figures));
+    }
+
+    fn name_of(&self, worker: WorkerId) -> String {
+        self.workers.get(&worker).map_or_else(String::new, |worker| worker.name.clone())
+    }
+}

@@ -1,0 +1,336 @@
+//! One stored job, from where its journal says it is to its end: scan, compare, merge, publish.
+
+use super::board::{Board, Figures, Notice, StageTask, Work, is_stopped, stopped};
+use super::finish::{Found, Manifest, hand_on, store_result};
+use super::journal::{Journal, is_superseded, now_ms};
+use super::retry::retrying;
+use super::view::{FailedAttempt, JobPhase, JobView};
+use crate::result::{check_exchange, count_distinct};
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use shadowdiff_common::fault;
+use shadowdiff_common::spool::Spool;
+use shadowdiff_common::state::{
+    Blueprint, CompareCommit, CompareTable, JobState, Record, ScanCommit, Stage, open_spools, read_commit,
+};
+use shadowdiff_common::store::Stores;
+use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_core::journal::{self, JobEvent, Verdict};
+use shadowdiff_core::plan::ScanTask;
+use shadowdiff_core::report::Timings;
+use shadowdiff_core::schedule::{JobNumber, NewTask};
+use shadowdiff_core::side::{Side, Sides};
+use shadowdiff_core::tally::Tally;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+/// Commits that are read at a time.
+const READS_IN_FLIGHT: usize = 16;
+
+/// What jobs need of their process.
+#[derive(Debug, Clone)]
+pub(crate) struct Around {
+    pub(crate) board: Board,
+    pub(crate) stores: Arc<Stores>,
+    pub(crate) scratch: PathBuf,
+    pub(crate) runtime: Handle,
+}
+
+/// Somebody who wants the job to end, and to know once that is stored.
+pub(crate) type CancelRequest = oneshot::Sender<Result<()>>;
+
+/// A job under way.
+pub(crate) struct Driver {
+    pub(crate) around: Around,
+    pub(crate) job: JobState,
+    pub(crate) blueprint: Arc<Blueprint>,
+    pub(crate) journal: Journal,
+    pub(crate) view: watch::Sender<JobView>,
+    pub(crate) cancels: mpsc::Receiver<CancelRequest>,
+}
+
+impl Driver {
+    /// Runs the job to its end and lets everybody know. True if the job goes on elsewhere.
+    pub(crate) async fn run(mut self) -> bool {
+        let opened = self
+            .around
+            .board
+            .open_job(
+                self.job.id(),
+                self.journal.history.epoch,
+                self.blueprint.submission.priority,
+                (self.blueprint.submission.max_running > 0).then_some(self.blueprint.submission.max_running as usize),
+            )
+            .await;
+        let (number, mut notices) = match opened {
+            Ok(opened) => opened,
+            Err(_) => return true,
+        };
+        let outcome = self.stages(number, &mut notices).await;
+        self.around.board.close_job(number);
+        match outcome {
+            Ok(manifest) => self.succeeded(manifest).await,
+            Err(error) if is_superseded(&error) || is_stopped(&error) => {
+                tracing::info!(job = self.job.id(), "{error}");
+                return true;
+            }
+            Err(error) => self.failed(error).await,
+        }
+        false
+    }
+
+    async fn stages(&mut self, number: JobNumber, notices: &mut mpsc::UnboundedReceiver<Notice>) -> Result<Manifest> {
+        if self.journal.history.cancel_asked {
+            return Err(cancelled());
+        }
+        let started = Instant::now();
+        let mut timings = Timings::default();
+        let plan = Arc::clone(&self.blueprint);
+        let weight = |task: &ScanTask| task.splits.each().into_iter().flat_map(|(_, splits)| splits).map(|split| split.weight).sum();
+        let scans = plan.plan.scans.iter().map(|task| (weight(task), Work::Scan)).collect();
+        let scans: Vec<ScanCommit> = self.stage(Stage::Scan, JobPhase::Scanning, number, notices, scans).await?;
+        timings.scan_ms = started.elapsed().as_millis() as u64;
+        let mut tally = self.scanned(&scans).await?;
+        self.stage_done(journal::Stage::Scan).await?;
+        fault::point("scan:stage-done");
+
+        let table = CompareTable::new(&scans, plan.plan.shards, plan.part_bytes)?;
+        drop(scans);
+        retrying("compare tasks", || table.store(&self.job).boxed()).await?;
+        let tasks = table.tasks().iter().map(|(range, weight)| (*weight, Work::Compare(range.clone()))).collect();
+        let compares: Vec<CompareCommit> = self.stage(Stage::Compare, JobPhase::Comparing, number, notices, tasks).await?;
+        timings.compare_ms = started.elapsed().as_millis() as u64 - timings.scan_ms;
+        fault::point("compare:stage-done");
+        let mut runs: Vec<Spool> = Vec::new();
+        for commit in &compares {
+            tally.merge(&commit.tally);
+            runs.extend(open_spools(&self.job, &commit.header, &commit.runs, &self.around.runtime));
+        }
+        tally.balance().map_err(Error::internal)?;
+        self.stage_done(journal::Stage::Compare).await?;
+        self.look_for_cancel().await?;
+        self.view.send_modify(|view| view.phase = JobPhase::Merging);
+        let attempt = format!("{}-{}", self.journal.history.epoch, now_ms());
+        let found = Found { tally, runs, timings };
+        let manifest = match Manifest::read(&self.job).await? {
+            Some(manifest) => manifest,
+            None => store_result(&self.job, &self.blueprint, &attempt, &self.around.scratch, found).await?,
+        };
+        if let Some(output) = &self.blueprint.submission.output {
+            hand_on(&self.job, &manifest, output, &self.around.stores).await?;
+        }
+        Ok(manifest)
+    }
+
+    /// Says so once; a job that is taken up again has said it before.
+    async fn stage_done(&mut self, stage: journal::Stage) -> Result<()> {
+        if self.journal.history.stage > stage {
+            return Ok(());
+        }
+        self.journal.append(JobEvent::StageDone { stage }).await.map_err(|refused| refused.into_error())
+    }
+
+    /// The books of the scan stage.
+    async fn scanned(&self, scans: &[ScanCommit]) -> Result<Tally> {
+        let mut tally = Tally::default();
+        scans.iter().for_each(|scan| tally.merge(&scan.tally));
+        let rows = |side: Side| scans.iter().flat_map(|scan| &scan.blocks).filter(|b| b.side == side as u8).map(|b| b.rows).sum();
+        check_exchange(&tally, Sides::from_fn(rows))?;
+        let seen: Vec<Spool> = scans
+            .iter()
+            .flat_map(|scan| open_spools(&self.job, &scan.header, &scan.accounts, &self.around.runtime))
+            .collect();
+        if !seen.is_empty() {
+            let counted = tokio::task::spawn_blocking(move || count_distinct(&seen)).await;
+            tally.accounts = counted.map_err(|e| Error::internal(format!("counting accounts panicked: {e}")))??;
+        }
+        Ok(tally)
+    }
+
+    /// Runs what is left of a stage and reads the commits of all its tasks.
+    async fn stage<R: Record>(
+        &mut self,
+        stage: Stage,
+        phase: JobPhase,
+        number: JobNumber,
+        notices: &mut mpsc::UnboundedReceiver<Notice>,
+        tasks: Vec<(u64, Work)>,
+    ) -> Result<Vec<R>> {
+        let count = tasks.len() as u32;
+        let committed: BTreeSet<u32> = retrying("commits", || self.job.committed(stage).boxed()).await?.into_iter().collect();
+        let memory_bytes = if stage == Stage::Scan { self.blueprint.reading_bytes } else { 0 };
+        let (weights, works): (Vec<u64>, Vec<Work>) = tasks.into_iter().unzip();
+        let new = weights.into_iter().enumerate().map(|(at, weight)| NewTask {
+            done: committed.contains(&(at as u32)),
+            ..NewTask::new(weight, memory_bytes)
+        });
+        let new = self.journal.history.new_tasks(journal_stage(stage), new);
+        let tasks: Vec<StageTask> = new.into_iter().zip(works).map(|(new, work)| StageTask { new, work }).collect();
+        self.view.send_modify(|view| {
+            view.phase = if stage == Stage::Scan && committed.is_empty() { JobPhase::Queued } else { phase };
+            view.progress.tasks = tasks.len();
+            view.progress.done = committed.len();
+        });
+        let answer = self.around.board.run_stage(number, tasks);
+        self.attend(stage, phase, number, notices, answer).await?;
+        let read = |task: u32| {
+            let job = &self.job;
+            async move {
+                let found = retrying("commit", || read_commit::<R>(job, stage, task).boxed()).await?;
+                found.ok_or_else(|| Error::internal(format!("{stage} task {task} was said to be committed, but is not")))
+            }
+        };
+        futures::stream::iter((0..count).map(read)).buffered(READS_IN_FLIGHT).try_collect().await
+    }
+
+    /// Waits for the end of a stage, and keeps journal and view meanwhile.
+    async fn attend(
+        &mut self,
+        stage: Stage,
+        phase: JobPhase,
+        number: JobNumber,
+        notices: &mut mpsc::UnboundedReceiver<Notice>,
+        mut answer: oneshot::Receiver<Result<()>>,
+    ) -> Result<()> {
+        let started = Instant::now();
+        loop {
+            tokio::select! {
+                biased;
+                Some(notice) = notices.recv() => self.note(stage, phase, started, notice).await?,
+                Some(asked) = self.cancels.recv() => {
+                    let stored = self.journal.append(JobEvent::CancelAsked).await.map_err(|refused| refused.into_error());
+                    let _ = asked.send(stored.clone());
+                    stored?;
+                    self.around.board.cancel_job(number);
+                }
+                outcome = &mut answer => {
+                    return outcome.unwrap_or_else(|_| Err(stopped()));
+                }
+            }
+        }
+    }
+
+    async fn note(&mut self, stage: Stage, phase: JobPhase, started: Instant, notice: Notice) -> Result<()> {
+        let place = journal_stage(stage);
+        match notice {
+            Notice::Progress(figures) => {
+                self.show(phase, started, figures);
+                Ok(())
+            }
+            Notice::Failed {
+                task,
+                attempt,
+                worker,
+                error,
+            } => {
+                let failed = FailedAttempt {
+                    task: format!("{stage} {task}"),
+                    worker: worker.clone(),
+                    error: error.clone(),
+                };
+                self.view.send_modify(|view| view.note_failure(failed));
+                let event = JobEvent::AttemptFailed {
+                    stage: place,
+                    task,
+                    attempt,
+                    worker,
+                    kind: error.kind,
+                    message: error.message,
+                };
+                self.journal.append(event).await.map_err(|refused| refused.into_error())
+            }
+            Notice::Lost { task, worker } => {
+                let failed = FailedAttempt {
+                    task: format!("{stage} {task}"),
+                    worker: worker.clone(),
+                    error: Error::unavailable("its worker went away"),
+                };
+                self.view.send_modify(|view| view.note_failure(failed));
+                let event = JobEvent::WorkerLost {
+                    stage: place,
+                    task,
+                    worker,
+                };
+                self.journal.append(event).await.map_err(|refused| refused.into_error())
+            }
+        }
+    }
+
+    fn show(&self, phase: JobPhase, started: Instant, figures: Figures) {
+        self.view.send_modify(|view| {
+            if figures.running > 0 || figures.done > 0 {
+                view.phase = phase;
+            }
+            let before = view.progress.done.min(figures.done);
+            let progress = &mut view.progress;
+            (progress.tasks, progress.done, progress.running) = (figures.all, figures.done, figures.running);
+            progress.rows = progress.rows.max(figures.rows);
+            let elapsed = started.elapsed().as_millis() as u64;
+            progress.left_ms = (figures.done > before || figures.done > 0)
+                .then(|| elapsed * (figures.all - figures.done) as u64 / figures.done.max(1) as u64);
+        });
+    }
+
+    async fn look_for_cancel(&mut self) -> Result<()> {
+        let Ok(asked) = self.cancels.try_recv() else { return Ok(()) };
+        let stored = self.journal.append(JobEvent::CancelAsked).await.map_err(|refused| refused.into_error());
+        let _ = asked.send(stored.clone());
+        stored?;
+        Err(cancelled())
+    }
+
+    async fn succeeded(&mut self, manifest: Manifest) {
+        // The manifest is the success; the journal only says so.
+        let verdict = if manifest.passed { Verdict::Pass } else { Verdict::Fail };
+        if let Err(refused) = self.journal.append(JobEvent::Finished { verdict }).await {
+            tracing::warn!(job = self.job.id(), "the end was not journaled: {}", refused.into_error());
+        }
+        self.view.send_modify(|view| end_well(view, &manifest));
+    }
+
+    async fn failed(&mut self, error: Error) {
+        let cancelled = error.kind == Kind::Interrupted;
+        let event = if cancelled {
+            JobEvent::Cancelled
+        } else {
+            JobEvent::Failed {
+                kind: error.kind,
+                message: error.message.clone(),
+            }
+        };
+        if let Err(refused) = self.journal.append(event).await {
+            // Whoever takes the job next finds it unfinished and goes on.
+            tracing::warn!(job = self.job.id(), "the end was not journaled: {}", refused.into_error());
+        }
+        tracing::info!(job = self.job.id(), "ended: {error}");
+        self.view.send_modify(|view| {
+            view.phase = if cancelled { JobPhase::Cancelled } else { JobPhase::Failed };
+            view.ended_ms = Some(now_ms());
+            view.error = Some(error);
+        });
+    }
+}
+
+/// The view of a job that has its manifest.
+pub(crate) fn end_well(view: &mut JobView, manifest: &Manifest) {
+    view.phase = JobPhase::Succeeded;
+    view.passed = Some(manifest.passed);
+    view.ended_ms = Some(manifest.ended_ms);
+    view.files = manifest.files.clone();
+    view.warnings = manifest.warnings.clone();
+    view.progress.left_ms = None;
+}
+
+fn cancelled() -> Error {
+    Error::new(Kind::Interrupted, "cancelled")
+}
+
+fn journal_stage(stage: Stage) -> journal::Stage {
+    match stage {
+        Stage::Scan => journal::Stage::Scan,
+        Stage::Compare => journal::Stage::Compare,
+    }
+}

@@ -1,0 +1,112 @@
+//! A job's journal in the state store: numbered, create-only entries. The coordinator that loses a number stands back.
+
+use super::retry::retrying;
+use bytes::Bytes;
+use futures::FutureExt;
+use shadowdiff_common::state::{Created, JobState, create};
+use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_core::journal::{Entry, History, JobEvent};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since 1970.
+pub(crate) fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}
+
+/// Why nothing was appended.
+#[derive(Debug)]
+pub(crate) enum Refused {
+    /// Another coordinator has the job.
+    Superseded,
+    Failed(Error),
+}
+
+/// The writer of one job's journal.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    job: JobState,
+    owner: String,
+    pub(crate) history: History,
+    /// When the last entry was made.
+    last_ms: i64,
+}
+
+impl Journal {
+    /// Reads what has happened so far.
+    pub(crate) async fn read(job: &JobState, owner: &str) -> Result<Journal> {
+        let (mut history, mut last_ms) = (History::default(), 0);
+        for number in job.journal_numbers().await? {
+            let path = job.journal(number);
+            let bytes = job.read(&path).await?;
+            let bytes = bytes.ok_or_else(|| Error::unavailable(format!("{} has vanished", job.describe(&path))))?;
+            let entry = parse(&bytes, &job.describe(&path))?;
+            history.apply(number, &entry)?;
+            last_ms = entry.at_ms;
+        }
+        Ok(Journal {
+            job: job.clone(),
+            owner: owner.to_owned(),
+            history,
+            last_ms,
+        })
+    }
+
+    /// When the job ended, if it has.
+    pub(crate) fn ended_ms(&self) -> Option<i64> {
+        self.history.ended.as_ref().map(|_| self.last_ms)
+    }
+
+    /// Takes the job: from now on entries of an earlier owner are refused.
+    pub(crate) async fn claim(&mut self) -> Result<(), Refused> {
+        let epoch = self.history.epoch + 1;
+        self.write(
+            epoch,
+            JobEvent::Claimed {
+                owner: self.owner.clone(),
+            },
+        )
+        .await
+    }
+
+    pub(crate) async fn append(&mut self, event: JobEvent) -> Result<(), Refused> {
+        self.write(self.history.epoch, event).await
+    }
+
+    async fn write(&mut self, epoch: u64, event: JobEvent) -> Result<(), Refused> {
+        let entry = Entry::new(epoch, now_ms(), event);
+        let number = self.history.next_number;
+        let path = self.job.journal(number);
+        let json = serde_json::to_vec(&entry).map_err(|e| Refused::Failed(Error::internal(format!("journal: {e}"))))?;
+        let content = Bytes::from(json);
+        let created = retrying("journal", || create(self.job.store().as_ref(), &path, content.clone()).boxed()).await;
+        match created.map_err(Refused::Failed)? {
+            Created::Mine => self.history.apply(number, &entry).map_err(Refused::Failed),
+            Created::Another(_) => Err(Refused::Superseded),
+        }
+    }
+}
+
+impl Refused {
+    /// As the end of a job's run here.
+    pub(crate) fn into_error(self) -> Error {
+        match self {
+            Refused::Superseded => superseded(),
+            Refused::Failed(error) => error,
+        }
+    }
+}
+
+/// The error of a coordinator that stands back; see [`is_superseded`].
+fn superseded() -> Error {
+    Error::new(Kind::Interrupted, SUPERSEDED)
+}
+
+const SUPERSEDED: &str = "another coordinator has taken the job";
+
+pub(crate) fn is_superseded(error: &Error) -> bool {
+    error.kind == Kind::Interrupted && error.message == SUPERSEDED
+}
+
+fn parse(bytes: &[u8], name: &str) -> Result<Entry> {
+    serde_json::from_slice(bytes).map_err(|e| Error::internal(format!("{name} is no journal entry: {e}")))
+}

@@ -1,0 +1,214 @@
+//! Between messages and our own types: views go out, orders come in, errors become statuses with details.
+
+use super::{JobPhase, JobView, Order, is_taken};
+use prost_types::{Duration, Struct, Timestamp, Value, value};
+use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_proto::v1;
+use std::collections::HashMap;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+
+/// Marks the error of a job that is not there.
+pub(crate) const NOT_FOUND: &str = "; it may have been removed since, or its id is misspelled";
+
+/// What a client should wait before it tries again.
+const RETRY_AFTER: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// The job as it is sent.
+pub(crate) fn job(view: &JobView) -> v1::Job {
+    v1::Job {
+        id: view.id.clone(),
+        token: view.id.clone(),
+        state: state(view.phase).into(),
+        verdict: match view.passed {
+            Some(true) => v1::Verdict::Pass,
+            Some(false) => v1::Verdict::Fail,
+            None => v1::Verdict::Unspecified,
+        }
+        .into(),
+        created_at: Some(timestamp(view.submission.created_ms)),
+        ended_at: view.ended_ms.map(timestamp),
+        progress: Some(v1::Progress {
+            tasks: view.progress.tasks as u32,
+            tasks_done: view.progress.done as u32,
+            tasks_running: view.progress.running as u32,
+            rows: view.progress.rows,
+            rows_all: view.rows_all.unwrap_or(0),
+            bytes_all: view.stored_bytes,
+            retries: view.progress.retries,
+            time_left: view.progress.left_ms.map(|ms| Duration {
+                seconds: (ms / 1000) as i64,
+                nanos: (ms % 1000 * 1_000_000) as i32,
+            }),
+        }),
+        error: view.error.as_ref().map(job_error),
+        failed_attempts: view
+            .failures
+            .iter()
+            .map(|failed| v1::FailedAttempt {
+                task: failed.task.clone(),
+                worker: failed.worker.clone(),
+                error: Some(job_error(&failed.error)),
+            })
+            .collect(),
+        warnings: view.warnings.clone(),
+        files: view
+            .files
+            .iter()
+            .map(|(name, size)| v1::ResultFile {
+                name: name.clone(),
+                size_bytes: *size,
+            })
+            .collect(),
+        title: view.submission.title.clone(),
+        priority: view.submission.priority,
+        max_running: view.submission.max_running,
+    }
+}
+
+fn state(phase: JobPhase) -> v1::JobState {
+    match phase {
+        JobPhase::Queued => v1::JobState::Queued,
+        JobPhase::Scanning => v1::JobState::Scanning,
+        JobPhase::Comparing => v1::JobState::Comparing,
+        JobPhase::Merging => v1::JobState::Merging,
+        JobPhase::Succeeded => v1::JobState::Succeeded,
+        JobPhase::Failed => v1::JobState::Failed,
+        JobPhase::Cancelled => v1::JobState::Cancelled,
+    }
+}
+
+/// Why there is no result, in words.
+pub(crate) fn phase_words(view: &JobView) -> String {
+    match (view.phase, &view.error) {
+        (JobPhase::Failed, Some(error)) => format!("it failed: {error}"),
+        (JobPhase::Failed, None) => "it failed".into(),
+        (JobPhase::Cancelled, _) => "it was cancelled".into(),
+        (_, _) => "it has not ended yet".into(),
+    }
+}
+
+fn job_error(error: &Error) -> v1::JobError {
+    v1::JobError {
+        kind: error.kind.name().into(),
+        message: error.message.clone(),
+    }
+}
+
+fn timestamp(ms: i64) -> Timestamp {
+    Timestamp {
+        seconds: ms.div_euclid(1000),
+        nanos: (ms.rem_euclid(1000) * 1_000_000) as i32,
+    }
+}
+
+/// What a message orders.
+pub(crate) fn order(spec: Option<v1::Spec>) -> Result<Order> {
+    let spec = spec.ok_or_else(|| Error::spec("spec: is missing"))?;
+    let text = match spec.content {
+        Some(v1::spec::Content::Text(text)) => text,
+        Some(v1::spec::Content::Document(document)) => document_value(document)?.to_string(),
+        None => return Err(Error::spec("spec: has no content; give `text` or `document`")),
+    };
+    let mut variables: Vec<(String, String)> = spec.variables.into_iter().collect();
+    variables.sort();
+    Ok(Order {
+        text,
+        variables,
+        base: (!spec.base.is_empty()).then_some(spec.base),
+        ..Order::default()
+    })
+}
+
+fn document_value(document: Struct) -> Result<serde_json::Value> {
+    let members: Result<serde_json::Map<String, serde_json::Value>> =
+        document.fields.into_iter().map(|(name, value)| Ok((name.clone(), json(value, &name)?))).collect();
+    members.map(serde_json::Value::Object)
+}
+
+fn json(value: Value, name: &str) -> Result<serde_json::Value> {
+    use serde_json::Value as Json;
+    Ok(match value.kind {
+        None | Some(value::Kind::NullValue(_)) => Json::Null,
+        Some(value::Kind::BoolValue(b)) => Json::Bool(b),
+        Some(value::Kind::StringValue(text)) => Json::String(text),
+        Some(value::Kind::NumberValue(number)) => number_value(number, name)?,
+        Some(value::Kind::ListValue(list)) => Json::Array(list.values.into_iter().map(|v| json(v, name)).collect::<Result<_>>()?),
+        Some(value::Kind::StructValue(document)) => document_value(document)?,
+    })
+}
+
+/// Whole numbers come as whole numbers: a message has no others than doubles.
+fn number_value(number: f64, name: &str) -> Result<serde_json::Value> {
+    if number.fract() == 0.0 && number.abs() < 9e15 {
+        return Ok((number as i64).into());
+    }
+    serde_json::Number::from_f64(number)
+        .map(serde_json::Value::Number)
+        .ok_or_else(|| Error::spec(format!("spec: {name}: {number} is no number of a spec")))
+}
+
+/// The status of an error, with its kind, a violation for each mistake, and when to try again.
+pub(crate) fn status(error: Error) -> Status {
+    let code = match error.kind {
+        Kind::Spec if is_taken(&error) => Code::AlreadyExists,
+        Kind::Spec if error.message.ends_with(NOT_FOUND) => Code::NotFound,
+        Kind::Spec => Code::InvalidArgument,
+        Kind::Input => Code::FailedPrecondition,
+        Kind::Unavailable => Code::Unavailable,
+        Kind::Exhausted => Code::ResourceExhausted,
+        Kind::Internal => Code::Internal,
+        Kind::Interrupted => Code::Cancelled,
+    };
+    let mut details = ErrorDetails::with_error_info(error.kind.name(), "shadowdiff", HashMap::<String, String>::new());
+    if code == Code::InvalidArgument {
+        details.set_bad_request(error.message.lines().map(violation).collect::<Vec<_>>());
+    }
+    if matches!(code, Code::Unavailable | Code::ResourceExhausted) {
+        details.set_retry_info(Some(RETRY_AFTER));
+    }
+    Status::with_error_details(code, error.message, details)
+}
+
+/// One mistake a line: `place: what`, where the place is a line and column or a field.
+fn violation(line: &str) -> FieldViolation {
+    let (field, what) = line.split_once(": ").unwrap_or(("spec", line));
+    FieldViolation::new(field, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_becomes_the_spec_it_says() {
+        let text = |text: &str| Value {
+            kind: Some(value::Kind::StringValue(text.into())),
+        };
+        let number = |n: f64| Value {
+            kind: Some(value::Kind::NumberValue(n)),
+        };
+        let document = Struct {
+            fields: [("live".to_owned(), text("s3://b/l")), ("n".to_owned(), number(3.0)), ("x".to_owned(), number(0.5))].into(),
+        };
+        let spec = v1::Spec {
+            content: Some(v1::spec::Content::Document(document)),
+            ..v1::Spec::default()
+        };
+        let text: serde_json::Value = serde_json::from_str(&order(Some(spec)).expect("an order").text).expect("JSON");
+        assert_eq!(text, serde_json::json!({"live": "s3://b/l", "n": 3, "x": 0.5}));
+        assert!(order(None).is_err());
+        assert!(order(Some(v1::Spec::default())).is_err());
+    }
+
+    #[test]
+    fn every_mistake_of_a_spec_is_a_violation() {
+        let status = status(Error::spec("spec:3:1: unknown field `liv`\nspec:4:1: unknown field `shado`"));
+        assert_eq!(status.code(), Code::InvalidArgument);
+        let details = status.get_error_details();
+        let violations = &details.bad_request().expect("a bad request").field_violations;
+        assert_eq!(violations.len(), 2);
+        assert_eq!((violations[0].field.as_str(), violations[0].description.as_str()), ("spec:3:1", "unknown field `liv`"));
+        assert_eq!(details.error_info().expect("info").reason, "spec");
+    }
+}

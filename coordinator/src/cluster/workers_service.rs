@@ -1,0 +1,81 @@
+//! The service for workers: `shadowdiff.v1.WorkerService`. One stream a worker; its end is the worker's end.
+
+use super::Cluster;
+use super::board::WORKER_OUTBOX;
+use super::wire::status;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::schedule::HEARTBEAT_MS;
+use shadowdiff_proto::v1::worker_service_server::{WorkerService, WorkerServiceServer};
+use shadowdiff_proto::v1::{AttachRequest, AttachResponse, Hello, Welcome, attach_request, attach_response};
+use shadowdiff_proto::{MAX_MESSAGE_BYTES, PROTOCOL};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+/// The service on this cluster.
+pub fn workers_service(cluster: Arc<Cluster>) -> WorkerServiceServer<impl WorkerService> {
+    WorkerServiceServer::new(Workers { cluster })
+        .max_decoding_message_size(MAX_MESSAGE_BYTES)
+        .max_encoding_message_size(MAX_MESSAGE_BYTES)
+}
+
+struct Workers {
+    cluster: Arc<Cluster>,
+}
+
+#[tonic::async_trait]
+impl WorkerService for Workers {
+    type AttachStream = BoxStream<'static, Result<AttachResponse, Status>>;
+
+    async fn attach(&self, request: Request<Streaming<AttachRequest>>) -> Result<Response<Self::AttachStream>, Status> {
+        let mut said = request.into_inner();
+        let hello = match said.message().await?.and_then(|first| first.message) {
+            Some(attach_request::Message::Hello(hello)) => hello,
+            Some(_) | None => return Err(Status::invalid_argument("a worker says hello first")),
+        };
+        fits(&hello).map_err(|error| Status::failed_precondition(error.message))?;
+        let (outbox, messages) = mpsc::channel(WORKER_OUTBOX);
+        let welcome = Welcome {
+            version: env!("CARGO_PKG_VERSION").into(),
+            state_url: self.cluster.state_url().into(),
+            heartbeat_ms: HEARTBEAT_MS as u32,
+        };
+        // The channel is new and empty.
+        let _ = outbox.try_send(AttachResponse {
+            message: Some(attach_response::Message::Welcome(welcome)),
+        });
+        let board = self.cluster.board.clone();
+        let worker = board
+            .joined(hello.name, hello.slots as usize, hello.memory_bytes, outbox)
+            .await
+            .map_err(status)?;
+        tokio::spawn(async move {
+            // An error is the end of the stream, as is a clean end.
+            while let Ok(Some(message)) = said.message().await {
+                if let Some(message) = message.message {
+                    board.said(worker, message);
+                }
+            }
+            board.gone(worker);
+        });
+        Ok(Response::new(ReceiverStream::new(messages).map(Ok).boxed()))
+    }
+}
+
+/// Coordinator and worker store and read the same forms only where both have the same version.
+fn fits(hello: &Hello) -> Result<()> {
+    let mine = env!("CARGO_PKG_VERSION");
+    if hello.protocol != PROTOCOL || hello.version != mine {
+        return Err(Error::spec(format!(
+            "worker {} has version {} (protocol {}), this coordinator version {mine} (protocol {PROTOCOL}); run the same version on both",
+            hello.name, hello.version, hello.protocol
+        )));
+    }
+    if hello.slots == 0 {
+        return Err(Error::spec(format!("worker {} has no slots", hello.name)));
+    }
+    Ok(())
+}

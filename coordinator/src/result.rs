@@ -1,0 +1,89 @@
+//! Writes the files of a result into staging: the merged lines, the accounts, the summary.
+
+use crate::merge::{Merged, merge};
+use crate::publish::{FILES, Staging, finish, write_all};
+use bytes::Bytes;
+use shadowdiff_common::spool::Spool;
+use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::plan::Plan;
+use shadowdiff_core::report::{Facts, Summary, Timings, summary};
+use shadowdiff_core::tally::Tally;
+use shadowdiff_core::verdict::AccountCounts;
+
+/// `diff.csv` and `accounts.csv`. Blocking.
+pub(crate) fn write_tables(plan: &Plan, tally: &Tally, runs: &[Spool], staging: &Staging) -> Result<Merged> {
+    let (mut diff, mut accounts) = (staging.create(FILES[0])?, staging.create(FILES[1])?);
+    let merged = merge(plan, tally, runs, &mut diff, &mut accounts)?;
+    finish(diff)?;
+    finish(accounts)?;
+    Ok(merged)
+}
+
+/// `summary.json`.
+pub(crate) fn write_summary(
+    plan: &Plan,
+    document: serde_json::Value,
+    tally: &Tally,
+    merged: &Merged,
+    timings: Timings,
+    staging: &Staging,
+) -> Result<Summary> {
+    let facts = Facts {
+        tally,
+        accounts: AccountCounts {
+            with_exceptions: merged.accounts_with_exceptions,
+            all: tally.accounts,
+        },
+        differing_accounts: merged.differing_accounts,
+        listed: merged.listed,
+        document,
+        timings,
+    };
+    let summary = summary(plan, facts);
+    let text = serde_json::to_string_pretty(&summary).map_err(|e| Error::internal(format!("summary: {e}")))?;
+    write_all(staging.create(FILES[2])?, &format!("{text}\n"))?;
+    Ok(summary)
+}
+
+/// Distinct numbers in sorted runs of 16 bytes each. Blocking.
+pub(crate) fn count_distinct(runs: &[Spool]) -> Result<u64> {
+    let mut heads = std::collections::BinaryHeap::new();
+    let mut cursors: Vec<(usize, Bytes, usize)> = Vec::new();
+    for run in runs {
+        cursors.push((1, if run.parts() > 0 { run.part(0)? } else { Bytes::new() }, 0));
+    }
+    let head = |part: &[u8], at: usize| part.get(at..at + 16).map(|b| u128::from_be_bytes(b.try_into().expect("16 bytes")));
+    for (at, (_, part, offset)) in cursors.iter().enumerate() {
+        heads.extend(head(part, *offset).map(|n| std::cmp::Reverse((n, at))));
+    }
+    let (mut last, mut distinct) = (None, 0);
+    while let Some(std::cmp::Reverse((number, at))) = heads.pop() {
+        if last != Some(number) {
+            distinct += 1;
+            last = Some(number);
+        }
+        let (next_part, part, offset) = &mut cursors[at];
+        *offset += 16;
+        if *offset >= part.len() && *next_part < runs[at].parts() {
+            *part = runs[at].part(*next_part)?;
+            *next_part += 1;
+            *offset = 0;
+        }
+        heads.extend(head(part, *offset).map(|n| std::cmp::Reverse((n, at))));
+    }
+    Ok(distinct)
+}
+
+/// Rows that neither cancelled nor were filtered must all be in the exchange. `exchanged`: rows of live and of shadow.
+pub(crate) fn check_exchange(tally: &Tally, exchanged: shadowdiff_core::side::Sides<u64>) -> Result<()> {
+    for (side, rows) in tally.sides.each() {
+        let expected = rows.read - rows.filtered - tally.cancelled;
+        if exchanged[side] != expected {
+            return Err(Error::internal(format!(
+                "the books of the exchange do not balance: {} rows of {side}, {expected} expected",
+                exchanged[side]
+            )));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,86 @@
+//! What the attempts of a worker process share: its memory, its scratch, its connections, and the jobs it knows.
+
+use crate::job::{Disabled, Given, Job, Memory, Watch};
+use shadowdiff_common::read::Sources;
+use shadowdiff_common::spool::Scratch;
+use shadowdiff_common::state::{Blueprint, JobState};
+use shadowdiff_core::error::{Error, Result};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Of a slot's memory, tenths for the task; as many are for intermediate results, the rest for what nobody counts.
+const TASK_TENTHS: u64 = 3;
+/// Batches that a task's memory should hold at a time.
+const BATCHES_A_TASK: u64 = 32;
+
+/// Resources of one worker process.
+#[derive(Debug)]
+pub struct Host {
+    pub sources: Sources,
+    pub scratch: Scratch,
+    pub memory_bytes: u64,
+    pub slots: usize,
+    pub disabled: Disabled,
+    /// For people: the host's or the pod's name.
+    pub name: String,
+    jobs: Mutex<BTreeMap<String, Job>>,
+}
+
+impl Host {
+    pub fn new(sources: Sources, scratch: Scratch, memory_bytes: u64, slots: usize, name: String) -> Self {
+        Host {
+            sources,
+            scratch,
+            memory_bytes,
+            slots: slots.max(1),
+            disabled: Disabled::default(),
+            name,
+            jobs: Mutex::default(),
+        }
+    }
+
+    /// The bytes of memory that intermediate results of a process with this much memory may take.
+    pub fn budget_bytes(memory_bytes: u64) -> usize {
+        (memory_bytes * TASK_TENTHS / 10) as usize
+    }
+
+    /// The job of this id, bound once; its plan is read from the state store. Blocking.
+    pub(crate) fn job(&self, state: &JobState) -> Result<Job> {
+        if let Some(job) = self.known(state.id()) {
+            return Ok(job);
+        }
+        let read = self.sources.runtime.block_on(Blueprint::read(state))?;
+        let blueprint = read.ok_or_else(|| Error::unavailable(format!("job {} has no plan in the state store", state.id())))?;
+        let job = Job::new(blueprint.plan.clone(), self.given(&blueprint))?;
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(jobs.entry(state.id().to_owned()).or_insert(job).clone())
+    }
+
+    fn known(&self, id: &str) -> Option<Job> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// The job has ended.
+    pub(crate) fn forget(&self, id: &str) {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+
+    fn given(&self, blueprint: &Blueprint) -> Given {
+        let slot_bytes = self.memory_bytes / self.slots as u64;
+        let left = slot_bytes.saturating_sub(blueprint.reading_bytes).max(slot_bytes / 4);
+        let task_bytes = left * TASK_TENTHS / 10;
+        Given {
+            datasets: blueprint.datasets.clone(),
+            sources: self.sources.clone(),
+            scratch: self.scratch.clone(),
+            memory: Memory {
+                task_bytes: task_bytes as usize,
+            },
+            batch_rows: (task_bytes / BATCHES_A_TASK / blueprint.row_bytes.max(1)).clamp(128, 8192) as usize,
+            disabled: self.disabled,
+            watch: Arc::new(Watch::default()),
+            flipped: blueprint.flipped.clone(),
+            rule_accounts: blueprint.rule_accounts.clone(),
+        }
+    }
+}
