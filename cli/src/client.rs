@@ -5,7 +5,7 @@ mod remote;
 mod show;
 
 use crate::args::{CompareArgs, JobArgs, ListArgs, ResultsArgs, SubmitArgs};
-use crate::serve::runtime;
+use crate::serve::{leave, runtime};
 use crate::signals::watch_signals;
 use crate::spec::{self, Found};
 use crate::{note, render, say};
@@ -127,7 +127,9 @@ async fn wait_for_result(manner: &Manner<'_>, found: Found) -> Result<ExitCode> 
     let job = remote.submit(request(manner, &found)).await?;
     if !manner.quiet {
         note(&format!("shadowdiff: job {}", job.id));
-        job.warnings.iter().for_each(|warning| note(&format!("shadowdiff: warning: {warning}")));
+        job.warnings
+            .iter()
+            .for_each(|warning| note(&format!("shadowdiff: warning: {warning}")));
     }
     let mut interrupted = watch_signals();
     let mut follower = remote.clone();
@@ -188,13 +190,16 @@ fn ended(job: &Job) -> Result<ExitCode> {
             let error = job.error.clone().unwrap_or_default();
             Err(Error::new(Kind::from_name(&error.kind), error.message))
         }
-        _ => Err(Error::input(format!("job {} has not ended yet; follow it with `shadowdiff watch {}`", job.id, job.id))),
+        _ => Err(Error::input(format!(
+            "job {} has not ended yet; follow it with `shadowdiff watch {}`",
+            job.id, job.id
+        ))),
     }
 }
 
 fn run(work: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
     let runtime = runtime()?;
     let done = runtime.block_on(work);
-    runtime.shutdown_background();
+    leave(runtime);
     done
 }

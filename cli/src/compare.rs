@@ -1,9 +1,10 @@
 //! `compare`: coordinator and workers in one process.
 
 use crate::args::{CompareArgs, SettingArgs};
+use crate::serve::leave;
 use crate::settings::Settings;
-use crate::spec::{self, Found};
 use crate::signals::watch_signals;
+use crate::spec::{self, Found};
 use crate::{client, note, progress, render, say};
 use shadowdiff_common::drawn_bytes;
 use shadowdiff_common::read::Sources;
@@ -26,8 +27,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<ExitCode> {
     let settings = Settings::new(&args.settings)?;
     let runtime = settings.runtime()?;
     let outcome = runtime.block_on(compare(args, &settings, found));
-    // What still reads for an interrupted job is not waited for.
-    runtime.shutdown_background();
+    leave(runtime);
     outcome
 }
 

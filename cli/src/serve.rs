@@ -2,8 +2,8 @@
 
 use crate::args::CoordinatorArgs;
 use crate::check::describe;
-use crate::signals::watch_signals;
 use crate::note;
+use crate::signals::watch_signals;
 use shadowdiff_common::drawn_bytes;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::spool::Scratch;
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &CoordinatorArgs) -> Result<ExitCode> {
     start_log(&args.log)?;
     let runtime = runtime()?;
     let served = runtime.block_on(serve(args));
-    runtime.shutdown_background();
+    leave(runtime);
     served.map(|()| ExitCode::SUCCESS)
 }
 
@@ -46,6 +46,12 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
         .enable_all()
         .build()
         .map_err(|e| Error::exhausted(format!("no threads can be started: {e}")))
+}
+
+/// Ends with work still under way: what hangs in a read is not waited for. The runtime is not shut down either, because a read that
+/// sleeps between two tries would panic.
+pub(crate) fn leave(runtime: tokio::runtime::Runtime) {
+    std::mem::forget(runtime);
 }
 
 async fn serve(args: &CoordinatorArgs) -> Result<()> {

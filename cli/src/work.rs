@@ -2,7 +2,7 @@
 
 use crate::args::WorkerArgs;
 use crate::note;
-use crate::serve::{host_name, runtime};
+use crate::serve::{host_name, leave, runtime};
 use crate::settings::available_bytes;
 use crate::signals::watch_signals;
 use shadowdiff_common::read::Sources;
@@ -24,7 +24,7 @@ pub(crate) fn run(args: &WorkerArgs) -> Result<ExitCode> {
     start_log(&args.log)?;
     let runtime = runtime()?;
     let worked = runtime.block_on(work(args));
-    runtime.shutdown_background();
+    leave(runtime);
     worked.map(|()| ExitCode::SUCCESS)
 }
 
@@ -61,10 +61,18 @@ async fn serve_health(address: SocketAddr, mut connected: watch::Receiver<bool>)
     let listener = TcpListener::bind(address).await;
     let listener = listener.map_err(|e| Error::input(format!("{address}: {e}; give another address with --health")))?;
     let (reporter, health) = tonic_health::server::health_reporter();
-    tokio::spawn(Server::builder().add_service(health).serve_with_incoming(TcpListenerStream::new(listener)));
+    tokio::spawn(
+        Server::builder()
+            .add_service(health)
+            .serve_with_incoming(TcpListenerStream::new(listener)),
+    );
     tokio::spawn(async move {
         loop {
-            let status = if *connected.borrow_and_update() { ServingStatus::Serving } else { ServingStatus::NotServing };
+            let status = if *connected.borrow_and_update() {
+                ServingStatus::Serving
+            } else {
+                ServingStatus::NotServing
+            };
             reporter.set_service_status("liveness", ServingStatus::Serving).await;
             reporter.set_service_status("readiness", status).await;
             reporter.set_service_status("", status).await;

@@ -25,6 +25,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub(crate) use errors::changed;
+use errors::settings_error;
 pub use errors::{io_error, store_error};
 pub use location::Location;
 
@@ -45,7 +46,8 @@ impl Stores {
         if let Some(store) = opened.get(root) {
             return Ok(store.clone());
         }
-        let store = build(root).map_err(|e| store_error(e, root))?;
+        endpoints()?;
+        let store = build(root).map_err(|e| settings_error(&e, root))?;
         opened.insert(root.to_string(), store.clone());
         Ok(store)
     }
@@ -86,9 +88,26 @@ fn build(root: &str) -> object_store::Result<Arc<dyn ObjectStore>> {
     })
 }
 
+const AMAZON_ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"];
+
+/// Refuses an endpoint without a scheme: the client for S3 panics when it signs a request for one.
+fn endpoints() -> Result<()> {
+    for name in AMAZON_ENDPOINTS {
+        if let Ok(endpoint) = std::env::var(name)
+            && !endpoint.starts_with("http://")
+            && !endpoint.starts_with("https://")
+        {
+            return Err(Error::spec(format!(
+                "{name}={endpoint}: an endpoint begins with https:// or http://"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// An endpoint that is written with `http://` is a choice already made; no second setting has to repeat it.
 fn amazon(root: &str) -> AmazonS3Builder {
-    let plain = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"]
+    let plain = AMAZON_ENDPOINTS
         .iter()
         .any(|name| std::env::var(name).is_ok_and(|endpoint| endpoint.starts_with("http://")));
     let builder = AmazonS3Builder::from_env().with_url(root);

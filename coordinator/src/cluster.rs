@@ -138,7 +138,11 @@ impl Cluster {
 
     /// Plans and stores a job. False where the token named it before.
     pub async fn submit(self: &Arc<Self>, order: &Order) -> Result<(JobView, bool)> {
-        let token = if order.token.is_empty() { drawn_token() } else { order.token.clone() };
+        let token = if order.token.is_empty() {
+            drawn_token()
+        } else {
+            order.token.clone()
+        };
         check_job_id(&token).map_err(|e| e.at("token"))?;
         let job = self.state.job(&token);
         let content = content_of(order);
@@ -148,7 +152,10 @@ impl Cluster {
         // Jobs of another coordinator, and those that this one has not taken up yet.
         if let Some(before) = Blueprint::read(&job).await? {
             same(&before.submission, content, &token)?;
-            return recover::look(&self.state, &token).await?.map(|view| (view, false)).ok_or_else(|| vanished(&token));
+            return recover::look(&self.state, &token)
+                .await?
+                .map(|view| (view, false))
+                .ok_or_else(|| vanished(&token));
         }
         self.admit()?;
         let (bound, document, output) = self.bind(order).await?;
@@ -160,13 +167,19 @@ impl Cluster {
         let blueprint = self.blueprint(order, bound, document, output, content);
         if let Some(first) = blueprint.store(&job).await? {
             same(&first.submission, content, &token)?;
-            return recover::look(&self.state, &token).await?.map(|view| (view, false)).ok_or_else(|| vanished(&token));
+            return recover::look(&self.state, &token)
+                .await?
+                .map(|view| (view, false))
+                .ok_or_else(|| vanished(&token));
         }
         let mut journal = Journal::read(&job, &self.options.owner).await?;
         if let Err(refused) = journal.claim().await {
             // It is stored: whoever has taken it runs it.
             tracing::info!(job = token, "not run here: {}", refused.into_error());
-            return recover::look(&self.state, &token).await?.map(|view| (view, true)).ok_or_else(|| vanished(&token));
+            return recover::look(&self.state, &token)
+                .await?
+                .map(|view| (view, true))
+                .ok_or_else(|| vanished(&token));
         }
         Ok((self.drive(job, blueprint, journal), true))
     }
@@ -234,7 +247,10 @@ impl Cluster {
         let found = manifest.files.iter().find(|(file, _)| file == name);
         let Some((_, size)) = found else {
             let names: Vec<&str> = manifest.files.iter().map(|(name, _)| name.as_str()).collect();
-            return Err(Error::spec(format!("name: job {id} has no file `{name}`; it has {}", names.join(", "))));
+            return Err(Error::spec(format!(
+                "name: job {id} has no file `{name}`; it has {}",
+                names.join(", ")
+            )));
         };
         let path = job.result(&manifest.attempt, name);
         Ok((job, path, *size))
@@ -365,7 +381,11 @@ impl Cluster {
 fn refuse_relative(spec: &shadowdiff_core::spec::Spec) -> Result<()> {
     use shadowdiff_core::side::Side;
     for side in Side::BOTH {
-        if let Some(path) = spec.sides[side].paths.iter().find(|path| !path.contains("://") && !path.starts_with('/')) {
+        if let Some(path) = spec.sides[side]
+            .paths
+            .iter()
+            .find(|path| !path.contains("://") && !path.starts_with('/'))
+        {
             return Err(Error::spec(format!(
                 "{side}: `{path}` is a relative path; give a URL or an absolute path that coordinator and workers see"
             )));

@@ -10,8 +10,8 @@ use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::Plan;
 use shadowdiff_core::report::{Summary, Timings};
 use shadowdiff_core::schedule::{Action, AttemptId, Event, JobNumber, Machine, NewTask, WorkerId};
-use shadowdiff_core::tally::Tally;
 use shadowdiff_core::side::Sides;
+use shadowdiff_core::tally::Tally;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -103,7 +103,13 @@ async fn scan(stages: &mut Stages<'_>, plan: &Plan, tally: &mut Tally) -> Result
         objects.push(Arc::new(scan.exchange));
         seen.extend(scan.accounts);
     }
-    let exchanged = |side| objects.iter().flat_map(|o| o.sizes()).map(|sizes: Sides<Size>| sizes[side].rows).sum();
+    let exchanged = |side| {
+        objects
+            .iter()
+            .flat_map(|o| o.sizes())
+            .map(|sizes: Sides<Size>| sizes[side].rows)
+            .sum()
+    };
     check_exchange(tally, Sides::from_fn(exchanged))?;
     tally.accounts = count_distinct(&seen)?;
     Ok(objects)
@@ -145,6 +151,9 @@ fn compare_tasks(objects: Vec<Arc<Object>>, shards: u32, part_bytes: u64) -> Vec
     };
     groups(&bytes, part_bytes).into_iter().map(task).collect()
 }
+
+/// How long a job that has failed or was interrupted waits for tasks to notice: a read that hangs does not.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// One process runs one job.
 const ONLY_JOB: JobNumber = JobNumber(0);
@@ -200,7 +209,7 @@ impl<'a> Stages<'a> {
             job: ONLY_JOB,
             tasks: tasks.iter().map(|(_, weight)| NewTask::new(*weight, 0)).collect(),
         };
-        let mut failed: Option<Error> = None;
+        let mut failed: Option<(Error, Instant)> = None;
         loop {
             let mut stage_done = false;
             for action in self.machine.step(self.lap(), event) {
@@ -220,7 +229,7 @@ impl<'a> Stages<'a> {
                     Action::StageDone { .. } => stage_done = true,
                     Action::JobFailed { error, .. } => {
                         self.workers.stop();
-                        failed = Some(error);
+                        failed = Some((error, Instant::now()));
                     }
                 }
             }
@@ -236,8 +245,8 @@ impl<'a> Stages<'a> {
                     .map(|o| o.expect("every task of a finished stage has an output"))
                     .collect());
             }
-            if let Some(error) = &failed
-                && running.is_empty()
+            if let Some((error, since)) = &failed
+                && (running.is_empty() || since.elapsed() >= GRACE)
             {
                 return Err(error.clone());
             }
@@ -252,10 +261,13 @@ impl<'a> Stages<'a> {
         outputs: &mut [Option<Output>],
         failing: bool,
     ) -> Event {
-        let wait = self
-            .machine
-            .next_deadline()
-            .map_or(Duration::from_secs(3600), |at| Duration::from_millis(at.saturating_sub(self.lap())));
+        let wait = if failing {
+            GRACE
+        } else {
+            self.machine
+                .next_deadline()
+                .map_or(Duration::from_secs(3600), |at| Duration::from_millis(at.saturating_sub(self.lap())))
+        };
         tokio::select! {
             report = inbox.recv() => {
                 let report = report.expect("this loop holds a sender");

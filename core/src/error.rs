@@ -33,12 +33,18 @@ impl Kind {
 
     /// The kind's name.
     pub fn name(self) -> &'static str {
-        Kind::NAMES.iter().find(|(kind, _)| *kind == self).map_or("internal", |(_, name)| name)
+        Kind::NAMES
+            .iter()
+            .find(|(kind, _)| *kind == self)
+            .map_or("internal", |(_, name)| name)
     }
 
     /// The kind of this name; what nobody knows is `Internal`.
     pub fn from_name(name: &str) -> Kind {
-        Kind::NAMES.iter().find(|(_, known)| *known == name).map_or(Kind::Internal, |(kind, _)| *kind)
+        Kind::NAMES
+            .iter()
+            .find(|(_, known)| *known == name)
+            .map_or(Kind::Internal, |(kind, _)| *kind)
     }
 }
 

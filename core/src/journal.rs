@@ -379,7 +379,9 @@ mod tests {
             actions = machine.step(0, event);
         }
         for now_ms in 1..=3 {
-            let [Action::Start { attempt, .. }] = actions[..] else { return false };
+            let [Action::Start { attempt, .. }] = actions[..] else {
+                return false;
+            };
             actions = machine.step(now_ms, Event::Done { attempt });
         }
         actions == [Action::StageDone { job }]
@@ -401,7 +403,10 @@ mod tests {
         let trouble = |attempts, halvings, lost| Trouble { attempts, halvings, lost };
         let tasks: Vec<_> = history.tasks.iter().map(|((_, task), trouble)| (*task, *trouble)).collect();
         assert_eq!(tasks, [(0, trouble(4, 3, 0)), (1, trouble(0, 0, 0)), (2, trouble(0, 0, 1))]);
-        assert_eq!((history.epoch, history.owner.as_deref(), history.stage), (2, Some("two"), Stage::Compare));
+        assert_eq!(
+            (history.epoch, history.owner.as_deref(), history.stage),
+            (2, Some("two"), Stage::Compare)
+        );
         assert!(history.cancel_asked && history.ended.is_none());
         let task = &history.new_tasks(Stage::Scan, [NewTask::new(9, 8)])[0];
         assert_eq!((task.weight, task.memory_bytes, task.attempts, task.halvings), (9, 8, 4, 3));
@@ -420,7 +425,10 @@ mod tests {
     fn what_cannot_follow_is_refused_and_changes_nothing() {
         let cancelled = Entry::new(2, 0, JobEvent::Cancelled);
         let next = story().len() as u64;
-        let newer = Entry { version: 2, ..cancelled.clone() };
+        let newer = Entry {
+            version: 2,
+            ..cancelled.clone()
+        };
         let cases = [
             ("a gap", next + 1, cancelled.clone()),
             ("a number twice", next - 1, cancelled.clone()),

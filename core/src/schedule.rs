@@ -15,21 +15,18 @@
 //! `Done`, `Failed`, `HandedBack`, `Stop` or the loss of its worker, and is forgotten then; a failed job starts nothing any more; no worker
 //! has more attempts than slots, and one that drains or is lost gets none; a job stays within its cap.
 //!
-//! The modules: `workers` knows who has a free slot, `shares` whose turn it is, `stage` which task comes next and which takes long (`ready`,
+//! The modules: `messages` is what the world and the machine tell each other; `workers` knows who has a free slot, `shares` whose turn it is, `stage` which task comes next and which takes long (`ready`,
 //! `pace`).
 
+mod messages;
 mod pace;
 mod ready;
 mod shares;
 mod stage;
 mod workers;
 
-#[cfg(test)]
-mod simulation;
-#[cfg(test)]
-mod tests;
-
 use crate::error::{Error, Kind};
+pub use messages::{Action, AttemptId, Event, JobNumber, NewTask, Progress, TaskId, WorkerId};
 use shares::Shares;
 use stage::{Left, Stage};
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,129 +52,6 @@ pub const SPECULATE_FACTOR: (u64, u64) = (3, 2);
 pub const SPECULATE_AT_LEAST_MS: u64 = 1_000;
 /// How many slow tasks of a job a step looks at to find one that another worker can take.
 pub const MAX_SLOW_SEEN: usize = 64;
-
-/// A job inside this machine; who drives it knows which one that is outside.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct JobNumber(pub u64);
-
-/// A task of the job's current stage, by its place in `StageOpened`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TaskId(pub u32);
-
-/// Unique in this machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AttemptId(pub u64);
-
-/// One connection of a worker; one that comes back is another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WorkerId(pub u64);
-
-/// What happened. What names something unknown or forgotten is ignored: messages may come late, and twice.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// A known worker that joins again has lost what it ran.
-    WorkerJoined {
-        worker: WorkerId,
-        slots: usize,
-        /// Of the whole worker; its slots share it evenly.
-        memory_bytes: u64,
-        /// Without, it is never dropped: a worker of the same process.
-        heartbeats: bool,
-    },
-    /// Any message of the worker. Who could not listen for long says this of every worker before anything else, lest they be dropped.
-    WorkerSeen { worker: WorkerId },
-    /// It starts nothing more; what runs goes on.
-    WorkerDraining { worker: WorkerId },
-    /// Its stream ended.
-    WorkerLost { worker: WorkerId },
-    /// `priority` is its weight among the jobs, at least 1; at most `max_running` attempts of it run at a time, at least one. A known job
-    /// takes the new values.
-    JobOpened {
-        job: JobNumber,
-        priority: u32,
-        max_running: Option<usize>,
-    },
-    /// The tasks of the next stage; they replace the former stage.
-    StageOpened { job: JobNumber, tasks: Vec<NewTask> },
-    /// The attempt is committed.
-    Done { attempt: AttemptId },
-    /// The task is known to be done by other means: somebody's commit was found.
-    TaskDone { job: JobNumber, task: TaskId },
-    /// The kind of the error decides what comes next.
-    Failed { attempt: AttemptId, error: Error },
-    /// A draining worker gives it back: no blame, and it may start again at once. The worker drains from here on, if it did not say so.
-    HandedBack { attempt: AttemptId },
-    /// Somebody asked to stop the job.
-    Cancel { job: JobNumber },
-    /// Forget it, and stop what it runs.
-    JobClosed { job: JobNumber },
-    /// Only time passed.
-    Tick,
-}
-
-/// A task as its stage opens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct NewTask {
-    /// Heavier ones start first.
-    pub weight: u64,
-    /// What it needs in the share of one slot; 0: any will do.
-    pub memory_bytes: u64,
-    /// Failed attempts that it was blamed for already.
-    pub attempts: u32,
-    /// How often its memory share is halved already.
-    pub halvings: u32,
-    /// Its commit is known.
-    pub done: bool,
-}
-
-impl NewTask {
-    /// A task that nothing happened to yet.
-    pub fn new(weight: u64, memory_bytes: u64) -> Self {
-        NewTask {
-            weight,
-            memory_bytes,
-            ..NewTask::default()
-        }
-    }
-}
-
-/// What to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    Start {
-        job: JobNumber,
-        task: TaskId,
-        attempt: AttemptId,
-        worker: WorkerId,
-        /// Which attempt of the task it is, from 0.
-        number: u32,
-        /// How often its memory share is halved.
-        halvings: u32,
-        /// It is the second of a task that takes long.
-        speculative: bool,
-    },
-    /// The attempt is of no use any more. Its slot counts as free at once.
-    Stop { attempt: AttemptId, worker: WorkerId },
-    /// The worker was not heard of for `LOST_AFTER_MS` and is lost: close its stream.
-    Drop { worker: WorkerId },
-    /// Every task of the job's stage is done.
-    StageDone { job: JobNumber },
-    /// Also after `Cancel`, then of the kind interrupted. It comes once a job; what runs of it is stopped before.
-    JobFailed { job: JobNumber, error: Error },
-}
-
-/// How far a stage is. `done`, `running` and `waiting` add up to `all`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Progress {
-    pub done: usize,
-    /// Tasks with an attempt under way, or with two.
-    pub running: usize,
-    /// Tasks that wait for a slot or for their backoff.
-    pub waiting: usize,
-    pub all: usize,
-    /// Attempts that were started because another had failed, was lost or handed back.
-    pub retries: usize,
-}
 
 /// Whether a failure of this kind counts against its task. The others are nobody's fault, or end the job at once.
 pub fn is_blamed(kind: Kind) -> bool {
@@ -353,7 +227,9 @@ impl Machine {
     }
 
     fn failed(&mut self, attempt: AttemptId, error: Error, actions: &mut Vec<Action>) {
-        let Some(Attempt { job, task, .. }) = self.end(attempt) else { return };
+        let Some(Attempt { job, task, .. }) = self.end(attempt) else {
+            return;
+        };
         let Some(entry) = self.jobs.get_mut(&job) else { return };
         let state = entry.stage.task_mut(task);
         let is_over = match error.kind {
@@ -370,8 +246,10 @@ impl Machine {
     }
 
     fn lose(&mut self, worker: WorkerId, actions: &mut Vec<Action>) {
-        for attempt in self.workers.leave(worker) {
-            let Some(Attempt { job, task, .. }) = self.end(attempt) else { continue };
+        let attempts = self.workers.leave(worker);
+        // All of them end before anything follows: a job that fails here stops what it runs elsewhere only.
+        let ended: Vec<Attempt> = attempts.into_iter().filter_map(|attempt| self.end(attempt)).collect();
+        for Attempt { job, task, .. } in ended {
             let Some(entry) = self.jobs.get_mut(&job) else { continue };
             let lost = count(&mut entry.stage.task_mut(task).lost);
             let error = (lost >= MAX_ATTEMPTS).then(|| {
@@ -478,7 +356,10 @@ impl Machine {
     /// Free slots go to ready tasks.
     fn start(&mut self, actions: &mut Vec<Action>) {
         while let Some(limit) = self.workers.largest_free() {
-            let next = self.shares.jobs().find_map(|job| Some((job, self.jobs.get(&job)?.stage.next(limit)?)));
+            let next = self
+                .shares
+                .jobs()
+                .find_map(|job| Some((job, self.jobs.get(&job)?.stage.next(limit)?)));
             let Some((job, task)) = next else { return };
             let need = self.jobs[&job].stage.need(task);
             let worker = self.workers.pick(need, None).expect("a task within the limit has a worker");
@@ -509,7 +390,9 @@ impl Machine {
 
     /// Jobs that may have second attempts.
     fn speculating(&self) -> impl Iterator<Item = (&JobNumber, &Job)> {
-        self.jobs.iter().filter(|(_, job)| !job.failed && job.running.len() < job.max_running)
+        self.jobs
+            .iter()
+            .filter(|(_, job)| !job.failed && job.running.len() < job.max_running)
     }
 
     fn launch(&mut self, number: JobNumber, task: TaskId, worker: WorkerId, speculative: bool, actions: &mut Vec<Action>) {
@@ -553,3 +436,8 @@ fn count(counter: &mut u32) -> u32 {
     *counter = counter.saturating_add(1);
     *counter
 }
+
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;

@@ -48,7 +48,10 @@ impl Server {
 
     /// Sends a signal by its name, such as `STOP`.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+        let sent = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.child.id().to_string())
+            .status();
         assert!(sent.is_ok_and(|status| status.success()), "no signal {name}");
     }
 
@@ -131,14 +134,21 @@ impl Cluster {
 
     /// Runs a client command to its end.
     pub fn client(&self, arguments: &[&str]) -> binary::Run {
-        let child = self.client_command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+        let child = self
+            .client_command(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
         binary::finish(child).unwrap_or_else(|why| panic!("{arguments:?}: {why}\n{}", self.logs()))
     }
 
     /// A client command that is not started yet.
     pub fn client_command(&self, arguments: &[&str]) -> Command {
         let mut command = binary::command(&self.folder, arguments);
-        command.env("SHADOWDIFF_COORDINATOR", self.url()).envs(self.place.environment.clone());
+        command
+            .env("SHADOWDIFF_COORDINATOR", self.url())
+            .envs(self.place.environment.clone());
         command
     }
 
@@ -156,7 +166,11 @@ fn coordinator(folder: &Path, place: &Place, address: &str, fault: Option<&str>,
     let until = Instant::now() + START;
     while !server.log().contains("unfinished jobs taken up") {
         let ended = server.child.try_wait().expect("a child can be asked");
-        assert!(ended.is_none() && Instant::now() < until, "the coordinator does not start: {}", server.log());
+        assert!(
+            ended.is_none() && Instant::now() < until,
+            "the coordinator does not start: {}",
+            server.log()
+        );
         std::thread::sleep(Duration::from_millis(10));
     }
     server
@@ -235,6 +249,8 @@ impl Drop for StoreServer {
 
 fn servers(arguments: &[&str]) -> Command {
     let mut command = Command::new("python3");
-    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("servers.py")).args(arguments);
+    command
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("servers.py"))
+        .args(arguments);
     command
 }

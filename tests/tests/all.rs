@@ -4,6 +4,8 @@
 mod cases;
 #[path = "all/cli.rs"]
 mod cli;
+#[path = "all/cluster.rs"]
+mod cluster;
 #[path = "all/pairs.rs"]
 mod pairs;
 #[path = "all/tidy.rs"]

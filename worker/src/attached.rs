@@ -115,7 +115,8 @@ struct Worker {
 impl Worker {
     /// One stream, from its beginning to its end. `Ok`: the worker has drained.
     async fn serve(&mut self, connected: &watch::Sender<bool>) -> Result<()> {
-        let gone = |what: &str, e: &dyn std::fmt::Display| Error::unavailable(format!("coordinator {}: {what}: {e}", self.attachment.coordinator));
+        let gone =
+            |what: &str, e: &dyn std::fmt::Display| Error::unavailable(format!("coordinator {}: {what}: {e}", self.attachment.coordinator));
         let channel = self.endpoint.connect().await.map_err(|e| gone("no connection", &e))?;
         self.abandon().await;
         let mut client = WorkerServiceClient::new(channel)
@@ -130,7 +131,10 @@ impl Worker {
             memory_bytes: self.host.memory_bytes,
         });
         say(&outbox, hello).await?;
-        let answer = client.attach(ReceiverStream::new(messages)).await.map_err(|status| self.refused(&status))?;
+        let answer = client
+            .attach(ReceiverStream::new(messages))
+            .await
+            .map_err(|status| self.refused(&status))?;
         let mut stream = answer.into_inner();
         let welcome = match next(&mut stream).await.map_err(|status| self.refused(&status))? {
             Some(attach_response::Message::Welcome(welcome)) => welcome,
@@ -211,7 +215,9 @@ impl Worker {
 
     /// Stops what is left of an earlier stream and waits until it has ended.
     async fn abandon(&mut self) {
-        self.running.values().for_each(|watch| watch.cancelled.store(true, Ordering::Relaxed));
+        self.running
+            .values()
+            .for_each(|watch| watch.cancelled.store(true, Ordering::Relaxed));
         while !self.running.is_empty() {
             let Some((attempt, _)) = self.inbox.recv().await else { return };
             self.running.remove(&attempt);

@@ -15,9 +15,14 @@ use std::sync::atomic::Ordering;
 /// What an attempt runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Work {
-    Scan { task: u32 },
+    Scan {
+        task: u32,
+    },
     /// `input`: where the task's document lies in the job's table.
-    Compare { task: u32, input: Range<u64> },
+    Compare {
+        task: u32,
+        input: Range<u64>,
+    },
 }
 
 /// An attempt as it was assigned.
@@ -92,7 +97,15 @@ impl<'a> Attempting<'a> {
         }
         let runtime = &self.host.sources.runtime;
         let input = runtime.block_on(CompareInput::read(self.job, input))?;
-        let open = |source: &state::Source| Arc::new(state::open_scan(self.job, &source.data, input.shards.len(), &source.blocks, runtime));
+        let open = |source: &state::Source| {
+            Arc::new(state::open_scan(
+                self.job,
+                &source.data,
+                input.shards.len(),
+                &source.blocks,
+                runtime,
+            ))
+        };
         let objects: Vec<Arc<Object>> = input.sources.iter().map(open).collect();
         let shards: Vec<u32> = (0..input.shards.len() as u32).collect();
         let output = compare(job, &shards, &objects, self.attempt.halvings)?;

@@ -45,7 +45,10 @@ async fn copy(remote: &mut Remote, job: &Job, name: &str, to: &mut impl Write) -
         }
         if have < size {
             if breaks > MAX_BREAKS {
-                return Err(Error::unavailable(format!("job {}: {name} ends after {have} of {size} bytes", job.id)));
+                return Err(Error::unavailable(format!(
+                    "job {}: {name} ends after {have} of {size} bytes",
+                    job.id
+                )));
             }
             sleep(PAUSE).await;
         }
@@ -60,7 +63,8 @@ async fn piece(remote: &mut Remote, job: &Job, name: &str, have: &mut u64, to: &
         if piece.offset != *have {
             return Err(Error::internal(format!("job {}: {name} came out of order", job.id)));
         }
-        to.write_all(&piece.content).map_err(|e| Error::exhausted(format!("output: {name}: {e}")))?;
+        to.write_all(&piece.content)
+            .map_err(|e| Error::exhausted(format!("output: {name}: {e}")))?;
         *have += piece.content.len() as u64;
     }
     Ok(())

@@ -32,10 +32,11 @@ impl Remote {
             .connect_timeout(CONNECT_TIMEOUT)
             .http2_keep_alive_interval(KEEP_ALIVE)
             .keep_alive_timeout(KEEP_ALIVE);
-        let channel = endpoint
-            .connect()
-            .await
-            .map_err(|_| Error::unavailable(format!("no coordinator answers at {url}; is it running, and is --coordinator right?")))?;
+        let channel = endpoint.connect().await.map_err(|_| {
+            Error::unavailable(format!(
+                "no coordinator answers at {url}; is it running, and is --coordinator right?"
+            ))
+        })?;
         let client = JobServiceClient::new(channel)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES);

@@ -39,7 +39,14 @@ pub(super) fn table(jobs: &[Job]) -> String {
             Some(p) if !has_ended(job) => format!("{}/{}", p.tasks_done, p.tasks),
             Some(_) | None => String::new(),
         };
-        let _ = writeln!(out, "{:<width$}  {:<10}  {tasks:>9}  {}  {}", job.id, state(job), time(job), job.title);
+        let _ = writeln!(
+            out,
+            "{:<width$}  {:<10}  {tasks:>9}  {}  {}",
+            job.id,
+            state(job),
+            time(job),
+            job.title
+        );
     }
     out
 }
@@ -77,8 +84,14 @@ fn progress(job: &Job) -> String {
         0 => format!("{} rows", p.rows),
         all => format!("{} of {all} rows", p.rows.min(all)),
     };
-    let left = p.time_left.as_ref().map_or(String::new(), |left| format!(", about {} s left", left.seconds.max(1)));
-    format!("{} of {} tasks done, {} running, {rows}{left}", p.tasks_done, p.tasks, p.tasks_running)
+    let left = p
+        .time_left
+        .as_ref()
+        .map_or(String::new(), |left| format!(", about {} s left", left.seconds.max(1)));
+    format!(
+        "{} of {} tasks done, {} running, {rows}{left}",
+        p.tasks_done, p.tasks, p.tasks_running
+    )
 }
 
 fn time(job: &Job) -> String {

@@ -60,6 +60,17 @@ impl Pin {
         self.etag.clone().filter(|etag| !etag.starts_with("W/"))
     }
 
+    /// Whether `now` is the same content. The time of the last change, in seconds, stands in where an ETag is missing.
+    pub(crate) fn agrees(&self, now: &Pin) -> bool {
+        // Azure's listings give ETags without the quotes that its headers have.
+        let bare = |etag: &str| etag.trim_matches('"').to_string();
+        let same = match (&self.etag, &now.etag) {
+            (Some(before), Some(after)) => bare(before) == bare(after),
+            _ => self.modified_ms.div_euclid(1000) == now.modified_ms.div_euclid(1000),
+        };
+        same && self.size_bytes == now.size_bytes
+    }
+
     pub(crate) fn of_file(metadata: &std::fs::Metadata) -> Pin {
         let since = metadata
             .modified()

@@ -49,7 +49,7 @@ pub fn schema(file: &DataFile, sources: &Sources) -> Result<FileSchema> {
 /// The footer alone: where column chunks lie, how they are stored.
 pub fn metadata(file: &DataFile, sources: &Sources) -> Result<Arc<ParquetMetaData>> {
     let pinned = PinnedFile::open(file, sources)?;
-    guarded(&pinned, || read_footer(&pinned)).map(Arc::new)
+    guarded(&pinned, || read_footer(&pinned)).map(|(metadata, _)| Arc::new(metadata))
 }
 
 /// Reads row groups, `columns` only.
@@ -89,6 +89,8 @@ fn row_group(group: &::parquet::file::metadata::RowGroupMetaData) -> RowGroup {
 #[derive(Debug)]
 struct Opened {
     pinned: Arc<PinnedFile>,
+    /// The end of the file, read for the footer.
+    tail: Chunks,
     arrow: ArrowReaderMetadata,
     int96: Option<int96::Leaves>,
 }
@@ -102,7 +104,8 @@ impl Opened {
     }
 
     fn read(file: &DataFile, pinned: &Arc<PinnedFile>, sources: &Sources) -> Result<Opened> {
-        let metadata = Arc::new(read_footer(pinned)?);
+        let (metadata, tail) = read_footer(pinned)?;
+        let metadata = Arc::new(metadata);
         let arrow = ArrowReaderMetadata::try_new(metadata.clone(), ArrowReaderOptions::new()).map_err(|e| pinned.blame(e))?;
         unique_names(&file.name, arrow.schema().fields())?;
         let int96 = int96::Leaves::of(file, pinned, &metadata, &sources.int96_units)?;
@@ -115,13 +118,14 @@ impl Opened {
         };
         Ok(Opened {
             pinned: pinned.clone(),
+            tail,
             arrow,
             int96,
         })
     }
 }
 
-fn read_footer(pinned: &Arc<PinnedFile>) -> Result<ParquetMetaData> {
+fn read_footer(pinned: &Arc<PinnedFile>) -> Result<(ParquetMetaData, Chunks)> {
     let size = pinned.size_bytes();
     if size < MIN_FILE_BYTES {
         return Err(Error::input(format!(
@@ -142,7 +146,7 @@ fn read_footer(pinned: &Arc<PinnedFile>) -> Result<ParquetMetaData> {
         .parse_and_finish(&chunks)
         .map_err(|e| pinned.blame(e))?;
     let rows = checked_rows(pinned, &metadata)?;
-    Ok(with_rows(metadata, rows))
+    Ok((with_rows(metadata, rows), chunks))
 }
 
 /// Some writers leave the file's own number of rows at 0, and the decoder then reads none.
@@ -250,8 +254,17 @@ impl Groups {
     }
 
     fn start(&self, group: usize) -> Result<Current> {
-        let Opened { pinned, arrow, int96 } = &self.opened;
-        let chunks = Chunks::of_row_group(pinned.clone(), &self.ranges(group))?;
+        let Opened {
+            pinned,
+            tail,
+            arrow,
+            int96,
+        } = &self.opened;
+        let chunks = match pinned.size_bytes() <= TAIL_BYTES {
+            // The whole file is there already.
+            true => tail.clone(),
+            false => Chunks::of_row_group(pinned.clone(), &self.ranges(group))?,
+        };
         if let Some(leaves) = int96 {
             leaves.check(pinned, arrow.metadata(), group, &chunks, |leaf| self.mask.leaf_included(leaf))?;
         }

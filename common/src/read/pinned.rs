@@ -1,6 +1,7 @@
 //! Reads bytes of one file as it was when the job was planned, or fails.
 //!
-//! Objects are asked for with `if_match` where they have a strong ETag, and every answer's size and ETag are compared.
+//! Objects are asked for with `if_match` where they have a strong ETag, and every answer's size and ETag are compared; where
+//! a server sends no ETag, the time of the last change is.
 //! Local files are compared by size and modification time when opened and, by `check`, after they are read.
 
 use super::Sources;
@@ -13,16 +14,21 @@ use shadowdiff_core::error::{Error, Result};
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::runtime::Handle;
 
 /// Largest range that one request asks for: a longer one is cut, because one connection is slow.
 const MAX_REQUEST_BYTES: u64 = 16 << 20;
 /// Requests of one file in flight.
 const MAX_REQUESTS: usize = 8;
+/// How long a store may be silent, its client's own retries included.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// What a sequential reader takes at once.
 const LOCAL_WINDOW_BYTES: u64 = 1 << 20;
+/// A first look needs little, such as a header; each window is four times the one before, up to the largest.
+const FIRST_OBJECT_WINDOW_BYTES: u64 = 512 << 10;
 const OBJECT_WINDOW_BYTES: u64 = 32 << 20;
-const OBJECT_WINDOW_PARTS: u64 = 8;
+const OBJECT_PART_BYTES: u64 = 4 << 20;
 
 /// One file, open for reading byte ranges from blocking code.
 #[derive(Debug)]
@@ -101,6 +107,7 @@ impl PinnedFile {
             file: self.clone(),
             left: range,
             window: Bytes::new(),
+            window_bytes: FIRST_OBJECT_WINDOW_BYTES,
         }
     }
 
@@ -159,12 +166,17 @@ impl PinnedFile {
             if_match: self.pin.strong_etag(),
             ..GetOptions::default()
         };
-        let result = store.get_opts(path, options).await.map_err(|e| store_error(e, &self.name))?;
-        let same_etag = result.meta.e_tag.is_none() || self.pin.etag.is_none() || result.meta.e_tag == self.pin.etag;
-        if result.meta.size != self.pin.size_bytes || !same_etag {
+        let answer = tokio::time::timeout(PATIENCE, store.get_opts(path, options)).await;
+        let result = answer.map_err(|_| self.silent())?.map_err(|e| store_error(e, &self.name))?;
+        if !self.pin.agrees(&Pin::of_object(&result.meta)) {
             return Err(changed(&self.name));
         }
-        let bytes = result.bytes().await.map_err(|e| store_error(e, &self.name))?;
+        let mut bytes = BytesMut::with_capacity(usize::try_from(length).unwrap_or(0));
+        let mut pieces = result.into_stream();
+        // A slow link may take long for a whole part, so each piece is waited for on its own.
+        while let Some(piece) = tokio::time::timeout(PATIENCE, pieces.next()).await.map_err(|_| self.silent())? {
+            bytes.extend_from_slice(&piece.map_err(|e| store_error(e, &self.name))?);
+        }
         if bytes.len() as u64 != length {
             return Err(Error::unavailable(format!(
                 "{}: the store sent {} bytes of {length}",
@@ -172,7 +184,11 @@ impl PinnedFile {
                 bytes.len()
             )));
         }
-        Ok(bytes)
+        Ok(bytes.freeze())
+    }
+
+    fn silent(&self) -> Error {
+        Error::unavailable(format!("{}: no answer for {} seconds", self.name, PATIENCE.as_secs()))
     }
 }
 
@@ -241,6 +257,8 @@ pub struct PinnedReader {
     file: Arc<PinnedFile>,
     left: Range<u64>,
     window: Bytes,
+    /// How much of an object the next window takes.
+    window_bytes: u64,
 }
 
 impl PinnedReader {
@@ -250,8 +268,9 @@ impl PinnedReader {
         }
         let (window, part) = match self.file.source {
             Source::Local(_) => (LOCAL_WINDOW_BYTES, LOCAL_WINDOW_BYTES),
-            Source::Object { .. } => (OBJECT_WINDOW_BYTES, OBJECT_WINDOW_BYTES / OBJECT_WINDOW_PARTS),
+            Source::Object { .. } => (self.window_bytes, OBJECT_PART_BYTES),
         };
+        self.window_bytes = OBJECT_WINDOW_BYTES.min(self.window_bytes * 4);
         let range = self.left.start..self.left.end.min(self.left.start + window);
         self.window = self.file.read_ranges(std::slice::from_ref(&range), part)?.pop().unwrap_or_default();
         self.left.start = range.end;

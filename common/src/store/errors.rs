@@ -9,8 +9,7 @@ pub fn store_error(error: object_store::Error, name: &str) -> Error {
     match error {
         E::NotFound { .. } => Error::input(format!("{name} does not exist")),
         E::Precondition { .. } | E::NotModified { .. } => changed(name),
-        E::PermissionDenied { source, .. } => Error::input(format!("{name}: access denied; check the permissions ({source})")),
-        E::Unauthenticated { source, .. } => Error::input(format!("{name}: access denied; check the credentials ({source})")),
+        E::PermissionDenied { source, .. } | E::Unauthenticated { source, .. } => denied(name, &source.to_string()),
         E::AlreadyExists { .. } => Error::input(format!("{name} exists already")),
         E::InvalidPath { source } => Error::input(format!("{name}: the name cannot be used with this store: {source}")),
         E::NotSupported { source } => Error::input(format!("{name}: the store does not support this: {source}")),
@@ -61,7 +60,69 @@ fn generic(source: &(dyn std::error::Error + 'static), name: &str) -> Error {
         }
         next = error.source();
     }
-    Error::unavailable(format!("{name}: {text}"))
+    // Requests for a listing come without a kind of their own.
+    match status(&text) {
+        Some(404) => Error::input(format!("{name} does not exist: no such bucket or container ({})", answer(&text))),
+        Some(401 | 403) if !is_token_request(&text) => denied(name, &text),
+        _ if is_token_request(&text) => Error::input(format!(
+            "{name}: no credentials are set, and this machine has none of its own; see the store's environment variables, such as AWS_ACCESS_KEY_ID ({})",
+            answer(&text)
+        )),
+        Some(301 | 400) => Error::input(format!(
+            "{name}: the store refuses the request; check region and endpoint ({})",
+            answer(&text)
+        )),
+        _ => Error::unavailable(format!("{name}: {}", answer(&text))),
+    }
+}
+
+fn denied(name: &str, text: &str) -> Error {
+    Error::input(format!(
+        "{name}: access denied; check the credentials and their permissions ({})",
+        answer(text)
+    ))
+}
+
+/// Asked where no credentials are set: the metadata services of the clouds.
+fn is_token_request(text: &str) -> bool {
+    ["/latest/api/token", "/metadata/identity/", "/computeMetadata/"]
+        .iter()
+        .any(|path| text.contains(path))
+}
+
+const STATUS: &str = "non-2xx status code: ";
+
+/// The HTTP status in the text of an error; the client keeps it to itself otherwise.
+fn status(text: &str) -> Option<u16> {
+    let (_, after) = text.split_once(STATUS)?;
+    after.get(..3)?.parse().ok()
+}
+
+/// On one line: an answer in XML becomes its code and message.
+fn answer(text: &str) -> String {
+    let between = |tag: &str| {
+        let (_, after) = text.split_once(&format!("<{tag}>"))?;
+        after.split_once("</").map(|(inside, _)| inside.lines().next().unwrap_or(inside))
+    };
+    let short = match (text.split_once(STATUS), between("Code"), between("Message")) {
+        (Some((_, after)), Some(code), message) => {
+            let status = after.split(':').next().unwrap_or(after);
+            format!("{status}, {code}: {}", message.unwrap_or_default())
+        }
+        _ => text.to_string(),
+    };
+    short.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// An error of opening a store: a setting is wrong, whatever it is made of.
+pub(super) fn settings_error(error: &object_store::Error, root: &str) -> Error {
+    let text = match error {
+        object_store::Error::Generic { source, .. } => source.to_string(),
+        other => other.to_string(),
+    };
+    Error::spec(format!(
+        "{root} cannot be opened: {text}; check the name and the store's environment variables"
+    ))
 }
 
 #[cfg(test)]
@@ -89,6 +150,13 @@ mod tests {
             source: "503 slow down".into(),
         };
         assert_eq!(store_error(down, "s3://b/k").kind, Kind::Unavailable);
+        let listing = object_store::Error::Generic {
+            store: "S3",
+            source: "Error performing GET http://h/b in 2ms - Server returned non-2xx status code: 403 Forbidden: <Error>\n<Code>AccessDenied</Code><Message>No.</Message></Error>".into(),
+        };
+        let listing = store_error(listing, "s3://b/k/");
+        assert_eq!(listing.kind, Kind::Input);
+        assert!(listing.message.ends_with("(403 Forbidden, AccessDenied: No.)"), "{listing}");
         let denied = io::Error::from(io::ErrorKind::PermissionDenied);
         let denied = object_store::Error::Generic {
             store: "local",

@@ -35,9 +35,17 @@ pub(crate) struct StageTask {
 pub(crate) enum Notice {
     Progress(Figures),
     /// An attempt failed; it will be tried again unless the stage ends with this error.
-    Failed { task: u32, attempt: String, worker: String, error: Error },
+    Failed {
+        task: u32,
+        attempt: String,
+        worker: String,
+        error: Error,
+    },
     /// A worker went away with an attempt.
-    Lost { task: u32, worker: String },
+    Lost {
+        task: u32,
+        worker: String,
+    },
 }
 
 /// How far a stage is.
@@ -414,7 +422,12 @@ impl Desk {
 
     fn lose(&mut self, worker: WorkerId) {
         let Some(gone) = self.workers.remove(&worker) else { return };
-        let lost: Vec<AttemptId> = self.attempts.iter().filter(|(_, a)| a.worker == worker).map(|(id, _)| *id).collect();
+        let lost: Vec<AttemptId> = self
+            .attempts
+            .iter()
+            .filter(|(_, a)| a.worker == worker)
+            .map(|(id, _)| *id)
+            .collect();
         tracing::info!(worker = %gone.name, attempts = lost.len(), "a worker has gone");
         for attempt in lost {
             let running = self.attempts.remove(&attempt).expect("listed above");
@@ -455,7 +468,12 @@ impl Desk {
                 if let Some(gone) = self.workers.remove(&worker) {
                     tracing::warn!(worker = %gone.name, "a worker was not heard of; its tasks go to others");
                 }
-                let lost: Vec<AttemptId> = self.attempts.iter().filter(|(_, a)| a.worker == worker).map(|(id, _)| *id).collect();
+                let lost: Vec<AttemptId> = self
+                    .attempts
+                    .iter()
+                    .filter(|(_, a)| a.worker == worker)
+                    .map(|(id, _)| *id)
+                    .collect();
                 lost.iter().for_each(|attempt| drop(self.attempts.remove(attempt)));
             }
             Action::StageDone { job } => self.answer(job, Ok(())),
@@ -520,7 +538,11 @@ impl Desk {
         let (Some(job), Some(progress)) = (self.jobs.get(&number), self.machine.progress(number)) else {
             return;
         };
-        let running = self.attempts.values().filter(|attempt| attempt.job == number).map(|attempt| attempt.rows);
+        let running = self
+            .attempts
+            .values()
+            .filter(|attempt| attempt.job == number)
+            .map(|attempt| attempt.rows);
         let figures = Figures {
             done: progress.done,
             running: progress.running,

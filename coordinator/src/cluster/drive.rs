@@ -9,9 +9,7 @@ use crate::result::{check_exchange, count_distinct};
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use shadowdiff_common::fault;
 use shadowdiff_common::spool::Spool;
-use shadowdiff_common::state::{
-    Blueprint, CompareCommit, CompareTable, JobState, Record, ScanCommit, Stage, open_spools, read_commit,
-};
+use shadowdiff_common::state::{Blueprint, CompareCommit, CompareTable, JobState, Record, ScanCommit, Stage, open_spools, read_commit};
 use shadowdiff_common::store::Stores;
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::journal::{self, JobEvent, Verdict};
@@ -89,7 +87,14 @@ impl Driver {
         let started = Instant::now();
         let mut timings = Timings::default();
         let plan = Arc::clone(&self.blueprint);
-        let weight = |task: &ScanTask| task.splits.each().into_iter().flat_map(|(_, splits)| splits).map(|split| split.weight).sum();
+        let weight = |task: &ScanTask| {
+            task.splits
+                .each()
+                .into_iter()
+                .flat_map(|(_, splits)| splits)
+                .map(|split| split.weight)
+                .sum()
+        };
         let scans = plan.plan.scans.iter().map(|task| (weight(task), Work::Scan)).collect();
         let scans: Vec<ScanCommit> = self.stage(Stage::Scan, JobPhase::Scanning, number, notices, scans).await?;
         timings.scan_ms = started.elapsed().as_millis() as u64;
@@ -100,7 +105,11 @@ impl Driver {
         let table = CompareTable::new(&scans, plan.plan.shards, plan.part_bytes)?;
         drop(scans);
         retrying("compare tasks", || table.store(&self.job).boxed()).await?;
-        let tasks = table.tasks().iter().map(|(range, weight)| (*weight, Work::Compare(range.clone()))).collect();
+        let tasks = table
+            .tasks()
+            .iter()
+            .map(|(range, weight)| (*weight, Work::Compare(range.clone())))
+            .collect();
         let compares: Vec<CompareCommit> = self.stage(Stage::Compare, JobPhase::Comparing, number, notices, tasks).await?;
         timings.compare_ms = started.elapsed().as_millis() as u64 - timings.scan_ms;
         fault::point("compare:stage-done");
@@ -130,14 +139,24 @@ impl Driver {
         if self.journal.history.stage > stage {
             return Ok(());
         }
-        self.journal.append(JobEvent::StageDone { stage }).await.map_err(|refused| refused.into_error())
+        self.journal
+            .append(JobEvent::StageDone { stage })
+            .await
+            .map_err(|refused| refused.into_error())
     }
 
     /// The books of the scan stage.
     async fn scanned(&self, scans: &[ScanCommit]) -> Result<Tally> {
         let mut tally = Tally::default();
         scans.iter().for_each(|scan| tally.merge(&scan.tally));
-        let rows = |side: Side| scans.iter().flat_map(|scan| &scan.blocks).filter(|b| b.side == side as u8).map(|b| b.rows).sum();
+        let rows = |side: Side| {
+            scans
+                .iter()
+                .flat_map(|scan| &scan.blocks)
+                .filter(|b| b.side == side as u8)
+                .map(|b| b.rows)
+                .sum()
+        };
         check_exchange(&tally, Sides::from_fn(rows))?;
         let seen: Vec<Spool> = scans
             .iter()
@@ -160,7 +179,10 @@ impl Driver {
         tasks: Vec<(u64, Work)>,
     ) -> Result<Vec<R>> {
         let count = tasks.len() as u32;
-        let committed: BTreeSet<u32> = retrying("commits", || self.job.committed(stage).boxed()).await?.into_iter().collect();
+        let committed: BTreeSet<u32> = retrying("commits", || self.job.committed(stage).boxed())
+            .await?
+            .into_iter()
+            .collect();
         let memory_bytes = if stage == Stage::Scan { self.blueprint.reading_bytes } else { 0 };
         let (weights, works): (Vec<u64>, Vec<Work>) = tasks.into_iter().unzip();
         let new = weights.into_iter().enumerate().map(|(at, weight)| NewTask {
@@ -170,7 +192,11 @@ impl Driver {
         let new = self.journal.history.new_tasks(journal_stage(stage), new);
         let tasks: Vec<StageTask> = new.into_iter().zip(works).map(|(new, work)| StageTask { new, work }).collect();
         self.view.send_modify(|view| {
-            view.phase = if stage == Stage::Scan && committed.is_empty() { JobPhase::Queued } else { phase };
+            view.phase = if stage == Stage::Scan && committed.is_empty() {
+                JobPhase::Queued
+            } else {
+                phase
+            };
             view.progress.tasks = tasks.len();
             view.progress.done = committed.len();
         });
@@ -183,7 +209,10 @@ impl Driver {
                 found.ok_or_else(|| Error::internal(format!("{stage} task {task} was said to be committed, but is not")))
             }
         };
-        futures::stream::iter((0..count).map(read)).buffered(READS_IN_FLIGHT).try_collect().await
+        futures::stream::iter((0..count).map(read))
+            .buffered(READS_IN_FLIGHT)
+            .try_collect()
+            .await
     }
 
     /// Waits for the end of a stage, and keeps journal and view meanwhile.
@@ -276,7 +305,11 @@ impl Driver {
 
     async fn look_for_cancel(&mut self) -> Result<()> {
         let Ok(asked) = self.cancels.try_recv() else { return Ok(()) };
-        let stored = self.journal.append(JobEvent::CancelAsked).await.map_err(|refused| refused.into_error());
+        let stored = self
+            .journal
+            .append(JobEvent::CancelAsked)
+            .await
+            .map_err(|refused| refused.into_error());
         let _ = asked.send(stored.clone());
         stored?;
         Err(cancelled())

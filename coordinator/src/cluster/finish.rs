@@ -64,7 +64,13 @@ pub(crate) struct Found {
 }
 
 /// Merges and stores the result; gives the manifest that counts, which may be an earlier attempt's.
-pub(crate) async fn store_result(job: &JobState, blueprint: &Arc<Blueprint>, attempt: &str, scratch: &Path, found: Found) -> Result<Manifest> {
+pub(crate) async fn store_result(
+    job: &JobState,
+    blueprint: &Arc<Blueprint>,
+    attempt: &str,
+    scratch: &Path,
+    found: Found,
+) -> Result<Manifest> {
     let target = Target::Directory(scratch.join(job.id()).join("result"));
     let blueprint = Arc::clone(blueprint);
     let merging = tokio::task::spawn_blocking(move || {
@@ -74,7 +80,14 @@ pub(crate) async fn store_result(job: &JobState, blueprint: &Arc<Blueprint>, att
         let mut timings = found.timings;
         timings.merge_ms = started.elapsed().as_millis() as u64;
         timings.total_ms = timings.plan_ms + timings.scan_ms + timings.compare_ms + timings.merge_ms;
-        let summary = write_summary(&blueprint.plan, blueprint.document.clone(), &found.tally, &merged, timings, &staging)?;
+        let summary = write_summary(
+            &blueprint.plan,
+            blueprint.document.clone(),
+            &found.tally,
+            &merged,
+            timings,
+            &staging,
+        )?;
         Ok::<_, Error>((staging, summary.verdict == "pass", summary.warnings))
     });
     let (staging, passed, warnings) = merging.await.map_err(|e| Error::internal(format!("the merge panicked: {e}")))??;

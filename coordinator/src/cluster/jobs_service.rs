@@ -95,7 +95,10 @@ impl JobService for Jobs {
         let found = self.cluster.result_file(&request.job_id, &request.name).await;
         let (state, path, size) = found.map_err(status)?;
         if request.offset > size {
-            return Err(status(Error::spec(format!("offset: {} is beyond the file's {size} bytes", request.offset))));
+            return Err(status(Error::spec(format!(
+                "offset: {} is beyond the file's {size} bytes",
+                request.offset
+            ))));
         }
         if request.offset == size {
             return Ok(Response::new(futures::stream::empty().boxed()));
@@ -145,10 +148,12 @@ fn page(views: &[JobView], request: &ListRequest) -> Result<ListResponse> {
     }
     let from = match request.page_token.as_str() {
         "" => 0,
-        last => 1 + jobs
-            .iter()
-            .position(|job| job.id == last)
-            .ok_or_else(|| Error::spec("page_token: is not of this list; begin again without one"))?,
+        last => {
+            1 + jobs
+                .iter()
+                .position(|job| job.id == last)
+                .ok_or_else(|| Error::spec("page_token: is not of this list; begin again without one"))?
+        }
     };
     let to = (from + size).min(jobs.len());
     Ok(ListResponse {

@@ -10,7 +10,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since 1970.
 pub(crate) fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as i64)
 }
 
 /// Why nothing was appended.
@@ -59,13 +61,7 @@ impl Journal {
     /// Takes the job: from now on entries of an earlier owner are refused.
     pub(crate) async fn claim(&mut self) -> Result<(), Refused> {
         let epoch = self.history.epoch + 1;
-        self.write(
-            epoch,
-            JobEvent::Claimed {
-                owner: self.owner.clone(),
-            },
-        )
-        .await
+        self.write(epoch, JobEvent::Claimed { owner: self.owner.clone() }).await
     }
 
     pub(crate) async fn append(&mut self, event: JobEvent) -> Result<(), Refused> {

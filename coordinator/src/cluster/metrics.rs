@@ -19,7 +19,11 @@ pub fn metrics_page(cluster: Arc<Cluster>) -> Router {
 async fn text(cluster: &Cluster) -> String {
     let counts = cluster.counts().await;
     let gauges = [
-        ("shadowdiff_tasks_runnable", "Tasks that run or could run now, had they a slot.", counts.runnable),
+        (
+            "shadowdiff_tasks_runnable",
+            "Tasks that run or could run now, had they a slot.",
+            counts.runnable,
+        ),
         ("shadowdiff_tasks_running", "Tasks that run now.", counts.running),
         ("shadowdiff_workers", "Workers that are attached.", counts.workers),
         ("shadowdiff_slots", "Slots of the attached workers.", counts.slots),

@@ -121,8 +121,11 @@ pub(crate) fn order(spec: Option<v1::Spec>) -> Result<Order> {
 }
 
 fn document_value(document: Struct) -> Result<serde_json::Value> {
-    let members: Result<serde_json::Map<String, serde_json::Value>> =
-        document.fields.into_iter().map(|(name, value)| Ok((name.clone(), json(value, &name)?))).collect();
+    let members: Result<serde_json::Map<String, serde_json::Value>> = document
+        .fields
+        .into_iter()
+        .map(|(name, value)| Ok((name.clone(), json(value, &name)?)))
+        .collect();
     members.map(serde_json::Value::Object)
 }
 
@@ -189,7 +192,12 @@ mod tests {
             kind: Some(value::Kind::NumberValue(n)),
         };
         let document = Struct {
-            fields: [("live".to_owned(), text("s3://b/l")), ("n".to_owned(), number(3.0)), ("x".to_owned(), number(0.5))].into(),
+            fields: [
+                ("live".to_owned(), text("s3://b/l")),
+                ("n".to_owned(), number(3.0)),
+                ("x".to_owned(), number(0.5)),
+            ]
+            .into(),
         };
         let spec = v1::Spec {
             content: Some(v1::spec::Content::Document(document)),
@@ -208,7 +216,10 @@ mod tests {
         let details = status.get_error_details();
         let violations = &details.bad_request().expect("a bad request").field_violations;
         assert_eq!(violations.len(), 2);
-        assert_eq!((violations[0].field.as_str(), violations[0].description.as_str()), ("spec:3:1", "unknown field `liv`"));
+        assert_eq!(
+            (violations[0].field.as_str(), violations[0].description.as_str()),
+            ("spec:3:1", "unknown field `liv`")
+        );
         assert_eq!(details.error_info().expect("info").reason, "spec");
     }
 }

@@ -36,7 +36,10 @@ impl Pace {
     /// Attempts that take long, the oldest first.
     pub(super) fn slow(&self, now_ms: u64) -> impl Iterator<Item = AttemptId> {
         let latest = self.limit_ms().and_then(|limit| now_ms.checked_sub(limit));
-        let slow = self.alone.iter().take_while(move |(started, _)| latest.is_some_and(|l| *started <= l));
+        let slow = self
+            .alone
+            .iter()
+            .take_while(move |(started, _)| latest.is_some_and(|l| *started <= l));
         slow.map(|(_, attempt)| *attempt)
     }
 

@@ -32,7 +32,9 @@ fn main() -> ExitCode {
 }
 
 fn meet(point: &'static str) {
-    let Some(plan) = PLAN.get().filter(|plan| plan.point == point) else { return };
+    let Some(plan) = PLAN.get().filter(|plan| plan.point == point) else {
+        return;
+    };
     if SEEN.fetch_add(1, Ordering::SeqCst) + 1 != plan.at {
         return;
     }

@@ -10,7 +10,9 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Chunks of an object are fetched at once up to this size together; it bounds what a row group holds undecoded.
-const MAX_AT_ONCE_BYTES: u64 = 64 << 20;
+const MAX_AT_ONCE_BYTES: u64 = 128 << 20;
+/// The windows of all chunks of a row group together, where they are not.
+const MAX_WINDOWS_BYTES: u64 = 64 << 20;
 /// Chunks with no more than this between them are fetched by one request.
 const MAX_GAP_BYTES: u64 = 512 << 10;
 /// A window into one chunk, where they are not fetched at once.
@@ -31,7 +33,15 @@ struct Shared {
     chunks: Vec<Range<u64>>,
     window_bytes: u64,
     /// By where they start.
-    windows: Mutex<BTreeMap<u64, Bytes>>,
+    windows: Mutex<BTreeMap<u64, Window>>,
+}
+
+/// Bytes of one chunk that lie in memory.
+#[derive(Debug)]
+struct Window {
+    bytes: Bytes,
+    /// Where the next page begins, as far as pages have been handed out.
+    next: u64,
 }
 
 impl Chunks {
@@ -53,7 +63,7 @@ impl Chunks {
         let total: u64 = wanted.iter().map(|chunk| chunk.end - chunk.start).sum();
         let window = match file.is_local() {
             true => LOCAL_WINDOW_BYTES,
-            false => (MAX_AT_ONCE_BYTES / (wanted.len() as u64).max(1)).clamp(MIN_WINDOW_BYTES, MAX_WINDOW_BYTES),
+            false => (MAX_WINDOWS_BYTES / (wanted.len() as u64).max(1)).clamp(MIN_WINDOW_BYTES, MAX_WINDOW_BYTES),
         };
         let at_once = !file.is_local() && total <= MAX_AT_ONCE_BYTES;
         let chunks = Chunks::new(file, wanted.to_vec(), window);
@@ -67,21 +77,25 @@ impl Chunks {
     pub(super) fn load(&self, ranges: &[Range<u64>]) -> Result<()> {
         let read = self.shared.file.read_many(ranges)?;
         let mut windows = self.windows();
-        windows.extend(ranges.iter().map(|range| range.start).zip(read));
+        insert(&mut windows, ranges, read);
         Ok(())
     }
 
-    fn windows(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Bytes>> {
+    fn windows(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Window>> {
         self.shared.windows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is there at `start`: at least one byte and, where `length` asks for it, that many.
     fn at(&self, start: u64, length: u64) -> Result<Bytes> {
         let mut windows = self.windows();
-        if let Some((from, window)) = windows.range(..=start).next_back() {
+        if let Some((from, window)) = windows.range_mut(..=start).next_back() {
             let offset = start - from;
-            if offset.saturating_add(length) <= window.len() as u64 {
-                return Ok(window.slice(offset as usize..));
+            if offset.saturating_add(length) <= window.bytes.len() as u64 {
+                // A page's header is read in pieces of one byte and more.
+                if length > 1 {
+                    window.next = start + length;
+                }
+                return Ok(window.bytes.slice(offset as usize..));
             }
         }
         let shared = &self.shared;
@@ -97,14 +111,56 @@ impl Chunks {
             .end
             .min(start.saturating_add(shared.window_bytes))
             .max(start.saturating_add(length));
-        let read = shared.file.read(start..end)?;
-        // A chunk has one window: what was read of it before is behind the decoder.
-        let behind: Vec<u64> = windows.range(chunk.start..=start).map(|(from, _)| *from).collect();
-        for from in behind {
-            windows.remove(&from);
+        let mut ranges = vec![start..end];
+        if !shared.file.is_local() {
+            ranges.extend(shared.due(&windows, &chunk));
         }
-        windows.insert(start, read.clone());
-        Ok(read)
+        let read = shared.file.read_many(&ranges)?;
+        let first = read.first().cloned().unwrap_or_default();
+        // A chunk has one window: what was read of it before is behind the decoder.
+        for range in &ranges {
+            let at = shared.chunks.partition_point(|chunk| chunk.start <= range.start);
+            let inside = at.checked_sub(1).filter(|i| range.start < shared.chunks[*i].end);
+            let from = inside.map_or(range.start, |i| shared.chunks[i].start);
+            let behind: Vec<u64> = windows.range(from..=range.start).map(|(from, _)| *from).collect();
+            for from in behind {
+                windows.remove(&from);
+            }
+        }
+        insert(&mut windows, &ranges, read);
+        if length > 1
+            && let Some(window) = windows.get_mut(&start)
+        {
+            window.next = start + length;
+        }
+        Ok(first)
+    }
+}
+
+impl Shared {
+    /// The next windows of the other chunks that have used up half of theirs. The columns of a row group are decoded side
+    /// by side, so they are about to be asked for, and one request after the other would take long.
+    fn due(&self, windows: &BTreeMap<u64, Window>, asked: &Range<u64>) -> Vec<Range<u64>> {
+        let others = self.chunks.iter().filter(|chunk| *chunk != asked);
+        let due = others.filter_map(|chunk| {
+            let from = match windows.range(chunk.clone()).next_back() {
+                None => chunk.start,
+                Some((from, window)) => {
+                    let half = from + window.bytes.len() as u64 / 2;
+                    let to_end = from + window.bytes.len() as u64 >= chunk.end;
+                    (!to_end && window.next >= half).then_some(window.next)?
+                }
+            };
+            Some(from..chunk.end.min(from.saturating_add(self.window_bytes)))
+        });
+        due.filter(|range| range.start < range.end).collect()
+    }
+}
+
+fn insert(windows: &mut BTreeMap<u64, Window>, ranges: &[Range<u64>], read: Vec<Bytes>) {
+    for (range, bytes) in ranges.iter().zip(read) {
+        let next = range.start;
+        windows.insert(range.start, Window { bytes, next });
     }
 }
 

@@ -1,0 +1,315 @@
+//! A cluster of real processes, and what goes wrong in one: always the same bytes as in one process, or a failure that says why.
+
+use shadowdiff_tests::binary;
+use shadowdiff_tests::cluster::{Cluster, Place, StoreServer, free_port};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long a job of these tests may take.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// Files a side: as many scan tasks.
+const FILES: usize = 4;
+const ROWS_A_FILE: usize = 1500;
+
+/// A pair of datasets with differences of every kind in several files, its spec, and the result of one process.
+struct Pair {
+    folder: tempfile::TempDir,
+    spec: String,
+    diff: String,
+    accounts: String,
+}
+
+impl Pair {
+    fn new() -> Pair {
+        let folder = tempfile::tempdir().expect("a folder");
+        for side in ["live", "shadow"] {
+            std::fs::create_dir(folder.path().join(side)).expect("a folder");
+            for file in 0..FILES {
+                std::fs::write(folder.path().join(format!("{side}/part-{file}.csv")), rows(side, file)).expect("a file");
+            }
+        }
+        let spec = "live: live\nshadow: shadow\naccount: a\nkey: [a, k]\ncomparators: [{columns: [v], absolute: 1}]\n\
+                    expected: [{name: even, columns: [v], where: \"live_row.k % 2 = 0\"}]\nverdict: {max_exceptions: 5, max_exception_accounts: 50%}\n";
+        let path = folder.path().join("spec.yaml");
+        std::fs::write(&path, spec).expect("a spec");
+        let spec = path.to_string_lossy().into_owned();
+        let here = folder.path().to_owned();
+        let run = binary::run(&here, &["compare", &spec, "--output", "one", "--quiet"]).expect("ends");
+        assert_eq!(run.exit, 1, "{}", run.stderr);
+        let read = |name: &str| std::fs::read_to_string(here.join("one").join(name)).expect("a result");
+        Pair {
+            diff: read("diff.csv"),
+            accounts: read("accounts.csv"),
+            spec,
+            folder,
+        }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A directory for the state, and its place.
+    fn directory(&self) -> Place {
+        Place::directory(&self.path().join("state"))
+    }
+
+    fn assert_same(&self, output: &Path, cluster: &Cluster) {
+        let read = |name: &str| std::fs::read_to_string(output.join(name)).unwrap_or_else(|e| panic!("{name}: {e}\n{}", cluster.logs()));
+        assert!(
+            read("diff.csv") == self.diff,
+            "diff.csv differs from that of one process\n{}",
+            cluster.logs()
+        );
+        assert!(read("accounts.csv") == self.accounts, "accounts.csv differs");
+    }
+
+    /// Submits, waits, compares with the one process.
+    fn run_on(&self, cluster: &Cluster) -> PathBuf {
+        let output = self.path().join("many");
+        let to = output.to_string_lossy().into_owned();
+        let run = cluster.client(&["submit", &self.spec, "--wait", "--quiet", "--output", &to, "--overwrite"]);
+        assert_eq!(run.exit, 1, "{}\n{}", run.stderr, cluster.logs());
+        self.assert_same(&output, cluster);
+        output
+    }
+
+    /// Submits without waiting; gives the job's id.
+    fn submit_to(&self, cluster: &Cluster) -> String {
+        let run = cluster.client(&["submit", &self.spec, "--output", "nowhere"]);
+        assert_eq!(run.exit, 0, "{}\n{}", run.stderr, cluster.logs());
+        run.stdout.trim().to_owned()
+    }
+
+    /// Follows a job to its end and compares its result.
+    fn await_result(&self, cluster: &Cluster, job: &str) {
+        let run = cluster.client(&["watch", job]);
+        assert_eq!(run.exit, 1, "{}{}\n{}", run.stdout, run.stderr, cluster.logs());
+        let run = cluster.client(&["results", job, "--output", "fetched", "--overwrite"]);
+        assert_eq!(run.exit, 1, "{}\n{}", run.stderr, cluster.logs());
+        self.assert_same(&cluster.folder.join("fetched"), cluster);
+    }
+}
+
+/// Rows of one file; shadow has some changed, some dropped, some doubled, in another order.
+fn rows(side: &str, file: usize) -> String {
+    let mut lines = Vec::new();
+    for row in 0..ROWS_A_FILE {
+        let (account, key) = ((row * 7 + file) % 101, row * FILES + file);
+        let mut value = row as f64 / 4.0;
+        if side == "shadow" {
+            match key % 97 {
+                3 => continue,
+                5 => value += 10.0,
+                7 => value += 0.5,
+                11 => lines.push(format!("acc{account},{key},{value},x{key}")),
+                13 => lines.push(format!("acc{account},{},1,new", key + 1_000_000)),
+                _ => {}
+            }
+        }
+        lines.push(format!("acc{account},{key},{value},x{key}"));
+    }
+    if side == "shadow" {
+        lines.reverse();
+    }
+    let mut text = String::from("a,k,v,t\n");
+    lines.iter().for_each(|line| writeln!(text, "{line}").expect("a string takes all"));
+    text
+}
+
+fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !there() {
+        assert!(Instant::now() < until, "not seen in {} s: {what}", PATIENCE.as_secs());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_cluster_gives_the_bytes_of_one_process_and_keeps_the_job() {
+    let pair = Pair::new();
+    let cluster = Cluster::start(pair.path(), pair.directory(), 3);
+    pair.run_on(&cluster);
+    let run = cluster.client(&["list"]);
+    assert!(run.stdout.contains("done: fail"), "{}", run.stdout);
+    let run = cluster.client(&["compare", &pair.spec, "--quiet", "--output", "compared"]);
+    assert_eq!(run.exit, 1, "{}", run.stderr);
+    pair.assert_same(&pair.path().join("compared"), &cluster);
+}
+
+#[test]
+fn a_worker_killed_at_any_point_costs_nothing_but_time() {
+    let pair = Pair::new();
+    for point in [
+        "scan:before-store",
+        "scan:before-commit",
+        "scan:after-commit",
+        "compare:before-store",
+        "compare:before-commit",
+        "compare:after-commit",
+    ] {
+        let place = Place::directory(&pair.path().join(format!("state-{}", point.replace(':', "-"))));
+        let mut cluster = Cluster::start(pair.path(), place, 0);
+        cluster.add_worker(&[], Some(&format!("{point}=kill")));
+        let job = pair.submit_to(&cluster);
+        assert!(cluster.workers[0].ends_within(PATIENCE), "{point} was not met\n{}", cluster.logs());
+        cluster.add_worker(&[], None);
+        pair.await_result(&cluster, &job);
+    }
+}
+
+#[test]
+fn a_panic_in_one_attempt_leaves_the_worker_and_the_job() {
+    let pair = Pair::new();
+    let mut cluster = Cluster::start(pair.path(), pair.directory(), 0);
+    cluster.add_worker(&[], Some("scan:before-store=panic"));
+    let job = pair.submit_to(&cluster);
+    pair.await_result(&cluster, &job);
+    let run = cluster.client(&["status", &job]);
+    assert!(run.stdout.contains("a task panicked"), "{}", run.stdout);
+}
+
+#[test]
+fn a_coordinator_killed_in_any_phase_is_taken_up_by_the_next() {
+    let pair = Pair::new();
+    for point in [
+        "scan:stage-done",
+        "compare:stage-done",
+        "merge:before-upload",
+        "publish:before-manifest",
+        "publish:after-manifest",
+    ] {
+        let place = Place::directory(&pair.path().join(format!("state-{}", point.replace(':', "-"))));
+        let mut cluster = Cluster::start_with(pair.path(), place, 2, Some(&format!("{point}=kill")));
+        let job = pair.submit_to(&cluster);
+        assert!(cluster.coordinator.ends_within(PATIENCE), "{point} was not met\n{}", cluster.logs());
+        cluster.restart_coordinator(None);
+        pair.await_result(&cluster, &job);
+    }
+}
+
+#[test]
+fn a_zombie_that_wakes_after_its_task_was_given_away_changes_nothing() {
+    let pair = Pair::new();
+    let mut cluster = Cluster::start(pair.path(), pair.directory(), 0);
+    cluster.add_worker(&[], Some("scan:before-commit=sleep"));
+    let job = pair.submit_to(&cluster);
+    let data = pair.path().join("state/jobs").join(&job).join("data/scan");
+    wait_for("the zombie's data", || {
+        std::fs::read_dir(&data).is_ok_and(|mut list| list.next().is_some())
+    });
+    cluster.workers[0].signal("STOP");
+    cluster.add_worker(&[], None);
+    pair.await_result(&cluster, &job);
+    cluster.workers[0].signal("CONT");
+    // It sleeps on, tries to commit, loses, and removes what it made.
+    let attempts = || -> usize {
+        let tasks = std::fs::read_dir(&data).expect("data");
+        tasks
+            .map(|task| std::fs::read_dir(task.expect("a task").path()).map_or(0, Iterator::count))
+            .sum()
+    };
+    let commits = std::fs::read_dir(pair.path().join("state/jobs").join(&job).join("commit/scan")).map_or(0, Iterator::count);
+    assert!(commits >= FILES, "a task has no commit");
+    wait_for("the loser's data to go", || attempts() == commits);
+    pair.await_result(&cluster, &job);
+}
+
+#[test]
+fn a_second_coordinator_takes_the_job_over_and_the_first_stands_back() {
+    let pair = Pair::new();
+    let first = Cluster::start(pair.path(), pair.directory(), 0);
+    let job = pair.submit_to(&first);
+    let second_folder = pair.path().join("second");
+    std::fs::create_dir(&second_folder).expect("a folder");
+    let second = Cluster::start(&second_folder, pair.directory(), 2);
+    pair.await_result(&second, &job);
+    let run = first.client(&["cancel", &job]);
+    assert!(
+        run.stdout.contains("done: fail") || run.stderr.contains("another coordinator"),
+        "{}{}",
+        run.stdout,
+        run.stderr
+    );
+    let run = first.client(&["results", &job, "--output", "from-first"]);
+    assert_eq!(run.exit, 1, "{}", run.stderr);
+    pair.assert_same(&pair.path().join("from-first"), &first);
+}
+
+#[test]
+fn a_token_names_one_job_and_a_full_queue_says_so() {
+    let pair = Pair::new();
+    let cluster = Cluster::start(pair.path(), pair.directory(), 0);
+    let submit = |token: &str, set: &[&str]| {
+        let arguments = [&["submit", &pair.spec, "--output", "o", "--token", token][..], set].concat();
+        cluster.client(&arguments)
+    };
+    assert_eq!(submit("daily-1", &[]).stdout.trim(), "daily-1");
+    assert_eq!(submit("daily-1", &[]).stdout.trim(), "daily-1", "said twice");
+    let other = submit("daily-1", &["--key", "a,k,t"]);
+    assert_eq!(other.exit, 2);
+    assert!(other.stderr.contains("names a job with another content"), "{}", other.stderr);
+    let bad = submit("a/b", &[]);
+    assert!(bad.stderr.contains("cannot name a job"), "{}", bad.stderr);
+    assert_eq!(cluster.client(&["list"]).stdout.lines().count(), 1);
+    let run = cluster.client(&["cancel", "daily-1"]);
+    assert!(run.stdout.contains("cancelled") || run.stdout.contains("queued"), "{}", run.stdout);
+    wait_for("the cancelled job", || {
+        cluster.client(&["status", "daily-1"]).stdout.contains("cancelled")
+    });
+    assert_eq!(cluster.client(&["watch", "daily-1"]).exit, 130);
+    let missing = cluster.client(&["status", "nothing"]);
+    assert_eq!(missing.exit, 2);
+    assert!(missing.stderr.contains("there is no job `nothing`"), "{}", missing.stderr);
+}
+
+#[test]
+fn bad_specs_and_bad_data_are_told_as_in_one_process() {
+    let pair = Pair::new();
+    let cluster = Cluster::start(pair.path(), pair.directory(), 1);
+    std::fs::write(pair.path().join("live/part-9.csv"), "a,k,v,t\nacc1,1,2\n").expect("a file");
+    let run = cluster.client(&["submit", &pair.spec, "--wait", "--quiet", "--output", "o"]);
+    assert_eq!(run.exit, 2, "{}", run.stderr);
+    assert!(run.stderr.contains("part-9.csv") && run.stderr.contains('2'), "{}", run.stderr);
+    assert!(!pair.path().join("o").exists());
+    let missing = cluster.client(&["submit", "--live", "no.csv", "--shadow", "no.csv", "--key", "a", "--wait"]);
+    assert_eq!(missing.exit, 2);
+    assert!(missing.stderr.contains("no.csv"), "{}", missing.stderr);
+    let nobody = binary::run(
+        pair.path(),
+        &["list", "--coordinator", &format!("http://127.0.0.1:{}", free_port())],
+    )
+    .expect("ends");
+    assert_eq!(nobody.exit, 2);
+    assert!(nobody.stderr.contains("no coordinator answers"), "{}", nobody.stderr);
+}
+
+#[test]
+fn a_worker_drains_when_it_is_asked_to_end() {
+    let pair = Pair::new();
+    let mut cluster = Cluster::start(pair.path(), pair.directory(), 2);
+    let job = pair.submit_to(&cluster);
+    cluster.workers[0].signal("TERM");
+    assert!(cluster.workers[0].ends_within(PATIENCE), "{}", cluster.logs());
+    pair.await_result(&cluster, &job);
+}
+
+#[test]
+fn a_bucket_serves_as_state_even_when_its_server_pauses() {
+    let pair = Pair::new();
+    let server = StoreServer::seaweedfs(&pair.path().join("s3"));
+    let cluster = Cluster::start(pair.path(), server.place.clone(), 2);
+    pair.run_on(&cluster);
+    let job = pair.submit_to(&cluster);
+    let signal = |name: &str| {
+        let sent = std::process::Command::new("kill")
+            .args([format!("-{name}"), server.pid.to_string()])
+            .status();
+        assert!(sent.is_ok_and(|status| status.success()));
+    };
+    signal("STOP");
+    std::thread::sleep(Duration::from_secs(20));
+    signal("CONT");
+    pair.await_result(&cluster, &job);
+}
