@@ -96,6 +96,9 @@ pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: 
     warnings.extend(judge_warnings);
 
     let sides = Sides::from_fn(|side| side_plan(&spec, side, &read[side], &columns[side], &aligned.columns));
+    for side in Side::BOTH {
+        warnings.extend(mixed_zones(side, &files[side], &sides[side].read));
+    }
     let splits = Sides::from_fn(|side| splits(&datasets[side], &files[side]));
     let decoded_bytes = Side::BOTH
         .iter()
@@ -147,6 +150,22 @@ fn same_files(datasets: &Sides<Dataset>) -> Option<String> {
         .iter()
         .all(|file| shadow.iter().any(|other| other.location == file.location));
     same.then(|| "live and shadow are the same files: a comparison with itself proves nothing".into())
+}
+
+/// Columns that are read with a zone although some files of the side have none, unless the spec says the type.
+fn mixed_zones(side: Side, files: &SideFiles, read: &[ReadColumn]) -> Vec<String> {
+    let is_own = |name: &str, c: &ReadColumn| {
+        let known = Known::Type(c.value_type.clone());
+        c.source == name && files.columns.iter().any(|f| f.name == name && f.known == known)
+    };
+    let warning = |(name, types): (&String, &String)| {
+        let column = read.iter().find(|c| is_own(name, c))?;
+        Some(format!(
+            "column `{}` of {side} is {types}; values without a zone are read as UTC",
+            column.name
+        ))
+    };
+    files.mixed_zones.iter().filter_map(warning).collect()
 }
 
 /// More shards than this make blocks too small.

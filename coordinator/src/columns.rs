@@ -5,7 +5,7 @@ use shadowdiff_common::read::json::JsonShape;
 use shadowdiff_common::read::{DataFile, Dataset, Format, RowGroup, Sources, json_shape, open_csv_file, schema};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::spec::{CsvOptions, DatasetSpec};
-use shadowdiff_core::value::{Guess, ValueType, unify};
+use shadowdiff_core::value::{Guess, ValueType, common, unify};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -37,6 +37,8 @@ pub(crate) struct SideFiles {
     pub(crate) row_groups: Vec<Vec<RowGroup>>,
     /// Texts in the paths, by column: a part of what typed text is guessed from.
     pub(crate) path_texts: BTreeMap<String, Guess>,
+    /// Columns whose files have times with a zone and times without one, and in which two files.
+    pub(crate) mixed_zones: BTreeMap<String, String>,
 }
 
 /// Looks into every file of a side.
@@ -51,7 +53,7 @@ pub(crate) async fn look(dataset: &Dataset, spec: &DatasetSpec, sources: &Source
     for (file, (columns, row_groups)) in dataset.files.iter().zip(files) {
         side.row_groups.push(row_groups);
         for column in columns {
-            add(&mut side.columns, column, file, &mut from)?;
+            add(&mut side, column, file, &mut from)?;
         }
     }
     add_paths(&mut side, dataset);
@@ -122,16 +124,20 @@ pub(crate) async fn blocking<T: Send + 'static>(sources: &Sources, work: impl Fn
 }
 
 /// Puts a file's column to those of the files before.
-fn add(columns: &mut Vec<Found>, column: Found, file: &DataFile, from: &mut BTreeMap<String, String>) -> Result<()> {
-    let Some(before) = columns.iter_mut().find(|c| c.name == column.name) else {
+fn add(side: &mut SideFiles, column: Found, file: &DataFile, from: &mut BTreeMap<String, String>) -> Result<()> {
+    let Some(before) = side.columns.iter_mut().find(|c| c.name == column.name) else {
         from.insert(column.name.clone(), file.name.clone());
-        columns.push(column);
+        side.columns.push(column);
         return Ok(());
     };
     match (&mut before.known, &column.known) {
         (Known::Type(a), Known::Type(b)) => {
+            let first = from.get(&column.name).map_or("another file", String::as_str);
+            if common(a, b).is_some_and(|met| met.read_as_utc) {
+                let mixed = || format!("{a} in {first}, {b} in {}", file.name);
+                side.mixed_zones.entry(column.name.clone()).or_insert_with(mixed);
+            }
             *a = unify(a, b).ok_or_else(|| {
-                let first = from.get(&column.name).map_or("another file", String::as_str);
                 Error::input(format!(
                     "column `{}` is {a} in {first}, but {b} in {}, which have no common type; compare the files apart, or rewrite one",
                     column.name, file.name

@@ -3,11 +3,16 @@
 //! Columns match by exact name. Structs are taken apart into their members under dotted paths, with one presence column of the struct's own
 //! name in front that tells NULL from a struct of NULLs. Mistakes are gathered, so that one run shows them all.
 
+mod paths;
+
 use crate::error::{Error, Kind, Result};
 use crate::side::{Side, Sides};
 use crate::spec::{ComparatorEntry, Comparison, Pattern, Spec, nearest};
-use crate::value::{ValueType, common};
+use crate::value::{ValueType, alike, common, only_inside, without};
 use serde::{Deserialize, Serialize};
+
+pub use paths::find_path;
+use paths::{as_columns, dotted, joined};
 
 /// A column of one side as it is compared: renamed, cast, derived.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -62,6 +67,7 @@ pub struct Aligned {
     pub key: Vec<usize>,
     /// How many of `key` are account columns.
     pub account_count: usize,
+    /// Columns of one side; members of structs by their paths.
     pub only: Sides<Vec<String>>,
     pub types: Vec<TypeDifference>,
     pub warnings: Vec<String>,
@@ -75,6 +81,13 @@ impl Aligned {
     /// Whether a name is that of a struct, whose members are compared under names of their own.
     pub fn is_struct(&self, name: &str) -> bool {
         self.columns.iter().any(|c| c.name == name && c.role == Role::Presence)
+    }
+
+    /// Whether a pattern of a rule takes a column: by its name, or by the exact name of a struct around it.
+    pub fn takes(&self, pattern: &Pattern, at: usize) -> bool {
+        let column = &self.columns[at];
+        let is_around = |parent: &usize| self.columns[*parent].name == pattern.0;
+        pattern.matches(&column.name) || (pattern.is_exact() && column.parents.iter().any(is_around))
     }
 
     pub fn key_columns(&self) -> impl Iterator<Item = &Column> {
@@ -93,14 +106,12 @@ pub fn align(spec: &Spec, sides: &Sides<Vec<SideColumn>>) -> Result<Aligned> {
         mistakes: Vec::new(),
     };
     meeting.check_key(sides);
-    if meeting.mistakes.is_empty() {
-        meeting.members(&[], &[], &sides.live, &sides.shadow);
-        meeting.check_duplicates();
-    }
+    meeting.members(&[], &[], &sides.live, &sides.shadow);
+    meeting.check_duplicates();
     let key = meeting.bind_key();
     meeting.check_excludes(sides);
     meeting.bind_comparators();
-    meeting.hint_at_case();
+    meeting.hint_at_case(sides);
     if !meeting.mistakes.is_empty() {
         return Err(Error::all(Kind::Spec, meeting.mistakes));
     }
@@ -139,25 +150,31 @@ impl Meeting<'_> {
         self.spec.key.iter().any(|k| k == name)
     }
 
-    /// Every key column must be on both sides: as a column, or as a member of a struct.
+    /// Every key column must be on both sides: as a column, or as a member of a struct that is compared.
     fn check_key(&mut self, sides: &Sides<Vec<SideColumn>>) {
         for name in &self.spec.key {
-            for (side, columns) in sides.each() {
-                if find_path(columns, name).is_some() {
-                    continue;
+            let paths = Sides::from_fn(|side| find_path(&sides[side], name));
+            for side in Side::BOTH {
+                if paths[side].is_none() {
+                    self.mistakes.push(no_key(name, side, &sides[side]));
                 }
-                let names: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
-                let hint = match names
-                    .iter()
-                    .find(|n| n.eq_ignore_ascii_case(name))
-                    .copied()
-                    .or_else(|| nearest(name, names.iter().copied()))
-                {
-                    Some(near) => format!("; did you mean `{near}`"),
-                    None => String::new(),
-                };
-                self.mistakes
-                    .push(format!("key column `{name}` is not in {side}, which has: {}{hint}", list(&names)));
+            }
+            let (Some(live), Some(shadow)) = (paths.live, paths.shadow) else {
+                continue;
+            };
+            if live != shadow {
+                self.mistakes.push(format!(
+                    "key column `{name}` is a member of a struct on one side and a column on the other; derive one column from both"
+                ));
+            }
+            let around = (1..live.len()).map(|depth| live[..depth].join("."));
+            let exclude = &self.spec.columns.exclude;
+            let mut excluded = around.filter_map(|outer| Some((exclude.iter().find(|p| p.matches(&outer))?, outer)));
+            if let Some((pattern, outer)) = excluded.next() {
+                self.mistakes.push(format!(
+                    "key column `{name}` is a member of `{outer}`, which is excluded; remove `{}` from `columns.exclude` or choose another key",
+                    pattern.0
+                ));
             }
         }
     }
@@ -187,11 +204,15 @@ impl Meeting<'_> {
         if let Some((live, shadow)) = both_structs(live, shadow) {
             return self.meet_structs(name, path, parents, &live, &shadow);
         }
+        let excluded = |path: &str| self.excluded(path);
+        let (live, shadow) = (&without(&name, live, &excluded), &without(&name, shadow, &excluded));
         let Some(met) = common(live, shadow) else {
             self.mistakes.push(refusal(&name, live, shadow));
             return;
         };
-        if live != shadow {
+        self.only.live.extend(only_inside(&name, live, shadow));
+        self.only.shadow.extend(only_inside(&name, shadow, live));
+        if !alike(live, shadow) {
             self.types.push(TypeDifference {
                 column: name.clone(),
                 live: live.to_string(),
@@ -335,19 +356,33 @@ impl Meeting<'_> {
         }
     }
 
-    fn hint_at_case(&mut self) {
+    fn hint_at_case(&mut self, sides: &Sides<Vec<SideColumn>>) {
+        let is_column = |side: Side, name: &str| sides[side].iter().any(|c| c.name == name);
         for live in &self.only.live {
-            if let Some(shadow) = self.only.shadow.iter().find(|s| s.to_lowercase() == live.to_lowercase()) {
-                self.warnings.push(format!(
-                    "column `{live}` of live and `{shadow}` of shadow differ only in case; `columns: {{rename: {{{shadow}: {live}}}}}` makes them one"
-                ));
-            }
+            let Some(shadow) = self.only.shadow.iter().find(|s| s.to_lowercase() == live.to_lowercase()) else {
+                continue;
+            };
+            // Members of structs cannot be renamed.
+            let rename = if is_column(Side::Live, live) && is_column(Side::Shadow, shadow) {
+                format!("; `columns: {{rename: {{{shadow}: {live}}}}}` makes them one")
+            } else {
+                String::new()
+            };
+            self.warnings.push(format!(
+                "column `{live}` of live and `{shadow}` of shadow differ only in case{rename}"
+            ));
         }
     }
 }
 
-fn joined(path: &[String], name: &str) -> Vec<String> {
-    path.iter().cloned().chain([name.to_owned()]).collect()
+fn no_key(name: &str, side: Side, columns: &[SideColumn]) -> String {
+    let names: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
+    let alike = names.iter().find(|n| n.eq_ignore_ascii_case(name)).copied();
+    let hint = match alike.or_else(|| nearest(name, names.iter().copied())) {
+        Some(near) => format!("; did you mean `{near}`"),
+        None => String::new(),
+    };
+    format!("key column `{name}` is not in {side}, which has: {}{hint}", list(&names))
 }
 
 fn list(names: &[&str]) -> String {
@@ -358,16 +393,6 @@ fn list(names: &[&str]) -> String {
         String::new()
     };
     format!("{}{more}", names[..names.len().min(SHOWN)].join(", "))
-}
-
-fn as_columns(members: &[(String, ValueType)]) -> Vec<SideColumn> {
-    members
-        .iter()
-        .map(|(name, t)| SideColumn {
-            name: name.clone(),
-            value_type: t.clone(),
-        })
-        .collect()
 }
 
 /// Both structs, or one a struct and the other all NULL (then it takes the struct's members).
@@ -386,39 +411,15 @@ fn both_structs(live: &ValueType, shadow: &ValueType) -> Option<(Vec<SideColumn>
     None
 }
 
-/// The path of a column of a literal name, else of a struct member.
-pub fn find_path(columns: &[SideColumn], name: &str) -> Option<Vec<String>> {
-    if columns.iter().any(|c| c.name == name) {
-        return Some(vec![name.to_owned()]);
-    }
-    columns.iter().find_map(|column| {
-        let rest = name.strip_prefix(column.name.as_str())?.strip_prefix('.')?;
-        let ValueType::Struct(members) = &column.value_type else {
-            return None;
-        };
-        let below = find_path(&as_columns(members), rest)?;
-        Some(std::iter::once(column.name.clone()).chain(below).collect())
-    })
-}
-
-/// Names of all columns and, below structs, of their members.
-fn dotted(columns: &[SideColumn]) -> Vec<String> {
-    let mut names = Vec::new();
-    for column in columns {
-        names.push(column.name.clone());
-        if let ValueType::Struct(members) = &column.value_type {
-            names.extend(dotted(&as_columns(members)).into_iter().map(|n| format!("{}.{n}", column.name)));
-        }
-    }
-    names
-}
-
 fn refusal(name: &str, live: &ValueType, shadow: &ValueType) -> String {
     let to = if *live == ValueType::Text { shadow } else { live };
     let side = if to == live { Side::Shadow } else { Side::Live };
-    format!(
-        "column `{name}`: live is {live}, shadow is {shadow}, which have no common type; say what is meant, such as `columns: {{cast: {{{side}: {{{name}: \"{to}\"}}}}}}`"
-    )
+    // A spec cannot write every type: structs only files have.
+    let advice = match ValueType::parse(&to.to_string()) {
+        Some(_) => format!("say what is meant, such as `columns: {{cast: {{{side}: {{{name}: \"{to}\"}}}}}}`"),
+        None => "derive it alike on both sides, or exclude it".to_owned(),
+    };
+    format!("column `{name}`: live is {live}, shadow is {shadow}, which have no common type; {advice}")
 }
 
 /// The comparator entry of a column: one that names it exactly, else the one whose pattern takes it.
@@ -483,3 +484,6 @@ pub fn unfit(comparison: &Comparison, shown: &ValueType) -> Option<String> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests;

@@ -170,11 +170,39 @@ fn check_summary(want: &Value, exit: i64, output: &Path) -> Result<(), String> {
             return Err(format!("summary rows.{field}: {}, want {}", summary["rows"][field], want[field]));
         }
     }
+    check_schema(want, &summary)?;
+    check_warnings(want, &summary)?;
     let verdict = if exit == 0 { "pass" } else { "fail" };
     if summary["verdict"] == verdict {
         Ok(())
     } else {
         Err(format!("summary verdict {}, want {verdict}", summary["verdict"]))
+    }
+}
+
+fn check_schema(want: &Value, summary: &Value) -> Result<(), String> {
+    for (field, names) in want["schema"].as_object().into_iter().flatten() {
+        if summary["schema"][field] != *names {
+            return Err(format!("summary schema.{field}: {}, want {names}", summary["schema"][field]));
+        }
+    }
+    Ok(())
+}
+
+/// As many warnings as the case wants, each with the words that it wants there.
+fn check_warnings(want: &Value, summary: &Value) -> Result<(), String> {
+    let Some(words) = want["warnings"].as_array() else { return Ok(()) };
+    let found: Vec<&str> = summary["warnings"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    let fits = |(word, warning): (&Value, &&str)| word.as_str().is_some_and(|word| warning.contains(word));
+    if found.len() == words.len() && words.iter().zip(&found).all(fits) {
+        Ok(())
+    } else {
+        Err(format!("warnings {found:?}, want {words:?}"))
     }
 }
 

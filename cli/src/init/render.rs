@@ -7,7 +7,7 @@ use super::schema::{TOLERANCES, Typed, is_printed_double, renames, tolerance};
 use super::yaml::{list, one_or_list, scalar};
 use shadowdiff_common::read::Format;
 use shadowdiff_core::side::{Side, Sides};
-use shadowdiff_core::value::ValueType;
+use shadowdiff_core::value::{ValueType, alike};
 use std::fmt::Write;
 
 /// More lines of one kind than this are counted, not written.
@@ -137,7 +137,7 @@ fn types(found: &Found) -> String {
         .met
         .leaves
         .iter()
-        .filter(|leaf| leaf.types.live != leaf.types.shadow)
+        .filter(|leaf| !alike(&leaf.types.live, &leaf.types.shadow))
         .map(|leaf| {
             format!(
                 "{}: {} in live, {} in shadow",

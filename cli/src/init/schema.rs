@@ -3,7 +3,7 @@
 use super::names::words;
 use shadowdiff_core::plan::ReadColumn;
 use shadowdiff_core::side::{Side, Sides};
-use shadowdiff_core::value::{Common, ValueType, common};
+use shadowdiff_core::value::{Common, ValueType, common, only_inside};
 
 /// A top-level column of both sides whose values can be held against each other.
 #[derive(Debug, Clone)]
@@ -111,6 +111,8 @@ fn meet_members(path: &str, live: &[(String, ValueType)], shadow: &[(String, Val
                 meet_members(&format!("{full}."), a, a, met)
             }
             (a, b) => {
+                met.only.live.extend(only_inside(&full, a, b));
+                met.only.shadow.extend(only_inside(&full, b, a));
                 let typed = Typed {
                     name: full,
                     types: Sides::new(a.clone(), b.clone()),

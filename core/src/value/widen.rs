@@ -80,20 +80,11 @@ pub fn common(live: &ValueType, shadow: &ValueType) -> Option<Common> {
                 Common::same(shown)
             }
         }
-        (T::List(a), T::List(b)) => nested(common(a, b)?, live, shadow, |t| T::List(Box::new(t))),
-        (T::Map(ka, va), T::Map(kb, vb)) => {
-            let (key, value) = (common(ka, kb)?, common(va, vb)?);
-            if key.is_mixed() || value.is_mixed() {
-                let shown = T::Map(Box::new(key.shown), Box::new(value.shown));
-                Common {
-                    needs_tolerance: key.needs_tolerance || value.needs_tolerance,
-                    ..Common::apart(shown, live, shadow)
-                }
-            } else {
-                Common::same(T::Map(Box::new(key.shown), Box::new(value.shown)))
-            }
-        }
-        (T::Struct(a), T::Struct(b)) => structs(a, b, live, shadow)?,
+        (T::List(a), T::List(b)) => nested(&[common(a, b)?], |t| T::List(Box::new(t[0].clone()))),
+        (T::Map(ka, va), T::Map(kb, vb)) => nested(&[common(ka, kb)?, common(va, vb)?], |t| {
+            T::Map(Box::new(t[0].clone()), Box::new(t[1].clone()))
+        }),
+        (T::Struct(a), T::Struct(b)) => structs(a, b)?,
         (
             T::Bool
             | T::Int { .. }
@@ -217,60 +208,37 @@ fn date_with(live: &ValueType, shadow: &ValueType, unit: TimeUnit, zoned: bool) 
     Common { read_as_utc: zoned, ..met }
 }
 
-fn nested(item: Common, live: &ValueType, shadow: &ValueType, wrap: impl Fn(ValueType) -> ValueType) -> Common {
-    let shown = wrap(item.shown.clone());
-    let met = if item.is_mixed() {
-        Common::apart(shown, live, shadow)
-    } else {
-        Common::same(shown)
-    };
+/// A type made of parts that met: each side keeps what its parts are stored as.
+fn nested(parts: &[Common], wrap: impl Fn(&[ValueType]) -> ValueType) -> Common {
+    let of = |part: fn(&Common) -> &ValueType| wrap(&parts.iter().map(part).cloned().collect::<Vec<_>>());
     Common {
-        needs_tolerance: item.needs_tolerance,
-        read_as_utc: item.read_as_utc,
-        ..met
+        shown: of(|p| &p.shown),
+        stored: Sides::new(of(|p| &p.stored.live), of(|p| &p.stored.shadow)),
+        needs_tolerance: parts.iter().any(|p| p.needs_tolerance),
+        read_as_utc: parts.iter().any(|p| p.read_as_utc),
     }
 }
 
-/// Structs inside lists and maps (elsewhere they are compared member by member): members by name, a missing one is NULL.
-fn structs(a: &[(String, ValueType)], b: &[(String, ValueType)], live: &ValueType, shadow: &ValueType) -> Option<Common> {
-    let (mut mixed, mut needs_tolerance, mut read_as_utc) = (false, false, false);
-    let members = union(a, b, |x, y| {
-        let met = common(x, y)?;
-        mixed |= met.is_mixed();
-        needs_tolerance |= met.needs_tolerance;
-        read_as_utc |= met.read_as_utc;
-        Some(met.shown)
-    })?;
-    let shown = ValueType::Struct(members);
-    let met = if mixed {
-        Common::apart(shown, live, shadow)
-    } else {
-        Common::same(shown)
-    };
-    Some(Common {
-        needs_tolerance,
-        read_as_utc,
-        ..met
-    })
+/// Structs inside lists and maps (elsewhere they are compared member by member): members by name. Each side stores the members of both, so
+/// that one it lacks is NULL, which equals NULL.
+fn structs(a: &[(String, ValueType)], b: &[(String, ValueType)]) -> Option<Common> {
+    let (names, parts): (Vec<String>, Vec<Common>) = union(a, b, common)?.into_iter().unzip();
+    Some(nested(&parts, |t| {
+        ValueType::Struct(names.iter().cloned().zip(t.iter().cloned()).collect())
+    }))
 }
 
-/// All members of both, in the order of `a`, then those of `b` only.
-fn union(
+/// All members of both, in the order of `a`, then those of `b` only; one that a side lacks meets a Null type.
+fn union<T>(
     a: &[(String, ValueType)],
     b: &[(String, ValueType)],
-    mut meet: impl FnMut(&ValueType, &ValueType) -> Option<ValueType>,
-) -> Option<Vec<(String, ValueType)>> {
-    let find = |of: &[(String, ValueType)], name: &str| of.iter().find(|(n, _)| n == name).map(|(_, t)| t.clone());
-    let mut members = Vec::new();
-    for (name, t) in a {
-        let met = match find(b, name) {
-            Some(other) => meet(t, &other)?,
-            None => t.clone(),
-        };
-        members.push((name.clone(), met));
-    }
-    members.extend(b.iter().filter(|(name, _)| find(a, name).is_none()).cloned());
-    Some(members)
+    meet: impl Fn(&ValueType, &ValueType) -> Option<T>,
+) -> Option<Vec<(String, T)>> {
+    let find = |of: &[(String, ValueType)], name: &str| of.iter().find(|(n, _)| n == name).map_or(ValueType::Null, |(_, t)| t.clone());
+    let of_a = a.iter().map(|(name, t)| Some((name.clone(), meet(t, &find(b, name))?)));
+    let only_b = b.iter().filter(|(name, _)| !a.iter().any(|(n, _)| n == name));
+    let of_b = only_b.map(|(name, t)| Some((name.clone(), meet(&ValueType::Null, t)?)));
+    of_a.chain(of_b).collect()
 }
 
 #[cfg(test)]
@@ -307,6 +275,35 @@ mod tests {
                 let met = common(&t(a), &t(b)).unwrap_or_else(|| panic!("{a} with {b}"));
                 assert_eq!((met.shown.to_string().as_str(), met.is_mixed()), (shown, mixed), "{a} with {b}");
             }
+        }
+    }
+
+    #[test]
+    fn structs_inside_lists_store_the_members_of_both() {
+        let item = |members: &[(&str, &str)]| ValueType::Struct(members.iter().map(|(n, m)| ((*n).to_owned(), t(m))).collect());
+        let list = |members: &[(&str, &str)]| ValueType::List(Box::new(item(members)));
+        let met = common(
+            &list(&[("a", "int64"), ("x", "text"), ("m", "int64")]),
+            &list(&[("m", "double"), ("a", "int32"), ("y", "date")]),
+        )
+        .expect("structs of one list meet");
+        let stored = |m| list(&[("a", "int64"), ("x", "text"), ("m", m), ("y", "date")]);
+        assert_eq!(met.stored, Sides::new(stored("int64"), stored("double")));
+        assert_eq!(met.shown, stored("double"));
+    }
+
+    #[test]
+    fn naive_times_beside_zoned_ones_are_told_at_every_depth() {
+        let (naive, zoned) = (t("timestamp(us)"), t("timestamp(us, UTC)"));
+        let wraps: [fn(ValueType) -> ValueType; 4] = [
+            |of| of,
+            |of| ValueType::List(Box::new(of)),
+            |of| ValueType::Map(Box::new(ValueType::Text), Box::new(of)),
+            |of| ValueType::Map(Box::new(of), Box::new(ValueType::Struct(Vec::new()))),
+        ];
+        for wrap in wraps {
+            let met = common(&wrap(naive.clone()), &wrap(zoned.clone())).expect("timestamps meet");
+            assert!(met.read_as_utc, "{}", met.shown);
         }
     }
 

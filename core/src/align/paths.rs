@@ -1,0 +1,43 @@
+//! The paths of columns: a name, and below structs the names of members.
+
+use super::SideColumn;
+use crate::value::{ValueType, members_inside};
+
+pub(super) fn joined(path: &[String], name: &str) -> Vec<String> {
+    path.iter().cloned().chain([name.to_owned()]).collect()
+}
+
+pub(super) fn as_columns(members: &[(String, ValueType)]) -> Vec<SideColumn> {
+    members
+        .iter()
+        .map(|(name, t)| SideColumn {
+            name: name.clone(),
+            value_type: t.clone(),
+        })
+        .collect()
+}
+
+/// The path of a column of a literal name, else of a struct member.
+pub fn find_path(columns: &[SideColumn], name: &str) -> Option<Vec<String>> {
+    if columns.iter().any(|c| c.name == name) {
+        return Some(vec![name.to_owned()]);
+    }
+    columns.iter().find_map(|column| {
+        let rest = name.strip_prefix(column.name.as_str())?.strip_prefix('.')?;
+        let ValueType::Struct(members) = &column.value_type else {
+            return None;
+        };
+        let below = find_path(&as_columns(members), rest)?;
+        Some(std::iter::once(column.name.clone()).chain(below).collect())
+    })
+}
+
+/// Names of all columns and of the members of their structs, those inside lists and maps too.
+pub(super) fn dotted(columns: &[SideColumn]) -> Vec<String> {
+    let mut names = Vec::new();
+    for column in columns {
+        names.push(column.name.clone());
+        names.extend(members_inside(&column.name, &column.value_type));
+    }
+    names
+}

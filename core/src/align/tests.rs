@@ -1,0 +1,173 @@
+//! How schemas with structs meet: their members, inside lists and maps too, and keys among them.
+
+use super::*;
+use crate::spec::{Overrides, parse};
+
+fn spec(part: &str) -> Spec {
+    let text = format!("live: a/\nshadow: b/\naccount: id\n{part}");
+    let parsed = parse(&text, "s.yaml", &Overrides::default());
+    parsed.unwrap_or_else(|error| panic!("{text}\n{error}")).spec
+}
+
+fn structure(members: &[(&str, &str)]) -> ValueType {
+    let t = |text: &str| ValueType::parse(text).expect("a type of the test");
+    ValueType::Struct(members.iter().map(|(name, text)| ((*name).to_owned(), t(text))).collect())
+}
+
+fn list(members: &[(&str, &str)]) -> ValueType {
+    ValueType::List(Box::new(structure(members)))
+}
+
+fn map(members: &[(&str, &str)]) -> ValueType {
+    ValueType::Map(Box::new(ValueType::Text), Box::new(structure(members)))
+}
+
+/// The account and one more column a side.
+fn sides(name: &str, live: ValueType, shadow: ValueType) -> Sides<Vec<SideColumn>> {
+    Sides::new(live, shadow).map(|t| as_columns(&[("id".to_owned(), ValueType::Text), (name.to_owned(), t)]))
+}
+
+fn mistakes(part: &str, sides: &Sides<Vec<SideColumn>>) -> String {
+    align(&spec(part), sides).expect_err("the spec does not fit").message
+}
+
+#[test]
+fn a_member_of_one_side_inside_a_list_is_a_schema_change() {
+    let few = &[("a", "int64")];
+    let more = &[("a", "int64"), ("b", "text")];
+    for (live, shadow, only_live, only_shadow) in [
+        (list(few), list(more), vec![], vec!["c[].b"]),
+        (list(more), list(few), vec!["c[].b"], vec![]),
+        (map(few), map(more), vec![], vec!["c[value].b"]),
+        (
+            list(&[("a", "int64"), ("x", "text")]),
+            list(&[("y", "date"), ("a", "int64")]),
+            vec!["c[].x"],
+            vec!["c[].y"],
+        ),
+    ] {
+        let met = align(&spec(""), &sides("c", live, shadow)).expect("the sides meet");
+        assert_eq!((met.only.live, met.only.shadow), (texts(&only_live), texts(&only_shadow)));
+        assert_eq!(met.types, [], "a member that is not there has no type");
+    }
+}
+
+#[test]
+fn inside_lists_only_types_make_a_type_difference() {
+    let types = |live, shadow| align(&spec(""), &sides("c", live, shadow)).expect("the sides meet").types.len();
+    assert_eq!(
+        types(list(&[("a", "int64"), ("b", "text")]), list(&[("b", "text"), ("a", "int64")])),
+        0
+    );
+    assert_eq!(
+        types(list(&[("a", "int64"), ("b", "text")]), list(&[("b", "text"), ("a", "int32")])),
+        1
+    );
+}
+
+#[test]
+fn an_excluded_member_inside_a_list_is_neither_compared_nor_listed() {
+    let of = || {
+        sides(
+            "c",
+            list(&[("a", "int64"), ("b", "text"), ("x", "text")]),
+            list(&[("b", "int64"), ("a", "int64")]),
+        )
+    };
+    let met = align(&spec("columns: {exclude: ['c[].b', '*.x']}\n"), &of()).expect("what does not meet is excluded");
+    let column = met.columns.iter().find(|c| c.name == "c").expect("the list is compared");
+    assert_eq!((&column.shown, column.is_mixed()), (&list(&[("a", "int64")]), false));
+    assert_eq!((met.only, met.types), (Sides::default(), vec![]));
+    assert!(mistakes("columns: {exclude: ['c[].bb']}\n", &of()).contains("no column `c[].bb`; did you mean `c[].b`"));
+}
+
+#[test]
+fn a_key_inside_an_excluded_struct_is_told_so() {
+    let person = || structure(&[("no", "int64"), ("name", "text")]);
+    let of = sides("p", person(), person());
+    for pattern in ["p", "p*"] {
+        let message = mistakes(&format!("key: [p.no]\ncolumns: {{exclude: ['{pattern}']}}\n"), &of);
+        let want = format!(
+            "key column `p.no` is a member of `p`, which is excluded; remove `{pattern}` from `columns.exclude` or choose another key"
+        );
+        assert_eq!(message, want);
+    }
+    let met = align(&spec("key: [p.no]\ncolumns: {exclude: ['p.*']}\n"), &of).expect("patterns pass keys over");
+    assert_eq!(met.key_columns().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["id", "p.no"]);
+}
+
+#[test]
+fn a_key_in_two_forms_is_told_so() {
+    let mut of = sides("p", structure(&[("no", "int64")]), ValueType::Bool);
+    of.shadow[1] = SideColumn {
+        name: "p.no".into(),
+        value_type: ValueType::INT64,
+    };
+    let message = mistakes("key: [p.no]\n", &of);
+    assert!(
+        message.contains("`p.no` is a member of a struct on one side and a column on the other"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_missing_key_hides_no_other_mistake_and_makes_none_up() {
+    let of = sides("v", ValueType::INT64, ValueType::Text);
+    let message = mistakes("key: [no]\ncomparators: [{columns: [v], absolute: 1}]\n", &of);
+    assert!(
+        message.contains("key column `no` is not in live") && message.contains("column `v`: live is int64"),
+        "{message}"
+    );
+}
+
+#[test]
+fn no_cast_to_a_struct_is_advised() {
+    let message = mistakes("", &sides("c", list(&[("a", "int64")]), list(&[("a", "text")])));
+    assert!(
+        message.ends_with("no common type; derive it alike on both sides, or exclude it"),
+        "{message}"
+    );
+    let message = mistakes("", &sides("c", ValueType::INT64, ValueType::Text));
+    assert!(
+        message.ends_with("such as `columns: {cast: {shadow: {c: \"int64\"}}}`"),
+        "{message}"
+    );
+}
+
+#[test]
+fn members_that_differ_in_case_get_no_rename() {
+    let warnings = |live, shadow| align(&spec(""), &sides("c", live, shadow)).expect("the sides meet").warnings;
+    let said = warnings(structure(&[("a", "text")]), structure(&[("A", "text")]));
+    assert_eq!(said, ["column `c.a` of live and `c.A` of shadow differ only in case"]);
+}
+
+#[test]
+fn the_name_of_a_struct_takes_all_below_it() {
+    let nested = ValueType::Struct(vec![
+        ("x".to_owned(), ValueType::INT64),
+        ("in".to_owned(), structure(&[("y", "int64")])),
+    ]);
+    let mut of = sides("p", nested.clone(), nested);
+    for side in Side::BOTH {
+        of[side].extend(as_columns(&[
+            ("p.z".to_owned(), ValueType::Text),
+            ("pq".to_owned(), ValueType::Text),
+        ]));
+    }
+    let met = align(&spec(""), &of).expect("the sides meet");
+    let taken = |pattern: &str| {
+        let pattern = Pattern(pattern.to_owned());
+        let all = met.columns.iter().enumerate();
+        all.filter(|(at, _)| met.takes(&pattern, *at))
+            .map(|(_, c)| c.name.as_str())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(taken("p"), ["p", "p.x", "p.in", "p.in.y"]);
+    assert_eq!(taken("p.in"), ["p.in", "p.in.y"]);
+    assert_eq!(taken("p.i*"), ["p.in", "p.in.y"]);
+    assert_eq!(taken("*p"), ["p"]);
+}
+
+fn texts(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
