@@ -106,8 +106,9 @@ fn rest(plan: &Plan) -> String {
             .aligned
             .columns
             .iter()
-            .filter(|c| rule.columns.iter().any(|p| p.matches(&c.name)))
-            .map(|c| c.name.as_str())
+            .enumerate()
+            .filter(|(at, c)| c.role != Role::Key && rule.columns.iter().any(|p| plan.aligned.takes(p, *at)))
+            .map(|(_, c)| c.name.as_str())
             .collect();
         let what = if rule.columns.is_empty() {
             "whole accounts".to_owned()

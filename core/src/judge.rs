@@ -215,12 +215,14 @@ fn bind_columns(rule: &Expected, aligned: &Aligned, mistakes: &mut Vec<String>, 
                 "expected `{}`: `{1}` is a struct; name its members, such as `{1}.*`",
                 rule.name, pattern.0
             ));
+            continue;
         }
         let mut matched = false;
-        for (at, column) in aligned.columns.iter().enumerate().filter(|(_, c)| pattern.matches(&c.name)) {
+        for (at, column) in aligned.columns.iter().enumerate().filter(|(at, _)| aligned.takes(pattern, *at)) {
             matched = true;
+            let is_named = pattern.0 == column.name;
             if aligned.key.contains(&at) {
-                if pattern.is_exact() {
+                if is_named {
                     mistakes.push(format!(
                         "expected `{}`: `{}` is a key column; its values never change, rows go missing instead",
                         rule.name, column.name
@@ -230,7 +232,7 @@ fn bind_columns(rule: &Expected, aligned: &Aligned, mistakes: &mut Vec<String>, 
             }
             match unfit(rule, &column.shown) {
                 None => taken[at] = true,
-                Some(why) if pattern.is_exact() => mistakes.push(format!(
+                Some(why) if is_named => mistakes.push(format!(
                     "expected `{}`: column `{}` is {}: {why}",
                     rule.name, column.name, column.shown
                 )),
@@ -260,4 +262,42 @@ fn unfit(rule: &Expected, shown: &ValueType) -> Option<&'static str> {
     } else {
         "`within` bounds numbers only"
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::align::{SideColumn, align};
+    use crate::side::Sides;
+    use crate::spec::{Overrides, parse};
+
+    #[test]
+    fn a_rule_for_a_struct_takes_its_members_but_no_key() {
+        let members = ["no", "x"].map(|name| (name.to_owned(), ValueType::INT64)).to_vec();
+        let column = |name: &str, value_type: ValueType| SideColumn {
+            name: name.to_owned(),
+            value_type,
+        };
+        let side = vec![
+            column("id", ValueType::Text),
+            column("p", ValueType::Struct(members)),
+            column("v", ValueType::INT64),
+        ];
+        let judge = |rule: &str| {
+            let text = format!("live: a/\nshadow: b/\naccount: id\nkey: [p.no]\nexpected: [{{name: r, {rule}}}]\n");
+            let spec = parse(&text, "s.yaml", &Overrides::default()).expect("a spec of the test").spec;
+            let aligned = align(&spec, &Sides::new(side.clone(), side.clone())).expect("equal sides meet");
+            let taken = |judge: &Judge| {
+                let all = aligned.columns.iter().enumerate();
+                all.filter(|(at, _)| judge.takes(0, *at))
+                    .map(|(_, c)| c.name.clone())
+                    .collect::<Vec<_>>()
+            };
+            let day = Day::parse("2026-11-01").expect("a day of the test");
+            Judge::new(&spec, &aligned, vec![None], day).map(|(judge, _)| taken(&judge))
+        };
+        assert_eq!(judge("columns: [p]").expect("a struct may be named"), ["p", "p.x"]);
+        let bounded = judge("columns: [p], within: {absolute: 1}").expect_err("a bound needs members");
+        assert_eq!(bounded.message, "expected `r`: `p` is a struct; name its members, such as `p.*`");
+    }
 }

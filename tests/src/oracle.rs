@@ -9,7 +9,7 @@ use crate::sql;
 use crate::tolerance::{describe, passes, within};
 use crate::verdict::{Broken, broken};
 use shadowdiff_core::side::{Side, Sides};
-use shadowdiff_core::spec::{AccountScope, Comparison, DifferenceKind, Expected, ListSource, Spec};
+use shadowdiff_core::spec::{AccountScope, Comparison, DifferenceKind, Expected, ListSource, Pattern, Spec};
 
 /// What a comparison must give.
 #[derive(Debug)]
@@ -381,7 +381,8 @@ impl<'a> Comparing<'a> {
             vec![DifferenceKind::Changed]
         };
         let in_kinds = kinds.is_empty() || kinds.contains(&kind);
-        let in_columns = rule.columns.is_empty() || cell.is_some_and(|c| rule.columns.iter().any(|p| p.matches(&c.name)));
+        let takes = |pattern: &Pattern, name: &str| pattern.matches(name) || self.is_below(name, &pattern.0);
+        let in_columns = rule.columns.is_empty() || cell.is_some_and(|c| rule.columns.iter().any(|p| takes(p, &c.name)));
         let old = self.baseline(group);
         let is_within = rule
             .within
@@ -393,6 +394,12 @@ impl<'a> Comparing<'a> {
             && self.in_accounts(rule, group)
             && is_within
             && self.filter_holds(rule, group, cell)
+    }
+
+    /// Whether a name is that of a member of the struct `around`.
+    fn is_below(&self, name: &str, around: &str) -> bool {
+        let is_struct = self.values.iter().any(|v| v.name == around && matches!(v.shown, Type::Struct(_)));
+        is_struct && name.strip_prefix(around).is_some_and(|rest| rest.starts_with('.'))
     }
 
     fn in_accounts(&self, rule: &Expected, group: &Group<'_>) -> bool {

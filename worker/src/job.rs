@@ -345,8 +345,9 @@ fn plan_rules(sql: &Sql, plan: &Plan, judge: &Judge) -> Result<Vec<RuleSql>> {
                 return Ok(None);
             }
             let planned = sql.plan_condition(&place, text, &pair_columns(plan, Some(column)));
-            // Without `columns` a rule meets every type; a column that the condition does not fit is passed over.
-            if rule.columns.iter().any(|p| p.is_exact() && p.matches(&column.name)) {
+            // Without `columns` a rule meets every type, and so it does below a struct that it names; a column that the condition does not
+            // fit is passed over.
+            if column.role != Role::Presence && rule.columns.iter().any(|p| p.is_exact() && p.matches(&column.name)) {
                 planned.map(Some)
             } else {
                 Ok(planned.ok())
