@@ -1,12 +1,11 @@
 //! Lists of accounts: in the spec, or in a CSV file whose column is named like the account column, else the first.
 
 use shadowdiff_common::read::{Sources, list, open_csv_file};
-use shadowdiff_core::align::Aligned;
+use shadowdiff_core::align::{Aligned, Column};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::judge::AccountSet;
 use shadowdiff_core::side::Side;
 use shadowdiff_core::spec::{AccountScope, CsvOptions, DatasetSpec, ListSource, Spec};
-use shadowdiff_core::value::ValueType;
 use std::path::Path;
 
 /// Reads every list that the spec names.
@@ -39,12 +38,12 @@ impl Lists<'_> {
     }
 
     async fn read(&self, source: &ListSource, place: &str) -> Result<AccountSet> {
-        let types: Vec<&ValueType> = self.aligned.account().iter().map(|i| &self.aligned.columns[*i].shown).collect();
+        let columns: Vec<&Column> = self.aligned.account().iter().map(|i| &self.aligned.columns[*i]).collect();
         match source {
-            ListSource::List(accounts) => AccountSet::parse(accounts, &types, place),
+            ListSource::List(accounts) => AccountSet::parse(accounts, &columns, place),
             ListSource::File(path) => AccountSet::parse(
                 &self.read_file(path).await.map_err(|e| e.at(place))?,
-                &types,
+                &columns,
                 &format!("{place}: {path}"),
             ),
         }
