@@ -5,8 +5,8 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type};
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions};
-use arrow_buffer::BooleanBuffer;
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StructArray, make_array};
+use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::filter::filter;
 use datafusion::common::DFSchema;
@@ -16,8 +16,9 @@ use datafusion::logical_expr::{Expr, ExprSchemable, Volatility};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::BinaryExpr;
 use datafusion::prelude::{SessionConfig, SessionContext};
-use datafusion::sql::sqlparser::ast::{self, visit_expressions_mut};
+use datafusion::sql::sqlparser::ast::{self, AccessExpr, visit_expressions, visit_expressions_mut};
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::spec::nearest;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -75,7 +76,13 @@ pub struct Expression {
 impl Sql {
     /// Plans `text` over `columns`. `place` names the spec's field in messages.
     pub fn plan(&self, place: &str, text: &str, columns: &[SqlColumn]) -> Result<Expression> {
-        let wrong = |why: &dyn std::fmt::Display| Error::spec(format!("{place}: `{text}`: {}", plain(&why.to_string())));
+        let wrong = |why: &dyn std::fmt::Display| {
+            let said = match self.missing(text, columns).first() {
+                Some(name) => no_column(name, columns),
+                None => plain(&why.to_string()),
+            };
+            Error::spec(format!("{place}: `{text}`: {said}"))
+        };
         let text = &self.one_word_names(text, columns).map_err(|e| wrong(&e))?;
         let fields = columns
             .iter()
@@ -104,15 +111,50 @@ impl Sql {
         })
     }
 
-    /// Writes `live_row.x` and `profile.score` as one quoted name each, so that no name of the data can be taken for another.
+    /// The names that stand in `text`, each in its parts; none where it cannot be parsed, of which planning it tells.
+    pub fn names(&self, text: &str) -> Vec<Vec<String>> {
+        let mut names = Vec::new();
+        if let Ok(parsed) = self.context.state().sql_to_expr(text, &Dialect::Generic) {
+            let _ = visit_expressions(&parsed, |expression| {
+                names.extend(name_of(expression).map(|(parts, _)| parts));
+                ControlFlow::<()>::Continue(())
+            });
+        }
+        names
+    }
+
+    /// Names in `text` that are no column and no member of one.
+    pub fn missing(&self, text: &str, columns: &[SqlColumn]) -> Vec<String> {
+        let names = self.names(text).into_iter();
+        names
+            .filter(|parts| !is_known(parts, columns))
+            .map(|parts| parts.join("."))
+            .collect()
+    }
+
+    /// Writes `live_row.x` and `profile.score` as one quoted name each, so that no name of the data can be taken for another. What the
+    /// longest name of a column leaves over are members of it: `live_row.p.x` may be the member `x` of the column `p`.
     fn one_word_names(&self, text: &str, columns: &[SqlColumn]) -> datafusion::error::Result<String> {
         let mut parsed = self.context.state().sql_to_expr(text, &Dialect::Generic)?;
         let _ = visit_expressions_mut(&mut parsed, |expression| {
-            if let ast::Expr::CompoundIdentifier(parts) = expression {
-                let joined = parts.iter().map(|p| p.value.as_str()).collect::<Vec<_>>().join(".");
-                if columns.iter().any(|c| c.full_name() == joined) {
-                    *expression = ast::Expr::Identifier(ast::Ident::with_quote('"', joined));
-                }
+            if let Some((parts, rest)) = name_of(expression)
+                && parts.len() > 1
+                && let Some(length) = longest_name(&parts, |name| columns.iter().any(|c| c.full_name() == name))
+            {
+                let root = ast::Expr::Identifier(ast::Ident::with_quote('"', parts[..length].join(".")));
+                let members: Vec<AccessExpr> = parts[length..]
+                    .iter()
+                    .map(|m| member_access(m))
+                    .chain(rest.iter().cloned())
+                    .collect();
+                *expression = if members.is_empty() {
+                    root
+                } else {
+                    ast::Expr::CompoundFieldAccess {
+                        root: Box::new(root),
+                        access_chain: members,
+                    }
+                };
             }
             ControlFlow::<()>::Continue(())
         });
@@ -141,11 +183,7 @@ impl Expression {
         let failed = |e: &dyn std::fmt::Display| Error::input(format!("{}: {}", self.place, plain(&e.to_string())));
         let mut given = Vec::with_capacity(columns.len());
         for (at, column) in columns.iter().enumerate() {
-            given.push(if self.reads.contains(&at) {
-                normal_doubles(column)
-            } else {
-                column.clone()
-            });
+            given.push(if self.reads.contains(&at) { normal(column) } else { column.clone() });
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(self.schema.clone(), given, &options).map_err(|e| Error::internal(e.to_string()))?;
@@ -186,6 +224,60 @@ impl Expression {
             None => answers.values().clone(),
         })
     }
+}
+
+/// The parts of a name, and what is taken out of it after them: `live_row.p`, and `['x']`.
+fn name_of(expression: &ast::Expr) -> Option<(Vec<String>, &[AccessExpr])> {
+    match expression {
+        ast::Expr::Identifier(one) => Some((vec![one.value.clone()], &[])),
+        ast::Expr::CompoundIdentifier(parts) => Some((parts.iter().map(|p| p.value.clone()).collect(), &[])),
+        ast::Expr::CompoundFieldAccess { root, access_chain } => {
+            let (mut parts, []) = name_of(root)? else { return None };
+            let dotted = access_chain.iter().map_while(|access| match access {
+                AccessExpr::Dot(ast::Expr::Identifier(part)) => Some(part.value.clone()),
+                AccessExpr::Dot(_) | AccessExpr::Subscript(_) => None,
+            });
+            let before = parts.len();
+            parts.extend(dotted);
+            let rest = &access_chain[parts.len() - before..];
+            Some((parts, rest))
+        }
+        _ => None,
+    }
+}
+
+/// Of how many parts the longest beginning of a name is that is known.
+pub fn longest_name(parts: &[String], is_known: impl Fn(&str) -> bool) -> Option<usize> {
+    (1..=parts.len()).rev().find(|length| is_known(&parts[..*length].join(".")))
+}
+
+fn member_access(name: &str) -> AccessExpr {
+    let index = ast::Expr::value(ast::Value::SingleQuotedString(name.to_owned()));
+    AccessExpr::Subscript(ast::Subscript::Index { index })
+}
+
+/// Whether a name is a column, or a member of one.
+fn is_known(parts: &[String], columns: &[SqlColumn]) -> bool {
+    let find = |name: &str| columns.iter().find(|c| c.full_name() == name);
+    let Some(length) = longest_name(parts, |name| find(name).is_some()) else {
+        return false;
+    };
+    let mut at = find(&parts[..length].join(".")).map(|c| &c.data_type);
+    for part in &parts[length..] {
+        at = match at {
+            Some(DataType::Struct(members)) => members.find(part).map(|(_, member)| member.data_type()),
+            Some(_) | None => None,
+        };
+    }
+    at.is_some()
+}
+
+fn no_column(name: &str, columns: &[SqlColumn]) -> String {
+    let known: Vec<String> = columns.iter().map(SqlColumn::full_name).collect();
+    let near = nearest(name, known.iter().map(String::as_str))
+        .map(|n| format!("; did you mean `{n}`"))
+        .unwrap_or_default();
+    format!("no column `{name}`{near}")
 }
 
 /// DataFusion's messages without their wrapping words and hints of other products.
@@ -251,8 +343,8 @@ fn reads(expression: &Expr, schema: &DFSchema) -> Vec<usize> {
     found.into_iter().collect()
 }
 
-/// Doubles with -0.0 as 0.0 and one NaN.
-fn normal_doubles(column: &ArrayRef) -> ArrayRef {
+/// Doubles with -0.0 as 0.0 and one NaN, those in structs too; a member of a struct that is NULL is NULL, whatever lies beneath.
+fn normal(column: &ArrayRef) -> ArrayRef {
     match column.data_type() {
         DataType::Float64 => Arc::new(
             column
@@ -264,7 +356,28 @@ fn normal_doubles(column: &ArrayRef) -> ArrayRef {
                 .as_primitive::<Float32Type>()
                 .unary::<_, Float32Type>(|v| if v.is_nan() { f32::NAN } else { v + 0.0 }),
         ),
+        DataType::Struct(fields) if !fields.is_empty() => {
+            let whole = column.as_struct();
+            let members = whole
+                .columns()
+                .iter()
+                .map(|member| normal(&beneath(member, whole.nulls())))
+                .collect();
+            let nullable = fields.iter().map(|f| Arc::new(f.as_ref().clone().with_nullable(true))).collect();
+            Arc::new(StructArray::new(nullable, members, whole.nulls().cloned()))
+        }
         _ => column.clone(),
+    }
+}
+
+fn beneath(member: &ArrayRef, nulls: Option<&NullBuffer>) -> ArrayRef {
+    match nulls {
+        Some(nulls) if nulls.null_count() > 0 && *member.data_type() != DataType::Null => {
+            let all = NullBuffer::union(member.nulls(), Some(nulls));
+            let data = member.to_data().into_builder().nulls(all).build();
+            make_array(data.expect("NULLs over valid data are valid"))
+        }
+        Some(_) | None => Arc::clone(member),
     }
 }
 
@@ -356,9 +469,58 @@ mod tests {
     }
 
     #[test]
+    fn members_of_structs_are_read_by_dots_or_brackets_and_null_under_a_null_struct() {
+        let fields: Vec<Field> = vec![Field::new("x", DataType::Float64, true), Field::new("y z", DataType::Int64, true)];
+        let inner: Vec<ArrayRef> = vec![
+            Arc::new(Float64Array::from(vec![-0.0, 7.0])),
+            Arc::new(Int64Array::from(vec![Some(1), Some(2)])),
+        ];
+        // The second struct is NULL, though values lie beneath.
+        let whole = StructArray::new(fields.into(), inner, Some(NullBuffer::from(vec![true, false])));
+        let column = |qualifier| SqlColumn {
+            qualifier,
+            name: "p".into(),
+            data_type: whole.data_type().clone(),
+        };
+        for (qualifier, texts) in [
+            (
+                Some("live_row"),
+                [
+                    "live_row.p.x = 0",
+                    "live_row.p['x'] = 0",
+                    "\"live_row\".p.\"y z\" = 1",
+                    "NOT live_row.p.x > 3",
+                ],
+            ),
+            (None, ["p.x = 0", "p['x'] = 0", "p.\"y z\" = 1", "p.x IS NOT NULL"]),
+        ] {
+            for text in texts {
+                let planned = Sql::default().plan_condition("where", text, &[column(qualifier)]).expect(text);
+                let answers = planned.is_true(&[Arc::new(whole.clone())], 2).expect("evaluates");
+                assert_eq!(answers, BooleanBuffer::from(vec![true, false]), "{text}");
+            }
+        }
+        let error = Sql::default()
+            .plan_condition("where", "p.q > 1", &[column(None)])
+            .expect_err("no member");
+        assert!(error.message.contains("no column `p.q`"), "{}", error.message);
+    }
+
+    #[test]
+    fn names_are_told_from_texts_and_functions() {
+        let names = Sql::default().names("live_row.\"a\"\"b\" = 'c' AND upper(d) LIKE e || '%' AND f.g['h'] IN (1, i)");
+        for name in ["live_row.a\"b", "d", "e", "f.g", "i"] {
+            assert!(names.iter().any(|parts| parts.join(".") == name), "{name}: {names:?}");
+        }
+        for word in ["c", "upper", "h"] {
+            assert!(names.iter().all(|parts| !parts.iter().any(|p| p == word)), "{word}: {names:?}");
+        }
+    }
+
+    #[test]
     fn what_is_refused_says_why() {
         for (text, mention) in [
-            ("amount > 1", "amount"),
+            ("amount > 1", "no column `amount`; did you mean `Amount`"),
             ("n + 1", "condition"),
             ("sum(n) > 1", "more than one row"),
             ("random() > 0.5", "another answer"),

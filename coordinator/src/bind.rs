@@ -2,16 +2,17 @@
 
 use crate::accounts::Lists;
 use crate::columns::{Found, Known, SideFiles, guess, look};
+use crate::prune::{check_scopes, side_plan};
 use shadowdiff_common::read::json::JsonShape;
 use shadowdiff_common::read::{Dataset, Format, Sources, list};
 use shadowdiff_common::sql::{Sql, SqlColumn};
-use shadowdiff_core::align::{Role, SideColumn, align};
+use shadowdiff_core::align::{SideColumn, align};
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::judge::{AccountSet, Judge};
-use shadowdiff_core::plan::{PLAN_VERSION, Pinned, Plan, PlanSecret, ReadColumn, SidePlan, Split, pair_splits};
+use shadowdiff_core::plan::{PLAN_VERSION, Pinned, Plan, PlanSecret, ReadColumn, Split, pair_splits};
 use shadowdiff_core::row::Secret;
 use shadowdiff_core::side::{Side, Sides};
-use shadowdiff_core::spec::{AccountScope, CsvTypes, Day, Limit, Spec, nearest};
+use shadowdiff_core::spec::{CsvTypes, Day, Limit, Spec, nearest};
 use shadowdiff_core::value::{Guess, ValueType};
 use shadowdiff_core::verdict;
 use std::path::Path;
@@ -94,6 +95,7 @@ pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: 
     let as_of = spec.as_of.unwrap_or(cut.today);
     let (_, judge_warnings) = Judge::new(&spec, &aligned, rule_accounts.clone(), as_of)?;
     warnings.extend(judge_warnings);
+    warnings.extend(check_scopes(&spec, &columns)?);
 
     let sides = Sides::from_fn(|side| side_plan(&spec, side, &read[side], &columns[side], &aligned.columns));
     for side in Side::BOTH {
@@ -477,61 +479,6 @@ fn derived(spec: &Spec, side: Side, read: &[ReadColumn]) -> Result<Vec<SideColum
     } else {
         Err(Error::all(Kind::Spec, mistakes))
     }
-}
-
-/// Prunes a side to what is compared or named by SQL.
-fn side_plan(spec: &Spec, side: Side, read: &[ReadColumn], columns: &[SideColumn], aligned: &[shadowdiff_core::align::Column]) -> SidePlan {
-    let derives = &spec.columns.derive[side];
-    let row_sql: Vec<&str> = spec.filter[side].iter().map(String::as_str).collect();
-    let pair_sql = pair_sql(spec);
-    let is_aligned = |name: &str| aligned.iter().any(|c| c.path[0] == name);
-    let is_leaf = |name: &str| aligned.iter().any(|c| c.name == name && c.role != Role::Presence);
-    let named_in = |texts: &[&str], name: &str| texts.iter().any(|text| mentions(text, name));
-    let carried: Vec<String> = columns
-        .iter()
-        .filter(|c| !is_leaf(&c.name) && named_in(&pair_sql, &c.name))
-        .map(|c| c.name.clone())
-        .collect();
-    let kept: Vec<SideColumn> = columns
-        .iter()
-        .filter(|c| is_aligned(&c.name) || named_in(&row_sql, &c.name) || carried.contains(&c.name))
-        .cloned()
-        .collect();
-    let derive_sql: Vec<&str> = derives
-        .iter()
-        .filter(|(name, _)| kept.iter().any(|c| c.name == *name))
-        .map(|(_, sql)| sql.as_str())
-        .collect();
-    let is_needed = |c: &&ReadColumn| {
-        let direct = kept.iter().any(|k| k.name == c.name) && !derives.iter().any(|(name, _)| *name == c.name);
-        direct || named_in(&derive_sql, &c.name)
-    };
-    SidePlan {
-        read: read.iter().filter(is_needed).cloned().collect(),
-        columns: kept,
-        carried,
-    }
-}
-
-/// SQL that sees rows after the exchange: of rules and comparators.
-fn pair_sql(spec: &Spec) -> Vec<&str> {
-    let scopes = spec.expected.iter().filter_map(|rule| match &rule.accounts {
-        Some(AccountScope::Where(text)) => Some(text.as_str()),
-        Some(AccountScope::Source(_)) | None => None,
-    });
-    let filters = spec.expected.iter().filter_map(|rule| rule.filter.as_deref());
-    let comparators = spec.comparators.iter().filter_map(|entry| entry.comparison.sql.as_deref());
-    scopes.chain(filters).chain(comparators).collect()
-}
-
-/// Whether a name stands in a text as a word of its own. It may stand there as something else: then a column is read that need not be.
-fn mentions(text: &str, name: &str) -> bool {
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    text.match_indices(name).any(|(at, _)| {
-        let before = text[..at].chars().next_back();
-        let after = text[at + name.len()..].chars().next();
-        !before.is_some_and(is_word) && !after.is_some_and(is_word)
-    })
 }
 
 /// Pieces of a side, in the order of its files.

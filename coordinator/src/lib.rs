@@ -5,6 +5,7 @@ pub mod bind;
 pub mod cluster;
 mod columns;
 mod merge;
+mod prune;
 mod publish;
 mod result;
 mod run;

@@ -49,8 +49,8 @@ impl Watch {
 /// The SQL of one rule or comparator, planned for one column or for rows.
 #[derive(Debug)]
 pub(crate) struct RuleSql {
-    /// `accounts.where`, a side each: judged on that side's row.
-    pub(crate) accounts: Option<Sides<Expression>>,
+    /// `accounts.where`, a side each: judged on that side's row. A side without it lacks a column that it names: no row of it is in scope.
+    pub(crate) accounts: Option<Sides<Option<Expression>>>,
     /// `where` for cells, by column; `None` where the rule does not take the column.
     pub(crate) cells: Vec<Option<Expression>>,
     /// `where` for rows that one side lacks; `None` if it speaks of cells.
@@ -326,10 +326,7 @@ fn plan_rules(sql: &Sql, plan: &Plan, judge: &Judge) -> Result<Vec<RuleSql>> {
     let planned = plan.spec.expected.iter().enumerate().map(|(at, rule)| {
         let place = format!("expected `{}`", rule.name);
         let accounts = match &rule.accounts {
-            Some(AccountScope::Where(text)) => {
-                let one = |side| sql.plan_condition(&format!("{place}.accounts.where"), text, &row_columns(plan, side));
-                Some(Sides::try_from_fn(one)?)
-            }
+            Some(AccountScope::Where(text)) => Some(plan_accounts(sql, plan, &format!("{place}.accounts.where"), text)?),
             Some(AccountScope::Source(_)) | None => None,
         };
         let Some(text) = &rule.filter else {
@@ -365,4 +362,16 @@ fn plan_rules(sql: &Sql, plan: &Plan, judge: &Judge) -> Result<Vec<RuleSql>> {
         Ok(RuleSql { accounts, cells, rows })
     });
     planned.collect()
+}
+
+/// Plans `accounts.where` for the sides that have what it names; that at least one has is checked when the spec is bound.
+fn plan_accounts(sql: &Sql, plan: &Plan, place: &str, text: &str) -> Result<Sides<Option<Expression>>> {
+    let columns = Sides::from_fn(|side| row_columns(plan, side));
+    let lacks = Sides::from_fn(|side| !sql.missing(text, &columns[side]).is_empty());
+    let planned = Sides::from_fn(|side| sql.plan_condition(place, text, &columns[side]));
+    Ok(match (planned.live, planned.shadow) {
+        (Ok(live), Err(_)) if lacks.shadow && !lacks.live => Sides::new(Some(live), None),
+        (Err(_), Ok(shadow)) if lacks.live && !lacks.shadow => Sides::new(None, Some(shadow)),
+        (live, shadow) => Sides::new(Some(live?), Some(shadow?)),
+    })
 }

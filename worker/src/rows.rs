@@ -177,7 +177,10 @@ fn reduce(job: &Job, side: Side, batches: Vec<RecordBatch>, before: Option<(Vec<
 fn scopes(job: &Job, side: Side, batch: &RecordBatch) -> Result<Vec<Vec<bool>>> {
     let rules = job.rule_sql.iter().filter_map(|rule| rule.accounts.as_ref());
     rules
-        .map(|accounts| Ok(accounts[side].is_true(&row_arrays(batch), batch.num_rows())?.iter().collect()))
+        .map(|accounts| match &accounts[side] {
+            Some(condition) => Ok(condition.is_true(&row_arrays(batch), batch.num_rows())?.iter().collect()),
+            None => Ok(vec![false; batch.num_rows()]),
+        })
         .collect()
 }
 

@@ -1,0 +1,114 @@
+//! Which columns of a side a job needs: those that are compared, and those that SQL names.
+
+use shadowdiff_common::sql::{Sql, SqlColumn, longest_name};
+use shadowdiff_core::align::{Column, Role, SideColumn};
+use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_core::plan::{ReadColumn, SidePlan};
+use shadowdiff_core::side::{Side, Sides};
+use shadowdiff_core::spec::{AccountScope, Spec, nearest};
+use std::collections::BTreeSet;
+
+/// Prunes a side to what is compared or named by SQL.
+pub(crate) fn side_plan(spec: &Spec, side: Side, read: &[ReadColumn], columns: &[SideColumn], aligned: &[Column]) -> SidePlan {
+    let sql = Sql::default();
+    let derives = &spec.columns.derive[side];
+    let is_aligned = |name: &str| aligned.iter().any(|c| c.path[0] == name);
+    let is_leaf = |name: &str| aligned.iter().any(|c| c.name == name && c.role != Role::Presence);
+    let is_column = |name: &str| columns.iter().any(|c| c.name == name);
+    // `live_row.p.x` asks for the member where that is compared, else for all of `p`.
+    let of_pairs = named(&sql, side, &pair_sql(spec), |name| is_leaf(name) || is_column(name));
+    let of_rows = named(&sql, side, spec.filter[side].as_slice(), is_column);
+    let carried: Vec<String> = columns
+        .iter()
+        .filter(|c| !is_leaf(&c.name) && of_pairs.contains(&c.name))
+        .map(|c| c.name.clone())
+        .collect();
+    let kept: Vec<SideColumn> = columns
+        .iter()
+        .filter(|c| is_aligned(&c.name) || of_rows.contains(&c.name) || carried.contains(&c.name))
+        .cloned()
+        .collect();
+    let is_kept = |name: &str| kept.iter().any(|k| k.name == name);
+    let derive_sql: Vec<&String> = derives.iter().filter(|(name, _)| is_kept(name)).map(|(_, text)| text).collect();
+    let of_derives = named(&sql, side, &derive_sql, |name| read.iter().any(|c| c.name == name));
+    let is_needed = |c: &&ReadColumn| {
+        let direct = is_kept(&c.name) && !derives.iter().any(|(name, _)| *name == c.name);
+        direct || of_derives.contains(&c.name)
+    };
+    SidePlan {
+        read: read.iter().filter(is_needed).cloned().collect(),
+        columns: kept,
+        carried,
+    }
+}
+
+/// SQL that sees rows after the exchange: of rules and comparators.
+fn pair_sql(spec: &Spec) -> Vec<&str> {
+    let scopes = scopes(spec).map(|(_, text)| text);
+    let filters = spec.expected.iter().filter_map(|rule| rule.filter.as_deref());
+    let comparators = spec.comparators.iter().filter_map(|entry| entry.comparison.sql.as_deref());
+    scopes.chain(filters).chain(comparators).collect()
+}
+
+/// The rules whose accounts are told by SQL, by name.
+fn scopes(spec: &Spec) -> impl Iterator<Item = (&str, &str)> {
+    spec.expected.iter().filter_map(|rule| match &rule.accounts {
+        Some(AccountScope::Where(text)) => Some((rule.name.as_str(), text.as_str())),
+        Some(AccountScope::Source(_)) | None => None,
+    })
+}
+
+/// The known columns that SQL names, on their own or as those of the side's row.
+fn named(sql: &Sql, side: Side, texts: &[impl AsRef<str>], is_known: impl Fn(&str) -> bool) -> BTreeSet<String> {
+    let row = format!("{side}_row");
+    let mut found = BTreeSet::new();
+    for parts in texts.iter().flat_map(|text| sql.names(text.as_ref())) {
+        let in_row = if parts[0] == row { &parts[1..] } else { &[] };
+        for name in [parts.as_slice(), in_row] {
+            found.extend(longest_name(name, &is_known).map(|length| name[..length].join(".")));
+        }
+    }
+    found
+}
+
+/// What the `accounts.where` of a rule names must be a column of a side. Where the other side lacks it, none of its rows is in scope, of
+/// which a warning tells.
+pub(crate) fn check_scopes(spec: &Spec, columns: &Sides<Vec<SideColumn>>) -> Result<Vec<String>> {
+    let sql = Sql::default();
+    let of_sql = |c: &SideColumn| SqlColumn {
+        qualifier: None,
+        name: c.name.clone(),
+        data_type: c.value_type.storage(),
+    };
+    let sql_columns = Sides::from_fn(|side| columns[side].iter().map(of_sql).collect::<Vec<_>>());
+    let (mut mistakes, mut warnings) = (Vec::new(), Vec::new());
+    for (rule, text) in scopes(spec) {
+        let place = format!("expected `{rule}`.accounts.where: `{text}`");
+        let missing = Sides::from_fn(|side| sql.missing(text, &sql_columns[side]));
+        let before = mistakes.len();
+        for name in missing.live.iter().filter(|name| missing.shadow.contains(name)) {
+            let known = columns.live.iter().chain(&columns.shadow).map(|c| c.name.as_str());
+            let near = nearest(name, known).map(|n| format!("; did you mean `{n}`")).unwrap_or_default();
+            mistakes.push(format!("{place}: neither side has a column `{name}`{near}"));
+        }
+        if mistakes.len() > before {
+            continue;
+        }
+        match (missing.live.first(), missing.shadow.first()) {
+            (Some(of_shadow), Some(of_live)) => mistakes.push(format!(
+                "{place}: only live has `{of_live}` and only shadow has `{of_shadow}`, but it is judged on a row of one side; `where` of the \
+                 rule sees both rows"
+            )),
+            (Some(name), None) | (None, Some(name)) => {
+                let side = if missing.live.is_empty() { Side::Shadow } else { Side::Live };
+                warnings.push(format!("{place}: {side} has no column `{name}`: no account is in scope by its rows"));
+            }
+            (None, None) => {}
+        }
+    }
+    if mistakes.is_empty() {
+        Ok(warnings)
+    } else {
+        Err(Error::all(Kind::Spec, mistakes))
+    }
+}
