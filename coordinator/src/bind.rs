@@ -65,7 +65,7 @@ pub async fn inspect(spec: &Spec, base: &Path, sources: &Sources) -> Result<Insp
         look(&datasets.shadow, &spec.sides.shadow, sources).await?,
     );
     for side in Side::BOTH {
-        declare_missing(&mut files[side], datasets[side].format, &spec.sides[side].schema);
+        declare_missing(&mut files, datasets[side].format, spec, side);
     }
     let named = names(spec, &files)?;
     let columns = types(spec, &datasets, &files, named, sources).await?;
@@ -204,15 +204,38 @@ struct Named {
     known: Known,
 }
 
-/// JSON lines leave out what is NULL: a declared column that no line has is all NULL, not missing.
-fn declare_missing(files: &mut SideFiles, format: Format, schema: &[(String, ValueType)]) {
+/// JSON lines leave out what is NULL: a column that no line has is all NULL, not missing, where it is declared, or cast and of the other side.
+fn declare_missing(files: &mut Sides<SideFiles>, format: Format, spec: &Spec, side: Side) {
     if format != Format::Json {
         return;
     }
-    for (name, _) in schema {
-        if !files.columns.iter().any(|c| c.name == *name) {
-            files.columns.push(Found {
-                name: name.clone(),
+    let renames = &spec.columns.rename;
+    let is_of_other = |name: &str| {
+        let mut others = files[side.other()].columns.iter();
+        others.any(|c| {
+            renames[side.other()]
+                .iter()
+                .find(|(from, _)| *from == c.name)
+                .map_or(&c.name, |(_, to)| to)
+                == name
+        })
+    };
+    let cast = spec.columns.cast[side]
+        .iter()
+        .map(|(name, _)| name)
+        .filter(|name| is_of_other(name));
+    let in_files = |name: &String| {
+        renames[side]
+            .iter()
+            .find(|(_, to)| to == name)
+            .map_or(name.clone(), |(from, _)| from.clone())
+    };
+    let declared = spec.sides[side].schema.iter().map(|(name, _)| name.clone());
+    let wanted: Vec<String> = declared.chain(cast.map(in_files)).collect();
+    for name in wanted {
+        if !files[side].columns.iter().any(|c| c.name == name) {
+            files[side].columns.push(Found {
+                name,
                 known: Known::Json(JsonShape::Null),
             });
         }

@@ -1,8 +1,8 @@
 //! Integers, decimals and floats become each other where the number stays exactly the same.
 
-use super::super::numeral::{Misfit, Numeral, is_faithful_double};
+use super::super::numeral::{Misfit, Numeral};
 use super::{bad, each, lossless, texts, unfit};
-use crate::value::parse::BadValue;
+use crate::value::parse::{BadValue, parse_into};
 use crate::value::types::ValueType;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -203,15 +203,8 @@ fn half(value: f32) -> Option<f32> {
     (narrow == value || value.is_nan()).then_some(value)
 }
 
-/// A decimal is the double whose shortest print is the same number.
+/// A decimal is the double that it is exactly, or whose shortest print is the same number.
 fn doubles_of_decimals(source: &ArrayRef, target: &ValueType) -> Result<ArrayRef, BadValue> {
     let text = texts::to_text(source)?;
-    let texts = text.as_string::<i32>();
-    for (row, text) in texts.iter().enumerate() {
-        let faithful = |text: &str| Numeral::scan(text).is_some_and(|numeral| is_faithful_double(&numeral, text));
-        if text.is_some_and(|text| !faithful(text)) {
-            return Err(bad(source, row, format!("is not exactly a {target}")));
-        }
-    }
-    crate::value::parse::parse_into(texts, &ValueType::DOUBLE)
+    parse_into(text.as_string::<i32>(), &ValueType::DOUBLE).map_err(|why| bad(source, why.row, format!("is not exactly a {target}")))
 }

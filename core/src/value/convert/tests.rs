@@ -225,6 +225,12 @@ fn floats_are_exact() {
         Err((1, "'0.1' is not exactly a float16")),
     );
     check(decimals(&[10, 150], 5, 2), "double", all(&["0.1", "1.5"]));
+    check(decimals(&[-(1 << 63) * 10_000], 38, 4), "double", all(&["-9.223372036854776e18"]));
+    check(
+        decimals(&[((1 << 63) + 1) * 10_000], 38, 4),
+        "double",
+        Err((0, "is not exactly a double")),
+    );
     check(
         decimals(&[12_345_678_901_234_567_890], 20, 2),
         "double",
