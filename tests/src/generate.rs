@@ -3,6 +3,7 @@
 use crate::cell::{Cell, Table, Type, equal};
 use crate::print::{print, quoted};
 use crate::random::Random;
+use crate::row_sql::{derived, filters};
 use crate::spec_text::{RuleText, SpecText, list};
 use crate::types::{key_types, value_types};
 use crate::values::{fit, nudge, value};
@@ -21,23 +22,23 @@ pub struct Generated {
 
 /// A column before it is put on the sides.
 #[derive(Debug, Clone)]
-struct Column {
-    name: String,
-    types: Sides<Type>,
-    is_key: bool,
-    excluded: bool,
-    present: Sides<bool>,
+pub(crate) struct Column {
+    pub(crate) name: String,
+    pub(crate) types: Sides<Type>,
+    pub(crate) is_key: bool,
+    pub(crate) excluded: bool,
+    pub(crate) present: Sides<bool>,
     /// The name in the shadow files.
-    shadow_name: String,
+    pub(crate) shadow_name: String,
 }
 
 impl Column {
-    fn is_compared(&self) -> bool {
+    pub(crate) fn is_compared(&self) -> bool {
         !self.excluded && self.present.live && self.present.shadow
     }
 
     /// Integers on both sides and a name that SQL takes unquoted.
-    fn is_plain_int(&self) -> bool {
+    pub(crate) fn is_plain_int(&self) -> bool {
         let int = |t: &Type| matches!(t, Type::Int { .. });
         self.is_compared()
             && int(&self.types.live)
@@ -56,7 +57,10 @@ pub fn generate(seed: u64) -> Generated {
         unify_equal_rows(&columns, &mut full[side]);
     }
     let accounts = 1 + usize::from(keys > 1 && random.percent(20));
-    let spec = spec(&mut random, &columns, accounts, &full);
+    let (made, derive) = derived(&mut random, &columns);
+    let all = [columns.clone(), made].concat();
+    let mut spec = spec(&mut random, &all, accounts, &full);
+    spec.derive = derive;
     let mut tables = Sides::from_fn(|side| table(&columns, &full[side], side));
     for side in Side::BOTH {
         if random.percent(50) {
@@ -64,6 +68,9 @@ pub fn generate(seed: u64) -> Generated {
         }
         if random.percent(30) {
             shuffle_columns(&mut random, &mut tables[side]);
+        }
+        if random.percent(20) {
+            end_in_nulls(&mut random, &spec, &mut tables[side]);
         }
     }
     let layouts = Sides::from_fn(|side| Layout::random(&mut random, &tables[side]));
@@ -74,7 +81,16 @@ pub fn generate(seed: u64) -> Generated {
         settings: settings(&mut random),
     };
     for side in Side::BOTH {
-        generated.spec.schema[side] = generated.layouts[side].schema(&generated.tables[side]);
+        let (layout, table) = (&generated.layouts[side], &generated.tables[side]);
+        generated.spec.schema[side] = layout.schema(table);
+        let renames = &generated.spec.rename[side];
+        let new_name = |old: String| {
+            renames
+                .iter()
+                .find(|(from, _)| *from == old)
+                .map_or(old.clone(), |(_, to)| to.clone())
+        };
+        generated.spec.cast[side] = layout.casts(table).into_iter().map(|(name, word)| (new_name(name), word)).collect();
     }
     generated
 }
@@ -234,10 +250,19 @@ fn shuffle_columns(random: &mut Random, table: &mut Table) {
     *table = table.with_columns(&places);
 }
 
+/// A value column that is NULL from some row on, as where a later file does not have it.
+fn end_in_nulls(random: &mut Random, spec: &SpecText, table: &mut Table) {
+    let at = random.below(table.columns.len());
+    let is_key = spec.key.contains(&table.columns[at].0);
+    let from = table.rows.len() / (2 + random.below(2)) + 1;
+    if !is_key {
+        table.rows.iter_mut().skip(from).for_each(|row| row[at] = Cell::Null);
+    }
+}
+
 fn spec(random: &mut Random, columns: &[Column], accounts: usize, rows: &Sides<Vec<Vec<Cell>>>) -> SpecText {
     let key: Vec<String> = columns.iter().filter(|c| c.is_key).map(|c| c.name.clone()).collect();
     let listed = listed_accounts(random, columns, accounts, rows);
-    let filterable = columns.iter().find(|c| c.is_plain_int() && c.name == c.shadow_name);
     let comparators = comparators(random, columns);
     let rename = columns
         .iter()
@@ -248,9 +273,7 @@ fn spec(random: &mut Random, columns: &[Column], accounts: usize, rows: &Sides<V
         key: key.clone(),
         baseline: if random.percent(30) { Side::Shadow } else { Side::Live },
         flipped: if random.percent(20) { listed.clone() } else { Vec::new() },
-        filter: filterable
-            .filter(|_| random.percent(25))
-            .map(|c| format!("{} {}", c.name, random.pick(&["> 1", "<> 3", "IS NOT NULL"]))),
+        filter: filters(random, columns),
         exclude: columns
             .iter()
             .filter(|c| c.excluded && c.present.live | c.present.shadow)
@@ -258,6 +281,8 @@ fn spec(random: &mut Random, columns: &[Column], accounts: usize, rows: &Sides<V
             .collect(),
         rename: Sides::new(Vec::new(), rename.collect()),
         schema: Sides::default(),
+        cast: Sides::default(),
+        derive: Vec::new(),
         comparators,
         rules: (0..random.below(4))
             .map(|at| rule(random, columns, accounts, rows, &listed, at))

@@ -112,7 +112,7 @@ pub fn compare(spec: &Spec, live: &Table, shadow: &Table) -> Outcome {
     }
 }
 
-/// Renamed and filtered.
+/// Renamed, derived and filtered.
 fn prepared(spec: &Spec, side: Side, table: &Table) -> Table {
     let mut table = table.clone();
     for (name, _) in &mut table.columns {
@@ -120,11 +120,31 @@ fn prepared(spec: &Spec, side: Side, table: &Table) -> Table {
             *name = new.clone();
         }
     }
+    derive(&mut table, &spec.columns.derive[side]);
     if let Some(condition) = &spec.filter[side] {
         let Table { columns, rows } = &mut table;
         rows.retain(|row| sql::holds(condition, &|name| value_of(columns, row, name)));
     }
     table
+}
+
+/// Every column is made of the row as it was read; one of a name that is there takes its place.
+fn derive(table: &mut Table, derives: &[(String, String)]) {
+    let read = table.clone();
+    for (name, text) in derives {
+        let of = sql::derived_type(text, &read.columns);
+        let made = read.rows.iter().map(|row| sql::derived(text, &read.columns, row));
+        match table.columns.iter().position(|(n, _)| n == name) {
+            Some(at) => {
+                table.columns[at].1 = of;
+                table.rows.iter_mut().zip(made).for_each(|(row, cell)| row[at] = cell);
+            }
+            None => {
+                table.columns.push((name.clone(), of));
+                table.rows.iter_mut().zip(made).for_each(|(row, cell)| row.push(cell));
+            }
+        }
+    }
 }
 
 fn value_of(columns: &[(String, Type)], row: &[Cell], name: &str) -> Cell {

@@ -12,9 +12,12 @@ pub struct SpecText {
     pub baseline: Side,
     /// Accounts whose baseline is the other side.
     pub flipped: Vec<String>,
-    pub filter: Option<String>,
+    pub filter: Sides<Option<String>>,
     pub exclude: Vec<String>,
     pub rename: Sides<Vec<(String, String)>>,
+    /// Types by the names after renames.
+    pub cast: Sides<Vec<(String, String)>>,
+    pub derive: Vec<Derive>,
     /// Types of a side that is stored as CSV.
     pub schema: Sides<Vec<(String, String)>>,
     /// Column pattern, fields such as `absolute: 0.5`.
@@ -24,6 +27,13 @@ pub struct SpecText {
     pub verdict: Vec<String>,
     /// Sides whose own columns are allowed.
     pub may_have_more: Sides<bool>,
+}
+
+/// A column that SQL makes, on the sides that have it.
+#[derive(Debug, Clone)]
+pub struct Derive {
+    pub name: String,
+    pub sql: Sides<Option<String>>,
 }
 
 /// An entry of `expected`.
@@ -45,6 +55,10 @@ impl SpecText {
     pub fn mirrored(&self) -> SpecText {
         let mut mirrored = self.clone();
         mirrored.baseline = self.baseline.other();
+        mirrored.filter = swapped(&self.filter);
+        mirrored.cast = swapped(&self.cast);
+        mirrored.derive = self.derive.clone();
+        mirrored.derive.iter_mut().for_each(|d| d.sql = swapped(&d.sql));
         mirrored.rename = Sides::new(self.rename.shadow.clone(), self.rename.live.clone());
         mirrored.schema = Sides::new(self.schema.shadow.clone(), self.schema.live.clone());
         mirrored.may_have_more = Sides::new(self.may_have_more.shadow, self.may_have_more.live);
@@ -72,8 +86,17 @@ impl SpecText {
                 list(flipped)
             ),
         };
-        if let Some(filter) = &self.filter {
-            let _ = writeln!(out, "where: {}", quoted(filter));
+        match &self.filter {
+            Sides { live: None, shadow: None } => {}
+            Sides {
+                live: Some(live),
+                shadow: Some(shadow),
+            } if live == shadow => {
+                let _ = writeln!(out, "where: {}", quoted(live));
+            }
+            sides => {
+                let _ = writeln!(out, "where: {}", by_side(sides));
+            }
         }
         self.write_columns(&mut out);
         self.write_rules(&mut out);
@@ -94,6 +117,11 @@ impl SpecText {
         for (side, names) in self.rename.each() {
             let _ = writeln!(out, "    {side}: {{{}}}", pairs(names));
         }
+        let _ = writeln!(out, "  cast:");
+        for (side, types) in self.cast.each() {
+            let _ = writeln!(out, "    {side}: {{{}}}", pairs(types));
+        }
+        let _ = writeln!(out, "  derive: {{{}}}", derives(&self.derive));
         if !(self.schema.live.is_empty() && self.schema.shadow.is_empty()) {
             let _ = writeln!(out, "schema:");
             for (side, types) in self.schema.each().into_iter().filter(|(_, types)| !types.is_empty()) {
@@ -134,6 +162,24 @@ impl SpecText {
             }
         }
     }
+}
+
+fn swapped<T: Clone>(sides: &Sides<T>) -> Sides<T> {
+    Sides::new(sides.shadow.clone(), sides.live.clone())
+}
+
+fn derives(items: &[Derive]) -> String {
+    let derive = |d: &Derive| format!("{}: {}", quoted(&d.name), by_side(&d.sql));
+    items.iter().map(derive).collect::<Vec<_>>().join(", ")
+}
+
+/// `{live: "…", shadow: "…"}`, without the side that has none.
+fn by_side(sql: &Sides<Option<String>>) -> String {
+    let given = sql
+        .each()
+        .into_iter()
+        .filter_map(|(side, text)| Some(format!("{side}: {}", quoted(text.as_ref()?))));
+    format!("{{{}}}", given.collect::<Vec<_>>().join(", "))
 }
 
 /// `live` for `shadow` and back.

@@ -1,7 +1,7 @@
 //! The little SQL that the generated specs use: `NAME OP VALUE` or `NAME IS [NOT] NULL`, where a value is a whole number,
 //! a quoted text or another name.
 
-use crate::cell::{Cell, equal, order};
+use crate::cell::{Cell, Type, equal, order};
 use std::cmp::Ordering;
 
 /// Whether the condition is true; NULL is not true.
@@ -42,6 +42,42 @@ pub fn pair_holds(condition: &str, live: &Cell, shadow: &Cell) -> bool {
         "shadow" => shadow.clone(),
         other => unreachable!("the generator writes no {other}"),
     })
+}
+
+/// What SQL makes of a row: `NAME IS NULL`, `coalesce(NAME, 7)` or `NAME` alone, which may be quoted.
+pub fn derived(text: &str, columns: &[(String, Type)], row: &[Cell]) -> Cell {
+    let cell = &row[place(text, columns)];
+    match text {
+        _ if text.ends_with(" IS NULL") => Cell::Bool(cell.is_null()),
+        _ if text.starts_with("coalesce(") && cell.is_null() => Cell::Int(7),
+        _ => cell.clone(),
+    }
+}
+
+/// The type of what [`derived`] gives: SQL has no integers of less than 64 bits.
+pub fn derived_type(text: &str, columns: &[(String, Type)]) -> Type {
+    match &columns[place(text, columns)].1 {
+        _ if text.ends_with(" IS NULL") => Type::Bool,
+        Type::Int { bits: 64, signed } => Type::Int { bits: 64, signed: *signed },
+        Type::Int { .. } => Type::Int { bits: 64, signed: true },
+        other => other.clone(),
+    }
+}
+
+/// Where the one column of such SQL is.
+fn place(text: &str, columns: &[(String, Type)]) -> usize {
+    let text = text
+        .trim_end_matches(" IS NULL")
+        .trim_start_matches("coalesce(")
+        .trim_end_matches(", 7)");
+    let name = match text.strip_prefix('"').and_then(|t| t.strip_suffix('"')) {
+        Some(inner) => inner.replace("\"\"", "\""),
+        None => text.to_owned(),
+    };
+    columns
+        .iter()
+        .position(|(n, _)| *n == name)
+        .expect("the generator names columns that exist")
 }
 
 fn literal(word: &str) -> Option<Cell> {

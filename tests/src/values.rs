@@ -226,6 +226,7 @@ fn fit_number(number: &Exact, to: &Type) -> Option<Cell> {
             let units = whole(u32::from(*scale))?;
             (units.magnitude().to_string().len() <= usize::from(*precision)).then(|| Cell::Decimal(units, u32::from(*scale)))
         }
+        Type::Float { bits: 32 } => fit(&Cell::Double(number.nearest_double()), to),
         _ => Some(Cell::Double(number.nearest_double())),
     }
 }

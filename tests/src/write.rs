@@ -1,9 +1,10 @@
-//! Writes a table as files: Parquet or CSV, in one file or several, in forms that must not matter.
+//! Writes a table as files: Parquet, Arrow IPC, CSV or JSON lines, in one file or several, in forms that must not matter.
 
 use crate::cell::{Cell, Table, Type};
 use crate::csv::line;
 use crate::print::{json, print, quoted};
 use crate::random::Random;
+use crate::stored::{castable, narrower, stored};
 use arrow_array::types::Int32Type;
 use arrow_array::{
     Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Decimal256Array, DictionaryArray, Float32Array, Float64Array,
@@ -12,12 +13,14 @@ use arrow_array::{
     UInt8Array, UInt16Array, UInt32Array, UInt64Array,
 };
 use arrow_buffer::{NullBuffer, OffsetBuffer, i256};
+use arrow_ipc::writer::{FileWriter, StreamWriter};
 use arrow_schema::{Field, Fields, Schema};
 use num_traits::ToPrimitive;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::file::properties::WriterProperties;
 use std::fs::File;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,9 +28,15 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct Layout {
     format: Format,
-    files: usize,
+    /// The type of each column in each file; `None` where the file leaves it out.
+    files: Vec<Vec<Option<Type>>>,
+    /// Columns that a cast turns into their own type.
+    cast: Vec<bool>,
+    /// The columns of all files but the first stand in reverse.
+    turned: bool,
     row_group_rows: usize,
-    text: TextForm,
+    /// By file, in turn.
+    texts: Vec<TextForm>,
     /// Of timestamps that know their instant.
     zone: &'static str,
     compressed: bool,
@@ -36,6 +45,8 @@ pub struct Layout {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
     Parquet,
+    IpcFile,
+    IpcStream,
     Csv,
     JsonLines,
 }
@@ -50,12 +61,14 @@ enum TextForm {
 
 impl Layout {
     /// One Parquet file.
-    pub fn plain() -> Layout {
+    pub fn plain(table: &Table) -> Layout {
         Layout {
             format: Format::Parquet,
-            files: 1,
+            files: vec![table.columns.iter().map(|(_, t)| Some(t.clone())).collect()],
+            cast: vec![false; table.columns.len()],
+            turned: false,
             row_group_rows: 1000,
-            text: TextForm::Plain,
+            texts: vec![TextForm::Plain],
             zone: "UTC",
             compressed: false,
         }
@@ -66,16 +79,22 @@ impl Layout {
         let is_scalar = |t: &Type| !matches!(t, Type::List(_)) && type_word(t).is_some();
         let fits_csv = table.columns.len() > 1 && table.columns.iter().all(|(_, t)| is_scalar(t));
         let fits_json = table.columns.iter().all(|(_, t)| type_word(t).is_some()) && table.rows.iter().flatten().all(has_json_form);
-        let format = match random.below(10) {
+        let format = match random.below(12) {
             0..=3 if fits_csv => Format::Csv,
             4 | 5 if fits_json => Format::JsonLines,
+            6 => Format::IpcFile,
+            7 => Format::IpcStream,
             _ => Format::Parquet,
         };
+        let (files, cast) = files(random, table);
+        const TEXTS: [TextForm; 4] = [TextForm::Plain, TextForm::Large, TextForm::View, TextForm::Dictionary];
         Layout {
             format,
-            files: 1 + random.below(3),
+            files,
+            cast,
+            turned: random.percent(20),
             row_group_rows: *random.pick(&[3, 10, 1000]),
-            text: *random.pick(&[TextForm::Plain, TextForm::Large, TextForm::View, TextForm::Dictionary]),
+            texts: (0..1 + 2 * usize::from(random.percent(25))).map(|_| *random.pick(&TEXTS)).collect(),
             zone: random.pick::<&'static str>(&["UTC", "UTC", "+03:00"]),
             compressed: random.percent(30),
         }
@@ -83,12 +102,19 @@ impl Layout {
 
     /// What the spec has to say about the types; nothing where the files say it.
     pub fn schema(&self, table: &Table) -> Vec<(String, String)> {
-        let word = |(name, t): &(String, Type)| (name.clone(), type_word(t).expect("only such tables become text"));
-        if self.format != Format::Parquet {
-            table.columns.iter().map(word).collect()
-        } else {
-            Vec::new()
-        }
+        let named = table.columns.iter().zip(&self.cast).filter(|(_, cast)| match self.format {
+            // No line may have the column, which then has to be declared.
+            Format::JsonLines => true,
+            Format::Csv => !**cast,
+            Format::Parquet | Format::IpcFile | Format::IpcStream => false,
+        });
+        named.map(|(column, _)| with_word(column)).collect()
+    }
+
+    /// The casts that the spec needs, by the names in the files.
+    pub fn casts(&self, table: &Table) -> Vec<(String, String)> {
+        let cast = table.columns.iter().zip(&self.cast).filter(|(_, cast)| **cast);
+        cast.map(|(column, _)| with_word(column)).collect()
     }
 
     /// The table as it is read: the fields of JSON lines have no order of their own and become columns by name.
@@ -106,34 +132,38 @@ impl Layout {
     /// Where the disk does not take it.
     pub fn write(&self, table: &Table, folder: &Path) {
         std::fs::create_dir_all(folder).expect("the folder can be made");
-        let rows_per_file = table.rows.len() / self.files + 1;
-        for number in 0..self.files {
-            let from = (number * rows_per_file).min(table.rows.len());
-            let rows = &table.rows[from..(from + rows_per_file).min(table.rows.len())];
-            let put = |extension: &str, text: String| {
-                std::fs::write(folder.join(format!("part-{number}.{extension}")), text).expect("the file can be written");
-            };
+        for (number, types) in self.files.iter().enumerate() {
+            let mut places: Vec<usize> = (0..types.len()).filter(|at| types[*at].is_some()).collect();
+            if self.turned && number > 0 {
+                places.reverse();
+            }
+            let mut part = table.with_columns(&places);
+            part.rows = part.rows[rows_of(table, self.files.len(), number)].to_vec();
+            let path = |extension: &str| folder.join(format!("part-{number}.{extension}"));
+            let put = |extension: &str, text: String| std::fs::write(path(extension), text).expect("the file can be written");
             match self.format {
-                Format::Parquet => self.write_parquet(table, rows, &folder.join(format!("part-{number}.parquet"))),
-                Format::Csv => put("csv", csv_text(table, rows)),
-                Format::JsonLines => put("jsonl", json_text(table, rows)),
+                Format::Parquet => self.write_parquet(&self.batch(&part, types, &places, number), &path("parquet")),
+                Format::IpcFile | Format::IpcStream => self.write_ipc(&self.batch(&part, types, &places, number), &path("arrow")),
+                Format::Csv => put("csv", csv_text(&part, &part.rows)),
+                Format::JsonLines => put("jsonl", json_text(&part, &part.rows)),
             }
         }
     }
 
-    fn write_parquet(&self, table: &Table, rows: &[Vec<Cell>], path: &Path) {
-        let columns: Vec<ArrayRef> = (0..table.columns.len())
-            .map(|at| self.array(&table.columns[at].1, &rows.iter().map(|row| &row[at]).collect::<Vec<_>>()))
-            .map(|array| self.in_text_form(array))
-            .collect();
-        let fields: Vec<Field> = table
-            .columns
-            .iter()
-            .zip(&columns)
-            .map(|((name, _), array)| Field::new(name, array.data_type().clone(), true))
-            .collect();
-        let schema = Arc::new(Schema::new(fields));
-        let batch = RecordBatch::try_new(schema.clone(), columns).expect("the columns have one length");
+    /// The rows of a file, each column in the type that this file has for it.
+    fn batch(&self, part: &Table, types: &[Option<Type>], places: &[usize], number: usize) -> RecordBatch {
+        let column = |(at, (name, of)): (usize, &(String, Type))| {
+            let to = types[places[at]].as_ref().expect("the file has the column");
+            let cell = |row: &Vec<Cell>| stored(&row[at], of, to).expect("the type holds all cells of the file");
+            let cells: Vec<Cell> = part.rows.iter().map(cell).collect();
+            let array = self.in_text_form(self.array(to, &cells.iter().collect::<Vec<_>>()), number);
+            (Field::new(name, array.data_type().clone(), true), array)
+        };
+        let (fields, arrays): (Vec<Field>, Vec<ArrayRef>) = part.columns.iter().enumerate().map(column).unzip();
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), arrays).expect("the columns have one length")
+    }
+
+    fn write_parquet(&self, batch: &RecordBatch, path: &Path) {
         let compression = if self.compressed {
             Compression::SNAPPY
         } else {
@@ -144,16 +174,31 @@ impl Layout {
             .set_compression(compression)
             .build();
         let file = File::create(path).expect("the file can be made");
-        let mut writer = ArrowWriter::try_new(file, schema, Some(properties)).expect("the schema has a Parquet form");
-        writer.write(&batch).expect("the rows can be written");
+        let mut writer = ArrowWriter::try_new(file, batch.schema(), Some(properties)).expect("the schema has a Parquet form");
+        writer.write(batch).expect("the rows can be written");
         writer.close().expect("the file can be closed");
     }
 
-    fn in_text_form(&self, array: ArrayRef) -> ArrayRef {
+    fn write_ipc(&self, batch: &RecordBatch, path: &Path) {
+        let file = File::create(path).expect("the file can be made");
+        let starts = (0..batch.num_rows()).step_by(self.row_group_rows);
+        let pieces = starts.map(|from| batch.slice(from, self.row_group_rows.min(batch.num_rows() - from)));
+        if self.format == Format::IpcFile {
+            let mut writer = FileWriter::try_new(file, &batch.schema()).expect("the schema has an IPC form");
+            pieces.for_each(|piece| writer.write(&piece).expect("the rows can be written"));
+            writer.finish().expect("the file can be closed");
+        } else {
+            let mut writer = StreamWriter::try_new(file, &batch.schema()).expect("the schema has an IPC form");
+            pieces.for_each(|piece| writer.write(&piece).expect("the rows can be written"));
+            writer.finish().expect("the file can be closed");
+        }
+    }
+
+    fn in_text_form(&self, array: ArrayRef, number: usize) -> ArrayRef {
         let Some(text) = array.as_any().downcast_ref::<StringArray>() else {
             return array;
         };
-        match self.text {
+        match self.texts[number % self.texts.len()] {
             TextForm::Plain => array,
             TextForm::Large => Arc::new(text.iter().collect::<LargeStringArray>()),
             TextForm::View => Arc::new(text.iter().collect::<StringViewArray>()),
@@ -190,10 +235,15 @@ impl Layout {
     }
 
     fn struct_array(&self, members: &[(String, Type)], cells: &[&Cell]) -> ArrayRef {
-        let columns: Vec<ArrayRef> = members
+        // In IPC files values may lie beneath a struct that is NULL.
+        let leftover = cells.iter().find(|c| !c.is_null()).filter(|_| self.format == Format::IpcFile);
+        let there: Vec<&Cell> = cells
             .iter()
-            .map(|(name, t)| self.array(t, &cells.iter().map(|c| c.member(name)).collect::<Vec<_>>()))
+            .map(|c| leftover.filter(|_| c.is_null()).unwrap_or(c))
+            .copied()
             .collect();
+        let column = |(name, t): &(String, Type)| self.array(t, &there.iter().map(|c| c.member(name)).collect::<Vec<_>>());
+        let columns: Vec<ArrayRef> = members.iter().map(column).collect();
         let fields: Fields = members
             .iter()
             .zip(&columns)
@@ -222,6 +272,44 @@ impl Layout {
             false,
         ))
     }
+}
+
+/// Which types the files have for the columns, and which columns are cast. The first file has every column in its own type.
+fn files(random: &mut Random, table: &Table) -> (Vec<Vec<Option<Type>>>, Vec<bool>) {
+    let count = 1 + random.below(3);
+    let mut files: Vec<Vec<Option<Type>>> = vec![Vec::new(); count];
+    let mut casts = Vec::new();
+    for (at, (_, of)) in table.columns.iter().enumerate() {
+        let cells: Vec<&Cell> = table.rows.iter().map(|row| &row[at]).collect();
+        let others = if random.percent(20) { castable(of, &cells) } else { Vec::new() };
+        casts.push(!others.is_empty());
+        for (number, types) in files.iter_mut().enumerate() {
+            let own = &cells[rows_of(table, count, number)];
+            let narrow = if number > 0 && random.percent(30) {
+                narrower(of, own)
+            } else {
+                Vec::new()
+            };
+            types.push(match (others.as_slice(), narrow.as_slice()) {
+                ([], []) => Some(of.clone()),
+                // A row of a file without two columns would be an empty line of CSV.
+                ([], some) => Some(random.pick(some).clone()).filter(|t| *t != Type::Null || at < 2 || random.percent(50)),
+                (some, _) => Some(some[at % some.len()].clone()),
+            });
+        }
+    }
+    (files, casts)
+}
+
+/// The rows of one of several files.
+fn rows_of(table: &Table, files: usize, number: usize) -> Range<usize> {
+    let each = table.rows.len() / files + 1;
+    (number * each).min(table.rows.len())..((number + 1) * each).min(table.rows.len())
+}
+
+/// A column with its type as a spec writes it.
+fn with_word((name, of): &(String, Type)) -> (String, String) {
+    (name.clone(), type_word(of).expect("only such columns become text or are cast"))
 }
 
 fn items(cell: &Cell) -> Vec<&Cell> {

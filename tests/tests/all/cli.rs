@@ -218,7 +218,7 @@ fn put_bad_input(folder: &Path) {
         columns: vec![("id".into(), Type::Int { bits: 64, signed: true }), ("v".into(), Type::Text)],
         rows,
     };
-    Layout::plain().write(&table, &folder.join("made"));
+    Layout::plain(&table).write(&table, &folder.join("made"));
     let whole = std::fs::read(folder.join("made/part-0.parquet")).expect("the file was written");
     put(folder, "whole.parquet", &whole);
     put(folder, "cut.parquet", &whole[..whole.len() / 2]);
