@@ -198,25 +198,14 @@ impl JobState {
 
     /// The tasks of a stage that are committed, in order.
     pub async fn committed(&self, stage: Stage) -> Result<Vec<u32>> {
-        self.numbers(&format!("commit/{stage}"))
-            .await
-            .map(|list| list.into_iter().map(|n| n as u32).collect())
-    }
-
-    /// The numbers of the journal's entries, in order.
-    pub async fn journal_numbers(&self) -> Result<Vec<u64>> {
-        self.numbers("journal").await
-    }
-
-    async fn numbers(&self, below: &str) -> Result<Vec<u64>> {
-        let prefix = self.at(below);
+        let prefix = self.at(&format!("commit/{stage}"));
         let listed: Vec<_> = self
             .store()
             .list(Some(&prefix))
             .try_collect()
             .await
             .map_err(|e| state_error(e, &self.describe(&prefix)))?;
-        let mut numbers: Vec<u64> = listed
+        let mut numbers: Vec<u32> = listed
             .iter()
             .filter_map(|meta| meta.location.filename().and_then(|name| name.parse().ok()))
             .collect();
@@ -293,7 +282,6 @@ mod tests {
             job.store().put(&path, Bytes::from_static(b"x").into()).await.expect("put");
         }
         assert_eq!(state.jobs().await.expect("lists"), ["a.1"]);
-        assert_eq!(job.journal_numbers().await.expect("lists"), [0, 11]);
         assert_eq!(job.committed(Stage::Scan).await.expect("lists"), [3, 20]);
         assert_eq!(job.committed(Stage::Compare).await.expect("lists"), [] as [u32; 0]);
         assert_eq!(job.plan().as_ref(), "state/jobs/a.1/plan");

@@ -440,3 +440,6 @@ fn drawn_token() -> String {
     let random = u64::from_le_bytes(drawn_bytes()[..8].try_into().expect("8 of 16 bytes"));
     format!("{seconds:x}-{random:016x}")
 }
+
+#[cfg(test)]
+mod simulation;

@@ -57,7 +57,6 @@ mod tests {
     use crate::state::testing::{Fault, FaultyStore};
 
     async fn run(faults: &[Fault], before: Option<&'static [u8]>) -> Result<Created> {
-        tokio::time::pause();
         let store = FaultyStore::new(faults);
         if let Some(bytes) = before {
             store.insert("x", bytes).await;
@@ -65,14 +64,14 @@ mod tests {
         create(&store, &Path::from("x"), Bytes::from_static(b"mine")).await
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn the_first_wins_and_the_second_learns_who_it_was() {
         assert_eq!(run(&[], None).await, Ok(Created::Mine));
         assert_eq!(run(&[], Some(b"theirs")).await, Ok(Created::Another(Bytes::from_static(b"theirs"))));
         assert_eq!(run(&[], Some(b"mine")).await, Ok(Created::Mine), "an earlier try of ours");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_lost_answer_is_settled_by_reading_back() {
         assert_eq!(run(&[Fault::DoneButError], None).await, Ok(Created::Mine));
         assert_eq!(run(&[Fault::NotDoneError], None).await, Ok(Created::Mine), "tried again");
@@ -91,7 +90,7 @@ mod tests {
         );
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_store_that_never_answers_is_unavailable() {
         let error = run(&[Fault::NotDoneError; 20], None).await.expect_err("nobody knows");
         assert_eq!(error.kind, shadowdiff_core::error::Kind::Unavailable);

@@ -229,10 +229,14 @@ struct Desk {
     deaf: Vec<WorkerId>,
     next_job: u64,
     next_worker: u64,
+    /// When the machine was last told something.
+    stepped_ms: u64,
 }
 
 /// Without anything to do the board still looks at the clock this often.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_secs(5);
+/// A longer time without a step means that the process was paused.
+const PAUSED_MS: u64 = 10_000;
 
 impl Desk {
     fn new() -> Self {
@@ -245,13 +249,14 @@ impl Desk {
             deaf: Vec::new(),
             next_job: 0,
             next_worker: 0,
+            stepped_ms: 0,
         }
     }
 
     async fn serve(mut self, mut inbox: mpsc::UnboundedReceiver<Command>) {
         loop {
             let wake = match self.machine.next_deadline() {
-                Some(at) => self.started + Duration::from_millis(at),
+                Some(at) => (self.started + Duration::from_millis(at)).min(Instant::now() + IDLE),
                 None => Instant::now() + IDLE,
             };
             tokio::select! {
@@ -444,6 +449,15 @@ impl Desk {
 
     fn step(&mut self, event: Event) {
         let now = self.now();
+        // A process that was paused has heard nobody; that is not the workers' silence.
+        if now.saturating_sub(self.stepped_ms) > PAUSED_MS {
+            let workers: Vec<WorkerId> = self.workers.keys().copied().collect();
+            for worker in workers {
+                let seen = self.machine.step(now, Event::WorkerSeen { worker });
+                seen.into_iter().for_each(|action| self.act(action));
+            }
+        }
+        self.stepped_ms = now;
         for action in self.machine.step(now, event) {
             self.act(action);
         }

@@ -124,7 +124,7 @@ impl Driver {
         self.view.send_modify(|view| view.phase = JobPhase::Merging);
         let attempt = format!("{}-{}", self.journal.history.epoch, now_ms());
         let found = Found { tally, runs, timings };
-        let manifest = match Manifest::read(&self.job).await? {
+        let manifest = match retrying("manifest", || Manifest::read(&self.job).boxed()).await? {
             Some(manifest) => manifest,
             None => store_result(&self.job, &self.blueprint, &attempt, &self.around.scratch, found).await?,
         };

@@ -37,10 +37,10 @@ impl Journal {
     /// Reads what has happened so far.
     pub(crate) async fn read(job: &JobState, owner: &str) -> Result<Journal> {
         let (mut history, mut last_ms) = (History::default(), 0);
-        for number in job.journal_numbers().await? {
-            let path = job.journal(number);
-            let bytes = job.read(&path).await?;
-            let bytes = bytes.ok_or_else(|| Error::unavailable(format!("{} has vanished", job.describe(&path))))?;
+        // Entry by entry, not by a listing: one that lacks the newest entry would make a coordinator stand back from nobody.
+        loop {
+            let (number, path) = (history.next_number, job.journal(history.next_number));
+            let Some(bytes) = job.read(&path).await? else { break };
             let entry = parse(&bytes, &job.describe(&path))?;
             history.apply(number, &entry)?;
             last_ms = entry.at_ms;

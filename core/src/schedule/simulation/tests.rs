@@ -1,7 +1,7 @@
 //! Many seeds of the simulation, and the cost of a large job.
 
 use super::*;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const SEEDS: u64 = 1_000;
 
@@ -77,74 +77,77 @@ fn a_seed_runs_the_same_twice() {
 #[test]
 #[ignore = "a benchmark"]
 fn a_large_job_costs_little_time() {
-    let (workers, slots, tasks) = (500, 4, 100_000);
-    let mut machine = Machine::default();
-    for worker in 0..workers {
-        machine.step(
-            0,
-            Event::WorkerJoined {
-                worker: WorkerId(worker),
-                slots,
-                memory_bytes: 0,
-                heartbeats: true,
-            },
-        );
+    const WORKERS: u64 = 500;
+    let (mut machine, mut random) = (Machine::default(), Random(1));
+    for worker in 0..WORKERS {
+        machine.step(0, joined(worker));
     }
-    let mut random = Random(1);
-    let tasks: Vec<NewTask> = (0..tasks).map(|_| NewTask::new(random.below(1_000), random.below(1_000))).collect();
-    let job = JobNumber(0);
-    machine.step(
-        0,
-        Event::JobOpened {
-            job,
-            priority: 1,
-            max_running: None,
-        },
-    );
-    let began = Instant::now();
-    let mut actions = machine.step(0, Event::StageOpened { job, tasks });
-    let opening = began.elapsed();
-    // By when attempts end; heartbeats come between.
+    let (job, max_running) = (JobNumber(0), None);
+    let opened = Event::JobOpened {
+        job,
+        priority: 1,
+        max_running,
+    };
+    machine.step(0, opened);
+    let tasks = (0..100_000)
+        .map(|_| NewTask::new(random.below(1_000), random.below(1_000)))
+        .collect();
+    let mut event = Event::StageOpened { job, tasks };
+    // When attempts end. Every worker is heard of in turn, each every five seconds.
     let mut ends = BTreeSet::<(u64, AttemptId)>::new();
-    let (mut now_ms, mut steps, mut longest, mut in_steps) = (0, 0u64, opening, opening);
+    let (mut now_ms, mut beats, mut times) = (0, 0, Vec::new());
     loop {
-        for action in &actions {
+        let began = Instant::now();
+        let actions = machine.step(now_ms, event);
+        let deadline = machine.next_deadline();
+        times.push(began.elapsed());
+        for action in actions {
             match action {
                 Action::Start { attempt, .. } => {
-                    ends.insert((now_ms + 1_000 + random.below(60_000), *attempt));
+                    ends.insert((now_ms + 1_000 + random.below(60_000), attempt));
                 }
-                Action::StageDone { .. } => {
-                    println!(
-                        "opening {opening:?}, {steps} steps, {:?} a step, longest {longest:?}, all {in_steps:?}",
-                        in_steps / steps as u32
-                    );
-                    return;
-                }
+                Action::StageDone { .. } => return print(&mut times),
                 _ => {}
             }
         }
-        let event = match (steps % 3, ends.first().copied()) {
-            (0, Some((at, attempt))) => {
-                ends.pop_first();
-                now_ms = now_ms.max(at);
-                match random.below(50) {
-                    0 => Event::Failed {
-                        attempt,
-                        error: Error::unavailable("503"),
-                    },
-                    _ => Event::Done { attempt },
-                }
+        let (end_ms, beat_ms) = (ends.first().map(|(at, _)| *at), beats * HEARTBEAT_MS / WORKERS);
+        now_ms = [end_ms, deadline, Some(beat_ms)].into_iter().flatten().min().unwrap_or(beat_ms);
+        event = if now_ms == beat_ms {
+            beats += 1;
+            Event::WorkerSeen {
+                worker: WorkerId(beats % WORKERS),
             }
-            (0, None) => Event::Tick,
-            _ => Event::WorkerSeen {
-                worker: WorkerId(steps % workers),
-            },
+        } else if end_ms == Some(now_ms)
+            && let Some((_, attempt)) = ends.pop_first()
+        {
+            let error = Error::unavailable("503");
+            match random.below(50) {
+                0 => Event::Failed { attempt, error },
+                _ => Event::Done { attempt },
+            }
+        } else {
+            Event::Tick
         };
-        now_ms += u64::from(ends.is_empty()) * 100;
-        let began = Instant::now();
-        actions = machine.step(now_ms, event);
-        assert!(machine.next_deadline().is_none_or(|at| at > now_ms));
-        let took = began.elapsed();
-        (steps, longest, in_steps) = (steps + 1, longest.max(took), in_steps + took);
     }
+}
+
+fn joined(worker: u64) -> Event {
+    Event::WorkerJoined {
+        worker: WorkerId(worker),
+        slots: 4,
+        memory_bytes: 0,
+        heartbeats: true,
+    }
+}
+
+fn print(times: &mut [Duration]) {
+    let (opening, all): (Duration, Duration) = (times[0], times.iter().sum());
+    times.sort_unstable();
+    let (steps, at) = (times.len(), |percent: usize| times[(times.len() - 1) * percent / 100]);
+    println!(
+        "{steps} steps in {all:?}; opening the stage {opening:?}; median {:?}, 99% {:?}, longest {:?}",
+        at(50),
+        at(99),
+        at(100)
+    );
 }

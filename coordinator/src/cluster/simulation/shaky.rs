@@ -1,0 +1,222 @@
+//! One memory seen through lines that may be cut or pause, by a store that errs as real ones do.
+
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode, PutMultipartOptions,
+    PutOptions, PutPayload, PutResult, Result,
+};
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+/// SplitMix64 (Steele, Lea, Flood 2014): small, and the same everywhere.
+#[derive(Debug, Clone)]
+pub(super) struct Chance(u64);
+
+impl Chance {
+    pub(super) fn new(seed: u64) -> Self {
+        Chance(seed)
+    }
+
+    pub(super) fn seed(&self) -> u64 {
+        self.0
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(super) fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+
+    pub(super) fn one_in(&mut self, many: u64) -> bool {
+        self.below(many) == 0
+    }
+
+    pub(super) fn fork(&mut self) -> Chance {
+        Chance(self.next())
+    }
+}
+
+/// How a process reaches the store.
+#[derive(Debug, Clone)]
+pub(super) struct Line(Arc<watch::Sender<bool>>);
+
+impl Default for Line {
+    fn default() -> Self {
+        Line(Arc::new(watch::channel(true).0))
+    }
+}
+
+impl Line {
+    /// For good: as if the process were dead.
+    pub(super) fn cut(&self) {
+        self.0.send_replace(false);
+    }
+
+    /// For a while: as if the process were stopped.
+    pub(super) fn pause(&self, time: Duration) {
+        self.cut();
+        let line = self.clone();
+        tokio::spawn(async move {
+            sleep(time).await;
+            line.0.send_replace(true);
+        });
+    }
+
+    async fn open(&self) {
+        let mut open = self.0.subscribe();
+        let _ = open.wait_for(|open| *open).await;
+    }
+}
+
+/// The store of a run.
+#[derive(Debug, Clone)]
+pub(super) struct Shaky {
+    memory: Arc<InMemory>,
+    chance: Arc<Mutex<Chance>>,
+}
+
+impl Shaky {
+    pub(super) fn new(seed: u64) -> Self {
+        Shaky {
+            memory: Arc::new(InMemory::new()),
+            chance: Arc::new(Mutex::new(Chance::new(!seed))),
+        }
+    }
+
+    /// Without any fault.
+    pub(super) fn calm(&self) -> Arc<dyn ObjectStore> {
+        Arc::clone(&self.memory) as Arc<dyn ObjectStore>
+    }
+
+    pub(super) fn through(&self, line: Line) -> Arc<dyn ObjectStore> {
+        Arc::new(Seen { shaky: self.clone(), line })
+    }
+
+    fn draw(&self, limit: u64) -> u64 {
+        self.chance.lock().expect("nobody panics with it").below(limit)
+    }
+}
+
+#[derive(Debug)]
+struct Seen {
+    shaky: Shaky,
+    line: Line,
+}
+
+impl Seen {
+    /// The way there: slow, sometimes very.
+    async fn travel(&self) {
+        self.line.open().await;
+        let most = if self.shaky.draw(40) == 0 { 5000 } else { 30 };
+        sleep(Duration::from_millis(self.shaky.draw(most))).await;
+        self.line.open().await;
+    }
+
+    fn fails(&self) -> bool {
+        self.shaky.draw(25) == 0
+    }
+}
+
+fn broken() -> Error {
+    Error::Generic {
+        store: "shaky",
+        source: "503 slow down".into(),
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a shaky store")
+    }
+}
+
+#[async_trait::async_trait]
+impl ObjectStore for Seen {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        self.travel().await;
+        let create = options.mode == PutMode::Create;
+        let fate = self.shaky.draw(20);
+        if fate == 0 {
+            return Err(broken());
+        }
+        if fate == 1 && create {
+            // A conflict that is none.
+            return Err(Error::AlreadyExists {
+                path: location.to_string(),
+                source: "409".into(),
+            });
+        }
+        let done = self.shaky.memory.put_opts(location, payload, options).await;
+        self.travel().await;
+        match fate {
+            // It is stored, but nobody hears of it; or it is tried again inside, and meets itself.
+            2 => Err(broken()),
+            3 if create && done.is_ok() => Err(Error::AlreadyExists {
+                path: location.to_string(),
+                source: "409".into(),
+            }),
+            _ => done,
+        }
+    }
+
+    async fn put_multipart_opts(&self, location: &Path, options: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
+        self.shaky.memory.put_multipart_opts(location, options).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.travel().await;
+        if self.fails() {
+            return Err(broken());
+        }
+        self.shaky.memory.get_opts(location, options).await
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        self.shaky.memory.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        // Some listings fail, some lack an object that is there.
+        let (fails, lacks) = (self.fails(), self.shaky.draw(10) == 0);
+        let (memory, line, prefix) = (Arc::clone(&self.shaky.memory), self.line.clone(), prefix.cloned());
+        let listed = async move {
+            line.open().await;
+            let mut all: Vec<ObjectMeta> = memory.list(prefix.as_ref()).try_collect().await?;
+            if fails {
+                return Err(broken());
+            }
+            if lacks {
+                all.pop();
+            }
+            Ok::<_, Error>(futures::stream::iter(all.into_iter().map(Ok)))
+        };
+        listed.boxed().into_stream().try_flatten().boxed()
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.travel().await;
+        self.shaky.memory.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.shaky.memory.copy_opts(from, to, options).await
+    }
+}
+
+/// Content that differs between attempts.
+pub(super) fn content(attempt: &str) -> Bytes {
+    Bytes::from(attempt.to_owned())
+}
