@@ -64,7 +64,7 @@ pub(crate) struct CompareArgs {
     #[arg(long)]
     pub(crate) json: bool,
     /// Let this coordinator's workers do it, such as http://localhost:7400; settings of this process are not used then
-    #[arg(long, env = "SHADOWDIFF_COORDINATOR", value_name = "URL")]
+    #[arg(long, value_name = "URL")]
     pub(crate) coordinator: Option<String>,
 }
 
@@ -197,7 +197,7 @@ pub(crate) struct CoordinatorArgs {
     #[arg(long, env = "SHADOWDIFF_GRACE", value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub(crate) grace: Duration,
     /// What to log to stderr, such as `info` or `shadowdiff_coordinator=debug`
-    #[arg(long, env = "SHADOWDIFF_LOG", value_name = "FILTER", default_value = "info")]
+    #[arg(long, env = "SHADOWDIFF_LOG", value_name = "FILTER", default_value = "info,object_store=warn")]
     pub(crate) log: String,
 }
 
@@ -225,7 +225,7 @@ pub(crate) struct WorkerArgs {
     #[arg(long, env = "SHADOWDIFF_DRAIN", value_name = "TIME", default_value = "4m", value_parser = duration)]
     pub(crate) drain: Duration,
     /// What to log to stderr, such as `info` or `shadowdiff_worker=debug`
-    #[arg(long, env = "SHADOWDIFF_LOG", value_name = "FILTER", default_value = "info")]
+    #[arg(long, env = "SHADOWDIFF_LOG", value_name = "FILTER", default_value = "info,object_store=warn")]
     pub(crate) log: String,
 }
 

@@ -44,9 +44,17 @@ pub(crate) fn submit(args: &SubmitArgs) -> Result<ExitCode> {
     if args.wait {
         return run(wait_for_result(&manner, found));
     }
+    if args.spec.output.as_ref().is_some_and(|output| !output.contains("://")) {
+        return Err(Error::spec(
+            "--output names a local place, which only this command can write: add --wait, or fetch the result later with `shadowdiff results JOB --output DIR`",
+        ));
+    }
     run(async {
         let mut remote = Remote::connect(manner.coordinator).await?;
         let job = remote.submit(request(&manner, &found)).await?;
+        job.warnings
+            .iter()
+            .for_each(|warning| note(&format!("shadowdiff: warning: {warning}")));
         if args.json {
             return say(&format!("{}\n", serde_json::json!({"job": job.id})));
         }
@@ -162,6 +170,7 @@ fn request(manner: &Manner<'_>, found: &Found) -> SubmitRequest {
         token: manner.token.to_owned(),
         priority: manner.priority,
         max_running: manner.max_running,
+        overwrite: manner.overwrite,
     }
 }
 

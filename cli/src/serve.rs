@@ -70,11 +70,17 @@ async fn serve(args: &CoordinatorArgs) -> Result<()> {
         tokio::spawn(axum::serve(listener, metrics_page(Arc::clone(&cluster))).into_future());
     }
     tokio::spawn(take_up(Arc::clone(&cluster), reporter.clone()));
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(FILE_DESCRIPTORS)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()
-        .map_err(|e| Error::internal(format!("reflection: {e}")))?;
+    // Many clients still ask by the older of the two versions.
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(FILE_DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let broken = |e: tonic_reflection::server::Error| Error::internal(format!("reflection: {e}"));
+    let (reflection, older) = (
+        reflection().build_v1().map_err(broken)?,
+        reflection().build_v1alpha().map_err(broken)?,
+    );
     let address = listener.local_addr().map_err(|e| Error::unavailable(e.to_string()))?;
     note(&format!("shadowdiff coordinator: listening on {address}, state at {state_url}"));
     let (last_words, mut stopping) = watch::channel(false);
@@ -83,14 +89,17 @@ async fn serve(args: &CoordinatorArgs) -> Result<()> {
         .http2_keepalive_timeout(Some(KEEP_ALIVE))
         .add_service(health)
         .add_service(reflection)
+        .add_service(older)
         .add_service(jobs_service(Arc::clone(&cluster)))
         .add_service(workers_service(Arc::clone(&cluster)))
         .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
             let _ = stopping.wait_for(|stop| *stop).await;
         });
+    let stopped = cluster;
     let ending = async {
         let _ = stop.wait_for(|stop| *stop).await;
         tell(&reporter, ServingStatus::NotServing).await;
+        let _ = tokio::time::timeout(LAST_WORDS, stopped.stop()).await;
         tokio::time::sleep(args.grace).await;
         last_words.send_replace(true);
         tokio::time::sleep(LAST_WORDS).await;
@@ -116,6 +125,7 @@ async fn take_up(cluster: Arc<Cluster>, reporter: HealthReporter) {
         }
     }
     tell(&reporter, ServingStatus::Serving).await;
+    tokio::spawn(Arc::clone(&cluster).stay_alive());
     cluster.sweep().await;
 }
 

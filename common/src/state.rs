@@ -8,6 +8,7 @@
 //! jobs/<job>/tasks                           what the compare tasks read
 //! jobs/<job>/result/<attempt>/<file>         the files of a result
 //! jobs/<job>/manifest                        create-only: the job's only success
+//! coordinators/<owner>                       a number that goes up while the coordinator lives
 //! ```
 //! Safety needs no leader: tasks are deterministic and commits are create-only, so whoever commits first is right.
 
@@ -101,6 +102,11 @@ impl State {
         }
     }
 
+    /// Where a coordinator says that it is alive.
+    pub fn coordinator(&self, owner: &str) -> ObjectPath {
+        self.root.clone().join("coordinators").join(owner)
+    }
+
     /// The ids of all jobs, in order.
     pub async fn jobs(&self) -> Result<Vec<String>> {
         let prefix = self.root.clone().join("jobs");
@@ -123,8 +129,9 @@ impl State {
 pub fn check_job_id(id: &str) -> Result<()> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if id.is_empty() || id.len() > 128 || !id.chars().all(plain) || id.starts_with('.') {
+        let shown: String = id.chars().take(128).collect();
         return Err(Error::spec(format!(
-            "`{id}` cannot name a job: 1 to 128 letters, digits, `-`, `_` or `.`, and no `.` in front"
+            "`{shown}` cannot name a job: 1 to 128 letters, digits, `-`, `_` or `.`, and no `.` in front"
         )));
     }
     Ok(())

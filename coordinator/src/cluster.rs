@@ -7,6 +7,7 @@
 //! ```
 //! What is not in the state store may be lost at any moment: whoever starts next reads it and goes on.
 
+mod alive;
 mod board;
 mod drive;
 mod finish;
@@ -35,6 +36,7 @@ use shadowdiff_core::spec::{Day, Overrides, parse};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -85,6 +87,8 @@ pub struct Order {
     pub token: String,
     pub priority: u32,
     pub max_running: u32,
+    /// Replace an older result at the spec's output.
+    pub overwrite: bool,
 }
 
 struct Entry {
@@ -99,6 +103,19 @@ pub struct Cluster {
     options: Options,
     board: Board,
     jobs: Mutex<BTreeMap<String, Entry>>,
+    /// Jobs that are being planned.
+    admitting: AtomicUsize,
+    /// No more jobs are taken.
+    stopping: AtomicBool,
+}
+
+/// A place in the queue of a job that is being planned.
+struct Place<'a>(&'a AtomicUsize);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl fmt::Debug for Cluster {
@@ -116,6 +133,8 @@ impl Cluster {
             options,
             board: Board::start(),
             jobs: Mutex::default(),
+            admitting: AtomicUsize::new(0),
+            stopping: AtomicBool::new(false),
         })
     }
 
@@ -157,11 +176,11 @@ impl Cluster {
                 .map(|view| (view, false))
                 .ok_or_else(|| vanished(&token));
         }
-        self.admit()?;
+        let _place = self.admit()?;
         let (bound, document, output) = self.bind(order).await?;
         (self.options.prepare)(&bound)?;
         if let Some(output) = &output {
-            let target = check_target(output, Path::new("/"), &self.sources.stores, false).await?;
+            let target = check_target(output, Path::new("/"), &self.sources.stores, order.overwrite).await?;
             debug_assert!(matches!(target, Target::Objects { .. }), "only objects are handed on");
         }
         let blueprint = self.blueprint(order, bound, document, output, content);
@@ -181,6 +200,7 @@ impl Cluster {
                 .map(|view| (view, true))
                 .ok_or_else(|| vanished(&token));
         }
+        tracing::info!(job = token, title = blueprint.submission.title, "submitted");
         Ok((self.drive(job, blueprint, journal), true))
     }
 
@@ -189,7 +209,7 @@ impl Cluster {
         if let Some(view) = self.known(id) {
             return Ok(view);
         }
-        check_job_id(id)?;
+        check_job_id(id).map_err(|e| e.at("job_id"))?;
         recover::look(&self.state, id).await?.ok_or_else(|| vanished(id))
     }
 
@@ -197,11 +217,15 @@ impl Cluster {
     pub async fn list(&self) -> Result<Vec<JobView>> {
         let mut views = Vec::new();
         for id in self.state.jobs().await? {
-            let view = match self.known(&id) {
-                Some(view) => Some(view),
-                None => recover::look(&self.state, &id).await?,
-            };
-            views.extend(view);
+            match self.known(&id) {
+                Some(view) => views.push(view),
+                // One job that cannot be read is no reason to hide the others.
+                None => match recover::look(&self.state, &id).await {
+                    Ok(view) => views.extend(view),
+                    Err(error) if error.kind == Kind::Unavailable => return Err(error),
+                    Err(error) => tracing::error!(job = id, "not listed: {error}"),
+                },
+            }
         }
         views.sort_by(|a, b| (b.submission.created_ms, &b.id).cmp(&(a.submission.created_ms, &a.id)));
         Ok(views)
@@ -234,8 +258,8 @@ impl Cluster {
 
     /// A file of a finished job's result: its place in the state store and its size.
     pub async fn result_file(&self, id: &str, name: &str) -> Result<(JobState, object_store::path::Path, u64)> {
+        check_job_id(id).map_err(|e| e.at("job_id"))?;
         let job = self.state.job(id);
-        check_job_id(id)?;
         let manifest = finish::Manifest::read(&job).await?;
         let manifest = match manifest {
             Some(manifest) => manifest,
@@ -261,14 +285,22 @@ impl Cluster {
         self.jobs().values().filter(|entry| !entry.view.borrow().phase.has_ended()).count()
     }
 
-    fn admit(&self) -> Result<()> {
-        let unfinished = self.unfinished();
-        if unfinished >= self.options.max_jobs {
+    /// A place among the unfinished jobs, held until the job has taken it.
+    fn admit(&self) -> Result<Place<'_>> {
+        if self.stopping.load(Ordering::SeqCst) {
+            return Err(Error::unavailable("this coordinator stops; submit to the next one"));
+        }
+        // Whoever looks at the jobs while a place is drawn waits: no two can draw the last one.
+        let jobs = self.jobs();
+        let unfinished = jobs.values().filter(|entry| !entry.view.borrow().phase.has_ended()).count();
+        let taken = unfinished + self.admitting.load(Ordering::SeqCst);
+        if taken >= self.options.max_jobs {
             return Err(Error::exhausted(format!(
-                "{unfinished} jobs are unfinished, as many as this coordinator takes; submit again when one has ended"
+                "{taken} jobs are unfinished, as many as this coordinator takes; submit again when one has ended"
             )));
         }
-        Ok(())
+        self.admitting.fetch_add(1, Ordering::SeqCst);
+        Ok(Place(&self.admitting))
     }
 
     async fn bind(&self, order: &Order) -> Result<(Bound, serde_json::Value, Option<String>)> {
@@ -278,6 +310,9 @@ impl Cluster {
         };
         let parsed = parse(&order.text, "spec", &overrides)?;
         let base = match &order.base {
+            Some(base) if !base.starts_with('/') => {
+                return Err(Error::spec(format!("spec.base: `{base}` is no absolute path")));
+            }
             Some(base) => PathBuf::from(base),
             None => {
                 refuse_relative(&parsed.spec)?;
@@ -314,6 +349,7 @@ impl Cluster {
             created_ms: journal::now_ms(),
             title: title(&bound.plan),
             output,
+            overwrite: order.overwrite,
         };
         Blueprint {
             submission,
@@ -394,9 +430,15 @@ fn refuse_relative(spec: &shadowdiff_core::spec::Spec) -> Result<()> {
     Ok(())
 }
 
+/// Of one side's part of a title.
+const MAX_TITLE_CHARS: usize = 200;
+
 fn title(plan: &Plan) -> String {
     use shadowdiff_core::side::Side;
-    let names = |side: Side| plan.spec.sides[side].paths.join(", ");
+    let names = |side: Side| match plan.spec.sides[side].paths.as_slice() {
+        [first, rest @ ..] if !rest.is_empty() => wire::cut(&format!("{first} and {} more", rest.len()), MAX_TITLE_CHARS),
+        paths => wire::cut(&paths.join(", "), MAX_TITLE_CHARS),
+    };
     format!("{} against {}", names(Side::Live), names(Side::Shadow))
 }
 

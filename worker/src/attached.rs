@@ -14,8 +14,8 @@ use shadowdiff_common::state::State;
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_proto::v1::worker_service_client::WorkerServiceClient;
 use shadowdiff_proto::v1::{
-    Assign, AttachRequest, AttachResponse, AttemptDone, AttemptFailed, AttemptHandedBack, Draining, Heartbeat, Hello, RunningAttempt,
-    assign, attach_request, attach_response,
+    Assign, AttachRequest, AttachResponse, AttemptDone, AttemptFailed, AttemptHandedBack, Draining, Heartbeat, Hello, Ready,
+    RunningAttempt, assign, attach_request, attach_response,
 };
 use shadowdiff_proto::{MAX_MESSAGE_BYTES, PROTOCOL};
 use std::collections::BTreeMap;
@@ -35,6 +35,10 @@ const MAX_WAIT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A coordinator that answers no ping for this long has gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// How long the state store may take to answer the first question.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the end of a stream may take.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Messages that wait to be sent.
 const OUTBOX: usize = 1024;
 
@@ -62,6 +66,12 @@ type Ended = (u64, Result<Committed>);
 
 /// Serves until asked to end. `connected` is true while the coordinator knows this worker. An error is one that no new try would mend.
 pub async fn attach(host: Arc<Host>, attachment: Attachment, stop: watch::Receiver<Drain>, connected: watch::Sender<bool>) -> Result<()> {
+    if !attachment.coordinator.starts_with("http://") {
+        return Err(Error::spec(format!(
+            "coordinator {}: write http://HOST:PORT; encrypted connections are not offered",
+            attachment.coordinator
+        )));
+    }
     let endpoint = Endpoint::from_shared(attachment.coordinator.clone())
         .map_err(|e| Error::spec(format!("coordinator {}: {e}; write http://HOST:PORT", attachment.coordinator)))?
         .connect_timeout(CONNECT_TIMEOUT)
@@ -86,13 +96,13 @@ pub async fn attach(host: Arc<Host>, attachment: Attachment, stop: watch::Receiv
         let started = Instant::now();
         let served = worker.serve(&connected).await;
         connected.send_replace(false);
+        if started.elapsed() > MAX_WAIT {
+            wait = FIRST_WAIT;
+        }
         match served {
             Ok(()) => return Ok(()),
             Err(lost) if lost.kind == Kind::Spec => return Err(lost),
             Err(lost) => tracing::warn!("{lost}; trying again in {} ms", wait.as_millis()),
-        }
-        if started.elapsed() > MAX_WAIT {
-            wait = FIRST_WAIT;
         }
         tokio::select! {
             () = sleep(wait) => {}
@@ -115,9 +125,7 @@ struct Worker {
 impl Worker {
     /// One stream, from its beginning to its end. `Ok`: the worker has drained.
     async fn serve(&mut self, connected: &watch::Sender<bool>) -> Result<()> {
-        let gone =
-            |what: &str, e: &dyn std::fmt::Display| Error::unavailable(format!("coordinator {}: {what}: {e}", self.attachment.coordinator));
-        let channel = self.endpoint.connect().await.map_err(|e| gone("no connection", &e))?;
+        let channel = self.endpoint.connect().await.map_err(|e| self.unreachable(&e))?;
         self.abandon().await;
         let mut client = WorkerServiceClient::new(channel)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
@@ -141,19 +149,37 @@ impl Worker {
             Some(_) | None => return Err(Error::unavailable("the coordinator did not welcome this worker")),
         };
         let state = State::open(&welcome.state_url, Path::new("/"), &self.host.sources.stores)?;
+        // A worker that does not reach the store would fail every task it is given.
+        let probed = tokio::time::timeout(PROBE_TIMEOUT, state.jobs()).await;
+        probed.map_err(|_| Error::unavailable(format!("state {}: no answer for {} s", welcome.state_url, PROBE_TIMEOUT.as_secs())))??;
+        say(&outbox, attach_request::Message::Ready(Ready {})).await?;
         tracing::info!(coordinator = %self.attachment.coordinator, state = %welcome.state_url, "attached");
         connected.send_replace(true);
         let heartbeat = Duration::from_millis(u64::from(welcome.heartbeat_ms.max(100)));
-        self.converse(&state, &mut stream, &outbox, heartbeat).await
+        self.converse(&state, &mut stream, outbox, heartbeat).await?;
+        // What was said last has arrived once the coordinator ends the stream too.
+        let _ = tokio::time::timeout(LAST_WORDS, async { while let Ok(Some(_)) = next(&mut stream).await {} }).await;
+        Ok(())
+    }
+
+    fn unreachable(&self, error: &tonic::transport::Error) -> Error {
+        let mut text = error.to_string();
+        let mut source = std::error::Error::source(error);
+        while let Some(inner) = source {
+            text = format!("{text}: {inner}");
+            source = inner.source();
+        }
+        Error::unavailable(format!("coordinator {}: {text}", self.attachment.coordinator))
     }
 
     async fn converse(
         &mut self,
         state: &State,
         stream: &mut Streaming<AttachResponse>,
-        outbox: &mpsc::Sender<AttachRequest>,
+        outbox: mpsc::Sender<AttachRequest>,
         heartbeat: Duration,
     ) -> Result<()> {
+        let outbox = &outbox;
         let mut beat = interval(heartbeat);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut drain_until: Option<Instant> = None;
@@ -228,10 +254,6 @@ impl Worker {
         for (attempt, watch) in std::mem::take(&mut self.running) {
             watch.cancelled.store(true, Ordering::Relaxed);
             say(outbox, attach_request::Message::HandedBack(AttemptHandedBack { attempt })).await?;
-        }
-        // The messages are on their way once the stream has taken them.
-        while outbox.capacity() < OUTBOX {
-            sleep(Duration::from_millis(10)).await;
         }
         Ok(())
     }

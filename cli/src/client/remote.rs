@@ -27,6 +27,11 @@ pub(super) struct Remote {
 
 impl Remote {
     pub(super) async fn connect(url: &str) -> Result<Remote> {
+        if !url.starts_with("http://") {
+            return Err(Error::spec(format!(
+                "--coordinator {url}: write http://HOST:PORT; encrypted connections are not offered"
+            )));
+        }
         let endpoint = Endpoint::from_shared(url.to_owned())
             .map_err(|e| Error::spec(format!("--coordinator {url}: {e}; write http://HOST:PORT")))?
             .connect_timeout(CONNECT_TIMEOUT)

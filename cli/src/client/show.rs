@@ -8,7 +8,7 @@ use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_proto::v1::{Job, JobState, Verdict};
 use std::fmt::Write;
 use std::io::IsTerminal;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 /// Breaks of the stream before the coordinator counts as gone.
@@ -88,10 +88,8 @@ fn progress(job: &Job) -> String {
         .time_left
         .as_ref()
         .map_or(String::new(), |left| format!(", about {} s left", left.seconds.max(1)));
-    format!(
-        "{} of {} tasks done, {} running, {rows}{left}",
-        p.tasks_done, p.tasks, p.tasks_running
-    )
+    let nobody = if p.workers == 0 { "; no worker is attached" } else { "" };
+    format!("{} of {} tasks done, {} running, {rows}{left}{nobody}", p.tasks_done, p.tasks, p.tasks_running)
 }
 
 fn time(job: &Job) -> String {
@@ -101,9 +99,10 @@ fn time(job: &Job) -> String {
 /// Follows a job to its end. A coordinator that restarts is waited for.
 pub(super) async fn follow(remote: &mut Remote, id: &str, quiet: bool) -> Result<Job> {
     let bar = (!quiet && std::io::stderr().is_terminal()).then(bar);
+    let mut log = (!quiet && bar.is_none()).then(Log::default);
     let mut breaks = 0;
     loop {
-        match listen(remote, id, bar.as_ref(), &mut breaks).await {
+        match listen(remote, id, bar.as_ref(), log.as_mut(), &mut breaks).await {
             Ok(Some(job)) => {
                 if let Some(bar) = bar {
                     bar.finish_and_clear();
@@ -125,7 +124,13 @@ pub(super) async fn follow(remote: &mut Remote, id: &str, quiet: bool) -> Result
 }
 
 /// One stream of views; the job if it has ended.
-async fn listen(remote: &mut Remote, id: &str, bar: Option<&ProgressBar>, breaks: &mut u32) -> Result<Option<Job>> {
+async fn listen(
+    remote: &mut Remote,
+    id: &str,
+    bar: Option<&ProgressBar>,
+    mut log: Option<&mut Log>,
+    breaks: &mut u32,
+) -> Result<Option<Job>> {
     let mut views = remote.watch(id).await?;
     while let Some(view) = views.message().await.map_err(|status| remote.error(&status))? {
         let Some(job) = view.job else { continue };
@@ -136,11 +141,32 @@ async fn listen(remote: &mut Remote, id: &str, bar: Option<&ProgressBar>, breaks
             bar.set_position(p.tasks_done.into());
             bar.set_message(progress(&job));
         }
+        if let Some(log) = log.as_deref_mut() {
+            log.see(&job);
+        }
         if has_ended(&job) {
             return Ok(Some(job));
         }
     }
     Ok(None)
+}
+
+/// Progress where there is no terminal: a line a phase, and one a minute.
+#[derive(Debug, Default)]
+struct Log {
+    last: Option<(JobState, Instant)>,
+}
+
+impl Log {
+    fn see(&mut self, job: &Job) {
+        let due = self
+            .last
+            .is_none_or(|(state, at)| state != job.state() || at.elapsed() > Duration::from_secs(60));
+        if due && !has_ended(job) {
+            note(&format!("shadowdiff: job {}: {}, {}", job.id, state(job), progress(job)));
+            self.last = Some((job.state(), Instant::now()));
+        }
+    }
 }
 
 fn bar() -> ProgressBar {

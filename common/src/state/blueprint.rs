@@ -27,6 +27,8 @@ pub struct Submission {
     pub title: String,
     /// Where the result goes besides the state; `None` if the client fetches it.
     pub output: Option<String>,
+    /// Replace an older result there.
+    pub overwrite: bool,
 }
 
 /// A job that is ready to run.

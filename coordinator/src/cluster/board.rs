@@ -415,8 +415,8 @@ impl Desk {
                 }
             }
             attach_request::Message::Draining(_) => self.step(Event::WorkerDraining { worker }),
-            // A second hello says nothing new.
-            attach_request::Message::Hello(_) => self.step(Event::WorkerSeen { worker }),
+            // What is said once is nothing new the second time.
+            attach_request::Message::Hello(_) | attach_request::Message::Ready(_) => self.step(Event::WorkerSeen { worker }),
         }
     }
 

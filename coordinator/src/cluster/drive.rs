@@ -2,7 +2,7 @@
 
 use super::board::{Board, Figures, Notice, StageTask, Work, is_stopped, stopped};
 use super::finish::{Found, Manifest, hand_on, store_result};
-use super::journal::{Journal, is_superseded, now_ms};
+use super::journal::{Journal, is_superseded, now_ms, superseded};
 use super::retry::retrying;
 use super::view::{FailedAttempt, JobPhase, JobView};
 use crate::result::{check_exchange, count_distinct};
@@ -21,10 +21,13 @@ use shadowdiff_core::tally::Tally;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::Instant;
+use tokio::time::{Instant, interval_at};
 
+/// How often a job looks whether another coordinator has taken it.
+const LOOK: Duration = Duration::from_secs(5);
 /// Commits that are read at a time.
 const READS_IN_FLIGHT: usize = 16;
 
@@ -129,7 +132,14 @@ impl Driver {
             None => store_result(&self.job, &self.blueprint, &attempt, &self.around.scratch, found).await?,
         };
         if let Some(output) = &self.blueprint.submission.output {
-            hand_on(&self.job, &manifest, output, &self.around.stores).await?;
+            hand_on(
+                &self.job,
+                &manifest,
+                output,
+                self.blueprint.submission.overwrite,
+                &self.around.stores,
+            )
+            .await?;
         }
         Ok(manifest)
     }
@@ -225,6 +235,7 @@ impl Driver {
         mut answer: oneshot::Receiver<Result<()>>,
     ) -> Result<()> {
         let started = Instant::now();
+        let mut look = interval_at(started + LOOK, LOOK);
         loop {
             tokio::select! {
                 biased;
@@ -235,6 +246,9 @@ impl Driver {
                     stored?;
                     self.around.board.cancel_job(number);
                 }
+                _ = look.tick() => if self.journal.is_taken().await {
+                    return Err(superseded());
+                },
                 outcome = &mut answer => {
                     return outcome.unwrap_or_else(|_| Err(stopped()));
                 }
@@ -321,6 +335,7 @@ impl Driver {
         if let Err(refused) = self.journal.append(JobEvent::Finished { verdict }).await {
             tracing::warn!(job = self.job.id(), "the end was not journaled: {}", refused.into_error());
         }
+        tracing::info!(job = self.job.id(), passed = manifest.passed, "ended");
         self.view.send_modify(|view| end_well(view, &manifest));
     }
 

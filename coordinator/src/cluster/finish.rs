@@ -124,14 +124,20 @@ pub(crate) async fn store_result(
 }
 
 /// Copies the counted files to the output that the spec names. Files of the same job that are there already are left.
-pub(crate) async fn hand_on(job: &JobState, manifest: &Manifest, output: &str, stores: &Stores) -> Result<()> {
+pub(crate) async fn hand_on(job: &JobState, manifest: &Manifest, output: &str, overwrite: bool, stores: &Stores) -> Result<()> {
     let (store, prefix) = stores.resolve(output, Path::new("/"))?;
     let (summary, tables) = FILES.split_last().expect("there are files");
     let (kept, summary_path) = (job.result(&manifest.attempt, summary), prefix.clone().join(*summary));
     let content = retrying("result", || job.read(&kept).boxed()).await?;
     let content = content.ok_or_else(|| Error::unavailable(format!("job {} has lost its summary", job.id())))?;
-    if let Some(there) = retrying("output", || read(store.as_ref(), &summary_path, output).boxed()).await? {
-        return settled(&there, &content, output);
+    match retrying("output", || read(store.as_ref(), &summary_path, output).boxed()).await? {
+        // The older result stops counting before its content changes.
+        Some(there) if overwrite && there != content => {
+            let removed = store.delete(&summary_path).await;
+            removed.map_err(|e| Error::unavailable(format!("output: {output}: {e}")))?;
+        }
+        Some(there) => return settled(&there, &content, output),
+        None => {}
     }
     for name in tables {
         let (from, to) = (job.result(&manifest.attempt, name), prefix.clone().join(*name));

@@ -53,24 +53,28 @@ impl JobService for Jobs {
             token: request.token,
             priority: request.priority,
             max_running: request.max_running,
+            overwrite: request.overwrite,
             ..order(request.spec).map_err(status)?
         };
         let (view, created) = self.cluster.submit(&order).await.map_err(status)?;
         Ok(Response::new(SubmitResponse {
-            job: Some(job(&view)),
+            job: Some(job(&view, self.cluster.counts().await.workers)),
             created,
         }))
     }
 
     async fn get(&self, request: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {
         let view = self.cluster.get(&request.into_inner().job_id).await.map_err(status)?;
-        Ok(Response::new(GetResponse { job: Some(job(&view)) }))
+        Ok(Response::new(GetResponse {
+            job: Some(job(&view, self.cluster.counts().await.workers)),
+        }))
     }
 
     async fn list(&self, request: Request<ListRequest>) -> Result<Response<ListResponse>, Status> {
         let request = request.into_inner();
         let views = self.cluster.list().await.map_err(status)?;
-        page(&views, &request).map(Response::new).map_err(status)
+        let workers = self.cluster.counts().await.workers;
+        page(&views, workers, &request).map(Response::new).map_err(status)
     }
 
     type WatchStream = BoxStream<'static, Result<WatchResponse, Status>>;
@@ -85,7 +89,9 @@ impl JobService for Jobs {
 
     async fn cancel(&self, request: Request<CancelRequest>) -> Result<Response<CancelResponse>, Status> {
         let view = self.cluster.cancel(&request.into_inner().job_id).await.map_err(status)?;
-        Ok(Response::new(CancelResponse { job: Some(job(&view)) }))
+        Ok(Response::new(CancelResponse {
+            job: Some(job(&view, self.cluster.counts().await.workers)),
+        }))
     }
 
     type FetchResultStream = BoxStream<'static, Result<FetchResultResponse, Status>>;
@@ -133,14 +139,14 @@ impl JobService for Jobs {
 }
 
 /// One page; its token is the id of the last job on it.
-fn page(views: &[JobView], request: &ListRequest) -> Result<ListResponse> {
+fn page(views: &[JobView], workers: usize, request: &ListRequest) -> Result<ListResponse> {
     let size = match request.page_size as usize {
         0 => DEFAULT_PAGE,
         size => size.min(MAX_PAGE),
     };
     let jobs: Vec<_> = views
         .iter()
-        .map(job)
+        .map(|view| job(view, workers))
         .filter(|job| request.states.is_empty() || request.states.contains(&job.state))
         .collect();
     if let Some(unknown) = request.states.iter().find(|state| JobState::try_from(**state).is_err()) {
@@ -167,16 +173,25 @@ async fn follow(cluster: Arc<Cluster>, id: String, first: JobView, sender: mpsc:
     let mut view = first;
     loop {
         let ended = view.phase.has_ended();
-        let said = WatchResponse { job: Some(job(&view)) };
+        let workers = cluster.counts().await.workers;
+        let said = WatchResponse {
+            job: Some(job(&view, workers)),
+        };
         if sender.send(Ok(said)).await.is_err() || ended {
             return;
         }
-        let next = match cluster.follow(&id) {
-            Some(changes) => changed(changes).await,
-            None => {
-                sleep(LOOK_PAUSE).await;
-                None
+        let next = async {
+            match cluster.follow(&id) {
+                Some(changes) => changed(changes).await,
+                None => {
+                    sleep(LOOK_PAUSE).await;
+                    None
+                }
             }
+        };
+        let next = tokio::select! {
+            next = next => next,
+            () = sender.closed() => return,
         };
         view = match next {
             Some(view) => view,

@@ -64,6 +64,13 @@ impl Journal {
         self.write(epoch, JobEvent::Claimed { owner: self.owner.clone() }).await
     }
 
+    /// Whether another coordinator has written on: a job without news here would not notice otherwise.
+    pub(crate) async fn is_taken(&self) -> bool {
+        let next = self.job.journal(self.history.next_number);
+        // A store that does not answer says nothing.
+        matches!(self.job.read(&next).await, Ok(Some(_)))
+    }
+
     pub(crate) async fn append(&mut self, event: JobEvent) -> Result<(), Refused> {
         self.write(self.history.epoch, event).await
     }
@@ -93,7 +100,7 @@ impl Refused {
 }
 
 /// The error of a coordinator that stands back; see [`is_superseded`].
-fn superseded() -> Error {
+pub(crate) fn superseded() -> Error {
     Error::new(Kind::Interrupted, SUPERSEDED)
 }
 

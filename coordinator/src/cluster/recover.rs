@@ -5,9 +5,9 @@ use super::drive::end_well;
 use super::finish::Manifest;
 use super::journal::{Journal, now_ms};
 use super::view::{JobPhase, JobProgress, JobView};
-use shadowdiff_common::state::{Blueprint, State};
+use shadowdiff_common::state::{Blueprint, Stage, State};
 use shadowdiff_core::error::Result;
-use shadowdiff_core::journal::End;
+use shadowdiff_core::journal::{self, End};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ impl Cluster {
         Ok(taken)
     }
 
-    async fn take_up(self: &Arc<Self>, id: &str) -> Result<bool> {
+    pub(super) async fn take_up(self: &Arc<Self>, id: &str) -> Result<bool> {
         if self.known(id).is_some() {
             return Ok(false);
         }
@@ -82,12 +82,12 @@ pub(super) async fn look(state: &State, id: &str) -> Result<Option<JobView>> {
         return Ok(None);
     };
     let mut view = first_view(id, &blueprint);
-    let journal = Journal::read(&job, "").await?;
+    let kept = Journal::read(&job, "").await?;
     if let Some(manifest) = Manifest::read(&job).await? {
         end_well(&mut view, &manifest);
         return Ok(Some(view));
     }
-    match &journal.history.ended {
+    match &kept.history.ended {
         Some(End::Failed(error)) => {
             view.phase = JobPhase::Failed;
             view.error = Some(error.clone());
@@ -95,14 +95,15 @@ pub(super) async fn look(state: &State, id: &str) -> Result<Option<JobView>> {
         Some(End::Cancelled) => view.phase = JobPhase::Cancelled,
         // The manifest of a finished job is there, or on its way.
         Some(End::Finished(_)) | None => {
-            view.phase = match journal.history.stage {
-                shadowdiff_core::journal::Stage::Scan => JobPhase::Scanning,
-                shadowdiff_core::journal::Stage::Compare => JobPhase::Comparing,
-                shadowdiff_core::journal::Stage::Merge => JobPhase::Merging,
+            view.phase = match kept.history.stage {
+                journal::Stage::Scan if job.committed(Stage::Scan).await?.is_empty() => JobPhase::Queued,
+                journal::Stage::Scan => JobPhase::Scanning,
+                journal::Stage::Compare => JobPhase::Comparing,
+                journal::Stage::Merge => JobPhase::Merging,
             };
         }
     }
-    view.ended_ms = journal.ended_ms();
+    view.ended_ms = kept.ended_ms();
     Ok(Some(view))
 }
 

@@ -193,6 +193,7 @@ fn bind_once() -> Blueprint {
             created_ms: 0,
             title: String::new(),
             output: None,
+            overwrite: false,
         },
         document: parsed.document,
         datasets: bound.datasets,

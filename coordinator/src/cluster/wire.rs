@@ -11,11 +11,16 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 /// Marks the error of a job that is not there.
 pub(crate) const NOT_FOUND: &str = "; it may have been removed since, or its id is misspelled";
 
+/// A status travels in headers, which clients take up to 8 KiB of: the text twice, encoded, and the violations.
+const MAX_MESSAGE_CHARS: usize = 900;
+const MAX_VIOLATIONS: usize = 20;
+const MAX_VIOLATION_CHARS: usize = 120;
+
 /// What a client should wait before it tries again.
 const RETRY_AFTER: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// The job as it is sent.
-pub(crate) fn job(view: &JobView) -> v1::Job {
+/// The job as it is sent; `workers` are attached now.
+pub(crate) fn job(view: &JobView, workers: usize) -> v1::Job {
     v1::Job {
         id: view.id.clone(),
         token: view.id.clone(),
@@ -36,6 +41,7 @@ pub(crate) fn job(view: &JobView) -> v1::Job {
             rows_all: view.rows_all.unwrap_or(0),
             bytes_all: view.stored_bytes,
             retries: view.progress.retries,
+            workers: workers as u32,
             time_left: view.progress.left_ms.map(|ms| Duration {
                 seconds: (ms / 1000) as i64,
                 nanos: (ms % 1000 * 1_000_000) as i32,
@@ -161,22 +167,35 @@ pub(crate) fn status(error: Error) -> Status {
         Kind::Unavailable => Code::Unavailable,
         Kind::Exhausted => Code::ResourceExhausted,
         Kind::Internal => Code::Internal,
-        Kind::Interrupted => Code::Cancelled,
+        // The coordinator stops, or another has the job: whoever asks again reaches one that runs.
+        Kind::Interrupted => Code::Unavailable,
     };
     let mut details = ErrorDetails::with_error_info(error.kind.name(), "shadowdiff", HashMap::<String, String>::new());
     if code == Code::InvalidArgument {
-        details.set_bad_request(error.message.lines().map(violation).collect::<Vec<_>>());
+        details.set_bad_request(error.message.lines().take(MAX_VIOLATIONS).map(violation).collect::<Vec<_>>());
     }
     if matches!(code, Code::Unavailable | Code::ResourceExhausted) {
         details.set_retry_info(Some(RETRY_AFTER));
     }
-    Status::with_error_details(code, error.message, details)
+    Status::with_error_details(code, cut(&error.message, MAX_MESSAGE_CHARS), details)
 }
 
-/// One mistake a line: `place: what`, where the place is a line and column or a field.
+/// One mistake a line: `place: what`, where the place is a field of the request or a line and column of the spec.
 fn violation(line: &str) -> FieldViolation {
-    let (field, what) = line.split_once(": ").unwrap_or(("spec", line));
-    FieldViolation::new(field, what)
+    let is_place =
+        |place: &str| place.starts_with("spec") || ["token", "job_id", "name", "offset", "states", "page_token"].contains(&place);
+    let (field, what) = line.split_once(": ").filter(|(place, _)| is_place(place)).unwrap_or(("spec", line));
+    FieldViolation::new(cut(field, MAX_VIOLATION_CHARS), cut(what, MAX_VIOLATION_CHARS))
+}
+
+/// The beginning of a text that is too long, with how much was left out.
+pub(crate) fn cut(text: &str, most: usize) -> String {
+    let left = text.chars().count().saturating_sub(most);
+    if left == 0 {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(most).collect();
+    format!("{kept} … and {left} more characters")
 }
 
 #[cfg(test)]
@@ -207,6 +226,15 @@ mod tests {
         assert_eq!(text, serde_json::json!({"live": "s3://b/l", "n": 3, "x": 0.5}));
         assert!(order(None).is_err());
         assert!(order(Some(v1::Spec::default())).is_err());
+    }
+
+    #[test]
+    fn a_status_fits_the_headers_that_clients_take() {
+        let long: Vec<String> = (0..2000).map(|n| format!("spec:{n}:1: unknown field `field-{n}`, é")).collect();
+        let status = status(Error::spec(long.join("\n")));
+        let headers = status.message().len() * 3 + status.details().len() * 4 / 3;
+        assert!(headers < 8 << 10, "{headers} bytes");
+        assert!(status.message().contains("more characters"));
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use super::Cluster;
 use super::board::WORKER_OUTBOX;
-use super::wire::status;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use shadowdiff_core::error::{Error, Result};
@@ -48,11 +47,16 @@ impl WorkerService for Workers {
             message: Some(attach_response::Message::Welcome(welcome)),
         });
         let board = self.cluster.board.clone();
-        let worker = board
-            .joined(hello.name, hello.slots as usize, hello.memory_bytes, outbox)
-            .await
-            .map_err(status)?;
         tokio::spawn(async move {
+            // A worker that does not reach the state store would only fail tasks.
+            match said.message().await {
+                Ok(Some(AttachRequest {
+                    message: Some(attach_request::Message::Ready(_)),
+                })) => {}
+                Ok(_) | Err(_) => return,
+            }
+            let joined = board.joined(hello.name, hello.slots as usize, hello.memory_bytes, outbox).await;
+            let Ok(worker) = joined else { return };
             // An error is the end of the stream, as is a clean end.
             while let Ok(Some(message)) = said.message().await {
                 if let Some(message) = message.message {

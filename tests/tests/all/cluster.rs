@@ -77,7 +77,7 @@ impl Pair {
 
     /// Submits without waiting; gives the job's id.
     fn submit_to(&self, cluster: &Cluster) -> String {
-        let run = cluster.client(&["submit", &self.spec, "--output", "nowhere"]);
+        let run = cluster.client(&["submit", &self.spec]);
         assert_eq!(run.exit, 0, "{}\n{}", run.stderr, cluster.logs());
         run.stdout.trim().to_owned()
     }
@@ -133,7 +133,7 @@ fn a_cluster_gives_the_bytes_of_one_process_and_keeps_the_job() {
     pair.run_on(&cluster);
     let run = cluster.client(&["list"]);
     assert!(run.stdout.contains("done: fail"), "{}", run.stdout);
-    let run = cluster.client(&["compare", &pair.spec, "--quiet", "--output", "compared"]);
+    let run = cluster.client(&["compare", &pair.spec, "--quiet", "--output", "compared", "--coordinator", &cluster.url()]);
     assert_eq!(run.exit, 1, "{}", run.stderr);
     pair.assert_same(&pair.path().join("compared"), &cluster);
 }
@@ -242,7 +242,7 @@ fn a_token_names_one_job_and_a_full_queue_says_so() {
     let pair = Pair::new();
     let cluster = Cluster::start(pair.path(), pair.directory(), 0);
     let submit = |token: &str, set: &[&str]| {
-        let arguments = [&["submit", &pair.spec, "--output", "o", "--token", token][..], set].concat();
+        let arguments = [&["submit", &pair.spec, "--token", token][..], set].concat();
         cluster.client(&arguments)
     };
     assert_eq!(submit("daily-1", &[]).stdout.trim(), "daily-1");
@@ -293,6 +293,57 @@ fn a_worker_drains_when_it_is_asked_to_end() {
     cluster.workers[0].signal("TERM");
     assert!(cluster.workers[0].ends_within(PATIENCE), "{}", cluster.logs());
     pair.await_result(&cluster, &job);
+}
+
+/// The older one stops while it owns a job that nobody works on; the newer one, started before the job came, takes it.
+#[test]
+fn a_job_of_a_coordinator_that_stops_goes_to_the_one_that_stays() {
+    let pair = Pair::new();
+    let mut first = Cluster::start(pair.path(), pair.directory(), 0);
+    let folder = pair.path().join("stays");
+    std::fs::create_dir(&folder).expect("a folder");
+    let stays = Cluster::start(&folder, pair.directory(), 1);
+    let job = pair.submit_to(&first);
+    first.coordinator.signal("TERM");
+    assert!(first.coordinator.ends_within(PATIENCE), "{}", first.logs());
+    pair.await_result(&stays, &job);
+}
+
+#[test]
+fn a_worker_that_cannot_reach_the_store_gets_no_tasks() {
+    let pair = Pair::new();
+    let server = StoreServer::seaweedfs(&pair.path().join("s3"));
+    let mut cluster = Cluster::start(pair.path(), server.place.clone(), 1);
+    // The same bucket through an endpoint where nobody listens.
+    let mut blind = server.place.clone();
+    blind.environment.push(("AWS_ENDPOINT_URL".into(), format!("http://127.0.0.1:{}", free_port())));
+    cluster.place = blind;
+    cluster.add_worker(&[], None);
+    cluster.place = server.place.clone();
+    pair.run_on(&cluster);
+    let run = cluster.client(&["list"]);
+    assert!(run.stdout.contains("done: fail"), "{}", run.stdout);
+    assert!(!cluster.workers[1].log().contains("attached"), "{}", cluster.workers[1].log());
+}
+
+/// A client in another language, which knows the protocol files only.
+#[test]
+fn a_client_in_python_submits_watches_and_fetches() {
+    let pair = Pair::new();
+    let cluster = Cluster::start(pair.path(), pair.directory(), 2);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/run.sh");
+    let out = pair.path().join("python");
+    let ran = std::process::Command::new("bash")
+        .arg(script)
+        .arg(pair.path())
+        .arg(&cluster.address)
+        .arg(&pair.spec)
+        .arg(&out)
+        .output()
+        .expect("bash starts");
+    let said = format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.status.success(), "{said}\n{}", cluster.logs());
+    pair.assert_same(&out, &cluster);
 }
 
 #[test]
