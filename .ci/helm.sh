@@ -119,7 +119,7 @@ refuses_all() {
     refuses 'keep one' --set objectStore.existingSecret=a --set objectStore.credentials.B=c
     refuses 'keda to go to zero' --set autoscaling.kind=hpa --set autoscaling.minReplicas=0
     refuses 'maxReplicas is less' --set autoscaling.kind=hpa --set autoscaling.minReplicas=11
-    refuses 'prometheus.url is not set' --set autoscaling.kind=keda --set autoscaling.keda.trigger=prometheus
+    refuses 'prometheus.url is not set' --set autoscaling.kind=keda
     refuses 'begins with a letter' --name-template 1st.release
     refuses 'fullnameOverride' --set fullnameOverride=with.dot
     refuses 'sets this variable itself' --set env.TMPDIR=/tmp

@@ -79,7 +79,7 @@ pub(super) fn job(job: &Job) -> String {
 }
 
 fn progress(job: &Job) -> String {
-    let p = job.progress.clone().unwrap_or_default();
+    let p = job.progress.unwrap_or_default();
     let rows = match p.rows_all {
         0 => format!("{} rows", p.rows),
         all => format!("{} of {all} rows", p.rows.min(all)),
@@ -89,7 +89,10 @@ fn progress(job: &Job) -> String {
         .as_ref()
         .map_or(String::new(), |left| format!(", about {} s left", left.seconds.max(1)));
     let nobody = if p.workers == 0 { "; no worker is attached" } else { "" };
-    format!("{} of {} tasks done, {} running, {rows}{left}{nobody}", p.tasks_done, p.tasks, p.tasks_running)
+    format!(
+        "{} of {} tasks done, {} running, {rows}{left}{nobody}",
+        p.tasks_done, p.tasks, p.tasks_running
+    )
 }
 
 fn time(job: &Job) -> String {

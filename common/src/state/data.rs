@@ -192,9 +192,12 @@ pub fn open_spools(job: &JobState, header: &Header, spools: &[Vec<Piece>], runti
 }
 
 fn whole_range(pieces: impl Iterator<Item = Piece>) -> Range<u64> {
-    pieces.fold(u64::MAX..0, |range, piece| {
-        range.start.min(piece.offset)..range.end.max(piece.offset + piece.length)
-    })
+    let (mut start, mut end) = (u64::MAX, 0);
+    for piece in pieces {
+        start = start.min(piece.offset);
+        end = end.max(piece.offset + piece.length);
+    }
+    start..end
 }
 
 /// Ranges of a stored object; read at once where they are few bytes.

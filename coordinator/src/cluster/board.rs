@@ -349,7 +349,7 @@ impl Desk {
             let _ = reply.send(Err(stopped()));
             return;
         };
-        let new = tasks.iter().map(|task| task.new.clone()).collect();
+        let new = tasks.iter().map(|task| task.new).collect();
         job.tasks = tasks;
         job.reply = Some(reply);
         self.step(Event::StageOpened { job: number, tasks: new });

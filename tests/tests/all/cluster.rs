@@ -133,7 +133,15 @@ fn a_cluster_gives_the_bytes_of_one_process_and_keeps_the_job() {
     pair.run_on(&cluster);
     let run = cluster.client(&["list"]);
     assert!(run.stdout.contains("done: fail"), "{}", run.stdout);
-    let run = cluster.client(&["compare", &pair.spec, "--quiet", "--output", "compared", "--coordinator", &cluster.url()]);
+    let run = cluster.client(&[
+        "compare",
+        &pair.spec,
+        "--quiet",
+        "--output",
+        "compared",
+        "--coordinator",
+        &cluster.url(),
+    ]);
     assert_eq!(run.exit, 1, "{}", run.stderr);
     pair.assert_same(&pair.path().join("compared"), &cluster);
 }
@@ -316,7 +324,9 @@ fn a_worker_that_cannot_reach_the_store_gets_no_tasks() {
     let mut cluster = Cluster::start(pair.path(), server.place.clone(), 1);
     // The same bucket through an endpoint where nobody listens.
     let mut blind = server.place.clone();
-    blind.environment.push(("AWS_ENDPOINT_URL".into(), format!("http://127.0.0.1:{}", free_port())));
+    blind
+        .environment
+        .push(("AWS_ENDPOINT_URL".into(), format!("http://127.0.0.1:{}", free_port())));
     cluster.place = blind;
     cluster.add_worker(&[], None);
     cluster.place = server.place.clone();

@@ -111,10 +111,12 @@ impl Chunks {
             .end
             .min(start.saturating_add(shared.window_bytes))
             .max(start.saturating_add(length));
-        let mut ranges = vec![start..end];
-        if !shared.file.is_local() {
-            ranges.extend(shared.due(&windows, &chunk));
-        }
+        let due = if shared.file.is_local() {
+            Vec::new()
+        } else {
+            shared.due(&windows, &chunk)
+        };
+        let ranges: Vec<Range<u64>> = std::iter::once(start..end).chain(due).collect();
         let read = shared.file.read_many(&ranges)?;
         let first = read.first().cloned().unwrap_or_default();
         // A chunk has one window: what was read of it before is behind the decoder.
