@@ -179,7 +179,7 @@ fn coordinator(folder: &Path, place: &Place, address: &str, fault: Option<&str>,
 fn start(folder: &Path, place: &Place, arguments: &[&str], fault: Option<&str>, log: PathBuf) -> Server {
     let mut command = match fault {
         Some(fault) => {
-            let mut command = binary::command_of(&binary::beside("shadowdiff_with_faults"), folder, arguments);
+            let mut command = binary::command_of(&binary::beside("examples/shadowdiff_with_faults"), folder, arguments);
             command.env("SHADOWDIFF_FAULT", fault);
             command
         }
