@@ -16,6 +16,7 @@ use shadowdiff_core::row::Secret;
 use shadowdiff_worker::{Given, Job, LocalWorkers, Watch};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 use tokio::sync::watch;
 
@@ -46,6 +47,8 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
             .iter()
             .for_each(|warning| note(&format!("shadowdiff: warning: {warning}")));
     }
+    let all_bytes = bound.stored_bytes;
+    let bytes = Arc::clone(&sources.bytes_read);
     let all_rows = bound.rows.live.zip(bound.rows.shadow).map(|(live, shadow)| live + shadow);
     let slots = settings.slots(bound.reading_bytes);
     let watch = Arc::new(Watch::default());
@@ -56,7 +59,14 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
         done: 0,
         all: 0,
     });
-    let bar = tokio::spawn(progress::show(receiver, watch, all_rows, settings.quiet));
+    let read = progress::Read {
+        rows: watch,
+        all_rows,
+        bytes_before: bytes.load(Ordering::Relaxed),
+        bytes,
+        all_bytes,
+    };
+    let bar = tokio::spawn(progress::show(receiver, read, settings.quiet));
     let run = Run {
         plan: &job.plan,
         document: parsed.document,

@@ -28,6 +28,7 @@ pub use dataset::{DataFile, Dataset, Format, list};
 pub use raw::{Raw, RawBatches, json_shape, open_csv_file, open_raw};
 use shadowdiff_core::error::{Error, Result};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use tokio::runtime::Handle;
 
 /// What a reader needs of its process: the stores, and the runtime that drives their requests.
@@ -35,6 +36,8 @@ use tokio::runtime::Handle;
 pub struct Sources {
     pub stores: Arc<Stores>,
     pub runtime: Handle,
+    /// Bytes of datasets that were read so far, as stored.
+    pub bytes_read: Arc<AtomicU64>,
     pub(crate) int96_units: Arc<parquet::Int96Units>,
 }
 
@@ -43,6 +46,7 @@ impl Sources {
         Sources {
             stores,
             runtime,
+            bytes_read: Arc::default(),
             int96_units: Arc::default(),
         }
     }

@@ -13,6 +13,7 @@ use object_store::{GetOptions, ObjectStore};
 use shadowdiff_core::error::{Error, Result};
 use std::io;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -36,6 +37,7 @@ pub struct PinnedFile {
     name: String,
     pin: Pin,
     source: Source,
+    bytes_read: Arc<AtomicU64>,
     /// The first read that failed. Decoders wrap errors until their kind is lost; this keeps it.
     failure: Mutex<Option<Error>>,
 }
@@ -64,6 +66,7 @@ impl PinnedFile {
             name: file.name.clone(),
             pin: file.pin.clone(),
             source,
+            bytes_read: Arc::clone(&sources.bytes_read),
             failure: Mutex::new(None),
         };
         opened.check()?;
@@ -133,6 +136,8 @@ impl PinnedFile {
                 self.name, beyond.start, beyond.end, self.pin.size_bytes
             )));
         }
+        let bytes: u64 = ranges.iter().map(|range| range.end - range.start).sum();
+        self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
         match &self.source {
             Source::Local(file) => ranges.iter().map(|range| self.read_local(file, range)).collect(),
             Source::Object { store, path, runtime } => {
