@@ -165,7 +165,7 @@ fn options(args: &CoordinatorArgs, sources: &Sources, scratch: &Scratch) -> Opti
     }
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener> {
+pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener> {
     let bound = TcpListener::bind(address).await;
     bound.map_err(|e| Error::input(format!("{address}: {e}; give another address")))
 }

@@ -2,19 +2,18 @@
 
 use crate::args::WorkerArgs;
 use crate::note;
-use crate::serve::{host_name, leave, runtime};
+use crate::serve::{bind, host_name, leave, runtime};
 use crate::settings::available_bytes;
 use crate::signals::watch_signals;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::store::Stores;
 use shadowdiff_common::telemetry::start_log;
-use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::error::Result;
 use shadowdiff_worker::{Attachment, Drain, Host, attach};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
@@ -58,8 +57,7 @@ async fn work(args: &WorkerArgs) -> Result<()> {
 
 /// Liveness depends on nothing but the process; a worker is ready while its coordinator knows it.
 async fn serve_health(address: SocketAddr, mut connected: watch::Receiver<bool>) -> Result<()> {
-    let listener = TcpListener::bind(address).await;
-    let listener = listener.map_err(|e| Error::input(format!("{address}: {e}; give another address with --health")))?;
+    let listener = bind(address).await?;
     let (reporter, health) = tonic_health::server::health_reporter();
     tokio::spawn(
         Server::builder()

@@ -31,7 +31,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use blueprint::{Blueprint, Submission};
-pub use commit::{BlockRecord, CompareCommit, Header, Piece, RECORD_VERSION, Record, ScanCommit, commit, read_commit};
+pub use commit::{BlockRecord, CompareCommit, Header, Piece, RECORD_VERSION, Record, ScanCommit, check_version, commit, read_commit};
 pub use create::{Created, create};
 pub use data::{Maker, open_scan, open_spools, store_compare, store_scan};
 pub use table::{CompareInput, CompareTable, Source, groups};
@@ -92,6 +92,12 @@ impl State {
     /// As the user named it.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// A whole small object; `None` where there is none.
+    pub async fn read(&self, path: &ObjectPath) -> Result<Option<Bytes>> {
+        let found = read_small(self.store.as_ref(), path).await;
+        found.map_err(|e| state_error(e, &format!("state {}: {path}", self.url)))
     }
 
     /// The places of one job.
@@ -198,9 +204,7 @@ impl JobState {
 
     /// A whole small object; `None` where there is none.
     pub async fn read(&self, path: &ObjectPath) -> Result<Option<Bytes>> {
-        read_small(self.store().as_ref(), path)
-            .await
-            .map_err(|e| state_error(e, &self.describe(path)))
+        self.state.read(path).await
     }
 
     /// The tasks of a stage that are committed, in order.

@@ -126,13 +126,18 @@ pub async fn read_commit<R: Record>(job: &JobState, stage: Stage, task: u32) -> 
 
 fn parse<R: Record>(bytes: &[u8], name: &str) -> Result<R> {
     let record: R = serde_json::from_slice(bytes).map_err(|e| Error::internal(format!("{name} is no commit: {e}")))?;
-    if record.header().version != RECORD_VERSION {
-        return Err(Error::internal(format!(
-            "{name} has version {}; this program reads version {RECORD_VERSION}",
-            record.header().version
-        )));
-    }
+    check_version(record.header().version, name)?;
     Ok(record)
+}
+
+/// Refuses a record of another version.
+pub fn check_version(version: u32, name: &str) -> Result<()> {
+    if version == RECORD_VERSION {
+        return Ok(());
+    }
+    Err(Error::internal(format!(
+        "{name} has version {version}; this program reads version {RECORD_VERSION}"
+    )))
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ impl Cluster {
 
     async fn is_silent(&self, owner: &str, heard: &mut Heard) -> Result<bool> {
         let path = self.state.coordinator(owner);
-        let Some(said) = self.state.job("").read(&path).await? else {
+        let Some(said) = self.state.read(&path).await? else {
             return Ok(true);
         };
         let (before, since) = heard.entry(owner.to_owned()).or_insert_with(|| (said.clone(), Instant::now()));

@@ -206,7 +206,6 @@ struct Job {
 
 struct Worker {
     name: String,
-    slots: usize,
     outbox: mpsc::Sender<AttachResponse>,
 }
 
@@ -318,7 +317,7 @@ impl Desk {
                 let worker = WorkerId(self.next_worker);
                 self.next_worker += 1;
                 tracing::info!(worker = %name, slots, "a worker has come");
-                self.workers.insert(worker, Worker { name, slots, outbox });
+                self.workers.insert(worker, Worker { name, outbox });
                 let _ = reply.send(worker.0);
                 self.step(Event::WorkerJoined {
                     worker,
@@ -338,7 +337,7 @@ impl Desk {
     fn count(&self) -> Counts {
         Counts {
             workers: self.workers.len(),
-            slots: self.workers.values().map(|worker| worker.slots).sum(),
+            slots: self.machine.slots(),
             runnable: self.machine.runnable() + self.attempts.len(),
             running: self.attempts.len(),
         }
@@ -426,14 +425,21 @@ impl Desk {
     }
 
     fn lose(&mut self, worker: WorkerId) {
-        let Some(gone) = self.workers.remove(&worker) else { return };
+        if self.forget(worker, "a worker has gone") {
+            self.step(Event::WorkerLost { worker });
+        }
+    }
+
+    /// Ends a worker's stream and tells the jobs that ran on it; false if it was not known any more.
+    fn forget(&mut self, worker: WorkerId, what: &str) -> bool {
+        let Some(gone) = self.workers.remove(&worker) else { return false };
         let lost: Vec<AttemptId> = self
             .attempts
             .iter()
             .filter(|(_, a)| a.worker == worker)
             .map(|(id, _)| *id)
             .collect();
-        tracing::info!(worker = %gone.name, attempts = lost.len(), "a worker has gone");
+        tracing::info!(worker = %gone.name, attempts = lost.len(), "{what}");
         for attempt in lost {
             let running = self.attempts.remove(&attempt).expect("listed above");
             self.notice(
@@ -444,7 +450,7 @@ impl Desk {
                 },
             );
         }
-        self.step(Event::WorkerLost { worker });
+        true
     }
 
     fn step(&mut self, event: Event) {
@@ -477,18 +483,9 @@ impl Desk {
                 self.attempts.remove(&attempt);
                 self.tell(worker, attach_response::Message::Stop(Stop { attempt: attempt.0 }));
             }
-            // Its stream ends with its outbox; the machine has given its attempts back already.
+            // The machine has given its attempts back already.
             Action::Drop { worker } => {
-                if let Some(gone) = self.workers.remove(&worker) {
-                    tracing::warn!(worker = %gone.name, "a worker was not heard of; its tasks go to others");
-                }
-                let lost: Vec<AttemptId> = self
-                    .attempts
-                    .iter()
-                    .filter(|(_, a)| a.worker == worker)
-                    .map(|(id, _)| *id)
-                    .collect();
-                lost.iter().for_each(|attempt| drop(self.attempts.remove(attempt)));
+                self.forget(worker, "a worker was not heard of; its tasks go to others");
             }
             Action::StageDone { job } => self.answer(job, Ok(())),
             Action::JobFailed { job, error } => self.answer(job, Err(error)),

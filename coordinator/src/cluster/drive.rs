@@ -307,13 +307,11 @@ impl Driver {
             if figures.running > 0 || figures.done > 0 {
                 view.phase = phase;
             }
-            let before = view.progress.done.min(figures.done);
             let progress = &mut view.progress;
             (progress.tasks, progress.done, progress.running) = (figures.all, figures.done, figures.running);
             progress.rows = progress.rows.max(figures.rows);
             let elapsed = started.elapsed().as_millis() as u64;
-            progress.left_ms = (figures.done > before || figures.done > 0)
-                .then(|| elapsed * (figures.all - figures.done) as u64 / figures.done.max(1) as u64);
+            progress.left_ms = (figures.done > 0).then(|| elapsed * (figures.all - figures.done) as u64 / figures.done as u64);
         });
     }
 

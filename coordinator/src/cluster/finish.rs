@@ -16,7 +16,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
 use shadowdiff_common::fault;
 use shadowdiff_common::spool::Spool;
-use shadowdiff_common::state::{Blueprint, Created, JobState, RECORD_VERSION, create};
+use shadowdiff_common::state::{Blueprint, Created, JobState, RECORD_VERSION, check_version, create};
 use shadowdiff_common::store::Stores;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::report::Timings;
@@ -52,7 +52,9 @@ impl Manifest {
 }
 
 fn parse(bytes: &[u8], name: &str) -> Result<Manifest> {
-    serde_json::from_slice(bytes).map_err(|e| Error::internal(format!("{name} is no manifest: {e}")))
+    let manifest: Manifest = serde_json::from_slice(bytes).map_err(|e| Error::internal(format!("{name} is no manifest: {e}")))?;
+    check_version(manifest.version, name)?;
+    Ok(manifest)
 }
 
 /// What the stages found.
