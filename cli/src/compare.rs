@@ -117,13 +117,12 @@ pub(crate) fn job(bound: Bound, settings: &Settings, args: &SettingArgs, sources
     let rows = bound.rows.live.unwrap_or(0) + bound.rows.shadow.unwrap_or(0);
     let row_bytes = bound.decoded_bytes.checked_div(rows).unwrap_or(256);
     let memory = settings.task_memory(bound.reading_bytes);
-    let batch_rows = (memory.task_bytes as u64 / 32 / row_bytes.max(1)).clamp(128, 8192) as usize;
     let given = Given {
         datasets: bound.datasets,
         sources,
         scratch: settings.scratch(args, bound.reading_bytes)?,
         memory,
-        batch_rows,
+        batch_rows: memory.batch_rows(row_bytes),
         disabled: settings.disabled,
         watch,
         flipped: bound.flipped,

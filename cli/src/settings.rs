@@ -40,21 +40,18 @@ impl Settings {
         usize::try_from(most).unwrap_or(usize::MAX).clamp(1, self.threads)
     }
 
-    /// What is left for rows: three tenths of it hold intermediate results, three tenths are for the tasks;
-    /// the rest is for what nobody counts: copies in flight, the allocator's reserves.
+    /// What is left for rows.
     fn rows_bytes(&self, reading_bytes: u64) -> u64 {
         let reading = reading_bytes.saturating_mul(self.slots(reading_bytes) as u64);
         self.memory_bytes.saturating_sub(reading).max(self.memory_bytes / 4)
     }
 
     pub(crate) fn scratch(&self, args: &SettingArgs, reading_bytes: u64) -> Result<Scratch> {
-        Scratch::new((self.rows_bytes(reading_bytes) * 3 / 10) as usize, args.scratch.as_deref())
+        Scratch::new(Memory::intermediate_bytes(self.rows_bytes(reading_bytes)), args.scratch.as_deref())
     }
 
     pub(crate) fn task_memory(&self, reading_bytes: u64) -> Memory {
-        Memory {
-            task_bytes: (self.rows_bytes(reading_bytes) * 3 / 10) as usize / self.slots(reading_bytes),
-        }
+        Memory::of_task(self.rows_bytes(reading_bytes) / self.slots(reading_bytes) as u64)
     }
 
     /// A shard holds about what a task compares at a time.

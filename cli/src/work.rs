@@ -10,7 +10,7 @@ use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::store::Stores;
 use shadowdiff_common::telemetry::start_log;
 use shadowdiff_core::error::Result;
-use shadowdiff_worker::{Attachment, Drain, Host, attach};
+use shadowdiff_worker::{Attachment, Drain, Host, Memory, attach};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ async fn work(args: &WorkerArgs) -> Result<()> {
     let memory = args.memory.unwrap_or_else(|| (available_bytes() / 2).max(256 << 20));
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let slots = args.slots.map_or_else(cores, usize::from);
-    let scratch = Scratch::new(Host::budget_bytes(memory), args.scratch.as_deref())?;
+    let scratch = Scratch::new(Memory::intermediate_bytes(memory), args.scratch.as_deref())?;
     let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
     let name = args.name.clone().unwrap_or_else(host_name);
     let host = Arc::new(Host::new(sources, scratch, memory, slots, name));

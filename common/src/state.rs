@@ -26,7 +26,7 @@ use futures::TryStreamExt;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
 use shadowdiff_core::error::{Error, Result};
-use std::fmt;
+pub use shadowdiff_core::journal::Stage;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -38,22 +38,6 @@ pub use table::{CompareInput, CompareTable, Source, groups};
 
 /// The most bytes of one record that are read: a larger one is no record of ours.
 const MAX_RECORD_BYTES: u64 = 256 << 20;
-
-/// The stages whose tasks run on workers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Stage {
-    Scan,
-    Compare,
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Stage::Scan => "scan",
-            Stage::Compare => "compare",
-        })
-    }
-}
 
 /// A place that holds jobs.
 #[derive(Debug, Clone)]

@@ -11,6 +11,7 @@ mod alive;
 mod board;
 mod drive;
 mod finish;
+mod halt;
 mod jobs_service;
 mod journal;
 mod metrics;
@@ -42,6 +43,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use board::Counts;
+pub use halt::Refusal;
 pub use jobs_service::jobs_service;
 pub use metrics::metrics_page;
 pub use view::{FailedAttempt, JobPhase, JobProgress, JobView};
@@ -156,7 +158,7 @@ impl Cluster {
     }
 
     /// Plans and stores a job. False where the token named it before.
-    pub async fn submit(self: &Arc<Self>, order: &Order) -> Result<(JobView, bool)> {
+    pub async fn submit(self: &Arc<Self>, order: &Order) -> Result<(JobView, bool), Refusal> {
         let token = if order.token.is_empty() {
             drawn_token()
         } else {
@@ -174,7 +176,7 @@ impl Cluster {
             return recover::look(&self.state, &token)
                 .await?
                 .map(|view| (view, false))
-                .ok_or_else(|| vanished(&token));
+                .ok_or_else(|| Refusal::Missing(token.clone()));
         }
         let _place = self.admit()?;
         let (bound, document, output) = self.bind(order).await?;
@@ -189,28 +191,28 @@ impl Cluster {
             return recover::look(&self.state, &token)
                 .await?
                 .map(|view| (view, false))
-                .ok_or_else(|| vanished(&token));
+                .ok_or_else(|| Refusal::Missing(token.clone()));
         }
         let mut journal = Journal::read(&job, &self.options.owner).await?;
-        if let Err(refused) = journal.claim().await {
+        if let Err(halt) = journal.claim().await {
             // It is stored: whoever has taken it runs it.
-            tracing::info!(job = token, "not run here: {}", refused.into_error());
+            tracing::info!(job = token, "not run here: {halt}");
             return recover::look(&self.state, &token)
                 .await?
                 .map(|view| (view, true))
-                .ok_or_else(|| vanished(&token));
+                .ok_or_else(|| Refusal::Missing(token.clone()));
         }
         tracing::info!(job = token, title = blueprint.submission.title, "submitted");
         Ok((self.drive(job, blueprint, journal), true))
     }
 
     /// One job as it is now.
-    pub async fn get(&self, id: &str) -> Result<JobView> {
+    pub async fn get(&self, id: &str) -> Result<JobView, Refusal> {
         if let Some(view) = self.known(id) {
             return Ok(view);
         }
         check_job_id(id).map_err(|e| e.at("job_id"))?;
-        recover::look(&self.state, id).await?.ok_or_else(|| vanished(id))
+        recover::look(&self.state, id).await?.ok_or_else(|| Refusal::Missing(id.to_owned()))
     }
 
     /// All jobs that are kept, newest first.
@@ -237,14 +239,14 @@ impl Cluster {
     }
 
     /// Asks a job to end; the request is stored when this returns.
-    pub async fn cancel(&self, id: &str) -> Result<JobView> {
+    pub async fn cancel(&self, id: &str) -> Result<JobView, Refusal> {
         let view = self.get(id).await?;
         if view.phase.has_ended() {
             return Ok(view);
         }
         let cancel = self.jobs().get(id).and_then(|entry| entry.cancel.clone());
         let Some(cancel) = cancel else {
-            return Err(Error::unavailable(format!("job {id} is run by another coordinator; ask that one")));
+            return Err(Error::unavailable(format!("job {id} is run by another coordinator; ask that one")).into());
         };
         let (asked, stored) = oneshot::channel();
         // A job that ends just now hears nothing any more.
@@ -257,7 +259,7 @@ impl Cluster {
     }
 
     /// A file of a finished job's result: its place in the state store and its size.
-    pub async fn result_file(&self, id: &str, name: &str) -> Result<(JobState, object_store::path::Path, u64)> {
+    pub async fn result_file(&self, id: &str, name: &str) -> Result<(JobState, object_store::path::Path, u64), Refusal> {
         check_job_id(id).map_err(|e| e.at("job_id"))?;
         let job = self.state.job(id);
         let manifest = finish::Manifest::read(&job).await?;
@@ -265,16 +267,13 @@ impl Cluster {
             Some(manifest) => manifest,
             None => {
                 let view = self.get(id).await?;
-                return Err(Error::input(format!("job {id} has no result: {}", wire::phase_words(&view))));
+                return Err(Error::input(format!("job {id} has no result: {}", wire::phase_words(&view))).into());
             }
         };
         let found = manifest.files.iter().find(|(file, _)| file == name);
         let Some((_, size)) = found else {
             let names: Vec<&str> = manifest.files.iter().map(|(name, _)| name.as_str()).collect();
-            return Err(Error::spec(format!(
-                "name: job {id} has no file `{name}`; it has {}",
-                names.join(", ")
-            )));
+            return Err(Error::spec(format!("name: job {id} has no file `{name}`; it has {}", names.join(", "))).into());
         };
         let path = job.result(&manifest.attempt, name);
         Ok((job, path, *size))
@@ -442,26 +441,12 @@ fn title(plan: &Plan) -> String {
     format!("{} against {}", names(Side::Live), names(Side::Shadow))
 }
 
-fn same(before: &Submission, content: u64, token: &str) -> Result<()> {
+fn same(before: &Submission, content: u64, token: &str) -> Result<(), Refusal> {
     if before.content == content {
         Ok(())
     } else {
-        Err(Error::new(
-            Kind::Spec,
-            format!("token: `{token}` {TAKEN}; draw another token, or submit the same content"),
-        ))
+        Err(Refusal::Taken(token.to_owned()))
     }
-}
-
-const TAKEN: &str = "names a job with another content";
-
-/// Whether an error says that a token is taken.
-pub(crate) fn is_taken(error: &Error) -> bool {
-    error.kind == Kind::Spec && error.message.contains(TAKEN)
-}
-
-fn vanished(id: &str) -> Error {
-    Error::spec(format!("job_id: there is no job `{id}`{}", wire::NOT_FOUND))
 }
 
 /// The same for the same order, in every process.

@@ -9,9 +9,10 @@ use shadowdiff_common::state::{Created, create};
 use shadowdiff_common::store::{Location, Stores};
 use shadowdiff_core::error::{Error, Result};
 use std::fs::File;
-use std::io::{BufWriter, Read, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::io::AsyncWriteExt;
 
 /// Where a result goes.
 #[derive(Debug, Clone)]
@@ -28,6 +29,7 @@ pub enum Target {
 pub const FILES: [&str; 3] = ["diff.csv", "accounts.csv", "summary.json"];
 /// A part of a multipart upload.
 const PART_BYTES: usize = 16 << 20;
+const PARTS_IN_FLIGHT: usize = 2;
 
 /// Finds the place and refuses one that is taken.
 pub async fn check_target(output: &str, base: &Path, stores: &Stores, overwrite: bool) -> Result<Target> {
@@ -104,7 +106,7 @@ impl Staging {
     pub async fn publish(self, target: &Target, overwrite: bool) -> Result<()> {
         match target {
             Target::Directory(directory) => self.rename(directory, overwrite),
-            Target::Objects { store, prefix, name } => self.upload(store.as_ref(), prefix, name, overwrite).await,
+            Target::Objects { store, prefix, name } => self.upload(store, prefix, name, overwrite).await,
         }
     }
 
@@ -137,7 +139,7 @@ impl Staging {
         }
     }
 
-    async fn upload(self, store: &dyn ObjectStore, prefix: &ObjectPath, name: &str, overwrite: bool) -> Result<()> {
+    async fn upload(self, store: &Arc<dyn ObjectStore>, prefix: &ObjectPath, name: &str, overwrite: bool) -> Result<()> {
         let failed = |e: object_store::Error| Error::unavailable(format!("output: {name}: {e}"));
         if overwrite {
             // The old result stops counting before its content changes.
@@ -147,36 +149,30 @@ impl Staging {
             }
         }
         for file in &FILES[..2] {
-            self.upload_file(store, &prefix.clone().join(*file), file).await.map_err(failed)?;
+            upload(Arc::clone(store), &prefix.clone().join(*file), &self.path(file)).await?;
         }
         let manifest = std::fs::read(self.directory.path().join(FILES[2])).map_err(|e| Error::exhausted(format!("output: {e}")))?;
         let place = prefix.clone().join(FILES[2]);
-        match create(store, &place, manifest.into()).await? {
+        match create(store.as_ref(), &place, manifest.into()).await? {
             Created::Mine => Ok(()),
             Created::Another(_) => Err(Error::input(format!("output: {name} was written by somebody else meanwhile"))),
         }
     }
+}
 
-    async fn upload_file(&self, store: &dyn ObjectStore, to: &ObjectPath, name: &str) -> object_store::Result<()> {
-        let generic = |e: std::io::Error| object_store::Error::Generic {
-            store: "staging",
-            source: Box::new(e),
-        };
-        let mut file = File::open(self.directory.path().join(name)).map_err(generic)?;
-        let mut upload = store.put_multipart(to).await?;
-        loop {
-            let mut part = Vec::new();
-            (&mut file).take(PART_BYTES as u64).read_to_end(&mut part).map_err(generic)?;
-            if part.is_empty() {
-                break;
-            }
-            if let Err(e) = upload.put_part(part.into()).await {
-                let _ = upload.abort().await;
-                return Err(e);
-            }
-        }
-        upload.complete().await.map(|_| ())
-    }
+/// A writer of one object: one put if it is small, else parts.
+pub(crate) fn uploader(store: Arc<dyn ObjectStore>, to: &ObjectPath) -> object_store::buffered::BufWriter {
+    object_store::buffered::BufWriter::with_capacity(store, to.clone(), PART_BYTES).with_max_concurrency(PARTS_IN_FLIGHT)
+}
+
+/// Puts a local file; gives its size.
+pub(crate) async fn upload(store: Arc<dyn ObjectStore>, to: &ObjectPath, from: &Path) -> Result<u64> {
+    let failed = |e: std::io::Error| Error::unavailable(format!("result: {to}: {e}"));
+    let mut file = tokio::fs::File::open(from).await.map_err(failed)?;
+    let mut writer = uploader(store, to);
+    let size = tokio::io::copy(&mut file, &mut writer).await.map_err(failed)?;
+    writer.shutdown().await.map_err(failed)?;
+    Ok(size)
 }
 
 /// A temporary directory is for its owner only; a result is for whom the umask says.

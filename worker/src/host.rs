@@ -8,11 +8,6 @@ use shadowdiff_core::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Of a slot's memory, tenths for the task; as many are for intermediate results, the rest for what nobody counts.
-const TASK_TENTHS: u64 = 3;
-/// Batches that a task's memory should hold at a time.
-const BATCHES_A_TASK: u64 = 32;
-
 /// Resources of one worker process.
 #[derive(Debug)]
 pub struct Host {
@@ -39,11 +34,6 @@ impl Host {
         }
     }
 
-    /// The bytes of memory that intermediate results of a process with this much memory may take.
-    pub fn budget_bytes(memory_bytes: u64) -> usize {
-        (memory_bytes * TASK_TENTHS / 10) as usize
-    }
-
     /// The job of this id, bound once; its plan is read from the state store. Blocking.
     pub(crate) fn job(&self, state: &JobState) -> Result<Job> {
         if let Some(job) = self.known(state.id()) {
@@ -68,15 +58,13 @@ impl Host {
     fn given(&self, blueprint: &Blueprint) -> Given {
         let slot_bytes = self.memory_bytes / self.slots as u64;
         let left = slot_bytes.saturating_sub(blueprint.reading_bytes).max(slot_bytes / 4);
-        let task_bytes = left * TASK_TENTHS / 10;
+        let memory = Memory::of_task(left);
         Given {
             datasets: blueprint.datasets.clone(),
             sources: self.sources.clone(),
             scratch: self.scratch.clone(),
-            memory: Memory {
-                task_bytes: task_bytes as usize,
-            },
-            batch_rows: (task_bytes / BATCHES_A_TASK / blueprint.row_bytes.max(1)).clamp(128, 8192) as usize,
+            memory,
+            batch_rows: memory.batch_rows(blueprint.row_bytes),
             disabled: self.disabled,
             watch: Arc::new(Watch::default()),
             flipped: blueprint.flipped.clone(),

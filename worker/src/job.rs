@@ -22,6 +22,31 @@ pub struct Memory {
     pub task_bytes: usize,
 }
 
+/// Tenths of the memory for rows that go to tasks; as many are for intermediate results, the rest for what nobody counts: copies in flight,
+/// the allocator's reserves.
+const SHARE_TENTHS: u64 = 3;
+/// Batches that a task's memory should hold at a time.
+const BATCHES_A_TASK: u64 = 32;
+
+impl Memory {
+    /// Of one task, where it and its intermediate results have `rows_bytes`.
+    pub fn of_task(rows_bytes: u64) -> Self {
+        Memory {
+            task_bytes: (rows_bytes * SHARE_TENTHS / 10) as usize,
+        }
+    }
+
+    /// What intermediate results may take of `rows_bytes`.
+    pub fn intermediate_bytes(rows_bytes: u64) -> usize {
+        (rows_bytes * SHARE_TENTHS / 10) as usize
+    }
+
+    /// Rows of a batch, where one takes about `row_bytes`.
+    pub fn batch_rows(self, row_bytes: u64) -> usize {
+        (self.task_bytes as u64 / BATCHES_A_TASK / row_bytes.max(1)).clamp(128, 8192) as usize
+    }
+}
+
 /// Optimisations that a test switches off; the result does not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Disabled {

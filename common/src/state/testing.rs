@@ -7,6 +7,7 @@ use object_store::{
     CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, PutMultipartOptions, PutOptions, PutPayload, PutResult,
 };
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Mutex;
 
 /// What happens to a put.

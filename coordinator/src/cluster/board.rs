@@ -3,6 +3,7 @@
 //! Jobs open stages on it and wait for their end; workers' messages come in; assignments go out. It touches no store: what is durable is
 //! the jobs' own business, so the board never waits.
 
+use super::halt::Halt;
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::schedule::{Action, AttemptId, Event, JobNumber, Machine, NewTask, TaskId, WorkerId};
 use shadowdiff_proto::v1::{Assign, AttachResponse, CompareTask, Forget, ScanTask, Stop, assign, attach_request, attach_response};
@@ -121,7 +122,7 @@ impl Board {
         epoch: u64,
         priority: u32,
         max_running: Option<usize>,
-    ) -> Result<(JobNumber, mpsc::UnboundedReceiver<Notice>)> {
+    ) -> Result<(JobNumber, mpsc::UnboundedReceiver<Notice>), Halt> {
         let (notices, heard) = mpsc::unbounded_channel();
         let (reply, answer) = oneshot::channel();
         self.send(Command::OpenJob {
@@ -132,7 +133,7 @@ impl Board {
             notices,
             reply,
         });
-        answer.await.map(|job| (job, heard)).map_err(|_| stopped())
+        answer.await.map(|job| (job, heard)).map_err(|_| Halt::Stopped)
     }
 
     /// Runs the tasks of a stage; the answer comes when all are committed, or with the error that ends the job.
@@ -150,7 +151,13 @@ impl Board {
         self.send(Command::CloseJob(job));
     }
 
-    pub(crate) async fn joined(&self, name: String, slots: usize, memory_bytes: u64, outbox: mpsc::Sender<AttachResponse>) -> Result<u64> {
+    pub(crate) async fn joined(
+        &self,
+        name: String,
+        slots: usize,
+        memory_bytes: u64,
+        outbox: mpsc::Sender<AttachResponse>,
+    ) -> Result<u64, Halt> {
         let (reply, answer) = oneshot::channel();
         self.send(Command::Joined {
             name,
@@ -159,7 +166,7 @@ impl Board {
             outbox,
             reply,
         });
-        answer.await.map_err(|_| stopped())
+        answer.await.map_err(|_| Halt::Stopped)
     }
 
     pub(crate) fn said(&self, worker: u64, message: attach_request::Message) {
@@ -180,17 +187,6 @@ impl Board {
         // Only a process that ends has no board any more.
         let _ = self.commands.send(command);
     }
-}
-
-/// The error of a coordinator that ends: its jobs are left as they are, for the next one.
-pub(crate) fn stopped() -> Error {
-    Error::new(Kind::Interrupted, STOPPED)
-}
-
-const STOPPED: &str = "the coordinator stops";
-
-pub(crate) fn is_stopped(error: &Error) -> bool {
-    error.kind == Kind::Interrupted && error.message == STOPPED
 }
 
 struct Job {
@@ -344,10 +340,7 @@ impl Desk {
     }
 
     fn run_stage(&mut self, number: JobNumber, tasks: Vec<StageTask>, reply: oneshot::Sender<Result<()>>) {
-        let Some(job) = self.jobs.get_mut(&number) else {
-            let _ = reply.send(Err(stopped()));
-            return;
-        };
+        let Some(job) = self.jobs.get_mut(&number) else { return };
         let new = tasks.iter().map(|task| task.new).collect();
         job.tasks = tasks;
         job.reply = Some(reply);

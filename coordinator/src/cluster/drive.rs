@@ -1,8 +1,9 @@
 //! One stored job, from where its journal says it is to its end: scan, compare, merge, publish.
 
-use super::board::{Board, Figures, Notice, StageTask, Work, is_stopped, stopped};
+use super::board::{Board, Figures, Notice, StageTask, Work};
 use super::finish::{Found, Manifest, hand_on, store_result};
-use super::journal::{Journal, is_superseded, now_ms, superseded};
+use super::halt::Halt;
+use super::journal::{Journal, now_ms};
 use super::retry::retrying;
 use super::view::{FailedAttempt, JobPhase, JobView};
 use crate::result::{check_exchange, count_distinct};
@@ -12,7 +13,7 @@ use shadowdiff_common::spool::Spool;
 use shadowdiff_common::state::{Blueprint, CompareCommit, CompareTable, JobState, Record, ScanCommit, Stage, open_spools, read_commit};
 use shadowdiff_common::store::Stores;
 use shadowdiff_core::error::{Error, Kind, Result};
-use shadowdiff_core::journal::{self, JobEvent, Verdict};
+use shadowdiff_core::journal::{JobEvent, Verdict};
 use shadowdiff_core::plan::ScanTask;
 use shadowdiff_core::report::Timings;
 use shadowdiff_core::schedule::{JobNumber, NewTask};
@@ -74,18 +75,18 @@ impl Driver {
         self.around.board.close_job(number);
         match outcome {
             Ok(manifest) => self.succeeded(manifest).await,
-            Err(error) if is_superseded(&error) || is_stopped(&error) => {
-                tracing::info!(job = self.job.id(), "{error}");
+            Err(Halt::Failed(error)) => self.failed(error).await,
+            Err(halt) => {
+                tracing::info!(job = self.job.id(), "{halt}");
                 return true;
             }
-            Err(error) => self.failed(error).await,
         }
         false
     }
 
-    async fn stages(&mut self, number: JobNumber, notices: &mut mpsc::UnboundedReceiver<Notice>) -> Result<Manifest> {
+    async fn stages(&mut self, number: JobNumber, notices: &mut mpsc::UnboundedReceiver<Notice>) -> Result<Manifest, Halt> {
         if self.journal.history.cancel_asked {
-            return Err(cancelled());
+            return Err(cancelled().into());
         }
         let started = Instant::now();
         let mut timings = Timings::default();
@@ -102,7 +103,7 @@ impl Driver {
         let scans: Vec<ScanCommit> = self.stage(Stage::Scan, JobPhase::Scanning, number, notices, scans).await?;
         timings.scan_ms = started.elapsed().as_millis() as u64;
         let mut tally = self.scanned(&scans).await?;
-        self.stage_done(journal::Stage::Scan).await?;
+        self.stage_done(Stage::Scan).await?;
         fault::point("scan:stage-done");
 
         let table = CompareTable::new(&scans, plan.plan.shards, plan.part_bytes)?;
@@ -122,7 +123,7 @@ impl Driver {
             runs.extend(open_spools(&self.job, &commit.header, &commit.runs, &self.around.runtime));
         }
         tally.balance().map_err(Error::internal)?;
-        self.stage_done(journal::Stage::Compare).await?;
+        self.stage_done(Stage::Compare).await?;
         self.look_for_cancel().await?;
         self.view.send_modify(|view| view.phase = JobPhase::Merging);
         let attempt = format!("{}-{}", self.journal.history.epoch, now_ms());
@@ -145,14 +146,11 @@ impl Driver {
     }
 
     /// Says so once; a job that is taken up again has said it before.
-    async fn stage_done(&mut self, stage: journal::Stage) -> Result<()> {
+    async fn stage_done(&mut self, stage: Stage) -> Result<(), Halt> {
         if self.journal.history.stage > stage {
             return Ok(());
         }
-        self.journal
-            .append(JobEvent::StageDone { stage })
-            .await
-            .map_err(|refused| refused.into_error())
+        self.journal.append(JobEvent::StageDone { stage }).await
     }
 
     /// The books of the scan stage.
@@ -187,7 +185,7 @@ impl Driver {
         number: JobNumber,
         notices: &mut mpsc::UnboundedReceiver<Notice>,
         tasks: Vec<(u64, Work)>,
-    ) -> Result<Vec<R>> {
+    ) -> Result<Vec<R>, Halt> {
         let count = tasks.len() as u32;
         let committed: BTreeSet<u32> = retrying("commits", || self.job.committed(stage).boxed())
             .await?
@@ -199,7 +197,7 @@ impl Driver {
             done: committed.contains(&(at as u32)),
             ..NewTask::new(weight, memory_bytes)
         });
-        let new = self.journal.history.new_tasks(journal_stage(stage), new);
+        let new = self.journal.history.new_tasks(stage, new);
         let tasks: Vec<StageTask> = new.into_iter().zip(works).map(|(new, work)| StageTask { new, work }).collect();
         self.view.send_modify(|view| {
             view.phase = if stage == Stage::Scan && committed.is_empty() {
@@ -219,10 +217,10 @@ impl Driver {
                 found.ok_or_else(|| Error::internal(format!("{stage} task {task} was said to be committed, but is not")))
             }
         };
-        futures::stream::iter((0..count).map(read))
+        Ok(futures::stream::iter((0..count).map(read))
             .buffered(READS_IN_FLIGHT)
             .try_collect()
-            .await
+            .await?)
     }
 
     /// Waits for the end of a stage, and keeps journal and view meanwhile.
@@ -233,7 +231,7 @@ impl Driver {
         number: JobNumber,
         notices: &mut mpsc::UnboundedReceiver<Notice>,
         mut answer: oneshot::Receiver<Result<()>>,
-    ) -> Result<()> {
+    ) -> Result<(), Halt> {
         let started = Instant::now();
         let mut look = interval_at(started + LOOK, LOOK);
         loop {
@@ -241,27 +239,24 @@ impl Driver {
                 biased;
                 Some(notice) = notices.recv() => self.note(stage, phase, started, notice).await?,
                 Some(asked) = self.cancels.recv() => {
-                    let stored = self.journal.append(JobEvent::CancelAsked).await.map_err(|refused| refused.into_error());
-                    let _ = asked.send(stored.clone());
-                    stored?;
+                    self.store_cancel(asked).await?;
                     self.around.board.cancel_job(number);
                 }
                 _ = look.tick() => if self.journal.is_taken().await {
-                    return Err(superseded());
+                    return Err(Halt::Superseded);
                 },
                 outcome = &mut answer => {
-                    return outcome.unwrap_or_else(|_| Err(stopped()));
+                    return Ok(outcome.map_err(|_| Halt::Stopped)??);
                 }
             }
         }
     }
 
-    async fn note(&mut self, stage: Stage, phase: JobPhase, started: Instant, notice: Notice) -> Result<()> {
-        let place = journal_stage(stage);
-        match notice {
+    async fn note(&mut self, stage: Stage, phase: JobPhase, started: Instant, notice: Notice) -> Result<(), Halt> {
+        let (task, worker, error, event) = match notice {
             Notice::Progress(figures) => {
                 self.show(phase, started, figures);
-                Ok(())
+                return Ok(());
             }
             Notice::Failed {
                 task,
@@ -269,37 +264,29 @@ impl Driver {
                 worker,
                 error,
             } => {
-                let failed = FailedAttempt {
-                    task: format!("{stage} {task}"),
-                    worker: worker.clone(),
-                    error: error.clone(),
-                };
-                self.view.send_modify(|view| view.note_failure(failed));
                 let event = JobEvent::AttemptFailed {
-                    stage: place,
+                    stage,
                     task,
                     attempt,
-                    worker,
+                    worker: worker.clone(),
                     kind: error.kind,
-                    message: error.message,
+                    message: error.message.clone(),
                 };
-                self.journal.append(event).await.map_err(|refused| refused.into_error())
+                (task, worker, error, event)
             }
             Notice::Lost { task, worker } => {
-                let failed = FailedAttempt {
-                    task: format!("{stage} {task}"),
-                    worker: worker.clone(),
-                    error: Error::unavailable("its worker went away"),
-                };
-                self.view.send_modify(|view| view.note_failure(failed));
                 let event = JobEvent::WorkerLost {
-                    stage: place,
+                    stage,
                     task,
-                    worker,
+                    worker: worker.clone(),
                 };
-                self.journal.append(event).await.map_err(|refused| refused.into_error())
+                (task, worker, Error::unavailable("its worker went away"), event)
             }
-        }
+        };
+        let task = format!("{stage} {task}");
+        self.view
+            .send_modify(|view| view.note_failure(FailedAttempt { task, worker, error }));
+        self.journal.append(event).await
     }
 
     fn show(&self, phase: JobPhase, started: Instant, figures: Figures) {
@@ -315,23 +302,24 @@ impl Driver {
         });
     }
 
-    async fn look_for_cancel(&mut self) -> Result<()> {
+    async fn look_for_cancel(&mut self) -> Result<(), Halt> {
         let Ok(asked) = self.cancels.try_recv() else { return Ok(()) };
-        let stored = self
-            .journal
-            .append(JobEvent::CancelAsked)
-            .await
-            .map_err(|refused| refused.into_error());
-        let _ = asked.send(stored.clone());
-        stored?;
-        Err(cancelled())
+        self.store_cancel(asked).await?;
+        Err(cancelled().into())
+    }
+
+    async fn store_cancel(&mut self, asked: CancelRequest) -> Result<(), Halt> {
+        let stored = self.journal.append(JobEvent::CancelAsked).await;
+        // Whoever asked may have gone.
+        let _ = asked.send(stored.clone().map_err(Halt::into_error));
+        stored
     }
 
     async fn succeeded(&mut self, manifest: Manifest) {
         // The manifest is the success; the journal only says so.
         let verdict = if manifest.passed { Verdict::Pass } else { Verdict::Fail };
-        if let Err(refused) = self.journal.append(JobEvent::Finished { verdict }).await {
-            tracing::warn!(job = self.job.id(), "the end was not journaled: {}", refused.into_error());
+        if let Err(halt) = self.journal.append(JobEvent::Finished { verdict }).await {
+            tracing::warn!(job = self.job.id(), "the end was not journaled: {halt}");
         }
         tracing::info!(job = self.job.id(), passed = manifest.passed, "ended");
         self.view.send_modify(|view| end_well(view, &manifest));
@@ -347,9 +335,9 @@ impl Driver {
                 message: error.message.clone(),
             }
         };
-        if let Err(refused) = self.journal.append(event).await {
+        if let Err(halt) = self.journal.append(event).await {
             // Whoever takes the job next finds it unfinished and goes on.
-            tracing::warn!(job = self.job.id(), "the end was not journaled: {}", refused.into_error());
+            tracing::warn!(job = self.job.id(), "the end was not journaled: {halt}");
         }
         tracing::info!(job = self.job.id(), "ended: {error}");
         self.view.send_modify(|view| {
@@ -372,11 +360,4 @@ pub(crate) fn end_well(view: &mut JobView, manifest: &Manifest) {
 
 fn cancelled() -> Error {
     Error::new(Kind::Interrupted, "cancelled")
-}
-
-fn journal_stage(stage: Stage) -> journal::Stage {
-    match stage {
-        Stage::Scan => journal::Stage::Scan,
-        Stage::Compare => journal::Stage::Compare,
-    }
 }

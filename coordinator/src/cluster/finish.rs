@@ -6,11 +6,10 @@
 
 use super::journal::now_ms;
 use super::retry::retrying;
-use crate::publish::{FILES, Staging, Target};
+use crate::publish::{FILES, Staging, Target, upload, uploader};
 use crate::result::{write_summary, write_tables};
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
-use object_store::buffered::BufWriter;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
@@ -24,10 +23,6 @@ use shadowdiff_core::tally::Tally;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
-
-/// A part of a multipart upload.
-const PART_BYTES: usize = 16 << 20;
-const PARTS_IN_FLIGHT: usize = 2;
 
 /// The job's success.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -173,21 +168,11 @@ async fn read(store: &dyn ObjectStore, path: &ObjectPath, name: &str) -> Result<
 async fn copy(job: &JobState, from: &ObjectPath, store: Arc<dyn ObjectStore>, to: &ObjectPath, name: &str) -> Result<()> {
     let failed = |e: object_store::Error| Error::unavailable(format!("output: {name}: {e}"));
     let mut chunks = job.store().get(from).await.map_err(failed)?.into_stream();
-    let mut writer = BufWriter::with_capacity(store, to.clone(), PART_BYTES).with_max_concurrency(PARTS_IN_FLIGHT);
+    let mut writer = uploader(store, to);
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(failed)?;
         writer.put(chunk).await.map_err(failed)?;
     }
     let done = writer.shutdown().await;
     done.map_err(|e| Error::unavailable(format!("output: {name}: {e}")))
-}
-
-/// Puts a local file; gives its size.
-async fn upload(store: Arc<dyn ObjectStore>, to: &ObjectPath, from: &Path) -> Result<u64> {
-    let failed = |e: std::io::Error| Error::unavailable(format!("result: {to}: {e}"));
-    let mut file = tokio::fs::File::open(from).await.map_err(failed)?;
-    let mut writer = BufWriter::with_capacity(store, to.clone(), PART_BYTES).with_max_concurrency(PARTS_IN_FLIGHT);
-    let size = tokio::io::copy(&mut file, &mut writer).await.map_err(failed)?;
-    writer.shutdown().await.map_err(failed)?;
-    Ok(size)
 }

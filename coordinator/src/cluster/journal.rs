@@ -1,10 +1,11 @@
 //! A job's journal in the state store: numbered, create-only entries. The coordinator that loses a number stands back.
 
+use super::halt::Halt;
 use super::retry::retrying;
 use bytes::Bytes;
 use futures::FutureExt;
 use shadowdiff_common::state::{Created, JobState, create};
-use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::journal::{Entry, History, JobEvent};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,14 +14,6 @@ pub(crate) fn now_ms() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_millis() as i64)
-}
-
-/// Why nothing was appended.
-#[derive(Debug)]
-pub(crate) enum Refused {
-    /// Another coordinator has the job.
-    Superseded,
-    Failed(Error),
 }
 
 /// The writer of one job's journal.
@@ -59,7 +52,7 @@ impl Journal {
     }
 
     /// Takes the job: from now on entries of an earlier owner are refused.
-    pub(crate) async fn claim(&mut self) -> Result<(), Refused> {
+    pub(crate) async fn claim(&mut self) -> Result<(), Halt> {
         let epoch = self.history.epoch + 1;
         self.write(epoch, JobEvent::Claimed { owner: self.owner.clone() }).await
     }
@@ -71,43 +64,22 @@ impl Journal {
         matches!(self.job.read(&next).await, Ok(Some(_)))
     }
 
-    pub(crate) async fn append(&mut self, event: JobEvent) -> Result<(), Refused> {
+    pub(crate) async fn append(&mut self, event: JobEvent) -> Result<(), Halt> {
         self.write(self.history.epoch, event).await
     }
 
-    async fn write(&mut self, epoch: u64, event: JobEvent) -> Result<(), Refused> {
+    async fn write(&mut self, epoch: u64, event: JobEvent) -> Result<(), Halt> {
         let entry = Entry::new(epoch, now_ms(), event);
         let number = self.history.next_number;
         let path = self.job.journal(number);
-        let json = serde_json::to_vec(&entry).map_err(|e| Refused::Failed(Error::internal(format!("journal: {e}"))))?;
+        let json = serde_json::to_vec(&entry).map_err(|e| Error::internal(format!("journal: {e}")))?;
         let content = Bytes::from(json);
         let created = retrying("journal", || create(self.job.store().as_ref(), &path, content.clone()).boxed()).await;
-        match created.map_err(Refused::Failed)? {
-            Created::Mine => self.history.apply(number, &entry).map_err(Refused::Failed),
-            Created::Another(_) => Err(Refused::Superseded),
+        match created? {
+            Created::Mine => Ok(self.history.apply(number, &entry)?),
+            Created::Another(_) => Err(Halt::Superseded),
         }
     }
-}
-
-impl Refused {
-    /// As the end of a job's run here.
-    pub(crate) fn into_error(self) -> Error {
-        match self {
-            Refused::Superseded => superseded(),
-            Refused::Failed(error) => error,
-        }
-    }
-}
-
-/// The error of a coordinator that stands back; see [`is_superseded`].
-pub(crate) fn superseded() -> Error {
-    Error::new(Kind::Interrupted, SUPERSEDED)
-}
-
-const SUPERSEDED: &str = "another coordinator has taken the job";
-
-pub(crate) fn is_superseded(error: &Error) -> bool {
-    error.kind == Kind::Interrupted && error.message == SUPERSEDED
 }
 
 fn parse(bytes: &[u8], name: &str) -> Result<Entry> {

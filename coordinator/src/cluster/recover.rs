@@ -7,7 +7,7 @@ use super::journal::{Journal, now_ms};
 use super::view::{JobPhase, JobProgress, JobView};
 use shadowdiff_common::state::{Blueprint, Stage, State};
 use shadowdiff_core::error::Result;
-use shadowdiff_core::journal::{self, End};
+use shadowdiff_core::journal::End;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,8 +43,8 @@ impl Cluster {
         let Some(blueprint) = Blueprint::read(&job).await? else {
             return Ok(false);
         };
-        if let Err(refused) = journal.claim().await {
-            tracing::info!(job = id, "not taken up: {}", refused.into_error());
+        if let Err(halt) = journal.claim().await {
+            tracing::info!(job = id, "not taken up: {halt}");
             return Ok(false);
         }
         tracing::info!(job = id, epoch = journal.history.epoch, "taken up");
@@ -96,10 +96,10 @@ pub(super) async fn look(state: &State, id: &str) -> Result<Option<JobView>> {
         // The manifest of a finished job is there, or on its way.
         Some(End::Finished(_)) | None => {
             view.phase = match kept.history.stage {
-                journal::Stage::Scan if job.committed(Stage::Scan).await?.is_empty() => JobPhase::Queued,
-                journal::Stage::Scan => JobPhase::Scanning,
-                journal::Stage::Compare => JobPhase::Comparing,
-                journal::Stage::Merge => JobPhase::Merging,
+                Stage::Scan if job.committed(Stage::Scan).await?.is_empty() => JobPhase::Queued,
+                Stage::Scan => JobPhase::Scanning,
+                Stage::Compare => JobPhase::Comparing,
+                Stage::Merge => JobPhase::Merging,
             };
         }
     }

@@ -1,15 +1,12 @@
 //! Between messages and our own types: views go out, orders come in, errors become statuses with details.
 
-use super::{JobPhase, JobView, Order, is_taken};
+use super::{JobPhase, JobView, Order, Refusal};
 use prost_types::{Duration, Struct, Timestamp, Value, value};
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_proto::v1;
 use std::collections::HashMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
-
-/// Marks the error of a job that is not there.
-pub(crate) const NOT_FOUND: &str = "; it may have been removed since, or its id is misspelled";
 
 /// A status travels in headers, which clients take up to 8 KiB of: the text twice, encoded, and the violations.
 const MAX_MESSAGE_CHARS: usize = 900;
@@ -157,27 +154,30 @@ fn number_value(number: f64, name: &str) -> Result<serde_json::Value> {
         .ok_or_else(|| Error::spec(format!("spec: {name}: {number} is no number of a spec")))
 }
 
-/// The status of an error, with its kind, a violation for each mistake, and when to try again.
-pub(crate) fn status(error: Error) -> Status {
-    let code = match error.kind {
-        Kind::Spec if is_taken(&error) => Code::AlreadyExists,
-        Kind::Spec if error.message.ends_with(NOT_FOUND) => Code::NotFound,
-        Kind::Spec => Code::InvalidArgument,
-        Kind::Input => Code::FailedPrecondition,
-        Kind::Unavailable => Code::Unavailable,
-        Kind::Exhausted => Code::ResourceExhausted,
-        Kind::Internal => Code::Internal,
-        // The coordinator stops, or another has the job: whoever asks again reaches one that runs.
-        Kind::Interrupted => Code::Unavailable,
+/// The status of a refusal, with its kind, a violation for each mistake, and when to try again.
+pub(crate) fn status(refusal: impl Into<Refusal>) -> Status {
+    let refusal = refusal.into();
+    let code = match &refusal {
+        Refusal::Taken(_) => Code::AlreadyExists,
+        Refusal::Missing(_) => Code::NotFound,
+        Refusal::Failed(error) => match error.kind {
+            Kind::Spec => Code::InvalidArgument,
+            Kind::Input => Code::FailedPrecondition,
+            Kind::Exhausted => Code::ResourceExhausted,
+            Kind::Internal => Code::Internal,
+            // What is interrupted goes on elsewhere: whoever asks again reaches it.
+            Kind::Unavailable | Kind::Interrupted => Code::Unavailable,
+        },
     };
-    let mut details = ErrorDetails::with_error_info(error.kind.name(), "shadowdiff", HashMap::<String, String>::new());
+    let message = refusal.to_string();
+    let mut details = ErrorDetails::with_error_info(refusal.kind().name(), "shadowdiff", HashMap::<String, String>::new());
     if code == Code::InvalidArgument {
-        details.set_bad_request(error.message.lines().take(MAX_VIOLATIONS).map(violation).collect::<Vec<_>>());
+        details.set_bad_request(message.lines().take(MAX_VIOLATIONS).map(violation).collect::<Vec<_>>());
     }
     if matches!(code, Code::Unavailable | Code::ResourceExhausted) {
         details.set_retry_info(Some(RETRY_AFTER));
     }
-    Status::with_error_details(code, cut(&error.message, MAX_MESSAGE_CHARS), details)
+    Status::with_error_details(code, cut(&message, MAX_MESSAGE_CHARS), details)
 }
 
 /// One mistake a line: `place: what`, where the place is a field of the request or a line and column of the spec.
