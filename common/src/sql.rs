@@ -3,22 +3,25 @@
 //! Names are exact, upper and lower case kept. What needs more than one row, or gives another answer another day, is refused. Doubles are
 //! normalised before they are looked at (-0.0 is 0.0, one NaN, which sorts above all numbers), so that layout and bits never matter.
 
+mod functions;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type};
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StructArray, make_array};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::filter::filter;
-use datafusion::common::DFSchema;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::config::Dialect;
-use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
-use datafusion::logical_expr::{Expr, ExprSchemable, Volatility};
-use datafusion::optimizer::simplify_expressions::ExprSimplifier;
-use datafusion::physical_expr::PhysicalExpr;
-use datafusion::physical_expr::expressions::BinaryExpr;
-use datafusion::prelude::{SessionConfig, SessionContext};
-use datafusion::sql::sqlparser::ast::{self, AccessExpr, visit_expressions, visit_expressions_mut};
+use datafusion_common::DFSchema;
+use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion_expr::execution_props::ExecutionProps;
+use datafusion_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion_expr::simplify::{ExprSimplifyResult, SimplifyContext};
+use datafusion_expr::{Expr, ExprSchemable, Volatility};
+use datafusion_optimizer::simplify_expressions::ExprSimplifier;
+use datafusion_physical_expr::expressions::BinaryExpr;
+use datafusion_physical_expr::{PhysicalExpr, create_physical_expr};
+use datafusion_sql::sqlparser::ast::{self, AccessExpr, visit_expressions, visit_expressions_mut};
+use functions::Functions;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::spec::nearest;
 use std::collections::BTreeSet;
@@ -42,25 +45,14 @@ impl SqlColumn {
 }
 
 /// Plans expressions; holds the functions that DataFusion knows.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Sql {
-    context: SessionContext,
+    functions: Arc<Functions>,
 }
 
 impl std::fmt::Debug for Sql {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Sql")
-    }
-}
-
-impl Default for Sql {
-    fn default() -> Self {
-        let mut config = SessionConfig::new();
-        config.options_mut().sql_parser.enable_ident_normalization = false;
-        config.options_mut().execution.time_zone = Some("UTC".to_owned());
-        Sql {
-            context: SessionContext::new_with_config(config),
-        }
     }
 }
 
@@ -85,17 +77,15 @@ impl Sql {
             };
             Error::spec(format!("{place}: `{text}`: {said}"))
         };
-        let text = &self.one_word_names(text, columns).map_err(|e| wrong(&e))?;
+        let named = self.one_word_names(text, columns).map_err(|e| wrong(&e))?;
         let fields = columns
             .iter()
             .map(|c| (None, Arc::new(Field::new(c.full_name(), c.data_type.clone(), true))));
         let schema = DFSchema::new_with_metadata(fields.collect(), Default::default()).map_err(|e| wrong(&e))?;
-        let parsed = self.context.parse_sql_expr(text, &schema).map_err(|e| wrong(&e))?;
+        let parsed = self.functions.resolve(named, &schema).map_err(|e| wrong(&e))?;
         one_row_only(&parsed).map_err(|why| wrong(&why))?;
         let reads = reads(&parsed, &schema);
-        let expanded = self.expanded(parsed.clone(), &schema).map_err(|e| wrong(&e))?;
-        let expression = self.context.create_physical_expr(expanded, &schema).map_err(|e| wrong(&e))?;
-        let expression = checked(expression).map_err(|e| wrong(&e))?;
+        let expression = self.physical(parsed.clone(), &schema).and_then(checked).map_err(|e| wrong(&e))?;
         let data_type = expression
             .data_type(schema.as_arrow())
             .or_else(|_| parsed.get_type(&schema))
@@ -117,7 +107,7 @@ impl Sql {
     /// The names that stand in `text`, each in its parts; none where it cannot be parsed, of which planning it tells.
     pub fn names(&self, text: &str) -> Vec<Vec<String>> {
         let mut names = Vec::new();
-        if let Ok(parsed) = self.context.state().sql_to_expr(text, &Dialect::Generic) {
+        if let Ok(parsed) = self.functions.parse(text) {
             let _ = visit_expressions(&parsed, |expression| {
                 names.extend(name_of(expression).map(|(parts, _)| parts));
                 ControlFlow::<()>::Continue(())
@@ -137,8 +127,8 @@ impl Sql {
 
     /// Writes `live_row.x` and `profile.score` as one quoted name each, so that no name of the data can be taken for another. What the
     /// longest name of a column leaves over are members of it: `live_row.p.x` may be the member `x` of the column `p`.
-    fn one_word_names(&self, text: &str, columns: &[SqlColumn]) -> datafusion::error::Result<String> {
-        let mut parsed = self.context.state().sql_to_expr(text, &Dialect::Generic)?;
+    fn one_word_names(&self, text: &str, columns: &[SqlColumn]) -> datafusion_common::Result<ast::Expr> {
+        let mut parsed = self.functions.parse(text)?;
         let _ = visit_expressions_mut(&mut parsed, |expression| {
             if let Some((parts, rest)) = name_of(expression)
                 && parts.len() > 1
@@ -161,21 +151,25 @@ impl Sql {
             }
             ControlFlow::<()>::Continue(())
         });
-        Ok(parsed.to_string())
+        Ok(parsed)
     }
 
-    /// The same expression without the functions that are only a way to write another one.
-    fn expanded(&self, parsed: Expr, schema: &DFSchema) -> datafusion::error::Result<Expr> {
-        let context = SimplifyContext::builder().with_schema(Arc::new(schema.clone())).build();
-        let coerced = ExprSimplifier::new(context.clone()).coerce(parsed, schema)?;
-        let expanded = coerced.transform_up(|node| match &node {
+    /// The expression that is evaluated: types fit, and functions that are only a way to write another one are written out.
+    fn physical(&self, parsed: Expr, schema: &DFSchema) -> datafusion_common::Result<Arc<dyn PhysicalExpr>> {
+        let context = SimplifyContext::builder()
+            .with_schema(Arc::new(schema.clone()))
+            .with_config_options(Arc::new(self.functions.options().clone()))
+            .build();
+        let simplifier = ExprSimplifier::new(context.clone());
+        let expanded = simplifier.coerce(parsed, schema)?.transform_up(|node| match &node {
             Expr::ScalarFunction(f) if SHORTHANDS.contains(&f.func.name()) => match f.func.simplify(f.args.clone(), &context)? {
                 ExprSimplifyResult::Simplified(other) => Ok(Transformed::yes(other)),
                 ExprSimplifyResult::Original(_) => Ok(Transformed::no(node)),
             },
             _ => Ok(Transformed::no(node)),
         })?;
-        Ok(expanded.data)
+        let coerced = simplifier.coerce(expanded.data, schema)?;
+        create_physical_expr(&coerced, schema, &ExecutionProps::new(), &PhysicalPlanningContext::default())
     }
 
     /// Plans a condition: an expression that is true or not.
@@ -187,10 +181,6 @@ impl Sql {
                 "{place}: `{text}` gives {other}; a condition that is true or false is needed"
             ))),
         }
-    }
-
-    pub fn context(&self) -> &SessionContext {
-        &self.context
     }
 }
 
@@ -347,7 +337,7 @@ fn one_row_only(expression: &Expr) -> Result<(), String> {
 }
 
 /// The same expression, in which integer arithmetic that does not fit is an error instead of wrapping.
-fn checked(expression: Arc<dyn PhysicalExpr>) -> datafusion::error::Result<Arc<dyn PhysicalExpr>> {
+fn checked(expression: Arc<dyn PhysicalExpr>) -> datafusion_common::Result<Arc<dyn PhysicalExpr>> {
     let transformed = expression.transform_up(|node| {
         let node_ref: &dyn PhysicalExpr = node.as_ref();
         let Some(binary) = node_ref.downcast_ref::<BinaryExpr>() else {

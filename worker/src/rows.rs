@@ -7,12 +7,14 @@ use arrow_array::types::UInt64Type;
 use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array, UInt64Array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::concat::concat_batches;
-use datafusion::common::{JoinType, NullEquality};
-use datafusion::datasource::memory::MemorySourceConfig;
-use datafusion::execution::TaskContext;
-use datafusion::physical_expr::expressions::Column;
-use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
-use datafusion::physical_plan::{ExecutionPlan, collect};
+use datafusion_common::{DataFusionError, JoinType, NullEquality};
+use datafusion_execution::TaskContext;
+use datafusion_physical_expr::PhysicalExpr;
+use datafusion_physical_expr::expressions::Column;
+use datafusion_physical_plan::joins::{HashJoinExec, PartitionMode};
+use datafusion_physical_plan::memory::MemoryStream;
+use datafusion_physical_plan::streaming::{PartitionStream, StreamingTableExec};
+use datafusion_physical_plan::{ExecutionPlan, SendableRecordBatchStream, collect};
 use shadowdiff_common::exchange::{Selected, take_rows};
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::row::canon;
@@ -208,10 +210,25 @@ pub(crate) fn merge(job: &Job, parts: Vec<Sides<Left>>) -> Result<Sides<Left>> {
     })
 }
 
+/// The keys of one side as a table of the join.
+#[derive(Debug)]
+struct Keys(RecordBatch);
+
+impl PartitionStream for Keys {
+    fn schema(&self) -> &SchemaRef {
+        self.0.schema_ref()
+    }
+
+    fn execute(&self, _context: Arc<TaskContext>) -> SendableRecordBatchStream {
+        let stream = MemoryStream::try_new(vec![self.0.clone()], self.0.schema(), None);
+        Box::pin(stream.expect("a batch has its own schema"))
+    }
+}
+
 /// Full outer join on the key, which here is its fingerprint: NULL meets NULL, NaN meets NaN, by construction.
 pub(crate) fn join(job: &Job, left: &Sides<Left>, context: Arc<TaskContext>) -> Result<Vec<Joined>> {
-    let exhausted = |e: datafusion::error::DataFusionError| match e.find_root() {
-        datafusion::error::DataFusionError::ResourcesExhausted(why) => Error::exhausted(format!("compare: {why}")),
+    let exhausted = |e: DataFusionError| match e.find_root() {
+        DataFusionError::ResourcesExhausted(why) => Error::exhausted(format!("compare: {why}")),
         _ => Error::internal(format!("compare: join: {e}")),
     };
     let schema: SchemaRef = Arc::new(Schema::new(
@@ -227,11 +244,12 @@ pub(crate) fn join(job: &Job, left: &Sides<Left>, context: Arc<TaskContext>) -> 
             Arc::new(UInt64Array::from_iter_values(0..keys.len() as u64)),
         ];
         let batch = RecordBatch::try_new(schema.clone(), columns).map_err(|e| Error::internal(e.to_string()))?;
-        let source = MemorySourceConfig::try_new_exec(&[vec![batch]], schema.clone(), None).map_err(exhausted)?;
-        Ok(source)
+        let keys = Arc::new(Keys(batch)) as Arc<dyn PartitionStream>;
+        let source = StreamingTableExec::try_new(schema.clone(), vec![keys], None, None, false, None);
+        Ok(Arc::new(source.map_err(exhausted)?))
     };
     let on = ["high", "low"].iter().enumerate().map(|(i, name)| {
-        let column: Arc<dyn datafusion::physical_expr::PhysicalExpr> = Arc::new(Column::new(name, i));
+        let column: Arc<dyn PhysicalExpr> = Arc::new(Column::new(name, i));
         (Arc::clone(&column), column)
     });
     let plan = HashJoinExec::try_new(
