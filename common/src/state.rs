@@ -22,7 +22,7 @@ mod testing;
 
 use crate::store::{Location, Stores, store_error};
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
 use shadowdiff_core::error::{Error, Result};
@@ -227,10 +227,14 @@ impl JobState {
             .map_err(|e| state_error(e, &described))?;
         let plan = self.plan();
         let (last, first): (Vec<_>, Vec<_>) = listed.into_iter().map(|meta| meta.location).partition(|path| *path == plan);
-        for path in first.into_iter().chain(last) {
-            match self.store().delete(&path).await {
-                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => return Err(state_error(error, &described)),
+        for paths in [first, last] {
+            let paths = futures::stream::iter(paths.into_iter().map(Ok)).boxed();
+            let mut removed = self.store().delete_stream(paths);
+            while let Some(end) = removed.next().await {
+                match end {
+                    Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
+                    Err(error) => return Err(state_error(error, &described)),
+                }
             }
         }
         Ok(())

@@ -211,10 +211,15 @@ pub struct StoreServer {
 }
 
 impl StoreServer {
-    /// Starts SeaweedFS with its data in `folder`. The software is kept in `target/ci-tools`.
+    /// Starts SeaweedFS, a real S3, with its data in `folder`.
     pub fn seaweedfs(folder: &Path) -> StoreServer {
+        StoreServer::start("seaweedfs", folder)
+    }
+
+    /// Starts a server of a kind that the script knows, with its data in `folder`. The software is kept in `target/ci-tools`.
+    pub fn start(kind: &str, folder: &Path) -> StoreServer {
         let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/ci-tools/servers");
-        let started = servers(&["start", "seaweedfs", "--dir"])
+        let started = servers(&["start", kind, "--dir"])
             .arg(folder)
             .arg("--tools")
             .arg(tools)
@@ -224,18 +229,16 @@ impl StoreServer {
         let said: serde_json::Value = serde_json::from_str(line.trim())
             .unwrap_or_else(|e| panic!("no server: {e}: {line}{}", String::from_utf8_lossy(&started.stderr)));
         let text = |name: &str| said[name].as_str().expect("the script's answer has it").to_owned();
-        let environment = [
-            ("AWS_ENDPOINT_URL", text("endpoint")),
-            ("AWS_ACCESS_KEY_ID", text("key")),
-            ("AWS_SECRET_ACCESS_KEY", text("secret")),
-            ("AWS_REGION", "us-east-1".to_owned()),
-        ];
+        let environment = said["environment"].as_object().expect("the script's answer has it");
+        let environment = environment
+            .iter()
+            .map(|(name, value)| (name.clone(), value.as_str().expect("a text").to_owned()));
         StoreServer {
             folder: folder.to_owned(),
             pid: said["pid"].as_u64().expect("a process id") as u32,
             place: Place {
-                url: format!("s3://{}/state", text("bucket")),
-                environment: environment.map(|(name, value)| (name.to_owned(), value)).into(),
+                url: format!("{}state", text("url")),
+                environment: environment.collect(),
             },
         }
     }

@@ -6,6 +6,8 @@ mod cases;
 mod cli;
 #[path = "all/cluster.rs"]
 mod cluster;
+#[path = "all/conformance.rs"]
+mod conformance;
 #[path = "all/pairs.rs"]
 mod pairs;
 #[path = "all/tidy.rs"]
