@@ -93,7 +93,12 @@ impl Cluster {
 
     /// The same, with a fault in the coordinator.
     pub fn start_with(folder: &Path, place: Place, workers: usize, fault: Option<&str>) -> Cluster {
-        let address = format!("127.0.0.1:{}", free_port());
+        Cluster::start_on("127.0.0.1", folder, place, workers, fault)
+    }
+
+    /// The same, listening on an address of this machine.
+    pub fn start_on(host: &str, folder: &Path, place: Place, workers: usize, fault: Option<&str>) -> Cluster {
+        let address = format!("{host}:{}", free_port());
         let coordinator = coordinator(folder, &place, &address, fault, 0);
         let mut cluster = Cluster {
             folder: folder.to_owned(),
@@ -109,6 +114,11 @@ impl Cluster {
 
     /// One more worker: of one slot, or as the arguments say.
     pub fn add_worker(&mut self, arguments: &[&str], fault: Option<&str>) {
+        self.add_worker_within(&[], arguments, fault);
+    }
+
+    /// One more worker, in the surroundings that the words before its command make.
+    pub fn add_worker_within(&mut self, prefix: &[String], arguments: &[&str], fault: Option<&str>) {
         let log = self.folder.join(format!("worker-{}.log", self.started));
         let name = format!("worker-{}", self.started);
         self.started += 1;
@@ -118,7 +128,7 @@ impl Cluster {
             all.extend(["--memory", "256MiB", "--slots", "1"]);
         }
         all.extend(arguments);
-        self.workers.push(start(&self.folder, &self.place, &all, fault, log));
+        self.workers.push(start(&self.folder, &self.place, prefix, &all, fault, log));
     }
 
     /// A new coordinator at the same address on the same state.
@@ -162,7 +172,7 @@ impl Cluster {
 fn coordinator(folder: &Path, place: &Place, address: &str, fault: Option<&str>, number: usize) -> Server {
     let log = folder.join(format!("coordinator-{number}.log"));
     let arguments = ["coordinator", "--listen", address, "--state", &place.url, "--grace", "0s"];
-    let mut server = start(folder, place, &arguments, fault, log);
+    let mut server = start(folder, place, &[], &arguments, fault, log);
     let until = Instant::now() + START;
     while !server.log().contains("unfinished jobs taken up") {
         let ended = server.child.try_wait().expect("a child can be asked");
@@ -176,15 +186,20 @@ fn coordinator(folder: &Path, place: &Place, address: &str, fault: Option<&str>,
     server
 }
 
-fn start(folder: &Path, place: &Place, arguments: &[&str], fault: Option<&str>, log: PathBuf) -> Server {
-    let mut command = match fault {
-        Some(fault) => {
-            let mut command = binary::command_of(&binary::beside("examples/shadowdiff_with_faults"), folder, arguments);
-            command.env("SHADOWDIFF_FAULT", fault);
-            command
-        }
-        None => binary::command(folder, arguments),
+fn start(folder: &Path, place: &Place, prefix: &[String], arguments: &[&str], fault: Option<&str>, log: PathBuf) -> Server {
+    let program = match fault {
+        Some(_) => binary::beside("examples/shadowdiff_with_faults"),
+        None => binary::path(),
     };
+    let program = program.to_string_lossy().into_owned();
+    let words: Vec<&str> = prefix
+        .iter()
+        .map(String::as_str)
+        .chain([program.as_str()])
+        .chain(arguments.iter().copied())
+        .collect();
+    let mut command = binary::command_of(Path::new(words[0]), folder, &words[1..]);
+    command.envs(fault.map(|fault| ("SHADOWDIFF_FAULT", fault)));
     let file = std::fs::File::create(&log).expect("a log can be made");
     let child = command
         .envs(place.environment.clone())

@@ -12,6 +12,7 @@ pub mod exact;
 pub mod generate;
 mod listing;
 pub mod mirror;
+pub mod namespace;
 pub mod oracle;
 pub mod pair;
 pub mod print;

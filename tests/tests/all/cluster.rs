@@ -2,6 +2,7 @@
 
 use shadowdiff_tests::binary;
 use shadowdiff_tests::cluster::{Cluster, Place, StoreServer, free_port};
+use shadowdiff_tests::namespace::{Network, small_disk};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -22,6 +23,24 @@ struct Pair {
 
 impl Pair {
     fn new() -> Pair {
+        Pair::of(rows)
+    }
+
+    /// Every row differs, so that all of them go through the exchange; more of them than a small worker holds.
+    fn large() -> Pair {
+        Pair::of(|side, file| {
+            let mut text = String::from("a,k,v,t\n");
+            for row in 0..40_000 {
+                let key = row * FILES + file;
+                let value = row + if side == "shadow" { 10 } else { 0 };
+                writeln!(text, "acc{},{key},{value},{key:0>70}", row % 101).expect("a string takes all");
+            }
+            text
+        })
+    }
+
+    /// A pair whose files have the given content, by side and number.
+    fn of(rows: impl Fn(&str, usize) -> String) -> Pair {
         let folder = tempfile::tempdir().expect("a folder");
         for side in ["live", "shadow"] {
             std::fs::create_dir(folder.path().join(side)).expect("a folder");
@@ -372,5 +391,67 @@ fn a_bucket_serves_as_state_even_when_its_server_pauses() {
     signal("STOP");
     std::thread::sleep(Duration::from_secs(20));
     signal("CONT");
+    pair.await_result(&cluster, &job);
+}
+
+#[test]
+fn a_worker_of_little_memory_gives_the_same_bytes() {
+    let pair = Pair::large();
+    let mut cluster = Cluster::start(pair.path(), pair.directory(), 0);
+    cluster.add_worker(&["--memory", "40MiB", "--slots", "1"], None);
+    pair.run_on(&cluster);
+}
+
+#[test]
+fn a_full_scratch_disk_fails_the_job_and_says_so() {
+    let pair = Pair::large();
+    let scratch = pair.path().join("scratch");
+    let Some(prefix) = small_disk(&scratch, 256 << 10) else {
+        eprintln!("passed over: nothing can be mounted here");
+        return;
+    };
+    let mut cluster = Cluster::start(pair.path(), pair.directory(), 0);
+    let scratch = scratch.to_string_lossy().into_owned();
+    cluster.add_worker_within(&prefix, &["--memory", "40MiB", "--slots", "1", "--scratch", &scratch], None);
+    let run = cluster.client(&["submit", &pair.spec, "--wait", "--quiet", "--output", "many"]);
+    assert_eq!(run.exit, 2, "{}\n{}", run.stderr, cluster.logs());
+    assert!(
+        run.stderr.contains("No space left") && run.stderr.contains("--scratch"),
+        "{}",
+        run.stderr
+    );
+    assert!(!pair.path().join("many").exists());
+    // The worker has outlived it: jobs that need no scratch still run there.
+    let small = Pair::new();
+    cluster.folder = small.path().to_owned();
+    small.run_on(&cluster);
+}
+
+/// Nothing gets through for longer than a worker may be silent; then the cable is plugged in again.
+#[test]
+fn a_worker_that_was_cut_off_comes_back_and_changes_nothing() {
+    let Some(network) = Network::new() else {
+        eprintln!("passed over: no network can be made here");
+        return;
+    };
+    let pair = Pair::new();
+    let mut cluster = Cluster::start_on(&network.host, pair.path(), pair.directory(), 0, None);
+    let one_slot = ["--memory", "256MiB", "--slots", "1"];
+    cluster.add_worker_within(&network.prefix(), &one_slot, Some("scan:before-commit=sleep"));
+    let job = pair.submit_to(&cluster);
+    let data = pair.path().join("state/jobs").join(&job).join("data/scan");
+    wait_for("the data of the worker inside", || {
+        std::fs::read_dir(&data).is_ok_and(|mut list| list.next().is_some())
+    });
+    network.pull();
+    cluster.add_worker(&[], None);
+    pair.await_result(&cluster, &job);
+    let run = cluster.client(&["status", &job]);
+    assert!(run.stdout.contains("its worker went away"), "{}", run.stdout);
+    network.plug();
+    let attached = |cluster: &Cluster| cluster.workers[0].log().matches("attached coordinator").count();
+    wait_for("the worker inside to attach again", || attached(&cluster) >= 2);
+    cluster.workers[1].kill();
+    let job = pair.submit_to(&cluster);
     pair.await_result(&cluster, &job);
 }
