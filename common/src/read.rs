@@ -16,6 +16,7 @@ pub mod json;
 pub mod parquet;
 pub mod pinned;
 mod raw;
+pub mod requests;
 mod source;
 #[cfg(test)]
 mod testing;

@@ -33,7 +33,7 @@ use std::sync::Arc;
 pub use blueprint::{Blueprint, Submission};
 pub use commit::{BlockRecord, CompareCommit, Header, Piece, RECORD_VERSION, Record, ScanCommit, check_version, commit, read_commit};
 pub use create::{Created, create};
-pub use data::{Maker, open_scan, open_spools, store_compare, store_scan};
+pub use data::{MAX_REQUEST_BYTES, Maker, open_scan, open_spools, store_compare, store_scan};
 pub use table::{CompareInput, CompareTable, Source, groups};
 
 /// The most bytes of one record that are read: a larger one is no record of ours.
@@ -45,28 +45,39 @@ pub struct State {
     store: Arc<dyn ObjectStore>,
     root: ObjectPath,
     url: String,
+    is_directory: bool,
 }
 
 impl State {
     /// Opens the state at a URL or local path; a local directory is made where it is missing.
     pub fn open(url: &str, base: &Path, stores: &Stores) -> Result<State> {
-        if let Location::Local(directory) = Location::parse(url, base)? {
-            std::fs::create_dir_all(&directory).map_err(|e| Error::input(format!("state {url}: {e}")))?;
+        let location = Location::parse(url, base)?;
+        if let Location::Local(directory) = &location {
+            std::fs::create_dir_all(directory).map_err(|e| Error::input(format!("state {url}: {e}")))?;
         }
         if url.starts_with("http://") || url.starts_with("https://") {
             return Err(Error::spec(format!("state {url}: http is only read; name a bucket or a directory")));
         }
         let (store, root) = stores.resolve(url, base)?;
-        Ok(State::new(store, root, url))
+        Ok(State {
+            is_directory: matches!(location, Location::Local(_)),
+            ..State::new(store, root, url)
+        })
     }
 
-    /// State below `root` in a store that is open already.
+    /// State below `root` in an object store that is open already.
     pub fn new(store: Arc<dyn ObjectStore>, root: ObjectPath, url: &str) -> State {
         State {
             store,
             root,
             url: url.to_owned(),
+            is_directory: false,
         }
+    }
+
+    /// Whether it lies in a local or shared directory, which asks nothing for a request.
+    pub fn is_directory(&self) -> bool {
+        self.is_directory
     }
 
     pub fn store(&self) -> &Arc<dyn ObjectStore> {

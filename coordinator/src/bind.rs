@@ -2,32 +2,20 @@
 
 use crate::accounts::Lists;
 use crate::columns::{Found, Known, SideFiles, guess, look};
+use crate::cut::{Amounts, Cut, CutUp};
 use crate::prune::{check_scopes, side_plan};
 use shadowdiff_common::read::json::JsonShape;
-use shadowdiff_common::read::{Dataset, Format, Sources, list};
+use shadowdiff_common::read::{DataFile, Dataset, Format, Sources, list};
 use shadowdiff_common::sql::{Sql, SqlColumn};
 use shadowdiff_core::align::{SideColumn, align};
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::judge::{AccountSet, Judge};
-use shadowdiff_core::plan::{PLAN_VERSION, Pinned, Plan, PlanSecret, ReadColumn, Split, pair_splits};
-use shadowdiff_core::row::Secret;
+use shadowdiff_core::plan::{PLAN_VERSION, Pinned, Plan, PlanSecret, ReadColumn};
 use shadowdiff_core::side::{Side, Sides};
-use shadowdiff_core::spec::{CsvTypes, Day, Limit, Spec, nearest};
+use shadowdiff_core::spec::{CsvTypes, Limit, Spec, nearest};
 use shadowdiff_core::value::{Guess, ValueType};
 use shadowdiff_core::verdict;
 use std::path::Path;
-
-/// What changes nothing in the result, but decides how the work is cut.
-#[derive(Debug, Clone, Copy)]
-pub struct Cut {
-    pub threads: usize,
-    /// `None`: chosen from the size of the data.
-    pub shards: Option<u32>,
-    /// About how many bytes of rows a shard should hold.
-    pub shard_bytes: u64,
-    pub secret: Secret,
-    pub today: Day,
-}
 
 /// A spec bound to its data.
 #[derive(Debug)]
@@ -36,13 +24,7 @@ pub struct Bound {
     pub datasets: Sides<Dataset>,
     pub flipped: AccountSet,
     pub rule_accounts: Vec<Option<AccountSet>>,
-    /// Bytes of both sides as stored, and about how many when decoded.
-    pub stored_bytes: u64,
-    pub decoded_bytes: u64,
-    /// The most that reading one piece of both sides at a time holds: a row group each, decompressed.
-    pub reading_bytes: u64,
-    /// Rows where the files tell.
-    pub rows: Sides<Option<u64>>,
+    pub amounts: Amounts,
 }
 
 /// The datasets of a spec and the columns of their files, before the sides meet.
@@ -101,22 +83,7 @@ pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: 
     for side in Side::BOTH {
         warnings.extend(mixed_zones(side, &files[side], &sides[side].read));
     }
-    let splits = Sides::from_fn(|side| splits(&datasets[side], &files[side]));
-    let decoded_bytes = Side::BOTH
-        .iter()
-        .map(|side| decoded_bytes(&datasets[*side], &files[*side]))
-        .sum::<u64>();
-    let stored_bytes = Side::BOTH
-        .iter()
-        .flat_map(|side| &datasets[*side].files)
-        .map(|f| f.pin.size_bytes)
-        .sum();
-    let shards = cut
-        .shards
-        .unwrap_or_else(|| (decoded_bytes / cut.shard_bytes.max(1) + 1).clamp(1, MAX_SHARDS) as u32);
-    let reading_bytes = Side::BOTH.iter().map(|side| reading_bytes(&files[*side])).sum();
-    let lanes = lanes(decoded_bytes, cut.threads);
-    let rows = Sides::from_fn(|side| known_rows(&files[side]));
+    let cut_up = CutUp::new(&datasets, &files, &cut);
     let pins = Sides::from_fn(|side| datasets[side].files.iter().map(pinned).collect());
     let plan = Plan {
         version: PLAN_VERSION,
@@ -126,8 +93,8 @@ pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: 
         aligned,
         sides,
         pins,
-        scans: pair_splits(splits, lanes),
-        shards,
+        scans: cut_up.scans,
+        shards: cut_up.shards,
         secret: PlanSecret(cut.secret),
         warnings,
     };
@@ -136,10 +103,7 @@ pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: 
         datasets,
         flipped,
         rule_accounts,
-        stored_bytes,
-        decoded_bytes,
-        reading_bytes,
-        rows,
+        amounts: cut_up.amounts,
     })
 }
 
@@ -170,24 +134,7 @@ fn mixed_zones(side: Side, files: &SideFiles, read: &[ReadColumn]) -> Vec<String
     files.mixed_zones.iter().filter_map(warning).collect()
 }
 
-/// More shards than this make blocks too small.
-const MAX_SHARDS: u64 = 512;
-/// About how much a scan task decodes.
-const LANE_BYTES: u64 = 192 << 20;
-/// Text takes about this many times its compressed size in memory; uncompressed text about half of it.
-const TEXT_GROWTH: u64 = 4;
-
-fn lanes(decoded_bytes: u64, threads: usize) -> usize {
-    let by_size = (decoded_bytes / LANE_BYTES) as usize + 1;
-    // A few more tasks than threads keep all of them busy to the end.
-    if by_size < threads {
-        threads
-    } else {
-        by_size.next_multiple_of(threads)
-    }
-}
-
-fn pinned(file: &shadowdiff_common::read::DataFile) -> Pinned {
+fn pinned(file: &DataFile) -> Pinned {
     Pinned {
         name: file.name.clone(),
         size_bytes: file.pin.size_bytes,
@@ -502,50 +449,4 @@ fn derived(spec: &Spec, side: Side, read: &[ReadColumn]) -> Result<Vec<SideColum
     } else {
         Err(Error::all(Kind::Spec, mistakes))
     }
-}
-
-/// Pieces of a side, in the order of its files.
-fn splits(dataset: &Dataset, files: &SideFiles) -> Vec<Split> {
-    let mut splits = Vec::new();
-    for (file, (data, groups)) in dataset.files.iter().zip(&files.row_groups).enumerate() {
-        if groups.is_empty() {
-            splits.push(Split {
-                file,
-                row_groups: None,
-                weight: data.pin.size_bytes,
-            });
-        }
-        splits.extend(groups.iter().enumerate().map(|(at, group)| Split {
-            file,
-            row_groups: Some((at, at + 1)),
-            weight: group.rows,
-        }));
-    }
-    splits
-}
-
-fn decoded_bytes(dataset: &Dataset, files: &SideFiles) -> u64 {
-    let of_file = |(data, groups): (&shadowdiff_common::read::DataFile, &Vec<shadowdiff_common::read::RowGroup>)| match groups.as_slice() {
-        [] => data.pin.size_bytes.saturating_mul(TEXT_GROWTH),
-        // Encodings such as dictionaries make less of the data than it is when decoded.
-        groups => groups.iter().map(|g| g.uncompressed_bytes.saturating_mul(2)).sum(),
-    };
-    dataset.files.iter().zip(&files.row_groups).map(of_file).sum()
-}
-
-/// Readers hold a row group as stored, and decompress a page of every column at a time; writers may put a whole row group into one page.
-fn reading_bytes(files: &SideFiles) -> u64 {
-    const TEXT_BYTES: u64 = 16 << 20;
-    files
-        .row_groups
-        .iter()
-        .flatten()
-        .map(|g| g.compressed_bytes + g.uncompressed_bytes)
-        .max()
-        .unwrap_or(TEXT_BYTES)
-}
-
-fn known_rows(files: &SideFiles) -> Option<u64> {
-    let known = !files.row_groups.is_empty() && files.row_groups.iter().all(|groups| !groups.is_empty());
-    known.then(|| files.row_groups.iter().flatten().map(|g| g.rows).sum())
 }

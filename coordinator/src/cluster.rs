@@ -21,17 +21,19 @@ mod view;
 mod wire;
 mod workers_service;
 
-use crate::bind::{Bound, Cut, bind};
+use crate::bind::{Bound, bind};
+use crate::cut::{Amounts, Cut};
 use crate::publish::{Target, check_target};
 use board::Board;
 use drive::{Around, CancelRequest, Driver};
 use journal::Journal;
 use shadowdiff_common::drawn_bytes;
 use shadowdiff_common::read::Sources;
-use shadowdiff_common::state::{Blueprint, JobState, State, Submission, check_job_id};
+use shadowdiff_common::state::{Blueprint, JobState, MAX_REQUEST_BYTES, State, Submission, check_job_id, groups};
 use shadowdiff_common::store::Location;
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::Plan;
+use shadowdiff_core::requests::{Kept, Requests};
 use shadowdiff_core::row::Secret;
 use shadowdiff_core::spec::{Day, Overrides, parse};
 use std::collections::BTreeMap;
@@ -339,7 +341,6 @@ impl Cluster {
     }
 
     fn blueprint(&self, order: &Order, bound: Bound, document: serde_json::Value, output: Option<String>, content: u64) -> Blueprint {
-        let rows = bound.rows.live.zip(bound.rows.shadow).map(|(live, shadow)| live + shadow);
         let submission = Submission {
             content,
             nonce: u64::from_le_bytes(drawn_bytes()[..8].try_into().expect("8 of 16 bytes")),
@@ -350,19 +351,38 @@ impl Cluster {
             output,
             overwrite: order.overwrite,
         };
+        let amounts = bound.amounts;
+        let requests = amounts.requests + self.state_requests(&bound.plan, &amounts);
         Blueprint {
             submission,
+            requests,
             document,
             datasets: bound.datasets,
             flipped: bound.flipped,
             rule_accounts: bound.rule_accounts,
             part_bytes: self.options.part_bytes,
-            reading_bytes: bound.reading_bytes,
-            row_bytes: rows.and_then(|rows| bound.decoded_bytes.checked_div(rows)).unwrap_or(256),
-            stored_bytes: bound.stored_bytes,
-            rows,
+            reading_bytes: amounts.reading_bytes,
+            row_bytes: amounts.row_bytes(),
+            stored_bytes: amounts.stored_bytes,
+            rows: amounts.all_rows(),
             plan: bound.plan,
         }
+    }
+
+    fn state_requests(&self, plan: &Plan, amounts: &Amounts) -> Requests {
+        if self.state.is_directory() {
+            return Requests::default();
+        }
+        let shards = u64::from(plan.shards);
+        let shard_bytes = amounts.decoded_bytes / shards.max(1);
+        let compares = groups(&vec![shard_bytes.max(1); shards as usize], self.options.part_bytes).len();
+        let kept = Kept {
+            scans: plan.scans.len() as u64,
+            compares: compares as u64,
+            exchange_bytes: amounts.decoded_bytes,
+            request_bytes: MAX_REQUEST_BYTES,
+        };
+        kept.requests()
     }
 
     /// Runs a claimed job; gives its first view.

@@ -4,6 +4,7 @@ mod accounts;
 pub mod bind;
 pub mod cluster;
 mod columns;
+pub mod cut;
 mod merge;
 mod prune;
 mod publish;
@@ -11,5 +12,6 @@ mod result;
 mod run;
 
 pub use bind::{Bound, Inspected, bind, inspect};
+pub use cut::{Amounts, Cut};
 pub use publish::{FILES, Staging, Target, check_target};
 pub use run::{Outcome, Phase, Progress, Run, run};

@@ -9,6 +9,7 @@ pub mod journal;
 pub mod judge;
 pub mod plan;
 pub mod report;
+pub mod requests;
 pub mod row;
 pub mod schedule;
 pub mod side;

@@ -27,6 +27,21 @@ pub struct Split {
     pub weight: u64,
 }
 
+impl Split {
+    /// Whether `next` are the row groups that follow in the same file: read as one piece, the file is opened once.
+    fn goes_on_with(&self, next: &Split) -> bool {
+        let groups = self.row_groups.zip(next.row_groups);
+        self.file == next.file && groups.is_some_and(|((_, end), (start, _))| end == start)
+    }
+
+    fn append(&mut self, next: &Split) {
+        if let (Some(mine), Some(theirs)) = (&mut self.row_groups, next.row_groups) {
+            mine.1 = theirs.1;
+        }
+        self.weight += next.weight;
+    }
+}
+
 /// What a scan task reads: a piece of live and the piece of shadow most likely to hold the same rows.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ScanTask {
@@ -99,7 +114,11 @@ pub fn pair_splits(splits: Sides<Vec<Split>>, lanes: usize) -> Vec<ScanTask> {
             let weight = u128::from(split.weight.max(1));
             // The lane in which the split's middle falls.
             let lane = ((2 * before + weight) * lanes as u128 / (2 * total)).min(lanes as u128 - 1);
-            tasks[lane as usize].splits[side].push(split.clone());
+            let lane = &mut tasks[lane as usize].splits[side];
+            match lane.last_mut() {
+                Some(last) if last.goes_on_with(split) => last.append(split),
+                Some(_) | None => lane.push(split.clone()),
+            }
             before += weight;
         }
     }
@@ -128,6 +147,26 @@ mod tests {
         assert_eq!(gathered, live);
         assert_eq!(tasks.iter().map(|t| t.splits.shadow.len()).sum::<usize>(), 3);
         assert_eq!(tasks.len(), 4);
+    }
+
+    #[test]
+    fn row_groups_that_follow_each_other_are_one_piece_of_a_lane() {
+        let group = |file, at| Split {
+            file,
+            row_groups: Some((at, at + 1)),
+            weight: 10,
+        };
+        let live: Vec<Split> = vec![group(0, 0), group(0, 1), group(0, 2), group(1, 0)];
+        let tasks = pair_splits(Sides::new(live, vec![]), 2);
+        let pieces = |task: &ScanTask| {
+            task.splits
+                .live
+                .iter()
+                .map(|s| (s.file, s.row_groups, s.weight))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(pieces(&tasks[0]), [(0, Some((0, 2)), 20)]);
+        assert_eq!(pieces(&tasks[1]), [(0, Some((2, 3)), 10), (1, Some((0, 1)), 10)]);
     }
 
     #[test]

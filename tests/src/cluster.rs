@@ -259,6 +259,27 @@ impl StoreServer {
     }
 }
 
+impl StoreServer {
+    /// Uploads a file.
+    pub fn put(&self, key: &str, file: &Path) {
+        let done = servers(&["put"]).arg(self.folder.join("server.json")).arg(key).arg(file).output();
+        let done = done.expect("python3 starts");
+        assert!(done.status.success(), "{key}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    /// How many requests the server has answered so far: GET and HEAD, then PUT, POST and LIST.
+    pub fn requests(&self) -> (u64, u64) {
+        let said = servers(&["requests"])
+            .arg(self.folder.join("server.json"))
+            .output()
+            .expect("python3 starts");
+        let counts: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(&said.stdout).unwrap_or_else(|e| panic!("{e}: {}", String::from_utf8_lossy(&said.stderr)));
+        let of = |kind: &str| counts.get(kind).and_then(serde_json::Value::as_u64).unwrap_or(0);
+        (of("GET") + of("HEAD"), of("PUT") + of("POST") + of("LIST"))
+    }
+}
+
 impl Drop for StoreServer {
     fn drop(&mut self) {
         let _ = servers(&["stop"]).arg(self.folder.join("server.json")).output();

@@ -62,6 +62,9 @@ pub(super) fn job(job: &Job) -> String {
             let _ = writeln!(out, "{} attempts failed and were tried again", p.retries);
         }
     }
+    if let Some(requests) = job.requests.filter(|r| r.reads + r.writes > 0) {
+        let _ = writeln!(out, "{}", crate::check::requests(requests.reads, requests.writes));
+    }
     for failed in &job.failed_attempts {
         let error = failed.error.clone().unwrap_or_default();
         let _ = writeln!(out, "  {} on {}: {} ({})", failed.task, failed.worker, error.message, error.kind);

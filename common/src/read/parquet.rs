@@ -76,6 +76,14 @@ pub fn open(file: &DataFile, selection: &Selection, columns: &[String], batch_ro
     Ok(batches(pinned, move || groups.next()))
 }
 
+/// How many requests it takes to read these row groups of an object of this size: its footer and their columns.
+pub(super) fn requests(size_bytes: u64, groups: &[RowGroup]) -> u64 {
+    match size_bytes <= TAIL_BYTES {
+        true => 1,
+        false => 1 + super::pinned::requests(groups.iter().map(|group| group.compressed_bytes)),
+    }
+}
+
 fn row_group(group: &::parquet::file::metadata::RowGroupMetaData) -> RowGroup {
     let bytes = |size: i64| u64::try_from(size).unwrap_or(0);
     RowGroup {

@@ -197,6 +197,23 @@ impl PinnedFile {
     }
 }
 
+/// How many requests it takes to read ranges of these lengths.
+pub(super) fn requests(lengths: impl Iterator<Item = u64>) -> u64 {
+    lengths.map(|length| length.div_ceil(MAX_REQUEST_BYTES)).sum()
+}
+
+/// How many requests a sequential reader makes for an object of this size.
+pub(super) fn sequential_requests(size_bytes: u64) -> u64 {
+    let (mut left, mut window, mut requests) = (size_bytes, FIRST_OBJECT_WINDOW_BYTES, 0);
+    while left > 0 {
+        let taken = left.min(window);
+        requests += taken.div_ceil(OBJECT_PART_BYTES);
+        left -= taken;
+        window = OBJECT_WINDOW_BYTES.min(window * 4);
+    }
+    requests
+}
+
 fn changed(name: &str) -> Error {
     crate::store::changed(name)
 }

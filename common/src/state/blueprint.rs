@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::judge::AccountSet;
 use shadowdiff_core::plan::{PLAN_VERSION, Plan};
+use shadowdiff_core::requests::Requests;
 use shadowdiff_core::side::Sides;
 
 /// What the client asked for besides the spec.
@@ -54,6 +55,9 @@ pub struct Blueprint {
     pub stored_bytes: u64,
     /// Rows of both sides, where the files tell.
     pub rows: Option<u64>,
+    /// Estimated, to object stores.
+    #[serde(default)]
+    pub requests: Requests,
 }
 
 const ZSTD_LEVEL: i32 = 3;

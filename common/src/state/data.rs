@@ -31,7 +31,7 @@ const UPLOAD_PARTS_IN_FLIGHT: usize = 2;
 /// Rows of one shard and side are put together up to this many bytes in memory: smaller blocks are mostly headers.
 const BLOCK_BYTES: usize = 8 << 20;
 /// One request asks for at most this much, because one connection is slow.
-const MAX_REQUEST_BYTES: u64 = 16 << 20;
+pub const MAX_REQUEST_BYTES: u64 = 16 << 20;
 const REQUESTS_IN_FLIGHT: usize = 4;
 /// A range up to this size is read at once, however many blocks are in it.
 const MAX_PREFETCH_BYTES: u64 = 64 << 20;

@@ -124,5 +124,6 @@ pub(super) fn first_view(id: &str, blueprint: &Blueprint) -> JobView {
         files: Vec::new(),
         rows_all: blueprint.rows,
         stored_bytes: blueprint.stored_bytes,
+        requests: blueprint.requests,
     }
 }

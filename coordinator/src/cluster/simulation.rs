@@ -12,7 +12,8 @@ mod shaky;
 mod worker;
 
 use super::{Cluster, JobPhase, Options};
-use crate::bind::{Cut, bind};
+use crate::bind::bind;
+use crate::cut::Cut;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::state::{Blueprint, CompareCommit, JobState, ScanCommit, Stage, State, Submission, read_commit};
 use shadowdiff_common::store::Stores;
@@ -204,6 +205,7 @@ fn bind_once() -> Blueprint {
         row_bytes: 1,
         stored_bytes: 1,
         rows: None,
+        requests: bound.amounts.requests,
         plan: bound.plan,
     }
 }

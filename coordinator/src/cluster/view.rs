@@ -2,6 +2,7 @@
 
 use shadowdiff_common::state::Submission;
 use shadowdiff_core::error::Error;
+use shadowdiff_core::requests::Requests;
 use std::collections::VecDeque;
 
 /// Where a job is.
@@ -60,6 +61,8 @@ pub struct JobView {
     pub files: Vec<(String, u64)>,
     pub rows_all: Option<u64>,
     pub stored_bytes: u64,
+    /// Estimated, to object stores.
+    pub requests: Requests,
 }
 
 /// Failed attempts that are kept.

@@ -44,6 +44,10 @@ pub(crate) fn job(view: &JobView, workers: usize) -> v1::Job {
                 nanos: (ms % 1000 * 1_000_000) as i32,
             }),
         }),
+        requests: Some(v1::Requests {
+            reads: view.requests.reads,
+            writes: view.requests.writes,
+        }),
         error: view.error.as_ref().map(job_error),
         failed_attempts: view
             .failures

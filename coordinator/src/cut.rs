@@ -1,0 +1,171 @@
+//! How the work of a job is cut, and how much of it there is.
+
+use crate::columns::SideFiles;
+use shadowdiff_common::read::{self, DataFile, Dataset, RowGroup};
+use shadowdiff_common::store::Location;
+use shadowdiff_core::plan::{ScanTask, Split, pair_splits};
+use shadowdiff_core::requests::{LISTED, Requests};
+use shadowdiff_core::row::Secret;
+use shadowdiff_core::side::{Side, Sides};
+use shadowdiff_core::spec::Day;
+
+/// What changes nothing in the result, but decides how the work is cut.
+#[derive(Debug, Clone, Copy)]
+pub struct Cut {
+    pub threads: usize,
+    /// `None`: chosen from the size of the data.
+    pub shards: Option<u32>,
+    /// About how many bytes of rows a shard should hold.
+    pub shard_bytes: u64,
+    pub secret: Secret,
+    pub today: Day,
+}
+
+/// How much there is to do.
+#[derive(Debug, Clone, Copy)]
+pub struct Amounts {
+    /// Bytes of both sides as stored, and about how many when decoded.
+    pub stored_bytes: u64,
+    pub decoded_bytes: u64,
+    /// To list, look into and read the inputs once, as far as they lie in object stores.
+    pub requests: Requests,
+    /// The most that reading one piece of both sides at a time holds: a row group each, decompressed.
+    pub reading_bytes: u64,
+    /// Rows where the files tell.
+    pub rows: Sides<Option<u64>>,
+}
+
+impl Amounts {
+    /// Rows of both sides, where the files tell.
+    pub fn all_rows(&self) -> Option<u64> {
+        self.rows.live.zip(self.rows.shadow).map(|(live, shadow)| live + shadow)
+    }
+
+    /// About what a row takes in memory.
+    pub fn row_bytes(&self) -> u64 {
+        const UNKNOWN: u64 = 256;
+        self.all_rows()
+            .and_then(|rows| self.decoded_bytes.checked_div(rows))
+            .unwrap_or(UNKNOWN)
+    }
+}
+
+/// The work of a job, cut into tasks.
+#[derive(Debug)]
+pub(crate) struct CutUp {
+    pub(crate) scans: Vec<ScanTask>,
+    pub(crate) shards: u32,
+    pub(crate) amounts: Amounts,
+}
+
+impl CutUp {
+    pub(crate) fn new(datasets: &Sides<Dataset>, files: &Sides<SideFiles>, cut: &Cut) -> CutUp {
+        let both = |of: &dyn Fn(Side) -> u64| of(Side::Live) + of(Side::Shadow);
+        let decoded_bytes = both(&|side| decoded_bytes(&datasets[side], &files[side]));
+        let splits = Sides::from_fn(|side| splits(&datasets[side], &files[side]));
+        let scans = pair_splits(splits, lanes(decoded_bytes, cut.threads));
+        let by_size = || (decoded_bytes / cut.shard_bytes.max(1) + 1).clamp(1, MAX_SHARDS) as u32;
+        let requests = Sides::from_fn(|side| {
+            let pieces = scans.iter().flat_map(|task| &task.splits[side]);
+            input_requests(&datasets[side], &files[side], pieces)
+        });
+        CutUp {
+            shards: cut.shards.unwrap_or_else(by_size),
+            amounts: Amounts {
+                stored_bytes: both(&|side| datasets[side].files.iter().map(|f| f.pin.size_bytes).sum()),
+                decoded_bytes,
+                requests: requests.live + requests.shadow,
+                reading_bytes: both(&|side| reading_bytes(&files[side])),
+                rows: Sides::from_fn(|side| known_rows(&files[side])),
+            },
+            scans,
+        }
+    }
+}
+
+/// More shards than this make blocks too small.
+const MAX_SHARDS: u64 = 512;
+/// About how much a scan task decodes.
+const LANE_BYTES: u64 = 192 << 20;
+/// Text takes about this many times its compressed size in memory; uncompressed text about half of it.
+const TEXT_GROWTH: u64 = 4;
+
+fn lanes(decoded_bytes: u64, threads: usize) -> usize {
+    let by_size = (decoded_bytes / LANE_BYTES) as usize + 1;
+    // A few more tasks than threads keep all of them busy to the end.
+    if by_size < threads {
+        threads
+    } else {
+        by_size.next_multiple_of(threads)
+    }
+}
+
+/// Pieces of a side, in the order of its files.
+fn splits(dataset: &Dataset, files: &SideFiles) -> Vec<Split> {
+    let mut splits = Vec::new();
+    for (file, (data, groups)) in dataset.files.iter().zip(&files.row_groups).enumerate() {
+        if groups.is_empty() {
+            splits.push(Split {
+                file,
+                row_groups: None,
+                weight: data.pin.size_bytes,
+            });
+        }
+        splits.extend(groups.iter().enumerate().map(|(at, group)| Split {
+            file,
+            row_groups: Some((at, at + 1)),
+            weight: group.rows,
+        }));
+    }
+    splits
+}
+
+fn input_requests<'a>(dataset: &Dataset, files: &SideFiles, pieces: impl Iterator<Item = &'a Split>) -> Requests {
+    let remote = dataset
+        .files
+        .iter()
+        .filter(|f| matches!(f.location, Location::Object { .. }))
+        .count() as u64;
+    let looks = dataset
+        .files
+        .iter()
+        .map(|file| read::requests::to_look(dataset.format, file))
+        .sum::<u64>();
+    let of_piece = |split: &Split| {
+        let groups = match split.row_groups {
+            Some((from, to)) => &files.row_groups[split.file][from..to],
+            None => &[][..],
+        };
+        read::requests::to_read(dataset.format, &dataset.files[split.file], groups)
+    };
+    Requests {
+        reads: looks + pieces.map(of_piece).sum::<u64>(),
+        writes: if remote == 0 { 0 } else { remote / LISTED + 1 },
+    }
+}
+
+fn decoded_bytes(dataset: &Dataset, files: &SideFiles) -> u64 {
+    let of_file = |(data, groups): (&DataFile, &Vec<RowGroup>)| match groups.as_slice() {
+        [] => data.pin.size_bytes.saturating_mul(TEXT_GROWTH),
+        // Encodings such as dictionaries make less of the data than it is when decoded.
+        groups => groups.iter().map(|g| g.uncompressed_bytes.saturating_mul(2)).sum(),
+    };
+    dataset.files.iter().zip(&files.row_groups).map(of_file).sum()
+}
+
+/// Readers hold a row group as stored, and decompress a page of every column at a time; writers may put a whole row group into one page.
+fn reading_bytes(files: &SideFiles) -> u64 {
+    const TEXT_BYTES: u64 = 16 << 20;
+    files
+        .row_groups
+        .iter()
+        .flatten()
+        .map(|g| g.compressed_bytes + g.uncompressed_bytes)
+        .max()
+        .unwrap_or(TEXT_BYTES)
+}
+
+fn known_rows(files: &SideFiles) -> Option<u64> {
+    let known = !files.row_groups.is_empty() && files.row_groups.iter().all(|groups| !groups.is_empty());
+    known.then(|| files.row_groups.iter().flatten().map(|g| g.rows).sum())
+}

@@ -1,0 +1,94 @@
+//! Requests to object stores that a job makes, estimated from its plan. A test holds what is made to 1.2 times the estimate.
+//!
+//! The estimate takes it that every row goes through the exchange, that nothing fails, and that few rows differ: it leaves out the reads
+//! of large results while they are merged (one a MiB), each worker's read of the plan, and what coordinators ask every few seconds whether
+//! or not there are jobs.
+
+use serde::{Deserialize, Serialize};
+use std::ops::Add;
+
+/// Requests by what stores ask for them: a write or a listing costs about ten times as much as a read (Amazon S3: 5 and 0.4 dollars a
+/// million); deletes are free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Requests {
+    /// GET and HEAD.
+    pub reads: u64,
+    /// PUT, POST and LIST.
+    pub writes: u64,
+}
+
+impl Add for Requests {
+    type Output = Requests;
+
+    fn add(self, other: Requests) -> Requests {
+        Requests {
+            reads: self.reads + other.reads,
+            writes: self.writes + other.writes,
+        }
+    }
+}
+
+/// What a job keeps in the state of a cluster.
+#[derive(Debug, Clone, Copy)]
+pub struct Kept {
+    pub scans: u64,
+    pub compares: u64,
+    /// Rows of both sides in the exchange, as stored.
+    pub exchange_bytes: u64,
+    /// The most that one request reads or writes.
+    pub request_bytes: u64,
+}
+
+/// Names that one listing gives.
+pub const LISTED: u64 = 1000;
+/// Claimed, two stages done, finished.
+const JOURNAL_ENTRIES: u64 = 4;
+const RESULT_FILES: u64 = 3;
+
+impl Kept {
+    /// Requests from submission to the end.
+    pub fn requests(&self) -> Requests {
+        let (scans, compares) = (self.scans, self.compares);
+        let tasks = scans + compares;
+        let listings = |names: u64| names / LISTED + 1;
+        let pieces = |bytes: u64| bytes.div_ceil(self.request_bytes).max(1);
+        // An object in parts has a request before and one after them.
+        let upload = match pieces(self.exchange_bytes / scans.max(1)) {
+            1 => 1,
+            parts => parts + 2,
+        };
+        let range = pieces(self.exchange_bytes / (scans * compares).max(1));
+        Requests {
+            // Is the token taken, the end of the journal, is there a manifest; each task's commit is looked for by its worker and read by the
+            // coordinator; a compare task reads its document and its range of every scan; its lines are read when they are merged.
+            reads: 3 + 2 * tasks + compares * (1 + scans * range) + compares,
+            // The plan, the list of compare tasks, the manifest; each task's content and commit.
+            writes: 3 + JOURNAL_ENTRIES + RESULT_FILES + scans * (upload + 1) + compares * 2 + listings(scans) + listings(compares),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_job_takes_a_handful_and_large_ones_go_by_their_bytes() {
+        let kept = |scans, compares, exchange_bytes| {
+            Kept {
+                scans,
+                compares,
+                exchange_bytes,
+                request_bytes: 16,
+            }
+            .requests()
+        };
+        assert_eq!(kept(1, 1, 0), Requests { reads: 10, writes: 16 });
+        // Two scans of 40 bytes: three parts each, and 40 bytes a range.
+        let large = kept(2, 1, 80);
+        assert_eq!(large.writes - kept(2, 1, 0).writes, 2 * 4);
+        assert_eq!(large.reads - kept(2, 1, 0).reads, 2 * 2);
+        assert_eq!(kept(1500, 1, 0).writes - kept(1499, 1, 0).writes, 2);
+        assert_eq!(kept(1000, 1, 0).writes - kept(999, 1, 0).writes, 3, "one listing more");
+    }
+}
