@@ -311,10 +311,12 @@ pub(crate) enum Rung {
 /// In what form rows go through the exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Exchange {
-    /// The program chooses
+    /// As a look at the first rows suggests
     Auto,
-    /// Whole rows, the only form so far
+    /// Whole rows
     Rows,
+    /// Fingerprints; rows without a partner are read again. For sides in different order that mostly agree
+    Fingerprints,
 }
 
 fn name_and_value(text: &str) -> Result<(String, String), String> {

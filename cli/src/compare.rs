@@ -46,10 +46,9 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
             .iter()
             .for_each(|warning| note(&format!("shadowdiff: warning: {warning}")));
     }
-    let all_bytes = bound.amounts.stored_bytes;
     let bytes = Arc::clone(&sources.bytes_read);
-    let all_rows = bound.amounts.all_rows();
-    let slots = settings.slots(bound.amounts.reading_bytes);
+    let amounts = bound.amounts;
+    let slots = settings.slots(amounts.reading_bytes);
     let watch = Arc::new(Watch::default());
     let job = Arc::new(job(bound, settings, &args.settings, sources, Arc::clone(&watch))?);
     let workers = LocalWorkers::new(Arc::clone(&job), slots);
@@ -60,10 +59,10 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
     });
     let read = progress::Read {
         rows: watch,
-        all_rows,
+        all_rows: amounts.all_rows(),
         bytes_before: bytes.load(Ordering::Relaxed),
         bytes,
-        all_bytes,
+        all_bytes: amounts.stored_bytes,
     };
     let bar = tokio::spawn(progress::show(receiver, read, settings.quiet));
     let run = Run {
@@ -71,6 +70,8 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
         document: parsed.document,
         target: target.clone(),
         overwrite: args.overwrite,
+        form: settings.form,
+        decoded_bytes: amounts.decoded_bytes,
         part_bytes: job.part_bytes(),
         planned_in: started.elapsed(),
         progress: sender,

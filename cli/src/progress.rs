@@ -48,6 +48,8 @@ pub(crate) async fn show(mut progress: watch::Receiver<Progress>, read: Read, qu
         let now = *progress.borrow_and_update();
         let name = match now.phase {
             Phase::Scan => "scan",
+            Phase::Sift => "sift",
+            Phase::Fetch => "fetch",
             Phase::Compare => "compare",
             Phase::Merge => "merge",
             Phase::Done => break,

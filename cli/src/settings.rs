@@ -4,6 +4,7 @@ use crate::args::{Exchange, Rung, SettingArgs};
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::telemetry::start_log;
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::plan::Form;
 use shadowdiff_worker::{Disabled, Memory};
 
 /// Flags with their defaults filled in.
@@ -12,16 +13,13 @@ pub(crate) struct Settings {
     pub(crate) threads: usize,
     pub(crate) memory_bytes: u64,
     pub(crate) disabled: Disabled,
+    pub(crate) form: Option<Form>,
     pub(crate) quiet: bool,
 }
 
 impl Settings {
     pub(crate) fn new(args: &SettingArgs) -> Result<Self> {
         start_log(&args.log)?;
-        match args.exchange {
-            // Both are whole rows: there is no other form to choose yet.
-            Exchange::Auto | Exchange::Rows => {}
-        }
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Settings {
             threads: args.threads.map_or_else(cores, usize::from),
@@ -29,6 +27,11 @@ impl Settings {
             disabled: Disabled {
                 same_position: args.disable.contains(&Rung::SamePosition),
                 window: args.disable.contains(&Rung::Window),
+            },
+            form: match args.exchange {
+                Exchange::Auto => None,
+                Exchange::Rows => Some(Form::Rows),
+                Exchange::Fingerprints => Some(Form::Fingerprints),
             },
             quiet: args.quiet,
         })

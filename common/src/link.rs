@@ -3,6 +3,7 @@
 use crate::exchange::Object;
 use crate::spool::Spool;
 use shadowdiff_core::error::Result;
+use shadowdiff_core::plan::{Form, Glance};
 use shadowdiff_core::schedule::AttemptId;
 use shadowdiff_core::tally::Tally;
 use std::sync::Arc;
@@ -11,8 +12,14 @@ use tokio::sync::mpsc::UnboundedSender;
 /// A unit of the plan.
 #[derive(Debug, Clone)]
 pub enum Task {
-    /// The scan of this number in the plan.
-    Scan(usize),
+    /// The scan of this number in the plan, and what it exchanges.
+    Scan(usize, Form),
+    /// A look at the first rows.
+    Glance,
+    /// Shards of fingerprints, with the exchange objects of all scans.
+    Sift { shards: Vec<u32>, objects: Arc<Vec<Arc<Object>>> },
+    /// What is left of the scan of this number, with the objects of all sift tasks.
+    Fetch { scan: usize, objects: Arc<Vec<Arc<Object>>> },
     /// Shards, with the exchange objects that hold their rows.
     Compare { shards: Vec<u32>, objects: Arc<Vec<Arc<Object>>> },
 }
@@ -36,6 +43,15 @@ pub struct ScanOutput {
     pub accounts: Vec<Spool>,
 }
 
+/// What a sift task leaves behind.
+#[derive(Debug)]
+pub struct SiftOutput {
+    /// The numbers of the rows that are left, sharded by scan task.
+    pub left: Object,
+    /// Row pairs.
+    pub cancelled: u64,
+}
+
 /// What a compare task leaves behind.
 #[derive(Debug)]
 pub struct CompareOutput {
@@ -47,6 +63,10 @@ pub struct CompareOutput {
 #[derive(Debug)]
 pub enum Output {
     Scan(ScanOutput),
+    Glance(Glance),
+    Sift(SiftOutput),
+    /// Rows by the shards of their accounts.
+    Fetch(Object),
     Compare(CompareOutput),
 }
 

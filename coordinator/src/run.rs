@@ -7,7 +7,7 @@ use shadowdiff_common::link::{Assignment, Output, Report, Task, Workers};
 use shadowdiff_common::spool::Spool;
 use shadowdiff_common::state::groups;
 use shadowdiff_core::error::{Error, Kind, Result};
-use shadowdiff_core::plan::Plan;
+use shadowdiff_core::plan::{Form, Plan};
 use shadowdiff_core::report::{Summary, Timings};
 use shadowdiff_core::schedule::{Action, AttemptId, Event, JobNumber, Machine, NewTask, WorkerId};
 use shadowdiff_core::side::Sides;
@@ -21,6 +21,10 @@ use tokio::sync::{mpsc, watch};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     Scan,
+    /// Fingerprints cancel, where those are exchanged.
+    Sift,
+    /// Rows without a partner are read again.
+    Fetch,
     Compare,
     Merge,
     Done,
@@ -47,6 +51,10 @@ pub struct Run<'a> {
     pub document: serde_json::Value,
     pub target: Target,
     pub overwrite: bool,
+    /// In what form rows are exchanged; `None`: as a look at the data suggests.
+    pub form: Option<Form>,
+    /// About how many bytes the rows of both sides are.
+    pub decoded_bytes: u64,
     /// Rows of this many bytes are compared at a time: small shards are put together up to it.
     pub part_bytes: u64,
     pub planned_in: Duration,
@@ -63,7 +71,12 @@ pub async fn run(job: Run<'_>, workers: &dyn Workers) -> Result<Outcome> {
     };
     let mut stages = Stages::new(workers, &job);
     let mut tally = Tally::default();
-    let objects = scan(&mut stages, job.plan, &mut tally).await?;
+    let form = form(&mut stages, &job).await?;
+    let mut objects = scan(&mut stages, job.plan, form, &mut tally).await?;
+    if form == Form::Fingerprints {
+        let left = sift(&mut stages, &job, objects, &mut tally).await?;
+        objects = fetch(&mut stages, job.plan, left, &tally).await?;
+    }
     timings.scan_ms = stages.lap();
     let runs = compare(&mut stages, &job, objects, &mut tally).await?;
     timings.compare_ms = stages.lap() - timings.scan_ms;
@@ -91,26 +104,93 @@ pub async fn run(job: Run<'_>, workers: &dyn Workers) -> Result<Outcome> {
     Ok(Outcome { summary })
 }
 
-/// The scan stage: what it exchanged, its books checked.
-async fn scan(stages: &mut Stages<'_>, plan: &Plan, tally: &mut Tally) -> Result<Vec<Arc<Object>>> {
-    let tasks = (0..plan.scans.len()).map(|i| (Task::Scan(i), scan_weight(plan, i))).collect();
-    let (mut objects, mut seen) = (Vec::new(), Vec::new());
-    for output in stages.run(Phase::Scan, tasks).await? {
-        let Output::Scan(scan) = output else {
-            return Err(Error::internal("a scan task gave something else"));
-        };
-        tally.merge(&scan.tally);
-        objects.push(Arc::new(scan.exchange));
-        seen.extend(scan.accounts);
+/// Below this much data the exchange is not worth a look.
+const GLANCE_FROM_BYTES: u64 = 128 << 20;
+
+/// In what form rows are exchanged. Rows that carry columns of their own are exchanged whole: which of equal ones is left may matter.
+async fn form(stages: &mut Stages<'_>, job: &Run<'_>) -> Result<Form> {
+    let carries = job.plan.sides.each().into_iter().any(|(_, side)| !side.carried.is_empty());
+    match job.form {
+        _ if carries => Ok(Form::Rows),
+        Some(form) => Ok(form),
+        None if job.decoded_bytes < GLANCE_FROM_BYTES => Ok(Form::Rows),
+        None => match stages.run(Phase::Scan, vec![(Task::Glance, 1)]).await?.pop() {
+            Some(Output::Glance(glance)) => {
+                tracing::debug!(?glance, form = ?glance.form(), "looked at the first rows");
+                Ok(glance.form())
+            }
+            Some(_) | None => Err(unexpected("glance")),
+        },
     }
-    let exchanged = |side| {
+}
+
+fn unexpected(stage: &str) -> Error {
+    Error::internal(format!("a {stage} task gave something else"))
+}
+
+/// The sift stage: the numbers of the rows that are left, by scan task.
+async fn sift(stages: &mut Stages<'_>, job: &Run<'_>, objects: Vec<Arc<Object>>, tally: &mut Tally) -> Result<Vec<Arc<Object>>> {
+    let grouped = by_shard(objects, job.plan.shards, job.part_bytes);
+    let tasks = grouped
+        .map(|(shards, objects, weight)| (Task::Sift { shards, objects }, weight))
+        .collect();
+    let mut left = Vec::new();
+    for output in stages.run(Phase::Sift, tasks).await? {
+        let Output::Sift(sifted) = output else {
+            return Err(unexpected("sift"));
+        };
+        tally.cancelled += sifted.cancelled;
+        left.push(Arc::new(sifted.left));
+    }
+    Ok(left)
+}
+
+/// The fetch stage: the rows that are left, its books checked.
+async fn fetch(stages: &mut Stages<'_>, plan: &Plan, left: Vec<Arc<Object>>, tally: &Tally) -> Result<Vec<Arc<Object>>> {
+    let has_rows = |scan: &usize| {
+        left.iter()
+            .any(|object| object.size(*scan as u32).each().into_iter().any(|(_, size)| size.rows > 0))
+    };
+    let scans: Vec<usize> = (0..plan.scans.len()).filter(has_rows).collect();
+    let objects = Arc::new(left);
+    let task = |scan: usize| {
+        let objects = Arc::clone(&objects);
+        (Task::Fetch { scan, objects }, scan_weight(plan, scan))
+    };
+    let mut fetched = Vec::new();
+    for output in stages.run(Phase::Fetch, scans.into_iter().map(task).collect()).await? {
+        let Output::Fetch(rows) = output else {
+            return Err(unexpected("fetch"));
+        };
+        fetched.push(Arc::new(rows));
+    }
+    check_exchange(tally, exchanged(&fetched))?;
+    Ok(fetched)
+}
+
+fn exchanged(objects: &[Arc<Object>]) -> Sides<u64> {
+    Sides::from_fn(|side| {
         objects
             .iter()
             .flat_map(|o| o.sizes())
             .map(|sizes: Sides<Size>| sizes[side].rows)
             .sum()
-    };
-    check_exchange(tally, Sides::from_fn(exchanged))?;
+    })
+}
+
+/// The scan stage: what it exchanged, its books checked.
+async fn scan(stages: &mut Stages<'_>, plan: &Plan, form: Form, tally: &mut Tally) -> Result<Vec<Arc<Object>>> {
+    let tasks = (0..plan.scans.len()).map(|i| (Task::Scan(i, form), scan_weight(plan, i))).collect();
+    let (mut objects, mut seen) = (Vec::new(), Vec::new());
+    for output in stages.run(Phase::Scan, tasks).await? {
+        let Output::Scan(scan) = output else {
+            return Err(unexpected("scan"));
+        };
+        tally.merge(&scan.tally);
+        objects.push(Arc::new(scan.exchange));
+        seen.extend(scan.accounts);
+    }
+    check_exchange(tally, exchanged(&objects))?;
     tally.accounts = count_distinct(&seen)?;
     Ok(objects)
 }
@@ -118,12 +198,13 @@ async fn scan(stages: &mut Stages<'_>, plan: &Plan, tally: &mut Tally) -> Result
 /// The compare stage: its sorted runs.
 async fn compare(stages: &mut Stages<'_>, job: &Run<'_>, objects: Vec<Arc<Object>>, tally: &mut Tally) -> Result<Vec<Spool>> {
     let mut runs = Vec::new();
-    for output in stages
-        .run(Phase::Compare, compare_tasks(objects, job.plan.shards, job.part_bytes))
-        .await?
-    {
+    let grouped = by_shard(objects, job.plan.shards, job.part_bytes);
+    let tasks = grouped
+        .map(|(shards, objects, weight)| (Task::Compare { shards, objects }, weight))
+        .collect();
+    for output in stages.run(Phase::Compare, tasks).await? {
         let Output::Compare(compare) = output else {
-            return Err(Error::internal("a compare task gave something else"));
+            return Err(unexpected("compare"));
         };
         tally.merge(&compare.tally);
         runs.extend(compare.runs);
@@ -137,7 +218,7 @@ fn scan_weight(plan: &Plan, at: usize) -> u64 {
 }
 
 /// Small shards are put together until they are worth a task; a large one is a task of its own.
-fn compare_tasks(objects: Vec<Arc<Object>>, shards: u32, part_bytes: u64) -> Vec<(Task, u64)> {
+fn by_shard(objects: Vec<Arc<Object>>, shards: u32, part_bytes: u64) -> impl Iterator<Item = (Vec<u32>, Arc<Vec<Arc<Object>>>, u64)> {
     let mut bytes = vec![0u64; shards as usize];
     for object in &objects {
         for (shard, sizes) in object.sizes().iter().enumerate() {
@@ -145,11 +226,9 @@ fn compare_tasks(objects: Vec<Arc<Object>>, shards: u32, part_bytes: u64) -> Vec
         }
     }
     let objects = Arc::new(objects);
-    let task = |(shards, weight)| {
-        let objects = Arc::clone(&objects);
-        (Task::Compare { shards, objects }, weight)
-    };
-    groups(&bytes, part_bytes).into_iter().map(task).collect()
+    groups(&bytes, part_bytes)
+        .into_iter()
+        .map(move |(shards, weight)| (shards, Arc::clone(&objects), weight))
 }
 
 /// How long a job that has failed or was interrupted waits for tasks to notice: a read that hangs does not.

@@ -42,6 +42,40 @@ impl Split {
     }
 }
 
+/// In what form rows that have not cancelled are exchanged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Form {
+    /// Whole rows.
+    Rows,
+    /// Fingerprints; rows without a partner are read again and exchanged after that.
+    Fingerprints,
+}
+
+/// Keys on both sides from which on their rows say something about all.
+const TELLING_KEYS: u64 = 20;
+
+/// What the first rows of both sides have shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Glance {
+    pub rows: Sides<u64>,
+    /// Pairs of equal rows.
+    pub cancelled: u64,
+    /// Keys that both sides have.
+    pub common_keys: u64,
+}
+
+impl Glance {
+    /// Fingerprints pay where rows mostly agree but are far apart: then most would be exchanged only to cancel. Where rows are in step, few are
+    /// left to exchange; where rows of one key mostly differ, all are needed whole. Of rows in any order some have their partner among the
+    /// first ones by chance; too few of them tell nothing, and then it is taken that releases change few rows.
+    pub fn form(&self) -> Form {
+        let rows = self.rows.live.min(self.rows.shadow);
+        let in_step = self.cancelled * 2 >= rows;
+        let mostly_differ = self.common_keys >= TELLING_KEYS && self.cancelled * 2 < self.common_keys;
+        if in_step || mostly_differ { Form::Rows } else { Form::Fingerprints }
+    }
+}
+
 /// What a scan task reads: a piece of live and the piece of shadow most likely to hold the same rows.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ScanTask {
@@ -167,6 +201,24 @@ mod tests {
         };
         assert_eq!(pieces(&tasks[0]), [(0, Some((0, 2)), 20)]);
         assert_eq!(pieces(&tasks[1]), [(0, Some((2, 3)), 10), (1, Some((0, 1)), 10)]);
+    }
+
+    #[test]
+    fn fingerprints_are_for_rows_that_are_out_of_step() {
+        let form = |live, shadow, cancelled, common_keys| {
+            Glance {
+                rows: Sides::new(live, shadow),
+                cancelled,
+                common_keys,
+            }
+            .form()
+        };
+        assert_eq!(form(100, 100, 99, 99), Form::Rows, "in step");
+        assert_eq!(form(100, 100, 0, 98), Form::Rows, "all rows differ");
+        assert_eq!(form(100, 100, 2, 3), Form::Fingerprints, "in any order, and few have met");
+        assert_eq!(form(100, 100, 29, 30), Form::Fingerprints, "in any order, equal");
+        assert_eq!(form(100, 100, 1, 30), Form::Rows, "in any order, all differ");
+        assert_eq!(form(100, 0, 0, 0), Form::Rows, "one side is empty");
     }
 
     #[test]

@@ -465,7 +465,7 @@ fn settings(random: &mut Random) -> Vec<String> {
         settings.extend(["--disable".to_owned(), ladder.join(",")]);
     }
     if random.percent(60) {
-        settings.extend(["--exchange".to_owned(), random.pick(&["auto", "rows"]).to_string()]);
+        settings.extend(["--exchange".to_owned(), random.pick(&["auto", "rows", "fingerprints"]).to_string()]);
     }
     settings
 }

@@ -8,6 +8,7 @@ use shadowdiff_common::exchange::Object;
 use shadowdiff_common::fault;
 use shadowdiff_common::state::{self, CompareCommit, CompareInput, JobState, Maker, Record, ScanCommit, Stage, State};
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::plan::Form;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -82,7 +83,7 @@ impl<'a> Attempting<'a> {
         }
         let plan = &job.plan;
         let task = plan.scans.get(self.task as usize).ok_or_else(|| self.unknown())?;
-        let output = scan(job, task, self.attempt.halvings)?;
+        let output = scan(job, task, Form::Rows, self.attempt.halvings)?;
         fault::point("scan:before-store");
         let record: ScanCommit = state::store_scan(self.maker(), &output)?;
         fault::point("scan:before-commit");

@@ -65,7 +65,7 @@ pub(crate) fn part_bytes(job: &Job, halvings: u32) -> u64 {
     ((job.memory.task_bytes >> halvings.min(8)) as u64 / 4).clamp(1 << 20, 512 << 20)
 }
 
-fn shard_bytes(objects: &[Arc<Object>], shard: u32) -> u64 {
+pub(crate) fn shard_bytes(objects: &[Arc<Object>], shard: u32) -> u64 {
     objects.iter().map(|o| o.size(shard).live.bytes + o.size(shard).shadow.bytes).sum()
 }
 

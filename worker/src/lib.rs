@@ -3,6 +3,8 @@
 mod attached;
 mod attempt;
 mod compare;
+mod fetch;
+mod glance;
 mod host;
 pub mod job;
 mod lines;
@@ -10,6 +12,7 @@ mod pairs;
 mod rows;
 mod scan;
 mod side;
+mod sift;
 mod window;
 
 mod local;

@@ -1,8 +1,11 @@
 //! Workers in the coordinator's own process: each attempt runs on a blocking thread. A panic ends the attempt, not the process.
 
 use crate::compare::compare;
+use crate::fetch::fetch;
+use crate::glance::glance;
 use crate::job::Job;
 use crate::scan::scan;
+use crate::sift::sift;
 use shadowdiff_common::link::{Assignment, Output, Report, Task, Workers};
 use shadowdiff_core::error::{Error, Result};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -44,9 +47,13 @@ impl Workers for LocalWorkers {
 }
 
 fn run(job: &Job, assignment: Assignment) -> Result<Output> {
+    let halvings = assignment.halvings;
     match assignment.task {
-        Task::Scan(number) => scan(job, &job.plan.scans[number], assignment.halvings).map(Output::Scan),
-        Task::Compare { shards, objects } => compare(job, &shards, &objects, assignment.halvings).map(Output::Compare),
+        Task::Scan(number, form) => scan(job, &job.plan.scans[number], form, halvings).map(Output::Scan),
+        Task::Glance => glance(job).map(Output::Glance),
+        Task::Sift { shards, objects } => sift(job, &shards, &objects, halvings).map(Output::Sift),
+        Task::Fetch { scan, objects } => fetch(job, &job.plan.scans[scan], scan as u32, &objects, halvings).map(Output::Fetch),
+        Task::Compare { shards, objects } => compare(job, &shards, &objects, halvings).map(Output::Compare),
     }
 }
 

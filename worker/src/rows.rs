@@ -40,7 +40,7 @@ pub(crate) struct Joined {
 }
 
 /// Fingerprints of exchanged rows: the last column.
-fn fingerprints(rows: &Selected) -> impl Iterator<Item = u128> + '_ {
+pub(crate) fn fingerprints(rows: &Selected) -> impl Iterator<Item = u128> + '_ {
     let batch = rows.batch();
     let bytes = batch.column(batch.num_columns() - 1).as_fixed_size_binary();
     rows.rows()
@@ -49,14 +49,11 @@ fn fingerprints(rows: &Selected) -> impl Iterator<Item = u128> + '_ {
 
 /// Cancels equal rows one to one and reduces what is left. Gives the number of cancelled pairs too.
 pub(crate) fn cancel(job: &Job, rows: &Sides<Vec<Selected>>) -> Result<(Sides<Left>, u64)> {
-    let mut balance: ByFingerprint<i64> = ByFingerprint::default();
+    let mut balance = Balance::default();
     let counts = Sides::from_fn(|side| rows[side].iter().map(Selected::len).sum::<usize>());
     balance.reserve(counts.live.max(counts.shadow));
     for (side, list) in rows.each() {
-        let step = if side == Side::Live { 1 } else { -1 };
-        list.iter()
-            .flat_map(fingerprints)
-            .for_each(|f| *balance.entry(f).or_insert(0) += step);
+        list.iter().flat_map(fingerprints).for_each(|f| balance.add(side, f));
     }
     let mut left_rows = Sides::new(0, 0);
     let left = Sides::try_from_fn(|side| {
@@ -72,8 +69,7 @@ pub(crate) fn cancel(job: &Job, rows: &Sides<Vec<Selected>>) -> Result<(Sides<Le
 }
 
 /// The rows of a side that the other side has no partner for.
-fn keep_excess(job: &Job, side: Side, rows: &[Selected], balance: &mut ByFingerprint<i64>) -> Result<RecordBatch> {
-    let step = if side == Side::Live { 1 } else { -1 };
+fn keep_excess(job: &Job, side: Side, rows: &[Selected], balance: &mut Balance) -> Result<RecordBatch> {
     if job.carries() {
         // Equal rows may differ in the columns that only SQL reads: which of them stay is decided by those, not by the layout.
         let batches: Vec<RecordBatch> = rows.iter().map(Selected::to_batch).collect::<Result<_>>()?;
@@ -85,7 +81,7 @@ fn keep_excess(job: &Job, side: Side, rows: &[Selected], balance: &mut ByFingerp
         order.sort_unstable_by(|a, b| (&a.0, a.2).cmp(&(&b.0, b.2)));
         let chosen: Vec<u32> = order
             .into_iter()
-            .filter(|(_, print, _)| take_one(balance, *print, step))
+            .filter(|(_, print, _)| balance.take(side, *print))
             .map(|(_, _, row)| row)
             .collect();
         return take_rows(all.batch(), &chosen);
@@ -94,7 +90,7 @@ fn keep_excess(job: &Job, side: Side, rows: &[Selected], balance: &mut ByFingerp
     for list in rows {
         let chosen: Vec<u32> = fingerprints(list)
             .zip(list.rows())
-            .filter(|(f, _)| take_one(balance, *f, step))
+            .filter(|(f, _)| balance.take(side, *f))
             .map(|(_, row)| row)
             .collect();
         match chosen.len() {
@@ -106,13 +102,35 @@ fn keep_excess(job: &Job, side: Side, rows: &[Selected], balance: &mut ByFingerp
     concat(job, side, &kept)
 }
 
-fn take_one(balance: &mut ByFingerprint<i64>, fingerprint: u128, step: i64) -> bool {
-    match balance.get_mut(&fingerprint) {
-        Some(excess) if *excess * step > 0 => {
-            *excess -= step;
-            true
+/// Rows of each fingerprint: those of live less those of shadow.
+#[derive(Debug, Default)]
+pub(crate) struct Balance(ByFingerprint<i64>);
+
+impl Balance {
+    pub(crate) fn reserve(&mut self, rows: usize) {
+        self.0.reserve(rows);
+    }
+
+    pub(crate) fn add(&mut self, side: Side, fingerprint: u128) {
+        *self.0.entry(fingerprint).or_insert(0) += sign(side);
+    }
+
+    /// Takes one row of a side that has more of them than the other, if it is so.
+    pub(crate) fn take(&mut self, side: Side, fingerprint: u128) -> bool {
+        match self.0.get_mut(&fingerprint) {
+            Some(excess) if *excess * sign(side) > 0 => {
+                *excess -= sign(side);
+                true
+            }
+            Some(_) | None => false,
         }
-        Some(_) | None => false,
+    }
+}
+
+fn sign(side: Side) -> i64 {
+    match side {
+        Side::Live => 1,
+        Side::Shadow => -1,
     }
 }
 

@@ -1,32 +1,39 @@
 //! The scan task: reads a piece of both sides, cancels what it can, sends the rest to its shards.
 
 use crate::job::Job;
-use crate::side::{Rows, SideReader};
+use crate::rows::fingerprints;
+use crate::side::{Purpose, Read, Rows, SideReader, as_binary};
 use crate::window::{Rungs, Window};
-use arrow_array::{ArrayRef, RecordBatch};
-use shadowdiff_common::exchange::Writer;
+use arrow_array::{ArrayRef, RecordBatch, UInt64Array};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use shadowdiff_common::exchange::{Object, Selected, Writer};
 use shadowdiff_common::link::ScanOutput;
 use shadowdiff_common::spool::{Spool, SpoolWriter};
-use shadowdiff_core::error::Result;
-use shadowdiff_core::plan::ScanTask;
+use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::plan::{Form, ScanTask};
 use shadowdiff_core::row::{Hasher, account_hashes};
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::tally::Tally;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-/// Runs one scan task. `halvings` says how often its memory share was halved.
-pub(crate) fn scan(job: &Job, task: &ScanTask, halvings: u32) -> Result<ScanOutput> {
+/// Runs one scan task, which exchanges its rows in the given form. `halvings` says how often its memory share was halved.
+pub(crate) fn scan(job: &Job, task: &ScanTask, form: Form, halvings: u32) -> Result<ScanOutput> {
     let share = job.memory.task_bytes >> halvings.min(8);
-    let mut sink = Sink::new(job, share / 3);
+    let mut sink = Sink::new(job, form, share / 3);
     let mut window = Window::new(share / 3, rungs(job));
-    let mut readers = Sides::from_fn(|side| SideReader::new(job, side, &task.splits[side]));
+    let mut readers = Sides::from_fn(|side| SideReader::new(job, side, &task.splits[side], Purpose::Scan));
     let mut ended = Sides::new(false, false);
     while !(ended.live && ended.shadow) {
         let hungry = window.hungry();
         let side = if ended[hungry] { hungry.other() } else { hungry };
         match readers[side].next()? {
-            Some(rows) => {
-                sink.see_accounts(&rows)?;
+            Some(read) => {
+                sink.see_accounts(&read.rows)?;
+                let rows = match form {
+                    Form::Rows => read.rows,
+                    Form::Fingerprints => numbered(read)?,
+                };
                 window.push(side, rows, &mut |side, batch| sink.push(side, batch))?;
             }
             None => ended[side] = true,
@@ -44,9 +51,9 @@ pub(crate) fn scan(job: &Job, task: &ScanTask, halvings: u32) -> Result<ScanOutp
         tally.sides[side].read = reader.read;
         tally.sides[side].filtered = reader.filtered;
     }
-    let accounts = sink.accounts.finish(job)?;
+    let accounts = std::mem::take(&mut sink.accounts).finish(job)?;
     Ok(ScanOutput {
-        exchange: sink.writer.finish()?,
+        exchange: sink.finish()?,
         tally,
         accounts,
     })
@@ -61,38 +68,69 @@ fn rungs(job: &Job) -> Rungs {
     }
 }
 
+/// What a row comes to where fingerprints are exchanged: its number and its fingerprint.
+fn numbered_schema() -> SchemaRef {
+    let number = Field::new("row", DataType::UInt64, false);
+    let fingerprint = Field::new("fingerprint", DataType::FixedSizeBinary(16), false);
+    Arc::new(Schema::new(vec![number, fingerprint]))
+}
+
+fn numbered(read: Read) -> Result<Rows> {
+    let numbers: ArrayRef = Arc::new(UInt64Array::from(read.numbers.to_vec()));
+    let fingerprints: ArrayRef = Arc::new(as_binary(&read.rows.fingerprints));
+    let batch = RecordBatch::try_new(numbered_schema(), vec![numbers, fingerprints]);
+    Ok(Rows {
+        batch: batch.map_err(|e| Error::internal(format!("fingerprints: {e}")))?,
+        fingerprints: read.rows.fingerprints,
+    })
+}
+
 /// Where rows go that have not cancelled.
-struct Sink<'a> {
+pub(crate) struct Sink<'a> {
     job: &'a Job,
+    form: Form,
     writer: Writer,
     accounts: Accounts,
     account_fingerprint: Hasher,
 }
 
 impl<'a> Sink<'a> {
-    fn new(job: &'a Job, buffer_bytes: usize) -> Self {
-        let writer = Writer::new(job.schemas.clone(), job.plan.shards, buffer_bytes, &job.scratch);
+    pub(crate) fn new(job: &'a Job, form: Form, buffer_bytes: usize) -> Self {
+        let schemas = match form {
+            Form::Rows => job.schemas.clone(),
+            Form::Fingerprints => Sides::from_fn(|_| numbered_schema()),
+        };
+        let writer = Writer::new(schemas, job.plan.shards, buffer_bytes, &job.scratch);
         let columns = job.plan.aligned.account().iter();
         let forms = columns.map(|_| shadowdiff_core::row::Form::Canonical);
         Sink {
             job,
+            form,
             writer,
             accounts: Accounts::default(),
             account_fingerprint: Hasher::new(job.plan.secret.0, forms),
         }
     }
 
-    fn push(&mut self, side: Side, batch: RecordBatch) -> Result<()> {
-        let account: Vec<ArrayRef> = self.job.plan.aligned.account().iter().map(|i| batch.column(*i).clone()).collect();
+    pub(crate) fn push(&mut self, side: Side, batch: RecordBatch) -> Result<()> {
         let shards = u64::from(self.job.plan.shards);
-        let shard_of: Vec<u32> = match shards {
-            1 => vec![0; batch.num_rows()],
-            _ => account_hashes(&account, batch.num_rows())
-                .into_iter()
-                .map(|hash| (hash % shards) as u32)
-                .collect(),
+        let shard_of: Vec<u32> = match (shards, self.form) {
+            (1, _) => vec![0; batch.num_rows()],
+            (_, Form::Rows) => {
+                let account: Vec<ArrayRef> = self.job.plan.aligned.account().iter().map(|i| batch.column(*i).clone()).collect();
+                let hashes = account_hashes(&account, batch.num_rows());
+                hashes.into_iter().map(|hash| (hash % shards) as u32).collect()
+            }
+            (_, Form::Fingerprints) => {
+                let rows = Selected::all(batch.clone());
+                fingerprints(&rows).map(|f| ((f >> 64) as u64 % shards) as u32).collect()
+            }
         };
         self.writer.push(side, &batch, &shard_of)
+    }
+
+    pub(crate) fn finish(self) -> Result<Object> {
+        self.writer.finish()
     }
 
     fn see_accounts(&mut self, rows: &Rows) -> Result<()> {

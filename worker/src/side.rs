@@ -4,6 +4,7 @@ use crate::job::Job;
 use arrow_array::{Array, ArrayRef, BooleanArray, FixedSizeBinaryArray, RecordBatch, StructArray, new_null_array};
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer};
 use arrow_select::filter::filter;
+use shadowdiff_common::exchange::take_rows;
 use shadowdiff_common::read::{self, Raw, Selection, read_column};
 use shadowdiff_core::align::{Column, Role};
 use shadowdiff_core::error::{Error, Result};
@@ -21,6 +22,39 @@ pub(crate) struct Rows {
     pub(crate) fingerprints: Vec<u128>,
 }
 
+/// Rows as a reader gives them, and which they are.
+pub(crate) struct Read {
+    pub(crate) rows: Rows,
+    /// Their numbers among all rows of the task's side, counted before the filter; they do not fall.
+    pub(crate) numbers: Numbers,
+}
+
+/// Numbers of rows that follow each other, but for those that a filter took out.
+pub(crate) struct Numbers {
+    first: u64,
+    kept: Option<BooleanBuffer>,
+    rows: usize,
+}
+
+impl Numbers {
+    pub(crate) fn to_vec(&self) -> Vec<u64> {
+        match &self.kept {
+            Some(kept) => kept.set_indices().map(|row| self.first + row as u64).collect(),
+            None => (self.first..self.first + self.rows as u64).collect(),
+        }
+    }
+}
+
+/// What a side is read for.
+#[derive(Debug)]
+pub(crate) enum Purpose {
+    Scan,
+    /// A look at the first rows: they are read again, and counted then.
+    Glance,
+    /// These rows alone, by their numbers, in order; they were counted before.
+    Fetch(Vec<u64>),
+}
+
 /// Reads one side of a scan task from the front.
 pub(crate) struct SideReader<'a> {
     job: &'a Job,
@@ -29,27 +63,35 @@ pub(crate) struct SideReader<'a> {
     current: Option<(usize, read::RawBatches)>,
     /// Rows of the current split before the next batch, for messages.
     row: u64,
+    purpose: Purpose,
+    /// Of the rows to fetch, those that are behind the reader.
+    fetched: usize,
     pub(crate) read: u64,
     pub(crate) filtered: u64,
 }
 
 impl<'a> SideReader<'a> {
-    pub(crate) fn new(job: &'a Job, side: Side, splits: &[Split]) -> Self {
+    pub(crate) fn new(job: &'a Job, side: Side, splits: &[Split], purpose: Purpose) -> Self {
         SideReader {
             job,
             side,
             splits: splits.iter().cloned().collect(),
             current: None,
             row: 0,
+            purpose,
+            fetched: 0,
             read: 0,
             filtered: 0,
         }
     }
 
     /// The next rows that pass the filter; never empty.
-    pub(crate) fn next(&mut self) -> Result<Option<Rows>> {
+    pub(crate) fn next(&mut self) -> Result<Option<Read>> {
         loop {
             self.job.watch.check()?;
+            if matches!(&self.purpose, Purpose::Fetch(numbers) if self.fetched == numbers.len()) {
+                return Ok(None);
+            }
             let Some((file, batches)) = &mut self.current else {
                 let Some(split) = self.splits.pop_front() else { return Ok(None) };
                 self.current = Some((split.file, self.open(&split)?));
@@ -92,26 +134,55 @@ impl<'a> SideReader<'a> {
         )
     }
 
-    fn prepare(&mut self, file: usize, raw: Raw) -> Result<Option<Rows>> {
+    /// Of a batch, the rows that are to be fetched.
+    fn choose(&mut self, raw: Raw) -> Result<Raw> {
+        let Purpose::Fetch(numbers) = &self.purpose else { return Ok(raw) };
+        let (first, rows) = (self.read, raw.batch.num_rows());
+        let left = &numbers[self.fetched..];
+        let here = left.partition_point(|number| *number < first + rows as u64);
+        self.fetched += here;
+        if here == rows {
+            return Ok(raw);
+        }
+        let chosen: Vec<u32> = left[..here].iter().map(|number| (number - first) as u32).collect();
+        let lines = raw.lines.map(|lines| chosen.iter().map(|row| lines[*row as usize]).collect());
+        Ok(Raw {
+            batch: take_rows(&raw.batch, &chosen)?,
+            lines,
+        })
+    }
+
+    fn prepare(&mut self, file: usize, raw: Raw) -> Result<Option<Read>> {
+        let (first, all) = (self.read, raw.batch.num_rows());
+        let raw = self.choose(raw)?;
         let rows = raw.batch.num_rows();
+        let before = self.row;
+        self.row += all as u64;
+        self.read += all as u64;
+        if rows == 0 {
+            return Ok(None);
+        }
         let (job, side) = (self.job, self.side);
         let data_file = &job.datasets[side].files[file];
         let read_columns = &job.plan.sides[side].read;
         let read: Vec<ArrayRef> = read_columns
             .iter()
-            .map(|column| read_column(column, &raw, side, data_file, self.row))
+            .map(|column| read_column(column, &raw, side, data_file, before))
             .collect::<Result<_>>()?;
-        self.row += rows as u64;
-        self.read += rows as u64;
-        job.watch.rows.fetch_add(rows as u64, std::sync::atomic::Ordering::Relaxed);
+        if matches!(self.purpose, Purpose::Scan) {
+            job.watch.rows.fetch_add(rows as u64, std::sync::atomic::Ordering::Relaxed);
+        }
         let columns = self.derive(&read, rows)?;
         let (columns, kept) = self.filter(columns, rows)?;
-        self.filtered += (rows - kept) as u64;
-        if kept == 0 {
-            Ok(None)
-        } else {
-            self.take_apart(&columns, kept).map(Some)
+        let left = kept.as_ref().map_or(rows, BooleanBuffer::count_set_bits);
+        self.filtered += (rows - left) as u64;
+        if left == 0 {
+            return Ok(None);
         }
+        Ok(Some(Read {
+            rows: self.take_apart(&columns, left)?,
+            numbers: Numbers { first, kept, rows },
+        }))
     }
 
     /// The side's columns in order: read ones renamed, derived ones evaluated.
@@ -136,18 +207,18 @@ impl<'a> SideReader<'a> {
         made.collect()
     }
 
-    fn filter(&self, columns: Vec<ArrayRef>, rows: usize) -> Result<(Vec<ArrayRef>, usize)> {
+    /// The rows that pass, and which they are; `None`: all.
+    fn filter(&self, columns: Vec<ArrayRef>, rows: usize) -> Result<(Vec<ArrayRef>, Option<BooleanBuffer>)> {
         let Some(condition) = &self.job.filters[self.side] else {
-            return Ok((columns, rows));
+            return Ok((columns, None));
         };
-        let keep = condition.is_true(&columns, rows)?;
-        let kept = keep.count_set_bits();
-        if kept == rows {
-            return Ok((columns, rows));
+        let kept = condition.is_true(&columns, rows)?;
+        if kept.count_set_bits() == rows {
+            return Ok((columns, None));
         }
-        let keep = BooleanArray::new(keep, None);
+        let keep = BooleanArray::new(kept.clone(), None);
         let columns: Result<Vec<ArrayRef>, _> = columns.iter().map(|c| filter(c.as_ref(), &keep)).collect();
-        Ok((columns.map_err(|e| Error::internal(format!("filter: {e}")))?, kept))
+        Ok((columns.map_err(|e| Error::internal(format!("filter: {e}")))?, Some(kept)))
     }
 
     /// The aligned columns out of the side's, with the carried ones and the fingerprint.

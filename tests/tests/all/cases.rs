@@ -22,6 +22,17 @@ const VARIANTS: &[&[&str]] = &[
     &["--disable", "same-position"],
     &["--disable", "window"],
     &["--exchange", "rows"],
+    &["--exchange", "fingerprints"],
+    &[
+        "--exchange",
+        "fingerprints",
+        "--memory",
+        "64MiB",
+        "--shards",
+        "5",
+        "--disable",
+        "same-position,window",
+    ],
 ];
 
 #[test]

@@ -1,0 +1,48 @@
+//! A look at the first rows of both sides, which decides in what form a job exchanges its rows.
+
+use crate::job::Job;
+use crate::side::{Purpose, SideReader};
+use crate::window::{ByFingerprint, Rungs, Window};
+use arrow_array::ArrayRef;
+use shadowdiff_core::error::Result;
+use shadowdiff_core::plan::Glance;
+use shadowdiff_core::side::{Side, Sides};
+
+/// Rows of a side that are looked at.
+const ROWS: u64 = 40_000;
+
+/// Looks at the heaviest piece that has rows of both sides.
+pub(crate) fn glance(job: &Job) -> Result<Glance> {
+    let both = job
+        .plan
+        .scans
+        .iter()
+        .filter(|task| Side::BOTH.iter().all(|side| !task.splits[*side].is_empty()));
+    let weight = |side: Side, task: &shadowdiff_core::plan::ScanTask| task.splits[side].iter().map(|split| split.weight).sum::<u64>();
+    let Some(task) = both.max_by_key(|task| weight(Side::Live, task) + weight(Side::Shadow, task)) else {
+        return Ok(Glance::default());
+    };
+    let rungs = Rungs {
+        in_step: true,
+        remember: true,
+    };
+    let mut window = Window::new(job.memory.task_bytes / 3, rungs);
+    let mut readers = Sides::from_fn(|side| SideReader::new(job, side, &task.splits[side], Purpose::Glance));
+    let mut keys: ByFingerprint<Sides<bool>> = ByFingerprint::default();
+    let mut found = Glance::default();
+    for side in Side::BOTH {
+        while readers[side].read < ROWS {
+            let Some(read) = readers[side].next()? else { break };
+            let columns: Vec<&ArrayRef> = job.plan.aligned.key.iter().map(|i| read.rows.batch.column(*i)).collect();
+            for key in job.key_fingerprint.hash(&columns, read.rows.batch.num_rows()) {
+                keys.entry(key).or_default()[side] = true;
+            }
+            found.rows[side] += read.rows.batch.num_rows() as u64;
+            window.push(side, read.rows, &mut |_, _| Ok(()))?;
+        }
+    }
+    window.finish(&mut |_, _| Ok(()))?;
+    found.cancelled = window.cancelled;
+    found.common_keys = keys.values().filter(|on| on.live && on.shadow).count() as u64;
+    Ok(found)
+}
