@@ -1,6 +1,7 @@
 //! The command line: each command and flag defined once; help, man page and completions follow from it.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use shadowdiff_core::plan::Form;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -190,6 +191,15 @@ pub(crate) struct CoordinatorArgs {
     /// Into how many shards the rows left after cancelling are divided [default: by the size of the data]
     #[arg(long, env = "SHADOWDIFF_SHARDS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) shards: Option<u32>,
+    /// In what form rows that have not cancelled are exchanged; the result stays the same
+    #[arg(
+        long,
+        env = "SHADOWDIFF_EXCHANGE",
+        value_name = "FORM",
+        default_value = "auto",
+        hide_short_help = true
+    )]
+    pub(crate) exchange: Exchange,
     /// Directory where results are merged [default: the system's temporary directory]
     #[arg(long, env = "SHADOWDIFF_SCRATCH", value_name = "DIR")]
     pub(crate) scratch: Option<PathBuf>,
@@ -317,6 +327,17 @@ pub(crate) enum Exchange {
     Rows,
     /// Fingerprints; rows without a partner are read again. For sides in different order that mostly agree
     Fingerprints,
+}
+
+impl Exchange {
+    /// `None` where a look at the data decides.
+    pub(crate) fn form(self) -> Option<Form> {
+        match self {
+            Exchange::Auto => None,
+            Exchange::Rows => Some(Form::Rows),
+            Exchange::Fingerprints => Some(Form::Fingerprints),
+        }
+    }
 }
 
 fn name_and_value(text: &str) -> Result<(String, String), String> {

@@ -160,6 +160,7 @@ fn options(args: &CoordinatorArgs, sources: &Sources, scratch: &Scratch) -> Opti
         max_jobs: args.max_jobs,
         scratch: scratch.path().to_owned(),
         shards: args.shards,
+        form: args.exchange.form(),
         part_bytes: PART_BYTES,
         prepare: Arc::new(prepare),
     }

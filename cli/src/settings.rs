@@ -1,6 +1,6 @@
 //! Settings of this process: threads, memory and its shares, scratch, logging.
 
-use crate::args::{Exchange, Rung, SettingArgs};
+use crate::args::{Rung, SettingArgs};
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::telemetry::start_log;
 use shadowdiff_core::error::{Error, Result};
@@ -28,11 +28,7 @@ impl Settings {
                 same_position: args.disable.contains(&Rung::SamePosition),
                 window: args.disable.contains(&Rung::Window),
             },
-            form: match args.exchange {
-                Exchange::Auto => None,
-                Exchange::Rows => Some(Form::Rows),
-                Exchange::Fingerprints => Some(Form::Fingerprints),
-            },
+            form: args.exchange.form(),
             quiet: args.quiet,
         })
     }

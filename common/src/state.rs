@@ -5,7 +5,7 @@
 //! jobs/<job>/journal/<number>                create-only, numbered without gaps: who loses a number stands back
 //! jobs/<job>/data/<stage>/<task>/<attempt>   what an attempt made; immutable, deleted only by the attempt that lost
 //! jobs/<job>/commit/<stage>/<task>           create-only: the attempt that counts
-//! jobs/<job>/tasks                           what the compare tasks read
+//! jobs/<job>/tasks/<stage>                   what the tasks of a later stage read
 //! jobs/<job>/result/<attempt>/<file>         the files of a result
 //! jobs/<job>/manifest                        create-only: the job's only success
 //! coordinators/<owner>                       a number that goes up while the coordinator lives
@@ -31,10 +31,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use blueprint::{Blueprint, Submission};
-pub use commit::{BlockRecord, CompareCommit, Header, Piece, RECORD_VERSION, Record, ScanCommit, check_version, commit, read_commit};
+pub use commit::{
+    BlockRecord, CompareCommit, GlanceCommit, Header, Piece, RECORD_VERSION, Record, ScanCommit, check_version, commit, read_commit,
+};
 pub use create::{Created, create};
-pub use data::{MAX_REQUEST_BYTES, Maker, open_scan, open_spools, store_compare, store_scan};
-pub use table::{CompareInput, CompareTable, Source, groups};
+pub use data::{MAX_REQUEST_BYTES, Maker, open_exchange, open_spools, store_compare, store_exchange};
+pub use table::{InputTable, Source, TaskInput, groups};
 
 /// The most bytes of one record that are read: a larger one is no record of ours.
 const MAX_RECORD_BYTES: u64 = 256 << 20;
@@ -180,8 +182,9 @@ impl JobState {
         format!("data/{stage}/{task:08}/{attempt}")
     }
 
-    pub fn tasks(&self) -> ObjectPath {
-        self.at("tasks")
+    /// What the tasks of a stage read.
+    pub fn tasks(&self, stage: Stage) -> ObjectPath {
+        self.at(&format!("tasks/{stage}"))
     }
 
     pub fn result(&self, attempt: &str, file: &str) -> ObjectPath {

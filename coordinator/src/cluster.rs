@@ -32,8 +32,8 @@ use shadowdiff_common::read::Sources;
 use shadowdiff_common::state::{Blueprint, JobState, MAX_REQUEST_BYTES, State, Submission, check_job_id, groups};
 use shadowdiff_common::store::Location;
 use shadowdiff_core::error::{Error, Kind, Result};
-use shadowdiff_core::plan::Plan;
-use shadowdiff_core::requests::{Kept, Requests};
+use shadowdiff_core::plan::{Form, Plan};
+use shadowdiff_core::requests::{Kept, ReadAgain, Requests};
 use shadowdiff_core::row::Secret;
 use shadowdiff_core::spec::{Day, Overrides, parse};
 use std::collections::BTreeMap;
@@ -66,6 +66,8 @@ pub struct Options {
     pub scratch: PathBuf,
     /// Into how many shards a job is cut; `None`: by the size of its data.
     pub shards: Option<u32>,
+    /// The form of the exchange; `None`: chosen for each job.
+    pub form: Option<Form>,
     /// A compare task holds about this many bytes of rows.
     pub part_bytes: u64,
     pub prepare: Arc<Prepare>,
@@ -364,6 +366,8 @@ impl Cluster {
             reading_bytes: amounts.reading_bytes,
             row_bytes: amounts.row_bytes(),
             stored_bytes: amounts.stored_bytes,
+            decoded_bytes: amounts.decoded_bytes,
+            form: self.options.form,
             rows: amounts.all_rows(),
             plan: bound.plan,
         }
@@ -382,7 +386,18 @@ impl Cluster {
             exchange_bytes: amounts.decoded_bytes,
             request_bytes: MAX_REQUEST_BYTES,
         };
-        kept.requests()
+        // Where a look at the data will decide, the form that takes more is counted.
+        if plan.known_form(self.options.form, amounts.decoded_bytes) == Some(Form::Rows) {
+            return kept.requests();
+        }
+        // A fingerprint and a number take 24 bytes of a row.
+        let numbered = amounts.decoded_bytes * 24 / amounts.row_bytes().max(24) / shards.max(1);
+        let again = ReadAgain {
+            scans: kept.scans,
+            sifts: groups(&vec![numbered.max(1); shards as usize], self.options.part_bytes).len() as u64,
+            input_reads: amounts.requests.reads,
+        };
+        kept.requests() + again.requests()
     }
 
     /// Runs a claimed job; gives its first view.

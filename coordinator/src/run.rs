@@ -104,23 +104,17 @@ pub async fn run(job: Run<'_>, workers: &dyn Workers) -> Result<Outcome> {
     Ok(Outcome { summary })
 }
 
-/// Below this much data the exchange is not worth a look.
-const GLANCE_FROM_BYTES: u64 = 128 << 20;
-
-/// In what form rows are exchanged. Rows that carry columns of their own are exchanged whole: which of equal ones is left may matter.
+/// In what form rows are exchanged.
 async fn form(stages: &mut Stages<'_>, job: &Run<'_>) -> Result<Form> {
-    let carries = job.plan.sides.each().into_iter().any(|(_, side)| !side.carried.is_empty());
-    match job.form {
-        _ if carries => Ok(Form::Rows),
-        Some(form) => Ok(form),
-        None if job.decoded_bytes < GLANCE_FROM_BYTES => Ok(Form::Rows),
-        None => match stages.run(Phase::Scan, vec![(Task::Glance, 1)]).await?.pop() {
-            Some(Output::Glance(glance)) => {
-                tracing::debug!(?glance, form = ?glance.form(), "looked at the first rows");
-                Ok(glance.form())
-            }
-            Some(_) | None => Err(unexpected("glance")),
-        },
+    if let Some(form) = job.plan.known_form(job.form, job.decoded_bytes) {
+        return Ok(form);
+    }
+    match stages.run(Phase::Scan, vec![(Task::Glance, 1)]).await?.pop() {
+        Some(Output::Glance(glance)) => {
+            tracing::debug!(?glance, form = ?glance.form(), "looked at the first rows");
+            Ok(glance.form())
+        }
+        Some(_) | None => Err(unexpected("glance")),
     }
 }
 

@@ -74,8 +74,14 @@ pub enum JobEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
+    /// A look at the first rows; small jobs do without.
     #[default]
+    Glance,
     Scan,
+    /// Where fingerprints are exchanged.
+    Sift,
+    /// Where fingerprints are exchanged.
+    Fetch,
     Compare,
     Merge,
 }
@@ -272,12 +278,15 @@ fn check_version(version: u32) -> Result<()> {
 }
 
 impl Stage {
-    pub const ALL: [Stage; 3] = [Stage::Scan, Stage::Compare, Stage::Merge];
+    pub const ALL: [Stage; 6] = [Stage::Glance, Stage::Scan, Stage::Sift, Stage::Fetch, Stage::Compare, Stage::Merge];
 
     /// The stage after this one; the last stays.
     fn next(self) -> Stage {
         match self {
-            Stage::Scan => Stage::Compare,
+            Stage::Glance => Stage::Scan,
+            Stage::Scan => Stage::Sift,
+            Stage::Sift => Stage::Fetch,
+            Stage::Fetch => Stage::Compare,
             Stage::Compare | Stage::Merge => Stage::Merge,
         }
     }
@@ -285,7 +294,10 @@ impl Stage {
     /// The word of the journal and of paths.
     pub fn name(self) -> &'static str {
         match self {
+            Stage::Glance => "glance",
             Stage::Scan => "scan",
+            Stage::Sift => "sift",
+            Stage::Fetch => "fetch",
             Stage::Compare => "compare",
             Stage::Merge => "merge",
         }
@@ -405,7 +417,7 @@ mod tests {
         assert_eq!(tasks, [(0, trouble(4, 3, 0)), (1, trouble(0, 0, 0)), (2, trouble(0, 0, 1))]);
         assert_eq!(
             (history.epoch, history.owner.as_deref(), history.stage),
-            (2, Some("two"), Stage::Compare)
+            (2, Some("two"), Stage::Sift)
         );
         assert!(history.cancel_asked && history.ended.is_none());
         let task = &history.new_tasks(Stage::Scan, [NewTask::new(9, 8)])[0];

@@ -51,11 +51,13 @@ pub enum Form {
     Fingerprints,
 }
 
+/// Jobs with less decoded data exchange rows: a look does not pay.
+pub const GLANCE_FROM_BYTES: u64 = 128 << 20;
 /// Keys on both sides from which on their rows say something about all.
 const TELLING_KEYS: u64 = 20;
 
 /// What the first rows of both sides have shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Glance {
     pub rows: Sides<u64>,
     /// Pairs of equal rows.
@@ -116,6 +118,22 @@ pub struct Plan {
     pub count_accounts: bool,
     pub secret: PlanSecret,
     pub warnings: Vec<String>,
+}
+
+impl Plan {
+    /// Rows carry columns that only SQL reads: equal rows may differ in them, so whoever cancels early could choose between them.
+    pub fn carries(&self) -> bool {
+        !self.sides.live.carried.is_empty() || !self.sides.shadow.carried.is_empty()
+    }
+
+    /// The form of the exchange, where no look at the data has to decide it.
+    pub fn known_form(&self, asked: Option<Form>, decoded_bytes: u64) -> Option<Form> {
+        if self.carries() || (asked.is_none() && decoded_bytes < GLANCE_FROM_BYTES) {
+            Some(Form::Rows)
+        } else {
+            asked
+        }
+    }
 }
 
 /// The plan's version; a stored plan of another version is refused.

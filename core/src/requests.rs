@@ -39,18 +39,44 @@ pub struct Kept {
     pub request_bytes: u64,
 }
 
+/// What a job makes besides where it exchanges fingerprints: it sifts, and reads its inputs again.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadAgain {
+    pub scans: u64,
+    pub sifts: u64,
+    /// To read the inputs once.
+    pub input_reads: u64,
+}
+
 /// Names that one listing gives.
 pub const LISTED: u64 = 1000;
 /// Claimed, two stages done, finished.
 const JOURNAL_ENTRIES: u64 = 4;
 const RESULT_FILES: u64 = 3;
 
+impl ReadAgain {
+    /// Requests of the glance, of all sift tasks and of a fetch task for every scan.
+    pub fn requests(&self) -> Requests {
+        let (scans, sifts) = (self.scans, self.sifts);
+        let tasks = 1 + sifts + scans;
+        Requests {
+            // As in `Kept`: commits are looked for and read; a task reads its document, and a range of every task before.
+            reads: 2 * tasks + sifts * (1 + scans) + scans * (1 + sifts) + self.input_reads,
+            // Two tables, two stages done, a listing a stage; the glance has no content.
+            writes: 4 + 2 * tasks - 1 + listings(1) + listings(sifts) + listings(scans),
+        }
+    }
+}
+
+fn listings(names: u64) -> u64 {
+    names / LISTED + 1
+}
+
 impl Kept {
     /// Requests from submission to the end.
     pub fn requests(&self) -> Requests {
         let (scans, compares) = (self.scans, self.compares);
         let tasks = scans + compares;
-        let listings = |names: u64| names / LISTED + 1;
         let pieces = |bytes: u64| bytes.div_ceil(self.request_bytes).max(1);
         // An object in parts has a request before and one after them.
         let upload = match pieces(self.exchange_bytes / scans.max(1)) {
@@ -89,6 +115,18 @@ mod tests {
         assert_eq!(large.writes - kept(2, 1, 0).writes, 2 * 4);
         assert_eq!(large.reads - kept(2, 1, 0).reads, 2 * 2);
         assert_eq!(kept(1500, 1, 0).writes - kept(1499, 1, 0).writes, 2);
+        let again = ReadAgain {
+            scans: 2,
+            sifts: 1,
+            input_reads: 40,
+        };
+        assert_eq!(
+            again.requests(),
+            Requests {
+                reads: 8 + 3 + 4 + 40,
+                writes: 4 + 7 + 3
+            }
+        );
         assert_eq!(kept(1000, 1, 0).writes - kept(999, 1, 0).writes, 3, "one listing more");
     }
 }

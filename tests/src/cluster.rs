@@ -25,6 +25,12 @@ impl Place {
             environment: Vec::new(),
         }
     }
+
+    /// The same, with one more variable for all processes.
+    pub fn with(mut self, name: &str, value: &str) -> Place {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
 }
 
 /// One server process; killed when dropped.

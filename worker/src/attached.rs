@@ -12,6 +12,7 @@ use crate::job::Watch;
 use crate::local::panicked;
 use shadowdiff_common::state::State;
 use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_core::plan::Form;
 use shadowdiff_proto::v1::worker_service_client::WorkerServiceClient;
 use shadowdiff_proto::v1::{
     Assign, AttachRequest, AttachResponse, AttemptDone, AttemptFailed, AttemptHandedBack, Draining, Heartbeat, Hello, Ready,
@@ -311,7 +312,19 @@ fn report(attempt: u64, outcome: Result<Committed>) -> attach_request::Message {
 
 fn attempt(assign: Assign) -> Result<Attempt> {
     let work = match assign.task {
-        Some(assign::Task::Scan(task)) => Work::Scan { task: task.number },
+        Some(assign::Task::Glance(_)) => Work::Glance,
+        Some(assign::Task::Scan(task)) => Work::Scan {
+            task: task.number,
+            form: if task.fingerprints { Form::Fingerprints } else { Form::Rows },
+        },
+        Some(assign::Task::Sift(task)) => Work::Sift {
+            task: task.number,
+            input: task.offset..task.offset + task.length,
+        },
+        Some(assign::Task::Fetch(task)) => Work::Fetch {
+            task: task.number,
+            input: task.offset..task.offset + task.length,
+        },
         Some(assign::Task::Compare(task)) => Work::Compare {
             task: task.number,
             input: task.offset..task.offset + task.length,

@@ -1,14 +1,18 @@
 //! One attempt at a task of a stored job: read the plan, run the task, store what it made, commit.
 
 use crate::compare::compare;
+use crate::fetch::fetch;
+use crate::glance::glance;
 use crate::host::Host;
 use crate::job::{Job, Watch};
 use crate::scan::scan;
+use crate::sift::{Made, sift};
 use shadowdiff_common::exchange::Object;
 use shadowdiff_common::fault;
-use shadowdiff_common::state::{self, CompareCommit, CompareInput, JobState, Maker, Record, ScanCommit, Stage, State};
+use shadowdiff_common::state::{self, CompareCommit, GlanceCommit, JobState, Maker, Record, Stage, State, TaskInput};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::Form;
+use shadowdiff_core::tally::Tally;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,10 +20,20 @@ use std::sync::atomic::Ordering;
 /// What an attempt runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Work {
+    Glance,
     Scan {
         task: u32,
+        form: Form,
     },
-    /// `input`: where the task's document lies in the job's table.
+    /// `input`, here and below: where the task's document lies in the table of its stage.
+    Sift {
+        task: u32,
+        input: Range<u64>,
+    },
+    Fetch {
+        task: u32,
+        input: Range<u64>,
+    },
     Compare {
         task: u32,
         input: Range<u64>,
@@ -49,7 +63,10 @@ pub fn run(host: &Host, state: &State, attempt: &Attempt, watch: Arc<Watch>) -> 
     let job_state = state.job(&attempt.job);
     let job = host.job(&job_state)?.watched(Arc::clone(&watch));
     let won = match &attempt.work {
-        Work::Scan { task } => Attempting::new(host, &job_state, attempt, Stage::Scan, *task).scan(&job)?,
+        Work::Glance => Attempting::new(host, &job_state, attempt, Stage::Glance, 0).glance(&job)?,
+        Work::Scan { task, form } => Attempting::new(host, &job_state, attempt, Stage::Scan, *task).scan(&job, *form)?,
+        Work::Sift { task, input } => Attempting::new(host, &job_state, attempt, Stage::Sift, *task).sift(&job, input.clone())?,
+        Work::Fetch { task, input } => Attempting::new(host, &job_state, attempt, Stage::Fetch, *task).fetch(&job, input.clone())?,
         Work::Compare { task, input } => Attempting::new(host, &job_state, attempt, Stage::Compare, *task).compare(&job, input.clone())?,
     };
     Ok(Committed {
@@ -77,37 +94,90 @@ impl<'a> Attempting<'a> {
         }
     }
 
-    fn scan(&self, job: &Job) -> Result<bool> {
+    fn glance(&self, job: &Job) -> Result<bool> {
+        if self.committed()? {
+            return Ok(false);
+        }
+        let record = GlanceCommit {
+            header: self.maker().header(self.stage, false),
+            glance: glance(job)?,
+        };
+        self.commit(&record)
+    }
+
+    fn scan(&self, job: &Job, form: Form) -> Result<bool> {
         if self.committed()? {
             return Ok(false);
         }
         let plan = &job.plan;
         let task = plan.scans.get(self.task as usize).ok_or_else(|| self.unknown())?;
-        let output = scan(job, task, Form::Rows, self.attempt.halvings)?;
+        let output = scan(job, task, form, self.attempt.halvings)?;
         fault::point("scan:before-store");
-        let record: ScanCommit = state::store_scan(self.maker(), &output)?;
+        let record = state::store_exchange(self.maker(), self.stage, &output.exchange, &output.accounts, output.tally)?;
         fault::point("scan:before-commit");
         let won = self.commit(&record)?;
         fault::point("scan:after-commit");
         Ok(won)
     }
 
+    fn sift(&self, job: &Job, input: Range<u64>) -> Result<bool> {
+        if self.committed()? {
+            return Ok(false);
+        }
+        let (input, objects) = self.input(input)?;
+        let shards: Vec<u32> = (0..input.shards.len() as u32).collect();
+        let scans = job.plan.scans.len() as u32;
+        let output = sift(job, &shards, &objects, scans, self.attempt.halvings)?;
+        fault::point("sift:before-store");
+        let tally = Tally {
+            cancelled: output.cancelled,
+            ..Tally::default()
+        };
+        let record = state::store_exchange(self.maker(), self.stage, &output.left, &[], tally)?;
+        fault::point("sift:before-commit");
+        let won = self.commit(&record)?;
+        fault::point("sift:after-commit");
+        Ok(won)
+    }
+
+    fn fetch(&self, job: &Job, input: Range<u64>) -> Result<bool> {
+        if self.committed()? {
+            return Ok(false);
+        }
+        let (input, objects) = self.input(input)?;
+        let [scan] = input.shards[..] else {
+            return Err(Error::internal("a fetch task is of one scan"));
+        };
+        let task = job.plan.scans.get(scan as usize).ok_or_else(|| self.unknown())?;
+        let objects: Vec<Arc<Object>> = objects.into_iter().map(|(_, object)| object).collect();
+        let rows = fetch(job, task, 0, &objects, self.attempt.halvings)?;
+        fault::point("fetch:before-store");
+        let record = state::store_exchange(self.maker(), self.stage, &rows, &[], Tally::default())?;
+        fault::point("fetch:before-commit");
+        let won = self.commit(&record)?;
+        fault::point("fetch:after-commit");
+        Ok(won)
+    }
+
+    /// What the task reads, and the objects with it, each with the number of the task that made it.
+    fn input(&self, place: Range<u64>) -> Result<(TaskInput, Vec<Made>)> {
+        let runtime = &self.host.sources.runtime;
+        let input = runtime.block_on(TaskInput::read(self.job, self.stage, place))?;
+        let shards = input.shards.len();
+        let open = |source: &state::Source| {
+            let object = state::open_exchange(self.job, &source.data, shards, &source.blocks, runtime);
+            (source.number, Arc::new(object))
+        };
+        let objects = input.sources.iter().map(open).collect();
+        Ok((input, objects))
+    }
+
     fn compare(&self, job: &Job, input: Range<u64>) -> Result<bool> {
         if self.committed()? {
             return Ok(false);
         }
-        let runtime = &self.host.sources.runtime;
-        let input = runtime.block_on(CompareInput::read(self.job, input))?;
-        let open = |source: &state::Source| {
-            Arc::new(state::open_scan(
-                self.job,
-                &source.data,
-                input.shards.len(),
-                &source.blocks,
-                runtime,
-            ))
-        };
-        let objects: Vec<Arc<Object>> = input.sources.iter().map(open).collect();
+        let (input, objects) = self.input(input)?;
+        let objects: Vec<Arc<Object>> = objects.into_iter().map(|(_, object)| object).collect();
         let shards: Vec<u32> = (0..input.shards.len() as u32).collect();
         let output = compare(job, &shards, &objects, self.attempt.halvings)?;
         fault::point("compare:before-store");

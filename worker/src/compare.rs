@@ -37,7 +37,7 @@ pub(crate) fn compare(job: &Job, shards: &[u32], objects: &[Arc<Object>], halvin
         tally: Tally::default(),
         names: job.comparator_names(),
     };
-    let (small, large): (Vec<u32>, Vec<u32>) = shards.iter().partition(|shard| shard_bytes(objects, **shard) <= part_bytes);
+    let (small, large): (Vec<u32>, Vec<u32>) = shards.iter().partition(|shard| all_bytes(objects, **shard) <= part_bytes);
     let mut batches = Sides::new(Vec::new(), Vec::new());
     for shard in small {
         for side in Side::BOTH {
@@ -50,7 +50,7 @@ pub(crate) fn compare(job: &Job, shards: &[u32], objects: &[Arc<Object>], halvin
     }
     task.part(batches)?;
     for shard in large {
-        task.divide(shard_bytes(objects, shard), &mut |side| {
+        task.divide(all_bytes(objects, shard), &mut |side| {
             Box::new(objects.iter().flat_map(move |object| object.batches(shard, side))) as Box<dyn Iterator<Item = Result<Selected>>>
         })?;
     }
@@ -65,8 +65,14 @@ pub(crate) fn part_bytes(job: &Job, halvings: u32) -> u64 {
     ((job.memory.task_bytes >> halvings.min(8)) as u64 / 4).clamp(1 << 20, 512 << 20)
 }
 
-pub(crate) fn shard_bytes(objects: &[Arc<Object>], shard: u32) -> u64 {
-    objects.iter().map(|o| o.size(shard).live.bytes + o.size(shard).shadow.bytes).sum()
+/// Bytes of both sides of a shard in one object.
+pub(crate) fn shard_bytes(object: &Object, shard: u32) -> u64 {
+    let size = object.size(shard);
+    size.live.bytes + size.shadow.bytes
+}
+
+fn all_bytes(objects: &[Arc<Object>], shard: u32) -> u64 {
+    objects.iter().map(|object| shard_bytes(object, shard)).sum()
 }
 
 type Rows<'a> = dyn FnMut(Side) -> Box<dyn Iterator<Item = Result<Selected>> + 'a> + 'a;
@@ -93,7 +99,7 @@ impl Task<'_> {
         })?;
         let objects = [Arc::new(object)];
         for part in 0..parts {
-            let bytes = shard_bytes(&objects, part);
+            let bytes = all_bytes(&objects, part);
             if bytes <= self.part_bytes.saturating_mul(2) {
                 let batches = Sides::try_from_fn(|side| objects[0].batches(part, side).collect::<Result<Vec<_>>>())?;
                 self.part(batches)?;

@@ -12,12 +12,12 @@ use shadowdiff_core::plan::{Form, ScanTask};
 use shadowdiff_core::side::Side;
 use std::sync::Arc;
 
-/// Fetches what is left of scan task `number`; `objects` are those of all sift tasks.
-pub(crate) fn fetch(job: &Job, task: &ScanTask, number: u32, objects: &[Arc<Object>], halvings: u32) -> Result<Object> {
+/// Fetches what is left of a scan task; `shard` is its place in `objects`, those of all sift tasks.
+pub(crate) fn fetch(job: &Job, task: &ScanTask, shard: u32, objects: &[Arc<Object>], halvings: u32) -> Result<Object> {
     let share = job.memory.task_bytes >> halvings.min(8);
     let mut sink = Sink::new(job, Form::Rows, share / 3);
     for side in Side::BOTH {
-        let wanted = numbers_of(objects, number, side)?;
+        let wanted = numbers_of(objects, shard, side)?;
         let all = wanted.len();
         let mut reader = SideReader::new(job, side, &task.splits[side], Purpose::Fetch(wanted));
         // Of each batch that is read few rows may be wanted; together they make batches of the usual size.
@@ -34,7 +34,7 @@ pub(crate) fn fetch(job: &Job, task: &ScanTask, number: u32, objects: &[Arc<Obje
         flush(&mut sink, side, &mut pending)?;
         if found != all {
             return Err(Error::internal(format!(
-                "fetch: {all} rows of {side} are left of scan task {number}, but {found} were found again"
+                "fetch: {all} rows of {side} are left of a scan task, but {found} were found again"
             )));
         }
     }

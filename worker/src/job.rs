@@ -188,11 +188,6 @@ impl Job {
         &self.plan.aligned.columns
     }
 
-    /// Rows carry columns that only SQL reads: equal rows may differ in them, so early cancelling could choose between them.
-    pub(crate) fn carries(&self) -> bool {
-        !self.plan.sides.live.carried.is_empty() || !self.plan.sides.shadow.carried.is_empty()
-    }
-
     /// The side of the old value for an account, given by its canonical bytes.
     pub(crate) fn baseline(&self, account: &[u8]) -> Side {
         let default = self.plan.spec.baseline.default;

@@ -51,7 +51,10 @@ fn run(job: &Job, assignment: Assignment) -> Result<Output> {
     match assignment.task {
         Task::Scan(number, form) => scan(job, &job.plan.scans[number], form, halvings).map(Output::Scan),
         Task::Glance => glance(job).map(Output::Glance),
-        Task::Sift { shards, objects } => sift(job, &shards, &objects, halvings).map(Output::Sift),
+        Task::Sift { shards, objects } => {
+            let numbered: Vec<_> = (0..).zip(objects.iter().cloned()).collect();
+            sift(job, &shards, &numbered, objects.len() as u32, halvings).map(Output::Sift)
+        }
         Task::Fetch { scan, objects } => fetch(job, &job.plan.scans[scan], scan as u32, &objects, halvings).map(Output::Fetch),
         Task::Compare { shards, objects } => compare(job, &shards, &objects, halvings).map(Output::Compare),
     }

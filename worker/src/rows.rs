@@ -70,7 +70,7 @@ pub(crate) fn cancel(job: &Job, rows: &Sides<Vec<Selected>>) -> Result<(Sides<Le
 
 /// The rows of a side that the other side has no partner for.
 fn keep_excess(job: &Job, side: Side, rows: &[Selected], balance: &mut Balance) -> Result<RecordBatch> {
-    if job.carries() {
+    if job.plan.carries() {
         // Equal rows may differ in the columns that only SQL reads: which of them stay is decided by those, not by the layout.
         let batches: Vec<RecordBatch> = rows.iter().map(Selected::to_batch).collect::<Result<_>>()?;
         let all = Selected::all(concat(job, side, &batches)?);

@@ -61,7 +61,7 @@ pub(crate) fn scan(job: &Job, task: &ScanTask, form: Form, halvings: u32) -> Res
 
 /// Rows that carry columns of their own do not cancel early: which of several equal rows is left may matter to a rule.
 fn rungs(job: &Job) -> Rungs {
-    let early = !job.carries();
+    let early = !job.plan.carries();
     Rungs {
         in_step: early && !job.disabled.same_position,
         remember: early && !job.disabled.window,

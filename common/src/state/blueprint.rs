@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::judge::AccountSet;
-use shadowdiff_core::plan::{PLAN_VERSION, Plan};
+use shadowdiff_core::plan::{Form, PLAN_VERSION, Plan};
 use shadowdiff_core::requests::Requests;
 use shadowdiff_core::side::Sides;
 
@@ -53,6 +53,10 @@ pub struct Blueprint {
     pub row_bytes: u64,
     /// Bytes of both sides as stored.
     pub stored_bytes: u64,
+    /// About how many bytes the rows of both sides are.
+    pub decoded_bytes: u64,
+    /// The form of the exchange, where it is not to be chosen.
+    pub form: Option<Form>,
     /// Rows of both sides, where the files tell.
     pub rows: Option<u64>,
     /// Estimated, to object stores.

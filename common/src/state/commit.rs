@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::plan::Glance;
 use shadowdiff_core::tally::Tally;
 
 /// The version of all records of a job; one of another version is refused.
@@ -56,7 +57,14 @@ pub struct BlockRecord {
     pub bytes: u64,
 }
 
-/// A committed scan task.
+/// A committed glance.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GlanceCommit {
+    pub header: Header,
+    pub glance: Glance,
+}
+
+/// A committed task that exchanges rows: scan, sift or fetch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScanCommit {
     pub header: Header,
@@ -82,6 +90,12 @@ pub trait Record: Serialize + DeserializeOwned + Send + Sync {
 }
 
 impl Record for ScanCommit {
+    fn header(&self) -> &Header {
+        &self.header
+    }
+}
+
+impl Record for GlanceCommit {
     fn header(&self) -> &Header {
         &self.header
     }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! scan attempt     blocks by shard, then side (the format of the exchange), then the parts of the runs of accounts
+//! sift attempt     the same, where the shards are scan tasks; fetch attempt: the same
 //! compare attempt  the parts of the runs of lines
 //! ```
 //! Every block and part has its CRC-32 in the commit record. Blocking: call from a thread that is no runtime worker.
@@ -9,7 +10,7 @@
 use super::commit::{BlockRecord, CompareCommit, Header, Piece, RECORD_VERSION, ScanCommit};
 use super::{JobState, Stage, state_error};
 use crate::exchange::{Object, Selected, StoredBlock, encode};
-use crate::link::{CompareOutput, ScanOutput};
+use crate::link::CompareOutput;
 use crate::spool::{Pieces, Spool};
 use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
@@ -20,6 +21,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::side::Side;
+use shadowdiff_core::tally::Tally;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 use tokio::io::AsyncWriteExt;
@@ -47,7 +49,8 @@ pub struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    fn header(&self, stage: Stage, uploaded: bool) -> Header {
+    /// The record's header; `uploaded`: whether there is content besides.
+    pub fn header(&self, stage: Stage, uploaded: bool) -> Header {
         Header {
             version: RECORD_VERSION,
             attempt: self.attempt.to_owned(),
@@ -69,20 +72,20 @@ impl Maker<'_> {
     }
 }
 
-/// Stores a scan attempt's output and gives the record that commits it.
-pub fn store_scan(maker: Maker<'_>, output: &ScanOutput) -> Result<ScanCommit> {
-    let mut upload = maker.upload(Stage::Scan);
+/// Stores what an attempt of scan, sift or fetch exchanges and gives the record that commits it.
+pub fn store_exchange(maker: Maker<'_>, stage: Stage, exchange: &Object, accounts: &[Spool], tally: Tally) -> Result<ScanCommit> {
+    let mut upload = maker.upload(stage);
     let mut blocks = Vec::new();
-    for shard in 0..output.exchange.shards() {
+    for shard in 0..exchange.shards() {
         for side in Side::BOTH {
-            store_shard(&mut upload, &output.exchange, shard, side, &mut blocks)?;
+            store_shard(&mut upload, exchange, shard, side, &mut blocks)?;
         }
     }
-    let accounts = store_spools(&mut upload, &output.accounts)?;
+    let accounts = store_spools(&mut upload, accounts)?;
     Ok(ScanCommit {
-        header: maker.header(Stage::Scan, upload.finish()?),
+        header: maker.header(stage, upload.finish()?),
         blocks,
-        tally: output.tally.clone(),
+        tally,
         accounts,
     })
 }
@@ -164,8 +167,8 @@ impl Upload<'_> {
     }
 }
 
-/// Opens the blocks of a committed scan for a compare task that reads `shards` shards; the blocks' shards are numbered from 0.
-pub fn open_scan(job: &JobState, data: &str, shards: usize, blocks: &[BlockRecord], runtime: &Handle) -> Object {
+/// Opens the blocks of a committed attempt for a task that reads `shards` shards of it; the blocks' shards are numbered from 0.
+pub fn open_exchange(job: &JobState, data: &str, shards: usize, blocks: &[BlockRecord], runtime: &Handle) -> Object {
     let range = whole_range(blocks.iter().map(|b| b.piece));
     let stored = blocks.iter().map(|block| StoredBlock {
         shard: block.shard,

@@ -1,40 +1,42 @@
-//! The second stage as data: what each compare task reads, made once from the committed scans.
+//! A later stage as data: what each of its tasks reads, made once from the commits of the stage before.
 //!
-//! `jobs/<job>/tasks` holds one JSON document a compare task, one after the other. Who has the commits of all scans makes the same bytes
+//! `jobs/<job>/tasks/<stage>` holds one JSON document a task, one after the other. Who has the commits of all tasks before makes the same bytes
 //! again, so it is no matter who writes it, or how often.
 
 use super::commit::{BlockRecord, ScanCommit};
-use super::{JobState, state_error};
+use super::{JobState, Stage, state_error};
 use bytes::Bytes;
 use object_store::ObjectStoreExt;
 use serde::{Deserialize, Serialize};
 use shadowdiff_core::error::{Error, Result};
 use std::ops::Range;
 
-/// What one compare task reads.
+/// What one task reads.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CompareInput {
+pub struct TaskInput {
     /// The shards of the job; blocks name them by their place in this list.
     pub shards: Vec<u32>,
     pub sources: Vec<Source>,
 }
 
-/// What a compare task reads of one scan.
+/// What a task reads of one task of the stage before.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Source {
+    /// The number of that task.
+    pub number: u32,
     /// Relative to the job.
     pub data: String,
     pub blocks: Vec<BlockRecord>,
 }
 
-/// All compare tasks of a job.
+/// All tasks of a stage.
 #[derive(Debug, Default)]
-pub struct CompareTable {
+pub struct InputTable {
     bytes: Vec<u8>,
     tasks: Vec<(Range<u64>, u64)>,
 }
 
-impl CompareTable {
+impl InputTable {
     /// Small shards are put together until they hold `part_bytes`; a larger one is a task of its own.
     pub fn new(scans: &[ScanCommit], shards: u32, part_bytes: u64) -> Result<Self> {
         let mut sizes = vec![0u64; shards as usize];
@@ -45,10 +47,11 @@ impl CompareTable {
             let starts = |shard: u32| scan.blocks.partition_point(|block| block.shard < shard);
             first.push((0..=shards).map(starts).collect::<Vec<usize>>());
         }
-        let mut table = CompareTable::default();
+        let mut table = InputTable::default();
         for (group, weight) in groups(&sizes, part_bytes) {
-            let sources = scans.iter().zip(&first).filter_map(|(scan, first)| source(scan, first, &group));
-            let input = CompareInput {
+            let sources = scans.iter().zip(&first).zip(0..);
+            let sources = sources.filter_map(|((scan, first), number)| source(scan, number, first, &group));
+            let input = TaskInput {
                 sources: sources.collect(),
                 shards: group,
             };
@@ -57,36 +60,36 @@ impl CompareTable {
         Ok(table)
     }
 
-    fn push(&mut self, input: &CompareInput, weight: u64) -> Result<()> {
+    fn push(&mut self, input: &TaskInput, weight: u64) -> Result<()> {
         let from = self.bytes.len() as u64;
-        serde_json::to_writer(&mut self.bytes, input).map_err(|e| Error::internal(format!("compare task: {e}")))?;
+        serde_json::to_writer(&mut self.bytes, input).map_err(|e| Error::internal(format!("a task's input: {e}")))?;
         self.tasks.push((from..self.bytes.len() as u64, weight));
         Ok(())
     }
 
-    /// For each task, where its document lies and how many bytes of rows it compares.
+    /// For each task, where its document lies and how many bytes it reads.
     pub fn tasks(&self) -> &[(Range<u64>, u64)] {
         &self.tasks
     }
 
     /// Writes the documents.
-    pub async fn store(&self, job: &JobState) -> Result<()> {
+    pub async fn store(&self, job: &JobState, stage: Stage) -> Result<()> {
         if self.bytes.is_empty() {
             return Ok(());
         }
-        let path = job.tasks();
+        let path = job.tasks(stage);
         let put = job.store().put(&path, Bytes::from(self.bytes.clone()).into()).await;
         put.map(|_| ()).map_err(|e| state_error(e, &job.describe(&path)))
     }
 }
 
-impl CompareInput {
+impl TaskInput {
     /// Reads one task's document.
-    pub async fn read(job: &JobState, range: Range<u64>) -> Result<CompareInput> {
-        let path = job.tasks();
+    pub async fn read(job: &JobState, stage: Stage, range: Range<u64>) -> Result<TaskInput> {
+        let path = job.tasks(stage);
         let name = job.describe(&path);
         let bytes = job.store().get_range(&path, range).await.map_err(|e| state_error(e, &name))?;
-        serde_json::from_slice(&bytes).map_err(|e| Error::unavailable(format!("{name} holds no compare task: {e}")))
+        serde_json::from_slice(&bytes).map_err(|e| Error::unavailable(format!("{name} holds no input of a task: {e}")))
     }
 }
 
@@ -105,7 +108,7 @@ pub fn groups(sizes: &[u64], part_bytes: u64) -> Vec<(Vec<u32>, u64)> {
     groups
 }
 
-fn source(scan: &ScanCommit, first: &[usize], group: &[u32]) -> Option<Source> {
+fn source(scan: &ScanCommit, number: u32, first: &[usize], group: &[u32]) -> Option<Source> {
     let data = scan.header.data.clone()?;
     let blocks = group.iter().enumerate().flat_map(|(place, shard)| {
         let shard = *shard as usize;
@@ -115,7 +118,7 @@ fn source(scan: &ScanCommit, first: &[usize], group: &[u32]) -> Option<Source> {
         })
     });
     let blocks: Vec<BlockRecord> = blocks.collect();
-    (!blocks.is_empty()).then_some(Source { data, blocks })
+    (!blocks.is_empty()).then_some(Source { number, data, blocks })
 }
 
 #[cfg(test)]
@@ -153,8 +156,8 @@ mod tests {
             tally: Tally::default(),
             accounts: vec![],
         };
-        let table = CompareTable::new(&[scan("a", &[0, 0, 2]), scan("b", &[2, 3])], 4, 25).expect("table");
-        let inputs: Vec<CompareInput> = table
+        let table = InputTable::new(&[scan("a", &[0, 0, 2]), scan("b", &[2, 3])], 4, 25).expect("table");
+        let inputs: Vec<TaskInput> = table
             .tasks()
             .iter()
             .map(|(range, _)| serde_json::from_slice(&table.bytes[range.start as usize..range.end as usize]).expect("JSON"))

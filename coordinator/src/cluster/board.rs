@@ -5,8 +5,11 @@
 
 use super::halt::Halt;
 use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_core::plan::Form;
 use shadowdiff_core::schedule::{Action, AttemptId, Event, JobNumber, Machine, NewTask, TaskId, WorkerId};
-use shadowdiff_proto::v1::{Assign, AttachResponse, CompareTask, Forget, ScanTask, Stop, assign, attach_request, attach_response};
+use shadowdiff_proto::v1::{
+    Assign, AttachResponse, CompareTask, FetchTask, Forget, GlanceTask, ScanTask, SiftTask, Stop, assign, attach_request, attach_response,
+};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
@@ -19,9 +22,37 @@ pub(crate) const WORKER_OUTBOX: usize = 4096;
 /// What a task of a stage does, as it is sent to workers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Work {
-    Scan,
-    /// Where the task's document lies in the job's table.
+    Glance,
+    Scan(Form),
+    /// Where the task's document lies in the table of its stage.
+    Sift(Range<u64>),
+    Fetch(Range<u64>),
     Compare(Range<u64>),
+}
+
+impl Work {
+    fn to_message(&self, number: u32) -> assign::Task {
+        let place = |range: &Range<u64>| (range.start, range.end - range.start);
+        match self {
+            Work::Glance => assign::Task::Glance(GlanceTask {}),
+            Work::Scan(form) => assign::Task::Scan(ScanTask {
+                number,
+                fingerprints: *form == Form::Fingerprints,
+            }),
+            Work::Sift(range) => {
+                let (offset, length) = place(range);
+                assign::Task::Sift(SiftTask { number, offset, length })
+            }
+            Work::Fetch(range) => {
+                let (offset, length) = place(range);
+                assign::Task::Fetch(FetchTask { number, offset, length })
+            }
+            Work::Compare(range) => {
+                let (offset, length) = place(range);
+                assign::Task::Compare(CompareTask { number, offset, length })
+            }
+        }
+    }
 }
 
 /// A task of a stage.
@@ -492,14 +523,7 @@ impl Desk {
         let assign = Assign {
             attempt: attempt.0,
             job_id: job.id.clone(),
-            task: Some(match &job.tasks[task.0 as usize].work {
-                Work::Scan => assign::Task::Scan(ScanTask { number: task.0 }),
-                Work::Compare(range) => assign::Task::Compare(CompareTask {
-                    number: task.0,
-                    offset: range.start,
-                    length: range.end - range.start,
-                }),
-            }),
+            task: Some(job.tasks[task.0 as usize].work.to_message(task.0)),
             halvings,
             attempt_name: name.clone(),
         };

@@ -10,16 +10,19 @@ use crate::result::{check_exchange, count_distinct};
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use shadowdiff_common::fault;
 use shadowdiff_common::spool::Spool;
-use shadowdiff_common::state::{Blueprint, CompareCommit, CompareTable, JobState, Record, ScanCommit, Stage, open_spools, read_commit};
+use shadowdiff_common::state::{
+    Blueprint, CompareCommit, GlanceCommit, InputTable, JobState, Record, ScanCommit, Stage, open_spools, read_commit,
+};
 use shadowdiff_common::store::Stores;
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::journal::{JobEvent, Verdict};
-use shadowdiff_core::plan::ScanTask;
+use shadowdiff_core::plan::{Form, ScanTask};
 use shadowdiff_core::report::Timings;
 use shadowdiff_core::schedule::{JobNumber, NewTask};
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::tally::Tally;
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,6 +94,7 @@ impl Driver {
         let started = Instant::now();
         let mut timings = Timings::default();
         let plan = Arc::clone(&self.blueprint);
+        let form = self.form(number, notices).await?;
         let weight = |task: &ScanTask| {
             task.splits
                 .each()
@@ -99,21 +103,20 @@ impl Driver {
                 .map(|split| split.weight)
                 .sum()
         };
-        let scans = plan.plan.scans.iter().map(|task| (weight(task), Work::Scan)).collect();
+        let scans = plan.plan.scans.iter().map(|task| (weight(task), Work::Scan(form))).collect();
         let scans: Vec<ScanCommit> = self.stage(Stage::Scan, JobPhase::Scanning, number, notices, scans).await?;
         timings.scan_ms = started.elapsed().as_millis() as u64;
         let mut tally = self.scanned(&scans).await?;
         self.stage_done(Stage::Scan).await?;
         fault::point("scan:stage-done");
 
-        let table = CompareTable::new(&scans, plan.plan.shards, plan.part_bytes)?;
-        drop(scans);
-        retrying("compare tasks", || table.store(&self.job).boxed()).await?;
-        let tasks = table
-            .tasks()
-            .iter()
-            .map(|(range, weight)| (*weight, Work::Compare(range.clone())))
-            .collect();
+        let rows = match form {
+            Form::Rows => scans,
+            Form::Fingerprints => self.rows_left(number, notices, scans, &mut tally).await?,
+        };
+        let table = InputTable::new(&rows, plan.plan.shards, plan.part_bytes)?;
+        drop(rows);
+        let tasks = self.tasks_of(&table, Stage::Compare, Work::Compare).await?;
         let compares: Vec<CompareCommit> = self.stage(Stage::Compare, JobPhase::Comparing, number, notices, tasks).await?;
         timings.compare_ms = started.elapsed().as_millis() as u64 - timings.scan_ms;
         fault::point("compare:stage-done");
@@ -145,6 +148,52 @@ impl Driver {
         Ok(manifest)
     }
 
+    /// In what form the job exchanges rows.
+    async fn form(&mut self, number: JobNumber, notices: &mut mpsc::UnboundedReceiver<Notice>) -> Result<Form, Halt> {
+        let blueprint = Arc::clone(&self.blueprint);
+        if let Some(form) = blueprint.plan.known_form(blueprint.form, blueprint.decoded_bytes) {
+            return Ok(form);
+        }
+        let task = vec![(1, Work::Glance)];
+        let glances: Vec<GlanceCommit> = self.stage(Stage::Glance, JobPhase::Scanning, number, notices, task).await?;
+        let glance = glances.first().map(|commit| commit.glance).unwrap_or_default();
+        tracing::debug!(job = self.job.id(), ?glance, form = ?glance.form(), "looked at the first rows");
+        Ok(glance.form())
+    }
+
+    /// Cancels fingerprints, and reads again the rows that are left.
+    async fn rows_left(
+        &mut self,
+        number: JobNumber,
+        notices: &mut mpsc::UnboundedReceiver<Notice>,
+        scans: Vec<ScanCommit>,
+        tally: &mut Tally,
+    ) -> Result<Vec<ScanCommit>, Halt> {
+        let blueprint = Arc::clone(&self.blueprint);
+        let table = InputTable::new(&scans, blueprint.plan.shards, blueprint.part_bytes)?;
+        drop(scans);
+        let tasks = self.tasks_of(&table, Stage::Sift, Work::Sift).await?;
+        let sifted: Vec<ScanCommit> = self.stage(Stage::Sift, JobPhase::Comparing, number, notices, tasks).await?;
+        sifted.iter().for_each(|sift| tally.merge(&sift.tally));
+        self.stage_done(Stage::Sift).await?;
+        fault::point("sift:stage-done");
+        // One task for each scan that has something left.
+        let table = InputTable::new(&sifted, blueprint.plan.scans.len() as u32, 0)?;
+        drop(sifted);
+        let tasks = self.tasks_of(&table, Stage::Fetch, Work::Fetch).await?;
+        let fetched: Vec<ScanCommit> = self.stage(Stage::Fetch, JobPhase::Comparing, number, notices, tasks).await?;
+        check_exchange(tally, exchanged(&fetched))?;
+        self.stage_done(Stage::Fetch).await?;
+        fault::point("fetch:stage-done");
+        Ok(fetched)
+    }
+
+    /// Stores what the tasks of a stage read, and gives the tasks.
+    async fn tasks_of(&self, table: &InputTable, stage: Stage, work: impl Fn(Range<u64>) -> Work) -> Result<Vec<(u64, Work)>> {
+        retrying("tasks", || table.store(&self.job, stage).boxed()).await?;
+        Ok(table.tasks().iter().map(|(range, weight)| (*weight, work(range.clone()))).collect())
+    }
+
     /// Says so once; a job that is taken up again has said it before.
     async fn stage_done(&mut self, stage: Stage) -> Result<(), Halt> {
         if self.journal.history.stage > stage {
@@ -157,15 +206,7 @@ impl Driver {
     async fn scanned(&self, scans: &[ScanCommit]) -> Result<Tally> {
         let mut tally = Tally::default();
         scans.iter().for_each(|scan| tally.merge(&scan.tally));
-        let rows = |side: Side| {
-            scans
-                .iter()
-                .flat_map(|scan| &scan.blocks)
-                .filter(|b| b.side == side as u8)
-                .map(|b| b.rows)
-                .sum()
-        };
-        check_exchange(&tally, Sides::from_fn(rows))?;
+        check_exchange(&tally, exchanged(scans))?;
         let seen: Vec<Spool> = scans
             .iter()
             .flat_map(|scan| open_spools(&self.job, &scan.header, &scan.accounts, &self.around.runtime))
@@ -191,7 +232,8 @@ impl Driver {
             .await?
             .into_iter()
             .collect();
-        let memory_bytes = if stage == Stage::Scan { self.blueprint.reading_bytes } else { 0 };
+        let reads_inputs = matches!(stage, Stage::Glance | Stage::Scan | Stage::Fetch);
+        let memory_bytes = if reads_inputs { self.blueprint.reading_bytes } else { 0 };
         let (weights, works): (Vec<u64>, Vec<Work>) = tasks.into_iter().unzip();
         let new = weights.into_iter().enumerate().map(|(at, weight)| NewTask {
             done: committed.contains(&(at as u32)),
@@ -200,7 +242,7 @@ impl Driver {
         let new = self.journal.history.new_tasks(stage, new);
         let tasks: Vec<StageTask> = new.into_iter().zip(works).map(|(new, work)| StageTask { new, work }).collect();
         self.view.send_modify(|view| {
-            view.phase = if stage == Stage::Scan && committed.is_empty() {
+            view.phase = if stage <= Stage::Scan && committed.is_empty() {
                 JobPhase::Queued
             } else {
                 phase
@@ -346,6 +388,17 @@ impl Driver {
             view.error = Some(error);
         });
     }
+}
+
+/// Rows of each side in what was exchanged.
+fn exchanged(commits: &[ScanCommit]) -> Sides<u64> {
+    let of = |side: Side| {
+        commits
+            .iter()
+            .flat_map(|commit| &commit.blocks)
+            .filter(move |b| b.side == side as u8)
+    };
+    Sides::from_fn(|side| of(side).map(|b| b.rows).sum())
 }
 
 /// The view of a job that has its manifest.

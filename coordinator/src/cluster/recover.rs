@@ -96,9 +96,9 @@ pub(super) async fn look(state: &State, id: &str) -> Result<Option<JobView>> {
         // The manifest of a finished job is there, or on its way.
         Some(End::Finished(_)) | None => {
             view.phase = match kept.history.stage {
-                Stage::Scan if job.committed(Stage::Scan).await?.is_empty() => JobPhase::Queued,
-                Stage::Scan => JobPhase::Scanning,
-                Stage::Compare => JobPhase::Comparing,
+                Stage::Glance | Stage::Scan if job.committed(Stage::Scan).await?.is_empty() => JobPhase::Queued,
+                Stage::Glance | Stage::Scan => JobPhase::Scanning,
+                Stage::Sift | Stage::Fetch | Stage::Compare => JobPhase::Comparing,
                 Stage::Merge => JobPhase::Merging,
             };
         }

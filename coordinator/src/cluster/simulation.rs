@@ -17,6 +17,7 @@ use crate::cut::Cut;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::state::{Blueprint, CompareCommit, JobState, ScanCommit, Stage, State, Submission, read_commit};
 use shadowdiff_common::store::Stores;
+use shadowdiff_core::plan::Form;
 use shadowdiff_core::row::Secret;
 use shadowdiff_core::spec::{Day, Overrides, parse};
 use shaky::{Chance, Line, Shaky};
@@ -119,6 +120,7 @@ fn coordinator(shaky: &Shaky, line: &Line, life: u64, scratch: &Path) -> Arc<Clu
         max_jobs: 10,
         scratch: scratch.to_owned(),
         shards: None,
+        form: None,
         part_bytes: 1,
         prepare: Arc::new(|_| Ok(String::new())),
     };
@@ -161,6 +163,7 @@ fn blueprint(chance: &Chance) -> Blueprint {
     static FIRST: OnceLock<Blueprint> = OnceLock::new();
     let mut blueprint = FIRST.get_or_init(|| std::thread::spawn(bind_once).join().expect("binds")).clone();
     blueprint.submission.nonce = chance.seed();
+    blueprint.form = chance.seed().is_multiple_of(2).then_some(Form::Fingerprints);
     blueprint
 }
 
@@ -204,6 +207,8 @@ fn bind_once() -> Blueprint {
         reading_bytes: 0,
         row_bytes: 1,
         stored_bytes: 1,
+        decoded_bytes: 1,
+        form: None,
         rows: None,
         requests: bound.amounts.requests,
         plan: bound.plan,

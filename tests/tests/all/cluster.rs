@@ -149,6 +149,29 @@ fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
     }
 }
 
+/// A directory of its own for a fault at `point`, and the form of the exchange in which that point is met.
+fn place_for(pair: &Pair, point: &str) -> Place {
+    let place = Place::directory(&pair.path().join(format!("state-{}", point.replace(':', "-"))));
+    match point.starts_with("sift:") || point.starts_with("fetch:") {
+        true => place.with("SHADOWDIFF_EXCHANGE", "fingerprints"),
+        false => place,
+    }
+}
+
+#[test]
+fn fingerprints_give_the_same_bytes_and_take_their_stages() {
+    for pair in [Pair::new(), Pair::large()] {
+        let place = pair.directory().with("SHADOWDIFF_EXCHANGE", "fingerprints");
+        let cluster = Cluster::start(pair.path(), place, 2);
+        let job = pair.submit_to(&cluster);
+        pair.await_result(&cluster, &job);
+        for stage in ["scan", "sift", "fetch", "compare"] {
+            let commits = pair.path().join("state/jobs").join(&job).join("commit").join(stage);
+            assert!(commits.exists(), "{stage}");
+        }
+    }
+}
+
 #[test]
 fn a_cluster_gives_the_bytes_of_one_process_and_keeps_the_job() {
     let pair = Pair::new();
@@ -179,8 +202,14 @@ fn a_worker_killed_at_any_point_costs_nothing_but_time() {
         "compare:before-store",
         "compare:before-commit",
         "compare:after-commit",
+        "sift:before-store",
+        "sift:before-commit",
+        "sift:after-commit",
+        "fetch:before-store",
+        "fetch:before-commit",
+        "fetch:after-commit",
     ] {
-        let place = Place::directory(&pair.path().join(format!("state-{}", point.replace(':', "-"))));
+        let place = place_for(&pair, point);
         let mut cluster = Cluster::start(pair.path(), place, 0);
         cluster.add_worker(&[], Some(&format!("{point}=kill")));
         let job = pair.submit_to(&cluster);
@@ -210,8 +239,10 @@ fn a_coordinator_killed_in_any_phase_is_taken_up_by_the_next() {
         "merge:before-upload",
         "publish:before-manifest",
         "publish:after-manifest",
+        "sift:stage-done",
+        "fetch:stage-done",
     ] {
-        let place = Place::directory(&pair.path().join(format!("state-{}", point.replace(':', "-"))));
+        let place = place_for(&pair, point);
         let mut cluster = Cluster::start_with(pair.path(), place, 2, Some(&format!("{point}=kill")));
         let job = pair.submit_to(&cluster);
         assert!(cluster.coordinator.ends_within(PATIENCE), "{point} was not met\n{}", cluster.logs());
@@ -504,24 +535,30 @@ fn requests_to_the_store_stay_close_to_the_estimate_of_the_plan() {
             server.put(&format!("{side}/part-{file}.parquet"), &path);
         }
     }
-    let cluster = Cluster::start(folder.path(), server.place.clone(), 2);
+    for form in ["rows", "fingerprints"] {
+        requests_are_as_estimated(folder.path(), &server, form);
+    }
+}
+
+fn requests_are_as_estimated(folder: &Path, server: &StoreServer, form: &str) {
+    let cluster = Cluster::start(folder, server.place.clone().with("SHADOWDIFF_EXCHANGE", form), 2);
     wait_for("both workers", || {
         cluster.workers.iter().all(|worker| worker.log().contains("attached coordinator"))
     });
     let bucket = server.place.url.trim_end_matches("state");
     let (live, shadow) = (format!("{bucket}live/"), format!("{bucket}shadow/"));
     let (before, started) = (server.requests(), Instant::now());
-    let run = cluster.client(&["submit", "--live", &live, "--shadow", &shadow, "--key", "a,k", "--token", "counted"]);
+    let run = cluster.client(&["submit", "--live", &live, "--shadow", &shadow, "--key", "a,k", "--token", form]);
     assert_eq!(run.exit, 0, "{}\n{}", run.stderr, cluster.logs());
-    assert_eq!(cluster.client(&["watch", "counted"]).exit, 1, "{}", cluster.logs());
+    assert_eq!(cluster.client(&["watch", form]).exit, 1, "{}", cluster.logs());
     let after = server.requests();
     // Every five seconds a coordinator writes that it is alive, lists the jobs, and looks after each.
     let beats = started.elapsed().as_secs() / 5 + 1;
     let (reads, writes) = (after.0 - before.0 - beats.min(after.0 - before.0), after.1 - before.1 - 2 * beats);
-    let status = cluster.client(&["status", "counted"]).stdout;
+    let status = cluster.client(&["status", form]).stdout;
     let line = status.lines().find(|line| line.contains("reads and")).expect("an estimate");
     let numbers: Vec<u64> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
-    let told = format!("{reads} reads and {writes} writes were made, {beats} beats left out; {line}");
+    let told = format!("{form}: {reads} reads and {writes} writes were made, {beats} beats left out; {line}");
     assert!(reads * 10 <= numbers[0] * 12 && writes * 10 <= numbers[1] * 12, "too many: {told}");
     assert!(
         reads * 2 >= numbers[0] && writes * 2 >= numbers[1],

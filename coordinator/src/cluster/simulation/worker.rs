@@ -5,7 +5,7 @@ use super::shaky::{Chance, Line, Shaky, content};
 use super::{JOB, SHARDS};
 use object_store::ObjectStoreExt;
 use shadowdiff_common::state::{
-    BlockRecord, CompareCommit, CompareInput, Header, JobState, Piece, RECORD_VERSION, ScanCommit, Stage, State, commit,
+    BlockRecord, CompareCommit, Header, JobState, Piece, RECORD_VERSION, ScanCommit, Stage, State, TaskInput, commit,
 };
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::side::Side;
@@ -113,9 +113,18 @@ fn failure(attempt: u64, error: &Error) -> attach_request::Message {
 
 async fn work(job: &JobState, assign: &Assign) -> Result<bool> {
     match assign.task.as_ref().expect("a task") {
+        assign::Task::Glance(_) => Err(Error::internal("these jobs know their form")),
         assign::Task::Scan(task) => scan(job, task.number, &assign.attempt_name).await,
+        assign::Task::Sift(task) => {
+            let input = TaskInput::read(job, Stage::Sift, task.offset..task.offset + task.length).await?;
+            sift(job, task.number, &assign.attempt_name, &input).await
+        }
+        assign::Task::Fetch(task) => {
+            let input = TaskInput::read(job, Stage::Fetch, task.offset..task.offset + task.length).await?;
+            fetch(job, task.number, &assign.attempt_name, &input).await
+        }
         assign::Task::Compare(task) => {
-            let input = CompareInput::read(job, task.offset..task.offset + task.length).await?;
+            let input = TaskInput::read(job, Stage::Compare, task.offset..task.offset + task.length).await?;
             compare(job, task.number, &assign.attempt_name, &input).await
         }
     }
@@ -135,14 +144,32 @@ async fn store(job: &JobState, stage: Stage, task: u32, attempt: &str) -> Result
 
 /// One row of either side is read; both go to the shard of the task's number.
 async fn scan(job: &JobState, task: u32, attempt: &str) -> Result<bool> {
-    if job.read(&job.commit(Stage::Scan, task)).await?.is_some() {
-        return Ok(false);
-    }
-    let header = store(job, Stage::Scan, task, attempt).await?;
     let mut tally = Tally::default();
     (tally.sides.live.read, tally.sides.shadow.read) = (1, 1);
-    let block = |side: Side| BlockRecord {
-        shard: task % SHARDS,
+    exchange(job, Stage::Scan, task, attempt, &[task % SHARDS], tally).await
+}
+
+/// Nothing cancels: both rows of each scan are left.
+async fn sift(job: &JobState, task: u32, attempt: &str, input: &TaskInput) -> Result<bool> {
+    needs(job, input).await?;
+    let scans: Vec<u32> = input.sources.iter().map(|source| source.number).collect();
+    exchange(job, Stage::Sift, task, attempt, &scans, Tally::default()).await
+}
+
+/// Both rows of the scan are found again.
+async fn fetch(job: &JobState, task: u32, attempt: &str, input: &TaskInput) -> Result<bool> {
+    needs(job, input).await?;
+    exchange(job, Stage::Fetch, task, attempt, &[input.shards[0] % SHARDS], Tally::default()).await
+}
+
+/// Commits a row of either side for each of the shards.
+async fn exchange(job: &JobState, stage: Stage, task: u32, attempt: &str, shards: &[u32], tally: Tally) -> Result<bool> {
+    if job.read(&job.commit(stage, task)).await?.is_some() {
+        return Ok(false);
+    }
+    let header = store(job, stage, task, attempt).await?;
+    let block = |shard: u32, side: Side| BlockRecord {
+        shard,
         side: side as u8,
         piece: Piece {
             offset: 0,
@@ -154,20 +181,26 @@ async fn scan(job: &JobState, task: u32, attempt: &str) -> Result<bool> {
     };
     let record = ScanCommit {
         header,
-        blocks: Side::BOTH.map(block).to_vec(),
+        blocks: shards.iter().flat_map(|shard| Side::BOTH.map(|side| block(*shard, side))).collect(),
         tally,
         accounts: Vec::new(),
     };
-    commit(job, Stage::Scan, task, &record).await
+    commit(job, stage, task, &record).await
 }
 
-/// All pairs of the task's shards are within tolerance. The data of the scans must be there: it is what a real worker reads.
-async fn compare(job: &JobState, task: u32, attempt: &str, input: &CompareInput) -> Result<bool> {
+/// The data of the stage before must be there: it is what a real worker reads.
+async fn needs(job: &JobState, input: &TaskInput) -> Result<()> {
     for source in &input.sources {
         if job.read(&job.path(&source.data)).await?.is_none() {
             return Err(Error::new(Kind::Input, format!("{} is gone", source.data)));
         }
     }
+    Ok(())
+}
+
+/// All pairs of the task's shards are within tolerance.
+async fn compare(job: &JobState, task: u32, attempt: &str, input: &TaskInput) -> Result<bool> {
+    needs(job, input).await?;
     let header = store(job, Stage::Compare, task, attempt).await?;
     let pairs: u64 = input
         .sources
