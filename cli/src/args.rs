@@ -191,15 +191,8 @@ pub(crate) struct CoordinatorArgs {
     /// Into how many shards the rows left after cancelling are divided [default: by the size of the data]
     #[arg(long, env = "SHADOWDIFF_SHARDS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) shards: Option<u32>,
-    /// In what form rows that have not cancelled are exchanged; the result stays the same
-    #[arg(
-        long,
-        env = "SHADOWDIFF_EXCHANGE",
-        value_name = "FORM",
-        default_value = "auto",
-        hide_short_help = true
-    )]
-    pub(crate) exchange: Exchange,
+    #[command(flatten)]
+    pub(crate) exchange: ExchangeArgs,
     /// Directory where results are merged [default: the system's temporary directory]
     #[arg(long, env = "SHADOWDIFF_SCRATCH", value_name = "DIR")]
     pub(crate) scratch: Option<PathBuf>,
@@ -288,15 +281,8 @@ pub(crate) struct SettingArgs {
         hide_short_help = true
     )]
     pub(crate) disable: Vec<Rung>,
-    /// In what form rows that have not cancelled are exchanged; the result stays the same
-    #[arg(
-        long,
-        env = "SHADOWDIFF_EXCHANGE",
-        value_name = "FORM",
-        default_value = "auto",
-        hide_short_help = true
-    )]
-    pub(crate) exchange: Exchange,
+    #[command(flatten)]
+    pub(crate) exchange: ExchangeArgs,
     /// Say nothing but errors
     #[arg(long, short, env = "SHADOWDIFF_QUIET")]
     pub(crate) quiet: bool,
@@ -318,6 +304,19 @@ pub(crate) enum Rung {
     Window,
 }
 
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct ExchangeArgs {
+    /// In what form rows that have not cancelled are exchanged; the result stays the same
+    #[arg(
+        long,
+        env = "SHADOWDIFF_EXCHANGE",
+        value_name = "FORM",
+        default_value = "auto",
+        hide_short_help = true
+    )]
+    exchange: Exchange,
+}
+
 /// In what form rows go through the exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Exchange {
@@ -329,10 +328,10 @@ pub(crate) enum Exchange {
     Fingerprints,
 }
 
-impl Exchange {
+impl ExchangeArgs {
     /// `None` where a look at the data decides.
     pub(crate) fn form(self) -> Option<Form> {
-        match self {
+        match self.exchange {
             Exchange::Auto => None,
             Exchange::Rows => Some(Form::Rows),
             Exchange::Fingerprints => Some(Form::Fingerprints),

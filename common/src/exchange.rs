@@ -1,4 +1,4 @@
-//! The exchange: what scan tasks write and compare tasks read, shard by shard.
+//! The exchange: what tasks write and those of a later stage read, shard by shard.
 //!
 //! ```text
 //! object = blocks, index      one object an attempt, written once

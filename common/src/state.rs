@@ -32,7 +32,7 @@ use std::sync::Arc;
 
 pub use blueprint::{Blueprint, Submission};
 pub use commit::{
-    BlockRecord, CompareCommit, GlanceCommit, Header, Piece, RECORD_VERSION, Record, ScanCommit, check_version, commit, read_commit,
+    BlockRecord, CompareCommit, ExchangeCommit, GlanceCommit, Header, Piece, RECORD_VERSION, Record, check_version, commit, read_commit,
 };
 pub use create::{Created, create};
 pub use data::{MAX_REQUEST_BYTES, Maker, open_exchange, open_spools, store_compare, store_exchange};

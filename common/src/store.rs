@@ -24,9 +24,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub(crate) use errors::changed;
 use errors::settings_error;
-pub use errors::{io_error, store_error};
+pub use errors::{changed, io_error, store_error};
 pub use location::Location;
 
 /// The object stores in use, one a bucket or host, opened when first named. Credentials come from the environment.

@@ -1,4 +1,5 @@
-//! Drives a planned job through its stages: scan, compare, merge, publish. What to do next is the machine's word; this loop only does it.
+//! Drives a planned job through its stages: scan, sift and fetch where fingerprints are exchanged, compare, merge, publish. What to do next
+//! is the machine's word; this loop only does it.
 
 use crate::publish::{Staging, Target};
 use crate::result::{check_exchange, count_distinct, write_summary, write_tables};

@@ -1,7 +1,7 @@
 //! Requests to object stores that a job makes, estimated from its plan. A test holds what is made to 1.2 times the estimate.
 //!
 //! The estimate takes it that every row goes through the exchange, that nothing fails, and that few rows differ: it leaves out the reads
-//! of large results while they are merged (one a MiB), each worker's read of the plan, and what coordinators ask every few seconds whether
+//! of large results while they are merged (one a MiB), the first rows that a glance reads, each worker's read of the plan, and what coordinators ask every few seconds whether
 //! or not there are jobs.
 
 use serde::{Deserialize, Serialize};

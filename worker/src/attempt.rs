@@ -124,7 +124,7 @@ impl<'a> Attempting<'a> {
         if self.committed()? {
             return Ok(false);
         }
-        let (input, objects) = self.input(input)?;
+        let (input, objects) = self.input(job, input)?;
         let shards: Vec<u32> = (0..input.shards.len() as u32).collect();
         let scans = job.plan.scans.len() as u32;
         let output = sift(job, &shards, &objects, scans, self.attempt.halvings)?;
@@ -144,7 +144,7 @@ impl<'a> Attempting<'a> {
         if self.committed()? {
             return Ok(false);
         }
-        let (input, objects) = self.input(input)?;
+        let (input, objects) = self.input(job, input)?;
         let [scan] = input.shards[..] else {
             return Err(Error::internal("a fetch task is of one scan"));
         };
@@ -160,12 +160,20 @@ impl<'a> Attempting<'a> {
     }
 
     /// What the task reads, and the objects with it, each with the number of the task that made it.
-    fn input(&self, place: Range<u64>) -> Result<(TaskInput, Vec<Made>)> {
+    fn input(&self, job: &Job, place: Range<u64>) -> Result<(TaskInput, Vec<Made>)> {
         let runtime = &self.host.sources.runtime;
         let input = runtime.block_on(TaskInput::read(self.job, self.stage, place))?;
         let shards = input.shards.len();
+        let bytes: u64 = input
+            .sources
+            .iter()
+            .flat_map(|source| &source.blocks)
+            .map(|block| block.piece.length)
+            .sum();
+        // What is more than a usual task reads is not kept: it is read in pieces.
+        let at_once = bytes <= job.memory.task_bytes as u64 / 2;
         let open = |source: &state::Source| {
-            let object = state::open_exchange(self.job, &source.data, shards, &source.blocks, runtime);
+            let object = state::open_exchange(self.job, &source.data, shards, &source.blocks, at_once, runtime);
             (source.number, Arc::new(object))
         };
         let objects = input.sources.iter().map(open).collect();
@@ -176,7 +184,7 @@ impl<'a> Attempting<'a> {
         if self.committed()? {
             return Ok(false);
         }
-        let (input, objects) = self.input(input)?;
+        let (input, objects) = self.input(job, input)?;
         let objects: Vec<Arc<Object>> = objects.into_iter().map(|(_, object)| object).collect();
         let shards: Vec<u32> = (0..input.shards.len() as u32).collect();
         let output = compare(job, &shards, &objects, self.attempt.halvings)?;

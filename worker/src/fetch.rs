@@ -1,9 +1,10 @@
-//! The fetch task: reads again those rows of a scan task that have no partner, and sends them to the shards of their accounts.
+//! The fetch task: reads again those rows of a scan task that have no partner, and sends them to the shards of their accounts. A row that is
+//! not what it was fails the job: its partner may have been cancelled with what it was before.
 
 use crate::job::Job;
 use crate::scan::Sink;
 use crate::side::{Purpose, SideReader};
-use crate::sift::numbers_of;
+use crate::sift::Wanted;
 use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
 use shadowdiff_common::exchange::Object;
@@ -12,29 +13,33 @@ use shadowdiff_core::plan::{Form, ScanTask};
 use shadowdiff_core::side::Side;
 use std::sync::Arc;
 
+/// Rows of several batches are put together up to this.
+const BATCH_BYTES: usize = 8 << 20;
+
 /// Fetches what is left of a scan task; `shard` is its place in `objects`, those of all sift tasks.
 pub(crate) fn fetch(job: &Job, task: &ScanTask, shard: u32, objects: &[Arc<Object>], halvings: u32) -> Result<Object> {
     let share = job.memory.task_bytes >> halvings.min(8);
     let mut sink = Sink::new(job, Form::Rows, share / 3);
     for side in Side::BOTH {
-        let wanted = numbers_of(objects, shard, side)?;
-        let all = wanted.len();
+        let all: u64 = objects.iter().map(|object| object.size(shard)[side].rows).sum();
+        let wanted = Wanted::new(objects, shard, side, share / 6)?;
         let mut reader = SideReader::new(job, side, &task.splits[side], Purpose::Fetch(wanted));
         // Of each batch that is read few rows may be wanted; together they make batches of the usual size.
-        let (mut pending, mut rows, mut found) = (Vec::new(), 0, 0);
+        let (mut pending, mut rows, mut bytes, mut found) = (Vec::new(), 0, 0, 0);
         while let Some(read) = reader.next()? {
             rows += read.rows.batch.num_rows();
-            found += read.rows.batch.num_rows();
+            bytes += read.rows.batch.get_array_memory_size();
+            found += read.rows.batch.num_rows() as u64;
             pending.push(read.rows.batch);
-            if rows >= job.batch_rows {
+            if rows >= job.batch_rows || bytes >= BATCH_BYTES {
                 flush(&mut sink, side, &mut pending)?;
-                rows = 0;
+                (rows, bytes) = (0, 0);
             }
         }
         flush(&mut sink, side, &mut pending)?;
         if found != all {
-            return Err(Error::internal(format!(
-                "fetch: {all} rows of {side} are left of a scan task, but {found} were found again"
+            return Err(Error::input(format!(
+                "{side}: {all} rows have no partner, but {found} of them were found again: the data changed while it was compared; run it again"
             )));
         }
     }

@@ -1,6 +1,7 @@
 //! A look at the first rows of both sides, which decides in what form a job exchanges its rows.
 
 use crate::job::Job;
+use crate::scan::numbered;
 use crate::side::{Purpose, SideReader};
 use crate::window::{ByFingerprint, Rungs, Window};
 use arrow_array::ArrayRef;
@@ -27,18 +28,17 @@ pub(crate) fn glance(job: &Job) -> Result<Glance> {
         remember: true,
     };
     let mut window = Window::new(job.memory.task_bytes / 3, rungs);
-    let mut readers = Sides::from_fn(|side| SideReader::new(job, side, &task.splits[side], Purpose::Glance));
+    let mut readers = Sides::from_fn(|side| SideReader::new(job, side, &task.splits[side], Purpose::Glance(ROWS)));
     let mut keys: ByFingerprint<Sides<bool>> = ByFingerprint::default();
     let mut found = Glance::default();
     for side in Side::BOTH {
-        while readers[side].read < ROWS {
-            let Some(read) = readers[side].next()? else { break };
+        while let Some(read) = readers[side].next()? {
             let columns: Vec<&ArrayRef> = job.plan.aligned.key.iter().map(|i| read.rows.batch.column(*i)).collect();
             for key in job.key_fingerprint.hash(&columns, read.rows.batch.num_rows()) {
                 keys.entry(key).or_default()[side] = true;
             }
             found.rows[side] += read.rows.batch.num_rows() as u64;
-            window.push(side, read.rows, &mut |_, _| Ok(()))?;
+            window.push(side, numbered(read)?, &mut |_, _| Ok(()))?;
         }
     }
     window.finish(&mut |_, _| Ok(()))?;

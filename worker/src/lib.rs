@@ -1,4 +1,4 @@
-//! Runs a task: scans a piece of both sides, or compares a shard. A worker keeps nothing between tasks.
+//! Runs a task: scans a piece of both sides, sifts fingerprints, fetches rows, or compares a shard. A worker keeps nothing between tasks.
 
 mod attached;
 mod attempt;

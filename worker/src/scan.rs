@@ -69,13 +69,13 @@ fn rungs(job: &Job) -> Rungs {
 }
 
 /// What a row comes to where fingerprints are exchanged: its number and its fingerprint.
-fn numbered_schema() -> SchemaRef {
+pub(crate) fn numbered_schema() -> SchemaRef {
     let number = Field::new("row", DataType::UInt64, false);
     let fingerprint = Field::new("fingerprint", DataType::FixedSizeBinary(16), false);
     Arc::new(Schema::new(vec![number, fingerprint]))
 }
 
-fn numbered(read: Read) -> Result<Rows> {
+pub(crate) fn numbered(read: Read) -> Result<Rows> {
     let numbers: ArrayRef = Arc::new(UInt64Array::from(read.numbers.to_vec()));
     let fingerprints: ArrayRef = Arc::new(as_binary(&read.rows.fingerprints));
     let batch = RecordBatch::try_new(numbered_schema(), vec![numbers, fingerprints]);

@@ -1,11 +1,13 @@
 //! One side of a scan: its splits, read, converted, derived, filtered, taken apart into the aligned columns.
 
 use crate::job::Job;
+use crate::sift::Wanted;
 use arrow_array::{Array, ArrayRef, BooleanArray, FixedSizeBinaryArray, RecordBatch, StructArray, new_null_array};
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer};
 use arrow_select::filter::filter;
 use shadowdiff_common::exchange::take_rows;
 use shadowdiff_common::read::{self, Raw, Selection, read_column};
+use shadowdiff_common::store::changed;
 use shadowdiff_core::align::{Column, Role};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::Split;
@@ -46,13 +48,12 @@ impl Numbers {
 }
 
 /// What a side is read for.
-#[derive(Debug)]
-pub(crate) enum Purpose {
+pub(crate) enum Purpose<'a> {
     Scan,
-    /// A look at the first rows: they are read again, and counted then.
-    Glance,
-    /// These rows alone, by their numbers, in order; they were counted before.
-    Fetch(Vec<u64>),
+    /// A look at about so many rows: they are read again, and counted then.
+    Glance(u64),
+    /// These rows alone; they were counted before.
+    Fetch(Wanted<'a>),
 }
 
 /// Reads one side of a scan task from the front.
@@ -63,15 +64,13 @@ pub(crate) struct SideReader<'a> {
     current: Option<(usize, read::RawBatches)>,
     /// Rows of the current split before the next batch, for messages.
     row: u64,
-    purpose: Purpose,
-    /// Of the rows to fetch, those that are behind the reader.
-    fetched: usize,
+    purpose: Purpose<'a>,
     pub(crate) read: u64,
     pub(crate) filtered: u64,
 }
 
 impl<'a> SideReader<'a> {
-    pub(crate) fn new(job: &'a Job, side: Side, splits: &[Split], purpose: Purpose) -> Self {
+    pub(crate) fn new(job: &'a Job, side: Side, splits: &[Split], purpose: Purpose<'a>) -> Self {
         SideReader {
             job,
             side,
@@ -79,7 +78,6 @@ impl<'a> SideReader<'a> {
             current: None,
             row: 0,
             purpose,
-            fetched: 0,
             read: 0,
             filtered: 0,
         }
@@ -89,7 +87,12 @@ impl<'a> SideReader<'a> {
     pub(crate) fn next(&mut self) -> Result<Option<Read>> {
         loop {
             self.job.watch.check()?;
-            if matches!(&self.purpose, Purpose::Fetch(numbers) if self.fetched == numbers.len()) {
+            let is_enough = match &self.purpose {
+                Purpose::Scan => false,
+                Purpose::Glance(rows) => self.read >= *rows,
+                Purpose::Fetch(wanted) => wanted.is_empty(),
+            };
+            if is_enough {
                 return Ok(None);
             }
             let Some((file, batches)) = &mut self.current else {
@@ -134,27 +137,26 @@ impl<'a> SideReader<'a> {
         )
     }
 
-    /// Of a batch, the rows that are to be fetched.
-    fn choose(&mut self, raw: Raw) -> Result<Raw> {
-        let Purpose::Fetch(numbers) = &self.purpose else { return Ok(raw) };
+    /// Of a batch, the rows that are to be fetched, and the fingerprints that they had.
+    fn choose(&mut self, raw: Raw) -> Result<(Raw, Option<Vec<u128>>)> {
+        let Purpose::Fetch(wanted) = &mut self.purpose else {
+            return Ok((raw, None));
+        };
         let (first, rows) = (self.read, raw.batch.num_rows());
-        let left = &numbers[self.fetched..];
-        let here = left.partition_point(|number| *number < first + rows as u64);
-        self.fetched += here;
-        if here == rows {
-            return Ok(raw);
+        let here = wanted.take_below(first + rows as u64)?;
+        let before = Some(here.iter().map(|row| row.1).collect());
+        if here.len() == rows {
+            return Ok((raw, before));
         }
-        let chosen: Vec<u32> = left[..here].iter().map(|number| (number - first) as u32).collect();
+        let chosen: Vec<u32> = here.iter().map(|row| (row.0 - first) as u32).collect();
         let lines = raw.lines.map(|lines| chosen.iter().map(|row| lines[*row as usize]).collect());
-        Ok(Raw {
-            batch: take_rows(&raw.batch, &chosen)?,
-            lines,
-        })
+        let batch = take_rows(&raw.batch, &chosen)?;
+        Ok((Raw { batch, lines }, before))
     }
 
     fn prepare(&mut self, file: usize, raw: Raw) -> Result<Option<Read>> {
         let (first, all) = (self.read, raw.batch.num_rows());
-        let raw = self.choose(raw)?;
+        let (raw, fingerprints) = self.choose(raw)?;
         let rows = raw.batch.num_rows();
         let before = self.row;
         self.row += all as u64;
@@ -176,11 +178,15 @@ impl<'a> SideReader<'a> {
         let (columns, kept) = self.filter(columns, rows)?;
         let left = kept.as_ref().map_or(rows, BooleanBuffer::count_set_bits);
         self.filtered += (rows - left) as u64;
-        if left == 0 {
+        if left == 0 && fingerprints.is_none() {
             return Ok(None);
         }
+        let rows_read = self.take_apart(&columns, left)?;
+        if fingerprints.is_some_and(|before| before != rows_read.fingerprints) {
+            return Err(changed(&data_file.name));
+        }
         Ok(Some(Read {
-            rows: self.take_apart(&columns, left)?,
+            rows: rows_read,
             numbers: Numbers { first, kept, rows },
         }))
     }

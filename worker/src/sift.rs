@@ -1,31 +1,34 @@
-//! The sift task: fingerprints of rows in, the numbers of those rows that have no partner out.
+//! The sift task: numbered fingerprints of rows in, those of the rows that have no partner out.
 //!
 //! Shards are by fingerprint here, not by account, so that equal rows meet and no account is larger than another.
 
 use crate::compare::{part_bytes, shard_bytes};
 use crate::job::Job;
 use crate::rows::{Balance, fingerprints};
+use crate::scan::numbered_schema;
+use crate::side::as_binary;
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
 use arrow_array::{ArrayRef, RecordBatch, UInt64Array};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use shadowdiff_common::exchange::{Object, Selected, Writer};
+use arrow_schema::SchemaRef;
+use shadowdiff_common::exchange::{Object, Writer};
 use shadowdiff_common::link::SiftOutput;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::side::{Side, Sides};
+use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 /// What a task has made, with the task's number.
 pub(crate) type Made = (u32, Arc<Object>);
 
-/// A row of a scan task that has no partner.
-type Left = (u32, u64);
+/// A row that has no partner: its scan task, its number there, its fingerprint.
+type Left = (u32, u64, u128);
 
 /// Cancels the rows of the given shards. The objects come with the numbers of their scans, of which there are `scans`; these are the shards of
 /// the output.
 pub(crate) fn sift(job: &Job, shards: &[u32], objects: &[Made], scans: u32, halvings: u32) -> Result<SiftOutput> {
     let part_bytes = part_bytes(job, halvings);
-    let schema = numbers_schema();
+    let schema = numbered_schema();
     let mut writer = Writer::new(Sides::new(schema.clone(), schema.clone()), scans, part_bytes as usize, &job.scratch);
     let mut cancelled = 0;
     for shard in shards {
@@ -39,7 +42,7 @@ pub(crate) fn sift(job: &Job, shards: &[u32], objects: &[Made], scans: u32, halv
         for pass in 0..passes {
             job.watch.check()?;
             let of_pass = |fingerprint: u128| (fingerprint >> 32) as u64 % passes == pass;
-            let (left, pairs) = cancel(objects, *shard, &of_pass)?;
+            let (left, pairs) = cancel(job, objects, *shard, &of_pass)?;
             cancelled += pairs;
             for side in Side::BOTH {
                 push(&mut writer, side, &left[side], &schema)?;
@@ -52,15 +55,12 @@ pub(crate) fn sift(job: &Job, shards: &[u32], objects: &[Made], scans: u32, halv
     })
 }
 
-fn numbers_schema() -> SchemaRef {
-    Arc::new(Schema::new(vec![Field::new("row", DataType::UInt64, false)]))
-}
-
-fn cancel(objects: &[Made], shard: u32, of_pass: &dyn Fn(u128) -> bool) -> Result<(Sides<Vec<Left>>, u64)> {
+fn cancel(job: &Job, objects: &[Made], shard: u32, of_pass: &dyn Fn(u128) -> bool) -> Result<(Sides<Vec<Left>>, u64)> {
     let mut balance = Balance::default();
     let mut rows = Sides::new(0u64, 0u64);
     for side in Side::BOTH {
         for (_, object) in objects {
+            job.watch.check()?;
             for block in object.batches(shard, side) {
                 for fingerprint in fingerprints(&block?).filter(|f| of_pass(*f)) {
                     balance.add(side, fingerprint);
@@ -78,7 +78,7 @@ fn cancel(objects: &[Made], shard: u32, of_pass: &dyn Fn(u128) -> bool) -> Resul
                 let found = fingerprints(&block)
                     .zip(block.rows())
                     .filter(|(f, _)| of_pass(*f) && balance.take(side, *f));
-                left.extend(found.map(|(_, row)| (*scan, numbers[row as usize])));
+                left.extend(found.map(|(f, row)| (*scan, numbers[row as usize], f)));
             }
         }
         Ok::<_, Error>(left)
@@ -91,22 +91,82 @@ fn cancel(objects: &[Made], shard: u32, of_pass: &dyn Fn(u128) -> bool) -> Resul
 }
 
 fn push(writer: &mut Writer, side: Side, left: &[Left], schema: &SchemaRef) -> Result<()> {
-    let (scans, rows): (Vec<u32>, Vec<u64>) = left.iter().copied().unzip();
-    let numbers: ArrayRef = Arc::new(UInt64Array::from(rows));
-    let batch = RecordBatch::try_new(schema.clone(), vec![numbers]).map_err(|e| Error::internal(format!("sift: {e}")))?;
-    writer.push(side, &batch, &scans)
+    let scans: Vec<u32> = left.iter().map(|row| row.0).collect();
+    let numbers: ArrayRef = Arc::new(left.iter().map(|row| row.1).collect::<UInt64Array>());
+    let fingerprints: Vec<u128> = left.iter().map(|row| row.2).collect();
+    let batch = RecordBatch::try_new(schema.clone(), vec![numbers, Arc::new(as_binary(&fingerprints))]);
+    writer.push(side, &batch.map_err(|e| Error::internal(format!("sift: {e}")))?, &scans)
 }
 
-/// The numbers of the rows that are left on a side of one scan task, in order; `shard` is its place in the objects of the sift tasks.
-pub(crate) fn numbers_of(objects: &[Arc<Object>], shard: u32, side: Side) -> Result<Vec<u64>> {
-    let mut numbers = Vec::new();
-    for object in objects {
-        for block in object.batches(shard, side) {
-            let block: Selected = block?;
-            let column = block.batch().column(0).as_primitive::<UInt64Type>().values();
-            numbers.extend(block.rows().map(|row| column[row as usize]));
-        }
+/// The rows that are left on a side of one scan task, in order, as far as they are needed.
+pub(crate) struct Wanted<'a> {
+    /// Those of all sift tasks, and the place of the scan task in them.
+    objects: &'a [Arc<Object>],
+    shard: u32,
+    side: Side,
+    /// The next ones, of which those before `at` are done with. No more than `most` are held.
+    next: Vec<(u64, u128)>,
+    at: usize,
+    most: usize,
+    after: Option<u64>,
+}
+
+impl<'a> Wanted<'a> {
+    /// `bytes`: about how much may be held.
+    pub(crate) fn new(objects: &'a [Arc<Object>], shard: u32, side: Side, bytes: usize) -> Result<Self> {
+        let mut wanted = Wanted {
+            objects,
+            shard,
+            side,
+            next: Vec::new(),
+            at: 0,
+            most: (bytes / size_of::<(u64, u128)>()).max(1024),
+            after: None,
+        };
+        wanted.load()?;
+        Ok(wanted)
     }
-    numbers.sort_unstable();
-    Ok(numbers)
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.at == self.next.len()
+    }
+
+    /// Takes all below `number`.
+    pub(crate) fn take_below(&mut self, number: u64) -> Result<Vec<(u64, u128)>> {
+        let mut taken = Vec::new();
+        while !self.is_empty() && self.next[self.at].0 < number {
+            let until = self.next.partition_point(|row| row.0 < number);
+            taken.extend_from_slice(&self.next[self.at..until]);
+            self.at = until;
+            if self.is_empty() {
+                self.load()?;
+            }
+        }
+        Ok(taken)
+    }
+
+    /// The smallest numbers behind those that were held before.
+    fn load(&mut self) -> Result<()> {
+        let mut smallest: BinaryHeap<(u64, u128)> = BinaryHeap::new();
+        for object in self.objects {
+            for block in object.batches(self.shard, self.side) {
+                let block = block?;
+                let numbers = block.batch().column(0).as_primitive::<UInt64Type>().values();
+                for (fingerprint, row) in fingerprints(&block).zip(block.rows()) {
+                    let row = (numbers[row as usize], fingerprint);
+                    if self.after.is_some_and(|after| row.0 <= after) {
+                        continue;
+                    }
+                    smallest.push(row);
+                    if smallest.len() > self.most {
+                        smallest.pop();
+                    }
+                }
+            }
+        }
+        self.next = smallest.into_sorted_vec();
+        self.at = 0;
+        self.after = self.next.last().map(|row| row.0).or(self.after);
+        Ok(())
+    }
 }

@@ -22,6 +22,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 const LOOK_AHEAD: usize = 8;
 /// A batch of which at least this share has cancelled is made smaller at once: the window then reaches further with the same memory.
 const COMPACT_FROM: usize = 2;
+/// What a held row takes besides its batch: fingerprint, flag, and its place in the map of those without a partner.
+const ROW_BYTES: usize = 16 + 1 + 60;
 /// After this many rows that found hardly a partner the window is of no use.
 const PATIENCE_ROWS: u64 = 100_000;
 
@@ -66,6 +68,12 @@ struct Queue {
     /// Batches before this one (since the start) have been looked at for compacting.
     compacted: usize,
     bytes: usize,
+}
+
+impl Rows {
+    fn held_bytes(&self) -> usize {
+        self.batch.get_array_memory_size() + self.fingerprints.len() * ROW_BYTES
+    }
 }
 
 impl Queue {
@@ -116,10 +124,10 @@ impl Queue {
                 }
             }
             self.bytes -= held.bytes;
-            held.bytes = batch.get_array_memory_size();
-            self.bytes += held.bytes;
-            held.alive = vec![true; alive];
             held.rows = Rows { batch, fingerprints };
+            held.alive = vec![true; alive];
+            held.bytes = held.rows.held_bytes();
+            self.bytes += held.bytes;
         }
         self.compacted = self.batch;
         Ok(())
@@ -173,7 +181,7 @@ impl Window {
         if !self.on {
             return emit(side, rows.batch);
         }
-        let bytes = rows.batch.get_array_memory_size();
+        let bytes = rows.held_bytes();
         let queue = &mut self.queues[side];
         queue.bytes += bytes;
         queue.held.push_back(Held {
@@ -390,7 +398,7 @@ mod tests {
         let shadow: Vec<Vec<i64>> = (0..200).map(|number| batch(number, 99 - number)).collect();
         let live: Vec<&[i64]> = live.iter().map(Vec::as_slice).collect();
         let shadow: Vec<&[i64]> = shadow.iter().map(Vec::as_slice).collect();
-        let one_batch = rows(&[0; 1000]).batch.get_array_memory_size();
+        let one_batch = rows(&[0; 1000]).held_bytes();
         // Shadow's odd rows run from 99 down; live's from -1 down: 100 of each side have a partner.
         let (cancelled, left) = run(&live, &shadow, 20 * one_batch);
         assert_eq!((cancelled, left), (200 * 999 + 100, vec![100, 100]));

@@ -45,7 +45,7 @@ pub struct Blueprint {
     /// A set a rule, where its accounts are listed.
     #[serde(with = "account_sets")]
     pub rule_accounts: Vec<Option<AccountSet>>,
-    /// A compare task puts shards together up to this many bytes.
+    /// A task puts shards together up to this many bytes.
     pub part_bytes: u64,
     /// The most that reading one piece of both sides at a time holds.
     pub reading_bytes: u64,
@@ -60,7 +60,6 @@ pub struct Blueprint {
     /// Rows of both sides, where the files tell.
     pub rows: Option<u64>,
     /// Estimated, to object stores.
-    #[serde(default)]
     pub requests: Requests,
 }
 

@@ -66,7 +66,7 @@ pub struct GlanceCommit {
 
 /// A committed task that exchanges rows: scan, sift or fetch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ScanCommit {
+pub struct ExchangeCommit {
     pub header: Header,
     /// In the order of shards, so that a range of shards is a range of bytes.
     pub blocks: Vec<BlockRecord>,
@@ -89,7 +89,7 @@ pub trait Record: Serialize + DeserializeOwned + Send + Sync {
     fn header(&self) -> &Header;
 }
 
-impl Record for ScanCommit {
+impl Record for ExchangeCommit {
     fn header(&self) -> &Header {
         &self.header
     }

@@ -7,7 +7,7 @@
 //! ```
 //! Every block and part has its CRC-32 in the commit record. Blocking: call from a thread that is no runtime worker.
 
-use super::commit::{BlockRecord, CompareCommit, Header, Piece, RECORD_VERSION, ScanCommit};
+use super::commit::{BlockRecord, CompareCommit, ExchangeCommit, Header, Piece, RECORD_VERSION};
 use super::{JobState, Stage, state_error};
 use crate::exchange::{Object, Selected, StoredBlock, encode};
 use crate::link::CompareOutput;
@@ -73,7 +73,7 @@ impl Maker<'_> {
 }
 
 /// Stores what an attempt of scan, sift or fetch exchanges and gives the record that commits it.
-pub fn store_exchange(maker: Maker<'_>, stage: Stage, exchange: &Object, accounts: &[Spool], tally: Tally) -> Result<ScanCommit> {
+pub fn store_exchange(maker: Maker<'_>, stage: Stage, exchange: &Object, accounts: &[Spool], tally: Tally) -> Result<ExchangeCommit> {
     let mut upload = maker.upload(stage);
     let mut blocks = Vec::new();
     for shard in 0..exchange.shards() {
@@ -82,7 +82,7 @@ pub fn store_exchange(maker: Maker<'_>, stage: Stage, exchange: &Object, account
         }
     }
     let accounts = store_spools(&mut upload, accounts)?;
-    Ok(ScanCommit {
+    Ok(ExchangeCommit {
         header: maker.header(stage, upload.finish()?),
         blocks,
         tally,
@@ -168,8 +168,12 @@ impl Upload<'_> {
 }
 
 /// Opens the blocks of a committed attempt for a task that reads `shards` shards of it; the blocks' shards are numbered from 0.
-pub fn open_exchange(job: &JobState, data: &str, shards: usize, blocks: &[BlockRecord], runtime: &Handle) -> Object {
-    let range = whole_range(blocks.iter().map(|b| b.piece));
+/// `at_once`: what they are is read with one request and kept, if it is not much.
+pub fn open_exchange(job: &JobState, data: &str, shards: usize, blocks: &[BlockRecord], at_once: bool, runtime: &Handle) -> Object {
+    let range = match at_once {
+        true => whole_range(blocks.iter().map(|b| b.piece)),
+        false => 0..u64::MAX,
+    };
     let stored = blocks.iter().map(|block| StoredBlock {
         shard: block.shard,
         side: if block.side == Side::Live as u8 { Side::Live } else { Side::Shadow },

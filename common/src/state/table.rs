@@ -3,7 +3,7 @@
 //! `jobs/<job>/tasks/<stage>` holds one JSON document a task, one after the other. Who has the commits of all tasks before makes the same bytes
 //! again, so it is no matter who writes it, or how often.
 
-use super::commit::{BlockRecord, ScanCommit};
+use super::commit::{BlockRecord, ExchangeCommit};
 use super::{JobState, Stage, state_error};
 use bytes::Bytes;
 use object_store::ObjectStoreExt;
@@ -38,19 +38,19 @@ pub struct InputTable {
 
 impl InputTable {
     /// Small shards are put together until they hold `part_bytes`; a larger one is a task of its own.
-    pub fn new(scans: &[ScanCommit], shards: u32, part_bytes: u64) -> Result<Self> {
+    pub fn new(commits: &[ExchangeCommit], shards: u32, part_bytes: u64) -> Result<Self> {
         let mut sizes = vec![0u64; shards as usize];
-        let mut first = Vec::with_capacity(scans.len());
-        for scan in scans {
-            scan.blocks.iter().for_each(|block| sizes[block.shard as usize] += block.bytes);
+        let mut first = Vec::with_capacity(commits.len());
+        for commit in commits {
+            commit.blocks.iter().for_each(|block| sizes[block.shard as usize] += block.bytes);
             // Blocks stand in the order of their shards.
-            let starts = |shard: u32| scan.blocks.partition_point(|block| block.shard < shard);
+            let starts = |shard: u32| commit.blocks.partition_point(|block| block.shard < shard);
             first.push((0..=shards).map(starts).collect::<Vec<usize>>());
         }
         let mut table = InputTable::default();
         for (group, weight) in groups(&sizes, part_bytes) {
-            let sources = scans.iter().zip(&first).zip(0..);
-            let sources = sources.filter_map(|((scan, first), number)| source(scan, number, first, &group));
+            let sources = commits.iter().zip(&first).zip(0..);
+            let sources = sources.filter_map(|((commit, first), number)| source(commit, number, first, &group));
             let input = TaskInput {
                 sources: sources.collect(),
                 shards: group,
@@ -93,7 +93,7 @@ impl TaskInput {
     }
 }
 
-/// Shards that one task compares, with their bytes; empty shards are left out.
+/// Shards that one task takes, with their bytes; empty shards are left out.
 pub fn groups(sizes: &[u64], part_bytes: u64) -> Vec<(Vec<u32>, u64)> {
     let mut groups: Vec<(Vec<u32>, u64)> = Vec::new();
     for (shard, size) in sizes.iter().enumerate().filter(|(_, size)| **size > 0) {
@@ -108,11 +108,11 @@ pub fn groups(sizes: &[u64], part_bytes: u64) -> Vec<(Vec<u32>, u64)> {
     groups
 }
 
-fn source(scan: &ScanCommit, number: u32, first: &[usize], group: &[u32]) -> Option<Source> {
-    let data = scan.header.data.clone()?;
+fn source(commit: &ExchangeCommit, number: u32, first: &[usize], group: &[u32]) -> Option<Source> {
+    let data = commit.header.data.clone()?;
     let blocks = group.iter().enumerate().flat_map(|(place, shard)| {
         let shard = *shard as usize;
-        scan.blocks[first[shard]..first[shard + 1]].iter().map(move |block| BlockRecord {
+        commit.blocks[first[shard]..first[shard + 1]].iter().map(move |block| BlockRecord {
             shard: place as u32,
             ..*block
         })
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn every_block_is_in_exactly_one_task() {
-        let scan = |attempt: &str, shards: &[u32]| ScanCommit {
+        let scan = |attempt: &str, shards: &[u32]| ExchangeCommit {
             header: Header {
                 version: RECORD_VERSION,
                 attempt: attempt.into(),

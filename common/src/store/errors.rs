@@ -35,7 +35,7 @@ pub fn io_error(error: &io::Error, name: &str) -> Error {
 }
 
 /// The error of promise "inputs are pinned when planned".
-pub(crate) fn changed(name: &str) -> Error {
+pub fn changed(name: &str) -> Error {
     Error::input(format!(
         "{name} changed since the job was planned; run the comparison again when the dataset is complete"
     ))

@@ -8,7 +8,7 @@ use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::Form;
 use shadowdiff_core::schedule::{Action, AttemptId, Event, JobNumber, Machine, NewTask, TaskId, WorkerId};
 use shadowdiff_proto::v1::{
-    Assign, AttachResponse, CompareTask, FetchTask, Forget, GlanceTask, ScanTask, SiftTask, Stop, assign, attach_request, attach_response,
+    Assign, AttachResponse, CompareTask, Forget, GlanceTask, ScanTask, Stop, StoredTask, assign, attach_request, attach_response,
 };
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -33,20 +33,18 @@ pub(crate) enum Work {
 impl Work {
     fn to_message(&self, number: u32) -> assign::Task {
         let place = |range: &Range<u64>| (range.start, range.end - range.start);
+        let stored = |range: &Range<u64>| {
+            let (offset, length) = place(range);
+            StoredTask { number, offset, length }
+        };
         match self {
             Work::Glance => assign::Task::Glance(GlanceTask {}),
             Work::Scan(form) => assign::Task::Scan(ScanTask {
                 number,
                 fingerprints: *form == Form::Fingerprints,
             }),
-            Work::Sift(range) => {
-                let (offset, length) = place(range);
-                assign::Task::Sift(SiftTask { number, offset, length })
-            }
-            Work::Fetch(range) => {
-                let (offset, length) = place(range);
-                assign::Task::Fetch(FetchTask { number, offset, length })
-            }
+            Work::Sift(range) => assign::Task::Sift(stored(range)),
+            Work::Fetch(range) => assign::Task::Fetch(stored(range)),
             Work::Compare(range) => {
                 let (offset, length) = place(range);
                 assign::Task::Compare(CompareTask { number, offset, length })

@@ -1,4 +1,5 @@
-//! One stored job, from where its journal says it is to its end: scan, compare, merge, publish.
+//! One stored job, from where its journal says it is to its end: scan, sift and fetch where fingerprints are exchanged, compare, merge,
+//! publish.
 
 use super::board::{Board, Figures, Notice, StageTask, Work};
 use super::finish::{Found, Manifest, hand_on, store_result};
@@ -11,7 +12,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use shadowdiff_common::fault;
 use shadowdiff_common::spool::Spool;
 use shadowdiff_common::state::{
-    Blueprint, CompareCommit, GlanceCommit, InputTable, JobState, Record, ScanCommit, Stage, open_spools, read_commit,
+    Blueprint, CompareCommit, ExchangeCommit, GlanceCommit, InputTable, JobState, Record, Stage, open_spools, read_commit,
 };
 use shadowdiff_common::store::Stores;
 use shadowdiff_core::error::{Error, Kind, Result};
@@ -104,8 +105,7 @@ impl Driver {
                 .sum()
         };
         let scans = plan.plan.scans.iter().map(|task| (weight(task), Work::Scan(form))).collect();
-        let scans: Vec<ScanCommit> = self.stage(Stage::Scan, JobPhase::Scanning, number, notices, scans).await?;
-        timings.scan_ms = started.elapsed().as_millis() as u64;
+        let scans: Vec<ExchangeCommit> = self.stage(Stage::Scan, JobPhase::Scanning, number, notices, scans).await?;
         let mut tally = self.scanned(&scans).await?;
         self.stage_done(Stage::Scan).await?;
         fault::point("scan:stage-done");
@@ -114,6 +114,7 @@ impl Driver {
             Form::Rows => scans,
             Form::Fingerprints => self.rows_left(number, notices, scans, &mut tally).await?,
         };
+        timings.scan_ms = started.elapsed().as_millis() as u64;
         let table = InputTable::new(&rows, plan.plan.shards, plan.part_bytes)?;
         drop(rows);
         let tasks = self.tasks_of(&table, Stage::Compare, Work::Compare).await?;
@@ -166,14 +167,14 @@ impl Driver {
         &mut self,
         number: JobNumber,
         notices: &mut mpsc::UnboundedReceiver<Notice>,
-        scans: Vec<ScanCommit>,
+        scans: Vec<ExchangeCommit>,
         tally: &mut Tally,
-    ) -> Result<Vec<ScanCommit>, Halt> {
+    ) -> Result<Vec<ExchangeCommit>, Halt> {
         let blueprint = Arc::clone(&self.blueprint);
         let table = InputTable::new(&scans, blueprint.plan.shards, blueprint.part_bytes)?;
         drop(scans);
         let tasks = self.tasks_of(&table, Stage::Sift, Work::Sift).await?;
-        let sifted: Vec<ScanCommit> = self.stage(Stage::Sift, JobPhase::Comparing, number, notices, tasks).await?;
+        let sifted: Vec<ExchangeCommit> = self.stage(Stage::Sift, JobPhase::Comparing, number, notices, tasks).await?;
         sifted.iter().for_each(|sift| tally.merge(&sift.tally));
         self.stage_done(Stage::Sift).await?;
         fault::point("sift:stage-done");
@@ -181,7 +182,7 @@ impl Driver {
         let table = InputTable::new(&sifted, blueprint.plan.scans.len() as u32, 0)?;
         drop(sifted);
         let tasks = self.tasks_of(&table, Stage::Fetch, Work::Fetch).await?;
-        let fetched: Vec<ScanCommit> = self.stage(Stage::Fetch, JobPhase::Comparing, number, notices, tasks).await?;
+        let fetched: Vec<ExchangeCommit> = self.stage(Stage::Fetch, JobPhase::Comparing, number, notices, tasks).await?;
         check_exchange(tally, exchanged(&fetched))?;
         self.stage_done(Stage::Fetch).await?;
         fault::point("fetch:stage-done");
@@ -203,7 +204,7 @@ impl Driver {
     }
 
     /// The books of the scan stage.
-    async fn scanned(&self, scans: &[ScanCommit]) -> Result<Tally> {
+    async fn scanned(&self, scans: &[ExchangeCommit]) -> Result<Tally> {
         let mut tally = Tally::default();
         scans.iter().for_each(|scan| tally.merge(&scan.tally));
         check_exchange(&tally, exchanged(scans))?;
@@ -391,7 +392,7 @@ impl Driver {
 }
 
 /// Rows of each side in what was exchanged.
-fn exchanged(commits: &[ScanCommit]) -> Sides<u64> {
+fn exchanged(commits: &[ExchangeCommit]) -> Sides<u64> {
     let of = |side: Side| {
         commits
             .iter()

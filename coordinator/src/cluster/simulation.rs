@@ -15,7 +15,7 @@ use super::{Cluster, JobPhase, Options};
 use crate::bind::bind;
 use crate::cut::Cut;
 use shadowdiff_common::read::Sources;
-use shadowdiff_common::state::{Blueprint, CompareCommit, JobState, ScanCommit, Stage, State, Submission, read_commit};
+use shadowdiff_common::state::{Blueprint, CompareCommit, ExchangeCommit, JobState, Stage, State, Submission, read_commit};
 use shadowdiff_common::store::Stores;
 use shadowdiff_core::plan::Form;
 use shadowdiff_core::row::Secret;
@@ -231,7 +231,7 @@ async fn check(job: &JobState) -> Result<(), String> {
         }
     }
     for task in 0..TASKS as u32 {
-        let commit = read_commit::<ScanCommit>(job, Stage::Scan, task)
+        let commit = read_commit::<ExchangeCommit>(job, Stage::Scan, task)
             .await
             .map_err(text)?
             .ok_or("a scan without a commit")?;

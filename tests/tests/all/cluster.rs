@@ -172,6 +172,33 @@ fn fingerprints_give_the_same_bytes_and_take_their_stages() {
     }
 }
 
+/// The file has the size and time that it had, so that only the row itself can tell.
+#[test]
+fn a_row_that_changes_before_it_is_read_again_fails_the_job() {
+    let pair = Pair::new();
+    let place = pair.directory().with("SHADOWDIFF_EXCHANGE", "fingerprints");
+    let cluster = Cluster::start_with(pair.path(), place, 1, Some("sift:stage-done=sleep"));
+    let job = pair.submit_to(&cluster);
+    let commits = pair.path().join("state/jobs").join(&job).join("commit/sift");
+    wait_for("the sift stage", || {
+        std::fs::read_dir(&commits).is_ok_and(|mut list| list.next().is_some())
+    });
+    std::thread::sleep(Duration::from_secs(2));
+    // Key 5 differs between both sides.
+    let path = pair.path().join("shadow/part-1.csv");
+    let (text, before) = (
+        std::fs::read_to_string(&path).expect("a file"),
+        std::fs::metadata(&path).expect("a file"),
+    );
+    assert!(text.contains(",x5\n"));
+    std::fs::write(&path, text.replace(",x5\n", ",y5\n")).expect("writes");
+    let file = std::fs::File::options().write(true).open(&path).expect("a file");
+    file.set_modified(before.modified().expect("a time")).expect("sets the time");
+    assert_eq!(cluster.client(&["watch", &job]).exit, 2, "{}", cluster.logs());
+    let status = cluster.client(&["status", &job]).stdout;
+    assert!(status.contains("shadow/part-1.csv") && status.contains("changed since"), "{status}");
+}
+
 #[test]
 fn a_cluster_gives_the_bytes_of_one_process_and_keeps_the_job() {
     let pair = Pair::new();

@@ -5,7 +5,7 @@ use super::shaky::{Chance, Line, Shaky, content};
 use super::{JOB, SHARDS};
 use object_store::ObjectStoreExt;
 use shadowdiff_common::state::{
-    BlockRecord, CompareCommit, Header, JobState, Piece, RECORD_VERSION, ScanCommit, Stage, State, TaskInput, commit,
+    BlockRecord, CompareCommit, ExchangeCommit, Header, JobState, Piece, RECORD_VERSION, Stage, State, TaskInput, commit,
 };
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::side::Side;
@@ -179,7 +179,7 @@ async fn exchange(job: &JobState, stage: Stage, task: u32, attempt: &str, shards
         rows: 1,
         bytes: 1,
     };
-    let record = ScanCommit {
+    let record = ExchangeCommit {
         header,
         blocks: shards.iter().flat_map(|shard| Side::BOTH.map(|side| block(*shard, side))).collect(),
         tally,
