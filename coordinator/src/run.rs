@@ -150,7 +150,7 @@ async fn fetch(stages: &mut Stages<'_>, plan: &Plan, left: Vec<Arc<Object>>, tal
     let objects = Arc::new(left);
     let task = |scan: usize| {
         let objects = Arc::clone(&objects);
-        (Task::Fetch { scan, objects }, scan_weight(plan, scan))
+        (Task::Fetch { scan, objects }, plan.scans[scan].weight())
     };
     let mut fetched = Vec::new();
     for output in stages.run(Phase::Fetch, scans.into_iter().map(task).collect()).await? {
@@ -175,7 +175,9 @@ fn exchanged(objects: &[Arc<Object>]) -> Sides<u64> {
 
 /// The scan stage: what it exchanged, its books checked.
 async fn scan(stages: &mut Stages<'_>, plan: &Plan, form: Form, tally: &mut Tally) -> Result<Vec<Arc<Object>>> {
-    let tasks = (0..plan.scans.len()).map(|i| (Task::Scan(i, form), scan_weight(plan, i))).collect();
+    let tasks = (0..plan.scans.len())
+        .map(|i| (Task::Scan(i, form), plan.scans[i].weight()))
+        .collect();
     let (mut objects, mut seen) = (Vec::new(), Vec::new());
     for output in stages.run(Phase::Scan, tasks).await? {
         let Output::Scan(scan) = output else {
@@ -205,11 +207,6 @@ async fn compare(stages: &mut Stages<'_>, job: &Run<'_>, objects: Vec<Arc<Object
         runs.extend(compare.runs);
     }
     Ok(runs)
-}
-
-fn scan_weight(plan: &Plan, at: usize) -> u64 {
-    let splits = &plan.scans[at].splits;
-    splits.live.iter().chain(&splits.shadow).map(|s| s.weight).sum()
 }
 
 /// Small shards are put together until they are worth a task; a large one is a task of its own.

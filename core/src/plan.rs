@@ -84,6 +84,14 @@ pub struct ScanTask {
     pub splits: Sides<Vec<Split>>,
 }
 
+impl ScanTask {
+    /// How much there is to do.
+    pub fn weight(&self) -> u64 {
+        let splits = self.splits.live.iter().chain(&self.splits.shadow);
+        splits.map(|split| split.weight).sum()
+    }
+}
+
 /// How the columns of a side come out of its files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SidePlan {

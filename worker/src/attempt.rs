@@ -40,6 +40,18 @@ pub enum Work {
     },
 }
 
+impl Work {
+    fn place(&self) -> (Stage, u32) {
+        match self {
+            Work::Glance => (Stage::Glance, 0),
+            Work::Scan { task, .. } => (Stage::Scan, *task),
+            Work::Sift { task, .. } => (Stage::Sift, *task),
+            Work::Fetch { task, .. } => (Stage::Fetch, *task),
+            Work::Compare { task, .. } => (Stage::Compare, *task),
+        }
+    }
+}
+
 /// An attempt as it was assigned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
@@ -62,13 +74,8 @@ pub struct Committed {
 pub fn run(host: &Host, state: &State, attempt: &Attempt, watch: Arc<Watch>) -> Result<Committed> {
     let job_state = state.job(&attempt.job);
     let job = host.job(&job_state)?.watched(Arc::clone(&watch));
-    let won = match &attempt.work {
-        Work::Glance => Attempting::new(host, &job_state, attempt, Stage::Glance, 0).glance(&job)?,
-        Work::Scan { task, form } => Attempting::new(host, &job_state, attempt, Stage::Scan, *task).scan(&job, *form)?,
-        Work::Sift { task, input } => Attempting::new(host, &job_state, attempt, Stage::Sift, *task).sift(&job, input.clone())?,
-        Work::Fetch { task, input } => Attempting::new(host, &job_state, attempt, Stage::Fetch, *task).fetch(&job, input.clone())?,
-        Work::Compare { task, input } => Attempting::new(host, &job_state, attempt, Stage::Compare, *task).compare(&job, input.clone())?,
-    };
+    let attempting = Attempting::new(host, &job_state, attempt);
+    let won = !attempting.committed()? && attempting.work(&job)?;
     Ok(Committed {
         won,
         rows: watch.rows.load(Ordering::Relaxed),
@@ -84,7 +91,8 @@ struct Attempting<'a> {
 }
 
 impl<'a> Attempting<'a> {
-    fn new(host: &'a Host, job: &'a JobState, attempt: &'a Attempt, stage: Stage, task: u32) -> Self {
+    fn new(host: &'a Host, job: &'a JobState, attempt: &'a Attempt) -> Self {
+        let (stage, task) = attempt.work.place();
         Attempting {
             host,
             job,
@@ -94,10 +102,18 @@ impl<'a> Attempting<'a> {
         }
     }
 
-    fn glance(&self, job: &Job) -> Result<bool> {
-        if self.committed()? {
-            return Ok(false);
+    /// True if this attempt is the one that counts.
+    fn work(&self, job: &Job) -> Result<bool> {
+        match &self.attempt.work {
+            Work::Glance => self.glance(job),
+            Work::Scan { form, .. } => self.scan(job, *form),
+            Work::Sift { input, .. } => self.sift(job, input.clone()),
+            Work::Fetch { input, .. } => self.fetch(job, input.clone()),
+            Work::Compare { input, .. } => self.compare(job, input.clone()),
         }
+    }
+
+    fn glance(&self, job: &Job) -> Result<bool> {
         let record = GlanceCommit {
             header: self.maker().header(self.stage, false),
             glance: glance(job)?,
@@ -106,24 +122,15 @@ impl<'a> Attempting<'a> {
     }
 
     fn scan(&self, job: &Job, form: Form) -> Result<bool> {
-        if self.committed()? {
-            return Ok(false);
-        }
         let plan = &job.plan;
         let task = plan.scans.get(self.task as usize).ok_or_else(|| self.unknown())?;
         let output = scan(job, task, form, self.attempt.halvings)?;
         fault::point("scan:before-store");
         let record = state::store_exchange(self.maker(), self.stage, &output.exchange, &output.accounts, output.tally)?;
-        fault::point("scan:before-commit");
-        let won = self.commit(&record)?;
-        fault::point("scan:after-commit");
-        Ok(won)
+        self.commit_between("scan:before-commit", &record, "scan:after-commit")
     }
 
     fn sift(&self, job: &Job, input: Range<u64>) -> Result<bool> {
-        if self.committed()? {
-            return Ok(false);
-        }
         let (input, objects) = self.input(job, input)?;
         let shards: Vec<u32> = (0..input.shards.len() as u32).collect();
         let scans = job.plan.scans.len() as u32;
@@ -134,16 +141,10 @@ impl<'a> Attempting<'a> {
             ..Tally::default()
         };
         let record = state::store_exchange(self.maker(), self.stage, &output.left, &[], tally)?;
-        fault::point("sift:before-commit");
-        let won = self.commit(&record)?;
-        fault::point("sift:after-commit");
-        Ok(won)
+        self.commit_between("sift:before-commit", &record, "sift:after-commit")
     }
 
     fn fetch(&self, job: &Job, input: Range<u64>) -> Result<bool> {
-        if self.committed()? {
-            return Ok(false);
-        }
         let (input, objects) = self.input(job, input)?;
         let [scan] = input.shards[..] else {
             return Err(Error::internal("a fetch task is of one scan"));
@@ -153,10 +154,7 @@ impl<'a> Attempting<'a> {
         let rows = fetch(job, task, 0, &objects, self.attempt.halvings)?;
         fault::point("fetch:before-store");
         let record = state::store_exchange(self.maker(), self.stage, &rows, &[], Tally::default())?;
-        fault::point("fetch:before-commit");
-        let won = self.commit(&record)?;
-        fault::point("fetch:after-commit");
-        Ok(won)
+        self.commit_between("fetch:before-commit", &record, "fetch:after-commit")
     }
 
     /// What the task reads, and the objects with it, each with the number of the task that made it.
@@ -181,25 +179,26 @@ impl<'a> Attempting<'a> {
     }
 
     fn compare(&self, job: &Job, input: Range<u64>) -> Result<bool> {
-        if self.committed()? {
-            return Ok(false);
-        }
         let (input, objects) = self.input(job, input)?;
         let objects: Vec<Arc<Object>> = objects.into_iter().map(|(_, object)| object).collect();
         let shards: Vec<u32> = (0..input.shards.len() as u32).collect();
         let output = compare(job, &shards, &objects, self.attempt.halvings)?;
         fault::point("compare:before-store");
         let record: CompareCommit = state::store_compare(self.maker(), &output)?;
-        fault::point("compare:before-commit");
-        let won = self.commit(&record)?;
-        fault::point("compare:after-commit");
-        Ok(won)
+        self.commit_between("compare:before-commit", &record, "compare:after-commit")
     }
 
     /// An attempt that comes after another's commit has nothing to do: its coordinator may not have heard of it.
     fn committed(&self) -> Result<bool> {
         let path = self.job.commit(self.stage, self.task);
         Ok(self.host.sources.runtime.block_on(self.job.read(&path))?.is_some())
+    }
+
+    fn commit_between<R: Record>(&self, before: &'static str, record: &R, after: &'static str) -> Result<bool> {
+        fault::point(before);
+        let won = self.commit(record)?;
+        fault::point(after);
+        Ok(won)
     }
 
     fn commit<R: Record>(&self, record: &R) -> Result<bool> {

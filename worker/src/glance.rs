@@ -19,8 +19,7 @@ pub(crate) fn glance(job: &Job) -> Result<Glance> {
         .scans
         .iter()
         .filter(|task| Side::BOTH.iter().all(|side| !task.splits[*side].is_empty()));
-    let weight = |side: Side, task: &shadowdiff_core::plan::ScanTask| task.splits[side].iter().map(|split| split.weight).sum::<u64>();
-    let Some(task) = both.max_by_key(|task| weight(Side::Live, task) + weight(Side::Shadow, task)) else {
+    let Some(task) = both.max_by_key(|task| task.weight()) else {
         return Ok(Glance::default());
     };
     let rungs = Rungs {

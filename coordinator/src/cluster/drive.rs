@@ -17,7 +17,7 @@ use shadowdiff_common::state::{
 use shadowdiff_common::store::Stores;
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::journal::{JobEvent, Verdict};
-use shadowdiff_core::plan::{Form, ScanTask};
+use shadowdiff_core::plan::Form;
 use shadowdiff_core::report::Timings;
 use shadowdiff_core::schedule::{JobNumber, NewTask};
 use shadowdiff_core::side::{Side, Sides};
@@ -96,15 +96,7 @@ impl Driver {
         let mut timings = Timings::default();
         let plan = Arc::clone(&self.blueprint);
         let form = self.form(number, notices).await?;
-        let weight = |task: &ScanTask| {
-            task.splits
-                .each()
-                .into_iter()
-                .flat_map(|(_, splits)| splits)
-                .map(|split| split.weight)
-                .sum()
-        };
-        let scans = plan.plan.scans.iter().map(|task| (weight(task), Work::Scan(form))).collect();
+        let scans = plan.plan.scans.iter().map(|task| (task.weight(), Work::Scan(form))).collect();
         let scans: Vec<ExchangeCommit> = self.stage(Stage::Scan, JobPhase::Scanning, number, notices, scans).await?;
         let mut tally = self.scanned(&scans).await?;
         self.stage_done(Stage::Scan).await?;

@@ -41,6 +41,54 @@ fn case_variants() {
     report(each(|folder| all_variants_agree(folder, work.path())));
 }
 
+/// The order of rows is no part of the data: every case again, the rows of its plain CSV and JSON-lines files turned round.
+#[test]
+fn cases_with_their_rows_turned_round() {
+    let work = tempfile::tempdir().expect("a temporary folder can be made");
+    let turned = std::sync::atomic::AtomicUsize::new(0);
+    report(each(|folder| {
+        let want = case::expectation(folder)?;
+        let copy = work.path().join(format!("{}-turned", case::name(folder)));
+        if want["exit"] == 2 || !turn_round(folder, &copy).map_err(|e| e.to_string())? {
+            return Ok(());
+        }
+        turned.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let plain = result(folder, &want, &[], &work.path().join(case::name(folder)))?;
+        let got = result(&copy, &want, &[], &work.path().join(format!("{}-out", case::name(folder))))?;
+        if got == plain {
+            Ok(())
+        } else {
+            Err("another result with the rows turned round".into())
+        }
+    }));
+    assert!(turned.into_inner() >= 10, "few cases have such files");
+}
+
+/// Copies a folder; true if a file in it was turned round. Files with quotes are left, as a row may be longer than its line there.
+fn turn_round(from: &Path, to: &Path) -> std::io::Result<bool> {
+    std::fs::create_dir_all(to)?;
+    let mut turned = false;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let (path, target) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            turned |= turn_round(&path, &target)?;
+            continue;
+        }
+        let bytes = std::fs::read(&path)?;
+        let is_jsonl = path.extension().is_some_and(|e| e == "jsonl");
+        let is_csv = path.extension().is_some_and(|e| e == "csv") && !bytes.contains(&b'"') && !bytes.contains(&0);
+        let head = usize::from(is_csv);
+        let mut lines: Vec<&[u8]> = bytes.split_inclusive(|b| *b == b'\n').collect();
+        if (is_csv || is_jsonl) && bytes.ends_with(b"\n") && lines.len() > head + 1 {
+            lines[head..].reverse();
+            turned = true;
+        }
+        std::fs::write(target, lines.concat())?;
+    }
+    Ok(turned)
+}
+
 /// Runs the check on every case, two at a time, and gathers what failed.
 fn each(check: impl Fn(&Path) -> Result<(), String> + Sync) -> Vec<String> {
     let folders = case::folders();
