@@ -39,7 +39,7 @@ pub struct Sources {
     pub runtime: Handle,
     /// Bytes of datasets that were read so far, as stored.
     pub bytes_read: Arc<AtomicU64>,
-    pub(crate) int96_units: Arc<parquet::Int96Units>,
+    pub(crate) int96_forms: Arc<parquet::Int96Forms>,
 }
 
 impl Sources {
@@ -48,7 +48,7 @@ impl Sources {
             stores,
             runtime,
             bytes_read: Arc::default(),
-            int96_units: Arc::default(),
+            int96_forms: Arc::default(),
         }
     }
 }

@@ -7,7 +7,7 @@ mod functions;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type};
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StructArray, make_array};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StructArray, make_array, new_null_array};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::filter::filter;
@@ -24,6 +24,7 @@ use datafusion_sql::sqlparser::ast::{self, AccessExpr, visit_expressions, visit_
 use functions::Functions;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::spec::nearest;
+use shadowdiff_core::value::for_sql;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -190,7 +191,12 @@ impl Expression {
         let failed = |e: &dyn std::fmt::Display| Error::input(format!("{}: {}", self.place, plain(&e.to_string())));
         let mut given = Vec::with_capacity(columns.len());
         for (at, column) in columns.iter().enumerate() {
-            given.push(if self.reads.contains(&at) { normal(column) } else { column.clone() });
+            let form = self.schema.field(at).data_type();
+            given.push(match self.reads.contains(&at) {
+                true => normal(&for_sql(column, form)),
+                false if column.data_type() == form => column.clone(),
+                false => new_null_array(form, column.len()),
+            });
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(self.schema.clone(), given, &options).map_err(|e| Error::internal(e.to_string()))?;
@@ -209,7 +215,7 @@ impl Expression {
         for (at, column) in columns.iter().enumerate() {
             chosen.push(match self.reads.contains(&at) {
                 true => filter(column.as_ref(), &mask).map_err(|e| Error::internal(format!("{}: {e}", self.place)))?,
-                false => arrow_array::new_null_array(column.data_type(), rows),
+                false => new_null_array(column.data_type(), rows),
             });
         }
         let answers = self.is_true(&chosen, rows)?;

@@ -417,7 +417,7 @@ fn derived(spec: &Spec, side: Side, read: &[ReadColumn]) -> Result<Vec<SideColum
         .map(|c| SqlColumn {
             qualifier: None,
             name: c.name.clone(),
-            data_type: c.value_type.storage(),
+            data_type: c.value_type.sql_form(),
         })
         .collect();
     let mut columns: Vec<SideColumn> = read

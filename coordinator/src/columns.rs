@@ -49,13 +49,14 @@ pub(crate) async fn look(dataset: &Dataset, spec: &DatasetSpec, sources: &Source
         .iter()
         .map(|file| look_into(dataset.format, file.clone(), spec.csv.clone(), sources.clone()));
     let files: Vec<(Vec<Found>, Vec<RowGroup>)> = stream::iter(looks).buffered(FILES_AT_A_TIME).try_collect().await?;
-    let mut from: BTreeMap<String, String> = BTreeMap::new();
+    let mut stored = StoredTypes::new();
     for (file, (columns, row_groups)) in dataset.files.iter().zip(files) {
         side.row_groups.push(row_groups);
         for column in columns {
-            add(&mut side, column, file, &mut from)?;
+            add(&mut side, column, file, &mut stored)?;
         }
     }
+    settle(&mut side, &stored)?;
     add_paths(&mut side, dataset);
     Ok(side)
 }
@@ -65,7 +66,7 @@ async fn look_into(format: Format, file: DataFile, csv: CsvOptions, sources: Sou
         Format::Parquet | Format::ArrowIpc | Format::Avro => {
             let found = schema(format, &file, &sources).await?;
             let columns = found.fields.iter().map(|field| {
-                let known = ValueType::from_arrow(field.data_type()).map_err(|t| {
+                let known = ValueType::from_field(field).map_err(|t| {
                     Error::input(format!(
                         "{}: column `{}` is of type {t}, which cannot be compared; exclude it when the file is written",
                         file.name,
@@ -123,37 +124,57 @@ pub(crate) async fn blocking<T: Send + 'static>(sources: &Sources, work: impl Fn
         .map_err(|e| Error::internal(format!("a reader stopped: {e}; please report it")))?
 }
 
+/// The types that files store a column as, each with the first file that does, by column.
+type StoredTypes = BTreeMap<String, Vec<StoredType>>;
+type StoredType = (ValueType, String);
+
 /// Puts a file's column to those of the files before.
-fn add(side: &mut SideFiles, column: Found, file: &DataFile, from: &mut BTreeMap<String, String>) -> Result<()> {
+fn add(side: &mut SideFiles, column: Found, file: &DataFile, stored: &mut StoredTypes) -> Result<()> {
+    if let Known::Type(value_type) = &column.known {
+        let types = stored.entry(column.name.clone()).or_default();
+        if !types.iter().any(|(t, _)| t == value_type) {
+            types.push((value_type.clone(), file.name.clone()));
+        }
+    }
     let Some(before) = side.columns.iter_mut().find(|c| c.name == column.name) else {
-        from.insert(column.name.clone(), file.name.clone());
         side.columns.push(column);
         return Ok(());
     };
     match (&mut before.known, &column.known) {
-        (Known::Type(a), Known::Type(b)) => {
-            let first = from.get(&column.name).map_or("another file", String::as_str);
-            if common(a, b).is_some_and(|met| met.read_as_utc) {
-                let mixed = || format!("{a} in {first}, {b} in {}", file.name);
-                side.mixed_zones.entry(column.name.clone()).or_insert_with(mixed);
-            }
-            *a = unify(a, b).ok_or_else(|| {
-                Error::input(format!(
-                    "column `{}` is {a} in {first}, but {b} in {}, which have no common type; compare the files apart, or rewrite one",
-                    column.name, file.name
-                ))
-            })?;
-        }
         (Known::Json(a), Known::Json(b)) => a.merge(b, &file.name).map_err(|e| Error {
             message: e.message.replacen("field '", &format!("field '{}.", column.name), 1),
             ..e
-        })?,
-        (Known::Untyped, Known::Untyped) => {}
-        (Known::Type(_) | Known::Json(_) | Known::Untyped, _) => {
-            return Err(Error::internal("files of one format know the same of their columns"));
+        }),
+        (Known::Type(_), Known::Type(_)) | (Known::Untyped, Known::Untyped) => Ok(()),
+        (Known::Type(_) | Known::Json(_) | Known::Untyped, _) => Err(Error::internal("files of one format know the same of their columns")),
+    }
+}
+
+/// One type per column out of all that its files store; which file comes first does not matter.
+fn settle(side: &mut SideFiles, stored: &StoredTypes) -> Result<()> {
+    for column in &mut side.columns {
+        let Some(types) = stored.get(&column.name) else { continue };
+        let all: Vec<&ValueType> = types.iter().map(|(t, _)| t).collect();
+        column.known = Known::Type(unify(&all).ok_or_else(|| no_common_type(&column.name, types))?);
+        if let Some(((a, first), (b, second))) = pair(types, |a, b| common(a, b).is_some_and(|met| met.read_as_utc)) {
+            side.mixed_zones
+                .insert(column.name.clone(), format!("{a} in {first}, {b} in {second}"));
         }
     }
     Ok(())
+}
+
+fn no_common_type(column: &str, types: &[StoredType]) -> Error {
+    let which = pair(types, |a, b| unify(&[a, b]).is_none()).map_or_else(String::new, |((a, first), (b, second))| {
+        format!(" is {a} in {first}, but {b} in {second}, which have no common type;")
+    });
+    Error::input(format!("column `{column}`{which} compare the files apart, or rewrite one"))
+}
+
+/// The first two types of which `test` holds.
+fn pair(types: &[StoredType], test: impl Fn(&ValueType, &ValueType) -> bool) -> Option<(&StoredType, &StoredType)> {
+    let later = |at: usize| types[at + 1..].iter();
+    (0..types.len()).find_map(|at| later(at).find(|b| test(&types[at].0, &b.0)).map(|b| (&types[at], b)))
 }
 
 /// Columns from `key=value` directories come after those of the files.

@@ -78,7 +78,7 @@ pub(crate) fn check_scopes(spec: &Spec, columns: &Sides<Vec<SideColumn>>) -> Res
     let of_sql = |c: &SideColumn| SqlColumn {
         qualifier: None,
         name: c.name.clone(),
-        data_type: c.value_type.storage(),
+        data_type: c.value_type.sql_form(),
     };
     let sql_columns = Sides::from_fn(|side| columns[side].iter().map(of_sql).collect::<Vec<_>>());
     let (mut mistakes, mut warnings) = (Vec::new(), Vec::new());

@@ -46,7 +46,7 @@ pub struct Column {
 
 impl Column {
     pub fn is_mixed(&self) -> bool {
-        self.stored.live != self.stored.shadow
+        self.stored.live != self.stored.shadow || self.stored.live.is_mixed()
     }
 }
 

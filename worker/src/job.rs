@@ -253,7 +253,7 @@ pub fn side_columns(plan: &Plan, side: Side) -> Vec<SqlColumn> {
     let column = |c: &shadowdiff_core::align::SideColumn| SqlColumn {
         qualifier: None,
         name: c.name.clone(),
-        data_type: c.value_type.storage(),
+        data_type: c.value_type.sql_form(),
     };
     plan.sides[side].columns.iter().map(column).collect()
 }
@@ -263,7 +263,7 @@ pub fn read_columns(plan: &Plan, side: Side) -> Vec<SqlColumn> {
     let column = |c: &shadowdiff_core::plan::ReadColumn| SqlColumn {
         qualifier: None,
         name: c.name.clone(),
-        data_type: c.value_type.storage(),
+        data_type: c.value_type.sql_form(),
     };
     plan.sides[side].read.iter().map(column).collect()
 }
@@ -282,7 +282,7 @@ fn plan_derives(sql: &Sql, plan: &Plan, side: Side) -> Result<Vec<Option<Express
 
 /// What SQL about a pair of rows sees: `live`, `shadow` in the column's types, then the rows' columns.
 fn pair_columns(plan: &Plan, cell: Option<&Column>) -> Vec<SqlColumn> {
-    let stored = |side: Side| cell.map_or(DataType::Null, |c| c.stored[side].storage());
+    let stored = |side: Side| cell.map_or(DataType::Null, |c| c.stored[side].sql_form());
     let mut columns = vec![
         SqlColumn {
             qualifier: None,
@@ -309,7 +309,7 @@ fn row_columns(plan: &Plan, side: Side) -> Vec<SqlColumn> {
     let leaves = plan.aligned.columns.iter().map(|c| SqlColumn {
         qualifier: None,
         name: c.name.clone(),
-        data_type: c.stored[side].storage(),
+        data_type: c.stored[side].sql_form(),
     });
     let hidden = |c: SqlColumn| {
         if plan.sides[side].carried.contains(&c.name) {
@@ -324,7 +324,7 @@ fn row_columns(plan: &Plan, side: Side) -> Vec<SqlColumn> {
     let carried = plan.sides[side].carried.iter().map(|name| SqlColumn {
         qualifier: None,
         name: name.clone(),
-        data_type: column_type(plan, side, name).storage(),
+        data_type: column_type(plan, side, name).sql_form(),
     });
     leaves.map(hidden).chain(carried).collect()
 }

@@ -173,7 +173,8 @@ pub(super) fn is_key_like(shared: &Shared) -> bool {
         | ValueType::Interval
         | ValueType::List(_)
         | ValueType::Struct(_)
-        | ValueType::Map(_, _) => false,
+        | ValueType::Map(_, _)
+        | ValueType::Mixed(_) => false,
     };
     fits && can_be_key(shared)
 }

@@ -16,13 +16,14 @@ use ::parquet::file::metadata::{
     FileMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
 };
 use arrow_array::RecordBatch;
+use arrow_schema::{ArrowError, SchemaRef};
 use chunks::Chunks;
 use shadowdiff_core::error::{Error, Result};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
-pub(crate) use int96::Int96Units;
+pub(crate) use int96::Int96Forms;
 
 /// Shortest file: magic, length of the footer, magic.
 const MIN_FILE_BYTES: u64 = 12;
@@ -40,7 +41,7 @@ pub fn schema(file: &DataFile, sources: &Sources) -> Result<FileSchema> {
     let metadata = opened.arrow.metadata();
     let row_groups: Vec<RowGroup> = metadata.row_groups().iter().map(row_group).collect();
     Ok(FileSchema {
-        fields: owned(opened.arrow.schema().fields()),
+        fields: owned(opened.shown.fields()),
         rows: Some(row_groups.iter().map(|group| group.rows).sum()),
         row_groups,
     })
@@ -63,7 +64,7 @@ pub fn open(file: &DataFile, selection: &Selection, columns: &[String], batch_ro
     if let Some(group) = left.iter().find(|group| **group >= count) {
         return Err(Error::internal(format!("{}: there is no row group {group}", file.name)));
     }
-    let roots = projection(opened.arrow.schema().fields(), columns);
+    let roots = projection(opened.shown.fields(), columns);
     let mask = ProjectionMask::roots(opened.arrow.parquet_schema(), roots);
     let pinned = opened.pinned.clone();
     let mut groups = Groups {
@@ -101,6 +102,10 @@ struct Opened {
     tail: Chunks,
     arrow: ArrowReaderMetadata,
     int96: Option<int96::Leaves>,
+    /// INT96 in the other unit, where both are needed.
+    again: Option<ArrowReaderMetadata>,
+    /// The schema of the batches.
+    shown: SchemaRef,
 }
 
 impl Opened {
@@ -116,19 +121,26 @@ impl Opened {
         let metadata = Arc::new(metadata);
         let arrow = ArrowReaderMetadata::try_new(metadata.clone(), ArrowReaderOptions::new()).map_err(|e| pinned.blame(e))?;
         unique_names(&file.name, arrow.schema().fields())?;
-        let int96 = int96::Leaves::of(file, pinned, &metadata, &sources.int96_units)?;
-        let arrow = match &int96 {
-            None => arrow,
-            Some(leaves) => {
-                let options = ArrowReaderOptions::new().with_schema(leaves.retype(arrow.schema()));
-                ArrowReaderMetadata::try_new(metadata, options).map_err(|e| pinned.blame(e))?
-            }
+        let int96 = int96::Leaves::of(file, pinned, &metadata, &sources.int96_forms)?;
+        let as_schema = |schema: SchemaRef| {
+            let options = ArrowReaderOptions::new().with_schema(schema);
+            ArrowReaderMetadata::try_new(metadata.clone(), options).map_err(|e| pinned.blame(e))
+        };
+        let (shown, arrow, again) = match &int96 {
+            None => (arrow.schema().clone(), arrow, None),
+            Some(leaves) => (
+                leaves.shown(arrow.schema()),
+                as_schema(leaves.retype(arrow.schema()))?,
+                leaves.retype_again(arrow.schema()).map(as_schema).transpose()?,
+            ),
         };
         Ok(Opened {
             pinned: pinned.clone(),
             tail,
             arrow,
             int96,
+            again,
+            shown,
         })
     }
 }
@@ -211,10 +223,29 @@ struct Groups {
     current: Option<Current>,
 }
 
+/// Decodes a row group, twice in step where INT96 asks for it.
+struct Reader {
+    first: ParquetRecordBatchReader,
+    again: Option<ParquetRecordBatchReader>,
+    shown: SchemaRef,
+}
+
+impl Reader {
+    fn next(&mut self) -> Option<std::result::Result<RecordBatch, ArrowError>> {
+        let batch = self.first.next()?;
+        let Some(again) = &mut self.again else { return Some(batch) };
+        Some(batch.and_then(|micros| {
+            let short = || ArrowError::ParquetError("a second decoding gave fewer rows than the first".into());
+            let nanos = again.next().ok_or_else(short)??;
+            int96::together(&micros, &nanos, &self.shown)
+        }))
+    }
+}
+
 struct Current {
     group: usize,
     chunks: Chunks,
-    reader: ParquetRecordBatchReader,
+    reader: Reader,
     batch_rows: usize,
     rows: u64,
 }
@@ -267,6 +298,7 @@ impl Groups {
             tail,
             arrow,
             int96,
+            ..
         } = &self.opened;
         let chunks = match pinned.size_bytes() <= TAIL_BYTES {
             // The whole file is there already.
@@ -288,15 +320,29 @@ impl Groups {
     }
 
     /// A reader of a row group without its first `skipped` rows.
-    fn reader(&self, group: usize, chunks: &Chunks, batch_rows: usize, skipped: u64) -> Result<ParquetRecordBatchReader> {
-        let Opened { pinned, arrow, .. } = &self.opened;
-        ParquetRecordBatchReaderBuilder::new_with_metadata(chunks.clone(), arrow.clone())
-            .with_row_groups(vec![group])
-            .with_projection(self.mask.clone())
-            .with_batch_size(batch_rows)
-            .with_offset(usize::try_from(skipped).map_err(|_| pinned.blame("a row group has too many rows"))?)
-            .build()
-            .map_err(|e| pinned.blame(e))
+    fn reader(&self, group: usize, chunks: &Chunks, batch_rows: usize, skipped: u64) -> Result<Reader> {
+        let Opened {
+            pinned,
+            arrow,
+            again,
+            shown,
+            ..
+        } = &self.opened;
+        let skipped = usize::try_from(skipped).map_err(|_| pinned.blame("a row group has too many rows"))?;
+        let reader = |arrow: &ArrowReaderMetadata| {
+            ParquetRecordBatchReaderBuilder::new_with_metadata(chunks.clone(), arrow.clone())
+                .with_row_groups(vec![group])
+                .with_projection(self.mask.clone())
+                .with_batch_size(batch_rows)
+                .with_offset(skipped)
+                .build()
+                .map_err(|e| pinned.blame(e))
+        };
+        Ok(Reader {
+            first: reader(arrow)?,
+            again: again.as_ref().map(reader).transpose()?,
+            shown: shown.clone(),
+        })
     }
 
     /// How many average rows of the wanted columns stay below the size of a batch.

@@ -84,11 +84,7 @@ fn relative(difference: f64, base: f64) -> String {
 }
 
 fn time_delta(live: &Value<'_>, shadow: &Value<'_>, shown: &ValueType) -> Option<Delta> {
-    let place = |value: &Value<'_>| match value {
-        Value::Time { ticks, unit } | Value::Duration { ticks, unit } => Some(i128::from(*ticks) * unit.nanoseconds()),
-        other => place_ns(other),
-    };
-    let ns = place(shadow)? - place(live)?;
+    let ns = place_ns(shadow)? - place_ns(live)?;
     let (amount, text) = match shown {
         ValueType::Date => {
             let days = ns / 86_400_000_000_000;

@@ -39,7 +39,7 @@ pub fn canon(value: &Value<'_>, out: &mut Vec<u8>) {
         Value::Text(text) => sized(4, text.as_bytes(), out),
         Value::Binary(bytes) => sized(5, bytes, out),
         Value::Date(days) => tagged(6, i128::from(*days) * SECONDS_A_DAY * NANOSECONDS_A_SECOND, out),
-        Value::Timestamp { ticks, unit, .. } => tagged(6, i128::from(*ticks) * unit.nanoseconds(), out),
+        Value::Timestamp { ticks, unit, .. } => tagged(6, *ticks * unit.nanoseconds(), out),
         Value::Time { ticks, unit } => tagged(7, i128::from(*ticks) * unit.nanoseconds(), out),
         Value::Duration { ticks, unit } => tagged(8, i128::from(*ticks) * unit.nanoseconds(), out),
         Value::Interval { months, days, nanoseconds } => {

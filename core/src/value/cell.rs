@@ -1,5 +1,6 @@
 //! One value out of an Arrow array in storage form, with its meaning.
 
+use super::mixed;
 use super::types::{TimeUnit, ValueType};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
@@ -34,7 +35,7 @@ pub enum Value<'a> {
     Date(i32),
     /// `ticks` of `unit` since 1970-01-01T00:00:00 (UTC where zoned).
     Timestamp {
-        ticks: i64,
+        ticks: i128,
         unit: TimeUnit,
         zoned: bool,
     },
@@ -93,7 +94,7 @@ pub fn value_at(array: &dyn Array, row: usize) -> Value<'_> {
         DataType::Binary => Value::Binary(array.as_binary::<i32>().value(row)),
         DataType::Date32 => Value::Date(at::<Date32Type>(array, row)),
         DataType::Timestamp(unit, zone) => Value::Timestamp {
-            ticks: timestamp_ticks(array, *unit, row),
+            ticks: timestamp_ticks(array, *unit, row).into(),
             unit: (*unit).into(),
             zoned: zone.is_some(),
         },
@@ -125,6 +126,7 @@ pub fn value_at(array: &dyn Array, row: usize) -> Value<'_> {
             )
         }
         DataType::Map(_, _) => Value::Map(map_at(array, row)),
+        DataType::LargeBinary => mixed::decode(array.as_binary::<i64>().value(row)),
         other => unreachable!("{other} is no storage type"),
     }
 }

@@ -6,6 +6,7 @@
 
 mod nested;
 mod numbers;
+mod several;
 mod texts;
 mod times;
 
@@ -48,6 +49,7 @@ pub fn convert(array: &ArrayRef, target: &ValueType) -> Result<ArrayRef, BadValu
         ValueType::List(item) => nested::to_list(&array, item, target),
         ValueType::Struct(members) => nested::to_struct(&array, members, target),
         ValueType::Map(key, value) => nested::to_map(&array, key, value, target),
+        ValueType::Mixed(shown) => several::to_mixed(&array, shown, target),
     }
 }
 
@@ -64,7 +66,7 @@ fn holds_every_stored_value(target: &ValueType) -> bool {
         ValueType::List(item) => holds_every_stored_value(item),
         ValueType::Struct(members) => members.iter().all(|(_, member)| holds_every_stored_value(member)),
         ValueType::Map(key, value) => holds_every_stored_value(key) && holds_every_stored_value(value),
-        ValueType::Null | ValueType::Bool | ValueType::Decimal { .. } | ValueType::Text | ValueType::Binary => true,
+        ValueType::Null | ValueType::Bool | ValueType::Decimal { .. } | ValueType::Text | ValueType::Binary | ValueType::Mixed(_) => true,
         ValueType::Date | ValueType::Timestamp { .. } | ValueType::Time { .. } | ValueType::Duration { .. } | ValueType::Interval => true,
     }
 }

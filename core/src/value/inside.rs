@@ -82,7 +82,8 @@ fn steps(path: &str, of: &ValueType) -> Vec<(String, ValueType)> {
         | ValueType::Timestamp { .. }
         | ValueType::Time { .. }
         | ValueType::Duration { .. }
-        | ValueType::Interval => Vec::new(),
+        | ValueType::Interval
+        | ValueType::Mixed(_) => Vec::new(),
     }
 }
 

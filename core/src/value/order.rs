@@ -76,9 +76,8 @@ pub(super) fn rank(value: &Value<'_>) -> u8 {
 pub fn place_ns(value: &Value<'_>) -> Option<i128> {
     match value {
         Value::Date(days) => Some(i128::from(*days) * DAY_NS),
-        Value::Timestamp { ticks, unit, .. } | Value::Time { ticks, unit } | Value::Duration { ticks, unit } => {
-            Some(i128::from(*ticks) * unit.nanoseconds())
-        }
+        Value::Timestamp { ticks, unit, .. } => Some(*ticks * unit.nanoseconds()),
+        Value::Time { ticks, unit } | Value::Duration { ticks, unit } => Some(i128::from(*ticks) * unit.nanoseconds()),
         Value::Null
         | Value::Bool(_)
         | Value::Int(_)
@@ -206,7 +205,11 @@ mod tests {
     }
 
     fn timestamp(ticks: i64, unit: TimeUnit, zoned: bool) -> Value<'static> {
-        Value::Timestamp { ticks, unit, zoned }
+        Value::Timestamp {
+            ticks: ticks.into(),
+            unit,
+            zoned,
+        }
     }
 
     #[test]

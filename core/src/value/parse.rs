@@ -15,14 +15,16 @@
 //! Blanks around a value belong to it, and only text may have them.
 
 use super::calendar::{Reading, SECONDS_OF_A_DAY, read_date, read_time, read_timestamp};
+use super::cell::{Decimal, Value};
 use super::exact::Number;
 use super::guess::is_not_finite;
+use super::mixed::encode;
 use super::numeral::{Misfit, Numeral};
-use super::types::{TimeUnit, ValueType};
+use super::types::{MAX_DIGITS, TimeUnit, ValueType};
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Decimal128Type, Decimal256Type, Float16Type, Float32Type, Float64Type, Int64Type, UInt64Type,
 };
-use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, NullArray, PrimitiveArray, StringArray};
+use arrow_array::{Array, ArrayRef, BinaryArray, BooleanArray, LargeBinaryArray, NullArray, PrimitiveArray, StringArray};
 use arrow_schema::DataType;
 use std::sync::Arc;
 
@@ -91,6 +93,7 @@ pub fn parse_into(texts: &StringArray, target: &ValueType) -> Result<ArrayRef, B
             DataType::Date32,
         ),
         ValueType::Timestamp { unit, .. } => parse_ticks(texts, target, |text| read_instant(text, *unit)),
+        ValueType::Mixed(shown) => each(texts, |text| read_mixed(text, shown, target), mixed),
         ValueType::Time { unit } => parse_ticks(texts, target, |text| {
             ticks(read_time(text).ok_or("is no time such as 23:59:59")?, *unit)
         }),
@@ -258,6 +261,36 @@ fn faithful(text: &str, shortest: impl Fn() -> String, exact: impl Fn() -> Optio
     }
 }
 
+/// The value that the text says, in whichever stored type of a mixed one holds it; as `mixed` stores it.
+fn read_mixed(text: &str, shown: &ValueType, target: &ValueType) -> Result<Vec<u8>, String> {
+    let value = match shown {
+        ValueType::Decimal { scale, .. } => {
+            let unscaled = scan(text, target)?
+                .to_i256((*scale).into(), MAX_DIGITS)
+                .map_err(|misfit| match misfit {
+                    Misfit::TooFine => format!("has more than the {scale} digits after the point that the type keeps and would be rounded"),
+                    Misfit::TooLarge => format!("has more than {MAX_DIGITS} digits"),
+                })?;
+            Value::Decimal(Decimal { unscaled, scale: *scale })
+        }
+        ValueType::Timestamp { zoned, .. } => Value::Timestamp {
+            ticks: nanoseconds(instant(text)?),
+            unit: TimeUnit::Nanosecond,
+            zoned: *zoned,
+        },
+        _ if shown.is_number() => match Numeral::scan(text).map(|numeral| numeral.to_i128(0, 38)) {
+            Some(Ok(integer)) => Value::Int(integer),
+            Some(Err(_)) | None => Value::Float64(read_double(text)?),
+        },
+        _ => return Err(format!("is text, from which no {target} is read")),
+    };
+    encode(&value, shown).ok_or_else(|| format!("is not {target}"))
+}
+
+fn mixed(values: Vec<Option<Vec<u8>>>) -> ArrayRef {
+    Arc::new(values.iter().map(Option::as_deref).collect::<LargeBinaryArray>())
+}
+
 fn read_hex(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
     let pairs = text.as_bytes().chunks(2);
@@ -273,6 +306,11 @@ fn read_hex(text: &str) -> Option<Vec<u8>> {
 }
 
 fn read_instant(text: &str, unit: TimeUnit) -> Result<i64, String> {
+    ticks(instant(text)?, unit)
+}
+
+/// A timestamp, or a date as its midnight.
+fn instant(text: &str) -> Result<Reading, String> {
     let midnight = |days: i32| Reading {
         seconds: i64::from(days) * SECONDS_OF_A_DAY,
         nanoseconds: 0,
@@ -280,7 +318,11 @@ fn read_instant(text: &str, unit: TimeUnit) -> Result<i64, String> {
         zoned: false,
     };
     let reading = read_timestamp(text).or_else(|| read_date(text).map(midnight));
-    ticks(reading.ok_or("is no timestamp such as 2026-12-31T23:59:59")?, unit)
+    reading.ok_or_else(|| "is not a timestamp such as 2026-12-31T23:59:59".to_owned())
+}
+
+fn nanoseconds(reading: Reading) -> i128 {
+    i128::from(reading.seconds) * 1_000_000_000 + i128::from(reading.nanoseconds)
 }
 
 fn ticks(reading: Reading, unit: TimeUnit) -> Result<i64, String> {
@@ -291,7 +333,7 @@ fn ticks(reading: Reading, unit: TimeUnit) -> Result<i64, String> {
             unit.digits()
         ));
     }
-    let count = (i128::from(reading.seconds) * 1_000_000_000 + i128::from(reading.nanoseconds)) / tick;
+    let count = nanoseconds(reading) / tick;
     i64::try_from(count).map_err(|_| "is outside the years that nanoseconds reach, 1677 to 2262: take microseconds".into())
 }
 
@@ -375,7 +417,7 @@ mod tests {
         check("timestamp(ns)", "9999-12-31T00:00:00", Err("take microseconds"));
         check("timestamp(s, UTC)", "2026-02-28T00:00:00", Ok("2026-02-28T00:00:00Z"));
         check("timestamp(s, UTC)", "2026-02-28T00:00:00-0130", Ok("2026-02-28T01:30:00Z"));
-        check("timestamp(s)", "28.02.2026", Err("is no timestamp"));
+        check("timestamp(s)", "28.02.2026", Err("is not a timestamp"));
         check("time(s)", "23:59:59", Ok("23:59:59"));
         check("time(ms)", "00:00:00.25", Ok("00:00:00.250"));
         check("time(s)", "00:00:00.25", Err("would be rounded"));

@@ -28,6 +28,7 @@ pub fn print_in(value: &Value<'_>, column_type: &ValueType, out: &mut String) {
 }
 
 fn print_as(value: &Value<'_>, form: Option<&ValueType>, out: &mut String) {
+    let form = form.map(ValueType::shown);
     match value {
         Value::Null => {}
         Value::Bool(v) => out.push_str(if *v { "true" } else { "false" }),

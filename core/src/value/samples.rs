@@ -86,7 +86,11 @@ pub(super) fn values() -> Vec<Value<'static>> {
         (-1, TimeUnit::Nanosecond),
         (i64::MAX, TimeUnit::Second),
     ] {
-        values.extend([true, false].map(|zoned| Value::Timestamp { ticks, unit, zoned }));
+        values.extend([true, false].map(|zoned| Value::Timestamp {
+            ticks: ticks.into(),
+            unit,
+            zoned,
+        }));
         values.extend([Value::Time { ticks, unit }, Value::Duration { ticks, unit }]);
     }
     for (months, days, nanoseconds) in [(0, 0, 0), (0, 0, 1), (0, -1, 0), (1, 0, -1), (-1, 5, 5)] {

@@ -106,7 +106,14 @@ pub enum ValueType {
     List(Box<ValueType>),
     Struct(Vec<(String, ValueType)>),
     Map(Box<ValueType>, Box<ValueType>),
+    /// Values of one kind that the files of a side store as several types, and that no one stored type holds: integers and doubles,
+    /// nanoseconds and the year 9999. They compare by value and print as the type inside.
+    Mixed(Box<ValueType>),
 }
+
+/// The key in a field's metadata that says: its `decimal(38,9)` counts seconds since 1970-01-01T00:00:00, for moments that 64 bits do not
+/// hold with all their digits.
+pub const INSTANT: &str = "shadowdiff.instant";
 
 /// The most digits a decimal can have (256 bits).
 pub const MAX_DIGITS: u8 = 76;
@@ -114,6 +121,17 @@ pub const MAX_DIGITS: u8 = 76;
 impl ValueType {
     pub const INT64: ValueType = ValueType::Int { bits: 64, signed: true };
     pub const DOUBLE: ValueType = ValueType::Float { bits: 64 };
+
+    /// The type of a field of a file: that of its Arrow type, unless a reader says by [`INSTANT`] that decimals are moments.
+    pub fn from_field(field: &Field) -> Result<ValueType, String> {
+        if !field.metadata().contains_key(INSTANT) {
+            return ValueType::from_arrow(field.data_type());
+        }
+        Ok(ValueType::Mixed(Box::new(ValueType::Timestamp {
+            unit: TimeUnit::Nanosecond,
+            zoned: false,
+        })))
+    }
 
     /// The type of an Arrow column; `Err` names an Arrow type that no file format of ours can hold.
     pub fn from_arrow(data_type: &DataType) -> Result<ValueType, String> {
@@ -150,11 +168,11 @@ impl ValueType {
             | DataType::LargeList(item)
             | DataType::ListView(item)
             | DataType::LargeListView(item)
-            | DataType::FixedSizeList(item, _) => ValueType::List(Box::new(ValueType::from_arrow(item.data_type())?)),
+            | DataType::FixedSizeList(item, _) => ValueType::List(Box::new(ValueType::from_field(item)?)),
             DataType::Struct(fields) => ValueType::Struct(
                 fields
                     .iter()
-                    .map(|f| Ok((f.name().clone(), ValueType::from_arrow(f.data_type())?)))
+                    .map(|f| Ok((f.name().clone(), ValueType::from_field(f)?)))
                     .collect::<Result<_, String>>()?,
             ),
             DataType::Map(entries, _) => {
@@ -164,10 +182,7 @@ impl ValueType {
                 let [key, value] = pair.as_ref() else {
                     return Err(data_type.to_string());
                 };
-                ValueType::Map(
-                    Box::new(ValueType::from_arrow(key.data_type())?),
-                    Box::new(ValueType::from_arrow(value.data_type())?),
-                )
+                ValueType::Map(Box::new(ValueType::from_field(key)?), Box::new(ValueType::from_field(value)?))
             }
             DataType::Union(_, _) => return Err(data_type.to_string()),
         })
@@ -210,18 +225,47 @@ impl ValueType {
                 ];
                 DataType::Map(Field::new("entries", DataType::Struct(pair.into()), false).into(), false)
             }
+            // No other type is stored so: `value_at` tells a mixed value by it.
+            ValueType::Mixed(_) => DataType::LargeBinary,
         }
     }
 
     /// Integers, decimals and floats.
     pub fn is_number(&self) -> bool {
-        matches!(self, ValueType::Int { .. } | ValueType::Decimal { .. } | ValueType::Float { .. })
+        matches!(
+            self.shown(),
+            ValueType::Int { .. } | ValueType::Decimal { .. } | ValueType::Float { .. }
+        )
+    }
+
+    /// The type in which values print: of a mixed type the one inside.
+    pub fn shown(&self) -> &ValueType {
+        match self {
+            ValueType::Mixed(shown) => shown,
+            other => other,
+        }
+    }
+
+    /// The type with every mixed one replaced by the type in which its values print.
+    pub(super) fn unmixed(&self) -> ValueType {
+        match self {
+            ValueType::Mixed(shown) => shown.unmixed(),
+            ValueType::List(item) => ValueType::List(Box::new(item.unmixed())),
+            ValueType::Map(key, value) => ValueType::Map(Box::new(key.unmixed()), Box::new(value.unmixed())),
+            ValueType::Struct(members) => ValueType::Struct(members.iter().map(|(name, t)| (name.clone(), t.unmixed())).collect()),
+            other => other.clone(),
+        }
+    }
+
+    /// Whether values of it, or of a part of it, are stored as several types.
+    pub fn is_mixed(&self) -> bool {
+        *self != self.unmixed()
     }
 
     /// Types that have a place in time: `time` tolerances fit them.
     pub fn is_time(&self) -> bool {
         matches!(
-            self,
+            self.shown(),
             ValueType::Date | ValueType::Timestamp { .. } | ValueType::Time { .. } | ValueType::Duration { .. }
         )
     }
@@ -340,6 +384,7 @@ impl std::fmt::Display for ValueType {
                 f.write_str(")")
             }
             ValueType::Map(key, value) => write!(f, "map({key}, {value})"),
+            ValueType::Mixed(shown) => write!(f, "mixed({shown})"),
         }
     }
 }

@@ -21,10 +21,10 @@ pub struct Common {
 }
 
 impl Common {
-    fn same(shown: ValueType) -> Self {
+    fn same(stored: ValueType) -> Self {
         Common {
-            stored: Sides::new(shown.clone(), shown.clone()),
-            shown,
+            shown: stored.unmixed(),
+            stored: Sides::new(stored.clone(), stored),
             needs_tolerance: false,
             read_as_utc: false,
         }
@@ -41,7 +41,7 @@ impl Common {
 
     /// The sides keep different stored types: columnar equality does not apply.
     pub fn is_mixed(&self) -> bool {
-        self.stored.live != self.stored.shadow
+        self.stored.live != self.stored.shadow || self.stored.live.is_mixed()
     }
 }
 
@@ -52,6 +52,10 @@ pub fn common(live: &ValueType, shadow: &ValueType) -> Option<Common> {
         (a, b) if a == b => Common::same(a.clone()),
         (T::Null, b) => Common::same(b.clone()),
         (a, T::Null) => Common::same(a.clone()),
+        (T::Mixed(_), _) | (_, T::Mixed(_)) => Common {
+            stored: Sides::new(live.clone(), shadow.clone()),
+            ..common(live.shown(), shadow.shown())?
+        },
         (T::Int { .. } | T::Decimal { .. }, T::Int { .. } | T::Decimal { .. }) => match exact_number(live, shadow) {
             Some(t) => Common::same(t),
             None => Common::apart(wider_decimal(live, shadow), live, shadow),
@@ -101,23 +105,109 @@ pub fn common(live: &ValueType, shadow: &ValueType) -> Option<Common> {
     })
 }
 
-/// The type of a column whose files, all of one side, disagree: like [`common`], but one stored type must hold all.
-pub fn unify(a: &ValueType, b: &ValueType) -> Option<ValueType> {
+/// The type of a column whose files, all of one side, store it as these types: like [`common`], but one stored type must hold all. A mixed
+/// one does where no other can, and the order of the types does not matter. `None` where only a cast can say what is meant.
+pub fn unify(types: &[&ValueType]) -> Option<ValueType> {
     use ValueType as T;
-    match (a, b) {
-        (T::Int { .. }, T::Float { .. }) | (T::Float { .. }, T::Int { .. }) => Some(T::DOUBLE),
-        (T::List(x), T::List(y)) => Some(T::List(Box::new(unify(x, y)?))),
-        (T::Map(ka, va), T::Map(kb, vb)) => Some(T::Map(Box::new(unify(ka, kb)?), Box::new(unify(va, vb)?))),
-        (T::Struct(x), T::Struct(y)) => union(x, y, unify).map(T::Struct),
-        (
-            T::Null | T::Bool | T::Int { .. } | T::Decimal { .. } | T::Float { .. } | T::Text | T::Binary | T::Date | T::Timestamp { .. },
-            _,
-        )
-        | (T::Time { .. } | T::Duration { .. } | T::Interval | T::List(_) | T::Struct(_) | T::Map(_, _), _) => {
-            let met = common(a, b)?;
-            (!met.needs_tolerance).then_some(met.shown)
+    let mut distinct: Vec<&ValueType> = Vec::new();
+    for t in types.iter().filter(|t| ***t != T::Null) {
+        if !distinct.contains(t) {
+            distinct.push(t);
         }
     }
+    match distinct.as_slice() {
+        [] => Some(T::Null),
+        [one] => Some((*one).clone()),
+        all if all.iter().all(|t| t.is_number()) => numbers(all),
+        all if all.iter().all(|t| matches!(t, T::Date | T::Timestamp { .. })) => Some(instants(all)),
+        all if all.iter().all(|t| matches!(t, T::Time { .. })) => Some(T::Time { unit: finest(all) }),
+        all if all.iter().all(|t| matches!(t, T::Duration { .. })) => {
+            let unit = finest(all);
+            Some(unless_nanoseconds(unit, T::Duration { unit }))
+        }
+        all => parts(all),
+    }
+}
+
+/// Lists, maps and structs, part by part.
+fn parts(all: &[&ValueType]) -> Option<ValueType> {
+    use ValueType as T;
+    let each = |part: fn(&ValueType) -> Option<&ValueType>| unify(&all.iter().map(|t| part(t)).collect::<Option<Vec<_>>>()?);
+    match all.first()? {
+        T::List(_) => Some(T::List(Box::new(each(|t| if let T::List(item) = t { Some(item) } else { None })?))),
+        T::Map(_, _) => Some(T::Map(
+            Box::new(each(|t| if let T::Map(key, _) = t { Some(key) } else { None })?),
+            Box::new(each(|t| if let T::Map(_, value) = t { Some(value) } else { None })?),
+        )),
+        T::Struct(_) => {
+            let structs = all.iter().map(|t| if let T::Struct(members) = t { Some(members) } else { None });
+            members(&structs.collect::<Option<Vec<_>>>()?)
+        }
+        _ => None,
+    }
+}
+
+/// All members of all structs, in the order in which they come up; one that a struct lacks is NULL there.
+fn members(structs: &[&Vec<(String, ValueType)>]) -> Option<ValueType> {
+    let mut names: Vec<&String> = Vec::new();
+    for (name, _) in structs.iter().copied().flatten() {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let of = |name: &String| {
+        let types = structs.iter().copied().flatten().filter(|(n, _)| n == name).map(|(_, t)| t);
+        Some((name.clone(), unify(&types.collect::<Vec<_>>())?))
+    };
+    names.into_iter().map(of).collect::<Option<_>>().map(ValueType::Struct)
+}
+
+fn numbers(all: &[&ValueType]) -> Option<ValueType> {
+    use ValueType as T;
+    let is_float = |t: &&&ValueType| matches!(t, T::Float { .. });
+    let is_wide = |t: &&ValueType| matches!(t, T::Int { bits: 64, .. });
+    match all.iter().filter(is_float).count() {
+        0 => Some(exact_numbers(all)),
+        floats if floats == all.len() => Some(T::DOUBLE),
+        _ if all.iter().any(|t| matches!(t, T::Decimal { .. })) => None,
+        // A double holds every integer of 32 bits.
+        _ if all.iter().any(is_wide) => Some(T::Mixed(Box::new(T::DOUBLE))),
+        _ => Some(T::DOUBLE),
+    }
+}
+
+fn exact_numbers(all: &[&ValueType]) -> ValueType {
+    let met = all.iter().skip(1).try_fold(all[0].clone(), |met, t| exact_number(&met, t));
+    met.unwrap_or_else(|| {
+        let widest = all.iter().skip(1).fold(all[0].clone(), |met, t| wider_decimal(&met, t));
+        ValueType::Mixed(Box::new(widest))
+    })
+}
+
+fn instants(all: &[&ValueType]) -> ValueType {
+    let zoned = all.iter().any(|t| matches!(t, ValueType::Timestamp { zoned: true, .. }));
+    let (unit, shown) = (finest(all), |unit| ValueType::Timestamp { unit, zoned });
+    let is_finest = |t: &&ValueType| matches!(t, ValueType::Timestamp { unit: own, .. } if *own == unit);
+    if all.iter().all(is_finest) {
+        return shown(unit);
+    }
+    unless_nanoseconds(unit, shown(unit))
+}
+
+/// Of types that differ in their units, one of which counts `unit`: 64 bits of nanoseconds do not reach as far as the others do.
+fn unless_nanoseconds(unit: TimeUnit, shown: ValueType) -> ValueType {
+    match unit {
+        TimeUnit::Nanosecond => ValueType::Mixed(Box::new(shown)),
+        TimeUnit::Second | TimeUnit::Millisecond | TimeUnit::Microsecond => shown,
+    }
+}
+
+fn finest(all: &[&ValueType]) -> TimeUnit {
+    let unit = |t: &&ValueType| match t {
+        ValueType::Timestamp { unit, .. } | ValueType::Time { unit } | ValueType::Duration { unit } => Some(*unit),
+        _ => None,
+    };
+    all.iter().filter_map(unit).max().unwrap_or(TimeUnit::Second)
 }
 
 /// Digits before the point and scale of an exact number.
@@ -274,6 +364,38 @@ mod tests {
             for (a, b) in [(live, shadow), (shadow, live)] {
                 let met = common(&t(a), &t(b)).unwrap_or_else(|| panic!("{a} with {b}"));
                 assert_eq!((met.shown.to_string().as_str(), met.is_mixed()), (shown, mixed), "{a} with {b}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_files_of_a_side_share_one_type_in_any_order() {
+        for (types, want) in [
+            (vec!["int8", "uint8"], "int16"),
+            (vec!["uint64", "int64"], "decimal(20,0)"),
+            (vec!["uint64", "int64", "double"], "mixed(double)"),
+            (vec!["int64", "int32", "float"], "mixed(double)"),
+            (vec!["int32", "double"], "double"),
+            (vec!["int16", "float16"], "double"),
+            (vec!["decimal(76,0)", "decimal(38,10)", "int8"], "mixed(decimal(76,10))"),
+            (vec!["timestamp(ns)", "timestamp(us)"], "mixed(timestamp(ns))"),
+            (vec!["timestamp(ns)", "timestamp(ns, UTC)"], "timestamp(ns, UTC)"),
+            (vec!["timestamp(ns)", "date", "timestamp(s, UTC)"], "mixed(timestamp(ns, UTC))"),
+            (vec!["timestamp(ms)", "date", "null"], "timestamp(ms)"),
+            (vec!["time(ns)", "time(s)"], "time(ns)"),
+            (vec!["duration(ns)", "duration(s)"], "mixed(duration(ns))"),
+            (vec!["list(int64)", "list(null)", "list(double)"], "list(mixed(double))"),
+            (vec!["map(text, int64)", "map(text, float)"], "map(text, mixed(double))"),
+            (vec!["int64", "decimal(5,2)", "double"], "none"),
+            (vec!["text", "int64"], "none"),
+            (vec!["time", "timestamp"], "none"),
+        ] {
+            let types: Vec<ValueType> = types.into_iter().map(t).collect();
+            for turn in 0..types.len() {
+                let mut turned: Vec<&ValueType> = types.iter().collect();
+                turned.rotate_left(turn);
+                let met = unify(&turned).map_or("none".to_owned(), |met| met.to_string());
+                assert_eq!(met, want, "{turned:?}");
             }
         }
     }

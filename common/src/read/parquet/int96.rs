@@ -1,8 +1,9 @@
 //! Decides how INT96 timestamps are read, so that none wraps and none loses digits.
 //!
 //! INT96 is a day and nanoseconds within it: more than 64 bits of nanoseconds can hold. Microseconds are used where no
-//! value has finer digits, as is the rule for what Spark writes; nanoseconds otherwise, and a value that neither can
-//! hold is an error. Every row group is checked again when it is read.
+//! value has finer digits, as is the rule for what Spark writes; nanoseconds where all fit 64 bits of them. A file that has
+//! finer digits and years that those do not reach is decoded twice, and both are put together to decimals of seconds
+//! ([`INSTANT`]). Every row group is checked again when it is read.
 //!
 //! Spark keeps 64 bits of microseconds and wraps when it adds the Julian day of 1970, writing and reading; years that no
 //! contract asks for come back right only by wrapping as it does. So the range of what Spark wrote is not checked.
@@ -15,8 +16,13 @@ use ::parquet::column::reader::{get_column_reader, get_typed_column_reader};
 use ::parquet::data_type::{Int96, Int96Type};
 use ::parquet::file::metadata::ParquetMetaData;
 use ::parquet::file::serialized_reader::SerializedPageReader;
-use arrow_schema::{DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{TimestampMicrosecondType, TimestampNanosecondType};
+use arrow_array::{Array, ArrayRef, Decimal128Array, RecordBatch, RecordBatchOptions, make_array};
+use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::value::INSTANT;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -26,22 +32,31 @@ const VALUES_AT_ONCE: usize = 8192;
 /// Spark keeps microseconds only, so its files need no scan to know.
 const SPARK_PREFIX: &str = "org.apache.spark.";
 
-/// Units found by scanning a file, so that its splits do not scan it again. One short entry a file.
+/// Forms found by scanning a file, so that its splits do not scan it again. One short entry per file.
 #[derive(Debug, Default)]
-pub(crate) struct Int96Units(Mutex<BTreeMap<(String, Pin), TimeUnit>>);
+pub(crate) struct Int96Forms(Mutex<BTreeMap<(String, Pin), Form>>);
 
-/// The INT96 columns of a file, and the unit they are read in.
+/// What INT96 values are decoded to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Microseconds,
+    Nanoseconds,
+    /// Both, of which seconds with nine digits are made.
+    Seconds,
+}
+
+/// The INT96 columns of a file, and the form they are read in.
 #[derive(Debug)]
 pub(super) struct Leaves {
     /// Per leaf column of the file.
     is_int96: Vec<bool>,
-    unit: TimeUnit,
+    form: Form,
     by_spark: bool,
 }
 
 impl Leaves {
     /// `None` where the file has no INT96.
-    pub(super) fn of(file: &DataFile, pinned: &Arc<PinnedFile>, metadata: &ParquetMetaData, units: &Int96Units) -> Result<Option<Leaves>> {
+    pub(super) fn of(file: &DataFile, pinned: &Arc<PinnedFile>, metadata: &ParquetMetaData, forms: &Int96Forms) -> Result<Option<Leaves>> {
         let columns = metadata.file_metadata().schema_descr().columns();
         let is_int96: Vec<bool> = columns.iter().map(|column| column.physical_type() == PhysicalType::INT96).collect();
         if !is_int96.contains(&true) {
@@ -49,19 +64,47 @@ impl Leaves {
         }
         let mut leaves = Leaves {
             is_int96,
-            unit: TimeUnit::Microsecond,
+            form: Form::Microseconds,
             by_spark: by_spark(metadata),
         };
         if !leaves.by_spark {
-            leaves.unit = leaves.known_or_scanned(file, pinned, metadata, units)?;
+            leaves.form = leaves.known_or_scanned(file, pinned, metadata, forms)?;
         }
         Ok(Some(leaves))
     }
 
-    /// The schema with INT96 columns as naive timestamps of the unit, at any depth.
+    /// The schema with INT96 columns as the decoder is to give them, naive timestamps at any depth.
     pub(super) fn retype(&self, schema: &Schema) -> SchemaRef {
+        self.retyped(schema, |field| {
+            let unit = match self.form {
+                Form::Nanoseconds => TimeUnit::Nanosecond,
+                Form::Microseconds | Form::Seconds => TimeUnit::Microsecond,
+            };
+            field.with_data_type(DataType::Timestamp(unit, None))
+        })
+    }
+
+    /// The schema of a second decoding, where one is needed: nanoseconds of 64 bits, of which the last digits count.
+    pub(super) fn retype_again(&self, schema: &Schema) -> Option<SchemaRef> {
+        let nanoseconds = |field: Field| field.with_data_type(DataType::Timestamp(TimeUnit::Nanosecond, None));
+        (self.form == Form::Seconds).then(|| self.retyped(schema, nanoseconds))
+    }
+
+    /// The schema of the batches that readers get.
+    pub(super) fn shown(&self, schema: &Schema) -> SchemaRef {
+        match self.form {
+            Form::Microseconds | Form::Nanoseconds => self.retype(schema),
+            Form::Seconds => self.retyped(schema, as_seconds),
+        }
+    }
+
+    fn retyped(&self, schema: &Schema, change: impl Fn(Field) -> Field) -> SchemaRef {
         let mut leaf = 0;
-        let fields: Vec<FieldRef> = schema.fields().iter().map(|field| self.retype_field(field, &mut leaf)).collect();
+        let fields: Vec<FieldRef> = schema
+            .fields()
+            .iter()
+            .map(|field| self.retype_field(field, &mut leaf, &change))
+            .collect();
         Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone()))
     }
 
@@ -79,12 +122,12 @@ impl Leaves {
             if !fits {
                 let column = metadata.row_group(group).column(leaf).column_path().string();
                 return Err(Error::input(format!(
-                    "{}: column '{column}' has INT96 timestamps that {} of 64 bits cannot hold exactly; write the file with 64-bit timestamps",
+                    "{}: column '{column}' has INT96 timestamps that {} cannot hold exactly; write the file with 64-bit timestamps",
                     pinned.name(),
-                    if self.unit == TimeUnit::Microsecond {
-                        "microseconds"
-                    } else {
-                        "nanoseconds"
+                    match self.form {
+                        Form::Microseconds => "microseconds of 64 bits",
+                        Form::Nanoseconds => "nanoseconds of 64 bits",
+                        Form::Seconds => "292 000 years",
                     }
                 )));
             }
@@ -93,69 +136,123 @@ impl Leaves {
     }
 
     fn holds(&self, value: &Int96) -> bool {
-        if self.by_spark {
-            whole_micros(value)
-        } else {
-            fits(value, self.unit)
+        match self.form {
+            _ if self.by_spark => whole_micros(value),
+            Form::Microseconds => fits(value, TimeUnit::Microsecond),
+            Form::Nanoseconds => fits(value, TimeUnit::Nanosecond),
+            Form::Seconds => i64::try_from(nanos(value).div_euclid(1000)).is_ok(),
         }
     }
 
-    fn known_or_scanned(
-        &self,
-        file: &DataFile,
-        pinned: &Arc<PinnedFile>,
-        metadata: &ParquetMetaData,
-        units: &Int96Units,
-    ) -> Result<TimeUnit> {
+    fn known_or_scanned(&self, file: &DataFile, pinned: &Arc<PinnedFile>, metadata: &ParquetMetaData, forms: &Int96Forms) -> Result<Form> {
         let key = (file.name.clone(), file.pin.clone());
-        let lock = || units.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(unit) = lock().get(&key) {
-            return Ok(*unit);
+        let lock = || forms.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(form) = lock().get(&key) {
+            return Ok(*form);
         }
-        let unit = if self.all_fit_microseconds(pinned, metadata)? {
-            TimeUnit::Microsecond
-        } else {
-            TimeUnit::Nanosecond
-        };
-        lock().insert(key, unit);
-        Ok(unit)
+        let form = self.scan(pinned, metadata)?;
+        lock().insert(key, form);
+        Ok(form)
     }
 
-    fn all_fit_microseconds(&self, pinned: &Arc<PinnedFile>, metadata: &ParquetMetaData) -> Result<bool> {
+    /// The coarsest form that holds every value of the file.
+    fn scan(&self, pinned: &Arc<PinnedFile>, metadata: &ParquetMetaData) -> Result<Form> {
+        let (micros, nanos) = (Cell::new(true), Cell::new(true));
+        let narrows = |value: &Int96| {
+            micros.set(micros.get() && fits(value, TimeUnit::Microsecond));
+            nanos.set(nanos.get() && fits(value, TimeUnit::Nanosecond));
+            micros.get() || nanos.get()
+        };
         for (index, group) in metadata.row_groups().iter().enumerate() {
             for leaf in (0..self.is_int96.len()).filter(|leaf| self.is_int96[*leaf]) {
                 let (start, length) = group.column(leaf).byte_range();
                 let range = start..start + length;
                 let chunks = Chunks::of_row_group(pinned.clone(), std::slice::from_ref(&range))?;
-                if !every_value(pinned, metadata, index, leaf, &chunks, |value| fits(value, TimeUnit::Microsecond))? {
-                    return Ok(false);
+                if !every_value(pinned, metadata, index, leaf, &chunks, narrows)? {
+                    return Ok(Form::Seconds);
                 }
             }
         }
-        Ok(true)
+        Ok(if micros.get() { Form::Microseconds } else { Form::Nanoseconds })
     }
 
-    fn retype_field(&self, field: &FieldRef, leaf: &mut usize) -> FieldRef {
+    fn retype_field(&self, field: &FieldRef, leaf: &mut usize, change: &impl Fn(Field) -> Field) -> FieldRef {
         let data_type = match field.data_type() {
-            DataType::List(item) => DataType::List(self.retype_field(item, leaf)),
-            DataType::LargeList(item) => DataType::LargeList(self.retype_field(item, leaf)),
-            DataType::ListView(item) => DataType::ListView(self.retype_field(item, leaf)),
-            DataType::LargeListView(item) => DataType::LargeListView(self.retype_field(item, leaf)),
-            DataType::FixedSizeList(item, size) => DataType::FixedSizeList(self.retype_field(item, leaf), *size),
-            DataType::Map(entries, sorted) => DataType::Map(self.retype_field(entries, leaf), *sorted),
-            DataType::Struct(members) => DataType::Struct(members.iter().map(|member| self.retype_field(member, leaf)).collect()),
+            DataType::List(item) => DataType::List(self.retype_field(item, leaf, change)),
+            DataType::LargeList(item) => DataType::LargeList(self.retype_field(item, leaf, change)),
+            DataType::ListView(item) => DataType::ListView(self.retype_field(item, leaf, change)),
+            DataType::LargeListView(item) => DataType::LargeListView(self.retype_field(item, leaf, change)),
+            DataType::FixedSizeList(item, size) => DataType::FixedSizeList(self.retype_field(item, leaf, change), *size),
+            DataType::Map(entries, sorted) => DataType::Map(self.retype_field(entries, leaf, change), *sorted),
+            DataType::Struct(members) => DataType::Struct(members.iter().map(|member| self.retype_field(member, leaf, change)).collect()),
             plain => {
                 *leaf += 1;
-                let int96 = self.is_int96.get(*leaf - 1) == Some(&true);
-                if int96 {
-                    DataType::Timestamp(self.unit, None)
-                } else {
-                    plain.clone()
+                if self.is_int96.get(*leaf - 1) == Some(&true) {
+                    return Arc::new(change(Field::clone(field)));
                 }
+                plain.clone()
             }
         };
         Arc::new(Field::clone(field).with_data_type(data_type))
     }
+}
+
+/// Decimals of seconds, marked as moments.
+fn as_seconds(field: Field) -> Field {
+    let mut metadata = field.metadata().clone();
+    metadata.insert(INSTANT.into(), String::new());
+    field.with_data_type(DataType::Decimal128(38, 9)).with_metadata(metadata)
+}
+
+/// Puts together what two decodings gave: of one the microseconds, of the other the digits after them.
+pub(super) fn together(micros: &RecordBatch, nanos: &RecordBatch, shown: &Schema) -> Result<RecordBatch, ArrowError> {
+    let fields: Vec<&Field> = micros
+        .schema_ref()
+        .fields()
+        .iter()
+        .map(|field| shown.field_with_name(field.name()))
+        .collect::<Result<_, _>>()?;
+    let columns = fields
+        .iter()
+        .enumerate()
+        .map(|(at, field)| seconds(micros.column(at), nanos.column(at), field.data_type()));
+    let columns: Vec<ArrayRef> = columns.collect::<Result<_, ArrowError>>()?;
+    let schema = Schema::new(fields.into_iter().cloned().collect::<Vec<Field>>());
+    let rows = RecordBatchOptions::new().with_row_count(Some(micros.num_rows()));
+    RecordBatch::try_new_with_options(Arc::new(schema), columns, &rows)
+}
+
+fn seconds(micros: &ArrayRef, nanos: &ArrayRef, wanted: &DataType) -> Result<ArrayRef, ArrowError> {
+    if micros.data_type() == wanted {
+        return Ok(Arc::clone(micros));
+    }
+    if let (DataType::Timestamp(_, _), DataType::Decimal128(_, _)) = (micros.data_type(), wanted) {
+        let (micros, nanos) = (
+            micros.as_primitive::<TimestampMicrosecondType>(),
+            nanos.as_primitive::<TimestampNanosecondType>(),
+        );
+        // The decoder wraps at 64 bits, so the difference to the microseconds is right in the last digits, and they are all of it.
+        let all = |micro: i64, nano: i64| i128::from(micro) * 1000 + i128::from(nano.wrapping_sub(micro.wrapping_mul(1000)));
+        let decimals: Decimal128Array = micros.iter().zip(nanos).map(|(micro, nano)| Some(all(micro?, nano?))).collect();
+        return Ok(Arc::new(decimals.with_data_type(wanted.clone())));
+    }
+    // Lists, structs and maps: the same nesting around other leaves.
+    let (data, other) = (micros.to_data(), nanos.to_data());
+    let parts = match wanted {
+        DataType::Struct(members) => members.iter().map(|member| member.data_type().clone()).collect(),
+        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) | DataType::Map(item, _) => {
+            vec![item.data_type().clone()]
+        }
+        other => return Err(ArrowError::SchemaError(format!("INT96 inside {other}"))),
+    };
+    let children = data.child_data().iter().zip(other.child_data()).zip(&parts);
+    let children = children.map(|((micros, nanos), wanted)| {
+        let part = seconds(&make_array(micros.clone()), &make_array(nanos.clone()), wanted)?;
+        Ok(part.to_data())
+    });
+    let children = children.collect::<Result<Vec<_>, ArrowError>>()?;
+    let built = data.into_builder().data_type(wanted.clone()).child_data(children).build()?;
+    Ok(make_array(built))
 }
 
 fn by_spark(metadata: &ParquetMetaData) -> bool {
@@ -165,12 +262,17 @@ fn by_spark(metadata: &ParquetMetaData) -> bool {
 
 /// Whether 64 bits of `unit` hold the value exactly.
 fn fits(value: &Int96, unit: TimeUnit) -> bool {
-    let (day, in_day) = day_and_nanos(value);
-    let nanos = (i128::from(day) - JULIAN_DAY_OF_1970) * NANOS_A_DAY + i128::from(in_day);
+    let nanos = nanos(value);
     match unit {
         TimeUnit::Nanosecond => i64::try_from(nanos).is_ok(),
         _ => whole_micros(value) && i64::try_from(nanos / 1000).is_ok(),
     }
+}
+
+/// Nanoseconds since 1970-01-01T00:00:00.
+fn nanos(value: &Int96) -> i128 {
+    let (day, in_day) = day_and_nanos(value);
+    (i128::from(day) - JULIAN_DAY_OF_1970) * NANOS_A_DAY + i128::from(in_day)
 }
 
 /// Whether the value has no digits finer than microseconds.
@@ -217,6 +319,8 @@ fn every_value(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use arrow_array::{ListArray, StructArray, TimestampMicrosecondArray, TimestampNanosecondArray};
+    use arrow_buffer::OffsetBuffer;
 
     fn int96(day: u32, nanos: u64) -> Int96 {
         let mut value = Int96::new();
@@ -225,12 +329,30 @@ mod tests {
     }
 
     #[test]
+    fn two_decodings_make_one_value_at_every_depth() {
+        let moments = [Some(-62_135_596_800_000_000_007i128), None, Some(253_402_300_799_999_999_999)];
+        let micros = moments.map(|ns| ns.map(|ns| i64::try_from(ns.div_euclid(1000)).expect("a year of a test")));
+        let nanos = moments.map(|ns| ns.map(|ns| ns as i64));
+        let micros: ArrayRef = Arc::new(TimestampMicrosecondArray::from(micros.to_vec()));
+        let nanos: ArrayRef = Arc::new(TimestampNanosecondArray::from(nanos.to_vec()));
+        let wrap = |leaf: ArrayRef| -> ArrayRef {
+            let member = Arc::new(Field::new("m", leaf.data_type().clone(), true));
+            let structs: ArrayRef = Arc::new(StructArray::from(vec![(member, leaf)]));
+            let item = Arc::new(Field::new("item", structs.data_type().clone(), true));
+            Arc::new(ListArray::new(item, OffsetBuffer::from_lengths([2, 1]), structs, None))
+        };
+        let decimals = Decimal128Array::from(moments.to_vec()).with_data_type(DataType::Decimal128(38, 9));
+        let want = wrap(Arc::new(decimals));
+        assert_eq!(&seconds(&wrap(micros), &wrap(nanos), want.data_type()).expect("one value"), &want);
+    }
+
+    #[test]
     fn spark_may_wrap() {
         let wrapped = int96(4_189_105_064, (-32_509_551_616_000i64) as u64);
         assert!(!fits(&wrapped, TimeUnit::Microsecond));
         let leaves = Leaves {
             is_int96: vec![true],
-            unit: TimeUnit::Microsecond,
+            form: Form::Microseconds,
             by_spark: true,
         };
         assert!(leaves.holds(&wrapped) && !leaves.holds(&int96(2_440_588, 1)));

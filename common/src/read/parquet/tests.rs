@@ -9,9 +9,10 @@ use ::parquet::file::properties::WriterProperties;
 use ::parquet::file::writer::SerializedFileWriter;
 use ::parquet::schema::parser::parse_message_type;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int64Type, TimestampMicrosecondType};
+use arrow_array::types::{Decimal128Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow_schema::{DataType, TimeUnit};
+use shadowdiff_core::value::ValueType;
 use std::sync::Arc;
 
 fn two_columns(rows: i64) -> RecordBatch {
@@ -123,11 +124,27 @@ async fn int96_never_wraps() {
     let fine = schema(Format::Parquet, &file, &sources()).await.expect("a schema");
     assert_eq!(fine.fields[0].data_type(), &DataType::Timestamp(TimeUnit::Nanosecond, None));
 
-    let file = folder.file("both.parquet", &int96_file(&[(2_440_588, 1), (5_373_484, 0)])).await;
+    let last_ns = 86_399_999_999_999;
+    let file = folder
+        .file("both.parquet", &int96_file(&[(2_440_588, 1), (1_721_426, 7), (5_373_484, last_ns)]))
+        .await;
+    let both = schema(Format::Parquet, &file, &sources()).await.expect("a schema");
+    assert_eq!(
+        ValueType::from_field(&both.fields[0]).map(|t| t.to_string()),
+        Ok("mixed(timestamp(ns))".into())
+    );
+    let batches = read_all(Format::Parquet, &file, Selection::All, &["t"], 2).await.expect("reads");
+    let nanos: Vec<i128> = batches
+        .iter()
+        .flat_map(|b| b["t"].as_primitive::<Decimal128Type>().values().to_vec())
+        .collect();
+    assert_eq!(nanos, [1, -62_135_596_799_999_999_993, 253_402_300_799_999_999_999]);
+
+    let file = folder.file("beyond.parquet", &int96_file(&[(u32::MAX >> 1, 1)])).await;
     let error = read_all(Format::Parquet, &file, Selection::All, &["t"], 10)
         .await
         .expect_err("cannot be held");
-    assert!(error.message.contains("both.parquet") && error.message.contains("'t'"), "{error}");
+    assert!(error.message.contains("beyond.parquet") && error.message.contains("'t'"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -129,7 +129,7 @@ fn exact_numbers() {
 #[test]
 fn times() {
     let second = |ticks: i64| Value::Timestamp {
-        ticks,
+        ticks: ticks.into(),
         unit: TimeUnit::Second,
         zoned: true,
     };
@@ -150,7 +150,7 @@ fn times() {
         (
             second(now),
             Value::Timestamp {
-                ticks: now,
+                ticks: now.into(),
                 unit: TimeUnit::Millisecond,
                 zoned: true,
             },
@@ -158,7 +158,7 @@ fn times() {
         ),
         (
             Value::Timestamp {
-                ticks: now,
+                ticks: now.into(),
                 unit: TimeUnit::Microsecond,
                 zoned: false,
             },

@@ -17,7 +17,11 @@ fn decimal(unscaled: i128, scale: i8) -> Value<'static> {
 }
 
 fn timestamp(ticks: i64, unit: TimeUnit, zoned: bool) -> Value<'static> {
-    Value::Timestamp { ticks, unit, zoned }
+    Value::Timestamp {
+        ticks: ticks.into(),
+        unit,
+        zoned,
+    }
 }
 
 fn cases() -> Vec<(&'static str, Value<'static>, Option<ValueType>)> {
