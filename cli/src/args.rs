@@ -2,6 +2,8 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use shadowdiff_core::plan::Form;
+use shadowdiff_core::side::Side;
+use shadowdiff_core::spec::CsvOverride;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,21 +20,24 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Compare two datasets: writes diff.csv, accounts.csv and summary.json; exit 0 pass, 1 fail, 2 trouble
+    #[command(override_usage = "shadowdiff compare [OPTIONS] SPEC\n       shadowdiff compare [OPTIONS] LIVE SHADOW --key COLUMNS")]
     Compare(CompareArgs),
     /// Bind a spec to its data and show the plan: files, rows, types, comparators, warnings; compares nothing
+    #[command(override_usage = "shadowdiff check [OPTIONS] SPEC\n       shadowdiff check [OPTIONS] LIVE SHADOW --key COLUMNS")]
     Check(CheckArgs),
     /// Look at two datasets and write a first spec with comments, to read and correct
     Init(InitArgs),
     /// Show a finished result again
     Report(ReportArgs),
     /// Submit a comparison to a coordinator
+    #[command(override_usage = "shadowdiff submit [OPTIONS] SPEC\n       shadowdiff submit [OPTIONS] LIVE SHADOW --key COLUMNS")]
     Submit(SubmitArgs),
     /// List a coordinator's jobs, newest first
     List(ListArgs),
     /// Show one job: phase, tasks, retries, and why it failed
-    Status(JobArgs),
+    Status(StatusArgs),
     /// Follow a job until it has ended; exit as `compare` does
-    Watch(JobArgs),
+    Watch(WatchArgs),
     /// Ask a job to end
     Cancel(JobArgs),
     /// Fetch a finished job's result
@@ -48,8 +53,8 @@ pub(crate) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page
-    Man,
+    /// Print the manual page, or write one of every command into a directory
+    Man(ManArgs),
 }
 
 #[derive(Debug, Args)]
@@ -59,7 +64,7 @@ pub(crate) struct CompareArgs {
     #[command(flatten)]
     pub(crate) settings: SettingArgs,
     /// Replace an older result at the output's place
-    #[arg(long, env = "SHADOWDIFF_OVERWRITE")]
+    #[arg(long, env = "SHADOWDIFF_OVERWRITE", value_parser = yes_or_no)]
     pub(crate) overwrite: bool,
     /// Print the summary as JSON instead of text
     #[arg(long)]
@@ -96,13 +101,13 @@ pub(crate) struct SubmitArgs {
     #[arg(long)]
     pub(crate) wait: bool,
     /// Replace an older result at the output's place
-    #[arg(long, env = "SHADOWDIFF_OVERWRITE")]
+    #[arg(long, env = "SHADOWDIFF_OVERWRITE", value_parser = yes_or_no)]
     pub(crate) overwrite: bool,
     /// Print JSON instead of text: the summary with --wait, else the job's id
     #[arg(long)]
     pub(crate) json: bool,
     /// Say nothing but errors
-    #[arg(long, short, env = "SHADOWDIFF_QUIET")]
+    #[arg(long, short, env = "SHADOWDIFF_QUIET", value_parser = yes_or_no)]
     pub(crate) quiet: bool,
 }
 
@@ -113,8 +118,12 @@ pub(crate) struct ListArgs {
     /// Only jobs that have not ended
     #[arg(long)]
     pub(crate) unfinished: bool,
+    /// Print a JSON array with an object a job
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
+/// A job of a coordinator.
 #[derive(Debug, Args)]
 pub(crate) struct JobArgs {
     /// The job's id, as `submit` and `list` print it
@@ -124,17 +133,36 @@ pub(crate) struct JobArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct ResultsArgs {
-    /// The job's id
-    pub(crate) job: String,
+pub(crate) struct StatusArgs {
     #[command(flatten)]
-    pub(crate) remote: RemoteArgs,
+    pub(crate) job: JobArgs,
+    /// Print a JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    #[command(flatten)]
+    pub(crate) job: JobArgs,
+    /// Print a JSON object a line whenever the job has moved on, the last one when it has ended
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResultsArgs {
+    #[command(flatten)]
+    pub(crate) job: JobArgs,
     /// The directory to write [default: the job's id]
     #[arg(long, short, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
     /// Replace an older result there
     #[arg(long)]
     pub(crate) overwrite: bool,
+    /// Print the summary as JSON instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -157,8 +185,17 @@ pub(crate) struct InitArgs {
     /// The key columns, separated by commas [default: the most likely ones that name each row once]
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     pub(crate) key: Vec<String>,
+    #[command(flatten)]
+    pub(crate) csv: CsvArgs,
     /// The file to write, which must not be there yet [default: stdout]
     #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// The directory where the pages go, such as /usr/local/share/man/man1; made if it is not there
+    #[arg(long, short, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
 }
 
@@ -235,26 +272,49 @@ pub(crate) struct WorkerArgs {
 /// What to compare. The command line beats the spec.
 #[derive(Debug, Args)]
 pub(crate) struct SpecArgs {
-    /// The spec, YAML or JSON; without one give --live, --shadow and --key
-    pub(crate) spec: Option<PathBuf>,
+    /// A spec, YAML or JSON, `-` reads it from stdin; or two datasets, first live, then shadow: files, directories, globs or URLs
+    #[arg(value_name = "SPEC | LIVE SHADOW", num_args = 0..=2)]
+    pub(crate) positions: Vec<String>,
     /// The live dataset: a file, directory, glob or URL; may be repeated
     #[arg(long, value_name = "PATH")]
     pub(crate) live: Vec<String>,
     /// The shadow dataset
     #[arg(long, value_name = "PATH")]
     pub(crate) shadow: Vec<String>,
-    /// The account columns, separated by commas
+    /// The account columns, which name a customer, separated by commas [default: the key]
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     pub(crate) account: Vec<String>,
-    /// The key columns, separated by commas
+    /// The key columns, which name a row, separated by commas; without a spec and without a key one is proposed
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     pub(crate) key: Vec<String>,
-    /// Where the result goes: a directory or URL [default: the spec's `output`, else shadowdiff-out]
+    /// Columns that are not compared, separated by commas; `*` stands for any characters
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub(crate) exclude: Vec<String>,
+    /// Compare only rows for which this SQL is true
+    #[arg(long = "where", value_name = "SQL")]
+    pub(crate) filter: Option<String>,
+    /// Let values of a column differ by N; `*` stands for any characters; may be repeated
+    #[arg(long, value_name = "COLUMN=N", value_parser = column_and_limit)]
+    pub(crate) absolute: Vec<(String, String)>,
+    /// Let values of a column differ by a share of the old one, such as 5% or 0.05; may be repeated
+    #[arg(long, value_name = "COLUMN=N", value_parser = column_and_limit)]
+    pub(crate) relative: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) csv: CsvArgs,
+    /// Where the result goes: a directory or URL [default: the spec's `output`, else shadowdiff-out beside the spec or here]
     #[arg(long, short, value_name = "DIR")]
     pub(crate) output: Option<String>,
     /// Replace ${NAME} in the spec; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = name_and_value)]
     pub(crate) set: Vec<(String, String)>,
+}
+
+/// How CSV files are written.
+#[derive(Debug, Args)]
+pub(crate) struct CsvArgs {
+    /// How CSV files are written: a field of `csv:` in a spec, such as delimiter=";" or shadow.encoding=latin1; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = csv_field)]
+    pub(crate) csv: Vec<CsvOverride>,
 }
 
 /// What changes no byte of the result.
@@ -284,7 +344,7 @@ pub(crate) struct SettingArgs {
     #[command(flatten)]
     pub(crate) exchange: ExchangeArgs,
     /// Say nothing but errors
-    #[arg(long, short, env = "SHADOWDIFF_QUIET")]
+    #[arg(long, short, env = "SHADOWDIFF_QUIET", value_parser = yes_or_no)]
     pub(crate) quiet: bool,
     /// What to log to stderr, such as `info` or `shadowdiff_coordinator=debug`
     #[arg(long, env = "SHADOWDIFF_LOG", value_name = "FILTER", default_value = "error")]
@@ -348,6 +408,36 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// Column names may hold `=`, limits do not.
+fn column_and_limit(text: &str) -> Result<(String, String), String> {
+    match text.rsplit_once('=') {
+        Some((column, limit)) if !column.is_empty() && !limit.is_empty() => Ok((column.to_owned(), limit.to_owned())),
+        Some(_) | None => Err("write COLUMN=N, such as amount=0.01".into()),
+    }
+}
+
+/// `delimiter=;` for both sides, `live.delimiter=;` for one.
+fn csv_field(text: &str) -> Result<CsvOverride, String> {
+    let (name, value) = name_and_value(text)?;
+    let of = |side: Side| {
+        name.strip_prefix(side.name())?
+            .strip_prefix('.')
+            .map(|name| (side, name.to_owned()))
+    };
+    let apart = Side::BOTH.into_iter().find_map(of);
+    let (side, name) = apart.map_or((None, name), |(side, name)| (Some(side), name));
+    Ok(CsvOverride { side, name, value })
+}
+
+/// A flag in the environment: `1` as well as `true`.
+fn yes_or_no(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" | "yes" | "on" => Ok(true),
+        "" | "0" | "false" | "no" | "off" => Ok(false),
+        _ => Err("write 1 or 0".into()),
+    }
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     shadowdiff_core::spec::duration_ms(text).map(Duration::from_millis)
 }
@@ -388,6 +478,27 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn csv_fields_may_be_of_one_side() {
+        for (text, expected) in [
+            ("delimiter=;", Some((None, "delimiter", ";"))),
+            ("live.decimal=,", Some((Some(Side::Live), "decimal", ","))),
+            ("quote==", Some((None, "quote", "="))),
+            ("live.=x", Some((Some(Side::Live), "", "x"))),
+            ("delimiter", None),
+            ("=;", None),
+        ] {
+            let found = csv_field(text).ok();
+            assert_eq!(
+                found.as_ref().map(|c| (c.side, c.name.as_str(), c.value.as_str())),
+                expected,
+                "{text}"
+            );
+        }
+        assert_eq!(column_and_limit("a=b=1").ok(), Some(("a=b".to_owned(), "1".to_owned())));
+        assert!(column_and_limit("a").is_err() && column_and_limit("=1").is_err() && column_and_limit("a=").is_err());
     }
 
     #[test]

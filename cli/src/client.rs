@@ -1,10 +1,11 @@
 //! The commands that speak to a coordinator: submit, list, status, watch, cancel, results, and `compare --coordinator`.
 
 mod fetch;
+mod json;
 mod remote;
 mod show;
 
-use crate::args::{CompareArgs, JobArgs, ListArgs, ResultsArgs, SubmitArgs};
+use crate::args::{CompareArgs, JobArgs, ListArgs, ResultsArgs, StatusArgs, SubmitArgs, WatchArgs};
 use crate::serve::{leave, runtime};
 use crate::signals::watch_signals;
 use crate::spec::{self, Found};
@@ -82,24 +83,35 @@ pub(crate) fn list(args: &ListArgs) -> Result<ExitCode> {
         let mut remote = Remote::connect(&args.remote.coordinator).await?;
         let mut jobs = remote.list().await?;
         jobs.retain(|job| !args.unfinished || !has_ended(job));
+        if args.json {
+            let jobs: Vec<serde_json::Value> = jobs.iter().map(json::job).collect();
+            return say_json(&serde_json::Value::Array(jobs));
+        }
         say(&show::table(&jobs))
     })
 }
 
 /// `status`.
-pub(crate) fn status(args: &JobArgs) -> Result<ExitCode> {
+pub(crate) fn status(args: &StatusArgs) -> Result<ExitCode> {
     run(async {
-        let mut remote = Remote::connect(&args.remote.coordinator).await?;
-        say(&show::job(&remote.get(&args.job).await?))
+        let mut remote = Remote::connect(&args.job.remote.coordinator).await?;
+        let job = remote.get(&args.job.job).await?;
+        if args.json {
+            return say_json(&json::job(&job));
+        }
+        say(&show::job(&job))
     })
 }
 
 /// `watch`.
-pub(crate) fn watch(args: &JobArgs) -> Result<ExitCode> {
+pub(crate) fn watch(args: &WatchArgs) -> Result<ExitCode> {
     run(async {
-        let mut remote = Remote::connect(&args.remote.coordinator).await?;
-        let job = show::follow(&mut remote, &args.job, false).await?;
-        say(&show::job(&job))?;
+        let mut remote = Remote::connect(&args.job.remote.coordinator).await?;
+        let way = if args.json { show::Way::Json } else { show::Way::of(false) };
+        let job = show::follow(&mut remote, &args.job.job, way).await?;
+        if !args.json {
+            say(&show::job(&job))?;
+        }
         ended(&job)
     })
 }
@@ -116,13 +128,17 @@ pub(crate) fn cancel(args: &JobArgs) -> Result<ExitCode> {
 /// `results`.
 pub(crate) fn results(args: &ResultsArgs) -> Result<ExitCode> {
     run(async {
-        let mut remote = Remote::connect(&args.remote.coordinator).await?;
-        let job = remote.get(&args.job).await?;
+        let mut remote = Remote::connect(&args.job.remote.coordinator).await?;
+        let job = remote.get(&args.job.job).await?;
         let code = ended(&job)?;
         let output = args.output.clone().unwrap_or_else(|| job.id.clone().into());
         let output = output.to_string_lossy().into_owned();
         let target = place(&output, args.overwrite).await?;
         let summary = fetch(&mut remote, &job, &target, args.overwrite).await?;
+        if args.json {
+            say_json(&summary)?;
+            return Ok(code);
+        }
         say(&render::text(&summary, directory(&target), &output))?;
         Ok(code)
     })
@@ -142,7 +158,7 @@ async fn wait_for_result(manner: &Manner<'_>, found: Found) -> Result<ExitCode> 
     let mut interrupted = watch_signals();
     let mut follower = remote.clone();
     let last = tokio::select! {
-        job = show::follow(&mut follower, &job.id, manner.quiet) => job?,
+        job = show::follow(&mut follower, &job.id, show::Way::of(manner.quiet)) => job?,
         Ok(_) = interrupted.wait_for(|stop| *stop) => {
             note(&format!("shadowdiff: cancelling job {}", job.id));
             remote.cancel(&job.id).await?;
@@ -156,12 +172,16 @@ async fn wait_for_result(manner: &Manner<'_>, found: Found) -> Result<ExitCode> 
         Target::Objects { .. } => fetch::summary(&mut remote, &last).await?,
     };
     if manner.json {
-        let text = serde_json::to_string_pretty(&summary).map_err(|e| Error::internal(e.to_string()))?;
-        say(&format!("{text}\n"))?;
+        say_json(&summary)?;
     } else if !manner.quiet {
         say(&render::text(&summary, directory(&target), &found.output))?;
     }
     Ok(code)
+}
+
+fn say_json(value: &serde_json::Value) -> Result<ExitCode> {
+    let text = serde_json::to_string_pretty(value).map_err(|e| Error::internal(e.to_string()))?;
+    say(&format!("{text}\n"))
 }
 
 fn request(manner: &Manner<'_>, found: &Found) -> SubmitRequest {

@@ -2,18 +2,21 @@
 
 mod account;
 mod change;
+mod csv;
 mod key;
 mod names;
 mod place;
+mod propose;
 mod render;
 mod sample;
 mod schema;
 mod yaml;
 
 use crate::args::InitArgs;
-use crate::{note, say};
+use crate::{note, say, spec};
 use change::{Change, Pairs, Verdict, changes, pairs};
 use key::Tested;
+pub(crate) use propose::propose_key;
 use sample::{Sample, sample};
 use schema::{Met, meet};
 use shadowdiff_common::read::{Dataset, Sources};
@@ -23,23 +26,27 @@ use shadowdiff_core::align::{SideColumn, align, find_path};
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::ReadColumn;
 use shadowdiff_core::side::{Side, Sides};
-use shadowdiff_core::spec::{Overrides, from_overrides, nearest, parse};
+use shadowdiff_core::spec::{CsvOverride, Overrides, Spec, from_overrides, nearest, parse};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 pub(crate) fn run(args: &InitArgs) -> Result<ExitCode> {
-    let here = std::env::current_dir().map_err(|e| Error::input(format!("the working directory is gone: {e}")))?;
+    let here = spec::here()?;
     if let Some(file) = args.output.as_ref().filter(|file| file.symlink_metadata().is_ok()) {
         return Err(there_already(file));
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|e| Error::exhausted(format!("no threads can be started: {e}")))?;
-    let found = runtime.block_on(look(args, &here))?;
+    let given = |columns: &[String]| (!columns.is_empty()).then(|| columns.to_vec());
+    let asked = Overrides {
+        live: Some(vec![args.live.clone()]),
+        shadow: Some(vec![args.shadow.clone()]),
+        account: given(&args.account),
+        key: given(&args.key),
+        csv: args.csv.csv.clone(),
+        ..Overrides::default()
+    };
+    let found = find(asked, &here)?;
     let folder = args.output.as_ref().and_then(|file| file.parent()).unwrap_or(Path::new(""));
     let paths = Sides::new(&args.live, &args.shadow).map(|path| place::seen_from(path, folder, &here));
     let text = render::render(&found, &paths);
@@ -53,10 +60,23 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Looks at both datasets, in threads of its own.
+fn find(asked: Overrides, here: &Path) -> Result<Found> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|e| Error::exhausted(format!("no threads can be started: {e}")))?;
+    runtime.block_on(look(asked, here))
+}
+
 /// All that the spec is written from.
 #[derive(Debug)]
 struct Found {
     datasets: Sides<Dataset>,
+    /// What the command line says of CSV files, and what was found of them.
+    csv: Vec<CsvOverride>,
+    csv_found: Vec<csv::Setting>,
     met: Met,
     samples: Sides<Sample>,
     keys: Keys,
@@ -71,7 +91,7 @@ struct Keys {
     /// The account columns first.
     key: Vec<String>,
     is_given: bool,
-    /// `None`: a member of a struct, which was not looked at.
+    /// `None`: one of them has no type that both sides share.
     tested: Option<Tested>,
 }
 
@@ -80,14 +100,9 @@ impl Found {
         &self.met.shared[change.column].name
     }
 
-    /// Which part of the matched rows differs; 100 % only where all do.
+    /// Which part of the matched rows differs.
     fn share(&self, change: &Change) -> String {
-        let tenths = change.differing * 1000 / self.pairs.0.len().max(1);
-        if tenths.is_multiple_of(10) {
-            format!("{} %", tenths / 10)
-        } else {
-            format!("{}.{} %", tenths / 10, tenths % 10)
-        }
+        share(change.differing, self.pairs.0.len())
     }
 
     fn technical(&self) -> impl Iterator<Item = &Change> {
@@ -101,33 +116,40 @@ impl Found {
     }
 }
 
-async fn look(args: &InitArgs, here: &Path) -> Result<Found> {
-    let given = |columns: &[String]| (!columns.is_empty()).then(|| columns.to_vec());
-    // The key is not known yet, and a spec needs one; its name is not looked at before the spec is checked.
-    let key = given(&args.key)
-        .or_else(|| given(&args.account))
-        .unwrap_or_else(|| vec!["unknown".to_owned()]);
-    let (live, shadow) = (Some(vec![args.live.clone()]), Some(vec![args.shadow.clone()]));
-    let spec = from_overrides(&Overrides {
-        live,
-        shadow,
-        account: given(&args.account),
-        key: Some(key),
-        ..Overrides::default()
-    })?
-    .spec;
+/// A part in percent: 100 % only where it is all, 0 % only where it is nothing.
+fn share(part: usize, all: usize) -> String {
+    let tenths = part * 1000 / all.max(1);
+    match (part, tenths) {
+        (1.., 0) => "under 0.1 %".to_owned(),
+        (_, tenths) if tenths.is_multiple_of(10) => format!("{} %", tenths / 10),
+        (_, tenths) => format!("{}.{} %", tenths / 10, tenths % 10),
+    }
+}
+
+/// The spec as far as it is known: what the key is called is not looked at before the proposal is checked.
+fn known(asked: &Overrides) -> Result<Spec> {
+    let key = asked.key.clone().or_else(|| asked.account.clone());
+    let key = Some(key.unwrap_or_else(|| vec!["unknown".to_owned()]));
+    Ok(from_overrides(&Overrides { key, ..asked.clone() })?.spec)
+}
+
+async fn look(mut asked: Overrides, here: &Path) -> Result<Found> {
     let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
+    let csv_found = csv::find(&known(&asked)?, &asked.csv, here, &sources).await?;
+    asked.csv.extend(csv_found.iter().map(|setting| setting.field.clone()));
+    let spec = known(&asked)?;
     let Inspected { datasets, columns, .. } = inspect(&spec, here, &sources).await?;
     let met = Arc::new(meet(columns));
     let start = |side: Side| {
         let (dataset, met, sources) = (datasets[side].clone(), Arc::clone(&met), sources.clone());
-        tokio::task::spawn_blocking(move || sample(side, &dataset, &met.shared, &sources))
+        let csv = spec.sides[side].csv.clone();
+        tokio::task::spawn_blocking(move || sample(side, &dataset, &csv, &met.shared, &sources))
     };
     let (live, shadow) = (start(Side::Live), start(Side::Shadow));
     let stopped = |e| Error::internal(format!("a reader stopped: {e}; please report it"));
     let samples = Sides::new(live.await.map_err(stopped)??, shadow.await.map_err(stopped)??);
     let met = Arc::try_unwrap(met).map_err(|_| Error::internal("the readers are done with the schema"))?;
-    let keys = keys(args, &met, &samples)?;
+    let keys = keys(&asked, &met, &samples)?;
     let matched = keys
         .tested
         .as_ref()
@@ -138,6 +160,8 @@ async fn look(args: &InitArgs, here: &Path) -> Result<Found> {
         .map_or_else(Vec::new, |tested| changes(&met, &samples, &tested.columns, &matched));
     Ok(Found {
         datasets,
+        csv: asked.csv,
+        csv_found,
         met,
         samples,
         keys,
@@ -147,18 +171,20 @@ async fn look(args: &InitArgs, here: &Path) -> Result<Found> {
 }
 
 /// The account and the key: what the command line gives, else what the rows tell.
-fn keys(args: &InitArgs, met: &Met, samples: &Sides<Sample>) -> Result<Keys> {
-    let (account, key) = (places(&args.account, met)?, places(&args.key, met)?);
-    let is_given = !args.key.is_empty();
+fn keys(asked: &Overrides, met: &Met, samples: &Sides<Sample>) -> Result<Keys> {
+    let given = |columns: &Option<Vec<String>>| columns.clone().unwrap_or_default();
+    let (account_names, key_names) = (given(&asked.account), given(&asked.key));
+    let (account, key) = (places(&account_names, met)?, places(&key_names, met)?);
+    let is_given = asked.key.is_some();
     let (Some(account), Some(key)) = (account, key) else {
-        let first = if args.account.is_empty() {
-            &args.key[..1]
+        let first = if account_names.is_empty() {
+            &key_names[..1]
         } else {
-            args.account.as_slice()
+            account_names.as_slice()
         };
         return Ok(Keys {
             account: first.to_vec(),
-            key: joined(first, &args.key),
+            key: joined(first, &key_names),
             is_given: true,
             tested: None,
         });
@@ -183,7 +209,7 @@ fn keys(args: &InitArgs, met: &Met, samples: &Sides<Sample>) -> Result<Keys> {
     })
 }
 
-/// The places of given columns; `None` where one is a member of a struct.
+/// The places of given columns; `None` where one has no type that both sides share.
 fn places(names: &[String], met: &Met) -> Result<Option<Vec<usize>>> {
     for (side, columns) in met.columns.each() {
         let known = as_side(columns);
@@ -256,4 +282,23 @@ fn there_already(file: &Path) -> Error {
         "{}: is there already and is not replaced; name another file",
         file.display()
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::share;
+
+    #[test]
+    fn shares_are_neither_lost_nor_rounded_up() {
+        for (part, all, expected) in [
+            (0, 10, "0 %"),
+            (10, 10, "100 %"),
+            (999, 1000, "99.9 %"),
+            (9999, 10_000, "99.9 %"),
+            (1, 10_000, "under 0.1 %"),
+            (1, 0, "100 %"),
+        ] {
+            assert_eq!(share(part, all), expected, "{part} of {all}");
+        }
+    }
 }

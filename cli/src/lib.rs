@@ -2,6 +2,7 @@
 //!
 //! Exit codes follow diff: 0 the verdict is pass, 1 it is fail, 2 trouble, 130 interrupted. The result goes to stdout, all else to stderr.
 
+mod again;
 mod args;
 mod check;
 mod client;
@@ -16,7 +17,7 @@ mod signals;
 mod spec;
 mod work;
 
-use args::{Cli, Command};
+use args::{Cli, Command, ManArgs};
 use clap::{CommandFactory, Parser};
 use shadowdiff_core::error::{Error, Kind, Result};
 use std::io::Write;
@@ -57,14 +58,25 @@ fn run(cli: Cli) -> Result<ExitCode> {
             clap_complete::generate(shell, &mut Cli::command(), "shadowdiff", &mut text);
             say(&String::from_utf8_lossy(&text))
         }
-        Command::Man => {
-            let mut text = Vec::new();
-            clap_mangen::Man::new(Cli::command())
-                .render(&mut text)
-                .map_err(|e| Error::internal(e.to_string()))?;
-            say(&String::from_utf8_lossy(&text))
-        }
+        Command::Man(args) => man(&args),
     }
+}
+
+/// The page of the program, or one a command as files.
+fn man(args: &ManArgs) -> Result<ExitCode> {
+    let Some(directory) = &args.output else {
+        let mut text = Vec::new();
+        clap_mangen::Man::new(Cli::command())
+            .render(&mut text)
+            .map_err(|e| Error::internal(e.to_string()))?;
+        return say(&String::from_utf8_lossy(&text));
+    };
+    let failed = |e: std::io::Error| Error::new(Kind::Exhausted, format!("{}: {e}", directory.display()));
+    std::fs::create_dir_all(directory).map_err(failed)?;
+    let command = Cli::command().disable_help_subcommand(true);
+    clap_mangen::generate_to(command, directory).map_err(failed)?;
+    note(&format!("shadowdiff: wrote the manual pages to {}", directory.display()));
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Writes to stdout. A reader that has gone, such as `head`, is no trouble.
@@ -92,6 +104,11 @@ fn complain(error: &Error) {
         Kind::Interrupted => "stopped",
     };
     for line in error.message.lines() {
-        note(&format!("shadowdiff: {what}: {line}"));
+        // What is set in goes with the line above, and can be copied as it stands.
+        if line.starts_with("  ") {
+            note(line);
+        } else {
+            note(&format!("shadowdiff: {what}: {line}"));
+        }
     }
 }

@@ -1,13 +1,17 @@
-//! Finds the spec: a file, with what the command line puts over it, or the command line alone.
+//! Finds the spec: a file or stdin, with what the command line puts over it, or the command line alone.
 
 use crate::args::SpecArgs;
+use crate::init::propose_key;
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::spec::{Day, Overrides, Parsed, from_overrides, parse};
+use shadowdiff_core::spec::{Day, Measure, Overrides, Parsed, ToleranceOverride, from_overrides, parse};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Where a result goes if nobody says.
 const DEFAULT_OUTPUT: &str = "shadowdiff-out";
+/// The spec that stands for stdin.
+const STDIN: &str = "-";
 
 /// A parsed spec and the folder its relative paths start at.
 #[derive(Debug)]
@@ -17,28 +21,18 @@ pub(crate) struct Found {
     pub(crate) output: String,
 }
 
+/// Reads the command line, and the spec that it names. Two datasets without a key end in a proposal, never in a comparison.
 pub(crate) fn find(args: &SpecArgs) -> Result<Found> {
-    let here = std::env::current_dir().map_err(|e| Error::input(format!("the working directory is gone: {e}")))?;
-    // Paths on the command line start where the command was given, those of a spec at its folder.
-    let from_here = |path: &String| {
-        if path.contains("://") {
-            path.clone()
-        } else {
-            here.join(path).to_string_lossy().into_owned()
-        }
-    };
-    let some = |list: &[String]| (!list.is_empty()).then(|| list.to_vec());
-    let paths = |list: &[String]| some(list).map(|list| list.iter().map(from_here).collect());
-    let overrides = Overrides {
-        live: paths(&args.live),
-        shadow: paths(&args.shadow),
-        account: some(&args.account),
-        key: some(&args.key),
-        output: args.output.as_ref().map(from_here),
-        set: args.set.clone(),
-    };
-    let (parsed, base) = match &args.spec {
-        Some(file) => (parse(&read(file)?, &file.to_string_lossy(), &overrides)?, folder(file, &here)),
+    let here = here()?;
+    let (file, datasets) = positions(args)?;
+    let overrides = overrides(args, datasets, &here);
+    let has_both = overrides.live.is_some() && overrides.shadow.is_some();
+    if file.is_none() && has_both && overrides.key.is_none() && overrides.account.is_none() {
+        return Err(propose_key(overrides, &here));
+    }
+    let (parsed, base) = match file {
+        Some(STDIN) => (parse(&read_stdin()?, "stdin", &overrides)?, here.clone()),
+        Some(file) => (parse(&read(Path::new(file))?, file, &overrides)?, folder(Path::new(file), &here)),
         None => (from_overrides(&overrides)?, here.clone()),
     };
     let output = parsed
@@ -50,13 +44,108 @@ pub(crate) fn find(args: &SpecArgs) -> Result<Found> {
     Ok(Found { parsed, base, output })
 }
 
+pub(crate) fn here() -> Result<PathBuf> {
+    std::env::current_dir().map_err(|e| Error::input(format!("the working directory is gone: {e}")))
+}
+
+type Positions<'a> = (Option<&'a str>, Option<[&'a String; 2]>);
+
+/// One position is a spec, two are live and shadow.
+fn positions(args: &SpecArgs) -> Result<Positions<'_>> {
+    match args.positions.as_slice() {
+        [live, shadow] => {
+            if let Some(spec) = [live, shadow].into_iter().find(|place| *place == STDIN || is_spec(place)) {
+                return Err(Error::spec(format!(
+                    "{spec}: a spec stands alone; put other datasets into its place with --live and --shadow"
+                )));
+            }
+            if !args.live.is_empty() || !args.shadow.is_empty() {
+                return Err(Error::spec(format!(
+                    "{live} {shadow}: are the two datasets already; take --live and --shadow out"
+                )));
+            }
+            Ok((None, Some([live, shadow])))
+        }
+        [one] if is_dataset(one) => {
+            let what = if Path::new(one).is_dir() { "a directory" } else { "a dataset" };
+            Err(Error::spec(format!(
+                "{one}: is {what}; give both datasets, first live, then shadow, or the file of a spec"
+            )))
+        }
+        [spec] => Ok((Some(spec), None)),
+        _ => Ok((None, None)),
+    }
+}
+
+fn overrides(args: &SpecArgs, datasets: Option<[&String; 2]>, here: &Path) -> Overrides {
+    // Paths on the command line start where the command was given, those of a spec at its folder.
+    let from_here = |path: &String| {
+        if path.contains("://") {
+            path.clone()
+        } else {
+            here.join(path).to_string_lossy().into_owned()
+        }
+    };
+    let some = |list: &[String]| (!list.is_empty()).then(|| list.to_vec());
+    let paths = |list: &[String]| some(list).map(|list| list.iter().map(from_here).collect());
+    let position = |at: usize| datasets.map(|datasets| vec![from_here(datasets[at])]);
+    Overrides {
+        live: position(0).or_else(|| paths(&args.live)),
+        shadow: position(1).or_else(|| paths(&args.shadow)),
+        account: some(&args.account),
+        key: some(&args.key),
+        filter: args.filter.clone(),
+        exclude: args.exclude.clone(),
+        tolerances: tolerances(args),
+        csv: args.csv.csv.clone(),
+        output: args.output.as_ref().map(from_here),
+        set: args.set.clone(),
+    }
+}
+
+fn tolerances(args: &SpecArgs) -> Vec<ToleranceOverride> {
+    let of = |given: &[(String, String)], measure: Measure| {
+        let tolerances = given.iter().map(|(column, limit)| ToleranceOverride {
+            column: column.clone(),
+            measure,
+            limit: limit.clone(),
+        });
+        tolerances.collect::<Vec<_>>()
+    };
+    [of(&args.absolute, Measure::Absolute), of(&args.relative, Measure::Relative)].concat()
+}
+
+fn is_spec(place: &str) -> bool {
+    [".yaml", ".yml"].iter().any(|end| place.to_ascii_lowercase().ends_with(end))
+}
+
+/// Whether one position is data and not a spec, as far as its name and the disk tell. JSON may be either.
+fn is_dataset(place: &str) -> bool {
+    const ENDS: [&str; 12] = [
+        ".csv", ".tsv", ".parquet", ".avro", ".arrow", ".feather", ".jsonl", ".ndjson", ".gz", ".zst", ".bz2", ".xz",
+    ];
+    let name = place.to_ascii_lowercase();
+    place.contains("://") || place.contains('*') || Path::new(place).is_dir() || ENDS.iter().any(|end| name.ends_with(end))
+}
+
 fn read(file: &Path) -> Result<String> {
     let bytes = std::fs::read(file).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => Error::spec(format!("{}: there is no such spec", file.display())),
-        std::io::ErrorKind::IsADirectory => Error::spec(format!("{}: is a directory; name the spec in it", file.display())),
         _ => Error::spec(format!("{}: {e}", file.display())),
     })?;
-    String::from_utf8(bytes).map_err(|_| Error::spec(format!("{}: is not UTF-8 text", file.display())))
+    text(bytes, &file.to_string_lossy())
+}
+
+fn read_stdin() -> Result<String> {
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .read_to_end(&mut bytes)
+        .map_err(|e| Error::spec(format!("stdin: {e}")))?;
+    text(bytes, "stdin")
+}
+
+fn text(bytes: Vec<u8>, name: &str) -> Result<String> {
+    String::from_utf8(bytes).map_err(|_| Error::spec(format!("{name}: is not UTF-8 text")))
 }
 
 fn folder(file: &Path, here: &Path) -> PathBuf {

@@ -20,6 +20,6 @@ pub use model::{
     VerdictSpec, Within,
 };
 pub use names::nearest;
-pub use overrides::Overrides;
+pub use overrides::{CsvOverride, Measure, Overrides, ToleranceOverride};
 pub use parse::{Parsed, from_overrides, parse};
 pub use scalars::duration_ms;

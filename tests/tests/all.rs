@@ -8,6 +8,8 @@ mod cli;
 mod cluster;
 #[path = "all/conformance.rs"]
 mod conformance;
+#[path = "all/newcomer.rs"]
+mod newcomer;
 #[path = "all/pairs.rs"]
 mod pairs;
 #[path = "all/tidy.rs"]

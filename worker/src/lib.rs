@@ -22,3 +22,4 @@ pub use attempt::{Attempt, Committed, Work, run as run_attempt};
 pub use host::Host;
 pub use job::{Disabled, Given, Job, Memory, Watch};
 pub use local::LocalWorkers;
+pub use side::member;

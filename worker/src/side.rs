@@ -260,7 +260,7 @@ pub(crate) fn as_binary(fingerprints: &[u128]) -> FixedSizeBinaryArray {
 }
 
 /// The array of a member below `array`, NULL where a struct on the way is.
-fn member(array: ArrayRef, path: &[String], rows: usize) -> ArrayRef {
+pub fn member(array: ArrayRef, path: &[String], rows: usize) -> ArrayRef {
     let Some((name, rest)) = path.split_first() else { return array };
     let Some(parent) = array.as_any().downcast_ref::<StructArray>() else {
         return new_null_array(&arrow_schema::DataType::Null, rows);

@@ -1,8 +1,8 @@
 //! Jobs for people: a table, one job, and a line that moves while a job runs.
 
-use super::has_ended;
 use super::remote::Remote;
-use crate::note;
+use super::{has_ended, json};
+use crate::{note, say};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_proto::v1::{Job, JobState, Verdict};
@@ -102,15 +102,54 @@ fn time(job: &Job) -> String {
     job.created_at.map_or_else(String::new, |at| at.to_string())
 }
 
+/// How a job is followed.
+#[derive(Debug)]
+pub(super) enum Way {
+    Quiet,
+    /// A line that moves, on a terminal.
+    Bar(ProgressBar),
+    /// Lines on stderr where that is not a terminal.
+    Log(Log),
+    /// Every view on stdout, an object a line.
+    Json,
+}
+
+impl Way {
+    pub(super) fn of(quiet: bool) -> Way {
+        match (quiet, std::io::stderr().is_terminal()) {
+            (true, _) => Way::Quiet,
+            (false, true) => Way::Bar(bar()),
+            (false, false) => Way::Log(Log::default()),
+        }
+    }
+
+    fn see(&mut self, job: &Job) -> Result<()> {
+        match self {
+            Way::Quiet => {}
+            Way::Bar(bar) => {
+                if let Some(p) = &job.progress {
+                    bar.set_prefix(state(job));
+                    bar.set_length(p.tasks.into());
+                    bar.set_position(p.tasks_done.into());
+                    bar.set_message(progress(job));
+                }
+            }
+            Way::Log(log) => log.see(job),
+            Way::Json => {
+                say(&format!("{}\n", json::job(job)))?;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Follows a job to its end. A coordinator that restarts is waited for.
-pub(super) async fn follow(remote: &mut Remote, id: &str, quiet: bool) -> Result<Job> {
-    let bar = (!quiet && std::io::stderr().is_terminal()).then(bar);
-    let mut log = (!quiet && bar.is_none()).then(Log::default);
+pub(super) async fn follow(remote: &mut Remote, id: &str, mut way: Way) -> Result<Job> {
     let mut breaks = 0;
     loop {
-        match listen(remote, id, bar.as_ref(), log.as_mut(), &mut breaks).await {
+        match listen(remote, id, &mut way, &mut breaks).await {
             Ok(Some(job)) => {
-                if let Some(bar) = bar {
+                if let Way::Bar(bar) = way {
                     bar.finish_and_clear();
                 }
                 return Ok(job);
@@ -118,7 +157,7 @@ pub(super) async fn follow(remote: &mut Remote, id: &str, quiet: bool) -> Result
             Ok(None) => {}
             Err(error) if error.kind != Kind::Unavailable => return Err(error),
             Err(error) if breaks >= MAX_BREAKS => return Err(error),
-            Err(error) if breaks == 0 && !quiet => note(&format!("shadowdiff: {error}; waiting for it")),
+            Err(error) if breaks == 0 && !matches!(way, Way::Quiet) => note(&format!("shadowdiff: {error}; waiting for it")),
             Err(_) => {}
         }
         breaks += 1;
@@ -130,26 +169,12 @@ pub(super) async fn follow(remote: &mut Remote, id: &str, quiet: bool) -> Result
 }
 
 /// One stream of views; the job if it has ended.
-async fn listen(
-    remote: &mut Remote,
-    id: &str,
-    bar: Option<&ProgressBar>,
-    mut log: Option<&mut Log>,
-    breaks: &mut u32,
-) -> Result<Option<Job>> {
+async fn listen(remote: &mut Remote, id: &str, way: &mut Way, breaks: &mut u32) -> Result<Option<Job>> {
     let mut views = remote.watch(id).await?;
     while let Some(view) = views.message().await.map_err(|status| remote.error(&status))? {
         let Some(job) = view.job else { continue };
         *breaks = 0;
-        if let (Some(bar), Some(p)) = (bar, &job.progress) {
-            bar.set_prefix(state(&job));
-            bar.set_length(p.tasks.into());
-            bar.set_position(p.tasks_done.into());
-            bar.set_message(progress(&job));
-        }
-        if let Some(log) = log.as_deref_mut() {
-            log.see(&job);
-        }
+        way.see(&job)?;
         if has_ended(&job) {
             return Ok(Some(job));
         }
@@ -159,7 +184,7 @@ async fn listen(
 
 /// Progress where there is no terminal: a line a phase, and one a minute.
 #[derive(Debug, Default)]
-struct Log {
+pub(super) struct Log {
     last: Option<(JobState, Instant)>,
 }
 
@@ -177,7 +202,7 @@ impl Log {
 
 fn bar() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr());
-    let style = ProgressStyle::with_template("{prefix:>10} [{bar:30}] {msg}");
+    let style = ProgressStyle::with_template("{prefix:>9} [{bar:14}] {wide_msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
     bar
 }

@@ -12,8 +12,6 @@ use std::collections::{BTreeMap, HashMap};
 const LEAST_PAIRS: usize = 20;
 /// A column that differs in more than this share of the matched rows, in percent, may be technical.
 const NEARLY_ALL: usize = 95;
-/// Columns that differ in at least this share, in percent, are worth a line.
-const OFTEN: usize = 1;
 
 /// Rows of one key, by their places in live and shadow.
 #[derive(Debug, Default)]
@@ -63,11 +61,8 @@ pub(super) enum Verdict {
     Other,
 }
 
-/// The columns outside the key that differ often, those that differ most first; none where too few rows matched.
+/// The columns outside the key that differ, those that differ most first; what they are is judged where enough rows matched.
 pub(super) fn changes(met: &Met, samples: &Sides<Sample>, key: &[usize], pairs: &Pairs) -> Vec<Change> {
-    if !pairs.are_enough() {
-        return Vec::new();
-    }
     let mut changes: Vec<Change> = (0..met.shared.len())
         .filter(|column| !key.contains(column))
         .map(|column| Change {
@@ -75,10 +70,12 @@ pub(super) fn changes(met: &Met, samples: &Sides<Sample>, key: &[usize], pairs: 
             differing: pairs.differing(samples, column),
             verdict: Verdict::Other,
         })
-        .filter(|change| change.differing > 0 && change.differing * 100 >= OFTEN * pairs.0.len())
+        .filter(|change| change.differing > 0)
         .collect();
-    for change in &mut changes {
-        change.verdict = judge(met, samples, change, pairs);
+    if pairs.are_enough() {
+        for change in &mut changes {
+            change.verdict = judge(met, samples, change, pairs);
+        }
     }
     changes.sort_by_key(|change| (std::cmp::Reverse(change.differing), change.column));
     changes
@@ -178,9 +175,11 @@ mod tests {
     }
 
     #[test]
-    fn few_rows_prove_nothing() {
+    fn few_rows_are_counted_and_prove_nothing() {
         let (met, samples) = given(&["id int", "run_id int"], &["1 1", "2 1"], &["1 2", "2 2"]);
-        assert!(changes(&met, &samples, &[0], &pairs(&samples, &[0])).is_empty());
+        let found = changes(&met, &samples, &[0], &pairs(&samples, &[0]));
+        let differing: Vec<(usize, Verdict)> = found.iter().map(|change| (change.differing, change.verdict)).collect();
+        assert_eq!(differing, [(2, Verdict::Other)]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! ```text
 //! columns both sides have, of key-like types  ->  cost by name, type and NULLs  ->  the cheapest `MAX_CANDIDATES`
 //! one, two or three of them, cheapest first   ->  the first that is unique on both sides and found on the other
+//! none of these                               ->  all that say what a row is, without those that are not needed
 //! ```
 
 use super::names::{Sound, sound};
@@ -13,7 +14,7 @@ use shadowdiff_core::spec::OUTPUT_COLUMNS;
 use shadowdiff_core::value::ValueType;
 use std::collections::BTreeMap;
 
-/// With three columns a key at most, 298 sets of columns.
+/// With three columns a key at most, 298 sets of columns; a wider key is looked for among these alone.
 const MAX_CANDIDATES: usize = 12;
 
 /// Columns as a key, with what the rows say of them.
@@ -54,6 +55,9 @@ pub(super) fn propose(met: &Met, samples: &Sides<Sample>, fixed: &[usize]) -> Op
             strange.push(tested);
         }
     }
+    if let Some(wide) = wide(met, samples, fixed, &candidates).filter(|_| strange.is_empty()) {
+        return Some(wide);
+    }
     // A unique key of which little is found on the other side: the rows looked at may be others there.
     if let Some(best) = strange
         .iter()
@@ -67,6 +71,23 @@ pub(super) fn propose(met: &Met, samples: &Sides<Sample>, fixed: &[usize]) -> Op
     tested
         .min_by_key(|t| t.duplicates.live + t.duplicates.shadow)
         .or_else(|| strange.first().cloned())
+}
+
+/// A key of more columns than three: all that do not measure, then as few of them as still name each row, the least likely dropped first.
+fn wide(met: &Met, samples: &Sides<Sample>, fixed: &[usize], candidates: &[Candidate]) -> Option<Tested> {
+    let says_what_it_is = |c: &&Candidate| !matches!(sound(&met.shared[c.column].name), Sound::Measure | Sound::Technical);
+    let free = candidates.iter().filter(says_what_it_is).map(|c| c.column);
+    let mut set: Vec<usize> = fixed.iter().copied().chain(free.filter(|c| !fixed.contains(c))).collect();
+    let is_key = |tested: &Tested| tested.is_unique() && is_found(tested, met, samples);
+    let mut best = Some(test(&set, samples)).filter(|tested| !set.is_empty() && is_key(tested))?;
+    for at in (fixed.len()..set.len()).rev() {
+        let without: Vec<usize> = set.iter().copied().enumerate().filter(|(i, _)| *i != at).map(|(_, c)| c).collect();
+        let tested = test(&without, samples);
+        if is_key(&tested) {
+            (set, best) = (without, tested);
+        }
+    }
+    Some(best)
 }
 
 /// Counts duplicates and common keys.
@@ -141,7 +162,8 @@ fn candidates(met: &Met, samples: &Sides<Sample>) -> Vec<Candidate> {
             .map(|(column, shared)| {
                 let has_nulls = samples.live.columns[column].nulls + samples.shadow.columns[column].nulls > 0;
                 Candidate {
-                    cost: cost(&shared.name, &shared.met.shown, has_nulls),
+                    // Of two that name a row the one on top is plainer.
+                    cost: cost(&shared.name, &shared.met.shown, has_nulls) + shared.path.len() as u32,
                     column,
                 }
             })
@@ -312,6 +334,42 @@ pub(super) mod tests {
             assert_eq!(names, expected, "{case}");
             assert_eq!(found.duplicates.live + found.duplicates.shadow, duplicates, "{case}");
         }
+    }
+
+    #[test]
+    fn a_key_may_need_many_columns() {
+        let columns = [
+            "shop text",
+            "day text",
+            "kind_of text",
+            "channel text",
+            "currency text",
+            "amount int",
+        ];
+        let all: Vec<String> = (0..32)
+            .map(|n| format!("s{} d{} k{} c{} u{} 7", n & 1, n >> 1 & 1, n >> 2 & 1, n >> 3 & 1, n >> 4))
+            .collect();
+        let rows: Vec<&str> = all.iter().map(String::as_str).collect();
+        let (met, samples) = given(&columns, &rows, &rows);
+        let found = propose(&met, &samples, &[]).unwrap();
+        let mut names: Vec<&str> = found.columns.iter().map(|c| met.shared[*c].name.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["channel", "currency", "day", "kind_of", "shop"]);
+        let half: Vec<&str> = rows.iter().copied().filter(|row| row.contains("s1")).collect();
+        let (met, samples) = given(&columns, &half, &half);
+        assert_eq!(
+            propose(&met, &samples, &[]).unwrap().columns.len(),
+            4,
+            "one of them says the same of every row"
+        );
+    }
+
+    #[test]
+    fn no_columns_are_no_key() {
+        let (met, samples) = given(&["n double"], &["1", "2"], &["1", "2"]);
+        let names = propose(&met, &samples, &[]).map(|found| found.columns);
+        assert_eq!(names, Some(vec![0]), "what is not like a key is better than nothing");
+        assert_eq!(propose(&Met::default(), &Sides::default(), &[]), None);
     }
 
     #[test]

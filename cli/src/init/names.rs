@@ -165,14 +165,22 @@ pub(super) fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// What a name sounds like.
+/// What a name sounds like; that of a member by the struct around it too, where its own words say nothing.
 pub(super) fn sound(name: &str) -> Sound {
-    let words = words(name);
+    let own = name.rsplit_once('.').map_or(name, |(_, last)| last);
+    let parent = name.rsplit('.').nth(1).map(|parent| format!("{parent}.{own}"));
+    match (sound_of_words(&words(own)), parent.map(|both| sound_of_words(&words(&both)))) {
+        (Sound::Other | Sound::Identifier, Some(of_both)) => of_both,
+        (alone, _) => alone,
+    }
+}
+
+fn sound_of_words(words: &[String]) -> Sound {
     let any = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
     if any(&RUNS) {
         return Sound::Technical;
     }
-    if let Some(owner) = owner(&words) {
+    if let Some(owner) = owner(words) {
         return owner;
     }
     let last = words.last().map_or("", String::as_str);
@@ -265,6 +273,11 @@ mod tests {
             ("etl_version", Sound::Technical),
             ("computed_at", Sound::Technical),
             ("plan", Sound::Other),
+            ("event.customer.id", Sound::Account),
+            ("meta.loaded_at", Sound::Technical),
+            ("run.id", Sound::Technical),
+            ("user.name", Sound::Other),
+            ("user.amount", Sound::Measure),
         ] {
             assert_eq!(sound(name), expected, "{name}");
         }

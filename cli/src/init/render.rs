@@ -3,14 +3,15 @@
 use super::Found;
 use super::change::{Change, Verdict};
 use super::key::are_whole;
-use super::schema::{TOLERANCES, Typed, is_printed_double, renames, tolerance};
+use super::propose::partners;
+use super::schema::{Shared, TOLERANCES, Typed, is_printed_double, renames, tolerance};
 use super::yaml::{list, one_or_list, scalar};
 use shadowdiff_common::read::Format;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::value::{ValueType, alike};
 use std::fmt::Write;
 
-/// More lines of one kind than this are counted, not written.
+/// Of more lines of one kind than this only the columns are named.
 const SHOWN: usize = 20;
 /// A longer list of columns goes over several lines.
 const WIDTH: usize = 100;
@@ -46,19 +47,49 @@ fn head(found: &Found, paths: &Sides<String>) -> String {
     for side in Side::BOTH {
         let _ = writeln!(out, "{side}: {}", scalar(&paths[side]));
     }
-    for side in Side::BOTH {
-        let [one] = found.met.columns[side].as_slice() else { continue };
-        let delimiter = [(';', ";"), ('\t', "\\t"), ('|', "|")]
-            .into_iter()
-            .find(|(c, _)| one.name.contains(*c));
-        if let (Format::Csv, Some((_, delimiter))) = (found.datasets[side].format, delimiter) {
-            let _ = writeln!(
-                out,
-                "# The one column of {side} is named like several. If so:\n# csv: {{{side}: {{delimiter: \"{delimiter}\"}}}}"
-            );
+    out.push_str(&csv(found));
+    out
+}
+
+/// How CSV files are written, for both sides at once where they are alike.
+fn csv(found: &Found) -> String {
+    let of = |side: Side| {
+        let fields = found.csv.iter().filter(|field| field.side.is_none_or(|of| of == side));
+        fields
+            .map(|field| format!("{}: {}", field.name, csv_value(&field.name, &field.value)))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let (live, shadow) = (of(Side::Live), of(Side::Shadow));
+    let mut out = String::new();
+    for setting in &found.csv_found {
+        let _ = writeln!(out, "# {}", setting.why);
+    }
+    let sides = [("live", &live), ("shadow", &shadow)];
+    let sides: Vec<String> = sides
+        .iter()
+        .filter(|(_, fields)| !fields.is_empty())
+        .map(|(side, fields)| format!("{side}: {{{fields}}}"))
+        .collect();
+    match sides.as_slice() {
+        [] => {}
+        [_, _] if live == shadow => {
+            let _ = writeln!(out, "csv: {{{live}}}");
+        }
+        sides => {
+            let _ = writeln!(out, "csv: {{{}}}", sides.join(", "));
         }
     }
     out
+}
+
+/// As the command line means it: a header may be a flag, and it and texts of NULL are lists.
+fn csv_value(name: &str, value: &str) -> String {
+    match (name, value) {
+        ("header", "true" | "false") => value.to_owned(),
+        ("header" | "null_values", _) => list(&value.split(',').collect::<Vec<_>>()),
+        _ => scalar(value),
+    }
 }
 
 fn looked_at(found: &Found, side: Side) -> String {
@@ -96,7 +127,7 @@ fn key(found: &Found) -> String {
 fn key_notes(found: &Found) -> Vec<String> {
     let rows = Sides::from_fn(|side| found.samples[side].rows);
     let Some(tested) = &found.keys.tested else {
-        return vec!["Not tested: a member of a struct is among them.".into()];
+        return vec!["Not tested: the sides have no type in common for one of them.".into()];
     };
     if rows.live == 0 || rows.shadow == 0 {
         let empty = if rows.live == 0 { Side::Live } else { Side::Shadow };
@@ -110,6 +141,7 @@ fn key_notes(found: &Found) -> Vec<String> {
     };
     if tested.is_unique() {
         notes.push(format!("Tested: unique on both sides{among}; {} keys are on both.", tested.common));
+        notes.push(format!("Rows {}{among}.", partners(found)));
     } else {
         let Sides { live, shadow } = tested.duplicates;
         notes.push(format!(
@@ -118,7 +150,7 @@ fn key_notes(found: &Found) -> Vec<String> {
         notes.push("`duplicate_key` differences.".into());
         if !found.keys.is_given {
             notes.push(
-                "No one, two or three columns name each row once; these come nearest. Is a column missing, or are these rows wrong?".into(),
+                "No columns were found that name each row once; these come nearest. Is a column missing, or are these rows wrong?".into(),
             );
         }
     }
@@ -135,7 +167,7 @@ fn key_notes(found: &Found) -> Vec<String> {
 fn types(found: &Found) -> String {
     let differing: Vec<String> = found
         .met
-        .leaves
+        .shared
         .iter()
         .filter(|leaf| !alike(&leaf.types.live, &leaf.types.shadow))
         .map(|leaf| {
@@ -227,32 +259,50 @@ fn casts_to_text(columns: &[Typed]) -> Option<String> {
     (!sides.is_empty()).then(|| format!("{{{}}}", sides.join(", ")))
 }
 
-/// Columns that differ often and stay in.
+/// Columns that differ and stay in. Few rows are what one looks for; many are a change, or noise.
 fn changed(found: &Found) -> String {
+    let pairs = found.pairs.0.len();
+    let mut out = String::new();
     if !found.pairs.are_enough() {
-        return format!(
-            "# {} rows of one key were found on both sides: too few to tell which columns differ.\n",
-            found.pairs.0.len()
+        let _ = writeln!(
+            out,
+            "# {pairs} rows of one key were found on both sides: too few to tell what a run writes anew."
         );
     }
-    let line = |c: &Change| {
+    let stays = found.changes.iter().filter(|c| c.verdict != Verdict::Technical);
+    let (seldom, often): (Vec<&Change>, Vec<&Change>) = stays.partition(|c| c.differing * 100 < SELDOM * pairs);
+    out.push_str(&differing(
+        found,
+        &format!("Columns that differ in {pairs} matched rows, before any tolerance:"),
+        &often,
+    ));
+    out.push_str(&differing(
+        found,
+        &format!("Columns that differ in under {SELDOM} % of {pairs} matched rows; look at these first:"),
+        &seldom,
+    ));
+    out
+}
+
+/// Columns that differ in a smaller share of the rows, in percent, are told apart.
+const SELDOM: usize = 1;
+
+fn differing(found: &Found, title: &str, changes: &[&Change]) -> String {
+    let line = |c: &&Change| {
         let why = if c.verdict == Verdict::Shifted {
             ", all by the same length of time: a time zone?"
         } else {
             ""
         };
-        format!("{}: {}{why}", scalar(found.name(c)), found.share(c))
+        format!("{}: {} ({} rows){why}", scalar(found.name(c)), found.share(c), c.differing)
     };
-    let lines: Vec<String> = found.changes.iter().filter(|c| c.verdict != Verdict::Technical).map(line).collect();
-    comments(
-        &format!("Columns that differ in {} matched rows, before any tolerance:", found.pairs.0.len()),
-        &lines,
-    )
+    let lines: Vec<String> = changes.iter().map(line).collect();
+    comments(title, &lines)
 }
 
 fn comparators(found: &Found) -> String {
-    let leaves = found.met.leaves.iter();
-    let compared: Vec<&Typed> = leaves
+    let leaves = found.met.shared.iter();
+    let compared: Vec<&Shared> = leaves
         .filter(|leaf| found.is_compared(&leaf.name) && !leaf.name.contains('*'))
         .collect();
     let (entries, hints) = (float_entries(&compared), entry_hints(found, &compared));
@@ -269,12 +319,12 @@ fn comparators(found: &Found) -> String {
     out
 }
 
-fn is_list(leaf: &Typed) -> bool {
+fn is_list(leaf: &Shared) -> bool {
     matches!(leaf.types.live, ValueType::List(_)) || matches!(leaf.types.shadow, ValueType::List(_))
 }
 
 /// An entry for the columns of each width of floating point.
-fn float_entries(compared: &[&Typed]) -> String {
+fn float_entries(compared: &[&Shared]) -> String {
     let mut entries = String::new();
     for (relative, digits) in TOLERANCES {
         for lists in [false, true] {
@@ -299,7 +349,7 @@ fn float_entries(compared: &[&Typed]) -> String {
 }
 
 /// Lines of entries that a person may want.
-fn entry_hints(found: &Found, compared: &[&Typed]) -> Vec<String> {
+fn entry_hints(found: &Found, compared: &[&Shared]) -> Vec<String> {
     let mut lines = Vec::new();
     let is_text = Side::BOTH
         .iter()
@@ -372,7 +422,8 @@ fn comments(title: &str, lines: &[String]) -> String {
         let _ = writeln!(out, "#   {line}");
     }
     if lines.len() > SHOWN {
-        let _ = writeln!(out, "#   … and {} more", lines.len() - SHOWN);
+        let left_out: Vec<&str> = lines[SHOWN..].iter().map(|line| line.split(": ").next().unwrap_or(line)).collect();
+        let _ = writeln!(out, "#   … and {} more: {}", left_out.len(), left_out.join(", "));
     }
     out
 }
@@ -398,6 +449,20 @@ mod tests {
     }
 
     #[test]
+    fn fields_of_csv_are_written_as_a_spec_reads_them() {
+        for (name, value, expected) in [
+            ("delimiter", ";", "\";\""),
+            ("decimal", ",", "\",\""),
+            ("header", "false", "false"),
+            ("header", "id,v", "[id, v]"),
+            ("null_values", "NA,-", "[NA, \"-\"]"),
+            ("encoding", "windows-1252", "windows-1252"),
+        ] {
+            assert_eq!(csv_value(name, value), expected, "{name}={value}");
+        }
+    }
+
+    #[test]
     fn what_is_no_text_is_cast_to_it() {
         let typed = |name: &str, live: &str, shadow: &str| Typed {
             name: name.to_owned(),
@@ -416,9 +481,9 @@ mod tests {
     }
 
     #[test]
-    fn many_lines_are_cut() {
+    fn of_many_lines_the_last_are_only_named() {
         let lines: Vec<String> = (0..SHOWN + 2).map(|n| n.to_string()).collect();
-        assert!(comments("Title:", &lines).ends_with("#   19\n#   … and 2 more\n"));
+        assert!(comments("Title:", &lines).ends_with("#   19\n#   … and 2 more: 20, 21\n"));
         assert_eq!(comments("Title:", &[]), "");
     }
 }

@@ -6,10 +6,14 @@ use super::schema::Shared;
 use arrow_array::{Array, ArrayRef};
 use shadowdiff_common::read::{DataFile, Dataset, Raw, Selection, Sources, open_raw, read_column};
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::plan::ReadColumn;
 use shadowdiff_core::row::{Form, Hasher, Secret};
 use shadowdiff_core::side::Side;
 use shadowdiff_core::spec::CsvOptions;
 use shadowdiff_core::value::{Value, ValueType, convert, print, value_at};
+use shadowdiff_worker::member;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// So many rows a side are looked at, fewer where there are many columns.
 const MAX_ROWS: usize = 200_000;
@@ -42,13 +46,15 @@ pub(super) struct SampledColumn {
 pub(super) const NULL_INSTANT: u64 = i64::MIN as u64;
 
 /// Blocks while it reads.
-pub(super) fn sample(side: Side, dataset: &Dataset, shared: &[Shared], sources: &Sources) -> Result<Sample> {
+pub(super) fn sample(side: Side, dataset: &Dataset, csv: &CsvOptions, shared: &[Shared], sources: &Sources) -> Result<Sample> {
     let limit = MAX_ROWS.min(MAX_CELLS / shared.len().max(1)).max(1);
     let files = spread(dataset.files.len(), MAX_FILES);
     let mut sampling = Sampling {
         side,
         dataset,
+        csv,
         shared,
+        first: first_of_column(side, shared),
         sources,
         sample: Sample::default(),
     };
@@ -70,10 +76,19 @@ fn spread(count: usize, wanted: usize) -> Vec<usize> {
     (0..taken).map(|i| i * count / taken).collect()
 }
 
+/// A column is read once, whatever number of its members is looked at.
+fn first_of_column(side: Side, shared: &[Shared]) -> Vec<usize> {
+    let mut seen = BTreeSet::new();
+    (0..shared.len()).filter(|at| seen.insert(&shared[*at].read[side].source)).collect()
+}
+
 struct Sampling<'a> {
     side: Side,
     dataset: &'a Dataset,
+    csv: &'a CsvOptions,
     shared: &'a [Shared],
+    /// For each column that is read, the first of those that are taken from it.
+    first: Vec<usize>,
     sources: &'a Sources,
     sample: Sample,
 }
@@ -82,12 +97,18 @@ impl Sampling<'_> {
     /// Reads up to `quota` rows; says whether these are all rows of the file.
     fn file(&mut self, file: &DataFile, quota: usize) -> Result<bool> {
         let wanted: Vec<(String, ValueType)> = self
-            .shared
-            .iter()
-            .map(|s| (s.read[self.side].source.clone(), s.read[self.side].value_type.clone()))
+            .columns()
+            .map(|column| (column.source.clone(), column.value_type.clone()))
             .collect();
-        let csv = CsvOptions::default();
-        let batches = open_raw(self.dataset.format, file, &Selection::All, &wanted, &csv, BATCH_ROWS, self.sources)?;
+        let batches = open_raw(
+            self.dataset.format,
+            file,
+            &Selection::All,
+            &wanted,
+            self.csv,
+            BATCH_ROWS,
+            self.sources,
+        )?;
         let mut left = quota;
         for raw in batches {
             let mut raw = raw?;
@@ -104,12 +125,25 @@ impl Sampling<'_> {
         Ok(true)
     }
 
+    fn columns(&self) -> impl Iterator<Item = &ReadColumn> {
+        self.first.iter().map(|at| &self.shared[*at].read[self.side])
+    }
+
     fn rows(&mut self, file: &DataFile, raw: &Raw, before: usize) -> Result<()> {
         let rows = raw.batch.num_rows();
+        let mut read: BTreeMap<&str, ArrayRef> = BTreeMap::new();
+        for column in self.columns() {
+            read.insert(&column.source, read_column(column, raw, self.side, file, before as u64)?);
+        }
+        let stored = self.shared.iter().map(|shared| {
+            let top = Arc::clone(&read[shared.read[self.side].source.as_str()]);
+            convert(&member(top, &shared.path, rows), &shared.met.stored[self.side])
+                .map_err(|bad| Error::input(format!("column `{}` of {}: `{}` {}", shared.name, self.side, bad.text, bad.why)))
+        });
+        let stored: Vec<ArrayRef> = stored.collect::<Result<_>>()?;
         self.sample.rows += rows;
-        for (shared, sampled) in self.shared.iter().zip(&mut self.sample.columns) {
-            let array = stored(shared, self.side, raw, file, before)?;
-            sampled.take(shared, &array);
+        for ((shared, sampled), array) in self.shared.iter().zip(&mut self.sample.columns).zip(&stored) {
+            sampled.take(shared, array);
         }
         Ok(())
     }
@@ -141,13 +175,6 @@ fn ticks(value: &Value<'_>) -> u64 {
         Value::Timestamp { ticks, .. } => *ticks as u64,
         _ => NULL_INSTANT,
     }
-}
-
-/// A column as the comparison stores it.
-fn stored(shared: &Shared, side: Side, raw: &Raw, file: &DataFile, before: usize) -> Result<ArrayRef> {
-    let read = read_column(&shared.read[side], raw, side, file, before as u64)?;
-    convert(&read, &shared.met.stored[side])
-        .map_err(|bad| Error::input(format!("column `{}` of {side}: `{}` {}", shared.name, bad.text, bad.why)))
 }
 
 #[cfg(test)]

@@ -5,12 +5,17 @@ use shadowdiff_core::plan::ReadColumn;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::value::{Common, ValueType, common, only_inside};
 
-/// A top-level column of both sides whose values can be held against each other.
+/// A column of both sides whose values can be held against each other; structs are taken apart.
 #[derive(Debug, Clone)]
 pub(super) struct Shared {
+    /// Dotted below structs.
     pub(super) name: String,
-    pub(super) read: Sides<ReadColumn>,
+    pub(super) types: Sides<ValueType>,
     pub(super) met: Common,
+    /// The top-level columns that are read for it.
+    pub(super) read: Sides<ReadColumn>,
+    /// The members below them.
+    pub(super) path: Vec<String>,
 }
 
 impl Shared {
@@ -31,9 +36,8 @@ pub(super) struct Typed {
 /// The two schemas, met.
 #[derive(Debug, Default)]
 pub(super) struct Met {
+    /// Every column that is compared, in the order of live.
     pub(super) shared: Vec<Shared>,
-    /// Every column that is compared, in the order of live; structs taken apart.
-    pub(super) leaves: Vec<Typed>,
     /// Columns whose types have nothing in common, and that are turned into text so that they can be compared.
     pub(super) as_text: Vec<Typed>,
     /// The same where text is no way out: lists, maps, members of structs.
@@ -56,27 +60,18 @@ pub(super) fn meet(columns: Sides<Vec<ReadColumn>>) -> Met {
             }
         }
     }
-    let members = |side: Side| {
-        met.columns[side]
-            .iter()
-            .map(|c| (c.name.clone(), c.value_type.clone()))
-            .collect::<Vec<_>>()
-    };
-    let (live, shadow) = (members(Side::Live), members(Side::Shadow));
-    meet_members("", &live, &shadow, &mut met);
-    for live in &met.columns.live {
-        let Some(shadow) = met.columns.shadow.iter().find(|c| c.name == live.name) else {
-            continue;
-        };
-        let is_struct = matches!(live.value_type, ValueType::Struct(_)) && live.value_type != shadow.value_type;
-        if let (Some(common), false) = (common(&live.value_type, &shadow.value_type), is_struct) {
-            met.shared.push(Shared {
-                name: live.name.clone(),
-                read: Sides::new(live.clone(), shadow.clone()),
-                met: common,
-            });
+    let Sides { live, shadow } = met.columns.clone();
+    for column in &live {
+        match shadow.iter().find(|c| c.name == column.name) {
+            Some(other) => meet_column(&Sides::new(column, other), &mut met),
+            None => met.only.live.push(column.name.clone()),
         }
     }
+    let is_alone = |c: &&ReadColumn| !live.iter().any(|other| other.name == c.name);
+    met.only.shadow.extend(shadow.iter().filter(is_alone).map(|c| c.name.clone()));
+    // A column of that literal name is the one that a spec means by it.
+    met.shared
+        .retain(|shared| shared.path.is_empty() || !live.iter().chain(&shadow).any(|c| c.name == shared.name));
     met
 }
 
@@ -98,36 +93,55 @@ fn as_text(columns: &Sides<Vec<ReadColumn>>) -> Vec<Typed> {
     found
 }
 
-fn meet_members(path: &str, live: &[(String, ValueType)], shadow: &[(String, ValueType)], met: &mut Met) {
-    for (name, live_type) in live {
-        let full = format!("{path}{name}");
-        let Some((_, shadow_type)) = shadow.iter().find(|(n, _)| n == name) else {
-            met.only.live.push(full);
-            continue;
-        };
-        match (live_type, shadow_type) {
-            (ValueType::Struct(a), ValueType::Struct(b)) => meet_members(&format!("{full}."), a, b, met),
-            (ValueType::Struct(a), ValueType::Null) | (ValueType::Null, ValueType::Struct(a)) => {
-                meet_members(&format!("{full}."), a, a, met)
-            }
-            (a, b) => {
-                met.only.live.extend(only_inside(&full, a, b));
-                met.only.shadow.extend(only_inside(&full, b, a));
-                let typed = Typed {
-                    name: full,
-                    types: Sides::new(a.clone(), b.clone()),
-                };
-                if common(a, b).is_some() {
-                    met.leaves.push(typed)
-                } else {
-                    met.clashes.push(typed)
-                }
+fn meet_column(read: &Sides<&ReadColumn>, met: &mut Met) {
+    let types = Sides::new(&read.live.value_type, &read.shadow.value_type);
+    meet_types(read, &[], &types, met);
+}
+
+/// `path`: the members that lead from the columns read to values of these types.
+fn meet_types(read: &Sides<&ReadColumn>, path: &[String], types: &Sides<&ValueType>, met: &mut Met) {
+    match (types.live, types.shadow) {
+        (ValueType::Struct(a), ValueType::Struct(b)) => meet_members(read, path, a, b, met),
+        (ValueType::Struct(a), ValueType::Null) | (ValueType::Null, ValueType::Struct(a)) => meet_members(read, path, a, a, met),
+        (a, b) => {
+            let name = dotted(read.live, path);
+            met.only.live.extend(only_inside(&name, a, b));
+            met.only.shadow.extend(only_inside(&name, b, a));
+            let types = Sides::new(a.clone(), b.clone());
+            match common(a, b) {
+                Some(common) => met.shared.push(Shared {
+                    name,
+                    types,
+                    met: common,
+                    read: Sides::new(read.live.clone(), read.shadow.clone()),
+                    path: path.to_vec(),
+                }),
+                None => met.clashes.push(Typed { name, types }),
             }
         }
     }
-    for (name, _) in shadow.iter().filter(|(name, _)| !live.iter().any(|(n, _)| n == name)) {
-        met.only.shadow.push(format!("{path}{name}"));
+}
+
+type Members = [(String, ValueType)];
+
+fn meet_members(read: &Sides<&ReadColumn>, path: &[String], live: &Members, shadow: &Members, met: &mut Met) {
+    let below = |name: &str| path.iter().cloned().chain([name.to_owned()]).collect::<Vec<String>>();
+    for (name, live_type) in live {
+        match shadow.iter().find(|(n, _)| n == name) {
+            Some((_, shadow_type)) => meet_types(read, &below(name), &Sides::new(live_type, shadow_type), met),
+            None => met.only.live.push(dotted(read.live, &below(name))),
+        }
     }
+    for (name, _) in shadow.iter().filter(|(name, _)| !live.iter().any(|(n, _)| n == name)) {
+        met.only.shadow.push(dotted(read.live, &below(name)));
+    }
+}
+
+fn dotted(column: &ReadColumn, path: &[String]) -> String {
+    std::iter::once(column.name.as_str())
+        .chain(path.iter().map(String::as_str))
+        .collect::<Vec<_>>()
+        .join(".")
 }
 
 /// Columns of one side alone that have the same words in their names: from shadow's name to live's.
@@ -209,9 +223,34 @@ mod tests {
         ));
         let names = |typed: &[Typed]| typed.iter().map(|t| t.name.clone()).collect::<Vec<_>>().join(" ");
         assert_eq!(met.shared.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["id", "a", "x"]);
-        assert_eq!((names(&met.leaves).as_str(), names(&met.clashes).as_str()), ("id a x", ""));
-        assert_eq!(names(&met.as_text), "a");
+        assert_eq!((names(&met.clashes).as_str(), names(&met.as_text).as_str()), ("", "a"));
         assert_eq!(renames(&met.only), [("old".to_owned(), "Old".to_owned())]);
+    }
+
+    #[test]
+    fn structs_are_taken_apart() {
+        let of = |members: &str, inner: Option<ValueType>| {
+            let plain = columns(members).into_iter().map(|c| (c.name, c.value_type));
+            ValueType::Struct(plain.chain(inner.map(|q| ("q".to_owned(), q))).collect())
+        };
+        let named = |name: &str, value_type: ValueType| ReadColumn {
+            source: name.into(),
+            name: name.into(),
+            value_type,
+        };
+        let live = of("id int", Some(of("at date; tags list(int)", None)));
+        let shadow = of("id int", Some(of("at text; tags list(int); n int", None)));
+        let met = meet(Sides::new(
+            vec![named("p", live), column("p.id int"), named("r", of("a int", None))],
+            vec![named("p", shadow), column("p.id int"), named("r", ValueType::Null)],
+        ));
+        let shared: Vec<(String, usize)> = met.shared.iter().map(|s| (s.name.clone(), s.path.len())).collect();
+        assert_eq!(
+            shared,
+            [("p.q.tags", 2), ("p.id", 0), ("r.a", 1)].map(|(name, depth)| (name.to_owned(), depth))
+        );
+        assert_eq!(met.clashes.first().map(|c| c.name.as_str()), Some("p.q.at"));
+        assert_eq!(met.only.shadow, ["p.q.n"]);
     }
 
     #[test]

@@ -63,6 +63,7 @@ pub fn from_overrides(overrides: &Overrides) -> Result<Parsed, Error> {
 }
 
 fn read(mut root: Node, overrides: &Overrides, mut mistakes: Mistakes) -> Result<Parsed, Error> {
+    overrides.refuse_twice(&mut mistakes);
     overrides.apply(&mut root);
     let spec = spec(
         &Item {

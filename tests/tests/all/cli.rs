@@ -287,6 +287,12 @@ fn names(folder: &Path) -> Vec<String> {
 
 #[test]
 fn an_interrupted_run_leaves_nothing() {
+    for signal in ["-INT", "-HUP"] {
+        interrupt_with(signal);
+    }
+}
+
+fn interrupt_with(signal: &str) {
     let folder = folder();
     for (name, step) in [("big_live.csv", 1), ("big_shadow.csv", 3)] {
         let mut text = "id,a,b,c\n".to_owned();
@@ -314,12 +320,12 @@ fn an_interrupted_run_leaves_nothing() {
         .expect("the binary starts");
     std::thread::sleep(std::time::Duration::from_millis(250));
     let killed = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
+        .args([signal, &child.id().to_string()])
         .status()
         .expect("kill can be run");
     assert!(killed.success(), "the run was over before it could be interrupted");
     let run = binary::finish(child).expect("the run ends");
-    assert_eq!(run.exit, 130, "{}", run.stderr);
+    assert_eq!(run.exit, 130, "{signal}: {}", run.stderr);
     assert_eq!(names(folder.path()), before);
 }
 

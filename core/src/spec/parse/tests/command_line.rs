@@ -1,8 +1,9 @@
 //! What the command line gives: variables and overrides.
 
 use super::{BASE, mistakes, pairs, texts};
+use crate::side::Side;
 use crate::spec::model::OutputSpec;
-use crate::spec::overrides::Overrides;
+use crate::spec::overrides::{CsvOverride, Measure, Overrides, ToleranceOverride};
 use crate::spec::parse::{from_overrides, parse};
 
 #[test]
@@ -115,4 +116,132 @@ fn a_spec_from_the_command_line_alone() {
         error.message.lines().all(|line| line.starts_with("command line: has no `")),
         "{error}"
     );
+}
+
+fn tolerance(column: &str, measure: Measure, limit: &str) -> ToleranceOverride {
+    ToleranceOverride {
+        column: column.into(),
+        measure,
+        limit: limit.into(),
+    }
+}
+
+fn csv(side: Option<Side>, name: &str, value: &str) -> CsvOverride {
+    CsvOverride {
+        side,
+        name: name.into(),
+        value: value.into(),
+    }
+}
+
+/// The command line over a spec, and the document that both make together.
+#[test]
+fn the_command_line_and_the_spec_make_one_document() {
+    let none = Overrides::default;
+    for (spec, overrides, wanted) in [
+        (
+            "where: \"x = '${no}'\"",
+            Overrides {
+                filter: Some("y > 0".into()),
+                ..none()
+            },
+            r#""where":"y > 0""#,
+        ),
+        (
+            "columns: {exclude: a, cast: {b: int}}",
+            Overrides {
+                exclude: texts(&["c", "etl_*"]),
+                ..none()
+            },
+            r#""columns":{"exclude":["a","c","etl_*"],"cast":{"b":"int"}}"#,
+        ),
+        (
+            "columns:",
+            Overrides {
+                exclude: texts(&["c"]),
+                ..none()
+            },
+            r#""columns":{"exclude":["c"]}"#,
+        ),
+        (
+            "comparators: [{columns: [a, b], absolute: 1}, {columns: c, json: true}]",
+            Overrides {
+                tolerances: vec![
+                    tolerance("a", Measure::Relative, "5%"),
+                    tolerance("c", Measure::Absolute, "0.01"),
+                    tolerance("a", Measure::Absolute, "2"),
+                ],
+                ..none()
+            },
+            r#""comparators":[{"columns":["b"],"absolute":1},{"columns":"a","relative":"5%","absolute":"2"},{"columns":"c","absolute":"0.01"}]"#,
+        ),
+        (
+            "csv: {delimiter: '|', quote: \"'\"}",
+            Overrides {
+                csv: vec![csv(None, "delimiter", ";"), csv(None, "header", "false")],
+                ..none()
+            },
+            r#""csv":{"delimiter":";","quote":"'","header":false}"#,
+        ),
+        (
+            "csv: {delimiter: '|'}",
+            Overrides {
+                csv: vec![csv(Some(Side::Shadow), "delimiter", "\\t"), csv(None, "null_values", "NA,-")],
+                ..none()
+            },
+            r#""csv":{"live":{"delimiter":"|","null_values":["NA","-"]},"shadow":{"delimiter":"\\t","null_values":["NA","-"]}}"#,
+        ),
+        (
+            "csv: {live: {delimiter: '|'}}",
+            Overrides {
+                csv: vec![csv(None, "encoding", "latin1")],
+                ..none()
+            },
+            r#""csv":{"live":{"delimiter":"|","encoding":"latin1"},"shadow":{"encoding":"latin1"}}"#,
+        ),
+    ] {
+        let parsed = parse(&format!("{BASE}{spec}\n"), "s.yaml", &overrides).expect(spec);
+        let document = parsed.document.to_string();
+        assert!(document.ends_with(&format!(",{wanted}}}")), "{spec}: {document}");
+        let again = parse(&document, "again", &Overrides::default()).expect("the document is a spec");
+        assert_eq!(again.spec, parsed.spec, "{spec}");
+    }
+}
+
+#[test]
+fn what_the_command_line_gets_wrong() {
+    let none = Overrides::default;
+    for (overrides, wanted) in [
+        (
+            Overrides {
+                tolerances: vec![tolerance("a", Measure::Absolute, "1"), tolerance("a", Measure::Absolute, "2")],
+                ..none()
+            },
+            "command line: --absolute a is given twice; give it once",
+        ),
+        (
+            Overrides {
+                csv: vec![csv(Some(Side::Live), "quote", "'"), csv(Some(Side::Live), "quote", "|")],
+                ..none()
+            },
+            "command line: --csv live.quote is given twice; give it once",
+        ),
+        (
+            Overrides {
+                csv: vec![csv(None, "delimter", ";")],
+                ..none()
+            },
+            "command line: csv: unknown field `delimter`; did you mean `delimiter`?",
+        ),
+        (
+            Overrides {
+                exclude: texts(&["id"]),
+                ..none()
+            },
+            "command line: columns.exclude[0]: `id` is a key column, and rows cannot be matched without it; take it out here or out of the key",
+        ),
+    ] {
+        let found = mistakes(BASE, &overrides);
+        assert!(found.contains(&wanted.to_owned()), "{found:?}");
+    }
 }

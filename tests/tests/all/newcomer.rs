@@ -1,0 +1,183 @@
+//! The first minutes with two files: on the command line alone, with a key that is not known yet, with a first spec by `init`.
+
+use shadowdiff_tests::binary::{self, Run};
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::Stdio;
+use tempfile::TempDir;
+
+/// `live.csv` and `shadow.csv` of 400 rows with `texts` each: the same but for a cell, a time of loading, and two rows of live alone.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let mut texts = ["id,plan,amount,loaded_at\n", "id,plan,amount,loaded_at\n"].map(str::to_owned);
+    for n in 0..400 {
+        let _ = writeln!(texts[0], "{n},p{},{n}.50,2026-01-01T00:00:{:02}", n % 3, n % 60);
+        if n < 398 {
+            let cents = if n == 7 { 51 } else { 50 };
+            let _ = writeln!(texts[1], "{n},p{},{n}.{cents},2026-01-02T07:{:02}:00", n % 3, n % 7);
+        }
+    }
+    std::fs::write(folder.path().join("live.csv"), &texts[0]).expect("the file can be written");
+    std::fs::write(folder.path().join("shadow.csv"), &texts[1]).expect("the file can be written");
+    folder
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Run {
+    binary::run(folder, arguments).expect("the run ends")
+}
+
+fn run_with_stdin(folder: &Path, arguments: &[&str], text: &str) -> Run {
+    let mut command = binary::command(folder, arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary starts");
+    let mut stdin = child.stdin.take().expect("it is a pipe");
+    stdin.write_all(text.as_bytes()).expect("the process reads");
+    drop(stdin);
+    binary::finish(child).expect("the run ends")
+}
+
+fn diff(folder: &Path) -> String {
+    std::fs::read_to_string(folder.join("out/diff.csv")).expect("diff.csv is there")
+}
+
+#[test]
+fn two_positions_are_live_and_shadow() {
+    let folder = folder();
+    let flags = ["--key", "id", "--exclude", "loaded_*", "--where", "id < 300", "-o", "out"];
+    let got = run(folder.path(), &[&["compare", "live.csv", "shadow.csv"], &flags[..]].concat());
+    assert_eq!(got.exit, 1, "{}", got.stderr);
+    assert_eq!(
+        diff(folder.path()).lines().nth(1),
+        Some("7,changed,amount,7.50,7.51,0.01,0.0013333333333333333,exact,,exception,")
+    );
+    for limit in [["--absolute", "amount=0.01"], ["--relative", "am*=1%"]] {
+        let again = [&["compare", "live.csv", "shadow.csv", "--overwrite"], &flags[..], &limit[..]].concat();
+        assert_eq!(run(folder.path(), &again).exit, 0, "{limit:?}");
+    }
+    let check = run(
+        folder.path(),
+        &["check", "live.csv", "shadow.csv", "--key", "id", "--relative", "am*=1%"],
+    );
+    assert!(check.stdout.contains("relative: 0.01"), "{}", check.stdout);
+}
+
+#[test]
+fn a_missing_key_is_proposed_and_never_taken() {
+    let folder = folder();
+    for command in ["compare", "check", "submit"] {
+        let got = run(folder.path(), &[command, "live.csv", "shadow.csv"]);
+        assert_eq!((got.exit, got.stdout.as_str()), (2, ""), "{command}");
+        let wanted = format!("{command} live.csv shadow.csv --key id --exclude loaded_at\n");
+        assert!(got.stderr.ends_with(&wanted), "{}", got.stderr);
+        assert!(
+            got.stderr.contains("2 of 400 in live (0.5 %), 0 of 398 in shadow (0 %)"),
+            "{}",
+            got.stderr
+        );
+    }
+    assert!(!folder.path().join("shadowdiff-out").exists());
+}
+
+#[test]
+fn a_spec_may_come_from_stdin() {
+    let folder = folder();
+    let spec = "live: live.csv\nshadow: shadow.csv\naccount: id\ncolumns: {exclude: loaded_at}\noutput: out\n";
+    let got = run_with_stdin(folder.path(), &["compare", "-", "--exclude", "amount"], spec);
+    assert_eq!(got.exit, 1, "{}", got.stderr);
+    assert_eq!(diff(folder.path()).lines().count(), 3, "{}", diff(folder.path()));
+    let wrong = run_with_stdin(folder.path(), &["check", "-"], "live: x\nsahdow: y\n");
+    assert!(wrong.stderr.contains("stdin:2:1: unknown field `sahdow`"), "{}", wrong.stderr);
+}
+
+#[test]
+fn positions_that_cannot_be_meant() {
+    let folder = folder();
+    for (arguments, part) in [
+        (&["compare", "live.csv"][..], "live.csv: is a dataset; give both"),
+        (
+            &["compare", "live.csv", "shadow.csv", "--live", "x"],
+            "take --live and --shadow out",
+        ),
+        (&["compare", "a.yaml", "shadow.csv"], "a.yaml: a spec stands alone"),
+        (&["compare", "-", "shadow.csv"], "-: a spec stands alone"),
+        (&["compare", "a", "b", "c"], "unexpected argument|unexpected value"),
+        (
+            &["compare", "live.csv", "shadow.csv", "--key", "id", "--absolute", "amount"],
+            "write COLUMN=N",
+        ),
+        (
+            &["compare", "live.csv", "shadow.csv", "--key", "id", "--absolute", "amout=1"],
+            "amout",
+        ),
+        (
+            &["compare", "live.csv", "shadow.csv", "--key", "id", "--csv", "delimter=;"],
+            "did you mean `delimiter`?",
+        ),
+    ] {
+        let got = run(folder.path(), arguments);
+        let is_said = part.split('|').any(|part| got.stderr.contains(part));
+        assert!(got.exit == 2 && is_said, "{arguments:?}: {} {}", got.exit, got.stderr);
+    }
+}
+
+#[test]
+fn quiet_may_be_said_in_the_environment() {
+    let folder = folder();
+    for (value, is_quiet) in [("1", true), ("true", true), ("0", false), ("", false)] {
+        let mut command = binary::command(
+            folder.path(),
+            &["compare", "live.csv", "shadow.csv", "--key", "id", "--overwrite", "-o", "out"],
+        );
+        command.env("SHADOWDIFF_QUIET", value).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let got = binary::finish(command.spawn().expect("the binary starts")).expect("the run ends");
+        assert_eq!((got.exit, got.stdout.is_empty()), (1, is_quiet), "{value:?}: {}", got.stderr);
+    }
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let folder = folder();
+    let got = run(folder.path(), &["man", "--output", "man1"]);
+    assert_eq!(got.exit, 0, "{}", got.stderr);
+    let help = run(folder.path(), &["--help"]).stdout;
+    let commands = help
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty());
+    let names: Vec<&str> = commands
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
+    assert!(names.len() > 10, "{help}");
+    for name in names {
+        assert!(folder.path().join(format!("man1/shadowdiff-{name}.1")).is_file(), "{name}");
+    }
+}
+
+/// A first spec is of use only if it can be checked as it is: tried with the data of every case.
+#[test]
+fn what_init_writes_passes_check() {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
+    let mut tried = 0;
+    for entry in std::fs::read_dir(cases).expect("the cases can be listed") {
+        let case = entry.expect("the cases can be listed").path();
+        let spec = std::fs::read_to_string(case.join("spec.yaml")).unwrap_or_default();
+        let place = |side: &str| {
+            let line = spec.lines().find_map(|line| line.strip_prefix(side)?.strip_prefix(": "))?;
+            (!line.starts_with(['[', '{'])).then(|| line.trim_matches(['"', '\'']).to_owned())
+        };
+        let (Some(live), Some(shadow)) = (place("live"), place("shadow")) else {
+            continue;
+        };
+        let first = run(&case, &["init", &live, &shadow]);
+        assert!(!first.stderr.contains("panicked"), "{}: {}", case.display(), first.stderr);
+        if first.exit == 0 {
+            let checked = run_with_stdin(&case, &["check", "-"], &first.stdout);
+            assert_eq!(checked.exit, 0, "{}: {}\n{}", case.display(), checked.stderr, first.stdout);
+            tried += 1;
+        }
+    }
+    assert!(tried > 50, "only {tried} were tried");
+}
