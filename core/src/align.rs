@@ -8,8 +8,9 @@ mod paths;
 use crate::error::{Error, Kind, Result};
 use crate::side::{Side, Sides};
 use crate::spec::{ComparatorEntry, Comparison, Pattern, Spec, nearest};
-use crate::value::{ValueType, alike, common, only_inside, without};
+use crate::value::{ValueType, alike, common, members_inside, only_inside, without};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 pub use paths::find_path;
 use paths::{as_columns, dotted, joined};
@@ -104,12 +105,14 @@ pub fn align(spec: &Spec, sides: &Sides<Vec<SideColumn>>) -> Result<Aligned> {
         types: Vec::new(),
         warnings: Vec::new(),
         mistakes: Vec::new(),
+        literal: BTreeSet::new(),
+        refused: BTreeSet::new(),
     };
     meeting.check_key(sides);
     meeting.members(&[], &[], &sides.live, &sides.shadow);
     meeting.check_duplicates();
     let key = meeting.bind_key();
-    meeting.check_excludes(sides);
+    meeting.check_patterns(sides);
     meeting.bind_comparators();
     meeting.hint_at_case(sides);
     if !meeting.mistakes.is_empty() {
@@ -139,11 +142,26 @@ struct Meeting<'a> {
     types: Vec<TypeDifference>,
     warnings: Vec<String>,
     mistakes: Vec<String>,
+    /// Names with dots in them that both sides have as they are: they win over the members of structs whose paths they are.
+    literal: BTreeSet<String>,
+    /// Columns of both sides that have no common type.
+    refused: BTreeSet<String>,
 }
 
 impl Meeting<'_> {
-    fn excluded(&self, name: &str) -> bool {
-        self.spec.columns.exclude.iter().any(|p| p.matches(name))
+    /// Whether a column is left out, with all that is in it.
+    fn left_out(&self, name: &str, value_type: &ValueType) -> bool {
+        let columns = &self.spec.columns;
+        let holds_key = |key: &String| key.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
+        if self.is_key(name) || !columns.leaves_out(name) {
+            return false;
+        }
+        // What `include` does not name may hold what it names, or a key.
+        let holds_included = || {
+            let inside = members_inside(name, value_type);
+            inside.iter().any(|member| !columns.leaves_out(member)) || self.spec.key.iter().any(holds_key)
+        };
+        columns.excludes(name) || !holds_included()
     }
 
     fn is_key(&self, name: &str) -> bool {
@@ -181,10 +199,11 @@ impl Meeting<'_> {
 
     /// Meets the members of one level, in the order of live.
     fn members(&mut self, path: &[String], parents: &[usize], live: &[SideColumn], shadow: &[SideColumn]) {
+        self.note_literal(path, live, shadow);
         for column in live {
             let path = joined(path, &column.name);
             let name = path.join(".");
-            if self.excluded(&name) && !self.is_key(&name) {
+            if self.left_out(&name, &column.value_type) || self.is_shadowed(&path, &name) {
                 continue;
             }
             match shadow.iter().find(|c| c.name == column.name) {
@@ -193,21 +212,45 @@ impl Meeting<'_> {
             }
         }
         for column in shadow.iter().filter(|c| !live.iter().any(|l| l.name == c.name)) {
-            let name = joined(path, &column.name).join(".");
-            if !self.excluded(&name) {
+            let path = joined(path, &column.name);
+            let name = path.join(".");
+            if !self.left_out(&name, &column.value_type) && !self.is_shadowed(&path, &name) {
                 self.only.shadow.push(name);
             }
         }
+    }
+
+    /// Of one level, the names with a dot of their own that both sides have.
+    fn note_literal(&mut self, path: &[String], live: &[SideColumn], shadow: &[SideColumn]) {
+        let both = live
+            .iter()
+            .filter(|l| l.name.contains('.') && shadow.iter().any(|s| s.name == l.name));
+        self.literal.extend(both.map(|column| joined(path, &column.name).join(".")));
+    }
+
+    /// Whether a column of an outer level has the very name of this member. The column wins, and that is said.
+    fn is_shadowed(&mut self, path: &[String], name: &str) -> bool {
+        let is_own = path.last().is_some_and(|own| own.contains('.'));
+        let shadowed = !is_own && path.len() > 1 && self.literal.contains(name);
+        if shadowed {
+            let (outer, member) = (path[..path.len() - 1].join("."), &path[path.len() - 1]);
+            self.warnings.push(format!(
+                "column `{name}` has the name of member `{member}` of `{outer}`; the column is compared, the member is not: \
+                 rename the column to compare both"
+            ));
+        }
+        shadowed
     }
 
     fn meet(&mut self, name: String, path: Vec<String>, parents: &[usize], live: &ValueType, shadow: &ValueType) {
         if let Some((live, shadow)) = both_structs(live, shadow) {
             return self.meet_structs(name, path, parents, &live, &shadow);
         }
-        let excluded = |path: &str| self.excluded(path);
+        let excluded = |path: &str| self.spec.columns.leaves_out(path);
         let (live, shadow) = (&without(&name, live, &excluded), &without(&name, shadow, &excluded));
         let Some(met) = common(live, shadow) else {
             self.mistakes.push(refusal(&name, live, shadow));
+            self.refused.insert(name);
             return;
         };
         self.only.live.extend(only_inside(&name, live, shadow));
@@ -287,14 +330,39 @@ impl Meeting<'_> {
         key
     }
 
-    fn check_excludes(&mut self, sides: &Sides<Vec<SideColumn>>) {
+    fn check_patterns(&mut self, sides: &Sides<Vec<SideColumn>>) {
         let all: Vec<String> = sides.each().iter().flat_map(|(_, columns)| dotted(columns)).collect();
-        for pattern in &self.spec.columns.exclude {
-            if all.iter().any(|name| pattern.matches(name)) {
-                continue;
+        let columns = &self.spec.columns;
+        for (place, patterns) in [("columns.include", &columns.include), ("columns.exclude", &columns.exclude)] {
+            for pattern in patterns.iter().filter(|pattern| !all.iter().any(|name| pattern.matches(name))) {
+                self.no_such(pattern, place, &all);
             }
-            self.no_such(pattern, "columns.exclude", &all);
         }
+        for (at, entry) in self.spec.comparators.iter().enumerate() {
+            let place = format!("comparators[{at}].columns");
+            for pattern in &entry.columns {
+                self.check_comparator(pattern, &place, &all);
+            }
+        }
+    }
+
+    /// A name that takes no column of both sides: unknown, or of one side, or left out. One whose types do not meet is told already.
+    fn check_comparator(&mut self, pattern: &Pattern, place: &str, all: &[String]) {
+        let is_taken = self.columns.iter().any(|c| pattern.matches(&c.name)) || self.refused.iter().any(|name| pattern.matches(name));
+        if is_taken {
+            return;
+        }
+        if !pattern.is_exact() || !all.contains(&pattern.0) {
+            return self.no_such(pattern, place, all);
+        }
+        let only = Side::BOTH.into_iter().find(|side| self.only[*side].contains(&pattern.0));
+        let why = match only {
+            Some(side) => format!("a column of {side} only"),
+            None if self.spec.columns.leaves_out(&pattern.0) => "left out by `columns`".to_owned(),
+            None => "compared with the column around it".to_owned(),
+        };
+        self.warnings
+            .push(format!("{place}: `{}` is {why}; the entry does nothing for it", pattern.0));
     }
 
     fn no_such(&mut self, pattern: &Pattern, place: &str, names: &[String]) {
@@ -310,15 +378,6 @@ impl Meeting<'_> {
 
     fn bind_comparators(&mut self) {
         let spec = self.spec;
-        let names: Vec<String> = self.columns.iter().map(|c| c.name.clone()).collect();
-        for (at, entry) in spec.comparators.iter().enumerate() {
-            let place = format!("comparators[{at}].columns");
-            for pattern in &entry.columns {
-                if !names.iter().any(|n| pattern.matches(n)) {
-                    self.no_such(pattern, &place, &names);
-                }
-            }
-        }
         for at in 0..self.columns.len() {
             let column = &self.columns[at];
             if column.role == Role::Presence {

@@ -16,8 +16,8 @@ mod variables;
 pub use json_schema::json_schema;
 pub use model::{
     AccountScope, BaselineSpec, Columns, ComparatorEntry, Comparison, Compression, CsvOptions, CsvTypes, DatasetSpec, Day, DifferenceKind,
-    Expected, Header, Limit, ListSource, Normalization, OUTPUT_COLUMNS, OutputSpec, Pattern, Ready, SchemaChange, Spec, TextRules,
-    VerdictSpec, Within,
+    EmptyField, Expected, Header, Limit, ListSource, Normalization, OUTPUT_COLUMNS, OutputSpec, Pattern, Ready, SchemaChange, Spec,
+    TextRules, VerdictSpec, Within,
 };
 pub use names::nearest;
 pub use overrides::{CsvOverride, Measure, Overrides, ToleranceOverride};

@@ -155,9 +155,15 @@ fn value_of(columns: &[(String, Type)], row: &[Cell], name: &str) -> Cell {
     .clone()
 }
 
+/// `include` chooses, then `exclude` takes away.
+fn leaves_out(spec: &Spec, name: &str) -> bool {
+    let any = |patterns: &[Pattern]| patterns.iter().any(|p| p.matches(name));
+    any(&spec.columns.exclude) || !(spec.columns.include.is_empty() || any(&spec.columns.include))
+}
+
 impl<'a> Comparing<'a> {
     fn new(spec: &'a Spec, tables: Sides<Table>) -> Self {
-        let excluded = |name: &str| spec.columns.exclude.iter().any(|p| p.matches(name)) && !spec.key.iter().any(|k| k == name);
+        let excluded = |name: &str| leaves_out(spec, name) && !spec.key.iter().any(|k| k == name);
         let mut pairs = Vec::new();
         for (live, (name, live_type)) in tables.live.columns.iter().enumerate() {
             let shadow = tables.shadow.columns.iter().position(|(n, _)| n == name);
@@ -192,7 +198,7 @@ impl<'a> Comparing<'a> {
         }
         counts.exceptions = differences.iter().filter(|d| d.rule.is_none()).count() as u64;
         counts.expected = differences.len() as u64 - counts.exceptions;
-        let excluded = |name: &String| self.spec.columns.exclude.iter().any(|p| p.matches(name));
+        let excluded = |name: &String| leaves_out(self.spec, name);
         let names = |side: Side| self.tables[side].columns.iter().map(|(n, _)| n.clone());
         let only = Sides::from_fn(|side| {
             names(side)

@@ -121,6 +121,74 @@ fn a_missing_key_hides_no_other_mistake_and_makes_none_up() {
 }
 
 #[test]
+fn an_entry_for_a_column_that_is_there_is_never_told_that_there_is_none() {
+    let mut of = sides("v", ValueType::INT64, ValueType::Text);
+    let message = mistakes("comparators: [{columns: [v], absolute: 1}]\n", &of);
+    assert_eq!(message.lines().count(), 1, "{message}");
+    of.shadow[1].value_type = ValueType::INT64;
+    of.live.push(of.live[1].clone());
+    of.live[2].name = "w".into();
+    let entry = "comparators: [{columns: [w], absolute: 1}]\n";
+    let warnings = |part: &str| align(&spec(part), &of).expect("the sides meet").warnings.join("; ");
+    assert!(warnings(entry).contains("`w` is a column of live only"));
+    assert!(warnings(&format!("{entry}columns: {{exclude: [w]}}\n")).contains("`w` is left out by `columns`"));
+    assert!(mistakes("comparators: [{columns: [u], absolute: 1}]\n", &of).contains("no column `u`"));
+}
+
+#[test]
+fn a_column_of_the_literal_name_wins_over_a_member_and_that_is_said() {
+    let mut of = sides(
+        "p",
+        structure(&[("a", "int64"), ("b", "int64")]),
+        structure(&[("a", "text"), ("b", "int64")]),
+    );
+    of.live.push(of.live[0].clone());
+    of.live[2].name = "p.a".into();
+    // With the name on one side alone there is nothing that could win.
+    assert!(mistakes("", &of).contains("column `p.a`: live is int64, shadow is text"));
+    of.shadow.push(of.live[2].clone());
+    let met = align(&spec("key: [p.a]\n"), &of).expect("the sides meet");
+    let names = |met: &Aligned| met.columns.iter().map(|c| c.path.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&met), [texts(&["id"]), texts(&["p"]), texts(&["p", "b"]), texts(&["p.a"])]);
+    assert!(
+        met.warnings[0].starts_with("column `p.a` has the name of member `a` of `p`"),
+        "{:?}",
+        met.warnings
+    );
+    let met = align(&spec("columns: {exclude: [p.a]}\n"), &of).expect("the sides meet");
+    assert_eq!((names(&met).len(), met.warnings.len()), (3, 0));
+}
+
+#[test]
+fn include_chooses_and_exclude_takes_away() {
+    let person = || structure(&[("no", "int64"), ("name", "text")]);
+    let mut of = sides("p", person(), person());
+    for side in Side::BOTH {
+        of[side].extend(as_columns(&[
+            ("a_x".to_owned(), ValueType::INT64),
+            ("a_y".to_owned(), ValueType::INT64),
+            ("l".to_owned(), list(&[("u", "int64"), ("v", "int64")])),
+        ]));
+    }
+    of.shadow.push(of.live[2].clone());
+    of.shadow[5].name = "new".into();
+    let compared = |part: &str| {
+        let met = align(&spec(part), &of).expect("the sides meet");
+        assert_eq!(met.only.shadow.len(), usize::from(!part.contains("include")), "{part}");
+        met.columns.into_iter().map(|c| c.name).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(compared(""), "id p p.no p.name a_x a_y l");
+    assert_eq!(compared("columns: {include: ['a_*']}\n"), "id a_x a_y");
+    assert_eq!(compared("columns: {include: ['a_*'], exclude: [a_y]}\n"), "id a_x");
+    assert_eq!(compared("columns: {include: p}\n"), "id p p.no p.name");
+    assert_eq!(compared("columns: {include: [p.name]}\n"), "id p p.name");
+    assert_eq!(compared("key: [p.no]\ncolumns: {include: [a_x]}\n"), "id p p.no a_x");
+    let met = align(&spec("columns: {include: ['l[].u']}\n"), &of).expect("the sides meet");
+    assert_eq!(met.columns[1].shown, list(&[("u", "int64")]));
+    assert!(mistakes("columns: {include: [a_z]}\n", &of).contains("columns.include: no column `a_z`; did you mean"));
+}
+
+#[test]
 fn no_cast_to_a_struct_is_advised() {
     let message = mistakes("", &sides("c", list(&[("a", "int64")]), list(&[("a", "text")])));
     assert!(

@@ -1,6 +1,6 @@
 //! Every field of a spec, once: its name, the shape of its value, what it means. The parser and the JSON Schema both read this.
 
-use super::model::{Compression, CsvTypes, DifferenceKind, Normalization, SchemaChange};
+use super::model::{Compression, CsvTypes, DifferenceKind, EmptyField, Normalization, SchemaChange};
 use crate::side::Side;
 
 /// A mapping with known fields.
@@ -61,6 +61,8 @@ pub(super) const SIDES: Words<Side> = &[("live", Side::Live), ("shadow", Side::S
 pub(super) const ALLOW_OR_FAIL: Words<bool> = &[("allow", false), ("fail", true)];
 pub(super) const SCHEMA_CHANGES: Words<SchemaChange> = &[("added", SchemaChange::Added), ("removed", SchemaChange::Removed)];
 pub(super) const CSV_TYPES: Words<CsvTypes> = &[("infer", CsvTypes::Infer), ("text", CsvTypes::Text)];
+pub(super) const EMPTY_FIELDS: Words<EmptyField> = &[("null", EmptyField::Null), ("text", EmptyField::Text)];
+pub(super) const DECIMALS: Words<bool> = &[(".", false), (",", true)];
 pub(super) const KINDS: Words<DifferenceKind> = &[
     ("changed", DifferenceKind::Changed),
     ("missing_in_shadow", DifferenceKind::MissingInShadow),
@@ -279,6 +281,21 @@ pub(super) static CSV: Group = Group {
             Shape::Word(|| names(CSV_TYPES)),
             "`infer` (default): the narrowest type that fits every value. `text`: every column is text.",
         ),
+        field(
+            "empty",
+            Shape::Word(|| names(EMPTY_FIELDS)),
+            "What an unquoted empty field is: `\"null\"` (default) or `text`, where `null_values` marks NULL.",
+        ),
+        field(
+            "decimal",
+            Shape::Word(|| names(DECIMALS)),
+            "What stands before the fraction of a number: `.` (default) or `,`.",
+        ),
+        field(
+            "dates",
+            NAMES,
+            "How dates are written, such as `%d.%m.%Y`; two patterns where times are written too. Default: as ISO 8601.",
+        ),
     ],
 };
 
@@ -286,6 +303,11 @@ pub(super) static COLUMNS: Group = Group {
     name: "columns",
     about: "Which columns take part, and under which names and types.",
     fields: &[
+        field(
+            "include",
+            NAMES,
+            "The columns that are compared, besides the key; `*` stands for any characters. Default: all.",
+        ),
         field(
             "exclude",
             Shape::AnyOf(&[Shape::Text, Shape::List(&Shape::Text)]),

@@ -1,7 +1,7 @@
 //! The content of a spec after parsing: complete, typed, defaults filled in, not yet held against any data.
 
 use crate::side::{Side, Sides};
-use crate::value::ValueType;
+use crate::value::{TextForm, ValueType};
 use serde::{Deserialize, Serialize};
 
 /// Everything that can change a byte of the result.
@@ -70,9 +70,19 @@ pub struct CsvOptions {
     pub encoding: String,
     /// `None`: by extension.
     pub compression: Option<Compression>,
-    /// Unquoted (or quoted) texts that mean NULL besides the unquoted empty field.
+    /// Texts that mean NULL where they are not quoted, besides the empty field.
     pub null_values: Vec<String>,
     pub types: CsvTypes,
+    pub empty: EmptyField,
+    /// How numbers and dates are written: `decimal` and `dates`.
+    pub form: TextForm,
+}
+
+/// What an unquoted empty field is, unless `null_values` names the empty text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EmptyField {
+    Null,
+    Text,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,6 +123,8 @@ impl Default for CsvOptions {
             compression: None,
             null_values: Vec::new(),
             types: CsvTypes::Infer,
+            empty: EmptyField::Null,
+            form: TextForm::default(),
         }
     }
 }
@@ -135,6 +147,9 @@ pub enum ListSource {
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Columns {
+    /// Empty: all.
+    pub include: Vec<Pattern>,
+    /// Of those included.
     pub exclude: Vec<Pattern>,
     /// A side each: the name in the files, the name in the comparison.
     pub rename: Sides<Vec<(String, String)>>,
@@ -142,6 +157,23 @@ pub struct Columns {
     pub cast: Sides<Vec<(String, ValueType)>>,
     /// A side each: column name, SQL over one row. Applied after renames and casts.
     pub derive: Sides<Vec<(String, String)>>,
+}
+
+impl Columns {
+    /// Whether a column, or a member of a struct by its path, takes no part. Keys do whatever this says.
+    pub fn leaves_out(&self, name: &str) -> bool {
+        self.excludes(name) || !self.includes(name)
+    }
+
+    pub fn excludes(&self, name: &str) -> bool {
+        self.exclude.iter().any(|pattern| pattern.matches(name))
+    }
+
+    /// Whether `include` takes a column itself, or a struct, list or map around it.
+    pub fn includes(&self, name: &str) -> bool {
+        let takes = |name: &str| self.include.iter().any(|pattern| pattern.matches(name));
+        self.include.is_empty() || takes(name) || name.match_indices(['.', '[']).any(|(end, _)| takes(&name[..end]))
+    }
 }
 
 /// A column name in which `*` stands for any run of characters.

@@ -1,6 +1,7 @@
 //! The type that a column of text is given: the narrowest that fits every value.
 
 use super::calendar::{Reading, SECONDS_OF_A_DAY, read_date, read_timestamp};
+use super::form::TextForm;
 use super::numeral::{Numeral, is_faithful_double};
 use super::types::{MAX_DIGITS, TimeUnit, ValueType};
 use serde::{Deserialize, Serialize};
@@ -16,11 +17,19 @@ pub struct Guess {
     integer_digits: u32,
     /// The most digits after it.
     scale: u32,
+    /// The most of them that count: zeros at the end do not.
+    exact_scale: u32,
+    /// The smallest and the largest integer of 64 bits, and 0.
+    least: i64,
+    most: i64,
     beyond_int64: bool,
+    beyond_uint64: bool,
     /// Some number is not what a double can stand for.
     beyond_double: bool,
     /// The most digits after a second.
     second_digits: u8,
+    /// The most of them that count.
+    exact_second_digits: u8,
     /// Some date or timestamp does not fit 64 bits of nanoseconds.
     beyond_nanoseconds: bool,
 }
@@ -37,7 +46,10 @@ impl Kinds {
     const DATE: u8 = 8;
     const NAIVE: u8 = 16;
     const ZONED: u8 = 32;
+    const TIMES: u8 = Kinds::DATE | Kinds::NAIVE | Kinds::ZONED;
     const TEXT: u8 = 64;
+    /// `+1`, `007`, `5.`: read as numbers only where the other side says that they are.
+    const LOOSE: u8 = 128;
 }
 
 /// Integers of up to this many digits fit both 64 bits and a double.
@@ -55,13 +67,72 @@ impl Guess {
         if plain && (digits[0] != b'0' || digits.len() == 1) {
             self.kinds.0 |= Kinds::NUMBER;
             self.integer_digits = self.integer_digits.max(if digits[0] == b'0' { 0 } else { digits.len() as u32 });
+            let size = digits.iter().fold(0, |sum: i64, digit| sum * 10 + i64::from(digit - b'0'));
+            self.observe_int64(if digits.len() < bytes.len() { -size } else { size });
         } else {
             self.observe_any(text);
         }
     }
 
+    /// Takes in a value of a file that writes numbers and dates in a form of its own.
+    pub fn observe_in(&mut self, text: &str, form: &TextForm) {
+        match form.usual(text) {
+            Some(usual) => self.observe(&usual),
+            None => self.observe_text(),
+        }
+    }
+
+    /// Takes in a value that is mere text.
+    pub fn observe_text(&mut self) {
+        *self = Guess {
+            kinds: Kinds(Kinds::TEXT),
+            ..Guess::default()
+        };
+    }
+
+    /// What is known of values that are bools.
+    pub fn of_bools() -> Guess {
+        Guess {
+            kinds: Kinds(Kinds::BOOL),
+            ..Guess::default()
+        }
+    }
+
+    /// The same values where they are text and can never be a number or a bool, as in JSON. `NaN` and the infinities, which JSON cannot
+    /// write as numbers, wait for a number beside them.
+    #[must_use]
+    pub fn of_texts(&self) -> Guess {
+        let is_time = self.kinds.0 & !Kinds::TIMES == 0;
+        if is_time || self.is_not_finite() {
+            return *self;
+        }
+        let mut text = Guess::default();
+        text.observe_text();
+        text
+    }
+
+    /// Nothing but `NaN` and infinities.
+    pub fn is_not_finite(&self) -> bool {
+        self.kinds.0 == Kinds::NOT_FINITE
+    }
+
+    /// Times with a zone, and times or dates without one.
+    pub fn mixes_zones(&self) -> bool {
+        let is = |kind: u8| self.kinds.0 & kind != 0;
+        is(Kinds::ZONED) && is(Kinds::NAIVE | Kinds::DATE) && !is(Kinds::TEXT)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.kinds.0 == 0
+    }
+
     pub fn merge(&mut self, other: &Guess) {
         self.kinds.0 |= other.kinds.0;
+        self.exact_scale = self.exact_scale.max(other.exact_scale);
+        self.least = self.least.min(other.least);
+        self.most = self.most.max(other.most);
+        self.beyond_uint64 |= other.beyond_uint64;
+        self.exact_second_digits = self.exact_second_digits.max(other.exact_second_digits);
         self.integer_digits = self.integer_digits.max(other.integer_digits);
         self.scale = self.scale.max(other.scale);
         self.beyond_int64 |= other.beyond_int64;
@@ -75,6 +146,7 @@ impl Guess {
     pub fn result(&self) -> ValueType {
         const NUMBER_AND_NOT_FINITE: u8 = Kinds::NUMBER | Kinds::NOT_FINITE;
         const DATE_AND_NAIVE: u8 = Kinds::DATE | Kinds::NAIVE;
+        const NAIVE_AND_ZONED: u8 = Kinds::NAIVE | Kinds::ZONED;
         match self.kinds.0 {
             0 => ValueType::Null,
             Kinds::BOOL => ValueType::Bool,
@@ -82,9 +154,124 @@ impl Guess {
             NUMBER_AND_NOT_FINITE if !self.beyond_double => ValueType::DOUBLE,
             Kinds::DATE => ValueType::Date,
             Kinds::NAIVE | DATE_AND_NAIVE => self.timestamp(false),
-            Kinds::ZONED => self.timestamp(true),
+            // The same instants may be written either way: a time without a zone is one of UTC, with a warning.
+            Kinds::ZONED | NAIVE_AND_ZONED => self.timestamp(true),
             // A date among zoned timestamps has no zone: as text, nobody takes it for midnight UTC.
             _ => ValueType::Text,
+        }
+    }
+
+    /// The type beside a column of the other side whose type is known: of its kind, and as wide as the values need. Where the values are of
+    /// another kind it is that type, and reading names the first that does not parse.
+    pub fn beside(&self, known: &ValueType) -> ValueType {
+        let kinds = self.kinds.0 & !Kinds::LOOSE | if self.kinds.0 & Kinds::LOOSE == 0 { 0 } else { Kinds::NUMBER };
+        let found = match known {
+            ValueType::Null => Some(self.result()),
+            ValueType::Int { bits, signed } => self.beside_int(kinds, *bits, *signed),
+            ValueType::Decimal { precision, scale } => self.beside_decimal(kinds, *precision, *scale),
+            // Beside a double every integer compares exactly.
+            ValueType::Float { bits: 64 } if kinds == Kinds::NUMBER && self.beyond_double && self.is_int64() => Some(ValueType::INT64),
+            ValueType::Date if kinds & !(Kinds::DATE | Kinds::NAIVE) == 0 && kinds != 0 => Some(self.beside_time(kinds, None)),
+            ValueType::Date if kinds & !(Kinds::NAIVE | Kinds::ZONED) == 0 && kinds != 0 => Some(self.beside_time(kinds, None)),
+            ValueType::Timestamp { unit, .. } if kinds & !Kinds::TIMES == 0 && kinds != 0 => Some(self.beside_time(kinds, Some(*unit))),
+            ValueType::Bool
+            | ValueType::Float { .. }
+            | ValueType::Text
+            | ValueType::Binary
+            | ValueType::Date
+            | ValueType::Timestamp { .. }
+            | ValueType::Time { .. }
+            | ValueType::Duration { .. }
+            | ValueType::Interval
+            | ValueType::List(_)
+            | ValueType::Struct(_)
+            | ValueType::Map(_, _) => None,
+        };
+        found.filter(|t| *t != ValueType::Text).unwrap_or_else(|| known.clone())
+    }
+
+    /// Whether `beside` needs to know the values.
+    pub fn is_asked_beside(known: &ValueType) -> bool {
+        match known {
+            ValueType::Null
+            | ValueType::Int { .. }
+            | ValueType::Decimal { .. }
+            | ValueType::Float { bits: 64 }
+            | ValueType::Date
+            | ValueType::Timestamp { .. } => true,
+            ValueType::Bool
+            | ValueType::Float { .. }
+            | ValueType::Text
+            | ValueType::Binary
+            | ValueType::Time { .. }
+            | ValueType::Duration { .. }
+            | ValueType::Interval
+            | ValueType::List(_)
+            | ValueType::Struct(_)
+            | ValueType::Map(_, _) => false,
+        }
+    }
+
+    fn is_int64(&self) -> bool {
+        self.exact_scale == 0 && !self.beyond_int64
+    }
+
+    fn beside_int(&self, kinds: u8, bits: u8, signed: bool) -> Option<ValueType> {
+        match kinds {
+            Kinds::NUMBER if self.exact_scale > 0 => Some(self.number()),
+            Kinds::NUMBER => Some(self.narrowest_int(bits, signed)),
+            _ if kinds & !(Kinds::NUMBER | Kinds::NOT_FINITE) == 0 && kinds != 0 && !self.beyond_double => Some(ValueType::DOUBLE),
+            _ => None,
+        }
+    }
+
+    /// The integer type itself if it holds every value, else a wider one.
+    fn narrowest_int(&self, bits: u8, signed: bool) -> ValueType {
+        let (least, most) = match (bits, signed) {
+            (64, true) => (i64::MIN, i64::MAX),
+            (64, false) => (0, i64::MAX),
+            (bits, true) => (-1_i64 << (bits - 1), (1_i64 << (bits - 1)) - 1),
+            (bits, false) => (0, (1_i64 << bits) - 1),
+        };
+        let is_uint64 = !self.beyond_uint64 && self.least == 0;
+        if !self.beyond_int64 && self.least >= least && self.most <= most {
+            ValueType::Int { bits, signed }
+        } else if !self.beyond_int64 {
+            ValueType::INT64
+        } else if is_uint64 {
+            ValueType::Int { bits: 64, signed: false }
+        } else {
+            self.number()
+        }
+    }
+
+    fn beside_decimal(&self, kinds: u8, precision: u8, scale: i8) -> Option<ValueType> {
+        if kinds != Kinds::NUMBER || scale < 0 {
+            return None;
+        }
+        let scale_needed = self.exact_scale.max(scale as u32);
+        let digits = self.integer_digits.max(u32::from(precision) - scale as u32) + scale_needed;
+        (digits <= u32::from(MAX_DIGITS)).then_some(ValueType::Decimal {
+            precision: digits as u8,
+            scale: scale_needed as i8,
+        })
+    }
+
+    /// A date, or a time whose zone is that of the values: where it differs from the other side's, meeting them says so.
+    fn beside_time(&self, kinds: u8, known: Option<TimeUnit>) -> ValueType {
+        if kinds == Kinds::DATE && known.is_none() {
+            return ValueType::Date;
+        }
+        let needed = unit_of(self.exact_second_digits);
+        let finest = known.map_or(needed, |known| known.max(needed));
+        let unit = if finest == TimeUnit::Nanosecond && needed < finest && self.beyond_nanoseconds {
+            TimeUnit::Microsecond
+        } else {
+            finest
+        };
+        ValueType::Timestamp {
+            unit,
+            zoned: kinds & Kinds::ZONED != 0,
         }
     }
 
@@ -94,7 +281,7 @@ impl Guess {
     }
 
     fn observe_any(&mut self, text: &str) {
-        if let Some(numeral) = Numeral::scan(text).filter(Numeral::is_canonical) {
+        if let Some(numeral) = Numeral::scan(text) {
             self.observe_number(&numeral, text);
         } else if text.eq_ignore_ascii_case("true") || text.eq_ignore_ascii_case("false") {
             self.kinds.0 |= Kinds::BOOL;
@@ -106,32 +293,40 @@ impl Guess {
         } else if is_not_finite(text) {
             self.kinds.0 |= Kinds::NOT_FINITE;
         } else {
-            self.kinds.0 |= Kinds::TEXT;
-            self.forget_if_text();
+            self.observe_text();
         }
     }
 
     fn observe_number(&mut self, numeral: &Numeral<'_>, text: &str) {
-        self.kinds.0 |= Kinds::NUMBER;
+        self.kinds.0 |= if numeral.is_canonical() { Kinds::NUMBER } else { Kinds::LOOSE };
         self.integer_digits = self.integer_digits.max(numeral.integer_digits());
         self.scale = self.scale.max(numeral.scale());
-        self.beyond_int64 |= !numeral.to_i128(0, 19).is_ok_and(|value| i64::try_from(value).is_ok());
+        self.exact_scale = self.exact_scale.max(numeral.exact_scale());
+        let whole = numeral.to_i128(0, 20).ok();
+        match whole.map(i64::try_from) {
+            Some(Ok(value)) => self.observe_int64(value),
+            Some(Err(_)) | None => self.beyond_int64 = true,
+        }
+        self.beyond_uint64 |= !whole.is_some_and(|value| value <= i128::from(u64::MAX) && value >= i128::from(i64::MIN));
         self.beyond_double |= !self.beyond_double && !is_faithful_double(numeral, text);
+    }
+
+    fn observe_int64(&mut self, value: i64) {
+        self.least = self.least.min(value);
+        self.most = self.most.max(value);
     }
 
     fn observe_timestamp(&mut self, reading: &Reading) {
         self.kinds.0 |= if reading.zoned { Kinds::ZONED } else { Kinds::NAIVE };
         self.second_digits = self.second_digits.max(reading.digits);
+        self.exact_second_digits = self.exact_second_digits.max(exact_digits(reading.nanoseconds));
         self.beyond_nanoseconds |= !fits_nanoseconds(reading.seconds, reading.nanoseconds);
     }
 
     /// Text decides; the rest is forgotten so that equal results are equal guesses.
     fn forget_if_text(&mut self) {
         if self.kinds.0 & Kinds::TEXT != 0 {
-            *self = Guess {
-                kinds: Kinds(Kinds::TEXT),
-                ..Guess::default()
-            };
+            self.observe_text();
         }
     }
 
@@ -152,15 +347,30 @@ impl Guess {
     }
 
     fn timestamp(&self, zoned: bool) -> ValueType {
-        let unit = match self.second_digits {
-            0 => TimeUnit::Second,
-            1..=3 => TimeUnit::Millisecond,
-            4..=6 => TimeUnit::Microsecond,
-            _ if self.beyond_nanoseconds => return ValueType::Text,
-            _ => TimeUnit::Nanosecond,
-        };
-        ValueType::Timestamp { unit, zoned }
+        match unit_of(self.second_digits) {
+            TimeUnit::Nanosecond if self.beyond_nanoseconds => ValueType::Text,
+            unit => ValueType::Timestamp { unit, zoned },
+        }
     }
+}
+
+/// The coarsest unit that keeps so many digits of a second.
+fn unit_of(second_digits: u8) -> TimeUnit {
+    match second_digits {
+        0 => TimeUnit::Second,
+        1..=3 => TimeUnit::Millisecond,
+        4..=6 => TimeUnit::Microsecond,
+        _ => TimeUnit::Nanosecond,
+    }
+}
+
+/// Digits of a second's fraction, without zeros at the end.
+fn exact_digits(nanoseconds: u32) -> u8 {
+    let (mut digits, mut rest) = (9, nanoseconds);
+    while digits > 0 && rest.is_multiple_of(10) {
+        (digits, rest) = (digits - 1, rest / 10);
+    }
+    digits
 }
 
 fn fits_nanoseconds(seconds: i64, nanoseconds: u32) -> bool {
@@ -232,11 +442,56 @@ mod tests {
         check(&["2026-02-28T12:00:00.1234"], "timestamp(us)");
         check(&["2026-02-28T12:00:00.1234567"], "timestamp(ns)");
         check(&["2026-02-28T12:00:00Z", "2026-02-28T12:00:00+03:00"], "timestamp(s, UTC)");
-        check(&["2026-02-28T12:00:00Z", "2026-02-28T12:00:00"], "text");
+        check(&["2026-02-28T12:00:00Z", "2026-02-28T12:00:00"], "timestamp(s, UTC)");
         check(&["2026-02-28T12:00:00Z", "2026-02-28"], "text");
         check(&["9999-12-31T00:00:00", "2026-02-28T12:00:00.1234567"], "text");
         check(&["9999-12-31", "2026-02-28T12:00:00.1234567"], "text");
         check(&["9999-12-31T00:00:00", "2026-02-28T12:00:00.123456"], "timestamp(us)");
+    }
+
+    #[test]
+    fn beside_a_known_type_the_kind_is_taken_as_wide_as_the_values_need() {
+        let check = |known: &str, values: &[&str], want: &str| {
+            let known = ValueType::parse(known).expect(known);
+            let found = guess(values).beside(&known);
+            assert_eq!(found.to_string(), want, "{values:?} beside {known}");
+            if found != known {
+                let texts = arrow_array::StringArray::from(values.to_vec());
+                let read = crate::value::parse_into(&texts, &found);
+                assert!(read.is_ok(), "{values:?} as {found}: {read:?}");
+            }
+        };
+        check("int32", &[], "int32");
+        check("int32", &["2147483647", "-2147483648", "3.0", "007"], "int32");
+        check("int32", &["2147483648"], "int64");
+        check("uint8", &["255"], "uint8");
+        check("uint8", &["-1"], "int64");
+        check("int8", &["128"], "int64");
+        check("uint64", &["18446744073709551615"], "uint64");
+        check("int64", &["18446744073709551615"], "uint64");
+        check("int64", &["18446744073709551615", "-1"], "decimal(20,0)");
+        check("int64", &["1.5"], "decimal(2,1)");
+        check("int64", &["1", "NaN"], "double");
+        check("int64", &["1", "n/a"], "int64");
+        check("decimal(10,2)", &["1.5", "1.500"], "decimal(10,2)");
+        check("decimal(10,2)", &["1.234"], "decimal(11,3)");
+        check("decimal(4,2)", &["12345"], "decimal(7,2)");
+        check("decimal(4,2)", &["NaN"], "decimal(4,2)");
+        check("double", &["0.1", "7"], "double");
+        check("double", &["9007199254740993"], "int64");
+        check("float", &["0.1"], "float32");
+        check("bool", &["1"], "bool");
+        check("text", &["1"], "text");
+        check("date", &["2026-01-01"], "date");
+        check("date", &["2026-01-01", "2026-01-01T10:00:00"], "timestamp(s)");
+        check("date", &["2026-01-01", "x"], "date");
+        check("timestamp(us)", &["2026-01-01T00:00:00.5"], "timestamp(us)");
+        check("timestamp(ms)", &["2026-01-01T00:00:00.500000"], "timestamp(ms)");
+        check("timestamp(ms)", &["2026-01-01T00:00:00.000001"], "timestamp(us)");
+        check("timestamp(ns)", &["9999-12-31T00:00:00"], "timestamp(us)");
+        check("timestamp(us, UTC)", &["2026-01-01T00:00:00"], "timestamp(us)");
+        check("timestamp(us)", &["2026-01-01T00:00:00Z"], "timestamp(us, UTC)");
+        check("timestamp(us)", &["2026-01-01"], "timestamp(us)");
     }
 
     /// A small generator of pseudo-random numbers, so that a failure can be had again.

@@ -106,7 +106,19 @@ impl<'a> Numeral<'a> {
 
     /// Digits after the decimal point, zeros written at the end among them: 2 for `1.10`, 0 for `1e3`.
     pub(super) fn scale(&self) -> u32 {
-        (self.fraction.len() as i64 - i64::from(self.exponent)).clamp(0, i64::from(u32::MAX)) as u32
+        self.scale_less(0)
+    }
+
+    /// Digits after the decimal point that count: 1 for `1.10`, 0 for `3.00` and `1e3`.
+    pub(super) fn exact_scale(&self) -> u32 {
+        if self.is_zero() {
+            return 0;
+        }
+        self.scale_less(self.trailing_zeros())
+    }
+
+    fn scale_less(&self, zeros: usize) -> u32 {
+        (self.fraction.len() as i64 - i64::from(self.exponent) - zeros as i64).clamp(0, i64::from(u32::MAX)) as u32
     }
 
     /// How many of the written digits make the number times `10^scale`, and how many zeros follow them.

@@ -13,6 +13,10 @@ pub(super) fn read(fields: &Fields<'_>, key: &[String], mistakes: &mut Mistakes)
         return Columns::default();
     };
     Columns {
+        include: fields
+            .get("include")
+            .map(|item| patterns(&item, mistakes).into_iter().map(|(pattern, _)| pattern).collect())
+            .unwrap_or_default(),
         exclude: fields.get("exclude").map(|item| exclude(&item, key, mistakes)).unwrap_or_default(),
         rename: fields.get("rename").map(|item| rename(&item, mistakes)).unwrap_or_default(),
         cast: types(fields.get("cast"), mistakes),

@@ -2,12 +2,12 @@
 
 use super::flag_of;
 use crate::side::{Side, Sides};
-use crate::spec::fields::{COMPRESSIONS, CSV, CSV_TYPES, READY};
+use crate::spec::fields::{COMPRESSIONS, CSV, CSV_TYPES, DECIMALS, EMPTY_FIELDS, READY};
 use crate::spec::item::{Fields, Item};
 use crate::spec::mistakes::Mistakes;
-use crate::spec::model::{CsvOptions, CsvTypes, DatasetSpec, Header, Ready};
+use crate::spec::model::{CsvOptions, CsvTypes, DatasetSpec, EmptyField, Header, Ready};
 use crate::spec::scalars::{character, column_type, duration_ms};
-use crate::value::ValueType;
+use crate::value::{DateForm, TextForm, ValueType};
 
 pub(super) fn read(fields: &Fields<'_>, mistakes: &mut Mistakes) -> Sides<DatasetSpec> {
     let paths = Sides::from_fn(|side| paths(fields, side, mistakes));
@@ -88,6 +88,8 @@ fn csv(item: &Item<'_>, mistakes: &mut Mistakes) -> CsvOptions {
             .map(|item| null_values(&item, mistakes))
             .unwrap_or_default(),
         types: fields.word("types", CSV_TYPES, mistakes).unwrap_or(CsvTypes::Infer),
+        empty: fields.word("empty", EMPTY_FIELDS, mistakes).unwrap_or(EmptyField::Null),
+        form: form(&fields, mistakes),
     };
     if options.delimiter.unwrap_or(b',') == options.quote {
         fields.wrong(mistakes, "has one character as delimiter and as quote; change one of them");
@@ -96,6 +98,39 @@ fn csv(item: &Item<'_>, mistakes: &mut Mistakes) -> CsvOptions {
         fields.wrong(mistakes, "has one character as delimiter and as escape; change one of them");
     }
     options
+}
+
+fn form(fields: &Fields<'_>, mistakes: &mut Mistakes) -> TextForm {
+    let mut form = TextForm {
+        decimal_comma: fields.word("decimal", DECIMALS, mistakes).unwrap_or(false),
+        ..TextForm::default()
+    };
+    let wanted = "a pattern such as \"%d.%m.%Y\", or a list of two";
+    let items = fields
+        .get("dates")
+        .and_then(|item| item.one_or_more(wanted, mistakes))
+        .unwrap_or_default();
+    for item in items {
+        let Some(pattern) = item.read(wanted, DateForm::parse, mistakes) else {
+            continue;
+        };
+        let (place, what) = if pattern.has_time() {
+            (&mut form.time, "days with a time")
+        } else {
+            (&mut form.date, "days")
+        };
+        match place {
+            Some(first) => item.wrong(
+                mistakes,
+                format!(
+                    "is a second pattern for {what}, beside `{}`; a text must not have two readings: keep one",
+                    first.pattern()
+                ),
+            ),
+            None => *place = Some(pattern),
+        }
+    }
+    form
 }
 
 fn header(item: &Item<'_>, mistakes: &mut Mistakes) -> Option<Header> {

@@ -6,7 +6,7 @@ mod mistakes;
 
 use super::*;
 use crate::spec::model::*;
-use crate::value::ValueType;
+use crate::value::{DateForm, TextForm, ValueType};
 
 /// Enough of a spec for the part under test to be all that matters. Its lines are 1 to 3.
 const BASE: &str = "live: a/\nshadow: b/\naccount: id\n";
@@ -150,7 +150,7 @@ fn datasets() {
     );
 
     let both = with(
-        "csv:\n  delimiter: \";\"\n  quote: \"'\"\n  escape: \\\n  header: [a, b]\n  encoding: windows-1252\n  null_values: [NA, \"\\\\N\", \"\", 0]\n  types: text\n",
+        "csv:\n  delimiter: \";\"\n  quote: \"'\"\n  escape: \\\n  header: [a, b]\n  encoding: windows-1252\n  null_values: [NA, \"\\\\N\", \"\", 0]\n  types: text\n  empty: text\n  decimal: \",\"\n  dates: [\"%d.%m.%Y\", \"%d.%m.%Y %H:%M\"]\n",
     );
     let wanted = CsvOptions {
         delimiter: Some(b';'),
@@ -161,6 +161,12 @@ fn datasets() {
         compression: None,
         null_values: texts(&["NA", "\\N", "", "0"]),
         types: CsvTypes::Text,
+        empty: EmptyField::Text,
+        form: TextForm {
+            decimal_comma: true,
+            date: DateForm::parse("%d.%m.%Y").ok(),
+            time: DateForm::parse("%d.%m.%Y %H:%M").ok(),
+        },
     };
     assert_eq!(
         both.sides,
@@ -204,7 +210,8 @@ fn sides_and_columns() {
         }
     );
 
-    let columns = with("columns:\n  exclude: [a, '*_b']\n  rename: {live: {old: new}}\n  cast: {shadow: {x: text}}\n  derive: {live: {live: a}, y: b + 1}\n").columns;
+    let columns = with("columns:\n  include: ['a*', x]\n  exclude: [a, '*_b']\n  rename: {live: {old: new}}\n  cast: {shadow: {x: text}}\n  derive: {live: {live: a}, y: b + 1}\n").columns;
+    assert_eq!(columns.include, patterns(&["a*", "x"]));
     assert_eq!(columns.exclude, patterns(&["a", "*_b"]));
     assert_eq!(columns.rename, Sides::new(pairs(&[("old", "new")]), vec![]));
     assert_eq!(columns.cast, Sides::new(vec![], vec![("x".to_owned(), ValueType::Text)]));
