@@ -25,6 +25,7 @@ use crate::store::Stores;
 use arrow_array::RecordBatch;
 use arrow_schema::Field;
 pub use columns::read_column;
+pub use csv::{CsvFindings, csv_findings};
 pub use dataset::{DataFile, Dataset, Format, list};
 pub use raw::{Raw, RawBatches, json_shape, open_csv_file, open_raw};
 use shadowdiff_core::error::{Error, Result};

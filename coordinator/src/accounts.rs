@@ -1,11 +1,12 @@
 //! Lists of accounts: in the spec, or in a CSV file whose column is named like the account column, else the first.
 
-use shadowdiff_common::read::{Sources, list, open_csv_file};
+use shadowdiff_common::read::{DataFile, Sources, csv_findings, list, open_csv_file};
 use shadowdiff_core::align::{Aligned, Column};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::judge::AccountSet;
 use shadowdiff_core::side::Side;
 use shadowdiff_core::spec::{AccountScope, CsvOptions, DatasetSpec, ListSource, Spec};
+use shadowdiff_core::value::ValueType;
 use std::path::Path;
 
 /// Reads every list that the spec names.
@@ -39,6 +40,10 @@ impl Lists<'_> {
 
     async fn read(&self, source: &ListSource, place: &str) -> Result<AccountSet> {
         let columns: Vec<&Column> = self.aligned.account().iter().map(|i| &self.aligned.columns[*i]).collect();
+        // Without a value on either side, no account is one of the list.
+        if columns.iter().any(|column| column.shown == ValueType::Null) {
+            return Ok(AccountSet::default());
+        }
         match source {
             ListSource::List(accounts) => AccountSet::parse(accounts, &columns, place),
             ListSource::File(path) => AccountSet::parse(
@@ -66,6 +71,7 @@ impl Lists<'_> {
         let read = move || {
             let mut accounts = Vec::new();
             for file in &dataset.files {
+                check_form(file, &csv, &sources)?;
                 let (reader, _) = open_csv_file(file, &csv, 8192, &sources)?;
                 let columns = positions(reader.columns(), &names, &file.name)?;
                 for batch in reader {
@@ -85,6 +91,19 @@ impl Lists<'_> {
             .await
             .map_err(|e| Error::internal(format!("reading accounts was dropped: {e}")))?
     }
+}
+
+/// A list has no settings that could say how it is written.
+fn check_form(file: &DataFile, csv: &CsvOptions, sources: &Sources) -> Result<()> {
+    let found = csv_findings(file, csv, sources)?;
+    if found.delimiter.is_none() && found.encoding.is_none() {
+        return Ok(());
+    }
+    let form = found.setting().unwrap_or_default();
+    Err(Error::input(format!(
+        "{}: is not UTF-8 with commas, but seems to be {form}; write the list of accounts as UTF-8 with commas, or in the spec as `list`",
+        file.name
+    )))
 }
 
 /// Where the account columns are in a file: by name, else the first ones.

@@ -1,9 +1,10 @@
 //! Binds a spec to its data: lists and pins the files, settles every column's type, meets the schemas, cuts the work. The result is the plan.
 
 use crate::accounts::Lists;
-use crate::columns::{Found, Known, SideFiles, guess, look};
+use crate::columns::{Found, Known, SideFiles, look};
 use crate::cut::{Amounts, Cut, CutUp};
 use crate::prune::{check_scopes, side_plan};
+use crate::types::{Named, Note, fill_rowless, types};
 use shadowdiff_common::read::json::JsonShape;
 use shadowdiff_common::read::{DataFile, Dataset, Format, Sources, list};
 use shadowdiff_common::sql::{Sql, SqlColumn};
@@ -12,8 +13,8 @@ use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::judge::{AccountSet, Judge};
 use shadowdiff_core::plan::{PLAN_VERSION, Pinned, Plan, PlanSecret, ReadColumn};
 use shadowdiff_core::side::{Side, Sides};
-use shadowdiff_core::spec::{CsvTypes, Limit, Spec, nearest};
-use shadowdiff_core::value::{Guess, ValueType};
+use shadowdiff_core::spec::{Limit, Spec, nearest};
+use shadowdiff_core::value::ValueType;
 use shadowdiff_core::verdict;
 use std::path::Path;
 
@@ -33,6 +34,8 @@ pub struct Inspected {
     pub datasets: Sides<Dataset>,
     /// Under the names of the comparison, each with the type it is read as.
     pub columns: Sides<Vec<ReadColumn>>,
+    /// What is to be said about how the types of columns were found.
+    pub notes: Vec<Note>,
     files: Sides<SideFiles>,
 }
 
@@ -46,12 +49,18 @@ pub async fn inspect(spec: &Spec, base: &Path, sources: &Sources) -> Result<Insp
         look(&datasets.live, &spec.sides.live, sources).await?,
         look(&datasets.shadow, &spec.sides.shadow, sources).await?,
     );
+    fill_rowless(&mut files, &datasets, spec);
     for side in Side::BOTH {
         declare_missing(&mut files, datasets[side].format, spec, side);
     }
     let named = names(spec, &files)?;
-    let columns = types(spec, &datasets, &files, named, sources).await?;
-    Ok(Inspected { datasets, columns, files })
+    let (columns, notes) = types(spec, &datasets, &files, &named, sources).await?;
+    Ok(Inspected {
+        datasets,
+        columns,
+        notes,
+        files,
+    })
 }
 
 /// Binds `spec`; relative paths start at `base`.
@@ -59,6 +68,7 @@ pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: 
     let Inspected {
         datasets,
         columns: read,
+        notes,
         files,
     } = inspect(&spec, base, sources).await?;
     let mut warnings = spec_warnings;
@@ -67,6 +77,8 @@ pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: 
     let aligned = align(&spec, &columns)?;
     warnings.extend(aligned.warnings.iter().cloned());
     warnings.extend(verdict::check(&spec, &aligned)?);
+    let is_compared = |note: &Note| aligned.columns.iter().any(|column| column.path[0] == note.column);
+    warnings.extend(notes.into_iter().filter(is_compared).map(|note| note.text));
     let lists = Lists {
         spec: &spec,
         aligned: &aligned,
@@ -141,14 +153,6 @@ fn pinned(file: &DataFile) -> Pinned {
         etag: file.pin.etag.clone(),
         modified_ms: file.pin.modified_ms,
     }
-}
-
-/// A column with its name in the files, its name in the comparison, and what is known of its type.
-#[derive(Debug, Clone)]
-struct Named {
-    source: String,
-    name: String,
-    known: Known,
 }
 
 /// JSON lines leave out what is NULL: a column that no line has is all NULL, not missing, where it is declared, or cast and of the other side.
@@ -252,161 +256,6 @@ fn no_column(place: &str, side: Side, name: &str, found: &[Found]) -> String {
         .map(|n| format!("; did you mean `{n}`"))
         .unwrap_or_default();
     format!("{place}: {side} has no column `{name}`{near}")
-}
-
-/// Settles what every column is read as: what the spec says, else what the file says, else what the other side says, else a guess over both.
-async fn types(
-    spec: &Spec,
-    datasets: &Sides<Dataset>,
-    files: &Sides<SideFiles>,
-    named: Sides<Vec<Named>>,
-    sources: &Sources,
-) -> Result<Sides<Vec<ReadColumn>>> {
-    let declared = |side: Side, column: &Named| {
-        let cast = spec.columns.cast[side].iter().find(|(name, _)| *name == column.name);
-        cast.or_else(|| spec.sides[side].schema.iter().find(|(name, _)| *name == column.source))
-            .map(|(_, t)| t.clone())
-    };
-    let open = Sides::from_fn(|side| {
-        let is_open =
-            |c: &&Named| c.known == Known::Untyped && declared(side, c).is_none() && spec.sides[side].csv.types == CsvTypes::Infer;
-        let from_other = |c: &&Named| settled(&named[side.other()], &c.name, |o| declared(side.other(), o)).is_none();
-        named[side]
-            .iter()
-            .filter(is_open)
-            .filter(from_other)
-            .map(|c| c.source.clone())
-            .collect::<Vec<String>>()
-    });
-    let guesses = Sides::new(
-        guesses(Side::Live, spec, datasets, files, &open.live, sources).await?,
-        guesses(Side::Shadow, spec, datasets, files, &open.shadow, sources).await?,
-    );
-    let guess_of = |side: Side, name: &str| {
-        let column = named[side].iter().find(|c| c.name == name)?;
-        open[side]
-            .iter()
-            .position(|source| *source == column.source)
-            .map(|at| guesses[side][at])
-    };
-    Ok(Sides::from_fn(|side| {
-        let read = named[side].iter().map(|column| {
-            let other = named[side.other()].iter().find(|c| c.name == column.name);
-            let value_type = declared(side, column).unwrap_or_else(|| match &column.known {
-                Known::Type(t) => t.clone(),
-                Known::Json(shape) => json_type(shape, other, |o| declared(side.other(), o), guess_of(side.other(), &column.name)),
-                Known::Untyped => match settled(&named[side.other()], &column.name, |o| declared(side.other(), o)) {
-                    Some(t) => t,
-                    None if spec.sides[side].csv.types == CsvTypes::Text => ValueType::Text,
-                    None => untyped(guess_of(side, &column.name), guess_of(side.other(), &column.name), other),
-                },
-            });
-            ReadColumn {
-                source: column.source.clone(),
-                name: column.name.clone(),
-                value_type,
-            }
-        });
-        read.collect()
-    }))
-}
-
-/// The type of the other side's column, if that side has one of its own: declared, of the file, or a JSON shape that is no number or text.
-fn settled(other: &[Named], name: &str, declared: impl Fn(&Named) -> Option<ValueType>) -> Option<ValueType> {
-    let column = other.iter().find(|c| c.name == name)?;
-    declared(column).or_else(|| match &column.known {
-        Known::Type(ValueType::Null) | Known::Untyped => None,
-        Known::Type(t) if t.is_nested() => None,
-        Known::Type(t) => Some(t.clone()),
-        Known::Json(JsonShape::Bool | JsonShape::Text(_)) => match &column.known {
-            Known::Json(shape) => Some(shape.value_type()),
-            Known::Type(_) | Known::Untyped => None,
-        },
-        Known::Json(JsonShape::Null | JsonShape::Number(_) | JsonShape::List(_) | JsonShape::Object(_)) => None,
-    })
-}
-
-/// Text on this side, and on the other text or JSON numbers: one guess over both.
-fn untyped(mine: Option<Guess>, theirs: Option<Guess>, other: Option<&Named>) -> ValueType {
-    let mut all = mine.unwrap_or_default();
-    theirs.iter().for_each(|g| all.merge(g));
-    if let Some(Known::Json(JsonShape::Number(numbers))) = other.map(|o| &o.known) {
-        all.merge(numbers);
-    }
-    all.result()
-}
-
-fn json_type(shape: &JsonShape, other: Option<&Named>, declared: impl Fn(&Named) -> Option<ValueType>, csv: Option<Guess>) -> ValueType {
-    let Some(other) = other else { return shape.value_type() };
-    if let Some(t) = declared(other) {
-        return fit(shape, &t).unwrap_or_else(|| shape.value_type());
-    }
-    match &other.known {
-        Known::Type(t) => fit(shape, t).unwrap_or_else(|| shape.value_type()),
-        Known::Json(theirs) => {
-            let mut both = shape.clone();
-            // Shapes that clash keep their own types, and meeting them says so.
-            if both.merge(theirs, "").is_ok() {
-                both.value_type()
-            } else {
-                shape.value_type()
-            }
-        }
-        Known::Untyped => match (shape, csv) {
-            (JsonShape::Number(numbers), Some(texts)) => {
-                let mut both = *numbers;
-                both.merge(&texts);
-                both.result()
-            }
-            (JsonShape::Null, Some(texts)) => texts.result(),
-            (_, _) => shape.value_type(),
-        },
-    }
-}
-
-/// JSON of a shape read as a type of the other side, if it may be.
-fn fit(shape: &JsonShape, t: &ValueType) -> Option<ValueType> {
-    match (shape, t) {
-        (JsonShape::Null, _) => Some(t.clone()),
-        (_, ValueType::Null) => Some(shape.value_type()),
-        (JsonShape::Bool, ValueType::Bool) => Some(ValueType::Bool),
-        (JsonShape::Number(_), t) if t.is_number() => Some(t.clone()),
-        (JsonShape::Text(_), t) if !t.is_nested() && *t != ValueType::Bool => Some(t.clone()),
-        (JsonShape::List(item), ValueType::List(t)) => Some(ValueType::List(Box::new(fit(item, t)?))),
-        (JsonShape::Object(members), ValueType::Struct(types)) => {
-            let mut fitted = Vec::new();
-            for (name, member) in members {
-                let known = types.iter().find(|(n, _)| n == name);
-                fitted.push((
-                    name.clone(),
-                    known.map_or_else(|| Some(member.value_type()), |(_, t)| fit(member, t))?,
-                ));
-            }
-            Some(ValueType::Struct(fitted))
-        }
-        (JsonShape::Object(members), ValueType::Map(key, value)) if **key == ValueType::Text => {
-            members.values().all(|m| fit(m, value).is_some()).then(|| t.clone())
-        }
-        (_, _) => None,
-    }
-}
-
-async fn guesses(
-    side: Side,
-    spec: &Spec,
-    datasets: &Sides<Dataset>,
-    files: &Sides<SideFiles>,
-    columns: &[String],
-    sources: &Sources,
-) -> Result<Vec<Guess>> {
-    let mut guesses = match datasets[side].format {
-        Format::Csv if !columns.is_empty() => guess(&datasets[side], &spec.sides[side].csv, columns, sources).await?,
-        Format::Csv | Format::Parquet | Format::Json | Format::ArrowIpc | Format::Avro => vec![Guess::default(); columns.len()],
-    };
-    for (guess, name) in guesses.iter_mut().zip(columns) {
-        files[side].path_texts.get(name).iter().for_each(|texts| guess.merge(texts));
-    }
-    Ok(guesses)
 }
 
 /// The side's columns as compared: the columns read, with derived ones replaced or added.

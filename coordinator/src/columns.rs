@@ -1,6 +1,7 @@
 //! The columns of one side before the sides meet: what its files hold, and what is known of their types.
 
 use futures::{StreamExt, TryStreamExt, stream};
+use shadowdiff_common::read::csv::Evidence;
 use shadowdiff_common::read::json::JsonShape;
 use shadowdiff_common::read::{DataFile, Dataset, Format, RowGroup, Sources, json_shape, open_csv_file, schema};
 use shadowdiff_core::error::{Error, Result};
@@ -193,34 +194,35 @@ fn add_paths(side: &mut SideFiles, dataset: &Dataset) {
     }
 }
 
-/// Reads every value of the given CSV columns and guesses their types.
-pub(crate) async fn guess(dataset: &Dataset, csv: &CsvOptions, columns: &[String], sources: &Sources) -> Result<Vec<Guess>> {
+/// Reads every value of the given CSV columns, for what they say about their types.
+pub(crate) async fn guess(dataset: &Dataset, csv: &CsvOptions, columns: &[String], sources: &Sources) -> Result<Vec<Evidence>> {
     let columns: Arc<Vec<String>> = Arc::new(columns.to_vec());
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let guesses = dataset.files.iter().map(|file| {
         let (file, csv, columns, sources) = (file.clone(), csv.clone(), Arc::clone(&columns), sources.clone());
         async move { blocking(&sources.clone(), move || guess_file(&file, &csv, &columns, &sources)).await }
     });
-    let all: Vec<Vec<Guess>> = stream::iter(guesses).buffered(threads).try_collect().await?;
-    let mut merged = vec![Guess::default(); columns.len()];
+    let all: Vec<Vec<Evidence>> = stream::iter(guesses).buffered(threads).try_collect().await?;
+    let mut merged = vec![Evidence::default(); columns.len()];
     for one in all {
         merged.iter_mut().zip(&one).for_each(|(all, one)| all.merge(one));
     }
     Ok(merged)
 }
 
-fn guess_file(file: &DataFile, csv: &CsvOptions, columns: &[String], sources: &Sources) -> Result<Vec<Guess>> {
+fn guess_file(file: &DataFile, csv: &CsvOptions, columns: &[String], sources: &Sources) -> Result<Vec<Evidence>> {
     use arrow_array::cast::AsArray;
     let (reader, pinned) = open_csv_file(file, csv, 8192, sources)?;
-    let mut guesses = vec![Guess::default(); columns.len()];
+    let mut guesses = vec![Evidence::default(); columns.len()];
     for batch in reader {
         let batch = batch?;
         for (guess, name) in guesses.iter_mut().zip(columns) {
             let Some(texts) = batch.columns.column_by_name(name) else {
                 continue;
             };
-            if !guess.is_text() {
-                texts.as_string::<i32>().iter().flatten().for_each(|text| guess.observe(text));
+            for (text, line) in texts.as_string::<i32>().iter().zip(&batch.lines) {
+                let Some(text) = text else { continue };
+                guess.observe(text, &csv.form, || format!("{}:{line}", file.name));
             }
         }
     }

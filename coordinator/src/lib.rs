@@ -10,8 +10,10 @@ mod prune;
 mod publish;
 mod result;
 mod run;
+mod types;
 
 pub use bind::{Bound, Inspected, bind, inspect};
 pub use cut::{Amounts, Cut};
 pub use publish::{FILES, Staging, Target, check_target};
 pub use run::{Outcome, Phase, Progress, Run, run};
+pub use types::Note;

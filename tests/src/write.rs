@@ -77,8 +77,8 @@ impl Layout {
     /// Any layout that can hold the table.
     pub fn random(random: &mut Random, table: &Table) -> Layout {
         let is_scalar = |t: &Type| !matches!(t, Type::List(_)) && type_word(t).is_some();
-        let fits_csv = table.columns.len() > 1 && table.columns.iter().all(|(_, t)| is_scalar(t));
-        let fits_json = table.columns.iter().all(|(_, t)| type_word(t).is_some()) && table.rows.iter().flatten().all(has_json_form);
+        let fits_csv = table.columns.iter().all(|(_, t)| is_scalar(t));
+        let fits_json = table.columns.iter().all(|(_, t)| type_word(t).is_some());
         let format = match random.below(12) {
             0..=3 if fits_csv => Format::Csv,
             4 | 5 if fits_json => Format::JsonLines,
@@ -292,8 +292,8 @@ fn files(random: &mut Random, table: &Table) -> (Vec<Vec<Option<Type>>>, Vec<boo
             };
             types.push(match (others.as_slice(), narrow.as_slice()) {
                 ([], []) => Some(of.clone()),
-                // A row of a file without two columns would be an empty line of CSV.
-                ([], some) => Some(random.pick(some).clone()).filter(|t| *t != Type::Null || at < 2 || random.percent(50)),
+                // A file without any column would have no rows.
+                ([], some) => Some(random.pick(some).clone()).filter(|t| *t != Type::Null || at < 1 || random.percent(50)),
                 (some, _) => Some(some[at % some.len()].clone()),
             });
         }
@@ -445,11 +445,16 @@ fn csv_text(table: &Table, rows: &[Vec<Cell>]) -> String {
 }
 
 /// JSON knows no NaN and no infinity.
-fn has_json_form(cell: &Cell) -> bool {
-    match cell {
-        Cell::Double(value) => value.is_finite(),
-        Cell::List(items) => items.iter().all(has_json_form),
-        _ => true,
+/// JSON has no NaN: writers put it and the infinities down as text.
+fn in_json_file(cell: &Cell, of: &Type) -> String {
+    match (cell, of) {
+        (Cell::Double(value), _) if value.is_nan() => quoted("NaN"),
+        (Cell::Double(value), _) if value.is_infinite() => quoted(if *value > 0.0 { "Infinity" } else { "-Infinity" }),
+        (Cell::List(items), Type::List(item)) => {
+            let items: Vec<String> = items.iter().map(|cell| in_json_file(cell, item)).collect();
+            format!("[{}]", items.join(","))
+        }
+        (cell, of) => json(cell, of),
     }
 }
 
@@ -462,7 +467,7 @@ fn json_text(table: &Table, rows: &[Vec<Cell>]) -> String {
             .zip(&table.columns)
             .filter(|(cell, _)| number % 2 == 0 || !cell.is_null());
         let members: Vec<String> = kept
-            .map(|(cell, (name, t))| format!("{}: {}", quoted(name), json(cell, t)))
+            .map(|(cell, (name, t))| format!("{}: {}", quoted(name), in_json_file(cell, t)))
             .collect();
         out.push_str(&format!("{{{}}}\n", members.join(", ")));
     }

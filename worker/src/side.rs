@@ -151,7 +151,7 @@ impl<'a> SideReader<'a> {
         let chosen: Vec<u32> = here.iter().map(|row| (row.0 - first) as u32).collect();
         let lines = raw.lines.map(|lines| chosen.iter().map(|row| lines[*row as usize]).collect());
         let batch = take_rows(&raw.batch, &chosen)?;
-        Ok((Raw { batch, lines }, before))
+        Ok((Raw { batch, lines, ..raw }, before))
     }
 
     fn prepare(&mut self, file: usize, raw: Raw) -> Result<Option<Read>> {

@@ -1,12 +1,13 @@
 //! One column of the rows as a file gives them, in the type that was planned for it.
 
+use super::csv::in_yaml;
 use super::{DataFile, Raw};
 use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, StringArray, UInt32Array, new_null_array};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::ReadColumn;
 use shadowdiff_core::side::Side;
-use shadowdiff_core::value::{BadValue, convert, equal, parse_into, print, value_at};
+use shadowdiff_core::value::{BadValue, TextForm, convert, equal, parse_into, print, value_at};
 
 /// The column of `raw`, or of the file's path, or all NULL where the file has none. `before`: rows of the split before these, for messages.
 pub fn read_column(column: &ReadColumn, raw: &Raw, side: Side, file: &DataFile, before: u64) -> Result<ArrayRef> {
@@ -27,11 +28,16 @@ impl Bad {
         };
         match self {
             Bad::Value(bad) => Error::input(format!(
-                "{}: column `{}` of {side}: `{}` {}; fix the value, or give the column another type under `schema` or `columns.cast`",
+                "{}: column `{}` of {side}: `{}` {}; fix the value, or give the column another type under `schema` or `columns.cast`{}",
                 place(bad.row),
                 column.source,
                 bad.text,
-                bad.why
+                bad.why,
+                if raw.lines.is_some() {
+                    setting_for(&bad.text, column, &raw.form)
+                } else {
+                    String::new()
+                }
             )),
             Bad::Partition { in_path, row, in_file } => Error::input(format!(
                 "{}: column `{}` of {side} is `{in_file}` in the file, but `{in_path}` in its path",
@@ -40,6 +46,22 @@ impl Bad {
             )),
         }
     }
+}
+
+/// The setting of `csv` that would read a value of a CSV file, if one would.
+fn setting_for(text: &str, column: &ReadColumn, form: &TextForm) -> String {
+    let comma = TextForm {
+        decimal_comma: true,
+        ..form.clone()
+    };
+    let one = StringArray::from(vec![text]);
+    if column.value_type.is_number() && comma.parse_into(&one, &column.value_type).is_ok() {
+        return "; `csv: {decimal: \",\"}` reads decimal commas".to_owned();
+    }
+    if text.is_empty() || text.bytes().any(|byte| byte.is_ascii_digit()) {
+        return String::new();
+    }
+    format!("; `csv: {{null_values: [{}]}}` makes it NULL", in_yaml(text))
 }
 
 fn typed(column: &ReadColumn, raw: &Raw, file: &DataFile) -> Result<ArrayRef, Bad> {
@@ -53,7 +75,7 @@ fn typed(column: &ReadColumn, raw: &Raw, file: &DataFile) -> Result<ArrayRef, Ba
     let read = match in_file {
         Some(array) if raw.lines.is_some() => {
             let texts: &StringArray = array.as_string();
-            Some(parse_into(texts, &column.value_type).map_err(Bad::Value)?)
+            Some(raw.form.parse_into(texts, &column.value_type).map_err(Bad::Value)?)
         }
         Some(array) => Some(convert(array, &column.value_type).map_err(Bad::Value)?),
         None => None,

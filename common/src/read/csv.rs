@@ -1,10 +1,16 @@
 //! Reads CSV and TSV as text columns: strictly, in batches, with the line of every row.
 //!
-//! An unquoted empty field is NULL, `""` is the empty string; a field that is one of `null_values` is NULL where it is not
-//! quoted. Empty lines at the end of a file are nothing; elsewhere an empty line is a NULL in a file of one column and an
-//! error in any other. How fields and records are told apart: see `record`.
+//! An unquoted empty field is NULL (the empty string under `empty: text`), `""` is the empty string; a field that is one of
+//! `null_values` is NULL where it is not quoted. In a file of one column every line is a row, an empty one too, the last too.
+//! In a wider one empty lines at the end are nothing, and elsewhere an error. How fields and records are told apart: see `record`.
 
+mod evidence;
+mod findings;
 mod record;
+
+pub use evidence::Evidence;
+pub(super) use evidence::in_yaml;
+pub use findings::{CsvFindings, csv_findings};
 
 use super::decompress::{compression_of, decompress};
 use super::encoding::utf8;
@@ -12,9 +18,10 @@ use super::source::Source;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
 use arrow_buffer::{NullBufferBuilder, OffsetBuffer};
 use arrow_schema::{DataType, Field as ArrowField, Schema, SchemaRef};
+use findings::{other_delimiter, quoted};
 use record::{Dialect, Field, Scan};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::spec::{CsvOptions, Header};
+use shadowdiff_core::spec::{CsvOptions, EmptyField, Header};
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::sync::Arc;
@@ -42,23 +49,36 @@ pub fn open_csv(
 ) -> Result<CsvReader> {
     let dialect = dialect(options, delimiter_default)?;
     let compression = options.compression.unwrap_or_else(|| compression_of(name));
-    let plain = utf8(name, &options.encoding, decompress(name, compression, bytes)?)?;
+    let plain = utf8(name, Some(&options.encoding), decompress(name, compression, bytes)?)?;
     let mut reader = CsvReader {
         source: Source::new(name, plain),
         dialect,
-        null_values: options.null_values.iter().map(|value| value.clone().into_bytes()).collect(),
+        null_values: null_values(options),
         batch_rows: batch_rows.max(1),
         columns: Vec::new(),
         schema: Arc::new(Schema::empty()),
         fields: Vec::new(),
-        blank_lines: 0,
+        blank_line: None,
         done: false,
     };
+    if options.delimiter.is_none() {
+        reader.check_delimiter()?;
+    }
     reader.columns = reader.read_header(&options.header)?;
     reader.check_names()?;
     let fields = reader.columns.iter().map(|column| ArrowField::new(column, DataType::Utf8, true));
     reader.schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
     Ok(reader)
+}
+
+/// What is NULL where it is not quoted.
+fn null_values(options: &CsvOptions) -> BTreeSet<Vec<u8>> {
+    let empty = match options.empty {
+        EmptyField::Null => Some(Vec::new()),
+        EmptyField::Text => None,
+    };
+    let marks = options.null_values.iter().map(|value| value.clone().into_bytes());
+    marks.chain(empty).collect()
 }
 
 fn dialect(options: &CsvOptions, delimiter_default: u8) -> Result<Dialect> {
@@ -94,8 +114,8 @@ pub struct CsvReader {
     schema: SchemaRef,
     /// Of the record at the start of the source's window.
     fields: Vec<Field>,
-    /// Empty lines just before the source's window, of which it is not yet clear whether they end the file.
-    blank_lines: u64,
+    /// The first of the empty lines just before the source's window; nothing but more of them may follow.
+    blank_line: Option<u64>,
     done: bool,
 }
 
@@ -127,12 +147,25 @@ impl CsvReader {
         &self.columns
     }
 
+    /// A file whose delimiter is plainly another one would come out as one column, or as rows of differing length.
+    fn check_delimiter(&mut self) -> Result<()> {
+        self.source.more()?;
+        let Some(other) = other_delimiter(self.source.window(), self.source.has_ended(), self.dialect) else {
+            return Ok(());
+        };
+        let (mine, other) = (quoted(self.dialect.delimiter), quoted(other));
+        Err(self.source.wrong(format!(
+            "has no columns with {mine} as delimiter, but the same number in every line with {other}: write csv: {{delimiter: {other}}}, \
+             or csv: {{delimiter: {mine}}} if it is meant as it is"
+        )))
+    }
+
     fn read_header(&mut self, header: &Header) -> Result<Vec<String>> {
         match header {
             Header::Names(names) => Ok(names.clone()),
             Header::Absent => match self.scan()? {
                 Scan::Record { .. } => Ok((1..=self.fields.len()).map(|number| format!("column_{number}")).collect()),
-                Scan::Blank { .. } => Err(self.source.wrong("is empty where the first row is expected")),
+                Scan::Blank { .. } => Ok(vec!["column_1".to_owned()]),
                 _ => Ok(Vec::new()),
             },
             Header::Present => match self.scan()? {
@@ -182,12 +215,18 @@ impl CsvReader {
         let (mut lines, mut bytes_read) = (Vec::new(), 0);
         while lines.len() < self.batch_rows && bytes_read < BATCH_BYTES {
             match self.scan()? {
-                Scan::Blank { bytes } => {
-                    self.blank_lines += 1;
+                Scan::Blank { bytes } if columns.len() != 1 => {
+                    self.blank_line.get_or_insert(self.source.line());
                     self.source.take(bytes, 1);
                 }
-                Scan::Record { .. } if self.blank_lines > 0 => lines.push(self.take_blank_line(&mut columns)?),
+                Scan::Blank { bytes } => {
+                    self.append_record(&mut columns)?;
+                    lines.push(self.source.line());
+                    self.source.take(bytes, 1);
+                    bytes_read += bytes;
+                }
                 Scan::Record { bytes, lines: over } => {
+                    self.refuse_blank_line()?;
                     self.append_record(&mut columns)?;
                     lines.push(self.source.line());
                     self.source.take(bytes, over);
@@ -203,26 +242,24 @@ impl CsvReader {
         }
     }
 
-    /// A row follows, so the empty lines before it were no end: each is a NULL in the only column. Gives the line.
-    fn take_blank_line(&mut self, columns: &mut [TextColumn]) -> Result<u64> {
-        let line = self.source.line() - self.blank_lines;
-        let [column] = columns else {
-            return Err(self.source.wrong_at(
+    /// A row follows, so the empty lines before it are not the end of the file.
+    fn refuse_blank_line(&self) -> Result<()> {
+        match self.blank_line {
+            Some(line) => Err(self.source.wrong_at(
                 line,
                 format!("is empty where {} fields are expected: remove the line", self.columns.len()),
-            ));
-        };
-        column.push_null();
-        self.blank_lines -= 1;
-        Ok(line)
+            )),
+            None => Ok(()),
+        }
     }
 
     fn append_record(&self, columns: &mut [TextColumn]) -> Result<()> {
         let (found, expected) = (self.fields.len(), columns.len());
         if found != expected {
             let fields = if found == 1 { "field" } else { "fields" };
+            let columns = if expected == 1 { "column" } else { "columns" };
             return Err(self.source.wrong(format!(
-                "has {found} {fields}, but the file has {expected} columns: is a delimiter missing or not quoted?"
+                "has {found} {fields}, but the file has {expected} {columns}: is a delimiter missing or not quoted?"
             )));
         }
         let window = self.source.window();
@@ -237,7 +274,7 @@ impl CsvReader {
     }
 
     fn is_null(&self, unquoted: &[u8]) -> bool {
-        unquoted.is_empty() || (!self.null_values.is_empty() && self.null_values.contains(unquoted))
+        !self.null_values.is_empty() && self.null_values.contains(unquoted)
     }
 
     fn finish(&self, columns: Vec<TextColumn>, lines: Vec<u64>) -> Result<TextBatch> {
@@ -260,9 +297,20 @@ impl CsvReader {
     }
 }
 
+/// Says how the text reads in the encoding that such bytes mostly have, so that a person sees whether it is the right one.
 fn not_utf8(place: &str, bytes: &[u8]) -> String {
-    let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(40)]).into_owned();
-    format!("{place}: '{shown}' is not UTF-8: write the file as UTF-8 or name its encoding, for example csv: {{encoding: windows-1252}}")
+    let bytes = &bytes[..bytes.len().min(40)];
+    let shown = String::from_utf8_lossy(bytes);
+    let western = encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0;
+    format!(
+        "{place}: '{shown}' is not UTF-8; in windows-1252 it reads '{western}': if that is right, write csv: {{encoding: windows-1252}}, \
+         else name the file's encoding there, or write it as UTF-8"
+    )
+}
+
+/// What separates fields where the options do not say it.
+pub(super) fn default_delimiter(name: &str) -> u8 {
+    if name.to_ascii_lowercase().contains(".tsv") { b'\t' } else { b',' }
 }
 
 /// The texts of one column of a batch. Its offsets fit 32 bits: a batch is 4 MiB and one record of at most 64 MiB.

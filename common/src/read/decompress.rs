@@ -1,6 +1,10 @@
 //! Decompresses gzip, zstd, bzip2 and xz while reading; data that are damaged or cut short are an error, never an early end.
+//!
+//! A file may hold several compressed parts, one behind the other, and zero bytes behind the last, with which tapes, block devices
+//! and some stores fill up their blocks. Anything else that follows is an error.
 
-use flate2::bufread::MultiGzDecoder;
+use bzip2::bufread::BzDecoder;
+use flate2::bufread::GzDecoder;
 use shadowdiff_core::error::Error;
 use shadowdiff_core::spec::Compression;
 use std::io::{self, BufRead, BufReader, Read};
@@ -22,9 +26,12 @@ pub fn decompress(name: &str, compression: Compression, bytes: Box<dyn Read + Se
     }
     let plain: Box<dyn Read + Send> = match compression {
         Compression::None => Box::new(source),
-        Compression::Gzip => Box::new(MultiGzDecoder::new(source)),
-        Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(source).map_err(|error| read_error(name, error))?),
-        Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(source)),
+        Compression::Gzip => Box::new(Parts::new(source, |source| Ok(Part::Gzip(GzDecoder::new(source))))),
+        Compression::Zstd => Box::new(Parts::new(source, |source| {
+            zstd::stream::read::Decoder::with_buffer(source).map(|decoder| Part::Zstd(decoder.single_frame()))
+        })),
+        Compression::Bzip2 => Box::new(Parts::new(source, |source| Ok(Part::Bzip2(BzDecoder::new(source))))),
+        // Pads by itself, in fours as its format wants.
         Compression::Xz => Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(source)),
     };
     Ok(Box::new(Decompressed {
@@ -32,6 +39,106 @@ pub fn decompress(name: &str, compression: Compression, bytes: Box<dyn Read + Se
         compression,
         plain,
     }))
+}
+
+type Packed = BufReader<Box<dyn Read + Send>>;
+
+/// One compressed part of a file.
+enum Part {
+    Gzip(GzDecoder<Packed>),
+    Zstd(zstd::stream::read::Decoder<'static, Packed>),
+    Bzip2(BzDecoder<Packed>),
+}
+
+impl Part {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Part::Gzip(decoder) => decoder.read(buffer),
+            Part::Zstd(decoder) => decoder.read(buffer),
+            Part::Bzip2(decoder) => decoder.read(buffer),
+        }
+    }
+
+    /// What follows, once all of it is read.
+    fn into_source(self) -> Packed {
+        match self {
+            Part::Gzip(decoder) => decoder.into_inner(),
+            Part::Zstd(decoder) => decoder.finish(),
+            Part::Bzip2(decoder) => decoder.into_inner(),
+        }
+    }
+}
+
+/// The parts of a file, one behind the other.
+struct Parts {
+    begin: fn(Packed) -> io::Result<Part>,
+    state: State,
+}
+
+enum State {
+    /// A part is to begin here.
+    Before(Packed),
+    Within(Part),
+    Ended,
+    /// Nothing more may be read: it could be taken for the end.
+    Failed,
+}
+
+impl Parts {
+    fn new(source: Packed, begin: fn(Packed) -> io::Result<Part>) -> Self {
+        let state = State::Before(source);
+        Parts { begin, state }
+    }
+}
+
+impl Read for Parts {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            self.state = match std::mem::replace(&mut self.state, State::Failed) {
+                State::Failed => return Err(io::Error::other("reading goes on after an error")),
+                State::Ended => {
+                    self.state = State::Ended;
+                    return Ok(0);
+                }
+                State::Before(source) => State::Within((self.begin)(source)?),
+                State::Within(mut part) => match part.read(buffer) {
+                    Ok(0) if !buffer.is_empty() => following(part.into_source())?,
+                    read => {
+                        self.state = State::Within(part);
+                        return read;
+                    }
+                },
+            };
+        }
+    }
+}
+
+fn following(mut source: Packed) -> io::Result<State> {
+    Ok(if follows(&mut source)? {
+        State::Before(source)
+    } else {
+        State::Ended
+    })
+}
+
+/// Whether another part follows; zero bytes to the end are padding.
+fn follows(source: &mut Packed) -> io::Result<bool> {
+    let mut padded = false;
+    loop {
+        let bytes = match source.fill_buf() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            bytes => bytes?,
+        };
+        let (zeros, all) = (bytes.iter().take_while(|byte| **byte == 0).count(), bytes.len());
+        if zeros < all && (padded || zeros > 0) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "bytes follow zero padding"));
+        }
+        if zeros < all || all == 0 {
+            return Ok(all > 0);
+        }
+        padded = true;
+        source.consume(zeros);
+    }
 }
 
 /// The compression that the end of a file name tells, in any case.
@@ -131,6 +238,16 @@ mod tests {
                     shadowdiff_core::error::Kind::Input,
                     "{compression:?} cut at {cut}: {error}"
                 );
+            }
+            for zeros in [4, 512, 300_000] {
+                let padded = [one.clone(), one.clone(), vec![0; zeros]].concat();
+                assert_eq!(
+                    read(compression, padded).expect("padded"),
+                    TEXT.repeat(2),
+                    "{compression:?} {zeros}"
+                );
+                let hidden = [one.clone(), vec![0; zeros], b"x".to_vec()].concat();
+                assert!(read(compression, hidden).is_err(), "{compression:?}: bytes behind {zeros} zeros");
             }
             let garbage = [one.clone(), b"garbage".to_vec()].concat();
             assert!(read(compression, garbage).is_err(), "{compression:?} followed by garbage");

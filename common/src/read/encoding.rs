@@ -7,14 +7,20 @@ use std::io::{self, Read};
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The text of a file in UTF-8 without byte order mark. UTF-8 itself is passed on unchecked: whoever makes text of it checks.
-pub(crate) fn utf8(name: &str, label: &str, bytes: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>, Error> {
+/// `label`: the encoding that the spec names; `None` where the format is UTF-8 and no spec can say otherwise.
+pub(crate) fn utf8(name: &str, label: Option<&str>, bytes: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>, Error> {
+    let Some(label) = label else {
+        return without_mark(name, bytes, |_| "write the file as UTF-8".to_owned());
+    };
     let Some(encoding) = Encoding::for_label_no_replacement(label.as_bytes()) else {
         return Err(Error::spec(format!(
             "csv.encoding: '{label}' is no known encoding: take a name such as utf-8, utf-16le or windows-1252"
         )));
     };
     if encoding == UTF_8 {
-        return without_mark(name, bytes);
+        return without_mark(name, bytes, |found| {
+            format!("write csv: {{encoding: {found}}}, or write the file as UTF-8")
+        });
     }
     // UTF-16 says its byte order itself, where it does.
     let decoder = if encoding == UTF_16LE || encoding == UTF_16BE {
@@ -36,19 +42,56 @@ pub(crate) fn utf8(name: &str, label: &str, bytes: Box<dyn Read + Send>) -> Resu
     }))
 }
 
-fn without_mark(name: &str, mut bytes: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>, Error> {
-    let mut start = Vec::with_capacity(BYTE_ORDER_MARK.len());
-    let head = bytes.by_ref().take(BYTE_ORDER_MARK.len() as u64).read_to_end(&mut start);
+/// Bytes at the start of a file that tell UTF-16 from UTF-8.
+const START_BYTES: u64 = 512;
+
+fn without_mark(
+    name: &str,
+    mut bytes: Box<dyn Read + Send>,
+    advice: impl Fn(&'static str) -> String,
+) -> Result<Box<dyn Read + Send>, Error> {
+    let mut start = Vec::new();
+    let head = bytes.by_ref().take(START_BYTES).read_to_end(&mut start);
     head.map_err(|error| super::decompress::read_error(name, error))?;
-    if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
-        return Err(Error::input(format!(
-            "{name}: line 1: is UTF-16, not UTF-8: write the file as UTF-8 or set csv: {{encoding: utf-16le}}"
-        )));
+    if let Some(found) = utf16(&start) {
+        return Err(Error::input(format!("{name}: line 1: is UTF-16, not UTF-8: {}", advice(found))));
     }
-    if start == BYTE_ORDER_MARK {
-        start.clear();
+    if start.starts_with(BYTE_ORDER_MARK) {
+        start.drain(..BYTE_ORDER_MARK.len());
     }
     Ok(Box::new(io::Cursor::new(start).chain(bytes)))
+}
+
+/// The kind of UTF-16 that the start of a file is in: by its mark, or because every other byte is zero, as in text that is mostly ASCII.
+fn utf16(start: &[u8]) -> Option<&'static str> {
+    if start.starts_with(b"\xff\xfe") {
+        return Some("utf-16le");
+    }
+    if start.starts_with(b"\xfe\xff") {
+        return Some("utf-16be");
+    }
+    let pairs = start.chunks_exact(2);
+    let count = pairs.len();
+    let zeros = |place: usize| pairs.clone().filter(|pair| pair[place] == 0 && pair[1 - place] != 0).count();
+    let is_most = |zeros: usize| count > 1 && zeros * 10 > count * 8;
+    match (is_most(zeros(1)), is_most(zeros(0))) {
+        (true, _) => Some("utf-16le"),
+        (_, true) => Some("utf-16be"),
+        (false, false) => None,
+    }
+}
+
+/// The encoding that the start of a file calls for, if it is not UTF-8; `is_whole`: nothing follows.
+pub(super) fn foreign_encoding(start: &[u8], is_whole: bool) -> Option<&'static str> {
+    if let Some(found) = utf16(start) {
+        return Some(found);
+    }
+    match std::str::from_utf8(start) {
+        Ok(_) => None,
+        // The last character is cut.
+        Err(error) if error.error_len().is_none() && !is_whole => None,
+        Err(_) => Some("windows-1252"),
+    }
 }
 
 const INPUT_BYTES: usize = 64 * 1024;
@@ -126,7 +169,7 @@ mod tests {
     fn text_in_its_encoding_or_an_error() {
         let check = |label: &str, bytes: &[u8], want: Result<&str, &str>| {
             let mut text = String::new();
-            let read = utf8("data.csv", label, Box::new(io::Cursor::new(bytes.to_vec()))).and_then(|mut reader| {
+            let read = utf8("data.csv", Some(label), Box::new(io::Cursor::new(bytes.to_vec()))).and_then(|mut reader| {
                 let mut buffer = [0; 16];
                 loop {
                     match reader
@@ -146,7 +189,14 @@ mod tests {
         check("utf-8", b"\xef\xbb\xbfa,b\n", Ok("a,b\n"));
         check("UTF8", b"a", Ok("a"));
         check("utf-8", b"", Ok(""));
-        check("utf-8", b"\xff\xfea\0", Err("line 1: is UTF-16"));
+        check(
+            "utf-8",
+            b"\xff\xfea\0",
+            Err("line 1: is UTF-16, not UTF-8: write csv: {encoding: utf-16le}"),
+        );
+        check("utf-8", b"\0a\0,\0b\0\n", Err("csv: {encoding: utf-16be}"));
+        check("utf-8", b"a\0,\0b\0\n\0", Err("csv: {encoding: utf-16le}"));
+        check("utf-8", b"a,\0\n", Ok("a,\0\n"));
         check(
             "windows-1252",
             b"\xe9t\xe9 \x80 and more than the buffer",

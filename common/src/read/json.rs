@@ -121,7 +121,7 @@ struct Lines {
 impl Lines {
     fn open(name: &str, bytes: Box<dyn Read + Send>) -> Result<Self> {
         Ok(Lines {
-            source: Source::new(name, utf8(name, "utf-8", bytes)?),
+            source: Source::new(name, utf8(name, None, bytes)?),
         })
     }
 

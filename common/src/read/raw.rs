@@ -1,6 +1,6 @@
 //! Opens a file of any format for a scan: binary formats give their own types, CSV gives text with line numbers, JSON lines the wanted types.
 
-use super::csv::{CsvReader, open_csv};
+use super::csv::{CsvReader, default_delimiter, open_csv};
 use super::dataset::{DataFile, Format};
 use super::decompress::decompress;
 use super::json::{JsonShape, open_json, scan_json};
@@ -9,7 +9,7 @@ use super::{Selection, Sources, open};
 use arrow_array::RecordBatch;
 use shadowdiff_core::error::Result;
 use shadowdiff_core::spec::CsvOptions;
-use shadowdiff_core::value::ValueType;
+use shadowdiff_core::value::{TextForm, ValueType};
 use std::io::Read;
 use std::sync::Arc;
 
@@ -19,6 +19,19 @@ pub struct Raw {
     pub batch: RecordBatch,
     /// For CSV, whose columns are all text: the line each row begins in.
     pub lines: Option<Vec<u64>>,
+    /// How that text writes numbers and dates.
+    pub form: TextForm,
+}
+
+impl Raw {
+    /// Rows in types of their own.
+    fn typed(batch: RecordBatch) -> Raw {
+        Raw {
+            batch,
+            lines: None,
+            form: TextForm::default(),
+        }
+    }
 }
 
 pub type RawBatches = Box<dyn Iterator<Item = Result<Raw>> + Send>;
@@ -37,14 +50,16 @@ pub fn open_raw(
         Format::Parquet | Format::ArrowIpc | Format::Avro => {
             let names: Vec<String> = wanted.iter().map(|(name, _)| name.clone()).collect();
             let batches = open(format, file, selection, &names, batch_rows, sources)?;
-            Ok(Box::new(batches.map(|batch| batch.map(|batch| Raw { batch, lines: None }))))
+            Ok(Box::new(batches.map(|batch| batch.map(Raw::typed))))
         }
         Format::Csv => {
             let (reader, pinned) = open_csv_file(file, csv, batch_rows, sources)?;
-            let rows = reader.map(|batch| {
+            let form = csv.form.clone();
+            let rows = reader.map(move |batch| {
                 batch.map(|b| Raw {
                     batch: b.columns,
                     lines: Some(b.lines),
+                    form: form.clone(),
                 })
             });
             Ok(Box::new(rows.chain(last_check(pinned))))
@@ -57,11 +72,7 @@ pub fn open_raw(
                 .cloned()
                 .collect();
             let reader = open_json(&file.name, bytes, &in_file, batch_rows)?;
-            Ok(Box::new(
-                reader
-                    .map(|batch| batch.map(|batch| Raw { batch, lines: None }))
-                    .chain(last_check(pinned)),
-            ))
+            Ok(Box::new(reader.map(|batch| batch.map(Raw::typed)).chain(last_check(pinned))))
         }
     }
 }
@@ -97,8 +108,4 @@ fn text_bytes(file: &DataFile, sources: &Sources) -> Result<(Box<dyn Read + Send
 /// Nothing, or the error that the file changed while it was read.
 fn last_check(pinned: Arc<PinnedFile>) -> impl Iterator<Item = Result<Raw>> + Send {
     std::iter::once_with(move || pinned.check()).filter_map(|checked| checked.err().map(Err))
-}
-
-fn default_delimiter(name: &str) -> u8 {
-    if name.to_ascii_lowercase().contains(".tsv") { b'\t' } else { b',' }
 }

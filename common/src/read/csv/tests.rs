@@ -61,7 +61,15 @@ fn values_as_written() {
 #[test]
 fn empty_lines() {
     plain("a,b\n1,2\n\n\r\n", Ok(&["a|b", "2: 1|2"]));
-    plain("a\n1\n\n\n2\n\n\n", Ok(&["a", "2: 1", "3: ~", "4: ~", "5: 2"]));
+    plain("a\n1\n\n\n2\n\n\n", Ok(&["a", "2: 1", "3: ~", "4: ~", "5: 2", "6: ~", "7: ~"]));
+    plain("a\n\r\n", Ok(&["a", "2: ~"]));
+    plain("a\n1", Ok(&["a", "2: 1"]));
+    plain("a,b\n\n\n", Ok(&["a|b"]));
+    let headerless = || options(|o| o.header = Header::Absent);
+    check(b"\n1\n\n", headerless(), Ok(&["column_1", "1: ~", "2: 1", "3: ~"]));
+    check(b"\n1,2\n", headerless(), Err("line 2: has 2 fields, but the file has 1 column"));
+    let named = options(|o| o.header = Header::Names(vec!["x".into()]));
+    check(b"\n\n", named, Ok(&["x", "1: ~", "2: ~"]));
     plain("a,b\n1,2\n\n3,4\n", Err("data.csv: line 3: is empty where 2 fields are expected"));
     plain("\na\n1\n", Err("line 1: is empty where the header"));
     plain("", Err("data.csv: is empty"));
@@ -93,8 +101,20 @@ fn what_is_malformed_names_file_and_line() {
 
 #[test]
 fn options_are_kept() {
+    let marked =
+        |nulls: &[&str]| options(|o| (o.empty, o.null_values) = (EmptyField::Text, nulls.iter().map(|n| (*n).to_owned()).collect()));
+    check(b"a,b\n\\N,\n\"\",x\n", marked(&["\\N"]), Ok(&["a|b", "2: ~|", "3: |x"]));
+    check(b"a\n\n\\N\n", marked(&["\\N"]), Ok(&["a", "2: ", "3: ~"]));
+    check(b"a,b\n,\n", marked(&[""]), Ok(&["a|b", "2: ~|~"]));
     let nulls = options(|o| o.null_values = vec!["NA".into(), "\\N".into()]);
     check(b"a,b\nNA,\"NA\"\n\\N,na\n", nulls, Ok(&["a|b", "2: ~|NA", "3: ~|na"]));
+    plain(
+        "id;v\n1;2\n",
+        Err(
+            "data.csv: line 1: has no columns with \",\" as delimiter, but the same number in every line with \";\": write csv: {delimiter: \";\"}",
+        ),
+    );
+    check(b"id;v\n1;2\n", options(|o| o.delimiter = Some(b',')), Ok(&["id;v", "2: 1;2"]));
     check(b"a;b\n1;2,5\n", options(|o| o.delimiter = Some(b';')), Ok(&["a|b", "2: 1|2,5"]));
     let single = options(|o| (o.quote, o.escape) = (b'\'', Some(b'\\')));
     check(b"a,b\n'it\\'s, \\\\ \\n',\"x\"\n", single, Ok(&["a|b", "2: it's, \\ \\n|\"x\""]));
@@ -112,7 +132,7 @@ fn options_are_kept() {
     check(
         b"1,2\n",
         options(|o| o.header = Header::Names(vec!["x".into()])),
-        Err("line 1: has 2 fields, but the file has 1 columns"),
+        Err("line 1: has 2 fields, but the file has 1 column"),
     );
     check(
         b"a\ncaf\xe9\n",

@@ -1,7 +1,8 @@
 //! Builds the arrays of a batch from parsed JSON, each value exactly as its type wants it.
 //!
 //! Scalars are read from their text by `parse_into`, numbers and texts alike, so that `schema:` may call for a number where
-//! the file has text. What one field may not do is to change between text, number and bool.
+//! the file has text. What one field may not do is to change between text, number and bool. JSON has no NaN: in a column of
+//! doubles the texts `NaN`, `Infinity` and `-Infinity`, as Spark and DuckDB write them, are doubles.
 
 use super::tree::Json;
 use arrow_array::{ArrayRef, ListArray, MapArray, StringArray, StructArray};
@@ -17,6 +18,11 @@ pub(super) struct BadField {
     pub(super) row: usize,
     pub(super) path: String,
     pub(super) what: String,
+}
+
+/// The numbers that writers of JSON put down as text.
+pub(super) fn is_not_finite(text: &str) -> bool {
+    matches!(text, "NaN" | "Infinity" | "-Infinity")
 }
 
 /// The kind of scalar that each field has had so far, by path; NULL has none.
@@ -53,6 +59,10 @@ impl Kinds {
                 Some(Json::Bool(true)) => ("true", "a bool"),
                 Some(Json::Bool(false)) => ("false", "a bool"),
                 Some(Json::Number(text)) => (text.as_str(), "a number"),
+                Some(Json::Text(text)) if matches!(target, ValueType::Float { .. }) && is_not_finite(text) => {
+                    texts.push(Some(text.as_str()));
+                    continue;
+                }
                 Some(Json::Text(text)) => (text.as_str(), "text"),
                 Some(other @ (Json::List(_) | Json::Object(_))) => {
                     return Err(bad(row, format!("is {} where {target} is expected", other.kind())));

@@ -1,5 +1,6 @@
 //! What the values of a JSON field have in common, and the type that follows.
 
+use super::build::is_not_finite;
 use super::tree::Json;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::value::{Guess, ValueType};
@@ -54,21 +55,28 @@ impl JsonShape {
         self.unite(other).map_err(|clash| Error::input(format!("{other_name}: {clash}")))
     }
 
-    /// The narrowest type that fits every value. Text becomes a date or a timestamp, never a number or a bool; a number that
-    /// neither 76 digits nor a double hold stays text, as written.
+    /// The narrowest type that fits every value. Text becomes a date or a timestamp, never a bool or a number, but for `NaN` and the
+    /// infinities beside numbers; a number that neither 76 digits nor a double hold stays text, as written.
     pub fn value_type(&self) -> ValueType {
         match self {
             JsonShape::Null => ValueType::Null,
             JsonShape::Bool => ValueType::Bool,
             JsonShape::Number(guess) => guess.result(),
-            JsonShape::Text(guess) => match guess.result() {
-                found @ (ValueType::Date | ValueType::Timestamp { .. }) => found,
-                _ => ValueType::Text,
-            },
+            JsonShape::Text(guess) => guess.of_texts().result(),
             JsonShape::List(item) => ValueType::List(Box::new(item.value_type())),
             JsonShape::Object(members) => {
                 ValueType::Struct(members.iter().map(|(name, member)| (name.clone(), member.value_type())).collect())
             }
+        }
+    }
+
+    /// Whether some field has times with a zone and times without one.
+    pub fn mixes_zones(&self) -> bool {
+        match self {
+            JsonShape::Null | JsonShape::Bool | JsonShape::Number(_) => false,
+            JsonShape::Text(guess) => guess.mixes_zones(),
+            JsonShape::List(item) => item.mixes_zones(),
+            JsonShape::Object(members) => members.values().any(JsonShape::mixes_zones),
         }
     }
 
@@ -92,13 +100,24 @@ impl JsonShape {
     }
 
     pub(super) fn observe(&mut self, value: &Json) -> Result<(), Clash> {
-        if *self == JsonShape::Null {
-            *self = JsonShape::empty(value);
+        match (&*self, value) {
+            (JsonShape::Null, _) => *self = JsonShape::empty(value),
+            // So far `NaN` alone: that it stands for a number shows now.
+            (JsonShape::Text(guess), Json::Number(_)) if guess.is_not_finite() => *self = JsonShape::Number(*guess),
+            _ => {}
         }
         match (&mut *self, value) {
             (_, Json::Null) | (JsonShape::Bool, Json::Bool(_)) => Ok(()),
-            (JsonShape::Number(guess), Json::Number(text)) | (JsonShape::Text(guess), Json::Text(text)) => {
+            (JsonShape::Number(guess), Json::Number(text)) => {
                 guess.observe(text);
+                Ok(())
+            }
+            (JsonShape::Number(guess), Json::Text(text)) if is_not_finite(text) => {
+                guess.observe(text);
+                Ok(())
+            }
+            (JsonShape::Text(guess), Json::Text(text)) => {
+                observe_text(guess, text);
                 Ok(())
             }
             (JsonShape::List(item), Json::List(items)) => items
@@ -139,6 +158,15 @@ impl JsonShape {
                 guess.merge(more);
                 Ok(())
             }
+            (JsonShape::Number(guess), JsonShape::Text(more)) if more.is_not_finite() => {
+                guess.merge(more);
+                Ok(())
+            }
+            (JsonShape::Text(guess), JsonShape::Number(more)) if guess.is_not_finite() => {
+                guess.merge(more);
+                *self = JsonShape::Number(*guess);
+                Ok(())
+            }
             (JsonShape::List(item), JsonShape::List(more)) => item.unite(more).map_err(|clash| clash.within("[]")),
             (JsonShape::Object(members), JsonShape::Object(more)) => more
                 .iter()
@@ -150,6 +178,16 @@ impl JsonShape {
             }),
         }
     }
+}
+
+/// Other spellings of `NaN` and the infinities are text like any other.
+fn observe_text(guess: &mut Guess, text: &str) {
+    let mut one = Guess::default();
+    one.observe(text);
+    if one.is_not_finite() && !is_not_finite(text) {
+        one.observe_text();
+    }
+    guess.merge(&one);
 }
 
 impl Clash {

@@ -36,6 +36,11 @@ fn the_type_follows_from_every_value() {
     check_shape("{\"a\": 9007199254740993}\n{\"a\": 1e3}", Ok("a: int64"));
     check_shape("{\"a\": 123456789012345678901234567890.5}", Ok("a: decimal(31,1)"));
     check_shape("{\"a\": 1e400}", Ok("a: text"));
+    check_shape("{\"a\": 1}\n{\"a\": \"NaN\"}", Ok("a: double"));
+    check_shape("{\"a\": \"-Infinity\"}\n{\"a\": \"NaN\"}\n{\"a\": 0.5}", Ok("a: double"));
+    check_shape("{\"a\": \"NaN\"}", Ok("a: text"));
+    check_shape("{\"a\": \"NaN\"}\n{\"a\": \"x\"}", Ok("a: text"));
+    check_shape("{\"a\": [1]}\n{\"a\": [\"NaN\"]}", Ok("a: list(double)"));
     check_shape("{\"a\": []}\n{\"a\": [null]}", Ok("a: list(null)"));
     check_shape("{\"a\": []}\n{\"a\": [1, 2]}", Ok("a: list(int64)"));
     check_shape("{\"a\": {\"x\": 1}}\n{\"a\": {\"y\": \"t\"}}", Ok("a: struct(x: int64, y: text)"));
@@ -51,6 +56,14 @@ fn what_has_no_shape_names_file_line_and_field() {
         "{\"a\": [{\"b\": 1}]}\n{\"a\": [{\"b\": true}]}",
         Err("line 2: field 'a[].b' is a bool here, but a number before"),
     );
+    for (text, line) in [
+        ("{\"a\": 1}\n{\"a\": \"inf\"}", 2),
+        ("{\"a\": \"nan\"}\n{\"a\": 1}", 2),
+        ("{\"a\": \"NaN\"}\n{\"a\": 1}\n{\"a\": \"x\"}", 3),
+        ("{\"a\": \"NaN\"}\n{\"a\": \"x\"}\n{\"a\": 1}", 3),
+    ] {
+        check_shape(text, Err(&format!("line {line}: field 'a' is ")));
+    }
     check_shape(
         "{\"a\": {}}\n{\"a\": []}",
         Err("line 2: field 'a' is a list here, but an object before"),
@@ -86,17 +99,18 @@ fn shapes_of_files_merge_in_any_order() {
         "{\"a\": null}",
         "{\"a\": [1.5], \"b\": {\"x\": 1}}",
         "{\"a\": [], \"b\": {\"y\": true}}",
-        "{\"c\": \"2026-01-01\"}",
+        "{\"c\": \"NaN\"}\n{\"b\": {\"x\": \"NaN\"}}",
+        "{\"c\": 2}",
     ];
-    let merged = |order: [usize; 4]| {
+    let merged = |order: [usize; 5]| {
         let mut sum = JsonShape::default();
         order
             .iter()
             .for_each(|i| sum.merge(&shape(files[*i]).expect("a shape"), "x").expect("merges"));
         sum
     };
-    assert_eq!(merged([0, 1, 2, 3]), shape(&files.join("\n")).expect("a shape"));
-    assert_eq!(merged([0, 1, 2, 3]), merged([3, 1, 0, 2]));
+    assert_eq!(merged([0, 1, 2, 3, 4]), shape(&files.join("\n")).expect("a shape"));
+    assert_eq!(merged([0, 1, 2, 3, 4]), merged([4, 3, 1, 0, 2]));
     let clash = shape("{\"a\": 1}")
         .expect("a shape")
         .merge(&shape("{\"a\": \"1\"}").expect("a shape"), "other.jsonl");
@@ -149,6 +163,10 @@ fn rows_in_the_wanted_type() {
     );
     check("{\"a\": 1.50}\n{\"a\": 2}", "decimal(5,2)", Ok(&["1.50", "2.00"]));
     check("{\"a\": 0.1}", "double", Ok(&["0.1"]));
+    let not_finite = "{\"a\": \"NaN\"}\n{\"a\": 0.5}\n{\"a\": \"-Infinity\"}\n{\"a\": \"Infinity\"}";
+    check(not_finite, "double", Ok(&["NaN", "0.5", "-inf", "inf"]));
+    check("{\"a\": \"0.5\"}\n{\"a\": \"NaN\"}", "double", Ok(&["0.5", "NaN"]));
+    check(not_finite, "decimal(5,1)", Err("line "));
     check("{\"a\": \"2026-01-01\"}", "timestamp(s)", Ok(&["2026-01-01T00:00:00"]));
     check("{\"a\": \"\"}\n{\"a\": \"x\\u00e9\"}", "text", Ok(&["", "x\u{e9}"]));
     check("{\"a\": 1E400}", "text", Ok(&["1e+400"]));

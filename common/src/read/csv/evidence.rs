@@ -1,0 +1,277 @@
+//! What the values of a text column say about its type, and which of them keep it from being more than text.
+
+use shadowdiff_core::value::{DateForm, Guess, TextForm, ValueType};
+
+/// More different values than this are not the odd ones out: then the column is text.
+const ODD_LIMIT: usize = 3;
+
+/// Forms of dates that a column may be written in, none of them the usual one. Where two fit, both are said: which is meant is not guessed.
+const DATE_FORMS: [&str; 7] = ["%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d"];
+
+/// A value, and where it stands first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Odd {
+    text: String,
+    place: String,
+}
+
+/// The values of a column so far. Merged in the order of the files, it does not depend on who read what when.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    /// Of all values but those that are mere text.
+    fits: Guess,
+    /// The values that are mere text, each once, the first few.
+    odd: Vec<Odd>,
+    has_more_odd: bool,
+    /// Of the values that are mere text, with a decimal comma.
+    comma: Guess,
+    /// Some comma has no three digits behind it, so it does not separate thousands.
+    is_surely_decimal: bool,
+    /// Forms of dates in which all the values that are mere text can be read.
+    date_forms: Vec<(&'static str, TextForm)>,
+}
+
+impl Default for Evidence {
+    fn default() -> Self {
+        let form = |pattern: &'static str| {
+            let date = DateForm::parse(pattern).ok();
+            let usual = TextForm::default();
+            (pattern, TextForm { date, ..usual })
+        };
+        Evidence {
+            fits: Guess::default(),
+            odd: Vec::new(),
+            has_more_odd: false,
+            comma: Guess::default(),
+            is_surely_decimal: false,
+            date_forms: DATE_FORMS.map(form).into(),
+        }
+    }
+}
+
+impl Evidence {
+    /// Takes a value in; NULLs are not to be shown. `place` is asked for values that are kept alone.
+    pub fn observe(&mut self, text: &str, form: &TextForm, place: impl FnOnce() -> String) {
+        if self.is_settled() || self.odd.iter().any(|odd| odd.text == text) {
+            return;
+        }
+        let before = self.fits;
+        self.fits.observe_in(text, form);
+        if self.fits.is_text() {
+            self.fits = before;
+            self.observe_odd(text, place);
+        }
+    }
+
+    fn observe_odd(&mut self, text: &str, place: impl FnOnce() -> String) {
+        let comma = TextForm {
+            decimal_comma: true,
+            ..TextForm::default()
+        };
+        self.comma.observe_in(text, &comma);
+        let behind = text.rsplit_once(',').map_or(0, |(_, digits)| digits.len());
+        let before = text.trim_start_matches('-').find(',').unwrap_or(0);
+        self.is_surely_decimal |= behind != 3 || before > 3 || text.trim_start_matches('-').starts_with("0,");
+        self.date_forms.retain(|(_, form)| {
+            let mut one = Guess::default();
+            one.observe_in(text, form);
+            one.result() == ValueType::Date
+        });
+        if self.odd.len() < ODD_LIMIT {
+            let (text, place) = (text.to_owned(), place());
+            self.odd.push(Odd { text, place });
+        } else {
+            self.has_more_odd = true;
+        }
+    }
+
+    /// Whether more values can change nothing: the column is text, and there is nothing to say about it.
+    fn is_settled(&self) -> bool {
+        self.has_more_odd && self.comma.is_text() && self.date_forms.is_empty()
+    }
+
+    /// Takes in what a later file says.
+    pub fn merge(&mut self, later: &Evidence) {
+        self.fits.merge(&later.fits);
+        self.comma.merge(&later.comma);
+        self.is_surely_decimal |= later.is_surely_decimal;
+        self.date_forms
+            .retain(|(pattern, _)| later.date_forms.iter().any(|(other, _)| other == pattern));
+        self.has_more_odd |= later.has_more_odd;
+        for odd in &later.odd {
+            if self.odd.iter().any(|mine| mine.text == odd.text) {
+                continue;
+            }
+            if self.odd.len() < ODD_LIMIT {
+                self.odd.push(odd.clone());
+            } else {
+                self.has_more_odd = true;
+            }
+        }
+    }
+
+    /// The same beside values that have no place; `None` where these are text themselves.
+    #[must_use]
+    pub fn beside(mut self, others: &Guess) -> Option<Evidence> {
+        self.fits.merge(others);
+        (!others.is_text()).then_some(self)
+    }
+
+    /// What all values have in common.
+    pub fn guess(&self) -> Guess {
+        let mut all = self.fits;
+        if !self.odd.is_empty() {
+            all.observe_text();
+        }
+        all
+    }
+
+    /// All values are numbers, some of them with a comma that cannot separate thousands.
+    pub fn has_decimal_commas(&self) -> bool {
+        self.has_commas() && self.is_surely_decimal
+    }
+
+    fn has_commas(&self) -> bool {
+        let is_number = |guess: &Guess| matches!(guess.result(), ValueType::Int { .. } | ValueType::Decimal { .. });
+        let fits_too = self.fits.is_empty() || self.fits.result() == ValueType::INT64;
+        !self.comma.is_empty() && is_number(&self.comma) && fits_too
+    }
+
+    /// The forms in which every value is a date; none where there is no value, or where dates are written as usual.
+    pub fn date_forms(&self) -> Vec<&'static str> {
+        if self.odd.is_empty() || !self.fits.is_empty() {
+            return Vec::new();
+        }
+        self.date_forms.iter().map(|(pattern, _)| *pattern).collect()
+    }
+
+    /// Why the column is text although most of it is not, and what makes it more; `None` where it simply is text, or is none.
+    pub fn why_text(&self) -> Option<String> {
+        let Odd { text, place } = self.odd.first()?;
+        if self.has_commas() {
+            let thousands = if self.is_surely_decimal {
+                ""
+            } else {
+                " if the commas are decimal ones; if they separate thousands, write the numbers without them"
+            };
+            return Some(format!(
+                "is text because its numbers have commas, such as {place} '{text}'; csv: {{decimal: \",\"}} makes it a number{thousands}"
+            ));
+        }
+        if let [first, more @ ..] = self.date_forms().as_slice() {
+            let or = more.iter().map(|pattern| format!(" or \"{pattern}\"")).collect::<String>();
+            let meant = if more.is_empty() { "" } else { ", whichever is meant," };
+            return Some(format!(
+                "is text because its dates are not ISO 8601, such as {place} '{text}'; csv: {{dates: \"{first}\"}}{or}{meant} makes it a date"
+            ));
+        }
+        self.why_odd()
+    }
+
+    /// A few values are not what all others are.
+    fn why_odd(&self) -> Option<String> {
+        let kind = match self.fits.result() {
+            ValueType::Bool => "a bool",
+            ValueType::Int { .. } | ValueType::Decimal { .. } | ValueType::Float { .. } => "a number",
+            ValueType::Date => "a date",
+            ValueType::Timestamp { .. } => "a time",
+            _ => return None,
+        };
+        if self.has_more_odd {
+            return None;
+        }
+        let shown: Vec<String> = self.odd.iter().map(|odd| format!("{} '{}'", odd.place, odd.text)).collect();
+        let because = format!("is text because of {}", shown.join(" and "));
+        // A mark of NULL has no digit; what has one is a value, and would be lost.
+        let is_mark = |odd: &Odd| !odd.text.is_empty() && !odd.text.bytes().any(|byte| byte.is_ascii_digit());
+        Some(if self.odd.iter().all(is_mark) {
+            let marks: Vec<String> = self.odd.iter().map(|odd| in_yaml(&odd.text)).collect();
+            format!("{because}; csv: {{null_values: [{}]}} makes it {kind}", marks.join(", "))
+        } else {
+            format!("{because}; without it the column is {kind}")
+        })
+    }
+}
+
+/// A text as an element of a YAML list in brackets.
+pub(in crate::read) fn in_yaml(text: &str) -> String {
+    const WORDS: [&str; 8] = ["null", "true", "false", "yes", "no", "on", "off", "~"];
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'/' || byte == b'_');
+    if is_plain && !WORDS.contains(&text.to_ascii_lowercase().as_str()) {
+        return text.to_owned();
+    }
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evidence(values: &[&str]) -> Evidence {
+        let mut evidence = Evidence::default();
+        for (at, value) in values.iter().enumerate() {
+            evidence.observe(value, &TextForm::default(), || format!("s.csv:{}", at + 2));
+        }
+        evidence
+    }
+
+    #[test]
+    fn the_values_that_keep_a_column_from_being_more_are_told() {
+        let check = |values: &[&str], want: Option<&str>| {
+            let all = evidence(values);
+            assert_eq!(all.why_text().as_deref(), want, "{values:?}");
+            let mut plain = Guess::default();
+            values.iter().for_each(|value| plain.observe(value));
+            assert_eq!(all.guess().result(), plain.result(), "{values:?}");
+            for cut in 0..values.len() {
+                let mut merged = evidence(&values[..cut]);
+                let mut later = Evidence::default();
+                for (at, value) in values.iter().enumerate().skip(cut) {
+                    later.observe(value, &TextForm::default(), || format!("s.csv:{}", at + 2));
+                }
+                merged.merge(&later);
+                assert_eq!(merged.why_text().as_deref(), want, "{values:?} cut at {cut}");
+            }
+        };
+        check(
+            &["1", "n/a", "2", "n/a"],
+            Some("is text because of s.csv:3 'n/a'; csv: {null_values: [n/a]} makes it a number"),
+        );
+        check(
+            &["2026-01-01", "-", "NULL"],
+            Some("is text because of s.csv:3 '-' and s.csv:4 'NULL'; csv: {null_values: [\"-\", \"NULL\"]} makes it a date"),
+        );
+        check(
+            &["1", "12x"],
+            Some("is text because of s.csv:3 '12x'; without it the column is a number"),
+        );
+        check(&["1", ""], Some("is text because of s.csv:3 ''; without it the column is a number"));
+        check(&["1", "2"], None);
+        check(&["a", "b"], None);
+        check(&["1", "a", "b", "c", "d"], None);
+        check(&["007", "x"], None);
+        check(
+            &["1,5", "2", "-0,25"],
+            Some("is text because its numbers have commas, such as s.csv:2 '1,5'; csv: {decimal: \",\"} makes it a number"),
+        );
+        check(
+            &["1,234", "2"],
+            Some(
+                "is text because its numbers have commas, such as s.csv:2 '1,234'; csv: {decimal: \",\"} makes it a number \
+                 if the commas are decimal ones; if they separate thousands, write the numbers without them",
+            ),
+        );
+        check(&["1,5", "2.5", "x", "y", "z"], None);
+        check(
+            &["31.12.2026", "01.02.2026", "02.02.2026", "03.02.2026", "04.02.2026"],
+            Some("is text because its dates are not ISO 8601, such as s.csv:2 '31.12.2026'; csv: {dates: \"%d.%m.%Y\"} makes it a date"),
+        );
+        check(
+            &["01/02/2026"],
+            Some(
+                "is text because its dates are not ISO 8601, such as s.csv:2 '01/02/2026'; \
+                 csv: {dates: \"%d/%m/%Y\"} or \"%m/%d/%Y\", whichever is meant, makes it a date",
+            ),
+        );
+    }
+}

@@ -1,0 +1,286 @@
+//! Settles the type that every column is read as: what the spec says, else what the file says, else the other side's, as wide as the values
+//! need, else the narrowest that fits every value of both sides, whatever text format each has.
+
+use crate::columns::{Found, Known, SideFiles, guess};
+use shadowdiff_common::read::csv::Evidence;
+use shadowdiff_common::read::json::JsonShape;
+use shadowdiff_common::read::{Dataset, Format, Sources};
+use shadowdiff_core::error::Result;
+use shadowdiff_core::plan::ReadColumn;
+use shadowdiff_core::side::{Side, Sides};
+use shadowdiff_core::spec::{CsvTypes, Spec};
+use shadowdiff_core::value::{Guess, ValueType};
+use std::collections::BTreeMap;
+
+/// A column with its name in the files, its name in the comparison, and what is known of its type.
+#[derive(Debug, Clone)]
+pub(crate) struct Named {
+    pub(crate) source: String,
+    pub(crate) name: String,
+    pub(crate) known: Known,
+}
+
+/// What is to be said about how a column's type was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// The name in the comparison.
+    pub column: String,
+    pub text: String,
+}
+
+/// The columns that each side is read as, and what is to be said about them.
+pub(crate) type Typed = (Sides<Vec<ReadColumn>>, Vec<Note>);
+
+/// `named`: the columns of the files under the names of the comparison.
+pub(crate) async fn types(
+    spec: &Spec,
+    datasets: &Sides<Dataset>,
+    files: &Sides<SideFiles>,
+    named: &Sides<Vec<Named>>,
+    sources: &Sources,
+) -> Result<Typed> {
+    let mut settling = Settling {
+        spec,
+        files,
+        named,
+        evidence: Sides::default(),
+    };
+    for side in Side::BOTH {
+        let open = settling.open(side);
+        if datasets[side].format == Format::Csv && !open.is_empty() {
+            let found = guess(&datasets[side], &spec.sides[side].csv, &open, sources).await?;
+            settling.evidence[side] = open.into_iter().zip(found).collect();
+        }
+    }
+    Ok(settling.typed())
+}
+
+struct Settling<'a> {
+    spec: &'a Spec,
+    files: &'a Sides<SideFiles>,
+    named: &'a Sides<Vec<Named>>,
+    /// Of the columns of CSV whose values were looked at, by their names in the files.
+    evidence: Sides<BTreeMap<String, Evidence>>,
+}
+
+impl Settling<'_> {
+    fn declared(&self, side: Side, column: &Named) -> Option<ValueType> {
+        let cast = self.spec.columns.cast[side].iter().find(|(name, _)| *name == column.name);
+        let declared = cast.or_else(|| self.spec.sides[side].schema.iter().find(|(name, _)| *name == column.source));
+        declared.map(|(_, t)| t.clone())
+    }
+
+    fn other(&self, side: Side, column: &Named) -> Option<&Named> {
+        self.named[side.other()].iter().find(|c| c.name == column.name)
+    }
+
+    fn is_text_by_spec(&self, side: Side, column: &Named) -> bool {
+        column.known == Known::Untyped && self.spec.sides[side].csv.types == CsvTypes::Text
+    }
+
+    /// The type of the other side's column, if that side has one of its own: declared, or of the file.
+    fn known_beside(&self, side: Side, column: &Named) -> Option<ValueType> {
+        let other = self.other(side, column)?;
+        let own = match &other.known {
+            Known::Type(ValueType::Null) | Known::Json(_) => None,
+            Known::Type(t) => Some(t.clone()),
+            Known::Untyped => self.is_text_by_spec(side.other(), other).then_some(ValueType::Text),
+        };
+        let known = self.declared(side.other(), other).or(own);
+        // Text is never nested.
+        known.filter(|t| column.known != Known::Untyped || !t.is_nested())
+    }
+
+    /// The columns whose type depends on all their values, by their names in the files.
+    fn open(&self, side: Side) -> Vec<String> {
+        let is_open = |c: &&Named| {
+            let depends = self.known_beside(side, c).is_none_or(|t| Guess::is_asked_beside(&t));
+            c.known == Known::Untyped && depends && self.declared(side, c).is_none() && !self.is_text_by_spec(side, c)
+        };
+        self.named[side].iter().filter(is_open).map(|c| c.source.clone()).collect()
+    }
+
+    /// What the values of a column have in common, where they have no type; `None` where they are nested, or were not looked at.
+    fn values(&self, side: Side, column: &Named) -> Option<Guess> {
+        match &column.known {
+            Known::Type(_) | Known::Json(JsonShape::List(_) | JsonShape::Object(_)) => None,
+            Known::Json(JsonShape::Null) => Some(Guess::default()),
+            Known::Json(JsonShape::Bool) => Some(Guess::of_bools()),
+            Known::Json(JsonShape::Number(guess)) => Some(*guess),
+            Known::Json(JsonShape::Text(guess)) => Some(guess.of_texts()),
+            Known::Untyped => {
+                let in_files = self.evidence[side].get(&column.source).map(Evidence::guess);
+                let in_paths = self.files[side].path_texts.get(&column.source);
+                let mut all = in_files.or(in_paths.map(|_| Guess::default()))?;
+                in_paths.iter().for_each(|guess| all.merge(guess));
+                Some(all)
+            }
+        }
+    }
+
+    /// The values of both sides, as far as they have no types.
+    fn values_of_both(&self, side: Side, column: &Named) -> Guess {
+        let mut all = self.values(side, column).unwrap_or_default();
+        let theirs = self.other(side, column).and_then(|other| self.values(side.other(), other));
+        theirs.iter().for_each(|guess| all.merge(guess));
+        all
+    }
+
+    fn type_of(&self, side: Side, column: &Named) -> ValueType {
+        if let Some(declared) = self.declared(side, column) {
+            return declared;
+        }
+        let beside = self.known_beside(side, column);
+        match (&column.known, beside) {
+            (Known::Type(t), _) => t.clone(),
+            (Known::Untyped, Some(t)) => self.values(side, column).map_or_else(|| t.clone(), |guess| guess.beside(&t)),
+            (Known::Untyped, None) if self.is_text_by_spec(side, column) => ValueType::Text,
+            (Known::Untyped, None) => self.values_of_both(side, column).result(),
+            (Known::Json(shape), Some(t)) => fit(shape, &t).unwrap_or_else(|| shape.value_type()),
+            (Known::Json(shape), None) => self.type_of_json(side, column, shape),
+        }
+    }
+
+    fn type_of_json(&self, side: Side, column: &Named, shape: &JsonShape) -> ValueType {
+        match self.other(side, column).map(|other| &other.known) {
+            Some(Known::Json(theirs)) => {
+                let mut both = shape.clone();
+                // Shapes that clash keep their own types, and meeting them says so.
+                match both.merge(theirs, "") {
+                    Ok(()) => both.value_type(),
+                    Err(_) => shape.value_type(),
+                }
+            }
+            Some(Known::Untyped) if self.values(side, column).is_some() => self.values_of_both(side, column).result(),
+            Some(Known::Untyped | Known::Type(_)) | None => shape.value_type(),
+        }
+    }
+
+    fn typed(&self) -> Typed {
+        let mut notes = Vec::new();
+        let columns = Sides::from_fn(|side| {
+            let read = self.named[side].iter().map(|column| {
+                let value_type = self.type_of(side, column);
+                notes.extend(self.note(side, column, &value_type));
+                ReadColumn {
+                    source: column.source.clone(),
+                    name: column.name.clone(),
+                    value_type,
+                }
+            });
+            read.collect()
+        });
+        (columns, notes)
+    }
+
+    /// What is to be said about a column; where it is about both sides, it is said once.
+    fn note(&self, side: Side, column: &Named, value_type: &ValueType) -> Option<Note> {
+        let is_known = self.known_beside(side, column).is_some();
+        let is_told = side == Side::Shadow && !is_known && self.other(side, column).is_some();
+        if is_told || self.declared(side, column).is_some() {
+            return None;
+        }
+        let mixes = match &column.known {
+            Known::Json(shape) if self.values(side, column).is_none() => shape.mixes_zones(),
+            Known::Json(_) | Known::Untyped if is_known => self.values(side, column).is_some_and(|guess| guess.mixes_zones()),
+            Known::Json(_) | Known::Untyped => self.values_of_both(side, column).mixes_zones(),
+            Known::Type(_) => false,
+        };
+        let text = if mixes && (value_type.is_time() || value_type.is_nested()) {
+            Some("has times with a zone and times without one; those without are read as UTC".to_owned())
+        } else if *value_type == ValueType::Text && !is_known {
+            self.why_text(side, column)
+        } else {
+            None
+        };
+        text.map(|text| Note {
+            column: column.name.clone(),
+            text: format!("column `{}` {text}", column.name),
+        })
+    }
+
+    /// Why a column is text, where a few values or their form make it so.
+    fn why_text(&self, side: Side, column: &Named) -> Option<String> {
+        let other = self.other(side, column);
+        let of = |side: Side, column: &Named| self.evidence[side].get(&column.source);
+        let (mine, theirs) = (of(side, column), other.and_then(|other| of(side.other(), other)));
+        let mut all = mine.or(theirs)?.clone();
+        if let (Some(_), Some(theirs)) = (mine, theirs) {
+            all.merge(theirs);
+        }
+        // What has no file and line: JSON, and values in paths.
+        let elsewhere = Side::BOTH.into_iter().filter_map(|of_side| {
+            let column = if of_side == side { Some(column) } else { other }?;
+            let is_file = column.known == Known::Untyped && self.evidence[of_side].contains_key(&column.source);
+            let in_path = self.files[of_side].path_texts.get(&column.source).copied();
+            if is_file { in_path } else { self.values(of_side, column) }
+        });
+        for guess in elsewhere {
+            all = all.beside(&guess)?;
+        }
+        all.why_text()
+    }
+}
+
+/// JSON of a shape read as a type of the other side, if it may be.
+fn fit(shape: &JsonShape, t: &ValueType) -> Option<ValueType> {
+    match (shape, t) {
+        (JsonShape::Null, _) => Some(t.clone()),
+        (_, ValueType::Null) => Some(shape.value_type()),
+        (JsonShape::Bool, ValueType::Bool) => Some(ValueType::Bool),
+        (JsonShape::Number(guess), t) if t.is_number() => Some(guess.beside(t)),
+        (JsonShape::Text(guess), t) if !t.is_nested() && *t != ValueType::Bool => Some(guess.beside(t)),
+        (JsonShape::List(item), ValueType::List(t)) => Some(ValueType::List(Box::new(fit(item, t)?))),
+        (JsonShape::Object(members), ValueType::Struct(types)) => {
+            let mut fitted = Vec::new();
+            for (name, member) in members {
+                let known = types.iter().find(|(n, _)| n == name);
+                fitted.push((
+                    name.clone(),
+                    known.map_or_else(|| Some(member.value_type()), |(_, t)| fit(member, t))?,
+                ));
+            }
+            Some(ValueType::Struct(fitted))
+        }
+        (JsonShape::Object(members), ValueType::Map(key, value)) if **key == ValueType::Text => {
+            let mut widest = (**value).clone();
+            for member in members.values() {
+                let fitted = fit(member, value)?;
+                widest = shadowdiff_core::value::unify(&widest, &fitted)?;
+            }
+            Some(ValueType::Map(key.clone(), Box::new(widest)))
+        }
+        (_, _) => None,
+    }
+}
+
+/// A text format has no columns where it has no rows: it takes those of the other side, or at least the key.
+pub(crate) fn fill_rowless(files: &mut Sides<SideFiles>, datasets: &Sides<Dataset>, spec: &Spec) {
+    let is_rowless = Sides::from_fn(|side| {
+        let is_text = matches!(datasets[side].format, Format::Csv | Format::Json);
+        let of_paths = |column: &Found| files[side].path_texts.contains_key(&column.name);
+        is_text && files[side].columns.iter().all(of_paths)
+    });
+    let renamed = |side: Side, source: &str| {
+        let rename = spec.columns.rename[side].iter().find(|(from, _)| from == source);
+        rename.map_or_else(|| source.to_owned(), |(_, to)| to.clone())
+    };
+    for side in Side::BOTH.into_iter().filter(|side| is_rowless[*side]) {
+        let of_other = files[side.other()].columns.iter().map(|column| renamed(side.other(), &column.name));
+        let wanted: Vec<String> = if is_rowless[side.other()] {
+            of_other.chain(spec.key.iter().cloned()).collect()
+        } else {
+            of_other.collect()
+        };
+        for name in wanted {
+            let rename = spec.columns.rename[side].iter().find(|(_, to)| *to == name);
+            let name = rename.map_or(name, |(from, _)| from.clone());
+            if !files[side].columns.iter().any(|column| column.name == name) {
+                files[side].columns.push(Found {
+                    name,
+                    known: Known::Json(JsonShape::Null),
+                });
+            }
+        }
+    }
+}
