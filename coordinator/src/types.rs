@@ -9,7 +9,7 @@ use shadowdiff_core::error::Result;
 use shadowdiff_core::plan::ReadColumn;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::{CsvTypes, Spec};
-use shadowdiff_core::value::{Guess, ValueType};
+use shadowdiff_core::value::{Guess, ValueType, unify};
 use std::collections::BTreeMap;
 
 /// A column with its name in the files, its name in the comparison, and what is known of its type.
@@ -246,7 +246,7 @@ fn fit(shape: &JsonShape, t: &ValueType) -> Option<ValueType> {
             let mut widest = (**value).clone();
             for member in members.values() {
                 let fitted = fit(member, value)?;
-                widest = shadowdiff_core::value::unify(&widest, &fitted)?;
+                widest = unify(&[&widest, &fitted])?;
             }
             Some(ValueType::Map(key.clone(), Box::new(widest)))
         }

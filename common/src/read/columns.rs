@@ -1,6 +1,6 @@
 //! One column of the rows as a file gives them, in the type that was planned for it.
 
-use super::csv::in_yaml;
+use super::csv::{in_yaml, is_null_mark};
 use super::{DataFile, Raw};
 use arrow_array::cast::AsArray;
 use arrow_array::{ArrayRef, StringArray, UInt32Array, new_null_array};
@@ -58,10 +58,10 @@ fn setting_for(text: &str, column: &ReadColumn, form: &TextForm) -> String {
     if column.value_type.is_number() && comma.parse_into(&one, &column.value_type).is_ok() {
         return "; `csv: {decimal: \",\"}` reads decimal commas".to_owned();
     }
-    if text.is_empty() || text.bytes().any(|byte| byte.is_ascii_digit()) {
-        return String::new();
+    if is_null_mark(text) {
+        return format!("; `csv: {{null_values: [{}]}}` makes it NULL", in_yaml(text));
     }
-    format!("; `csv: {{null_values: [{}]}}` makes it NULL", in_yaml(text))
+    String::new()
 }
 
 fn typed(column: &ReadColumn, raw: &Raw, file: &DataFile) -> Result<ArrayRef, Bad> {

@@ -9,7 +9,7 @@ mod findings;
 mod record;
 
 pub use evidence::Evidence;
-pub(super) use evidence::in_yaml;
+pub(super) use evidence::{in_yaml, is_null_mark};
 pub use findings::{CsvFindings, csv_findings};
 
 use super::decompress::{compression_of, decompress};

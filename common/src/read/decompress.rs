@@ -1,7 +1,7 @@
 //! Decompresses gzip, zstd, bzip2 and xz while reading; data that are damaged or cut short are an error, never an early end.
 //!
-//! A file may hold several compressed parts, one behind the other, and zero bytes behind the last, with which tapes, block devices
-//! and some stores fill up their blocks. Anything else that follows is an error.
+//! A file may hold several compressed parts, one behind the other, and zero bytes behind each, with which tapes, block devices and
+//! some stores fill up their blocks. Anything else that follows is an error.
 
 use bzip2::bufread::BzDecoder;
 use flate2::bufread::GzDecoder;
@@ -121,23 +121,18 @@ fn following(mut source: Packed) -> io::Result<State> {
     })
 }
 
-/// Whether another part follows; zero bytes to the end are padding.
+/// Whether another part follows; zero bytes before it, or to the end, are padding. What is no part there, its decoder refuses.
 fn follows(source: &mut Packed) -> io::Result<bool> {
-    let mut padded = false;
     loop {
         let bytes = match source.fill_buf() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             bytes => bytes?,
         };
         let (zeros, all) = (bytes.iter().take_while(|byte| **byte == 0).count(), bytes.len());
-        if zeros < all && (padded || zeros > 0) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "bytes follow zero padding"));
-        }
+        source.consume(zeros);
         if zeros < all || all == 0 {
             return Ok(all > 0);
         }
-        padded = true;
-        source.consume(zeros);
     }
 }
 
@@ -243,6 +238,12 @@ mod tests {
                 let padded = [one.clone(), one.clone(), vec![0; zeros]].concat();
                 assert_eq!(
                     read(compression, padded).expect("padded"),
+                    TEXT.repeat(2),
+                    "{compression:?} {zeros}"
+                );
+                let between = [one.clone(), vec![0; zeros], one.clone()].concat();
+                assert_eq!(
+                    read(compression, between).expect("padded"),
                     TEXT.repeat(2),
                     "{compression:?} {zeros}"
                 );

@@ -165,6 +165,15 @@ impl Columns {
         self.excludes(name) || !self.includes(name)
     }
 
+    /// Whether `include` may take something inside of a column, whatever that holds.
+    pub fn may_include_inside(&self, name: &str) -> bool {
+        self.include.iter().any(|pattern| {
+            let literal = pattern.0.split('*').next().unwrap_or_default();
+            let is_inside = literal.strip_prefix(name).is_some_and(|rest| rest.starts_with(['.', '[']));
+            is_inside || (!pattern.is_exact() && name.starts_with(literal))
+        })
+    }
+
     pub fn excludes(&self, name: &str) -> bool {
         self.exclude.iter().any(|pattern| pattern.matches(name))
     }

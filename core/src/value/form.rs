@@ -166,6 +166,7 @@ impl TextForm {
                 (None, None) if self.has_other_form(text) => Err(self.date.as_ref().map_or_else(String::new, |form| form.is_not())),
                 (None, None) => borrowed,
             },
+            ValueType::Mixed(inside) => self.usual_as(text, inside),
             ValueType::Null
             | ValueType::Bool
             | ValueType::Text

@@ -185,7 +185,8 @@ impl Guess {
             | ValueType::Interval
             | ValueType::List(_)
             | ValueType::Struct(_)
-            | ValueType::Map(_, _) => None,
+            | ValueType::Map(_, _)
+            | ValueType::Mixed(_) => None,
         };
         found.filter(|t| *t != ValueType::Text).unwrap_or_else(|| known.clone())
     }
@@ -208,7 +209,8 @@ impl Guess {
             | ValueType::Interval
             | ValueType::List(_)
             | ValueType::Struct(_)
-            | ValueType::Map(_, _) => false,
+            | ValueType::Map(_, _)
+            | ValueType::Mixed(_) => false,
         }
     }
 

@@ -23,6 +23,9 @@ pub struct Evidence {
     /// The values that are mere text, each once, the first few.
     odd: Vec<Odd>,
     has_more_odd: bool,
+    /// How many values are more than mere text, and how many are not.
+    fit_count: u64,
+    odd_count: u64,
     /// Of the values that are mere text, with a decimal comma.
     comma: Guess,
     /// Some comma has no three digits behind it, so it does not separate thousands.
@@ -42,6 +45,8 @@ impl Default for Evidence {
             fits: Guess::default(),
             odd: Vec::new(),
             has_more_odd: false,
+            fit_count: 0,
+            odd_count: 0,
             comma: Guess::default(),
             is_surely_decimal: false,
             date_forms: DATE_FORMS.map(form).into(),
@@ -52,14 +57,21 @@ impl Default for Evidence {
 impl Evidence {
     /// Takes a value in; NULLs are not to be shown. `place` is asked for values that are kept alone.
     pub fn observe(&mut self, text: &str, form: &TextForm, place: impl FnOnce() -> String) {
-        if self.is_settled() || self.odd.iter().any(|odd| odd.text == text) {
+        if self.is_settled() {
+            return;
+        }
+        if self.odd.iter().any(|odd| odd.text == text) {
+            self.odd_count += 1;
             return;
         }
         let before = self.fits;
         self.fits.observe_in(text, form);
         if self.fits.is_text() {
             self.fits = before;
+            self.odd_count += 1;
             self.observe_odd(text, place);
+        } else {
+            self.fit_count += 1;
         }
     }
 
@@ -98,6 +110,8 @@ impl Evidence {
         self.date_forms
             .retain(|(pattern, _)| later.date_forms.iter().any(|(other, _)| other == pattern));
         self.has_more_odd |= later.has_more_odd;
+        self.fit_count += later.fit_count;
+        self.odd_count += later.odd_count;
         for odd in &later.odd {
             if self.odd.iter().any(|mine| mine.text == odd.text) {
                 continue;
@@ -170,27 +184,57 @@ impl Evidence {
 
     /// A few values are not what all others are.
     fn why_odd(&self) -> Option<String> {
-        let kind = match self.fits.result() {
-            ValueType::Bool => "a bool",
-            ValueType::Int { .. } | ValueType::Decimal { .. } | ValueType::Float { .. } => "a number",
-            ValueType::Date => "a date",
-            ValueType::Timestamp { .. } => "a time",
+        let (kind, kinds) = match self.fits.result() {
+            ValueType::Bool => ("a bool", "bools"),
+            ValueType::Int { .. } | ValueType::Decimal { .. } | ValueType::Float { .. } => ("a number", "numbers"),
+            ValueType::Date => ("a date", "dates"),
+            ValueType::Timestamp { .. } => ("a time", "times"),
             _ => return None,
         };
-        if self.has_more_odd {
+        if self.has_more_odd || self.odd_count > self.fit_count {
             return None;
         }
         let shown: Vec<String> = self.odd.iter().map(|odd| format!("{} '{}'", odd.place, odd.text)).collect();
         let because = format!("is text because of {}", shown.join(" and "));
-        // A mark of NULL has no digit; what has one is a value, and would be lost.
-        let is_mark = |odd: &Odd| !odd.text.is_empty() && !odd.text.bytes().any(|byte| byte.is_ascii_digit());
-        Some(if self.odd.iter().all(is_mark) {
+        Some(if self.odd.iter().all(|odd| is_null_mark(&odd.text)) {
             let marks: Vec<String> = self.odd.iter().map(|odd| in_yaml(&odd.text)).collect();
             format!("{because}; csv: {{null_values: [{}]}} makes it {kind}", marks.join(", "))
         } else {
-            format!("{because}; without it the column is {kind}")
+            // What may be a value is not to be made NULL, which would hide it.
+            format!("{because}; all its other values are {kinds}")
         })
     }
+}
+
+/// Whether a text is one of those with which people and programs say that there is no value.
+pub(in crate::read) fn is_null_mark(text: &str) -> bool {
+    const MARKS: &[&str] = &[
+        "n/a",
+        "na",
+        "#n/a",
+        "#na",
+        "n.a.",
+        "n/d",
+        "n.v.",
+        "k.a.",
+        "null",
+        "(null)",
+        "<null>",
+        "none",
+        "nil",
+        "nan",
+        "\\n",
+        "-",
+        "--",
+        "---",
+        ".",
+        "?",
+        "unknown",
+        "missing",
+        "undefined",
+        "not available",
+    ];
+    MARKS.contains(&text.trim().to_lowercase().as_str())
 }
 
 /// A text as an element of a YAML list in brackets.
@@ -238,14 +282,20 @@ mod tests {
             Some("is text because of s.csv:3 'n/a'; csv: {null_values: [n/a]} makes it a number"),
         );
         check(
-            &["2026-01-01", "-", "NULL"],
+            &["2026-01-01", "-", "NULL", "2026-01-02"],
             Some("is text because of s.csv:3 '-' and s.csv:4 'NULL'; csv: {null_values: [\"-\", \"NULL\"]} makes it a date"),
         );
         check(
             &["1", "12x"],
-            Some("is text because of s.csv:3 '12x'; without it the column is a number"),
+            Some("is text because of s.csv:3 '12x'; all its other values are numbers"),
         );
-        check(&["1", ""], Some("is text because of s.csv:3 ''; without it the column is a number"));
+        check(&["1", ""], Some("is text because of s.csv:3 ''; all its other values are numbers"));
+        // To make these NULL would hide values.
+        check(
+            &["1", "Y", "2"],
+            Some("is text because of s.csv:3 'Y'; all its other values are numbers"),
+        );
+        check(&["1", "Y", "N"], None);
         check(&["1", "2"], None);
         check(&["a", "b"], None);
         check(&["1", "a", "b", "c", "d"], None);

@@ -25,6 +25,13 @@ pub(super) fn is_not_finite(text: &str) -> bool {
     matches!(text, "NaN" | "Infinity" | "-Infinity")
 }
 
+fn holds_doubles(target: &ValueType) -> bool {
+    match target {
+        ValueType::Mixed(inside) => holds_doubles(inside),
+        plain => matches!(plain, ValueType::Float { .. }),
+    }
+}
+
 /// The kind of scalar that each field has had so far, by path; NULL has none.
 #[derive(Debug, Default)]
 pub(super) struct Kinds(BTreeMap<String, &'static str>);
@@ -59,7 +66,7 @@ impl Kinds {
                 Some(Json::Bool(true)) => ("true", "a bool"),
                 Some(Json::Bool(false)) => ("false", "a bool"),
                 Some(Json::Number(text)) => (text.as_str(), "a number"),
-                Some(Json::Text(text)) if matches!(target, ValueType::Float { .. }) && is_not_finite(text) => {
+                Some(Json::Text(text)) if holds_doubles(target) && is_not_finite(text) => {
                     texts.push(Some(text.as_str()));
                     continue;
                 }
