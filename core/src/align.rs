@@ -8,7 +8,7 @@ mod paths;
 use crate::error::{Error, Kind, Result};
 use crate::side::{Side, Sides};
 use crate::spec::{ComparatorEntry, Comparison, Pattern, Spec, nearest};
-use crate::value::{ValueType, alike, common, members_inside, only_inside, without};
+use crate::value::{ValueType, alike, common, holds_values, members_inside, only_inside, without};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -70,6 +70,8 @@ pub struct Aligned {
     pub account_count: usize,
     /// Columns of one side; members of structs by their paths.
     pub only: Sides<Vec<String>>,
+    /// Whether a side has columns besides its key, excluded ones too.
+    pub beside_key: Sides<bool>,
     pub types: Vec<TypeDifference>,
     pub warnings: Vec<String>,
 }
@@ -89,6 +91,17 @@ impl Aligned {
         let column = &self.columns[at];
         let is_around = |parent: &usize| self.columns[*parent].name == pattern.0;
         pattern.matches(&column.name) || (pattern.is_exact() && column.parents.iter().any(is_around))
+    }
+
+    /// How many columns besides the key are compared, each member of a struct for itself. That a struct is there is not a value of its own.
+    pub fn compared(&self) -> usize {
+        let values = self.columns.iter().filter(|c| matches!(c.role, Role::Value(_)));
+        values.filter(|c| holds_values(&c.shown)).count()
+    }
+
+    /// Whether no value is compared, though there are some: equal keys say nothing of them.
+    pub fn compares_no_value(&self) -> bool {
+        self.compared() == 0 && (self.beside_key.live || self.beside_key.shadow)
     }
 
     pub fn key_columns(&self) -> impl Iterator<Item = &Column> {
@@ -130,6 +143,7 @@ pub fn align(spec: &Spec, sides: &Sides<Vec<SideColumn>>) -> Result<Aligned> {
         key,
         account_count: spec.account.len(),
         only,
+        beside_key: Sides::from_fn(|side| paths::has_more_than(&sides[side], &spec.key)),
         types,
         warnings,
     })

@@ -4,6 +4,6 @@ mod csv;
 mod delta;
 mod summary;
 
-pub use csv::{cell, cell_of_struct, field, header};
+pub use csv::{cell, cell_of_struct, field, header, key_cell};
 pub use delta::{Delta, delta};
 pub use summary::{Books, ColumnSummary, Facts, Rows, RuleSummary, SUMMARY_VERSION, Summary, Timings, summary};

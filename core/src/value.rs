@@ -25,7 +25,7 @@ pub use convert::convert;
 pub use exact::Number;
 pub use form::{DateForm, TextForm};
 pub use guess::Guess;
-pub use inside::{alike, members_inside, only_inside, without};
+pub use inside::{alike, holds_values, members_inside, only_inside, without};
 pub use order::{equal, order, place_ns};
 pub use parse::{BadValue, parse_into};
 pub use print::{print, print_in};

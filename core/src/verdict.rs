@@ -2,6 +2,7 @@
 
 use crate::align::Aligned;
 use crate::error::{Error, Kind, Result};
+use crate::side::Sides;
 use crate::spec::{Day, Limit, SchemaChange, Spec, nearest};
 use crate::tally::Tally;
 use crate::value::Number;
@@ -26,7 +27,7 @@ pub struct RuleOutcome {
 /// Every broken threshold in words; empty means pass.
 pub fn broken(spec: &Spec, aligned: &Aligned, tally: &Tally, accounts: AccountCounts, as_of: Day) -> Vec<String> {
     let mut broken = Vec::new();
-    empty(spec, tally, &mut broken);
+    empty(spec, aligned, tally, &mut broken);
     exceptions(spec, tally, accounts, &mut broken);
     column_mismatches(spec, aligned, tally, &mut broken);
     schema(spec, aligned, &mut broken);
@@ -88,18 +89,36 @@ pub fn check(spec: &Spec, aligned: &Aligned) -> Result<Vec<String>> {
     }
 }
 
-fn empty(spec: &Spec, tally: &Tally, broken: &mut Vec<String>) {
-    if spec.verdict.allow_empty || tally.matched() + tally.duplicate_on_both > 0 {
+/// Comparing nothing is never a pass: no row, no key in common, or no value of the rows that have one.
+fn empty(spec: &Spec, aligned: &Aligned, tally: &Tally, broken: &mut Vec<String>) {
+    if spec.verdict.allow_empty {
         return;
     }
-    let kept = |read: u64, filtered: u64| read - filtered;
-    let (live, shadow) = (tally.sides.live, tally.sides.shadow);
-    let (live, shadow) = (kept(live.read, live.filtered), kept(shadow.read, shadow.filtered));
-    broken.push(if live == 0 && shadow == 0 {
-        "nothing was compared: no row on either side (`verdict: {allow_empty: true}` allows it)".into()
+    let kept = Sides::from_fn(|side| tally.sides[side].read - tally.sides[side].filtered);
+    let why = if kept.live == 0 && kept.shadow == 0 {
+        format!("no row on either side{}", after_where(tally))
+    } else if tally.matched() + tally.duplicate_on_both == 0 {
+        format!(
+            "no key of one side is on the other ({} live rows, {} shadow rows{})",
+            kept.live,
+            kept.shadow,
+            after_where(tally)
+        )
+    } else if aligned.compares_no_value() {
+        "no column besides the key is on both sides and compared".to_owned()
     } else {
-        format!("nothing was compared: no key of one side is on the other ({live} live rows, {shadow} shadow rows; `verdict: {{allow_empty: true}}` allows it)")
-    });
+        return;
+    };
+    broken.push(format!("nothing was compared: {why}; `verdict: {{allow_empty: true}}` allows it"));
+}
+
+/// That rows were there, and which were left out.
+fn after_where(tally: &Tally) -> String {
+    let Sides { live, shadow } = Sides::from_fn(|side| tally.sides[side].filtered);
+    if live + shadow == 0 {
+        return String::new();
+    }
+    format!("; `where` left out {live} live rows and {shadow} shadow rows")
 }
 
 /// Whether `count` is over the limit; a share is of `whole`. Exact: no float decides.
@@ -196,5 +215,73 @@ fn schema(spec: &Spec, aligned: &Aligned, broken: &mut Vec<String>) {
             .map(|t| format!("{} ({} to {})", t.column, t.live, t.shadow))
             .collect();
         broken.push(format!("type_changes: {}", all.join(", ")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::align::{SideColumn, align};
+    use crate::spec::{Overrides, parse};
+    use crate::value::ValueType;
+
+    /// A side with the key `id` and the members `x` and so on of a struct `p`, or columns of other names.
+    fn side(columns: &[&str]) -> Vec<SideColumn> {
+        let column = |name: &str, value_type: ValueType| SideColumn {
+            name: name.to_owned(),
+            value_type,
+        };
+        let of = |name: &str| match name.split_once('.') {
+            Some((outer, member)) => column(outer, ValueType::Struct(vec![(member.to_owned(), ValueType::INT64)])),
+            None => column(name, ValueType::INT64),
+        };
+        columns.iter().map(|name| of(name)).collect()
+    }
+
+    /// What is said of a comparison of nothing; both sides have a row of one key.
+    fn nothing(part: &str, live: &[&str], shadow: &[&str]) -> String {
+        let text = format!("live: a/\nshadow: b/\naccount: id\n{part}");
+        let spec = parse(&text, "s.yaml", &Overrides::default()).expect("a spec of the test").spec;
+        let aligned = align(&spec, &Sides::new(side(live), side(shadow))).expect("the sides meet");
+        let mut tally = Tally {
+            cancelled: 1,
+            ..Tally::default()
+        };
+        tally.sides = tally.sides.map(|_| crate::tally::SideRows {
+            read: 1,
+            ..Default::default()
+        });
+        let mut broken = Vec::new();
+        empty(&spec, &aligned, &tally, &mut broken);
+        broken.concat()
+    }
+
+    #[test]
+    fn comparing_no_value_is_not_a_pass() {
+        let is_nothing = |part: &str, live: &[&str], shadow: &[&str]| {
+            let forwards = nothing(part, live, shadow);
+            assert_eq!(forwards, nothing(part, shadow, live), "{part} {live:?} {shadow:?}");
+            forwards.contains("no column besides the key")
+        };
+        for (part, live, shadow) in [
+            ("", &["id", "v"][..], &["id", "w"][..]),
+            ("", &["id", "v"], &["id"]),
+            ("", &["id", "p.x"], &["id", "p.y"]),
+            ("key: [p.x]\n", &["id", "p.x", "v"], &["id", "p.x"]),
+            ("columns: {exclude: [v]}\n", &["id", "v"], &["id", "v"]),
+            ("columns: {exclude: ['*']}\n", &["id", "v", "w"], &["id", "v"]),
+            ("columns: {exclude: [p.x]}\n", &["id", "p.x"], &["id", "p.x"]),
+        ] {
+            assert!(is_nothing(part, live, shadow), "{part} {live:?} {shadow:?}");
+        }
+        for (part, live, shadow) in [
+            ("", &["id"][..], &["id"][..]),
+            ("", &["id", "v", "w"], &["id", "v"]),
+            ("", &["id", "p.x"], &["id", "p.x"]),
+            ("key: [p.x]\n", &["id", "p.x"], &["id", "p.x"]),
+            ("verdict: {allow_empty: true}\n", &["id", "v"], &["id", "w"]),
+        ] {
+            assert!(!is_nothing(part, live, shadow), "{part} {live:?} {shadow:?}");
+        }
     }
 }

@@ -151,7 +151,7 @@ fn is_line(cell: &Value, diff: &Lines, line: &[Option<String>]) -> bool {
         .all(|(name, value)| has(diff.index(name), value));
     let Ok(kind) = kind_index(diff) else { return false };
     let field = |name: &str| diff.header[kind..].iter().position(|h| h == name).map(|at| at + kind);
-    let fixed = ["live", "shadow", "verdict", "rule", "delta"]
+    let fixed = ["live", "shadow", "verdict", "rule", "delta", "diagnosis"]
         .into_iter()
         .filter_map(|name| Some((name, cell.get(name)?)));
     keys && has(Some(kind), &cell["kind"])
@@ -171,6 +171,7 @@ fn check_summary(want: &Value, exit: i64, output: &Path) -> Result<(), String> {
         }
     }
     check_schema(want, &summary)?;
+    check_broken(want, &summary)?;
     check_warnings(want, &summary)?;
     let verdict = if exit == 0 { "pass" } else { "fail" };
     if summary["verdict"] == verdict {
@@ -184,6 +185,17 @@ fn check_schema(want: &Value, summary: &Value) -> Result<(), String> {
     for (field, names) in want["schema"].as_object().into_iter().flatten() {
         if summary["schema"][field] != *names {
             return Err(format!("summary schema.{field}: {}, want {names}", summary["schema"][field]));
+        }
+    }
+    Ok(())
+}
+
+/// Each of the words that the case wants stands in some broken threshold.
+fn check_broken(want: &Value, summary: &Value) -> Result<(), String> {
+    let broken = summary["broken"].to_string();
+    for word in want["broken"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        if !broken.contains(word) {
+            return Err(format!("summary broken {broken} does not say {word:?}"));
         }
     }
     Ok(())

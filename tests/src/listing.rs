@@ -3,7 +3,7 @@
 use crate::cell::order_all;
 use crate::csv::line;
 use crate::oracle::{Comparing, Difference, Ledger, covered, distinct, keeps_bounds, same};
-use crate::print::print;
+use crate::print::print_key;
 
 impl Comparing<'_> {
     pub(crate) fn diff_csv(&self, ledger: &Ledger) -> String {
@@ -33,7 +33,7 @@ impl Comparing<'_> {
                 .key
                 .iter()
                 .zip(&self.keys)
-                .map(|(cell, pair)| print(cell, &pair.shown))
+                .map(|(cell, pair)| print_key(cell, &pair.shown))
                 .collect();
             fields.push(Some(difference.kind.name().to_owned()));
             fields.push(Some(difference.column.clone()).filter(|c| !c.is_empty()));
@@ -69,7 +69,7 @@ impl Comparing<'_> {
             let mut fields: Vec<Option<String>> = account
                 .iter()
                 .zip(&self.keys)
-                .map(|(cell, pair)| print(cell, &pair.shown))
+                .map(|(cell, pair)| print_key(cell, &pair.shown))
                 .collect();
             fields.extend([rows, expected, own.len() - expected].map(|n| Some(n.to_string())));
             fields.push(Some(if flips { "flip" } else { "hold" }.to_owned()));

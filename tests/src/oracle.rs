@@ -59,6 +59,8 @@ pub(crate) struct Ledger {
     pub(crate) only: Sides<Vec<String>>,
     pub(crate) columns: Vec<Pair>,
     pub(crate) keys_on_both_sides: usize,
+    /// A side has more than its key, but nothing of it is compared.
+    pub(crate) compares_no_value: bool,
 }
 
 /// A column that both sides have: its name, common type, place in each side's rows.
@@ -210,6 +212,8 @@ impl<'a> Comparing<'a> {
         let width = self.spec.account.len();
         let accounts = distinct(keys.live.iter().chain(&keys.shadow).map(|key| key[..width].to_vec()));
         let columns = self.keys.iter().chain(&self.values).cloned().collect();
+        let has_more = |side: Side| self.tables[side].columns.len() > self.keys.len();
+        let compares_no_value = !self.values.iter().any(|v| has_values(&v.shown)) && (has_more(Side::Live) || has_more(Side::Shadow));
         Ledger {
             differences,
             counts,
@@ -217,6 +221,7 @@ impl<'a> Comparing<'a> {
             only,
             columns,
             keys_on_both_sides,
+            compares_no_value,
         }
     }
 
@@ -482,6 +487,15 @@ pub(crate) fn distinct(keys: impl Iterator<Item = Vec<Cell>>) -> Vec<Vec<Cell>> 
         }
     }
     found
+}
+
+/// A struct has only what its members have.
+fn has_values(shown: &Type) -> bool {
+    match shown {
+        Type::List(item) => has_values(item),
+        Type::Struct(members) => members.iter().any(|(_, member)| has_values(member)),
+        _ => true,
+    }
 }
 
 fn fits(comparison: &Comparison, shown: &Type) -> bool {

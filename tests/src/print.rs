@@ -13,6 +13,14 @@ pub fn print(cell: &Cell, column: &Type) -> Option<String> {
     })
 }
 
+/// The text of a key: whichever side its row is from, a whole number prints as one where a double meets exact numbers.
+pub fn print_key(cell: &Cell, column: &Type) -> Option<String> {
+    match (cell, column) {
+        (Cell::Double(value), Type::Own) if value.fract() == 0.0 => Exact::double(*value).map(|exact| exact.short_text()),
+        _ => print(cell, column),
+    }
+}
+
 /// Everything but text and nested values.
 fn plain(cell: &Cell, column: &Type) -> String {
     match (cell, column) {

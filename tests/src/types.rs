@@ -5,7 +5,8 @@ use crate::random::Random;
 
 pub(crate) fn key_types(random: &mut Random) -> (Type, Type) {
     let pair = match random.below(22) {
-        0..=6 => both(Type::Text),
+        0..=5 => both(Type::Text),
+        6 => (int(64, true), Type::Float { bits: 64 }),
         7..=10 => both(int(64, true)),
         11 => (int(32, true), int(64, true)),
         12 => (int(64, false), int(64, true)),

@@ -27,7 +27,10 @@ pub(crate) fn broken(spec: &Spec, ledger: &Ledger) -> Vec<Broken> {
     let excepted_accounts = distinct(exceptions().map(|d: &Difference| -> Vec<Cell> { d.key[..spec.account.len()].to_vec() })).len() as u64;
     let mut found = Vec::new();
     let mut breaks = |is_broken: bool, what: Broken| is_broken.then(|| found.push(what));
-    breaks(ledger.keys_on_both_sides == 0 && !verdict.allow_empty, Broken::Empty);
+    breaks(
+        (ledger.keys_on_both_sides == 0 || ledger.compares_no_value) && !verdict.allow_empty,
+        Broken::Empty,
+    );
     breaks(is_over(counts.exceptions, &verdict.max_exceptions, matched), Broken::Exceptions);
     let accounts = ledger.accounts.len() as u64;
     let over_accounts = verdict

@@ -222,12 +222,7 @@ impl LineWriter<'_> {
             if at > 0 {
                 out.push(',');
             }
-            report::cell(
-                &value_at(arrays[*column].as_ref(), row),
-                &self.job.columns()[*column].shown,
-                safe,
-                out,
-            );
+            report::key_cell(&value_at(arrays[*column].as_ref(), row), &self.job.columns()[*column], safe, out);
             if at + 1 == self.job.plan.aligned.account_count {
                 account_bytes = out.len();
             }

@@ -41,3 +41,12 @@ pub(super) fn dotted(columns: &[SideColumn]) -> Vec<String> {
     }
     names
 }
+
+/// Whether there are columns, or members of structs, besides the key and the structs around it.
+pub(super) fn has_more_than(columns: &[SideColumn], key: &[String]) -> bool {
+    let is_of_key = |name: &String| {
+        let is_around = |key: &String| key.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('.'));
+        key.iter().any(|key| key == name || is_around(key))
+    };
+    !dotted(columns).iter().all(is_of_key)
+}

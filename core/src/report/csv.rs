@@ -1,7 +1,8 @@
 //! CSV fields by RFC 4180: NULL is an empty field, the empty string is `""`.
 
+use crate::align::Column;
 use crate::spec::OUTPUT_COLUMNS;
-use crate::value::{Value, ValueType, print_in};
+use crate::value::{Number, Value, ValueType, print_in};
 
 /// The header line of `diff.csv`, with its line feed.
 pub fn header<'a>(key: impl IntoIterator<Item = &'a str>, spreadsheet_safe: bool) -> String {
@@ -26,6 +27,18 @@ pub fn cell(value: &Value<'_>, shown: &ValueType, spreadsheet_safe: bool, out: &
         let text = out.split_off(from);
         // A number may begin with a minus: a spreadsheet reads it as one.
         field(&text, spreadsheet_safe && !shown.is_number(), out);
+    }
+}
+
+/// Appends a value of a key: one way whichever side its row is from. Where one side has integers and the other doubles, what is an integer
+/// prints as one; else the same account would be `3` here and `3.0` there.
+pub fn key_cell(value: &Value<'_>, column: &Column, spreadsheet_safe: bool, out: &mut String) {
+    let is_double = matches!(value, Value::Float32(_) | Value::Float64(_));
+    let only_doubles = column.stored.each().iter().all(|(_, t)| matches!(t, ValueType::Float { .. }));
+    let whole = Number::from_value(value).map(|n| n.normalized()).filter(|n| n.parts().1 <= 0);
+    match whole.filter(|_| is_double && !only_doubles) {
+        Some(integer) => out.push_str(&integer.to_string()),
+        None => cell(value, &column.shown, spreadsheet_safe, out),
     }
 }
 
@@ -66,6 +79,8 @@ fn runs(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::align::Role;
+    use crate::side::Sides;
 
     fn shown(text: &str, safe: bool) -> String {
         let mut out = String::new();
@@ -86,6 +101,36 @@ mod tests {
             ("-x", true, "\"'-x\""),
         ] {
             assert_eq!(shown(text, safe), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_print_one_way_on_both_sides() {
+        let double = ValueType::DOUBLE;
+        for (value, live, printed) in [
+            (Value::Int(3), ValueType::INT64, "3"),
+            (Value::Float64(3.0), ValueType::INT64, "3"),
+            (Value::Float64(-0.0), ValueType::INT64, "0"),
+            (Value::Float32(3.0), ValueType::INT64, "3"),
+            (Value::Float64(1e20), ValueType::INT64, "100000000000000000000"),
+            (Value::Float64(2.5), ValueType::INT64, "2.5"),
+            (Value::Float64(f64::NAN), ValueType::INT64, "NaN"),
+            (Value::Null, ValueType::INT64, ""),
+            (Value::Float64(3.0), ValueType::DOUBLE, "3.0"),
+        ] {
+            for stored in [Sides::new(live.clone(), double.clone()), Sides::new(double.clone(), live.clone())] {
+                let column = Column {
+                    name: "id".into(),
+                    path: vec!["id".into()],
+                    shown: ValueType::DOUBLE,
+                    stored,
+                    role: Role::Key,
+                    parents: Vec::new(),
+                };
+                let mut out = String::new();
+                key_cell(&value, &column, false, &mut out);
+                assert_eq!(out, printed, "{value:?}");
+            }
         }
     }
 

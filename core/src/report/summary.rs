@@ -82,6 +82,8 @@ pub struct Accounts {
 
 #[derive(Debug, Clone, Serialize)]
 pub struct Schema {
+    /// Columns compared besides the key.
+    pub compared: usize,
     pub only_live: Vec<String>,
     pub only_shadow: Vec<String>,
     #[serde(rename = "type")]
@@ -163,6 +165,7 @@ pub fn summary(plan: &Plan, facts: Facts<'_>) -> Summary {
             all: counted.then_some(facts.accounts.all),
         },
         schema: Schema {
+            compared: plan.aligned.compared(),
             only_live: plan.aligned.only.live.clone(),
             only_shadow: plan.aligned.only.shadow.clone(),
             types: plan.aligned.types.clone(),

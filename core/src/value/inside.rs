@@ -62,6 +62,15 @@ pub fn without(path: &str, of: &ValueType, excluded: &impl Fn(&str) -> bool) -> 
     }
 }
 
+/// Whether there is anything in a type that a value could be: structs without members, and lists of them, have nothing.
+pub fn holds_values(of: &ValueType) -> bool {
+    let below = steps("", of);
+    if below.is_empty() {
+        return !matches!(of, ValueType::Struct(_));
+    }
+    below.iter().any(|(_, t)| holds_values(t))
+}
+
 /// The types right below a type, with their paths.
 fn steps(path: &str, of: &ValueType) -> Vec<(String, ValueType)> {
     match of {
