@@ -72,7 +72,10 @@ pub(crate) fn requests(reads: u64, writes: u64) -> String {
 }
 
 fn columns(plan: &Plan, comparators: &[String]) -> String {
-    let mut out = String::from("\nColumns\n");
+    let mut out = format!("\nColumns: {} compared besides the key\n", plan.aligned.compared());
+    if plan.aligned.compares_no_value() && !plan.spec.verdict.allow_empty {
+        out.push_str("  nothing to compare: the verdict will be fail (`verdict: {allow_empty: true}` allows it)\n");
+    }
     let width = plan
         .aligned
         .columns

@@ -20,6 +20,7 @@ mod tolerance;
 mod types;
 mod widen;
 
+pub use calendar::{Reading, read_timestamp};
 pub use cell::{Decimal, Value, is_storage, value_at};
 pub use convert::convert;
 pub use exact::Number;

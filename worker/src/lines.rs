@@ -178,7 +178,7 @@ impl LineWriter<'_> {
             .flatten();
         let diagnosis = self
             .swap(chunk, line.row, at)
-            .or_else(|| diagnose(&line.live, &line.shadow, &column.shown));
+            .or_else(|| diagnose(&line.live, &line.shadow, &column.shown, chunk.baseline[line.row]));
         (delta, diagnosis)
     }
 

@@ -4,7 +4,9 @@
 //!
 //! ```text
 //! NULL        empty_vs_null, null_appeared, null_vanished
-//! texts       unicode_normalization, case, whitespace, invisible_characters, mojibake, leading_zeros, truncated, order
+//! texts       unicode_normalization, case, whitespace, invisible_characters, mojibake, leading_zeros, number_format, date_format,
+//!             truncated, extended, order
+//! bytes       truncated, extended
 //! times       date_off_by_one, time_zone(±HH:MM), unit(a/b)
 //! numbers     sign, unit(a/b), scale(n), float32, rounding(n)
 //! lists       order
@@ -14,22 +16,32 @@
 //! between themselves as [`numbers`] says. What a test needs besides, so that small values do not pass it by luck, stands
 //! with the test.
 
+mod date_texts;
+mod number_texts;
 mod numbers;
 mod texts;
 mod times;
 
+use crate::side::Side;
 use crate::value::{Value, ValueType, equal, order};
 use std::cmp::Ordering;
 
-/// The diagnosis of a cell whose two values differ, `None` where no test holds.
-pub fn diagnose(live: &Value<'_>, shadow: &Value<'_>, column_type: &ValueType) -> Option<String> {
+/// The diagnosis of a cell whose two values differ, `None` where no test holds. `baseline` holds the old value.
+pub fn diagnose(live: &Value<'_>, shadow: &Value<'_>, column_type: &ValueType, baseline: Side) -> Option<String> {
     match (live, shadow) {
         (Value::Null, Value::Null) => None,
         (Value::Null, Value::Text("")) | (Value::Text(""), Value::Null) => Some("empty_vs_null".into()),
         (_, Value::Null) => Some("null_appeared".into()),
         (Value::Null, _) => Some("null_vanished".into()),
-        (Value::Text(live), Value::Text(shadow)) => texts::diagnose(live, shadow).map(str::to_owned),
-        (Value::Binary(live), Value::Binary(shadow)) => is_cut(live, shadow).then(|| "truncated".into()),
+        (Value::Text(live), Value::Text(shadow)) => {
+            let (old, new) = old_and_new(*live, *shadow, baseline);
+            texts::diagnose(old, new).map(str::to_owned)
+        }
+        (Value::Binary(live), Value::Binary(shadow)) => {
+            let (old, new) = old_and_new(*live, *shadow, baseline);
+            let found = [("truncated", is_beginning(new, old)), ("extended", is_beginning(old, new))];
+            found.into_iter().find(|(_, holds)| *holds).map(|(name, _)| name.to_owned())
+        }
         (Value::Date(_) | Value::Timestamp { .. }, Value::Date(_) | Value::Timestamp { .. }) => times::diagnose(live, shadow),
         (Value::List(live), Value::List(shadow)) => reordered(live, shadow).then(|| "order".into()),
         _ => numbers::diagnose(live, shadow, column_type),
@@ -55,13 +67,15 @@ pub fn swapped_with<'a>(
         .find(|other| equal(&here_live, &shadow(*other)) && equal(&here_shadow, &live(*other)))
 }
 
-/// Whether one is the beginning of the other, at least 3 bytes of at least 4.
-fn is_cut(live: &[u8], shadow: &[u8]) -> bool {
-    let (short, long) = if live.len() < shadow.len() {
-        (live, shadow)
-    } else {
-        (shadow, live)
-    };
+fn old_and_new<T>(live: T, shadow: T, baseline: Side) -> (T, T) {
+    match baseline {
+        Side::Live => (live, shadow),
+        Side::Shadow => (shadow, live),
+    }
+}
+
+/// Whether `short` is the beginning of `long`: at least 3 bytes of at least 4.
+fn is_beginning(short: &[u8], long: &[u8]) -> bool {
     short.len() >= 3 && short.len() < long.len() && long.starts_with(short)
 }
 

@@ -59,14 +59,14 @@ fn days_in_month(year: i32, month: u32) -> u32 {
 
 /// A clock reading: seconds since midnight or since 1970-01-01T00:00:00, and what is written of a second's fraction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Reading {
-    pub(super) seconds: i64,
+pub struct Reading {
+    pub seconds: i64,
     /// 0 to 999 999 999.
-    pub(super) nanoseconds: u32,
+    pub nanoseconds: u32,
     /// Digits written after the point, 0 to 9.
-    pub(super) digits: u8,
+    pub digits: u8,
     /// With an offset from UTC; `seconds` then count in UTC.
-    pub(super) zoned: bool,
+    pub zoned: bool,
 }
 
 /// Reads `YYYY-MM-DD` as days since 1970-01-01.
@@ -85,7 +85,7 @@ pub(super) fn read_time(text: &str) -> Option<Reading> {
 }
 
 /// Reads a date, `T` or one blank, a time and perhaps a zone (`Z`, `+03:00`, `+0300`, `+03`).
-pub(super) fn read_timestamp(text: &str) -> Option<Reading> {
+pub fn read_timestamp(text: &str) -> Option<Reading> {
     if !matches!(text.as_bytes().get(10)?, b'T' | b' ') {
         return None;
     }

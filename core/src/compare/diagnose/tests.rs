@@ -5,8 +5,29 @@ use crate::value::{Decimal, TimeUnit};
 use arrow_buffer::i256;
 
 fn check(live: Value<'_>, shadow: Value<'_>, column_type: &ValueType, expected: &str) {
-    let found = diagnose(&live, &shadow, column_type);
+    let found = diagnose(&live, &shadow, column_type, Side::Live);
     assert_eq!(found.as_deref().unwrap_or(""), expected, "{live:?} {shadow:?}");
+    let mirrored = diagnose(&shadow, &live, column_type, Side::Shadow);
+    assert_eq!(mirrored.as_deref(), mirror(expected).as_deref(), "{live:?} {shadow:?}");
+}
+
+/// What a diagnosis is called with the sides and the baseline swapped.
+fn mirror(diagnosis: &str) -> Option<String> {
+    let turned = |pair: &str| pair.split_once('/').map(|(a, b)| format!("unit({b}/{a})"));
+    match diagnosis {
+        "" => None,
+        "null_appeared" => Some("null_vanished".into()),
+        "null_vanished" => Some("null_appeared".into()),
+        "scale(100)" => Some("scale(0.01)".into()),
+        "scale(0.01)" => Some("scale(100)".into()),
+        "scale(10)" => Some("scale(0.1)".into()),
+        "scale(1000)" => Some("scale(0.001)".into()),
+        _ => match diagnosis.strip_prefix("unit(").and_then(|rest| rest.strip_suffix(')')) {
+            Some(units) => turned(units),
+            None if diagnosis.contains('+') => Some(diagnosis.replace('+', "-")),
+            None => Some(diagnosis.replace('-', "+")),
+        },
+    }
 }
 
 #[test]
@@ -30,7 +51,16 @@ fn texts() {
         ("0", "000", "leading_zeros"),
         ("7", "70", ""),
         ("abcd", "abc", "truncated"),
-        ("abc", "abcdef", "truncated"),
+        ("abc", "abcdef", "extended"),
+        ("abc\u{fffd}", "abcüd", "extended"),
+        ("1.5", "1.50", "number_format"),
+        ("1,234.50", "1234.5", "number_format"),
+        ("1,234", "1234", ""),
+        ("1234", "1234.5", "extended"),
+        ("2026-11-01", "2026-11-01 00:00:00", "date_format"),
+        ("13.11.2026", "2026-11-13", "date_format"),
+        ("01.11.2026", "2026-11-01", ""),
+        ("2026-11-01", "2026-11-01 10:00:00", "extended"),
         ("abcüd", "abc\u{fffd}", "truncated"),
         ("ab", "abc", ""),
         ("", "abcdef", ""),
@@ -179,6 +209,7 @@ fn lists_and_bytes() {
     check(list(&[1, 2, 2]), list(&[2, 1, 1]), &column, "");
     check(list(&[1]), list(&[1, 1]), &column, "");
     check(Value::Binary(b"abcd"), Value::Binary(b"abc"), &ValueType::Binary, "truncated");
+    check(Value::Binary(b"abc"), Value::Binary(b"abcd"), &ValueType::Binary, "extended");
     check(Value::Binary(b"a"), Value::Binary(b"ab"), &ValueType::Binary, "");
 }
 

@@ -2,16 +2,18 @@
 
 use super::super::json::Json;
 use super::super::text::{fold, nfc};
+use super::date_texts::say_one_moment;
+use super::number_texts::say_one_number;
 use std::borrow::Cow;
 
-/// Whether two different texts differ in one certain way.
+/// Whether two different texts, the old one first, differ in one certain way.
 type Test = fn(&str, &str) -> bool;
 
-pub(super) fn diagnose(live: &str, shadow: &str) -> Option<&'static str> {
-    if live == shadow {
+pub(super) fn diagnose(old: &str, new: &str) -> Option<&'static str> {
+    if old == new {
         return None;
     }
-    let tests: [(&'static str, Test); 8] = [
+    let tests: [(&'static str, Test); 11] = [
         ("unicode_normalization", |a, b| nfc(a) == nfc(b)),
         ("case", |a, b| fold(Cow::Borrowed(a)) == fold(Cow::Borrowed(b))),
         ("whitespace", |a, b| {
@@ -20,10 +22,14 @@ pub(super) fn diagnose(live: &str, shadow: &str) -> Option<&'static str> {
         ("invisible_characters", |a, b| visible(a, is_invisible) == visible(b, is_invisible)),
         ("mojibake", |a, b| is_misread(a, b) || is_misread(b, a)),
         ("leading_zeros", differ_by_leading_zeros),
-        ("truncated", |a, b| is_cut(a, b) || is_cut(b, a)),
+        // These go before `extended`: 1.5 is the beginning of 1.50.
+        ("number_format", say_one_number),
+        ("date_format", say_one_moment),
+        ("truncated", |old, new| is_cut(new, old)),
+        ("extended", |old, new| is_cut(old, new)),
         ("order", reordered),
     ];
-    tests.iter().find(|(_, holds)| holds(live, shadow)).map(|(name, _)| *name)
+    tests.iter().find(|(_, holds)| holds(old, new)).map(|(name, _)| *name)
 }
 
 /// A text without the characters of one class.
