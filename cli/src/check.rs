@@ -2,6 +2,7 @@
 
 use crate::args::CheckArgs;
 use crate::compare::{cut, job};
+use crate::progress::Planning;
 use crate::settings::Settings;
 use crate::{say, spec};
 use shadowdiff_common::read::Sources;
@@ -24,7 +25,9 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
     let text = runtime.block_on(async {
         let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
         let cut = cut(&settings, args.settings.shards);
+        let planning = Planning::show(&sources, settings.quiet);
         let bound = bind(found.parsed.spec, found.parsed.warnings, &found.base, &sources, cut).await?;
+        drop(planning);
         let head = data(&bound);
         // SQL is planned here, so that its mistakes show too.
         let job = job(bound, &settings, &args.settings, sources, Arc::new(Watch::default()))?;

@@ -1,6 +1,7 @@
 //! `compare`: coordinator and workers in one process.
 
 use crate::args::{CompareArgs, SettingArgs};
+use crate::progress::Planning;
 use crate::serve::leave;
 use crate::settings::Settings;
 use crate::signals::watch_signals;
@@ -38,7 +39,9 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
     let Found { parsed, base, output } = found;
     let target = check_target(&output, &base, &sources.stores, args.overwrite).await?;
     let cut = cut(settings, args.settings.shards);
+    let planning = Planning::show(&sources, settings.quiet);
     let bound = until(interrupted.clone(), bind(parsed.spec, parsed.warnings, &base, &sources, cut)).await?;
+    drop(planning);
     if !settings.quiet {
         bound
             .plan

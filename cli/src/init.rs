@@ -13,6 +13,7 @@ mod schema;
 mod yaml;
 
 use crate::args::InitArgs;
+use crate::progress::Planning;
 use crate::{note, say, spec};
 use change::{Change, Pairs, Verdict, changes, pairs};
 use key::Tested;
@@ -135,6 +136,7 @@ fn known(asked: &Overrides) -> Result<Spec> {
 
 async fn look(mut asked: Overrides, here: &Path) -> Result<Found> {
     let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
+    let planning = Planning::show(&sources, false);
     let csv_found = csv::find(&known(&asked)?, &asked.csv, here, &sources).await?;
     asked.csv.extend(csv_found.iter().map(|setting| setting.field.clone()));
     let spec = known(&asked)?;
@@ -148,6 +150,7 @@ async fn look(mut asked: Overrides, here: &Path) -> Result<Found> {
     let (live, shadow) = (start(Side::Live), start(Side::Shadow));
     let stopped = |e| Error::internal(format!("a reader stopped: {e}; please report it"));
     let samples = Sides::new(live.await.map_err(stopped)??, shadow.await.map_err(stopped)??);
+    drop(planning);
     let met = Arc::try_unwrap(met).map_err(|_| Error::internal("the readers are done with the schema"))?;
     let keys = keys(&asked, &met, &samples)?;
     let matched = keys

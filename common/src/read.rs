@@ -40,6 +40,8 @@ pub struct Sources {
     pub runtime: Handle,
     /// Bytes of datasets that were read so far, as stored.
     pub bytes_read: Arc<AtomicU64>,
+    /// Bytes of text files that are read whole to find their types, as stored; more as planning goes on.
+    pub bytes_for_types: Arc<AtomicU64>,
     pub(crate) int96_forms: Arc<parquet::Int96Forms>,
 }
 
@@ -49,6 +51,7 @@ impl Sources {
             stores,
             runtime,
             bytes_read: Arc::default(),
+            bytes_for_types: Arc::default(),
             int96_forms: Arc::default(),
         }
     }

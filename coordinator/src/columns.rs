@@ -9,6 +9,7 @@ use shadowdiff_core::spec::{CsvOptions, DatasetSpec};
 use shadowdiff_core::value::{Guess, ValueType, common, unify};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// How many files are looked at at a time.
 const FILES_AT_A_TIME: usize = 16;
@@ -98,6 +99,7 @@ async fn look_into(format: Format, file: DataFile, csv: CsvOptions, sources: Sou
             ))
         }
         Format::Json => {
+            will_read(&file, &sources);
             let shape = blocking(&sources.clone(), move || json_shape(&file, &sources)).await?;
             let JsonShape::Object(members) = shape else {
                 return Err(Error::internal("the shape of JSON lines is an object"));
@@ -114,6 +116,11 @@ async fn look_into(format: Format, file: DataFile, csv: CsvOptions, sources: Sou
             ))
         }
     }
+}
+
+/// For whoever watches: this file is read whole to find types.
+fn will_read(file: &DataFile, sources: &Sources) {
+    sources.bytes_for_types.fetch_add(file.pin.size_bytes, Ordering::Relaxed);
 }
 
 /// Runs what blocks where it may.
@@ -198,6 +205,7 @@ fn add_paths(side: &mut SideFiles, dataset: &Dataset) {
 pub(crate) async fn guess(dataset: &Dataset, csv: &CsvOptions, columns: &[String], sources: &Sources) -> Result<Vec<Evidence>> {
     let columns: Arc<Vec<String>> = Arc::new(columns.to_vec());
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    dataset.files.iter().for_each(|file| will_read(file, sources));
     let guesses = dataset.files.iter().map(|file| {
         let (file, csv, columns, sources) = (file.clone(), csv.clone(), Arc::clone(&columns), sources.clone());
         async move { blocking(&sources.clone(), move || guess_file(&file, &csv, &columns, &sources)).await }

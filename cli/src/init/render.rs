@@ -83,11 +83,11 @@ fn csv(found: &Found) -> String {
     out
 }
 
-/// As the command line means it: a header may be a flag, and it and texts of NULL are lists.
+/// As the command line means it: a header may be a flag; header, texts of NULL and forms of dates are lists.
 fn csv_value(name: &str, value: &str) -> String {
     match (name, value) {
         ("header", "true" | "false") => value.to_owned(),
-        ("header" | "null_values", _) => list(&value.split(',').collect::<Vec<_>>()),
+        ("header" | "null_values" | "dates", _) => list(&value.split(',').collect::<Vec<_>>()),
         _ => scalar(value),
     }
 }

@@ -206,7 +206,7 @@ fn is_side(name: &str) -> bool {
     Side::BOTH.iter().any(|side| side.name() == name)
 }
 
-/// Only a header may be a flag, and only a header and texts of NULL are lists.
+/// Only a header may be a flag; header, texts of NULL and forms of dates are lists.
 fn csv_value(name: &str, value: &str) -> Node {
     match (name, value) {
         ("header", "true" | "false") => Node {
@@ -216,7 +216,7 @@ fn csv_value(name: &str, value: &str) -> Node {
                 plain: true,
             },
         },
-        ("header" | "null_values", _) => Node::given_list(&value.split(',').map(str::to_owned).collect::<Vec<_>>()),
+        ("header" | "null_values" | "dates", _) => Node::given_list(&value.split(',').map(str::to_owned).collect::<Vec<_>>()),
         _ => Node::given(value),
     }
 }

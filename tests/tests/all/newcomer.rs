@@ -154,6 +154,67 @@ fn every_command_has_a_manual_page() {
     }
 }
 
+/// Runs its arguments on a terminal of 80 columns and prints what the terminal got.
+const ON_A_TERMINAL: &str = "
+import fcntl, os, pty, struct, sys, termios
+pid, terminal = pty.fork()
+if pid == 0:
+    fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 80, 0, 0))
+    os.execv(sys.argv[1], sys.argv[1:])
+while True:
+    try:
+        got = os.read(terminal, 65536)
+    except OSError:
+        break
+    if not got:
+        break
+    os.write(1, got)
+";
+
+/// The types of text are found by reading all of it, which takes long and must not happen without a word.
+#[test]
+fn progress_moves_on_a_terminal_from_the_first_second() {
+    let folder = folder();
+    for (name, step) in [("live.csv", 1), ("shadow.csv", 3)] {
+        let mut text = "id,a,b\n".to_owned();
+        for row in 0..600_000_u64 {
+            let _ = writeln!(text, "{row},{},text {}", row * step, row % 97);
+        }
+        std::fs::write(folder.path().join(name), text).expect("the file can be written");
+    }
+    let compare = [
+        "compare",
+        "live.csv",
+        "shadow.csv",
+        "--key",
+        "id",
+        "--where",
+        "id % 1000 = 0",
+        "--overwrite",
+        "-o",
+        "out",
+    ];
+    let on_terminal = |more: &[&str]| {
+        let mut python = std::process::Command::new("python3");
+        python.current_dir(folder.path()).arg("-c").arg(ON_A_TERMINAL).arg(binary::path());
+        python.args(compare).args(more).stdout(Stdio::piped()).stderr(Stdio::piped());
+        binary::finish(python.spawn().expect("python3 is there"))
+            .expect("the run ends")
+            .stdout
+    };
+    let shown = on_terminal(&[]);
+    let seen: std::collections::BTreeSet<&str> = shown.split(['\r', '\n']).filter(|line| line.contains(" MiB")).collect();
+    for step in ["types [", "scan ["] {
+        assert!(
+            seen.iter().filter(|line| line.contains(step)).count() > 1,
+            "{step} does not move: {seen:#?}"
+        );
+    }
+    assert!(!on_terminal(&["--quiet"]).contains('['));
+    let elsewhere = run(folder.path(), &compare);
+    assert!(!elsewhere.stderr.contains('['), "{}", elsewhere.stderr);
+}
+
 /// A first spec is of use only if it can be checked as it is: tried with the data of every case.
 #[test]
 fn what_init_writes_passes_check() {
