@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// How often the line moves.
-const PERIOD: Duration = Duration::from_millis(200);
+const PERIOD: Duration = Duration::from_millis(100);
 /// No time left is told before so much time and so many hundredths of the step.
 const TELLING_AFTER: Duration = Duration::from_secs(2);
 const TELLING_PERCENT: u64 = 5;
