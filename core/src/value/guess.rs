@@ -171,8 +171,7 @@ impl Guess {
             ValueType::Decimal { precision, scale } => self.beside_decimal(kinds, *precision, *scale),
             // Beside a double every integer compares exactly.
             ValueType::Float { bits: 64 } if kinds == Kinds::NUMBER && self.beyond_double && self.is_int64() => Some(ValueType::INT64),
-            ValueType::Date if kinds & !(Kinds::DATE | Kinds::NAIVE) == 0 && kinds != 0 => Some(self.beside_time(kinds, None)),
-            ValueType::Date if kinds & !(Kinds::NAIVE | Kinds::ZONED) == 0 && kinds != 0 => Some(self.beside_time(kinds, None)),
+            ValueType::Date if kinds & !Kinds::TIMES == 0 && kinds != 0 => Some(self.beside_time(kinds, None)),
             ValueType::Timestamp { unit, .. } if kinds & !Kinds::TIMES == 0 && kinds != 0 => Some(self.beside_time(kinds, Some(*unit))),
             ValueType::Bool
             | ValueType::Float { .. }
@@ -487,6 +486,7 @@ mod tests {
         check("date", &["2026-01-01"], "date");
         check("date", &["2026-01-01", "2026-01-01T10:00:00"], "timestamp(s)");
         check("date", &["2026-01-01", "x"], "date");
+        check("date", &["2026-01-01", "2026-01-01T10:00:00Z"], "timestamp(s, UTC)");
         check("timestamp(us)", &["2026-01-01T00:00:00.5"], "timestamp(us)");
         check("timestamp(ms)", &["2026-01-01T00:00:00.500000"], "timestamp(ms)");
         check("timestamp(ms)", &["2026-01-01T00:00:00.000001"], "timestamp(us)");
