@@ -284,3 +284,147 @@ pub(crate) fn fill_rowless(files: &mut Sides<SideFiles>, datasets: &Sides<Datase
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::inspect;
+    use shadowdiff_common::read::Sources;
+    use shadowdiff_common::store::Stores;
+    use shadowdiff_core::side::Side;
+    use shadowdiff_core::spec::{Overrides, parse};
+    use std::sync::Arc;
+
+    /// The files of both sides, more of the spec; then the types of both sides, and words of the notes.
+    fn check(live: (&str, &str), shadow: (&str, &str), part: &str, want: [&str; 2], notes: &[&str]) {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (side, (name, text)) in [("live", live), ("shadow", shadow)] {
+            let path = folder.path().join(side).join(name);
+            std::fs::create_dir_all(path.parent().expect("it has one")).expect("a folder");
+            std::fs::write(path, text).expect("a file");
+        }
+        let text = format!("live: live/\nshadow: shadow/\naccount: id\n{part}");
+        let spec = parse(&text, "s.yaml", &Overrides::default()).expect("a good spec").spec;
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let found = runtime.block_on(async {
+            let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
+            inspect(&spec, folder.path(), &sources).await
+        });
+        let found = found.unwrap_or_else(|error| panic!("{live:?} {shadow:?}: {error}"));
+        let types = |side: Side| {
+            let columns = found.columns[side].iter().filter(|c| c.name != "id");
+            columns
+                .map(|c| format!("{} {}", c.name, c.value_type))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        assert_eq!([types(Side::Live), types(Side::Shadow)], want, "{live:?} {shadow:?} {part}");
+        assert_eq!(found.notes.len(), notes.len(), "{:?}", found.notes);
+        for (note, words) in found.notes.iter().zip(notes) {
+            assert!(note.text.contains(words), "{note:?}: {words}");
+        }
+    }
+
+    #[test]
+    fn both_sides_are_typed_together_whatever_their_formats() {
+        let csv = |text: &'static str| ("a.csv", text);
+        let json = |text: &'static str| ("a.jsonl", text);
+        let both = |t: &'static str| [t, t];
+        let dates = json("{\"id\":1,\"v\":\"2026-01-01\"}\n");
+        check(dates, csv("id,v\n1,2026-01-01T00:00:00\n"), "", both("v timestamp(s)"), &[]);
+        check(dates, csv("id,v\n1,x\n"), "", both("v text"), &[]);
+        check(dates, csv("id,v\n1,5\n"), "", both("v text"), &[]);
+        check(json("{\"id\":1,\"v\":\"5\"}\n"), csv("id,v\n1,5\n"), "", both("v text"), &[]);
+        check(json("{\"id\":1,\"v\":5}\n"), csv("id,v\n1,5.25\n"), "", both("v decimal(3,2)"), &[]);
+        check(json("{\"id\":1,\"v\":true}\n"), csv("id,v\n1,False\n"), "", both("v bool"), &[]);
+        check(json("{\"id\":1,\"v\":true}\n"), csv("id,v\n1,yes\n"), "", both("v text"), &[]);
+        check(json("{\"id\":1,\"v\":\"NaN\"}\n"), csv("id,v\n1,0.5\n"), "", both("v double"), &[]);
+        check(
+            json("{\"id\":1,\"v\":[1]}\n"),
+            csv("id,v\n1,2\n"),
+            "",
+            ["v list(int64)", "v int64"],
+            &[],
+        );
+        let told = "column `v` has times with a zone and times without one";
+        let zoned = csv("id,v\n1,2026-01-01T00:00:00Z\n");
+        check(
+            csv("id,v\n1,2026-01-01T00:00:00\n"),
+            zoned,
+            "",
+            both("v timestamp(s, UTC)"),
+            &[told],
+        );
+        check(dates, zoned, "", both("v text"), &[]);
+        let why = "column `v` is text because of shadow/a.csv:2 'n/a'";
+        check(json("{\"id\":1,\"v\":5}\n"), csv("id,v\n1,n/a\n"), "", both("v text"), &[why]);
+        check(csv("id,v\n1,5\n"), csv("id,v\n1,n/a\n"), "", both("v text"), &[why]);
+        check(
+            csv("id,v\n1,5\n"),
+            csv("id,v\n1,n/a\n"),
+            "csv: {types: text}\n",
+            both("v text"),
+            &[],
+        );
+    }
+
+    #[test]
+    fn beside_a_known_type_its_kind_is_taken() {
+        let known = |t: &str| format!("schema: {{live: {{v: \"{t}\"}}}}\n");
+        let live = ("a.csv", "id,v\n");
+        check(
+            live,
+            ("a.csv", "id,v\n1,3000000000\n"),
+            &known("int32"),
+            ["v int32", "v int64"],
+            &[],
+        );
+        check(
+            live,
+            ("a.jsonl", "{\"id\":1,\"v\":3000000000}\n"),
+            &known("int32"),
+            ["v int32", "v int64"],
+            &[],
+        );
+        check(live, ("a.csv", "id,v\n1,n/a\n"), &known("int32"), ["v int32", "v int32"], &[]);
+        check(live, ("a.csv", "id,v\n1,7\n"), &known("text"), ["v text", "v text"], &[]);
+        let utc = known("timestamp(us, UTC)");
+        check(
+            live,
+            ("a.csv", "id,v\n1,2026-01-01\n"),
+            &utc,
+            ["v timestamp(us, UTC)", "v timestamp(us)"],
+            &[],
+        );
+    }
+
+    #[test]
+    fn a_side_without_rows_has_the_columns_of_the_other() {
+        let csv = ("a.csv", "id,old\n1,2.5\n");
+        check(("a.jsonl", ""), csv, "", ["old decimal(2,1)", "old decimal(2,1)"], &[]);
+        check(("a.jsonl", ""), ("a.csv", "id,old\n"), "", ["old null", "old null"], &[]);
+        check(("a.jsonl", ""), ("a.jsonl", "\n"), "", ["", ""], &[]);
+        let nested = ("a.jsonl", "{\"id\":1,\"p\":{\"a\":[1]}}\n");
+        check(
+            nested,
+            ("a.jsonl", ""),
+            "",
+            ["p struct(a: list(int64))", "p struct(a: list(int64))"],
+            &[],
+        );
+        check(
+            ("a.csv", ""),
+            nested,
+            "csv: {header: false}\n",
+            ["p struct(a: list(int64))", "p struct(a: list(int64))"],
+            &[],
+        );
+        check(
+            csv,
+            ("a.jsonl", ""),
+            "columns: {rename: {new: old}}\n",
+            ["old decimal(2,1)", "old decimal(2,1)"],
+            &[],
+        );
+        check(("d=x/a.jsonl", ""), csv, "", ["d text, old decimal(2,1)", "old decimal(2,1)"], &[]);
+    }
+}

@@ -124,7 +124,11 @@ impl TextForm {
         if let Some(iso) = self.forms().find_map(|form| form.read(text)) {
             return Some(Cow::Owned(iso));
         }
-        if self.has_other_form(text) { None } else { self.usual_number(text) }
+        if self.other_form(text).is_some() {
+            None
+        } else {
+            self.usual_number(text)
+        }
     }
 
     /// The forms of days and of times.
@@ -132,9 +136,10 @@ impl TextForm {
         self.date.iter().chain(&self.time)
     }
 
-    /// A date or a time as ISO writes it, which is not how this file writes it.
-    fn has_other_form(&self, text: &str) -> bool {
-        (self.date.is_some() && read_date(text).is_some()) || (self.time.is_some() && read_timestamp(text).is_some())
+    /// The form that a date or a time should have which is written as ISO does.
+    fn other_form(&self, text: &str) -> Option<&DateForm> {
+        let time = self.time.as_ref().filter(|_| read_timestamp(text).is_some());
+        time.or_else(|| self.date.as_ref().filter(|_| read_date(text).is_some()))
     }
 
     fn usual_number<'a>(&self, text: &'a str) -> Option<Cow<'a, str>> {
@@ -160,11 +165,12 @@ impl TextForm {
                 Some(form) => form.read(text).map(Cow::Owned).ok_or_else(|| form.is_not()),
                 None => borrowed,
             },
-            ValueType::Timestamp { .. } => match (self.forms().find_map(|form| form.read(text)), &self.time) {
-                (Some(iso), _) => Ok(Cow::Owned(iso)),
-                (None, Some(form)) => Err(form.is_not()),
-                (None, None) if self.has_other_form(text) => Err(self.date.as_ref().map_or_else(String::new, |form| form.is_not())),
-                (None, None) => borrowed,
+            ValueType::Timestamp { .. } => match (self.forms().find_map(|form| form.read(text)), self.other_form(text), &self.time) {
+                (Some(iso), _, _) => Ok(Cow::Owned(iso)),
+                (None, Some(form), _) => Err(form.is_not()),
+                // A date may stand among times, in the usual form if it has no other.
+                (None, None, Some(form)) if read_date(text).is_none() => Err(form.is_not()),
+                (None, None, _) => borrowed,
             },
             ValueType::Mixed(inside) => self.usual_as(text, inside),
             ValueType::Null
@@ -257,6 +263,42 @@ mod tests {
         check(&german, &["1.5"], "decimal(2,1)");
         check(&form(false, &["%d.%m.%Y"]), &["2026-12-31T00:00:00Z"], "timestamp(s, UTC)");
         check(&form(false, &["%Y%m%d"]), &["20261231"], "int64");
+    }
+
+    #[test]
+    fn what_is_guessed_is_read() {
+        const VALUES: [&str; 14] = [
+            "1",
+            "007",
+            "1,5",
+            "1.5",
+            "1e3",
+            "NaN",
+            "true",
+            "x",
+            "2026-12-31",
+            "2026-12-31T01:02:03",
+            "2026-12-31T01:02:03Z",
+            "31.12.2026",
+            "31.12.2026 1:02",
+            "20261231",
+        ];
+        for (comma, patterns) in [
+            (false, &[][..]),
+            (true, &[]),
+            (true, &["%d.%m.%Y"]),
+            (false, &["%d.%m.%Y %H:%M"]),
+            (false, &["%d.%m.%Y", "%d.%m.%Y %H:%M"]),
+            (false, &["%Y%m%d"]),
+        ] {
+            let form = form(comma, patterns);
+            for (first, second) in VALUES.iter().flat_map(|first| VALUES.iter().map(move |second| (*first, *second))) {
+                let mut guess = Guess::default();
+                [first, second].iter().for_each(|value| guess.observe_in(value, &form));
+                let read = form.parse_into(&StringArray::from(vec![first, second]), &guess.result());
+                assert!(read.is_ok(), "{first} and {second} with {form:?} as {}: {read:?}", guess.result());
+            }
+        }
     }
 
     #[test]

@@ -128,6 +128,10 @@ impl Evidence {
     #[must_use]
     pub fn beside(mut self, others: &Guess) -> Option<Evidence> {
         self.fits.merge(others);
+        if !others.is_empty() {
+            // How many they are is not known.
+            self.fit_count = self.fit_count.max(self.odd_count);
+        }
         (!others.is_text()).then_some(self)
     }
 
