@@ -25,11 +25,9 @@ pub(super) fn is_not_finite(text: &str) -> bool {
     matches!(text, "NaN" | "Infinity" | "-Infinity")
 }
 
-fn holds_doubles(target: &ValueType) -> bool {
-    match target {
-        ValueType::Mixed(inside) => holds_doubles(inside),
-        plain => matches!(plain, ValueType::Float { .. }),
-    }
+/// Where such a number may stand among others: in doubles, and in text that numbers were made to because of the other side.
+fn takes_not_finite(target: &ValueType) -> bool {
+    matches!(target.shown(), ValueType::Float { .. } | ValueType::Text)
 }
 
 /// The kind of scalar that each field has had so far, by path; NULL has none.
@@ -66,7 +64,7 @@ impl Kinds {
                 Some(Json::Bool(true)) => ("true", "a bool"),
                 Some(Json::Bool(false)) => ("false", "a bool"),
                 Some(Json::Number(text)) => (text.as_str(), "a number"),
-                Some(Json::Text(text)) if holds_doubles(target) && is_not_finite(text) => {
+                Some(Json::Text(text)) if takes_not_finite(target) && is_not_finite(text) => {
                     texts.push(Some(text.as_str()));
                     continue;
                 }

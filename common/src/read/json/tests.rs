@@ -166,6 +166,7 @@ fn rows_in_the_wanted_type() {
     let not_finite = "{\"a\": \"NaN\"}\n{\"a\": 0.5}\n{\"a\": \"-Infinity\"}\n{\"a\": \"Infinity\"}";
     check(not_finite, "double", Ok(&["NaN", "0.5", "-inf", "inf"]));
     check("{\"a\": \"0.5\"}\n{\"a\": \"NaN\"}", "double", Ok(&["0.5", "NaN"]));
+    check("{\"a\": \"NaN\"}\n{\"a\": 1.50}", "text", Ok(&["NaN", "1.50"]));
     check(not_finite, "decimal(5,1)", Err("line "));
     check("{\"a\": \"2026-01-01\"}", "timestamp(s)", Ok(&["2026-01-01T00:00:00"]));
     check("{\"a\": \"\"}\n{\"a\": \"x\\u00e9\"}", "text", Ok(&["", "x\u{e9}"]));
