@@ -331,12 +331,24 @@ mod tests {
         let both = |t: &'static str| [t, t];
         let dates = json("{\"id\":1,\"v\":\"2026-01-01\"}\n");
         check(dates, csv("id,v\n1,2026-01-01T00:00:00\n"), "", both("v timestamp(s)"), &[]);
-        check(dates, csv("id,v\n1,x\n"), "", both("v text"), &[]);
+        check(
+            dates,
+            csv("id,v\n1,x\n"),
+            "",
+            both("v text"),
+            &["a.csv:2 'x'; all its other values are dates"],
+        );
         check(dates, csv("id,v\n1,5\n"), "", both("v text"), &[]);
         check(json("{\"id\":1,\"v\":\"5\"}\n"), csv("id,v\n1,5\n"), "", both("v text"), &[]);
         check(json("{\"id\":1,\"v\":5}\n"), csv("id,v\n1,5.25\n"), "", both("v decimal(3,2)"), &[]);
         check(json("{\"id\":1,\"v\":true}\n"), csv("id,v\n1,False\n"), "", both("v bool"), &[]);
-        check(json("{\"id\":1,\"v\":true}\n"), csv("id,v\n1,yes\n"), "", both("v text"), &[]);
+        check(
+            json("{\"id\":1,\"v\":true}\n"),
+            csv("id,v\n1,yes\n"),
+            "",
+            both("v text"),
+            &["'yes'; all its other values are bools"],
+        );
         check(json("{\"id\":1,\"v\":\"NaN\"}\n"), csv("id,v\n1,0.5\n"), "", both("v double"), &[]);
         check(
             json("{\"id\":1,\"v\":[1]}\n"),

@@ -227,6 +227,8 @@ pub(in crate::read) fn is_null_mark(text: &str) -> bool {
         "none",
         "nil",
         "nan",
+        "nat",
+        "<na>",
         "\\n",
         "-",
         "--",
