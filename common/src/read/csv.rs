@@ -155,8 +155,8 @@ impl CsvReader {
         };
         let (mine, other) = (quoted(self.dialect.delimiter), quoted(other));
         Err(self.source.wrong(format!(
-            "has no columns with {mine} as delimiter, but the same number in every line with {other}: write csv: {{delimiter: {other}}}, \
-             or csv: {{delimiter: {mine}}} if it is meant as it is"
+            "the fields are separated by {other}, not by {mine}: write csv: {{delimiter: {other}}}, \
+             or csv: {{delimiter: {mine}}} to read them as they are"
         )))
     }
 
