@@ -20,15 +20,18 @@ pub mod requests;
 mod source;
 #[cfg(test)]
 mod testing;
+pub mod types;
 
 use crate::store::Stores;
 use arrow_array::RecordBatch;
 use arrow_schema::Field;
+pub use checks::refusal;
 pub use columns::read_column;
 pub use csv::{CsvFindings, csv_findings};
 pub use dataset::{DataFile, Dataset, Format, list};
 pub use raw::{Raw, RawBatches, json_shape, open_csv_file, open_raw};
 use shadowdiff_core::error::{Error, Result};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use tokio::runtime::Handle;
@@ -60,8 +63,12 @@ impl Sources {
 /// The columns of one file, and the pieces it can be read in.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FileSchema {
-    /// In the order of the file; names are unique.
+    /// In the order of the file.
     pub fields: Vec<Field>,
+    /// The columns that cannot be read, and why; their types say nothing.
+    pub refused: BTreeMap<String, String>,
+    /// Marked by Spark as of its legacy calendar: its dates before 1582-10-15 are other days than they seem.
+    pub legacy_calendar: bool,
     /// Row groups of Parquet, record batches of an Arrow IPC file; empty where a file can only be read as a whole.
     pub row_groups: Vec<RowGroup>,
     /// `None` where only reading would tell.

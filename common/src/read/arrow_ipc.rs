@@ -2,7 +2,7 @@
 //!
 //! Lengths in a file are held against its size before they are used, so that a malformed one allocates nothing.
 
-use super::checks::{Pieces, batches, guarded, owned, projection, unique_names};
+use super::checks::{Pieces, all_held, batches, guarded, none_refused, owned, projection, refused};
 use super::dataset::DataFile;
 use super::pinned::{PinnedFile, PinnedReader};
 use super::{Batches, FileSchema, RowGroup, Selection, Sources};
@@ -33,6 +33,8 @@ pub fn schema(file: &DataFile, sources: &Sources) -> Result<FileSchema> {
             let rows = Some(row_groups.iter().map(|group| group.rows).sum());
             Ok(FileSchema {
                 fields: owned(footer.schema.fields()),
+                refused: refused(footer.schema.fields()),
+                legacy_calendar: false,
                 row_groups,
                 rows,
             })
@@ -41,6 +43,8 @@ pub fn schema(file: &DataFile, sources: &Sources) -> Result<FileSchema> {
             let stream = Stream::open(&pinned)?;
             Ok(FileSchema {
                 fields: owned(stream.schema.fields()),
+                refused: refused(stream.schema.fields()),
+                legacy_calendar: false,
                 row_groups: Vec::new(),
                 rows: None,
             })
@@ -55,13 +59,16 @@ pub fn open(file: &DataFile, selection: &Selection, columns: &[String], batch_ro
     let pinned = PinnedFile::open(file, sources)?;
     let mut source = guarded(&pinned, || Source::open(&pinned, selection, columns))?;
     let mut pieces: Option<Pieces> = None;
-    Ok(batches(pinned, move || {
+    Ok(batches(pinned.clone(), move || {
         loop {
             if let Some(piece) = pieces.as_mut().and_then(Pieces::next) {
                 return Ok(Some(piece));
             }
             match source.next()? {
-                Some(batch) => pieces = Some(Pieces::new(batch, batch_rows)),
+                Some(batch) => {
+                    all_held(&pinned, &batch)?;
+                    pieces = Some(Pieces::new(batch, batch_rows));
+                }
                 None => return Ok(None),
             }
         }
@@ -91,11 +98,13 @@ impl Source {
                 )));
             }
             let stream = Stream::open(pinned)?;
+            none_refused(pinned.name(), &refused(stream.schema.fields()), columns)?;
             return Ok(Source::Stream {
                 projection: projection(stream.schema.fields(), columns),
                 stream,
             });
         };
+        none_refused(pinned.name(), &refused(footer.schema.fields()), columns)?;
         let mut decoder =
             FileDecoder::new(footer.schema.clone(), footer.version).with_projection(projection(footer.schema.fields(), columns));
         for block in &footer.dictionaries {
@@ -166,7 +175,6 @@ impl Footer {
             return Err(pinned.blame("the file was written for another byte order; write it little-endian"));
         }
         let schema = Arc::new(fb_to_schema(schema));
-        unique_names(pinned.name(), schema.fields())?;
         Ok(Some(Footer {
             schema,
             version: footer.version(),
@@ -259,7 +267,6 @@ impl Stream {
             .decoder
             .schema()
             .ok_or_else(|| pinned.blame("this is no Arrow IPC file or stream"))?;
-        unique_names(pinned.name(), stream.schema.fields())?;
         Ok(stream)
     }
 

@@ -1,18 +1,24 @@
 //! Reads Avro object container files, as a whole.
 //!
-//! The decoder takes a file that ends inside a block for a complete one, so the block frames are checked beside it.
+//! The decoder takes a file that ends inside a block for a complete one, so the block frames are checked beside it. It is
+//! given a header of our own, whose schema says the same in a form that it reads as it is meant.
 
 mod frames;
+pub(super) mod header;
+mod schema;
 
-use super::checks::{batches, guarded, owned, projection, unique_names};
+use super::checks::{all_held, batches, guarded, none_refused, owned, projection, refused};
 use super::dataset::DataFile;
 use super::pinned::PinnedFile;
 use super::{Batches, FileSchema, Selection, Sources};
-use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::IntervalMonthDayNanoType;
+use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_avro::reader::{Reader, ReaderBuilder, read_header_info};
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, SchemaRef};
 use frames::FramedReader;
 use shadowdiff_core::error::{Error, Result};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const MAGIC: &[u8] = b"Obj\x01";
@@ -20,10 +26,12 @@ const MAGIC: &[u8] = b"Obj\x01";
 /// The columns of a file.
 pub fn schema(file: &DataFile, sources: &Sources) -> Result<FileSchema> {
     let pinned = PinnedFile::open(file, sources)?;
-    let schema = guarded(&pinned, || schema_of(&pinned))?;
+    let columns = guarded(&pinned, || Columns::of(&pinned))?;
     pinned.check()?;
     Ok(FileSchema {
-        fields: owned(schema.fields()),
+        fields: owned(columns.schema.fields()),
+        refused: columns.refused,
+        legacy_calendar: false,
         row_groups: Vec::new(),
         rows: None,
     })
@@ -35,29 +43,42 @@ pub fn open(file: &DataFile, selection: &Selection, columns: &[String], batch_ro
         return Err(Error::internal(format!("{}: an Avro file can only be read as a whole", file.name)));
     }
     let pinned = PinnedFile::open(file, sources)?;
-    let schema = guarded(&pinned, || schema_of(&pinned))?;
-    let wanted = projection(schema.fields(), columns);
+    let found = guarded(&pinned, || Columns::of(&pinned))?;
+    none_refused(pinned.name(), &found.refused, columns)?;
+    let wanted = projection(found.schema.fields(), columns);
     // The decoder needs a column to count rows by, so one is read and dropped where none is wanted.
     let decoded = if wanted.is_empty() { vec![0] } else { wanted.clone() };
     let kept: Vec<usize> = (0..wanted.len()).collect();
-    let mut rows = Rows::open(
+    let (mut rows, _) = Rows::open(
         &pinned,
         ReaderBuilder::new().with_batch_size(batch_rows.max(1)).with_projection(decoded),
     )?;
     Ok(batches(pinned.clone(), move || {
-        let batch = rows.next()?;
-        batch.map(|batch| batch.project(&kept).map_err(|e| pinned.blame(e))).transpose()
+        let Some(batch) = rows.next()? else { return Ok(None) };
+        let batch = batch.project(&kept).map_err(|e| pinned.blame(e))?;
+        all_held(&pinned, &batch)?;
+        durations_held(&pinned, &batch)?;
+        Ok(Some(batch))
     }))
 }
 
-fn schema_of(pinned: &Arc<PinnedFile>) -> Result<SchemaRef> {
-    let rows = Rows::open(pinned, ReaderBuilder::new())?;
-    let schema = rows.reader.schema();
-    unique_names(pinned.name(), schema.fields())?;
-    if schema.fields().is_empty() {
-        return Err(Error::input(format!("{}: the records of this file have no fields", pinned.name())));
+/// The columns of a file, and which of them cannot be read.
+struct Columns {
+    schema: SchemaRef,
+    refused: BTreeMap<String, String>,
+}
+
+impl Columns {
+    fn of(pinned: &Arc<PinnedFile>) -> Result<Columns> {
+        let (rows, of_unions) = Rows::open(pinned, ReaderBuilder::new())?;
+        let schema = rows.reader.schema();
+        if schema.fields().is_empty() {
+            return Err(Error::input(format!("{}: the records of this file have no fields", pinned.name())));
+        }
+        let mut refused = refused(schema.fields());
+        refused.extend(of_unions);
+        Ok(Columns { schema, refused })
     }
-    Ok(schema)
 }
 
 /// The decoder, and how many rows came out of it.
@@ -69,7 +90,8 @@ struct Rows {
 }
 
 impl Rows {
-    fn open(pinned: &Arc<PinnedFile>, builder: ReaderBuilder) -> Result<Rows> {
+    /// The second: fields that can be passed over only, and why.
+    fn open(pinned: &Arc<PinnedFile>, builder: ReaderBuilder) -> Result<(Rows, BTreeMap<String, String>)> {
         let size = pinned.size_bytes();
         if pinned.read(0..size.min(MAGIC.len() as u64))?.as_ref() != MAGIC {
             return Err(Error::input(format!(
@@ -78,16 +100,21 @@ impl Rows {
             )));
         }
         let build = || {
-            let header = read_header_info(pinned.reader(0..size)).map_err(|e| pinned.blame(e))?;
-            let framed = FramedReader::new(pinned.reader(0..size), header.header_len(), header.sync());
+            let stored = read_header_info(pinned.reader(0..size)).map_err(|e| pinned.blame(e))?;
+            let schema = stored.writer_schema().map_err(|e| pinned.blame(e))?;
+            let plain = schema::plain(schema.json_string.as_bytes()).map_err(|e| pinned.blame(e))?;
+            let codec = stored.compression().map_err(|e| pinned.blame(e))?;
+            let header = header::with_schema(stored.sync(), codec, &plain.json);
+            let framed = FramedReader::new(header, pinned.reader(stored.header_len()..size), stored.sync());
             let promised_rows = framed.promised_rows();
             let reader = builder.build(framed).map_err(|e| pinned.blame(e))?;
-            Ok(Rows {
+            let rows = Rows {
                 pinned: pinned.clone(),
                 reader,
                 rows: 0,
                 promised_rows,
-            })
+            };
+            Ok((rows, plain.refused))
         };
         guarded(pinned, build)
     }
@@ -105,6 +132,31 @@ impl Rows {
                 .blame(format!("the file is malformed: its blocks promise {promised} rows and hold {rows}")));
         }
         Ok(None)
+    }
+}
+
+/// Months and days of a duration are unsigned in a file, and signed where they are compared.
+fn durations_held(pinned: &PinnedFile, batch: &RecordBatch) -> Result<()> {
+    let fields = batch.schema_ref().fields().iter();
+    match fields.zip(batch.columns()).find(|(_, array)| has_negative(array)) {
+        None => Ok(()),
+        Some((field, _)) => Err(pinned.blame(format!(
+            "column `{}` has a duration of more months or days than the 2147483647 that can be held",
+            field.name()
+        ))),
+    }
+}
+
+fn has_negative(array: &ArrayRef) -> bool {
+    match array.data_type() {
+        DataType::Interval(_) => {
+            let mut durations = array.as_primitive::<IntervalMonthDayNanoType>().iter().flatten();
+            durations.any(|duration| duration.months < 0 || duration.days < 0)
+        }
+        DataType::List(_) => has_negative(array.as_list::<i32>().values()),
+        DataType::Map(_, _) => array.as_map().entries().columns().iter().any(has_negative),
+        DataType::Struct(_) => array.as_struct().columns().iter().any(has_negative),
+        _ => false,
     }
 }
 

@@ -1,17 +1,34 @@
-//! What every binary reader holds against a file: no panic gets out, no column name occurs twice.
+//! What every binary reader holds against a file: no panic gets out, a column without one meaning is refused by name, and no
+//! value is one that its type cannot hold.
 
 use super::Batches;
 use super::pinned::PinnedFile;
-use arrow_array::RecordBatch;
-use arrow_schema::{DataType, Field, Fields};
-use shadowdiff_core::error::{Error, Result};
-use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    ArrowPrimitiveType, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, DecimalType, Time32MillisecondType, Time32SecondType,
+    Time64MicrosecondType, Time64NanosecondType,
+};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::{DataType, Field, Fields, TimeUnit};
+use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_core::value::ValueType;
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
+use std::sync::{Arc, Once};
 
-/// Runs decoding code that may panic on malformed input. Its state is not used again after a panic.
+thread_local! {
+    /// Whether this thread runs code whose panics become errors.
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs decoding code that may panic on malformed input. Its state is not used again after a panic, of which nothing is printed.
 pub(super) fn guarded<T>(file: &PinnedFile, decode: impl FnOnce() -> Result<T>) -> Result<T> {
-    match catch_unwind(AssertUnwindSafe(decode)) {
+    silence_guarded_panics();
+    let outer = GUARDED.replace(true);
+    let decoded = catch_unwind(AssertUnwindSafe(decode));
+    GUARDED.set(outer);
+    match decoded {
         Ok(result) => result,
         Err(panic) => {
             let reason = panic
@@ -24,6 +41,18 @@ pub(super) fn guarded<T>(file: &PinnedFile, decode: impl FnOnce() -> Result<T>) 
             )))
         }
     }
+}
+
+fn silence_guarded_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = take_hook();
+        set_hook(Box::new(move |panic| {
+            if !GUARDED.get() {
+                before(panic);
+            }
+        }));
+    });
 }
 
 /// Batches of `file` out of a function that gives the next one, guarded; nothing follows an error, and the pin is checked at the end.
@@ -42,31 +71,102 @@ pub(super) fn batches(file: Arc<PinnedFile>, mut next: impl FnMut() -> Result<Op
     }))
 }
 
-/// Refuses a name that occurs twice among columns, or among the members of one struct.
-pub(super) fn unique_names(name: &str, fields: &Fields) -> Result<()> {
-    let Some(twice) = first_repeated("", fields) else { return Ok(()) };
-    Err(Error::input(format!(
-        "{name}: the column '{twice}' occurs twice, so it cannot be matched by name; rename one of the two in the file"
-    )))
+/// The columns that cannot be compared, and why: of a type without one meaning, or with a name that cannot be matched.
+pub(super) fn refused(fields: &Fields) -> BTreeMap<String, String> {
+    let twice = repeated_names(fields.iter().map(|field| field.name().as_str()));
+    let inside = fields.iter().filter_map(|field| {
+        let path = repeated_inside(field.name(), field.data_type())?;
+        Some((field.name().clone(), format!("has two members of the name `{path}`")))
+    });
+    let types = fields.iter().filter_map(|field| {
+        let unknown = ValueType::from_field(field).err()?;
+        Some((field.name().clone(), format!("is of type {unknown}")))
+    });
+    types.chain(inside).chain(twice).collect()
 }
 
-fn first_repeated(prefix: &str, fields: &Fields) -> Option<String> {
+fn repeated_names<'a>(names: impl Iterator<Item = &'a str>) -> BTreeMap<String, String> {
     let mut seen = BTreeSet::new();
-    for field in fields {
-        let path = format!("{prefix}{}", field.name());
-        if !seen.insert(field.name()) {
-            return Some(path);
-        }
-        if let Some(inner) = repeated_inside(&path, field.data_type()) {
-            return Some(inner);
-        }
+    let twice = names.filter(|name| !seen.insert(*name));
+    twice.map(|name| (name.to_owned(), "occurs twice".into())).collect()
+}
+
+/// Refuses to read a column that cannot be read.
+pub(super) fn none_refused(file: &str, refused: &BTreeMap<String, String>, wanted: &[String]) -> Result<()> {
+    let mistakes: Vec<String> = wanted
+        .iter()
+        .filter_map(|name| Some(refusal(file, name, refused.get(name)?)))
+        .collect();
+    if mistakes.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::all(Kind::Input, mistakes))
     }
-    None
+}
+
+/// What to say of a column that cannot be read.
+pub fn refusal(file: &str, column: &str, why: &str) -> String {
+    format!("{file}: column `{column}` {why}, so it cannot be compared; write it as another type, or exclude it under `columns.exclude`")
+}
+
+/// Holds the values of a batch against their types.
+pub(super) fn all_held(file: &PinnedFile, batch: &RecordBatch) -> Result<()> {
+    let columns = batch.schema_ref().fields().iter().zip(batch.columns());
+    columns
+        .map(|(field, array)| held(array).map_err(|what| file.blame(format!("column `{}` {what}", field.name()))))
+        .collect()
+}
+
+/// Holds the values of a column against their type where Arrow does not: the digits of decimals, the hours of a day.
+pub(super) fn held(array: &ArrayRef) -> Result<(), String> {
+    match array.data_type() {
+        DataType::Decimal32(digits, _) => digits_held::<Decimal32Type>(array, *digits),
+        DataType::Decimal64(digits, _) => digits_held::<Decimal64Type>(array, *digits),
+        DataType::Decimal128(digits, _) => digits_held::<Decimal128Type>(array, *digits),
+        DataType::Decimal256(digits, _) => digits_held::<Decimal256Type>(array, *digits),
+        DataType::Time32(TimeUnit::Second) => in_a_day::<Time32SecondType>(array, 1),
+        DataType::Time32(_) => in_a_day::<Time32MillisecondType>(array, 1_000),
+        DataType::Time64(TimeUnit::Microsecond) => in_a_day::<Time64MicrosecondType>(array, 1_000_000),
+        DataType::Time64(_) => in_a_day::<Time64NanosecondType>(array, 1_000_000_000),
+        DataType::Struct(_) => array.as_struct().columns().iter().try_for_each(held),
+        DataType::List(_) => held(array.as_list::<i32>().values()),
+        DataType::LargeList(_) => held(array.as_list::<i64>().values()),
+        DataType::FixedSizeList(_, _) => held(array.as_fixed_size_list().values()),
+        DataType::Map(_, _) => array.as_map().entries().columns().iter().try_for_each(held),
+        DataType::Dictionary(_, _) => held(array.as_any_dictionary().values()),
+        _ => Ok(()),
+    }
+}
+
+fn digits_held<T: DecimalType>(array: &ArrayRef, digits: u8) -> Result<(), String> {
+    let values = array.as_primitive::<T>();
+    let checked = values.validate_decimal_precision(digits);
+    checked.map_err(|_| format!("has a decimal of more digits than the {digits} that its type holds"))
+}
+
+/// A day ends at 24:00:00, which some systems write.
+fn in_a_day<T: ArrowPrimitiveType>(array: &ArrayRef, ticks_a_second: i64) -> Result<(), String>
+where
+    T::Native: Into<i64>,
+{
+    let day = 0..=86_400 * ticks_a_second;
+    let outside = array
+        .as_primitive::<T>()
+        .iter()
+        .flatten()
+        .map(Into::into)
+        .find(|ticks: &i64| !day.contains(ticks));
+    outside.map_or(Ok(()), |ticks| Err(format!("has the value {ticks}, which is not a time of a day")))
 }
 
 fn repeated_inside(path: &str, data_type: &DataType) -> Option<String> {
     match data_type {
-        DataType::Struct(members) => first_repeated(&format!("{path}."), members),
+        DataType::Struct(members) => {
+            let name = |member: &Arc<Field>| format!("{path}.{}", member.name());
+            let twice = repeated_names(members.iter().map(|member| member.name().as_str()));
+            let first = members.iter().find(|member| twice.contains_key(member.name())).map(name);
+            first.or_else(|| members.iter().find_map(|member| repeated_inside(&name(member), member.data_type())))
+        }
         DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => repeated_inside(path, item.data_type()),
         DataType::Map(entries, _) => match entries.data_type() {
             DataType::Struct(pair) => pair.iter().find_map(|part| repeated_inside(path, part.data_type())),

@@ -4,31 +4,37 @@
 //! is a page whose checksum does not fit.
 
 mod chunks;
+mod columns;
+mod footer;
+mod hints;
 mod int96;
+mod legacy;
+mod pages;
+mod trim;
+mod values;
 
-use super::checks::{batches, guarded, owned, projection, unique_names};
+use super::checks::{all_held, batches, guarded, none_refused, owned, projection};
 use super::dataset::DataFile;
 use super::pinned::PinnedFile;
 use super::{Batches, FileSchema, RowGroup, Selection, Sources};
 use ::parquet::arrow::ProjectionMask;
-use ::parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
-use ::parquet::file::metadata::{
-    FileMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader, ParquetStatisticsPolicy,
-};
-use arrow_array::RecordBatch;
-use arrow_schema::{ArrowError, SchemaRef};
+use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection, RowSelector};
+use ::parquet::file::metadata::ParquetMetaData;
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow_schema::{ArrowError, Fields, Schema, SchemaRef};
 use chunks::Chunks;
-use shadowdiff_core::error::{Error, Result};
+use columns::Columns;
+use footer::{TAIL_BYTES, read_footer};
+use legacy::Marks;
+use pages::OneRowGroup;
+use shadowdiff_core::error::{Error, Kind, Result};
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
 pub(crate) use int96::Int96Forms;
+pub use legacy::julian_dates;
 
-/// Shortest file: magic, length of the footer, magic.
-const MIN_FILE_BYTES: u64 = 12;
-/// What is read of the end of a file at first; longer footers cost one read more.
-const TAIL_BYTES: u64 = 256 << 10;
 /// A batch of average rows is no larger than this before dictionaries are written out.
 const MAX_BATCH_BYTES: u64 = 64 << 20;
 /// What the decoder says where the text of one batch is longer than its offsets can hold; fewer rows then fit.
@@ -38,10 +44,11 @@ const SHRINK: usize = 16;
 /// The columns and row groups of a file.
 pub fn schema(file: &DataFile, sources: &Sources) -> Result<FileSchema> {
     let opened = Opened::new(file, sources)?;
-    let metadata = opened.arrow.metadata();
-    let row_groups: Vec<RowGroup> = metadata.row_groups().iter().map(row_group).collect();
+    let row_groups: Vec<RowGroup> = opened.metadata.row_groups().iter().map(row_group).collect();
     Ok(FileSchema {
-        fields: owned(opened.shown.fields()),
+        fields: owned(&opened.columns.fields),
+        refused: opened.columns.refused.clone(),
+        legacy_calendar: Marks::of(opened.metadata.file_metadata().key_value_metadata()).any(),
         rows: Some(row_groups.iter().map(|group| group.rows).sum()),
         row_groups,
     })
@@ -56,7 +63,7 @@ pub fn metadata(file: &DataFile, sources: &Sources) -> Result<Arc<ParquetMetaDat
 /// Reads row groups, `columns` only.
 pub fn open(file: &DataFile, selection: &Selection, columns: &[String], batch_rows: usize, sources: &Sources) -> Result<Batches> {
     let opened = Opened::new(file, sources)?;
-    let count = opened.arrow.metadata().num_row_groups();
+    let count = opened.metadata.num_row_groups();
     let left: VecDeque<usize> = match selection {
         Selection::All => (0..count).collect(),
         Selection::RowGroups(groups) => groups.iter().copied().collect(),
@@ -64,12 +71,13 @@ pub fn open(file: &DataFile, selection: &Selection, columns: &[String], batch_ro
     if let Some(group) = left.iter().find(|group| **group >= count) {
         return Err(Error::internal(format!("{}: there is no row group {group}", file.name)));
     }
-    let roots = projection(opened.shown.fields(), columns);
-    let mask = ProjectionMask::roots(opened.arrow.parquet_schema(), roots);
+    none_refused(&file.name, &opened.columns.refused, columns)?;
+    let roots = projection(&opened.columns.fields, columns);
     let pinned = opened.pinned.clone();
     let mut groups = Groups {
+        mask: opened.columns.mask(&roots),
+        roots,
         opened,
-        mask,
         batch_rows: batch_rows.max(1),
         left,
         current: None,
@@ -100,12 +108,11 @@ struct Opened {
     pinned: Arc<PinnedFile>,
     /// The end of the file, read for the footer.
     tail: Chunks,
-    arrow: ArrowReaderMetadata,
+    metadata: Arc<ParquetMetaData>,
+    columns: Columns,
     int96: Option<int96::Leaves>,
     /// INT96 in the other unit, where both are needed.
-    again: Option<ArrowReaderMetadata>,
-    /// The schema of the batches.
-    shown: SchemaRef,
+    again: Option<Fields>,
 }
 
 impl Opened {
@@ -118,105 +125,31 @@ impl Opened {
 
     fn read(file: &DataFile, pinned: &Arc<PinnedFile>, sources: &Sources) -> Result<Opened> {
         let (metadata, tail) = read_footer(pinned)?;
-        let metadata = Arc::new(metadata);
-        let arrow = ArrowReaderMetadata::try_new(metadata.clone(), ArrowReaderOptions::new()).map_err(|e| pinned.blame(e))?;
-        unique_names(&file.name, arrow.schema().fields())?;
+        let mut columns = Columns::of(pinned, &metadata)?;
         let int96 = int96::Leaves::of(file, pinned, &metadata, &sources.int96_forms)?;
-        let as_schema = |schema: SchemaRef| {
-            let options = ArrowReaderOptions::new().with_schema(schema);
-            ArrowReaderMetadata::try_new(metadata.clone(), options).map_err(|e| pinned.blame(e))
-        };
-        let (shown, arrow, again) = match &int96 {
-            None => (arrow.schema().clone(), arrow, None),
-            Some(leaves) => (
-                leaves.shown(arrow.schema()),
-                as_schema(leaves.retype(arrow.schema()))?,
-                leaves.retype_again(arrow.schema()).map(as_schema).transpose()?,
-            ),
-        };
+        let mut again = None;
+        if let Some(leaves) = &int96 {
+            let schema = columns.decoded_schema();
+            again = leaves.retype_again(&schema).map(|schema| schema.fields().clone());
+            columns.set_decoded(leaves.retype(&schema).fields(), leaves.shown(&schema).fields());
+        }
         Ok(Opened {
             pinned: pinned.clone(),
             tail,
-            arrow,
+            metadata: Arc::new(metadata),
+            columns,
             int96,
             again,
-            shown,
         })
     }
-}
-
-fn read_footer(pinned: &Arc<PinnedFile>) -> Result<(ParquetMetaData, Chunks)> {
-    let size = pinned.size_bytes();
-    if size < MIN_FILE_BYTES {
-        return Err(Error::input(format!(
-            "{}: {size} bytes are no Parquet file; it was not written to its end",
-            pinned.name()
-        )));
-    }
-    let tail = size.saturating_sub(TAIL_BYTES)..size;
-    let chunks = Chunks::new(pinned.clone(), vec![tail.clone()], TAIL_BYTES);
-    chunks.load(&[tail])?;
-    // Nothing reads the statistics, so malformed ones do no harm.
-    let options = ParquetMetaDataOptions::default()
-        .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
-        .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
-    let metadata = ParquetMetaDataReader::new()
-        .with_page_index_policy(PageIndexPolicy::Skip)
-        .with_metadata_options(Some(options))
-        .parse_and_finish(&chunks)
-        .map_err(|e| pinned.blame(e))?;
-    let rows = checked_rows(pinned, &metadata)?;
-    Ok((with_rows(metadata, rows), chunks))
-}
-
-/// Some writers leave the file's own number of rows at 0, and the decoder then reads none.
-fn with_rows(metadata: ParquetMetaData, rows: i64) -> ParquetMetaData {
-    let file = metadata.file_metadata();
-    if file.num_rows() == rows {
-        return metadata;
-    }
-    let created_by = file.created_by().map(ToString::to_string);
-    let (pairs, orders) = (file.key_value_metadata().cloned(), file.column_orders().cloned());
-    let file = FileMetaData::new(file.version(), rows, created_by, pairs, file.schema_descr_ptr(), orders);
-    ParquetMetaData::new(file, metadata.row_groups().to_vec())
-}
-
-/// The rows of all row groups. Refuses a footer whose numbers cannot be right, before anything is allocated by them.
-fn checked_rows(pinned: &PinnedFile, metadata: &ParquetMetaData) -> Result<i64> {
-    let malformed = |what: String| Err(Error::input(format!("{}: the footer is malformed: {what}", pinned.name())));
-    let mut rows = 0i64;
-    for (index, group) in metadata.row_groups().iter().enumerate() {
-        rows = rows.saturating_add(group.num_rows());
-        if group.num_rows() < 0 {
-            return malformed(format!("row group {index} has {} rows", group.num_rows()));
-        }
-        for column in group.columns() {
-            let start = column
-                .dictionary_page_offset()
-                .filter(|offset| *offset > 0)
-                .unwrap_or(column.data_page_offset());
-            let end = start.checked_add(column.compressed_size());
-            let inside = start >= 0 && column.compressed_size() >= 0 && end.is_some_and(|end| end as u64 <= pinned.size_bytes());
-            if !inside || column.num_values() < 0 {
-                return malformed(format!(
-                    "column '{}' of row group {index} lies outside the file",
-                    column.column_path().string()
-                ));
-            }
-        }
-    }
-    let promised = metadata.file_metadata().num_rows();
-    // Fewer rows than promised are rows lost; more are only a number that was not kept.
-    if rows < promised {
-        return malformed(format!("its row groups have {rows} rows, the file {promised}"));
-    }
-    Ok(rows)
 }
 
 /// Reads one row group after the other.
 #[derive(Debug)]
 struct Groups {
     opened: Opened,
+    /// The wanted columns, and their leaves.
+    roots: Vec<usize>,
     mask: ProjectionMask,
     batch_rows: usize,
     left: VecDeque<usize>,
@@ -227,6 +160,7 @@ struct Groups {
 struct Reader {
     first: ParquetRecordBatchReader,
     again: Option<ParquetRecordBatchReader>,
+    /// What both together give.
     shown: SchemaRef,
 }
 
@@ -265,38 +199,81 @@ impl Groups {
             let mut current = match self.current.take() {
                 Some(current) => current,
                 None => match self.left.pop_front() {
+                    // Of an empty one not even the offsets need be right.
+                    Some(group) if self.opened.metadata.row_group(group).num_rows() == 0 => continue,
                     Some(group) => self.start(group)?,
                     None => return Ok(None),
                 },
             };
-            match current.reader.next().transpose() {
+            let decoded = guarded(&self.opened.pinned, || Ok(current.reader.next().transpose()));
+            match decoded.map_err(|panicked| self.undecodable(&current, panicked))? {
                 Ok(Some(batch)) => {
                     current.rows += batch.num_rows() as u64;
                     self.current = Some(current);
                     if batch.num_rows() > 0 {
-                        return Ok(Some(batch));
+                        return self.finished(&batch).map(Some);
                     }
                 }
                 Ok(None) => self.finish(&current)?,
                 Err(error) if current.batch_rows > 1 && error.to_string().contains(TOO_LONG) => {
                     let batch_rows = (current.batch_rows / SHRINK).max(1);
-                    let reader = self.reader(current.group, &current.chunks, batch_rows, current.rows)?;
+                    let reader = self.reader(&self.roots, current.group, &current.chunks, batch_rows, current.rows)?;
                     self.current = Some(Current {
                         reader,
                         batch_rows,
                         ..current
                     });
                 }
-                Err(error) => return Err(self.opened.pinned.blame(error)),
+                Err(error) => return Err(self.undecodable(&current, self.opened.pinned.blame(error))),
             }
         }
+    }
+
+    /// The batch with its values as the file means them.
+    fn finished(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let columns = self.roots.iter().zip(batch.columns()).map(|(root, array)| {
+            let read = values::read(array, self.opened.columns.readings(*root));
+            read.map_err(|what| {
+                self.opened
+                    .pinned
+                    .blame(format!("column `{}` {what}", self.opened.columns.fields[*root].name()))
+            })
+        });
+        let columns: Vec<ArrayRef> = columns.collect::<Result<_>>()?;
+        let fields = self.roots.iter().map(|root| self.opened.columns.fields[*root].as_ref().clone());
+        let fields = fields.zip(&columns).map(|(field, array)| field.with_data_type(array.data_type().clone()));
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        let finished =
+            RecordBatch::try_new_with_options(schema, columns, &options).map_err(|e| self.opened.pinned.blame(e))?;
+        all_held(&self.opened.pinned, &finished)?;
+        Ok(finished)
+    }
+
+    /// The error for a batch that the decoder gave up. It does not say at which column, so each is tried alone.
+    fn undecodable(&self, current: &Current, error: Error) -> Error {
+        let pinned = &self.opened.pinned;
+        if error.kind != Kind::Input {
+            return error;
+        }
+        let alone = |root: usize| {
+            guarded(pinned, || {
+                let mut reader = self.reader(&[root], current.group, &current.chunks, current.batch_rows, current.rows)?;
+                reader.next().transpose().map_err(|e| pinned.blame(e))
+            })
+        };
+        let culprit = self.roots.iter().find(|root| alone(**root).is_err());
+        let Some(root) = culprit else { return error };
+        let (file, column) = (pinned.name(), self.opened.columns.fields[*root].name());
+        let what = error.message.strip_prefix(&format!("{file}: ")).unwrap_or(&error.message);
+        Error::input(format!("{file}: column `{column}`: {what}"))
     }
 
     fn start(&self, group: usize) -> Result<Current> {
         let Opened {
             pinned,
             tail,
-            arrow,
+            metadata,
             int96,
             ..
         } = &self.opened;
@@ -306,10 +283,10 @@ impl Groups {
             false => Chunks::of_row_group(pinned.clone(), &self.ranges(group))?,
         };
         if let Some(leaves) = int96 {
-            leaves.check(pinned, arrow.metadata(), group, &chunks, |leaf| self.mask.leaf_included(leaf))?;
+            leaves.check(pinned, metadata, group, &chunks, |leaf| self.mask.leaf_included(leaf))?;
         }
         let batch_rows = self.batch_rows.min(self.affordable_rows(group));
-        let reader = self.reader(group, &chunks, batch_rows, 0)?;
+        let reader = self.reader(&self.roots, group, &chunks, batch_rows, 0)?;
         Ok(Current {
             group,
             chunks,
@@ -319,35 +296,35 @@ impl Groups {
         })
     }
 
-    /// A reader of a row group without its first `skipped` rows.
-    fn reader(&self, group: usize, chunks: &Chunks, batch_rows: usize, skipped: u64) -> Result<Reader> {
+    /// A reader of some columns of a row group without its first `skipped` rows.
+    fn reader(&self, roots: &[usize], group: usize, chunks: &Chunks, batch_rows: usize, skipped: u64) -> Result<Reader> {
         let Opened {
             pinned,
-            arrow,
+            metadata,
+            columns,
             again,
-            shown,
             ..
         } = &self.opened;
-        let skipped = usize::try_from(skipped).map_err(|_| pinned.blame("a row group has too many rows"))?;
-        let reader = |arrow: &ArrowReaderMetadata| {
-            ParquetRecordBatchReaderBuilder::new_with_metadata(chunks.clone(), arrow.clone())
-                .with_row_groups(vec![group])
-                .with_projection(self.mask.clone())
-                .with_batch_size(batch_rows)
-                .with_offset(skipped)
-                .build()
-                .map_err(|e| pinned.blame(e))
+        let rows = OneRowGroup { metadata, group, chunks };
+        let too_many = || pinned.blame("a row group has too many rows");
+        let skipped = usize::try_from(skipped).map_err(|_| too_many())?;
+        let all = usize::try_from(metadata.row_group(group).num_rows()).map_err(|_| too_many())?;
+        let reader = |decoded: &Fields| {
+            let selectors = || vec![RowSelector::skip(skipped), RowSelector::select(all.saturating_sub(skipped))];
+            let rest = (skipped > 0).then(|| RowSelection::from(selectors()));
+            let levels = columns.levels(roots, decoded).map_err(|e| pinned.blame(e))?;
+            ParquetRecordBatchReader::try_new_with_row_groups(&levels, &rows, batch_rows, rest).map_err(|e| pinned.blame(e))
         };
         Ok(Reader {
-            first: reader(arrow)?,
+            first: reader(&columns.decoded)?,
             again: again.as_ref().map(reader).transpose()?,
-            shown: shown.clone(),
+            shown: columns.shown.clone(),
         })
     }
 
     /// How many average rows of the wanted columns stay below the size of a batch.
     fn affordable_rows(&self, group: usize) -> usize {
-        let group = self.opened.arrow.metadata().row_group(group);
+        let group = self.opened.metadata.row_group(group);
         let wanted = group
             .columns()
             .iter()
@@ -362,7 +339,7 @@ impl Groups {
 
     /// Where the wanted column chunks of a row group lie.
     fn ranges(&self, group: usize) -> Vec<Range<u64>> {
-        let columns = self.opened.arrow.metadata().row_group(group).columns().iter().enumerate();
+        let columns = self.opened.metadata.row_group(group).columns().iter().enumerate();
         let wanted = columns.filter(|(leaf, _)| self.mask.leaf_included(*leaf));
         wanted
             .map(|(_, column)| column.byte_range())
@@ -371,7 +348,7 @@ impl Groups {
     }
 
     fn finish(&self, current: &Current) -> Result<()> {
-        let promised = self.opened.arrow.metadata().row_group(current.group).num_rows();
+        let promised = self.opened.metadata.row_group(current.group).num_rows();
         if current.rows == promised as u64 {
             return Ok(());
         }

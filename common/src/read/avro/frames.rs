@@ -6,7 +6,7 @@
 //! `count` and `size` are zigzag varints; every sync marker is the header's; the file ends after one.
 
 use crate::read::pinned::PinnedReader;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Chain, Cursor, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,7 +16,8 @@ const MAX_VARINT_BITS: u32 = 63;
 /// Passes a file on, and fails at its end or before if its frames are wrong.
 #[derive(Debug)]
 pub(super) struct FramedReader {
-    inner: PinnedReader,
+    /// Our own header, then the blocks of the file.
+    inner: Chain<Cursor<Vec<u8>>, PinnedReader>,
     frames: Frames,
     /// What `consume` found; the next read reports it.
     broken: Option<String>,
@@ -33,7 +34,8 @@ impl PromisedRows {
 }
 
 impl FramedReader {
-    pub(super) fn new(inner: PinnedReader, header_bytes: u64, sync: [u8; SYNC_BYTES]) -> Self {
+    pub(super) fn new(header: Vec<u8>, blocks: PinnedReader, sync: [u8; SYNC_BYTES]) -> Self {
+        let header_bytes = header.len() as u64;
         let frames = Frames {
             sync,
             state: State::Skip {
@@ -43,7 +45,7 @@ impl FramedReader {
             rows: PromisedRows::default(),
         };
         FramedReader {
-            inner,
+            inner: Cursor::new(header).chain(blocks),
             frames,
             broken: None,
         }

@@ -155,6 +155,10 @@ async fn a_name_twice_is_refused() {
     let schema_twice = Arc::new(arrow_schema::Schema::new(vec![field.clone(), field]));
     let batch = RecordBatch::try_new(schema_twice, vec![column.clone(), column]).expect("a batch");
     let file = folder.file("twice.parquet", &written(&batch, 10)).await;
-    let error = schema(Format::Parquet, &file, &sources()).await.expect_err("twice");
-    assert!(error.message.contains("twice.parquet") && error.message.contains("'a'"), "{error}");
+    let found = schema(Format::Parquet, &file, &sources()).await.expect("a schema");
+    assert_eq!(found.refused.keys().collect::<Vec<_>>(), ["a"]);
+    let error = read_all(Format::Parquet, &file, Selection::All, &["a"], 10)
+        .await
+        .expect_err("twice");
+    assert!(error.message.contains("twice.parquet") && error.message.contains("`a`"), "{error}");
 }
