@@ -1,10 +1,11 @@
 //! Binds a spec to its data: lists and pins the files, settles every column's type, meets the schemas, cuts the work. The result is the plan.
 
 use crate::accounts::Lists;
-use crate::columns::{Found, Known, SideFiles, look};
+use crate::columns::{Found, Known, SideFiles, legacy_dates, look};
 use crate::cut::{Amounts, Cut, CutUp};
 use crate::prune::{check_scopes, side_plan};
 use crate::types::{Named, Note, fill_rowless, types};
+use crate::unread::Unread;
 use shadowdiff_common::read::json::JsonShape;
 use shadowdiff_common::read::{DataFile, Dataset, Format, Sources, list};
 use shadowdiff_common::sql::{Sql, SqlColumn};
@@ -45,9 +46,10 @@ pub async fn inspect(spec: &Spec, base: &Path, sources: &Sources) -> Result<Insp
         list(Side::Live, &spec.sides.live, base, &sources.stores).await?,
         list(Side::Shadow, &spec.sides.shadow, base, &sources.stores).await?,
     );
+    let unread = Sides::from_fn(|side| Unread::new(spec, side));
     let mut files = Sides::new(
-        look(&datasets.live, &spec.sides.live, sources).await?,
-        look(&datasets.shadow, &spec.sides.shadow, sources).await?,
+        look(&datasets.live, &spec.sides.live, &unread.live, sources).await?,
+        look(&datasets.shadow, &spec.sides.shadow, &unread.shadow, sources).await?,
     );
     fill_rowless(&mut files, &datasets, spec);
     for side in Side::BOTH {
@@ -94,6 +96,7 @@ pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: 
     let sides = Sides::from_fn(|side| side_plan(&spec, side, &read[side], &columns[side], &aligned.columns));
     for side in Side::BOTH {
         warnings.extend(mixed_zones(side, &files[side], &sides[side].read));
+        warnings.extend(legacy_dates(side, &datasets[side], &files[side], &sides[side].read, sources).await?);
     }
     let cut_up = CutUp::new(&datasets, &files, &cut);
     let pins = Sides::from_fn(|side| datasets[side].files.iter().map(pinned).collect());

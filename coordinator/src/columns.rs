@@ -1,10 +1,15 @@
 //! The columns of one side before the sides meet: what its files hold, and what is known of their types.
 
+use crate::unread::Unread;
+use arrow_schema::Field;
 use futures::{StreamExt, TryStreamExt, stream};
 use shadowdiff_common::read::csv::Evidence;
 use shadowdiff_common::read::json::JsonShape;
-use shadowdiff_common::read::{DataFile, Dataset, Format, RowGroup, Sources, json_shape, open_csv_file, schema};
+use shadowdiff_common::read::parquet::julian_dates;
+use shadowdiff_common::read::{DataFile, Dataset, FileSchema, Format, RowGroup, Sources, json_shape, open_csv_file, refusal, schema};
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::plan::ReadColumn;
+use shadowdiff_core::side::Side;
 use shadowdiff_core::spec::{CsvOptions, DatasetSpec};
 use shadowdiff_core::value::{Guess, ValueType, common, unify};
 use std::collections::BTreeMap;
@@ -37,24 +42,30 @@ pub(crate) struct SideFiles {
     pub(crate) columns: Vec<Found>,
     /// A list a file; empty where it is read as a whole.
     pub(crate) row_groups: Vec<Vec<RowGroup>>,
+    /// A flag a file: whether Spark marked it as of its legacy calendar.
+    pub(crate) legacy_calendar: Vec<bool>,
     /// Texts in the paths, by column: a part of what typed text is guessed from.
     pub(crate) path_texts: BTreeMap<String, Guess>,
     /// Columns whose files have times with a zone and times without one, and in which two files.
     pub(crate) mixed_zones: BTreeMap<String, String>,
 }
 
-/// Looks into every file of a side.
-pub(crate) async fn look(dataset: &Dataset, spec: &DatasetSpec, sources: &Sources) -> Result<SideFiles> {
+/// Looks into every file of a side; of columns that are `unread` only the names are found.
+pub(crate) async fn look(dataset: &Dataset, spec: &DatasetSpec, unread: &Unread, sources: &Sources) -> Result<SideFiles> {
     let mut side = SideFiles::default();
     let looks = dataset
         .files
         .iter()
-        .map(|file| look_into(dataset.format, file.clone(), spec.csv.clone(), sources.clone()));
-    let files: Vec<(Vec<Found>, Vec<RowGroup>)> = stream::iter(looks).buffered(FILES_AT_A_TIME).try_collect().await?;
+        .map(|file| look_into(dataset.format, file.clone(), spec.csv.clone(), unread.clone(), sources.clone()));
+    let files: Vec<FileLook> = stream::iter(looks).buffered(FILES_AT_A_TIME).try_collect().await?;
     let mut stored = StoredTypes::new();
-    for (file, (columns, row_groups)) in dataset.files.iter().zip(files) {
-        side.row_groups.push(row_groups);
-        for column in columns {
+    for (file, look) in dataset.files.iter().zip(files) {
+        side.row_groups.push(look.row_groups);
+        side.legacy_calendar.push(look.legacy_calendar);
+        for mut column in look.columns {
+            if unread.takes(&column.name) {
+                column.known = Known::Type(ValueType::Null);
+            }
             add(&mut side, column, file, &mut stored)?;
         }
     }
@@ -63,57 +74,40 @@ pub(crate) async fn look(dataset: &Dataset, spec: &DatasetSpec, sources: &Source
     Ok(side)
 }
 
-async fn look_into(format: Format, file: DataFile, csv: CsvOptions, sources: Sources) -> Result<(Vec<Found>, Vec<RowGroup>)> {
+/// What one file holds.
+#[derive(Default)]
+struct FileLook {
+    columns: Vec<Found>,
+    row_groups: Vec<RowGroup>,
+    legacy_calendar: bool,
+}
+
+async fn look_into(format: Format, file: DataFile, csv: CsvOptions, unread: Unread, sources: Sources) -> Result<FileLook> {
     match format {
         Format::Parquet | Format::ArrowIpc | Format::Avro => {
             let found = schema(format, &file, &sources).await?;
-            let columns = found.fields.iter().map(|field| {
-                let known = ValueType::from_field(field).map_err(|t| {
-                    Error::input(format!(
-                        "{}: column `{}` is of type {t}, which cannot be compared; exclude it when the file is written",
-                        file.name,
-                        field.name()
-                    ))
-                })?;
-                Ok(Found {
-                    name: field.name().clone(),
-                    known: Known::Type(known),
-                })
-            });
-            Ok((columns.collect::<Result<_>>()?, found.row_groups))
+            let columns = found.fields.iter().map(|field| stored(&found, field, &file, &unread));
+            Ok(FileLook {
+                columns: columns.collect::<Result<_>>()?,
+                legacy_calendar: found.legacy_calendar,
+                row_groups: found.row_groups,
+            })
         }
         Format::Csv => {
             let header = blocking(&sources.clone(), move || {
                 open_csv_file(&file, &csv, 1, &sources).map(|(r, _)| r.columns().to_vec())
             })
             .await?;
-            Ok((
-                header
-                    .into_iter()
-                    .map(|name| Found {
-                        name,
-                        known: Known::Untyped,
-                    })
-                    .collect(),
-                Vec::new(),
-            ))
+            Ok(named(header.into_iter().map(|name| (name, Known::Untyped))))
         }
         Format::Json => {
             will_read(&file, &sources);
-            let shape = blocking(&sources.clone(), move || json_shape(&file, &sources)).await?;
+            let passed_over = move |name: &str| unread.takes(name);
+            let shape = blocking(&sources.clone(), move || json_shape(&file, passed_over, &sources)).await?;
             let JsonShape::Object(members) = shape else {
                 return Err(Error::internal("the shape of JSON lines is an object"));
             };
-            Ok((
-                members
-                    .into_iter()
-                    .map(|(name, shape)| Found {
-                        name,
-                        known: Known::Json(shape),
-                    })
-                    .collect(),
-                Vec::new(),
-            ))
+            Ok(named(members.into_iter().map(|(name, shape)| (name, Known::Json(shape)))))
         }
     }
 }
@@ -121,6 +115,56 @@ async fn look_into(format: Format, file: DataFile, csv: CsvOptions, sources: Sou
 /// For whoever watches: this file is read whole to find types.
 fn will_read(file: &DataFile, sources: &Sources) {
     sources.bytes_for_types.fetch_add(file.pin.size_bytes, Ordering::Relaxed);
+}
+
+/// The columns of a text file, which is read as a whole.
+fn named(columns: impl Iterator<Item = (String, Known)>) -> FileLook {
+    FileLook {
+        columns: columns.map(|(name, known)| Found { name, known }).collect(),
+        ..FileLook::default()
+    }
+}
+
+/// A column of a file that says its types.
+fn stored(schema: &FileSchema, field: &Field, file: &DataFile, unread: &Unread) -> Result<Found> {
+    let name = field.name();
+    let known = if unread.takes(name) {
+        ValueType::Null
+    } else if let Some(why) = schema.refused.get(name) {
+        return Err(Error::input(refusal(&file.name, name, why)));
+    } else {
+        ValueType::from_field(field).map_err(|t| Error::input(refusal(&file.name, name, &format!("is of type {t}"))))?
+    };
+    Ok(Found {
+        name: name.clone(),
+        known: Known::Type(known),
+    })
+}
+
+/// Warns of dates that mean other days to other writers, in the columns that are read.
+pub(crate) async fn legacy_dates(
+    side: Side,
+    dataset: &Dataset,
+    files: &SideFiles,
+    read: &[ReadColumn],
+    sources: &Sources,
+) -> Result<Vec<String>> {
+    let mut warnings: BTreeMap<String, String> = BTreeMap::new();
+    for (file, _) in dataset.files.iter().zip(&files.legacy_calendar).filter(|(_, marked)| **marked) {
+        let is_new = |c: &&ReadColumn| !warnings.contains_key(&c.name);
+        let columns: Vec<String> = read.iter().filter(is_new).map(|c| c.source.clone()).collect();
+        let (of_file, of_sources) = (file.clone(), sources.clone());
+        let found = blocking(sources, move || julian_dates(&of_file, &columns, &of_sources)).await?;
+        for column in read.iter().filter(|c| found.contains(&c.source)) {
+            let warning = format!(
+                "column `{}` of {side}: {} has dates before 1582-10-15 in Spark's legacy calendar, which are other days to every other \
+                 writer; write it again with spark.sql.parquet.datetimeRebaseModeInWrite=CORRECTED",
+                column.name, file.name
+            );
+            warnings.entry(column.name.clone()).or_insert(warning);
+        }
+    }
+    Ok(warnings.into_values().collect())
 }
 
 /// Runs what blocks where it may.

@@ -11,6 +11,7 @@ mod publish;
 mod result;
 mod run;
 mod types;
+mod unread;
 
 pub use bind::{Bound, Inspected, bind, inspect};
 pub use cut::{Amounts, Cut};

@@ -241,11 +241,12 @@ impl Groups {
         });
         let columns: Vec<ArrayRef> = columns.collect::<Result<_>>()?;
         let fields = self.roots.iter().map(|root| self.opened.columns.fields[*root].as_ref().clone());
-        let fields = fields.zip(&columns).map(|(field, array)| field.with_data_type(array.data_type().clone()));
+        let fields = fields
+            .zip(&columns)
+            .map(|(field, array)| field.with_data_type(array.data_type().clone()));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        let finished =
-            RecordBatch::try_new_with_options(schema, columns, &options).map_err(|e| self.opened.pinned.blame(e))?;
+        let finished = RecordBatch::try_new_with_options(schema, columns, &options).map_err(|e| self.opened.pinned.blame(e))?;
         all_held(&self.opened.pinned, &finished)?;
         Ok(finished)
     }

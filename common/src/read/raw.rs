@@ -91,10 +91,10 @@ pub fn open_csv_file(file: &DataFile, csv: &CsvOptions, batch_rows: usize, sourc
     ))
 }
 
-/// The shape of a JSON-lines file.
-pub fn json_shape(file: &DataFile, sources: &Sources) -> Result<JsonShape> {
+/// The shape of a JSON-lines file; fields that are passed over may hold anything.
+pub fn json_shape(file: &DataFile, passed_over: impl Fn(&str) -> bool, sources: &Sources) -> Result<JsonShape> {
     let (bytes, pinned) = text_bytes(file, sources)?;
-    let shape = scan_json(&file.name, bytes)?;
+    let shape = scan_json(&file.name, bytes, passed_over)?;
     pinned.check()?;
     Ok(shape)
 }

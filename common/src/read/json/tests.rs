@@ -10,7 +10,7 @@ fn bytes(text: &str) -> Box<dyn Read + Send> {
 }
 
 fn shape(text: &str) -> Result<JsonShape> {
-    scan_json("data.jsonl", bytes(text))
+    scan_json("data.jsonl", bytes(text), |_| false)
 }
 
 fn check_shape(text: &str, want: Result<&str, &str>) {
@@ -89,7 +89,7 @@ fn what_has_no_shape_names_file_line_and_field() {
     check_shape("{\"a\": NaN}", Err("line 1"));
     check_shape("{\"a\": \"\\ud800\"}", Err("line 1"));
     check_shape("{\"a\": 1}\n{\"a\": ", Err("line 2"));
-    let bad = scan_json("data.jsonl", Box::new(Cursor::new(b"{\"a\": \"\xe9\"}".to_vec())));
+    let bad = scan_json("data.jsonl", Box::new(Cursor::new(b"{\"a\": \"\xe9\"}".to_vec())), |_| false);
     assert!(bad.is_err_and(|error| error.message.contains("line 1: is not UTF-8")));
 }
 

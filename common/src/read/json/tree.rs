@@ -22,6 +22,13 @@ impl Json {
         Some(&members[place].1).filter(|value| **value != Json::Null)
     }
 
+    /// Makes the members of these names NULL.
+    pub(super) fn clear_members(&mut self, of: impl Fn(&str) -> bool) {
+        let Json::Object(members) = self else { return };
+        let cleared = members.iter_mut().filter(|(name, _)| of(name));
+        cleared.for_each(|(_, value)| *value = Json::Null);
+    }
+
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Json::Null => "null",

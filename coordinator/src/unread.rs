@@ -1,0 +1,47 @@
+//! Tells the columns of a side that nothing looks at: those that the spec leaves out and no SQL names. Whatever is in them does not matter.
+
+use crate::prune::pair_sql;
+use shadowdiff_common::sql::Sql;
+use shadowdiff_core::side::Side;
+use shadowdiff_core::spec::{Columns, Spec};
+
+/// Which columns of a side are left alone.
+#[derive(Debug, Clone)]
+pub(crate) struct Unread {
+    columns: Columns,
+    /// From the names in the files to those in the comparison.
+    renames: Vec<(String, String)>,
+    key: Vec<String>,
+    /// What stands in SQL that sees rows of this side, dotted.
+    in_sql: Vec<String>,
+}
+
+impl Unread {
+    pub(crate) fn new(spec: &Spec, side: Side) -> Self {
+        let sql = Sql::default();
+        let of_rows = spec.filter[side].iter().map(String::as_str);
+        let of_derives = spec.columns.derive[side].iter().map(|(_, text)| text.as_str());
+        let texts = of_rows.chain(of_derives).chain(pair_sql(spec));
+        let row = format!("{side}_row");
+        let dotted = texts.flat_map(|text| sql.names(text)).map(|parts| match parts.split_first() {
+            Some((first, rest)) if *first == row && !rest.is_empty() => rest.join("."),
+            _ => parts.join("."),
+        });
+        Unread {
+            columns: spec.columns.clone(),
+            renames: spec.columns.rename[side].clone(),
+            key: spec.key.clone(),
+            in_sql: dotted.collect(),
+        }
+    }
+
+    /// Whether a column, by its name in the files, is left alone.
+    pub(crate) fn takes(&self, source: &str) -> bool {
+        let renamed = self.renames.iter().find(|(from, _)| from == source);
+        let name = renamed.map_or(source, |(_, to)| to);
+        // A name may go on with members: `p.x` needs `p`.
+        let needs = |used: &String| used.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let is_left_out = self.columns.excludes(name) || !(self.columns.includes(name) || self.columns.may_include_inside(name));
+        is_left_out && !self.key.iter().any(needs) && !self.in_sql.iter().any(needs)
+    }
+}
