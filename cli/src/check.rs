@@ -24,7 +24,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
     let runtime = settings.runtime()?;
     let text = runtime.block_on(async {
         let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
-        let cut = cut(&settings, args.settings.shards);
+        let cut = cut(&settings, args.settings.shards)?;
         let planning = Planning::show(&sources, settings.quiet);
         let bound = bind(found.parsed.spec, found.parsed.warnings, &found.base, &sources, cut).await?;
         drop(planning);

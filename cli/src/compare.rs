@@ -38,7 +38,7 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
     let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
     let Found { parsed, base, output } = found;
     let target = check_target(&output, &base, &sources.stores, args.overwrite).await?;
-    let cut = cut(settings, args.settings.shards);
+    let cut = cut(settings, args.settings.shards)?;
     let planning = Planning::show(&sources, settings.quiet);
     let bound = until(interrupted.clone(), bind(parsed.spec, parsed.warnings, &base, &sources, cut)).await?;
     drop(planning);
@@ -105,14 +105,14 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
 }
 
 /// How the work is cut under these settings. The secret is drawn anew for every job.
-pub(crate) fn cut(settings: &Settings, shards: Option<u32>) -> Cut {
-    Cut {
+pub(crate) fn cut(settings: &Settings, shards: Option<u32>) -> Result<Cut> {
+    Ok(Cut {
         threads: settings.threads,
         shards,
         shard_bytes: settings.shard_bytes(),
-        secret: Secret(drawn_bytes()),
+        secret: Secret(drawn_bytes()?),
         today: spec::today(),
-    }
+    })
 }
 
 /// Binds the plan to this process; mistakes in SQL show here.

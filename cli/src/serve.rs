@@ -62,7 +62,7 @@ async fn serve(args: &CoordinatorArgs) -> Result<()> {
     let state = State::open(&state_url, &here, &sources.stores)?;
     let scratch = Scratch::new(0, args.scratch.as_deref())?;
     let listener = bind(args.listen).await?;
-    let cluster = Cluster::start(state, sources.clone(), options(args, &sources, &scratch));
+    let cluster = Cluster::start(state, sources.clone(), options(args, &sources, &scratch)?);
     let (reporter, health) = tonic_health::server::health_reporter();
     tell(&reporter, ServingStatus::NotServing).await;
     if let Some(address) = args.metrics {
@@ -137,7 +137,7 @@ async fn tell(reporter: &HealthReporter, status: ServingStatus) {
     }
 }
 
-fn options(args: &CoordinatorArgs, sources: &Sources, scratch: &Scratch) -> Options {
+fn options(args: &CoordinatorArgs, sources: &Sources, scratch: &Scratch) -> Result<Options> {
     let (sources, kept) = (sources.clone(), scratch.clone());
     let prepare = move |bound: &Bound| {
         let given = Given {
@@ -153,8 +153,8 @@ fn options(args: &CoordinatorArgs, sources: &Sources, scratch: &Scratch) -> Opti
         };
         Job::new(bound.plan.clone(), given).map(|job| describe(bound, &job))
     };
-    let drawn = u128::from_le_bytes(drawn_bytes());
-    Options {
+    let drawn = u128::from_le_bytes(drawn_bytes()?);
+    Ok(Options {
         owner: format!("{}-{drawn:032x}", host_name()),
         keep: args.keep,
         max_jobs: args.max_jobs,
@@ -163,7 +163,7 @@ fn options(args: &CoordinatorArgs, sources: &Sources, scratch: &Scratch) -> Opti
         form: args.exchange.form(),
         part_bytes: PART_BYTES,
         prepare: Arc::new(prepare),
-    }
+    })
 }
 
 pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener> {

@@ -13,13 +13,13 @@ pub mod state;
 pub mod store;
 pub mod telemetry;
 
-/// 16 bytes of chance, drawn by the operating system.
-pub fn drawn_bytes() -> [u8; 16] {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    // The standard library seeds its hashers from there.
-    let word = || RandomState::new().build_hasher().finish().to_le_bytes();
+/// 16 bytes of chance, drawn by the operating system: what is named by them is named once.
+///
+/// # Errors
+/// Where the system has none to give.
+pub fn drawn_bytes() -> shadowdiff_core::error::Result<[u8; 16]> {
     let mut bytes = [0; 16];
-    bytes[..8].copy_from_slice(&word());
-    bytes[8..].copy_from_slice(&word());
-    bytes
+    getrandom::fill(&mut bytes)
+        .map_err(|e| shadowdiff_core::error::Error::internal(format!("the operating system gives no random bytes: {e}")))?;
+    Ok(bytes)
 }

@@ -1,28 +1,33 @@
 //! The durable state of jobs: where each object of a job lies in the state store, and how it gets there.
 //!
 //! ```text
-//! jobs/<job>/plan                            create-only; submitting is creating it
-//! jobs/<job>/journal/<number>                create-only, numbered without gaps: who loses a number stands back
-//! jobs/<job>/data/<stage>/<task>/<attempt>   what an attempt made; immutable, deleted only by the attempt that lost
-//! jobs/<job>/commit/<stage>/<task>           create-only: the attempt that counts
-//! jobs/<job>/tasks/<stage>                   what the tasks of a later stage read
-//! jobs/<job>/result/<attempt>/<file>         the files of a result
-//! jobs/<job>/manifest                        create-only: the job's only success
+//! jobs/<job>/submissions/<number>            create-only: what was submitted under this id, or its removal; the last one counts
+//! jobs/<job>/<incarnation>/                  all that belongs to one submission:
+//!   plan                                     create-only
+//!   journal/<number>                         create-only, numbered without gaps: who loses a number stands back
+//!   data/<stage>/<task>/<attempt>            what an attempt made; immutable, deleted only by the attempt that lost
+//!   commit/<stage>/<task>                    create-only: the attempt that counts, and the plan that it followed
+//!   tasks/<stage>                            what the tasks of a later stage read
+//!   result/<attempt>/<file>                  the files of a result
+//!   manifest                                 create-only: the job's only success
 //! coordinators/<owner>                       a number that goes up while the coordinator lives
 //! ```
-//! Safety needs no leader: tasks are deterministic and commits are create-only, so whoever commits first is right.
+//! Safety needs no leader: tasks are deterministic and commits are create-only, so whoever commits first is right. An id may come again
+//! after its job was removed; its incarnation does not, so what wakes late writes where nobody looks.
 
 mod blueprint;
 mod commit;
 mod create;
 mod data;
+mod incarnation;
+mod submissions;
 mod table;
 #[cfg(test)]
 mod testing;
 
 use crate::store::{Location, Stores, store_error};
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt};
+use futures::TryStreamExt;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
 use shadowdiff_core::error::{Error, Result};
@@ -30,12 +35,14 @@ pub use shadowdiff_core::journal::Stage;
 use std::path::Path;
 use std::sync::Arc;
 
-pub use blueprint::{Blueprint, Submission};
+pub use blueprint::Blueprint;
 pub use commit::{
     BlockRecord, CompareCommit, ExchangeCommit, GlanceCommit, Header, Piece, RECORD_VERSION, Record, check_version, commit, read_commit,
 };
 pub use create::{Created, create};
 pub use data::{MAX_REQUEST_BYTES, Maker, open_exchange, open_spools, store_compare, store_exchange};
+pub use incarnation::{Incarnation, PlanDigest};
+pub use submissions::{Left, SUBMISSION_VERSION, Standing, Submission};
 pub use table::{InputTable, Source, TaskInput, groups};
 
 /// The most bytes of one record that are read: a larger one is no record of ours.
@@ -97,12 +104,17 @@ impl State {
         found.map_err(|e| state_error(e, &format!("state {}: {path}", self.url)))
     }
 
-    /// The places of one job.
-    pub fn job(&self, id: &str) -> JobState {
+    /// The places of one submission of a job.
+    pub fn job(&self, id: &str, incarnation: &Incarnation) -> JobState {
         JobState {
             state: self.clone(),
             id: id.to_owned(),
+            incarnation: incarnation.clone(),
         }
+    }
+
+    fn folder(&self, id: &str) -> ObjectPath {
+        self.root.clone().join("jobs").join(id)
     }
 
     /// Where a coordinator says that it is alive.
@@ -110,7 +122,7 @@ impl State {
         self.root.clone().join("coordinators").join(owner)
     }
 
-    /// The ids of all jobs, in order.
+    /// The ids that something is stored of, in order.
     pub async fn jobs(&self) -> Result<Vec<String>> {
         let prefix = self.root.clone().join("jobs");
         let listed = self
@@ -121,30 +133,40 @@ impl State {
         let mut ids: Vec<String> = listed
             .common_prefixes
             .iter()
-            .filter_map(|path| path.filename().map(str::to_owned))
+            .filter_map(|path| path.filename().map(id_of))
             .collect();
         ids.sort();
         Ok(ids)
     }
 }
 
-/// Whether `id` can name a job: it becomes a part of object names and of local paths.
+/// Paths hold `~` as `%7E`, because some stores do not take it; all else that an id may have stands for itself.
+fn id_of(name: &str) -> String {
+    name.replace("%7E", "~")
+}
+
+/// The longest id: with what stands around it, it must be the name of a file.
+const MAX_ID_BYTES: usize = 240;
+
+/// Whether `id` can name a job: it becomes a part of object names and of local paths. Run ids of schedulers can
+/// (`scheduled__2026-11-27T00:00:00+00:00`).
 pub fn check_job_id(id: &str) -> Result<()> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    if id.is_empty() || id.len() > 128 || !id.chars().all(plain) || id.starts_with('.') {
-        let shown: String = id.chars().take(128).collect();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:+~".contains(c);
+    if id.is_empty() || id.len() > MAX_ID_BYTES || !id.chars().all(plain) || id.starts_with('.') {
+        let shown: String = id.chars().take(MAX_ID_BYTES).collect();
         return Err(Error::spec(format!(
-            "`{shown}` cannot name a job: 1 to 128 letters, digits, `-`, `_` or `.`, and no `.` in front"
+            "`{shown}` cannot name a job: 1 to {MAX_ID_BYTES} letters, digits, `-`, `_`, `.`, `:`, `+` or `~`, and no `.` in front"
         )));
     }
     Ok(())
 }
 
-/// The places of one job.
+/// The places of one submission of a job.
 #[derive(Debug, Clone)]
 pub struct JobState {
     state: State,
     id: String,
+    incarnation: Incarnation,
 }
 
 impl JobState {
@@ -152,12 +174,17 @@ impl JobState {
         &self.id
     }
 
+    pub fn incarnation(&self) -> &Incarnation {
+        &self.incarnation
+    }
+
     pub fn store(&self) -> &Arc<dyn ObjectStore> {
         &self.state.store
     }
 
     fn at(&self, rest: &str) -> ObjectPath {
-        ObjectPath::from(format!("{}/jobs/{}/{rest}", self.state.root, self.id).trim_start_matches('/'))
+        let folder = self.state.folder(&self.id).join(self.incarnation.as_str());
+        rest.split('/').fold(folder, |path, part| path.join(part))
     }
 
     /// A path inside the job, as records name it.
@@ -228,31 +255,6 @@ impl JobState {
             tracing::debug!(%path, "not removed: {error}");
         }
     }
-
-    /// Removes everything of the job; the plan last, so that a job half removed is found again.
-    pub async fn remove(&self) -> Result<()> {
-        let prefix = ObjectPath::from(format!("{}/jobs/{}", self.state.root, self.id).trim_start_matches('/'));
-        let described = self.describe(&prefix);
-        let listed: Vec<_> = self
-            .store()
-            .list(Some(&prefix))
-            .try_collect()
-            .await
-            .map_err(|e| state_error(e, &described))?;
-        let plan = self.plan();
-        let (last, first): (Vec<_>, Vec<_>) = listed.into_iter().map(|meta| meta.location).partition(|path| *path == plan);
-        for paths in [first, last] {
-            let paths = futures::stream::iter(paths.into_iter().map(Ok)).boxed();
-            let mut removed = self.store().delete_stream(paths);
-            while let Some(end) = removed.next().await {
-                match end {
-                    Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
-                    Err(error) => return Err(state_error(error, &described)),
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 /// What fails in the state store is never the fault of the user's data: it is tried again.
@@ -282,31 +284,35 @@ mod tests {
     use object_store::memory::InMemory;
 
     #[tokio::test]
-    async fn a_job_is_listed_while_its_plan_is_there_and_gone_once_removed() {
+    async fn a_job_lies_below_its_incarnation_and_its_id_comes_back_as_it_was() {
         let state = State::new(Arc::new(InMemory::new()), ObjectPath::from("state"), "memory");
-        let job = state.job("a.1");
-        for path in [
-            job.plan(),
-            job.journal(0),
-            job.journal(11),
-            job.commit(Stage::Scan, 3),
-            job.commit(Stage::Scan, 20),
-        ] {
-            job.store().put(&path, Bytes::from_static(b"x").into()).await.expect("put");
+        let incarnation = Incarnation::parse(&"0a".repeat(16)).expect("one");
+        let ids = ["a.1", "dag~run", "scheduled__2026-11-27T00:00:00+00:00"];
+        for id in ids {
+            let job = state.job(id, &incarnation);
+            for path in [job.plan(), job.journal(11), job.commit(Stage::Scan, 3), job.commit(Stage::Scan, 20)] {
+                job.store().put(&path, Bytes::from_static(b"x").into()).await.expect("put");
+            }
+            assert_eq!(job.committed(Stage::Scan).await.expect("lists"), [3, 20]);
+            assert_eq!(job.committed(Stage::Compare).await.expect("lists"), [] as [u32; 0]);
         }
-        assert_eq!(state.jobs().await.expect("lists"), ["a.1"]);
-        assert_eq!(job.committed(Stage::Scan).await.expect("lists"), [3, 20]);
-        assert_eq!(job.committed(Stage::Compare).await.expect("lists"), [] as [u32; 0]);
-        assert_eq!(job.plan().as_ref(), "state/jobs/a.1/plan");
-        job.remove().await.expect("removes");
-        assert!(state.jobs().await.expect("lists").is_empty());
+        assert_eq!(state.jobs().await.expect("lists"), ids);
+        let plan = state.job("a.1", &incarnation).plan();
+        assert_eq!(plan.as_ref(), format!("state/jobs/a.1/{incarnation}/plan"));
     }
 
     #[test]
     fn ids_that_would_leave_their_place_are_refused() {
-        for id in ["", "..", ".x", "a/b", "a b", "é", &"x".repeat(129)] {
+        for id in ["", "..", ".x", "a/b", "a b", "é", "a%7E", &"x".repeat(241)] {
             assert!(check_job_id(id).is_err(), "{id}");
         }
-        check_job_id("daily-2026-11-25_1.a").expect("a plain id");
+        for id in [
+            "daily-2026-11-25_1.a",
+            "scheduled__2026-11-27T00:00:00+00:00",
+            "manual~1",
+            &"x".repeat(240),
+        ] {
+            check_job_id(id).expect("a plain id");
+        }
     }
 }

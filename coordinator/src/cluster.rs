@@ -15,32 +15,30 @@ mod halt;
 mod jobs_service;
 mod journal;
 mod metrics;
+mod planning;
 mod recover;
 mod retry;
+mod start;
 mod view;
 mod wire;
 mod workers_service;
 
-use crate::bind::{Bound, bind};
-use crate::cut::{Amounts, Cut};
-use crate::publish::{Target, check_target};
+use crate::bind::Bound;
 use board::Board;
-use drive::{Around, CancelRequest, Driver};
+use drive::{Around, CancelRequest};
 use journal::Journal;
+use planning::{Planner, Understood, content_of, understand};
 use shadowdiff_common::drawn_bytes;
 use shadowdiff_common::read::Sources;
-use shadowdiff_common::state::{Blueprint, JobState, MAX_REQUEST_BYTES, State, Submission, check_job_id, groups};
-use shadowdiff_common::store::Location;
+use shadowdiff_common::state::{Incarnation, JobState, State, Submission, check_job_id};
 use shadowdiff_core::error::{Error, Kind, Result};
-use shadowdiff_core::plan::{Form, Plan};
-use shadowdiff_core::requests::{Kept, ReadAgain, Requests};
-use shadowdiff_core::row::Secret;
-use shadowdiff_core::spec::{Day, Overrides, parse};
+use shadowdiff_core::plan::Form;
+use start::Start;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -79,14 +77,13 @@ impl fmt::Debug for Options {
     }
 }
 
-/// A job has at least so many scan tasks where its files allow: workers come and go, and a lost task should not be much.
-const LANES: usize = 8;
-
 /// What a client submits.
 #[derive(Debug, Clone, Default)]
 pub struct Order {
     /// The text of the spec, YAML or JSON.
     pub text: String,
+    /// The text was made of a document that a client sent: its lines mean nothing to anybody.
+    pub is_document: bool,
     pub variables: Vec<(String, String)>,
     /// Where relative local paths start, as coordinator and workers see it; without it they are refused.
     pub base: Option<String>,
@@ -97,9 +94,11 @@ pub struct Order {
     pub overwrite: bool,
 }
 
+/// A job that this coordinator runs, or has run.
 struct Entry {
+    incarnation: Incarnation,
     view: watch::Receiver<JobView>,
-    cancel: Option<mpsc::Sender<CancelRequest>>,
+    cancel: mpsc::Sender<CancelRequest>,
 }
 
 /// The coordinator.
@@ -108,14 +107,17 @@ pub struct Cluster {
     sources: Sources,
     options: Options,
     board: Board,
+    planner: Planner,
     jobs: Mutex<BTreeMap<String, Entry>>,
-    /// Jobs that are being planned.
+    /// Ids of which only a tombstone is left, and when that goes.
+    buried: Mutex<BTreeMap<String, i64>>,
+    /// Jobs that are being stored.
     admitting: AtomicUsize,
     /// No more jobs are taken.
     stopping: AtomicBool,
 }
 
-/// A place in the queue of a job that is being planned.
+/// A place in the queue of a job that is being stored.
 struct Place<'a>(&'a AtomicUsize);
 
 impl Drop for Place<'_> {
@@ -133,12 +135,22 @@ impl fmt::Debug for Cluster {
 impl Cluster {
     /// Starts with nothing; [`Cluster::recover`] takes up what the state store holds.
     pub fn start(state: State, sources: Sources, options: Options) -> Arc<Cluster> {
+        let planner = Planner {
+            sources: sources.clone(),
+            prepare: Arc::clone(&options.prepare),
+            shards: options.shards,
+            form: options.form,
+            part_bytes: options.part_bytes,
+            is_directory: state.is_directory(),
+        };
         Arc::new(Cluster {
             state,
             sources,
             options,
             board: Board::start(),
+            planner,
             jobs: Mutex::default(),
+            buried: Mutex::default(),
             admitting: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
         })
@@ -156,67 +168,64 @@ impl Cluster {
 
     /// Binds a spec to its data and describes the plan; warnings come apart.
     pub async fn check(&self, order: &Order) -> Result<(String, Vec<String>)> {
-        let (bound, _, _) = self.bind(order).await?;
-        let text = (self.options.prepare)(&bound)?;
+        let (bound, text) = self.planner.bind(understood(order)?).await?;
         Ok((text, bound.plan.warnings))
     }
 
-    /// Plans and stores a job. False where the token named it before.
+    /// Stores a job; it is planned and run after that. False where the token named it before.
     pub async fn submit(self: &Arc<Self>, order: &Order) -> Result<(JobView, bool), Refusal> {
-        let token = if order.token.is_empty() {
-            drawn_token()
-        } else {
-            order.token.clone()
+        let token = match order.token.as_str() {
+            "" => drawn_token()?,
+            token => token.to_owned(),
         };
         check_job_id(&token).map_err(|e| e.at("token"))?;
-        let job = self.state.job(&token);
-        let content = content_of(order);
-        if let Some(view) = self.known(&token) {
-            return same(&view.submission, content, &token).map(|()| (view, false));
-        }
-        // Jobs of another coordinator, and those that this one has not taken up yet.
-        if let Some(before) = Blueprint::read(&job).await? {
-            same(&before.submission, content, &token)?;
-            return recover::look(&self.state, &token)
-                .await?
-                .map(|view| (view, false))
-                .ok_or_else(|| Refusal::Missing(token.clone()));
+        let understood = understood(order)?;
+        if let Some((_, before)) = self.state.living(&token).await? {
+            return self.submitted_before(&token, &before, order).await;
         }
         let _place = self.admit()?;
-        let (bound, document, output) = self.bind(order).await?;
-        (self.options.prepare)(&bound)?;
-        if let Some(output) = &output {
-            let target = check_target(output, Path::new("/"), &self.sources.stores, order.overwrite).await?;
-            debug_assert!(matches!(target, Target::Objects { .. }), "only objects are handed on");
+        let submission = understood.submission(order)?;
+        // Stored before anything else: from here on it survives this coordinator, and any client.
+        if let Some(first) = self.state.submit(&token, &submission).await? {
+            return self.submitted_before(&token, &first, order).await;
         }
-        let blueprint = self.blueprint(order, bound, document, output, content);
-        if let Some(first) = blueprint.store(&job).await? {
-            same(&first.submission, content, &token)?;
-            return recover::look(&self.state, &token)
-                .await?
-                .map(|view| (view, false))
-                .ok_or_else(|| Refusal::Missing(token.clone()));
+        tracing::info!(job = token, title = submission.title, "submitted");
+        let job = self.state.job(&token, &submission.incarnation);
+        let mut view = JobView::new(&token, Arc::new(submission));
+        view.warnings = understood.warnings;
+        self.drive(job, view.clone(), None);
+        Ok((view, true))
+    }
+
+    async fn submitted_before(&self, token: &str, before: &Submission, order: &Order) -> Result<(JobView, bool), Refusal> {
+        if before.content != content_of(order) {
+            return Err(Refusal::Taken(token.to_owned()));
         }
-        let mut journal = Journal::read(&job, &self.options.owner).await?;
-        if let Err(halt) = journal.claim().await {
-            // It is stored: whoever has taken it runs it.
-            tracing::info!(job = token, "not run here: {halt}");
-            return recover::look(&self.state, &token)
-                .await?
-                .map(|view| (view, true))
-                .ok_or_else(|| Refusal::Missing(token.clone()));
-        }
-        tracing::info!(job = token, title = blueprint.submission.title, "submitted");
-        Ok((self.drive(job, blueprint, journal), true))
+        self.get(token).await.map(|view| (view, false))
     }
 
     /// One job as it is now.
     pub async fn get(&self, id: &str) -> Result<JobView, Refusal> {
-        if let Some(view) = self.known(id) {
-            return Ok(view);
+        let known = self.known(id);
+        // One that has ended may have been removed by another coordinator, and its id have come again.
+        if let Some(view) = known.as_ref().filter(|view| !view.phase.has_ended()) {
+            return Ok(view.clone());
         }
         check_job_id(id).map_err(|e| e.at("job_id"))?;
-        recover::look(&self.state, id).await?.ok_or_else(|| Refusal::Missing(id.to_owned()))
+        let living = match (self.state.living(id).await, known.as_ref()) {
+            (Err(error), Some(view)) if error.kind == Kind::Unavailable => {
+                tracing::debug!(job = id, "told as it was: {error}");
+                return Ok(view.clone());
+            }
+            (living, _) => living?,
+        };
+        let Some((job, submission)) = living else {
+            return Err(Refusal::Missing(id.to_owned()));
+        };
+        match known.filter(|view| view.submission.incarnation == submission.incarnation) {
+            Some(view) => Ok(view),
+            None => Ok(recover::look(&job, submission).await?),
+        }
     }
 
     /// All jobs that are kept, newest first.
@@ -226,7 +235,7 @@ impl Cluster {
             match self.known(&id) {
                 Some(view) => views.push(view),
                 // One job that cannot be read is no reason to hide the others.
-                None => match recover::look(&self.state, &id).await {
+                None => match self.look(&id).await {
                     Ok(view) => views.extend(view),
                     Err(error) if error.kind == Kind::Unavailable => return Err(error),
                     Err(error) => tracing::error!(job = id, "not listed: {error}"),
@@ -243,13 +252,15 @@ impl Cluster {
     }
 
     /// Asks a job to end; the request is stored when this returns.
-    pub async fn cancel(&self, id: &str) -> Result<JobView, Refusal> {
+    pub async fn cancel(self: &Arc<Self>, id: &str) -> Result<JobView, Refusal> {
         let view = self.get(id).await?;
         if view.phase.has_ended() {
             return Ok(view);
         }
-        let cancel = self.jobs().get(id).and_then(|entry| entry.cancel.clone());
-        let Some(cancel) = cancel else {
+        if self.cancels(id).is_none() {
+            self.take_up_unowned(id).await?;
+        }
+        let Some(cancel) = self.cancels(id) else {
             return Err(Error::unavailable(format!("job {id} is run by another coordinator; ask that one")).into());
         };
         let (asked, stored) = oneshot::channel();
@@ -262,10 +273,15 @@ impl Cluster {
         self.get(id).await
     }
 
+    fn cancels(&self, id: &str) -> Option<mpsc::Sender<CancelRequest>> {
+        self.jobs().get(id).map(|entry| entry.cancel.clone())
+    }
+
     /// A file of a finished job's result: its place in the state store and its size.
     pub async fn result_file(&self, id: &str, name: &str) -> Result<(JobState, object_store::path::Path, u64), Refusal> {
         check_job_id(id).map_err(|e| e.at("job_id"))?;
-        let job = self.state.job(id);
+        let living = self.state.living(id).await?;
+        let (job, _) = living.ok_or_else(|| Refusal::Missing(id.to_owned()))?;
         let manifest = finish::Manifest::read(&job).await?;
         let manifest = match manifest {
             Some(manifest) => manifest,
@@ -306,201 +322,80 @@ impl Cluster {
         Ok(Place(&self.admitting))
     }
 
-    async fn bind(&self, order: &Order) -> Result<(Bound, serde_json::Value, Option<String>)> {
-        let overrides = Overrides {
-            set: order.variables.clone(),
-            ..Overrides::default()
-        };
-        let parsed = parse(&order.text, "spec", &overrides)?;
-        let base = match &order.base {
-            Some(base) if !base.starts_with('/') => {
-                return Err(Error::spec(format!("spec.base: `{base}` is no absolute path")));
-            }
-            Some(base) => PathBuf::from(base),
-            None => {
-                refuse_relative(&parsed.spec)?;
-                PathBuf::from("/")
-            }
-        };
-        // What goes to a local place is fetched by the client.
-        let output = match &parsed.spec.output.to {
-            Some(to) => matches!(Location::parse(to, &base)?, Location::Object { .. }).then(|| to.clone()),
-            None => None,
-        };
-        let cut = Cut {
-            threads: LANES,
-            shards: self.options.shards,
-            shard_bytes: self.options.part_bytes,
-            secret: Secret(drawn_bytes()),
-            today: Day((journal::now_ms() / 86_400_000) as i32),
-        };
-        // Binding reads local files as it goes, so it has a thread of its own.
-        let (spec, warnings, sources) = (parsed.spec, parsed.warnings, self.sources.clone());
-        let binding = move || sources.runtime.clone().block_on(bind(spec, warnings, &base, &sources, cut));
-        let bound = tokio::task::spawn_blocking(binding).await;
-        let bound = bound.map_err(|e| Error::internal(format!("planning panicked: {e}")))??;
-        Ok((bound, parsed.document, output))
-    }
-
-    fn blueprint(&self, order: &Order, bound: Bound, document: serde_json::Value, output: Option<String>, content: u64) -> Blueprint {
-        let submission = Submission {
-            content,
-            nonce: u64::from_le_bytes(drawn_bytes()[..8].try_into().expect("8 of 16 bytes")),
-            priority: order.priority.clamp(1, 100),
-            max_running: order.max_running,
-            created_ms: journal::now_ms(),
-            title: title(&bound.plan),
-            output,
-            overwrite: order.overwrite,
-        };
-        let amounts = bound.amounts;
-        let requests = amounts.requests + self.state_requests(&bound.plan, &amounts);
-        Blueprint {
-            submission,
-            requests,
-            document,
-            datasets: bound.datasets,
-            flipped: bound.flipped,
-            rule_accounts: bound.rule_accounts,
-            part_bytes: self.options.part_bytes,
-            reading_bytes: amounts.reading_bytes,
-            row_bytes: amounts.row_bytes(),
-            stored_bytes: amounts.stored_bytes,
-            decoded_bytes: amounts.decoded_bytes,
-            form: self.options.form,
-            rows: amounts.all_rows(),
-            plan: bound.plan,
-        }
-    }
-
-    fn state_requests(&self, plan: &Plan, amounts: &Amounts) -> Requests {
-        if self.state.is_directory() {
-            return Requests::default();
-        }
-        let shards = u64::from(plan.shards);
-        let shard_bytes = amounts.decoded_bytes / shards.max(1);
-        let compares = groups(&vec![shard_bytes.max(1); shards as usize], self.options.part_bytes).len();
-        let kept = Kept {
-            scans: plan.scans.len() as u64,
-            compares: compares as u64,
-            exchange_bytes: amounts.decoded_bytes,
-            request_bytes: MAX_REQUEST_BYTES,
-        };
-        // Where a look at the data will decide, the form that takes more is counted.
-        if plan.known_form(self.options.form, amounts.decoded_bytes) == Some(Form::Rows) {
-            return kept.requests();
-        }
-        // A fingerprint and a number take 24 bytes of a row.
-        let numbered = amounts.decoded_bytes * 24 / amounts.row_bytes().max(24) / shards.max(1);
-        let again = ReadAgain {
-            scans: kept.scans,
-            sifts: groups(&vec![numbered.max(1); shards as usize], self.options.part_bytes).len() as u64,
-            input_reads: amounts.requests.reads,
-        };
-        kept.requests() + again.requests()
-    }
-
-    /// Runs a claimed job; gives its first view.
-    fn drive(self: &Arc<Self>, job: JobState, blueprint: Blueprint, journal: Journal) -> JobView {
-        let id = job.id().to_owned();
-        let first = recover::first_view(&id, &blueprint);
-        let (view, follow) = watch::channel(first.clone());
+    /// Runs a job, unless that is done here already; false then.
+    fn drive(self: &Arc<Self>, job: JobState, first: JobView, journal: Option<Journal>) -> bool {
+        let (id, incarnation, submission) = (job.id().to_owned(), job.incarnation().clone(), Arc::clone(&first.submission));
+        let (view, follow) = watch::channel(first);
         let (cancel, cancels) = mpsc::channel(16);
-        self.jobs().insert(
-            id.clone(),
-            Entry {
+        {
+            let mut jobs = self.jobs();
+            if jobs.get(&id).is_some_and(|entry| entry.incarnation == incarnation) {
+                return false;
+            }
+            let entry = Entry {
+                incarnation: incarnation.clone(),
                 view: follow,
-                cancel: Some(cancel),
-            },
-        );
-        let driver = Driver {
+                cancel,
+            };
+            jobs.insert(id.clone(), entry);
+        }
+        self.buried().remove(&id);
+        let start = Start {
             around: Around {
                 board: self.board.clone(),
+                planner: self.planner.clone(),
                 stores: Arc::clone(&self.sources.stores),
                 scratch: self.options.scratch.clone(),
                 runtime: self.sources.runtime.clone(),
             },
             job,
-            blueprint: Arc::new(blueprint),
+            submission,
             journal,
+            owner: self.options.owner.clone(),
             view,
             cancels,
         };
         let cluster = Arc::downgrade(self);
         tokio::spawn(async move {
-            let elsewhere = driver.run().await;
+            let elsewhere = start.run().await;
             if let Some(cluster) = cluster.upgrade()
                 && elsewhere
             {
-                cluster.jobs().remove(&id);
+                cluster.drop_entry(&id, &incarnation);
             }
         });
-        first
+        true
+    }
+
+    fn drop_entry(&self, id: &str, incarnation: &Incarnation) {
+        let mut jobs = self.jobs();
+        if jobs.get(id).is_some_and(|entry| entry.incarnation == *incarnation) {
+            jobs.remove(id);
+        }
     }
 
     fn known(&self, id: &str) -> Option<JobView> {
         self.jobs().get(id).map(|entry| entry.view.borrow().clone())
     }
 
-    fn jobs(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Entry>> {
+    fn jobs(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-/// A path that starts nowhere is a mistake: coordinator and workers have no common folder.
-fn refuse_relative(spec: &shadowdiff_core::spec::Spec) -> Result<()> {
-    use shadowdiff_core::side::Side;
-    for side in Side::BOTH {
-        if let Some(path) = spec.sides[side]
-            .paths
-            .iter()
-            .find(|path| !path.contains("://") && !path.starts_with('/'))
-        {
-            return Err(Error::spec(format!(
-                "{side}: `{path}` is a relative path; give a URL or an absolute path that coordinator and workers see"
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// Of one side's part of a title.
-const MAX_TITLE_CHARS: usize = 200;
-
-fn title(plan: &Plan) -> String {
-    use shadowdiff_core::side::Side;
-    let names = |side: Side| match plan.spec.sides[side].paths.as_slice() {
-        [first, rest @ ..] if !rest.is_empty() => wire::cut(&format!("{first} and {} more", rest.len()), MAX_TITLE_CHARS),
-        paths => wire::cut(&paths.join(", "), MAX_TITLE_CHARS),
-    };
-    format!("{} against {}", names(Side::Live), names(Side::Shadow))
-}
-
-fn same(before: &Submission, content: u64, token: &str) -> Result<(), Refusal> {
-    if before.content == content {
-        Ok(())
-    } else {
-        Err(Refusal::Taken(token.to_owned()))
+    fn buried(&self) -> MutexGuard<'_, BTreeMap<String, i64>> {
+        self.buried.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The same for the same order, in every process.
-fn content_of(order: &Order) -> u64 {
-    use siphasher::sip::SipHasher24;
-    use std::hash::{Hash, Hasher};
-    let mut hasher = SipHasher24::new();
-    order.text.hash(&mut hasher);
-    let mut variables = order.variables.clone();
-    variables.sort();
-    variables.hash(&mut hasher);
-    order.base.hash(&mut hasher);
-    hasher.finish()
+fn understood(order: &Order) -> Result<Understood> {
+    let file = if order.is_document { wire::DOCUMENT } else { wire::TEXT };
+    understand(&order.text, file, &order.variables, order.base.as_deref())
 }
 
-fn drawn_token() -> String {
+fn drawn_token() -> Result<String> {
     let seconds = journal::now_ms() / 1000;
-    let random = u64::from_le_bytes(drawn_bytes()[..8].try_into().expect("8 of 16 bytes"));
-    format!("{seconds:x}-{random:016x}")
+    let random = u64::from_le_bytes(drawn_bytes()?[..8].try_into().expect("8 of 16 bytes"));
+    Ok(format!("{seconds:x}-{random:016x}"))
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ CALL = 30  # seconds that a short call may take
 JOB = 120  # seconds that a job may take
 CHUNK = 1 << 20
 REFLECTION = ("v1",)  # versions of the reflection service
+ORDER = [jobs_pb2.JobState.Value(f"JOB_STATE_{state}") for state in ("PLANNING QUEUED SCANNING COMPARING MERGING SUCCEEDED FAILED CANCELLED".split())]
 ENDED = (jobs_pb2.JOB_STATE_SUCCEEDED, jobs_pb2.JOB_STATE_FAILED, jobs_pb2.JOB_STATE_CANCELLED)
 FILES = ("diff.csv", "accounts.csv", "summary.json")
 
@@ -112,7 +113,7 @@ class Client:
         check(job is not None, "Watch ended without a word")
         check(job.state in ENDED, f"Watch ended while the job is {name(job.state)}")
         check(job.state == jobs_pb2.JOB_STATE_SUCCEEDED, f"the job is {name(job.state)}: {job.error.kind}: {job.error.message}")
-        check(seen == sorted(seen), f"the states go back: {[name(state) for state in seen]}")
+        check(seen == sorted(seen, key=ORDER.index), f"the states go back: {[name(state) for state in seen]}")
         check(job.verdict != jobs_pb2.VERDICT_UNSPECIFIED, "the job has succeeded without a verdict")
         check(job.HasField("ended_at"), "the job has ended, but not at any time")
         check(job.ended_at.ToNanoseconds() >= job.created_at.ToNanoseconds(), "the job's end is before its beginning")
@@ -237,6 +238,7 @@ class Client:
             "no content": spec_pb2.Spec(base=self.spec.base),
             "no spec": None,
             "relative paths without a base": spec_pb2.Spec(text="live: a.csv\nshadow: b.csv\naccount: a\nkey: [a, b]\n"),
+            "a local output": spec_pb2.Spec(text=self.spec.text + "\noutput: results\n", base=self.spec.base),
             "a variable that nobody uses": spec_pb2.Spec(text=self.spec.text, base=self.spec.base, variables={"nonsense": "1"}),
         }
         for what, spec in mistakes.items():
@@ -244,13 +246,16 @@ class Client:
                 error = refused(grpc.StatusCode.INVALID_ARGUMENT, lambda: call(request(spec=spec), timeout=CALL), what)
                 violations = details(error, what).get("BadRequest", error_details_pb2.BadRequest()).field_violations
                 check(violations, f"{what}: no field violations")
-                check(all(v.field and v.description for v in violations), f"{what}: a violation without a place or a text: {violations}")
+                check(all(v.field and v.description for v in violations), f"{what}: a violation without a field or a text: {violations}")
+                check(all(v.field.split(".")[0] == "spec" for v in violations), f"{what}: a violation of something else: {violations}")
             for violation in violations:
                 print(f"  {what}: {violation.field}: {violation.description}")
         request = jobs_pb2.SubmitRequest(spec=self.spec, token="no token/../")
         error = refused(grpc.StatusCode.INVALID_ARGUMENT, lambda: self.jobs.Submit(request, timeout=CALL), "a bad token")
         fields = [violation.field for violation in details(error, "a bad token")["BadRequest"].field_violations]
         check(fields == ["token"], f"a bad token is a violation of {fields}")
+        fields = [v.field for v in details(refused_spec(self.jobs, mistakes["two unknown fields"]), "two unknown fields")["BadRequest"].field_violations]
+        check({"spec.liv", "spec.shado"} <= set(fields), f"unknown fields are violations of {fields}")
         return f"{len(mistakes) + 1} mistakes are INVALID_ARGUMENT with their places"
 
     def unknown_job(self):
@@ -261,7 +266,8 @@ class Client:
             "Cancel": lambda: self.jobs.Cancel(jobs_pb2.CancelRequest(job_id=id), timeout=CALL),
             "FetchResult": lambda: list(self.jobs.FetchResult(jobs_pb2.FetchResultRequest(job_id=id, name="diff.csv"), timeout=CALL)),
         }.items():
-            refused(grpc.StatusCode.NOT_FOUND, call, f"{what} of an unknown job")
+            error = refused(grpc.StatusCode.NOT_FOUND, call, f"{what} of an unknown job")
+            check(details(error, what)["ErrorInfo"].reason == "not_found", f"{what} of an unknown job has another reason")
         return "NOT_FOUND, whatever is asked"
 
     def token(self, part):
@@ -286,6 +292,10 @@ def refused(code, call, what):
         expect(error, code, what)
         return error
     raise Wrong(f"{what}: was accepted, {code.name} was expected")
+
+
+def refused_spec(jobs, spec):
+    return refused(grpc.StatusCode.INVALID_ARGUMENT, lambda: jobs.Submit(jobs_pb2.SubmitRequest(spec=spec), timeout=CALL), "a bad spec")
 
 
 def expect(error, code, what):

@@ -10,7 +10,7 @@ use crate::attempt::{Attempt, Committed, Work, run};
 use crate::host::Host;
 use crate::job::Watch;
 use crate::local::panicked;
-use shadowdiff_common::state::State;
+use shadowdiff_common::state::{Incarnation, PlanDigest, State};
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::Form;
 use shadowdiff_proto::v1::worker_service_client::WorkerServiceClient;
@@ -63,7 +63,7 @@ pub enum Drain {
 }
 
 /// What an attempt's thread says at its end.
-type Ended = (u64, Result<Committed>);
+type Ended = (String, Result<Committed>);
 
 /// Serves until asked to end. `connected` is true while the coordinator knows this worker. An error is one that no new try would mend.
 pub async fn attach(host: Arc<Host>, attachment: Attachment, stop: watch::Receiver<Drain>, connected: watch::Sender<bool>) -> Result<()> {
@@ -120,7 +120,8 @@ struct Worker {
     stop: watch::Receiver<Drain>,
     ended: mpsc::UnboundedSender<Ended>,
     inbox: mpsc::UnboundedReceiver<Ended>,
-    running: BTreeMap<u64, Arc<Watch>>,
+    /// By their names, which no two attempts ever share: one that was stopped may end long after that, under another coordinator.
+    running: BTreeMap<String, Arc<Watch>>,
 }
 
 impl Worker {
@@ -220,15 +221,19 @@ impl Worker {
                     watch.cancelled.store(true, Ordering::Relaxed);
                 }
             }
-            attach_response::Message::Forget(forget) => self.host.forget(&forget.job_id),
+            attach_response::Message::Forget(forget) => {
+                if let Some(incarnation) = Incarnation::parse(&forget.incarnation) {
+                    self.host.forget(&incarnation);
+                }
+            }
             attach_response::Message::Welcome(_) => {}
         }
     }
 
     fn start(&mut self, state: &State, assign: Assign) {
-        let number = assign.attempt;
+        let name = assign.attempt.clone();
         let watch = Arc::new(Watch::default());
-        self.running.insert(number, Arc::clone(&watch));
+        self.running.insert(name.clone(), Arc::clone(&watch));
         let (host, state, ended) = (Arc::clone(&self.host), state.clone(), self.ended.clone());
         tokio::task::spawn_blocking(move || {
             let attempt = attempt(assign);
@@ -236,7 +241,7 @@ impl Worker {
                 catch_unwind(AssertUnwindSafe(|| run(&host, &state, &attempt, watch))).unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
             });
             // A worker that has ended does not want to know.
-            let _ = ended.send((number, outcome));
+            let _ = ended.send((name, outcome));
         });
     }
 
@@ -246,9 +251,10 @@ impl Worker {
             .values()
             .for_each(|watch| watch.cancelled.store(true, Ordering::Relaxed));
         while !self.running.is_empty() {
-            let Some((attempt, _)) = self.inbox.recv().await else { return };
+            let Some((attempt, _)) = self.inbox.recv().await else { break };
             self.running.remove(&attempt);
         }
+        self.host.forget_all();
     }
 
     async fn hand_back(&mut self, outbox: &mpsc::Sender<AttachRequest>) -> Result<()> {
@@ -261,7 +267,7 @@ impl Worker {
 
     fn heartbeat(&self) -> attach_request::Message {
         let running = self.running.iter().map(|(attempt, watch)| RunningAttempt {
-            attempt: *attempt,
+            attempt: attempt.clone(),
             rows: watch.rows.load(Ordering::Relaxed),
         });
         attach_request::Message::Heartbeat(Heartbeat {
@@ -295,7 +301,7 @@ async fn say(outbox: &mpsc::Sender<AttachRequest>, message: attach_request::Mess
     sent.map_err(|_| Error::unavailable("the stream to the coordinator is closed"))
 }
 
-fn report(attempt: u64, outcome: Result<Committed>) -> attach_request::Message {
+fn report(attempt: String, outcome: Result<Committed>) -> attach_request::Message {
     match outcome {
         Ok(committed) => attach_request::Message::Done(AttemptDone {
             attempt,
@@ -331,10 +337,18 @@ fn attempt(assign: Assign) -> Result<Attempt> {
         },
         None => return Err(Error::internal("the coordinator gave a task that this version does not know")),
     };
+    let incarnation = Incarnation::parse(&assign.incarnation).ok_or_else(|| {
+        Error::internal(format!(
+            "the coordinator gave a task of `{}`, which names no job",
+            assign.incarnation
+        ))
+    })?;
     Ok(Attempt {
         job: assign.job_id,
+        incarnation,
+        plan: PlanDigest::named(&assign.plan),
         work,
-        name: assign.attempt_name,
+        name: assign.attempt,
         halvings: assign.halvings,
     })
 }

@@ -9,7 +9,9 @@ use crate::scan::scan;
 use crate::sift::{Made, sift};
 use shadowdiff_common::exchange::Object;
 use shadowdiff_common::fault;
-use shadowdiff_common::state::{self, CompareCommit, GlanceCommit, JobState, Maker, Record, Stage, State, TaskInput};
+use shadowdiff_common::state::{
+    self, CompareCommit, GlanceCommit, Incarnation, JobState, Maker, PlanDigest, Record, Stage, State, TaskInput,
+};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::Form;
 use shadowdiff_core::tally::Tally;
@@ -56,8 +58,11 @@ impl Work {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     pub job: String,
+    pub incarnation: Incarnation,
+    /// The plan that the attempt must follow.
+    pub plan: PlanDigest,
     pub work: Work,
-    /// Unique in the job; names what the attempt stores.
+    /// Unique among all attempts ever made; names what the attempt stores.
     pub name: String,
     pub halvings: u32,
 }
@@ -72,8 +77,8 @@ pub struct Committed {
 
 /// Runs an attempt to its commit. Blocking.
 pub fn run(host: &Host, state: &State, attempt: &Attempt, watch: Arc<Watch>) -> Result<Committed> {
-    let job_state = state.job(&attempt.job);
-    let job = host.job(&job_state)?.watched(Arc::clone(&watch));
+    let job_state = state.job(&attempt.job, &attempt.incarnation);
+    let job = host.job(&job_state, &attempt.plan)?.watched(Arc::clone(&watch));
     let attempting = Attempting::new(host, &job_state, attempt);
     let won = !attempting.committed()? && attempting.work(&job)?;
     Ok(Committed {
@@ -211,6 +216,7 @@ impl<'a> Attempting<'a> {
     fn maker(&self) -> Maker<'_> {
         Maker {
             job: self.job,
+            plan: &self.attempt.plan,
             task: self.task,
             attempt: &self.attempt.name,
             worker: &self.host.name,

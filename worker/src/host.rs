@@ -3,10 +3,10 @@
 use crate::job::{Disabled, Given, Job, Memory, Watch};
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::spool::Scratch;
-use shadowdiff_common::state::{Blueprint, JobState};
+use shadowdiff_common::state::{Blueprint, Incarnation, JobState, PlanDigest};
 use shadowdiff_core::error::{Error, Result};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Resources of one worker process.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub struct Host {
     pub disabled: Disabled,
     /// For people: the host's or the pod's name.
     pub name: String,
-    jobs: Mutex<BTreeMap<String, Job>>,
+    jobs: Mutex<BTreeMap<Incarnation, (PlanDigest, Job)>>,
 }
 
 impl Host {
@@ -34,25 +34,36 @@ impl Host {
         }
     }
 
-    /// The job of this id, bound once; its plan is read from the state store. Blocking.
-    pub(crate) fn job(&self, state: &JobState) -> Result<Job> {
-        if let Some(job) = self.known(state.id()) {
-            return Ok(job);
+    /// The job of this incarnation, bound once; its plan is read from the state store, and must be the one of this digest. Blocking.
+    pub(crate) fn job(&self, state: &JobState, plan: &PlanDigest) -> Result<Job> {
+        if let Some((_, job)) = self.jobs().get(state.incarnation()).filter(|(known, _)| known == plan) {
+            return Ok(job.clone());
         }
         let read = self.sources.runtime.block_on(Blueprint::read(state))?;
-        let blueprint = read.ok_or_else(|| Error::unavailable(format!("job {} has no plan in the state store", state.id())))?;
+        let (blueprint, digest) = read.ok_or_else(|| Error::unavailable(format!("job {} has no plan in the state store", state.id())))?;
+        if digest != *plan {
+            return Err(Error::unavailable(format!(
+                "{} has the digest {digest}; the coordinator follows {plan}",
+                state.describe(&state.plan())
+            )));
+        }
         let job = Job::new(blueprint.plan.clone(), self.given(&blueprint))?;
-        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(jobs.entry(state.id().to_owned()).or_insert(job).clone())
-    }
-
-    fn known(&self, id: &str) -> Option<Job> {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+        self.jobs().insert(state.incarnation().clone(), (digest, job.clone()));
+        Ok(job)
     }
 
     /// The job has ended.
-    pub(crate) fn forget(&self, id: &str) {
-        self.jobs.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    pub(crate) fn forget(&self, incarnation: &Incarnation) {
+        self.jobs().remove(incarnation);
+    }
+
+    /// Nobody says any more which jobs have ended: those that go on are read again.
+    pub(crate) fn forget_all(&self) {
+        self.jobs().clear();
+    }
+
+    fn jobs(&self) -> MutexGuard<'_, BTreeMap<Incarnation, (PlanDigest, Job)>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn given(&self, blueprint: &Blueprint) -> Given {

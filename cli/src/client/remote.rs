@@ -110,7 +110,11 @@ impl Remote {
         if let Some(info) = status.get_details_error_info()
             && info.domain == "shadowdiff"
         {
-            return Error::new(Kind::from_name(&info.reason), status.message());
+            let kind = match info.reason.as_str() {
+                "not_found" | "already_exists" => Kind::Spec,
+                kind => Kind::from_name(kind),
+            };
+            return Error::new(kind, status.message());
         }
         let kind = match status.code() {
             Code::InvalidArgument | Code::NotFound | Code::AlreadyExists | Code::Unimplemented => Kind::Spec,
@@ -124,10 +128,18 @@ impl Remote {
     }
 }
 
-/// The spec as it is sent: what the command line says is in the document already.
+/// The spec as it is sent: what the command line says is in the document already. A local output is written here, not there.
 pub(super) fn spec(found: &Found) -> Spec {
+    let mut document = found.parsed.document.clone();
+    let is_local = found.parsed.spec.output.to.as_ref().is_some_and(|to| !to.contains("://"));
+    if is_local && let Some(fields) = document.as_object_mut() {
+        match fields.get_mut("output") {
+            Some(serde_json::Value::Object(output)) if output.len() > 1 => drop(output.remove("to")),
+            Some(_) | None => drop(fields.remove("output")),
+        }
+    }
     Spec {
-        content: Some(spec::Content::Text(found.parsed.document.to_string())),
+        content: Some(spec::Content::Text(document.to_string())),
         variables: HashMap::new(),
         base: found.base.to_string_lossy().into_owned(),
     }

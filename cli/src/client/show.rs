@@ -18,6 +18,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The state in a word, with the verdict where there is one.
 pub(super) fn state(job: &Job) -> &'static str {
     match (job.state(), job.verdict()) {
+        (JobState::Planning, _) => "planning",
         (JobState::Queued, _) => "queued",
         (JobState::Scanning, _) => "scanning",
         (JobState::Comparing, _) => "comparing",

@@ -2,8 +2,8 @@
 //!
 //! JSON, compressed with zstd. The accounts of lists are their canonical bytes in hexadecimal.
 
-use super::JobState;
 use super::create::{Created, create};
+use super::{Incarnation, JobState, PlanDigest};
 use crate::read::Dataset;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -13,29 +13,11 @@ use shadowdiff_core::plan::{Form, PLAN_VERSION, Plan};
 use shadowdiff_core::requests::Requests;
 use shadowdiff_core::side::Sides;
 
-/// What the client asked for besides the spec.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Submission {
-    /// Fingerprint of what was submitted: the same token with another content is a mistake.
-    pub content: u64,
-    /// Differs between two submissions of the same content, so that one of them can know that it was second.
-    pub nonce: u64,
-    pub priority: u32,
-    /// The most tasks that run at a time; 0: no limit.
-    pub max_running: u32,
-    pub created_ms: i64,
-    /// Live and shadow as the spec names them.
-    pub title: String,
-    /// Where the result goes besides the state; `None` if the client fetches it.
-    pub output: Option<String>,
-    /// Replace an older result there.
-    pub overwrite: bool,
-}
-
 /// A job that is ready to run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Blueprint {
-    pub submission: Submission,
+    /// Whose plan it is.
+    pub incarnation: Incarnation,
     pub plan: Plan,
     /// The spec as it is shown in the summary.
     pub document: serde_json::Value,
@@ -68,25 +50,28 @@ const ZSTD_LEVEL: i32 = 3;
 const MAX_PLAN_BYTES: usize = 1 << 30;
 
 impl Blueprint {
-    /// Stores the plan. If the job was there before, gives its plan instead.
-    pub async fn store(&self, job: &JobState) -> Result<Option<Blueprint>> {
+    /// Stores the plan and gives the digest of the one that counts; that is another one where another coordinator was first.
+    pub async fn store(&self, job: &JobState) -> Result<(PlanDigest, Option<Blueprint>)> {
         let json = serde_json::to_vec(self).map_err(|e| Error::internal(format!("plan: {e}")))?;
         let bytes = zstd::bulk::compress(&json, ZSTD_LEVEL).map_err(|e| Error::internal(format!("plan: {e}")))?;
+        let digest = PlanDigest::of(&bytes);
         match create(job.store().as_ref(), &job.plan(), Bytes::from(bytes)).await? {
-            Created::Mine => Ok(None),
-            Created::Another(bytes) => parse(&bytes, &job.describe(&job.plan())).map(Some),
+            Created::Mine => Ok((digest, None)),
+            Created::Another(bytes) => parse(&bytes, job).map(|(first, digest)| (digest, Some(first))),
         }
     }
 
-    /// Reads the plan of a job; `None` where there is none.
-    pub async fn read(job: &JobState) -> Result<Option<Blueprint>> {
-        let path = job.plan();
-        let Some(bytes) = job.read(&path).await? else { return Ok(None) };
-        parse(&bytes, &job.describe(&path)).map(Some)
+    /// Reads the plan of a job, with its digest; `None` where there is none.
+    pub async fn read(job: &JobState) -> Result<Option<(Blueprint, PlanDigest)>> {
+        let Some(bytes) = job.read(&job.plan()).await? else {
+            return Ok(None);
+        };
+        parse(&bytes, job).map(Some)
     }
 }
 
-fn parse(bytes: &[u8], name: &str) -> Result<Blueprint> {
+fn parse(bytes: &[u8], job: &JobState) -> Result<(Blueprint, PlanDigest)> {
+    let name = job.describe(&job.plan());
     let json = zstd::bulk::decompress(bytes, MAX_PLAN_BYTES).map_err(|e| Error::internal(format!("{name} is no plan: {e}")))?;
     let version: Versioned = serde_json::from_slice(&json).map_err(|e| Error::internal(format!("{name} is no plan: {e}")))?;
     if version.plan.version != PLAN_VERSION {
@@ -95,7 +80,14 @@ fn parse(bytes: &[u8], name: &str) -> Result<Blueprint> {
             version.plan.version
         )));
     }
-    serde_json::from_slice(&json).map_err(|e| Error::internal(format!("{name} is no plan: {e}")))
+    let blueprint: Blueprint = serde_json::from_slice(&json).map_err(|e| Error::internal(format!("{name} is no plan: {e}")))?;
+    if blueprint.incarnation != *job.incarnation() {
+        return Err(Error::internal(format!(
+            "{name} is the plan of another submission, {}",
+            blueprint.incarnation
+        )));
+    }
+    Ok((blueprint, PlanDigest::of(bytes)))
 }
 
 #[derive(Deserialize)]

@@ -1,8 +1,9 @@
 //! Commit records: which attempt of a task counts, and where what it made lies.
 
 use super::create::{Created, create};
-use super::{JobState, Stage};
+use super::{Incarnation, JobState, PlanDigest, Stage};
 use bytes::Bytes;
+use object_store::path::Path;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shadowdiff_core::error::{Error, Result};
@@ -10,13 +11,17 @@ use shadowdiff_core::plan::Glance;
 use shadowdiff_core::tally::Tally;
 
 /// The version of all records of a job; one of another version is refused.
-pub const RECORD_VERSION: u32 = 1;
+pub const RECORD_VERSION: u32 = 2;
 
 /// Who made an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     pub version: u32,
-    /// The coordinator's epoch and the attempt's number: unique in the job.
+    /// The submission that it was made for.
+    pub incarnation: Incarnation,
+    /// The plan that it followed.
+    pub plan: PlanDigest,
+    /// Unique among all attempts ever made.
     pub attempt: String,
     pub worker: String,
     /// The object with the content, relative to the job; `None` where there is none.
@@ -114,8 +119,8 @@ pub async fn commit<R: Record>(job: &JobState, stage: Stage, task: u32, record: 
     match create(job.store().as_ref(), &path, Bytes::from(bytes)).await? {
         Created::Mine => Ok(true),
         Created::Another(other) => {
-            let other: R = parse(&other, &job.describe(&path))?;
             let mine = record.header();
+            let other: R = parse(&other, job, &path, &mine.plan)?;
             if other.header().attempt == mine.attempt {
                 return Err(Error::internal(format!(
                     "{}: attempt {} was made twice, with different results",
@@ -131,17 +136,40 @@ pub async fn commit<R: Record>(job: &JobState, stage: Stage, task: u32, record: 
     }
 }
 
-/// Reads the commit of a task; `None` while it has none.
-pub async fn read_commit<R: Record>(job: &JobState, stage: Stage, task: u32) -> Result<Option<R>> {
+/// Reads the commit of a task; `None` while it has none. One that followed another plan than `plan` is refused.
+pub async fn read_commit<R: Record>(job: &JobState, plan: &PlanDigest, stage: Stage, task: u32) -> Result<Option<R>> {
     let path = job.commit(stage, task);
     let Some(bytes) = job.read(&path).await? else { return Ok(None) };
-    parse(&bytes, &job.describe(&path)).map(Some)
+    parse(&bytes, job, &path, plan).map(Some)
 }
 
-fn parse<R: Record>(bytes: &[u8], name: &str) -> Result<R> {
+fn parse<R: Record>(bytes: &[u8], job: &JobState, path: &Path, plan: &PlanDigest) -> Result<R> {
+    let name = job.describe(path);
+    // The version first: what else a record has is known only then.
+    let versioned: Versioned = serde_json::from_slice(bytes).map_err(|e| Error::internal(format!("{name} is no commit: {e}")))?;
+    check_version(versioned.header.version, &name)?;
     let record: R = serde_json::from_slice(bytes).map_err(|e| Error::internal(format!("{name} is no commit: {e}")))?;
-    check_version(record.header().version, name)?;
+    let header = record.header();
+    if header.incarnation != *job.incarnation() || header.plan != *plan {
+        return Err(Error::internal(format!(
+            "{name} was made by attempt {} of submission {} with plan {}; this is submission {} with plan {plan}",
+            header.attempt,
+            header.incarnation,
+            header.plan,
+            job.incarnation()
+        )));
+    }
     Ok(record)
+}
+
+#[derive(Deserialize)]
+struct Versioned {
+    header: VersionedHeader,
+}
+
+#[derive(Deserialize)]
+struct VersionedHeader {
+    version: u32,
 }
 
 /// Refuses a record of another version.
@@ -158,14 +186,21 @@ pub fn check_version(version: u32, name: &str) -> Result<()> {
 mod tests {
     use super::*;
     use crate::state::State;
+    use object_store::ObjectStoreExt;
     use object_store::memory::InMemory;
-    use object_store::{ObjectStoreExt, path::Path};
     use std::sync::Arc;
 
-    fn record(attempt: &str) -> CompareCommit {
+    fn job(incarnation: char) -> JobState {
+        let incarnation = Incarnation::parse(&incarnation.to_string().repeat(32)).expect("one");
+        State::new(Arc::new(InMemory::new()), Path::from("s"), "memory").job("j", &incarnation)
+    }
+
+    fn record(job: &JobState, attempt: &str) -> CompareCommit {
         CompareCommit {
             header: Header {
                 version: RECORD_VERSION,
+                incarnation: job.incarnation().clone(),
+                plan: PlanDigest::of(b"plan"),
                 attempt: attempt.into(),
                 worker: "w".into(),
                 data: Some(JobState::data_name(Stage::Compare, 7, attempt)),
@@ -175,10 +210,14 @@ mod tests {
         }
     }
 
+    async fn read(job: &JobState, task: u32) -> Result<Option<CompareCommit>> {
+        read_commit(job, &PlanDigest::of(b"plan"), Stage::Compare, task).await
+    }
+
     #[tokio::test]
     async fn the_first_attempt_counts_and_the_second_removes_its_data() {
-        let job = State::new(Arc::new(InMemory::new()), Path::from("s"), "memory").job("j");
-        let (first, second) = (record("1-4"), record("1-5"));
+        let job = job('a');
+        let (first, second) = (record(&job, "1-4"), record(&job, "1-5"));
         for attempt in [&first, &second] {
             let path = job.path(attempt.header.data.as_deref().expect("data"));
             job.store().put(&path, Bytes::from_static(b"x").into()).await.expect("put");
@@ -186,20 +225,26 @@ mod tests {
         assert_eq!(commit(&job, Stage::Compare, 7, &first).await, Ok(true));
         assert_eq!(commit(&job, Stage::Compare, 7, &second).await, Ok(false));
         assert_eq!(commit(&job, Stage::Compare, 7, &first).await, Ok(true), "said twice");
-        assert_eq!(read_commit(&job, Stage::Compare, 7).await, Ok(Some(first.clone())));
-        assert_eq!(read_commit::<CompareCommit>(&job, Stage::Compare, 8).await, Ok(None));
+        assert_eq!(read(&job, 7).await, Ok(Some(first.clone())));
+        assert_eq!(read(&job, 8).await, Ok(None));
         let there = |attempt: &CompareCommit| job.path(attempt.header.data.as_deref().expect("data"));
         assert_eq!(job.read(&there(&first)).await, Ok(Some(Bytes::from_static(b"x"))));
         assert_eq!(job.read(&there(&second)).await, Ok(None));
     }
 
     #[tokio::test]
-    async fn a_record_of_another_version_is_refused() {
-        let job = State::new(Arc::new(InMemory::new()), Path::from("s"), "memory").job("j");
-        let mut other = record("1-1");
-        other.header.version = 2;
-        commit(&job, Stage::Scan, 0, &other).await.expect("commits");
-        let error = read_commit::<CompareCommit>(&job, Stage::Scan, 0).await.expect_err("refused");
-        assert!(error.message.contains("version 2"), "{error}");
+    async fn a_record_of_another_version_submission_or_plan_is_refused() {
+        let job = job('a');
+        let mut other = record(&job, "1-1");
+        other.header.version = 1;
+        let mut strange = record(&job, "1-2");
+        strange.header.incarnation = Incarnation::parse(&"b".repeat(32)).expect("one");
+        let mut unplanned = record(&job, "1-3");
+        unplanned.header.plan = PlanDigest::of(b"another");
+        for (task, record, says) in [(0, other, "version 1"), (1, strange, "bbbb"), (2, unplanned, "with plan")] {
+            commit(&job, Stage::Compare, task, &record).await.expect("commits");
+            let error = read(&job, task).await.expect_err("refused");
+            assert!(error.message.contains(says), "{error}");
+        }
     }
 }

@@ -8,7 +8,7 @@
 //! Every block and part has its CRC-32 in the commit record. Blocking: call from a thread that is no runtime worker.
 
 use super::commit::{BlockRecord, CompareCommit, ExchangeCommit, Header, Piece, RECORD_VERSION};
-use super::{JobState, Stage, state_error};
+use super::{JobState, PlanDigest, Stage, state_error};
 use crate::exchange::{Object, Selected, StoredBlock, encode};
 use crate::link::CompareOutput;
 use crate::spool::{Pieces, Spool};
@@ -42,6 +42,7 @@ const MAX_PREFETCH_BYTES: u64 = 64 << 20;
 #[derive(Debug, Clone, Copy)]
 pub struct Maker<'a> {
     pub job: &'a JobState,
+    pub plan: &'a PlanDigest,
     pub task: u32,
     pub attempt: &'a str,
     pub worker: &'a str,
@@ -53,6 +54,8 @@ impl Maker<'_> {
     pub fn header(&self, stage: Stage, uploaded: bool) -> Header {
         Header {
             version: RECORD_VERSION,
+            incarnation: self.job.incarnation().clone(),
+            plan: self.plan.clone(),
             attempt: self.attempt.to_owned(),
             worker: self.worker.to_owned(),
             data: uploaded.then(|| JobState::data_name(stage, self.task, self.attempt)),

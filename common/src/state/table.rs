@@ -1,6 +1,6 @@
 //! A later stage as data: what each of its tasks reads, made once from the commits of the stage before.
 //!
-//! `jobs/<job>/tasks/<stage>` holds one JSON document a task, one after the other. Who has the commits of all tasks before makes the same bytes
+//! `tasks/<stage>` of a job holds one JSON document a task, one after the other. Who has the commits of all tasks before makes the same bytes
 //! again, so it is no matter who writes it, or how often.
 
 use super::commit::{BlockRecord, ExchangeCommit};
@@ -124,7 +124,7 @@ fn source(commit: &ExchangeCommit, number: u32, first: &[usize], group: &[u32]) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::{Header, RECORD_VERSION};
+    use crate::state::{Header, Incarnation, PlanDigest, RECORD_VERSION};
     use shadowdiff_core::tally::Tally;
 
     #[test]
@@ -138,6 +138,8 @@ mod tests {
         let scan = |attempt: &str, shards: &[u32]| ExchangeCommit {
             header: Header {
                 version: RECORD_VERSION,
+                incarnation: Incarnation::parse(&"0".repeat(32)).expect("one"),
+                plan: PlanDigest::named("plan"),
                 attempt: attempt.into(),
                 worker: "w".into(),
                 data: Some(format!("data/{attempt}")),

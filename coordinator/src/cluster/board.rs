@@ -4,6 +4,7 @@
 //! the jobs' own business, so the board never waits.
 
 use super::halt::Halt;
+use shadowdiff_common::state::{Incarnation, PlanDigest};
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::Form;
 use shadowdiff_core::schedule::{Action, AttemptId, Event, JobNumber, Machine, NewTask, TaskId, WorkerId};
@@ -87,6 +88,17 @@ pub(crate) struct Figures {
     pub(crate) rows: u64,
 }
 
+/// A job as the board needs it.
+#[derive(Debug, Clone)]
+pub(crate) struct Opening {
+    pub(crate) id: String,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) plan: PlanDigest,
+    pub(crate) epoch: u64,
+    pub(crate) priority: u32,
+    pub(crate) max_running: Option<usize>,
+}
+
 /// The board as the cluster's other parts see it.
 #[derive(Debug, Clone)]
 pub(crate) struct Board {
@@ -96,10 +108,7 @@ pub(crate) struct Board {
 #[derive(Debug)]
 enum Command {
     OpenJob {
-        id: String,
-        epoch: u64,
-        priority: u32,
-        max_running: Option<usize>,
+        opening: Opening,
         notices: mpsc::UnboundedSender<Notice>,
         reply: oneshot::Sender<JobNumber>,
     },
@@ -145,23 +154,10 @@ impl Board {
         Board { commands }
     }
 
-    pub(crate) async fn open_job(
-        &self,
-        id: &str,
-        epoch: u64,
-        priority: u32,
-        max_running: Option<usize>,
-    ) -> Result<(JobNumber, mpsc::UnboundedReceiver<Notice>), Halt> {
+    pub(crate) async fn open_job(&self, opening: Opening) -> Result<(JobNumber, mpsc::UnboundedReceiver<Notice>), Halt> {
         let (notices, heard) = mpsc::unbounded_channel();
         let (reply, answer) = oneshot::channel();
-        self.send(Command::OpenJob {
-            id: id.to_owned(),
-            epoch,
-            priority,
-            max_running,
-            notices,
-            reply,
-        });
+        self.send(Command::OpenJob { opening, notices, reply });
         answer.await.map(|job| (job, heard)).map_err(|_| Halt::Stopped)
     }
 
@@ -219,8 +215,7 @@ impl Board {
 }
 
 struct Job {
-    id: String,
-    epoch: u64,
+    opening: Opening,
     tasks: Vec<StageTask>,
     notices: mpsc::UnboundedSender<Notice>,
     reply: Option<oneshot::Sender<Result<()>>>,
@@ -302,19 +297,12 @@ impl Desk {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::OpenJob {
-                id,
-                epoch,
-                priority,
-                max_running,
-                notices,
-                reply,
-            } => {
+            Command::OpenJob { opening, notices, reply } => {
                 let number = JobNumber(self.next_job);
                 self.next_job += 1;
+                let (priority, max_running) = (opening.priority, opening.max_running);
                 let job = Job {
-                    id,
-                    epoch,
+                    opening,
                     tasks: Vec::new(),
                     notices,
                     reply: None,
@@ -382,7 +370,10 @@ impl Desk {
         self.attempts.retain(|_, attempt| attempt.job != number);
         let Some(job) = self.jobs.remove(&number) else { return };
         for worker in job.shown_to {
-            let forget = Forget { job_id: job.id.clone() };
+            let forget = Forget {
+                job_id: job.opening.id.clone(),
+                incarnation: job.opening.incarnation.to_string(),
+            };
             self.tell(worker, attach_response::Message::Forget(forget));
         }
     }
@@ -395,7 +386,8 @@ impl Desk {
             attach_request::Message::Heartbeat(beat) => {
                 let mut jobs = std::collections::BTreeSet::new();
                 for running in beat.running {
-                    if let Some(attempt) = self.attempts.get_mut(&AttemptId(running.attempt)).filter(|a| a.worker == worker) {
+                    let number = self.attempt_of(&running.attempt, worker);
+                    if let Some(attempt) = number.and_then(|number| self.attempts.get_mut(&number)) {
                         attempt.rows = running.rows;
                         jobs.insert(attempt.job);
                     }
@@ -404,8 +396,9 @@ impl Desk {
                 jobs.into_iter().for_each(|job| self.tell_progress(job));
             }
             attach_request::Message::Done(done) => {
-                let attempt = AttemptId(done.attempt);
-                let Some(running) = self.take(attempt, worker) else { return };
+                let Some((attempt, running)) = self.take(&done.attempt, worker) else {
+                    return;
+                };
                 if let Some(job) = self.jobs.get_mut(&running.job) {
                     job.rows_done += done.rows;
                 }
@@ -413,8 +406,9 @@ impl Desk {
                 self.tell_progress(running.job);
             }
             attach_request::Message::Failed(failed) => {
-                let attempt = AttemptId(failed.attempt);
-                let Some(running) = self.take(attempt, worker) else { return };
+                let Some((attempt, running)) = self.take(&failed.attempt, worker) else {
+                    return;
+                };
                 let error = Error::new(Kind::from_name(&failed.kind), failed.message);
                 tracing::warn!(task = running.task.0, attempt = %running.name, "attempt failed: {error}");
                 self.notice(
@@ -430,8 +424,7 @@ impl Desk {
                 self.tell_progress(running.job);
             }
             attach_request::Message::HandedBack(back) => {
-                let attempt = AttemptId(back.attempt);
-                if self.take(attempt, worker).is_some() {
+                if let Some((attempt, _)) = self.take(&back.attempt, worker) {
                     self.step(Event::HandedBack { attempt });
                 }
             }
@@ -441,9 +434,16 @@ impl Desk {
         }
     }
 
-    fn take(&mut self, attempt: AttemptId, worker: WorkerId) -> Option<Running> {
-        let of_worker = self.attempts.get(&attempt).is_some_and(|running| running.worker == worker);
-        if of_worker { self.attempts.remove(&attempt) } else { None }
+    fn take(&mut self, name: &str, worker: WorkerId) -> Option<(AttemptId, Running)> {
+        let attempt = self.attempt_of(name, worker)?;
+        self.attempts.remove(&attempt).map(|running| (attempt, running))
+    }
+
+    /// The attempt of this name, if it runs on this worker. Numbers begin anew with every coordinator, names do not.
+    fn attempt_of(&self, name: &str, worker: WorkerId) -> Option<AttemptId> {
+        let number = name.rsplit('-').next()?.parse().ok().map(AttemptId)?;
+        let running = self.attempts.get(&number)?;
+        (running.name == name && running.worker == worker).then_some(number)
     }
 
     fn lose(&mut self, worker: WorkerId) {
@@ -502,8 +502,9 @@ impl Desk {
                 ..
             } => self.start(job, task, attempt, worker, halvings),
             Action::Stop { attempt, worker } => {
-                self.attempts.remove(&attempt);
-                self.tell(worker, attach_response::Message::Stop(Stop { attempt: attempt.0 }));
+                if let Some(stopped) = self.attempts.remove(&attempt) {
+                    self.tell(worker, attach_response::Message::Stop(Stop { attempt: stopped.name }));
+                }
             }
             // The machine has given its attempts back already.
             Action::Drop { worker } => {
@@ -517,13 +518,15 @@ impl Desk {
     fn start(&mut self, number: JobNumber, task: TaskId, attempt: AttemptId, worker: WorkerId, halvings: u32) {
         let Some(job) = self.jobs.get_mut(&number) else { return };
         job.shown_to.insert(worker);
-        let name = format!("{}-{}", job.epoch, attempt.0);
+        let opening = &job.opening;
+        let name = format!("{}-{}-{}", opening.incarnation, opening.epoch, attempt.0);
         let assign = Assign {
-            attempt: attempt.0,
-            job_id: job.id.clone(),
+            attempt: name.clone(),
+            job_id: opening.id.clone(),
+            incarnation: opening.incarnation.to_string(),
+            plan: opening.plan.to_string(),
             task: Some(job.tasks[task.0 as usize].work.to_message(task.0)),
             halvings,
-            attempt_name: name.clone(),
         };
         self.attempts.insert(
             attempt,

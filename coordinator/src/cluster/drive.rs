@@ -1,10 +1,11 @@
 //! One stored job, from where its journal says it is to its end: scan, sift and fetch where fingerprints are exchanged, compare, merge,
 //! publish.
 
-use super::board::{Board, Figures, Notice, StageTask, Work};
+use super::board::{Board, Figures, Notice, Opening, StageTask, Work};
 use super::finish::{Found, Manifest, hand_on, store_result};
 use super::halt::Halt;
 use super::journal::{Journal, now_ms};
+use super::planning::Planner;
 use super::retry::retrying;
 use super::view::{FailedAttempt, JobPhase, JobView};
 use crate::result::{check_exchange, count_distinct};
@@ -12,7 +13,8 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use shadowdiff_common::fault;
 use shadowdiff_common::spool::Spool;
 use shadowdiff_common::state::{
-    Blueprint, CompareCommit, ExchangeCommit, GlanceCommit, InputTable, JobState, Record, Stage, open_spools, read_commit,
+    Blueprint, CompareCommit, ExchangeCommit, GlanceCommit, InputTable, JobState, PlanDigest, Record, Stage, Submission, open_spools,
+    read_commit,
 };
 use shadowdiff_common::store::Stores;
 use shadowdiff_core::error::{Error, Kind, Result};
@@ -32,7 +34,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, interval_at};
 
 /// How often a job looks whether another coordinator has taken it.
-const LOOK: Duration = Duration::from_secs(5);
+pub(super) const LOOK: Duration = Duration::from_secs(5);
 /// Commits that are read at a time.
 const READS_IN_FLIGHT: usize = 16;
 
@@ -40,6 +42,7 @@ const READS_IN_FLIGHT: usize = 16;
 #[derive(Debug, Clone)]
 pub(crate) struct Around {
     pub(crate) board: Board,
+    pub(crate) planner: Planner,
     pub(crate) stores: Arc<Stores>,
     pub(crate) scratch: PathBuf,
     pub(crate) runtime: Handle,
@@ -52,7 +55,9 @@ pub(crate) type CancelRequest = oneshot::Sender<Result<()>>;
 pub(crate) struct Driver {
     pub(crate) around: Around,
     pub(crate) job: JobState,
+    pub(crate) submission: Arc<Submission>,
     pub(crate) blueprint: Arc<Blueprint>,
+    pub(crate) plan: PlanDigest,
     pub(crate) journal: Journal,
     pub(crate) view: watch::Sender<JobView>,
     pub(crate) cancels: mpsc::Receiver<CancelRequest>,
@@ -61,16 +66,15 @@ pub(crate) struct Driver {
 impl Driver {
     /// Runs the job to its end and lets everybody know. True if the job goes on elsewhere.
     pub(crate) async fn run(mut self) -> bool {
-        let opened = self
-            .around
-            .board
-            .open_job(
-                self.job.id(),
-                self.journal.history.epoch,
-                self.blueprint.submission.priority,
-                (self.blueprint.submission.max_running > 0).then_some(self.blueprint.submission.max_running as usize),
-            )
-            .await;
+        let opening = Opening {
+            id: self.job.id().to_owned(),
+            incarnation: self.job.incarnation().clone(),
+            plan: self.plan.clone(),
+            epoch: self.journal.history.epoch,
+            priority: self.submission.priority,
+            max_running: (self.submission.max_running > 0).then_some(self.submission.max_running as usize),
+        };
+        let opened = self.around.board.open_job(opening).await;
         let (number, mut notices) = match opened {
             Ok(opened) => opened,
             Err(_) => return true,
@@ -79,7 +83,7 @@ impl Driver {
         self.around.board.close_job(number);
         match outcome {
             Ok(manifest) => self.succeeded(manifest).await,
-            Err(Halt::Failed(error)) => self.failed(error).await,
+            Err(Halt::Failed(error)) => failed(&self.job, &mut self.journal, &self.view, error).await,
             Err(halt) => {
                 tracing::info!(job = self.job.id(), "{halt}");
                 return true;
@@ -126,17 +130,10 @@ impl Driver {
         let found = Found { tally, runs, timings };
         let manifest = match retrying("manifest", || Manifest::read(&self.job).boxed()).await? {
             Some(manifest) => manifest,
-            None => store_result(&self.job, &self.blueprint, &attempt, &self.around.scratch, found).await?,
+            None => store_result(&self.job, &self.blueprint, &self.plan, &attempt, &self.around.scratch, found).await?,
         };
-        if let Some(output) = &self.blueprint.submission.output {
-            hand_on(
-                &self.job,
-                &manifest,
-                output,
-                self.blueprint.submission.overwrite,
-                &self.around.stores,
-            )
-            .await?;
+        if let Some(output) = &self.submission.output {
+            hand_on(&self.job, &manifest, output, self.submission.overwrite, &self.around.stores).await?;
         }
         Ok(manifest)
     }
@@ -246,9 +243,9 @@ impl Driver {
         let answer = self.around.board.run_stage(number, tasks);
         self.attend(stage, phase, number, notices, answer).await?;
         let read = |task: u32| {
-            let job = &self.job;
+            let (job, plan) = (&self.job, &self.plan);
             async move {
-                let found = retrying("commit", || read_commit::<R>(job, stage, task).boxed()).await?;
+                let found = retrying("commit", || read_commit::<R>(job, plan, stage, task).boxed()).await?;
                 found.ok_or_else(|| Error::internal(format!("{stage} task {task} was said to be committed, but is not")))
             }
         };
@@ -274,7 +271,7 @@ impl Driver {
                 biased;
                 Some(notice) = notices.recv() => self.note(stage, phase, started, notice).await?,
                 Some(asked) = self.cancels.recv() => {
-                    self.store_cancel(asked).await?;
+                    store_cancel(&mut self.journal, asked).await?;
                     self.around.board.cancel_job(number);
                 }
                 _ = look.tick() => if self.journal.is_taken().await {
@@ -339,15 +336,8 @@ impl Driver {
 
     async fn look_for_cancel(&mut self) -> Result<(), Halt> {
         let Ok(asked) = self.cancels.try_recv() else { return Ok(()) };
-        self.store_cancel(asked).await?;
+        store_cancel(&mut self.journal, asked).await?;
         Err(cancelled().into())
-    }
-
-    async fn store_cancel(&mut self, asked: CancelRequest) -> Result<(), Halt> {
-        let stored = self.journal.append(JobEvent::CancelAsked).await;
-        // Whoever asked may have gone.
-        let _ = asked.send(stored.clone().map_err(Halt::into_error));
-        stored
     }
 
     async fn succeeded(&mut self, manifest: Manifest) {
@@ -359,28 +349,37 @@ impl Driver {
         tracing::info!(job = self.job.id(), passed = manifest.passed, "ended");
         self.view.send_modify(|view| end_well(view, &manifest));
     }
+}
 
-    async fn failed(&mut self, error: Error) {
-        let cancelled = error.kind == Kind::Interrupted;
-        let event = if cancelled {
-            JobEvent::Cancelled
-        } else {
-            JobEvent::Failed {
-                kind: error.kind,
-                message: error.message.clone(),
-            }
-        };
-        if let Err(halt) = self.journal.append(event).await {
-            // Whoever takes the job next finds it unfinished and goes on.
-            tracing::warn!(job = self.job.id(), "the end was not journaled: {halt}");
+/// Writes down that somebody wants the job to end, and tells whoever asked.
+pub(super) async fn store_cancel(journal: &mut Journal, asked: CancelRequest) -> Result<(), Halt> {
+    let stored = journal.append(JobEvent::CancelAsked).await;
+    // Whoever asked may have gone.
+    let _ = asked.send(stored.clone().map_err(Halt::into_error));
+    stored
+}
+
+/// The end of a job that has no result.
+pub(super) async fn failed(job: &JobState, journal: &mut Journal, view: &watch::Sender<JobView>, error: Error) {
+    let cancelled = error.kind == Kind::Interrupted;
+    let event = if cancelled {
+        JobEvent::Cancelled
+    } else {
+        JobEvent::Failed {
+            kind: error.kind,
+            message: error.message.clone(),
         }
-        tracing::info!(job = self.job.id(), "ended: {error}");
-        self.view.send_modify(|view| {
-            view.phase = if cancelled { JobPhase::Cancelled } else { JobPhase::Failed };
-            view.ended_ms = Some(now_ms());
-            view.error = Some(error);
-        });
+    };
+    if let Err(halt) = journal.append(event).await {
+        // Whoever takes the job next finds it unfinished and goes on.
+        tracing::warn!(job = job.id(), "the end was not journaled: {halt}");
     }
+    tracing::info!(job = job.id(), "ended: {error}");
+    view.send_modify(|view| {
+        view.phase = if cancelled { JobPhase::Cancelled } else { JobPhase::Failed };
+        view.ended_ms = Some(now_ms());
+        view.error = Some(error);
+    });
 }
 
 /// Rows of each side in what was exchanged.
@@ -404,6 +403,6 @@ pub(crate) fn end_well(view: &mut JobView, manifest: &Manifest) {
     view.progress.left_ms = None;
 }
 
-fn cancelled() -> Error {
+pub(super) fn cancelled() -> Error {
     Error::new(Kind::Interrupted, "cancelled")
 }

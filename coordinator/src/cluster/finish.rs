@@ -15,7 +15,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
 use shadowdiff_common::fault;
 use shadowdiff_common::spool::Spool;
-use shadowdiff_common::state::{Blueprint, Created, JobState, RECORD_VERSION, check_version, create};
+use shadowdiff_common::state::{Blueprint, Created, Incarnation, JobState, PlanDigest, RECORD_VERSION, check_version, create};
 use shadowdiff_common::store::Stores;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::report::Timings;
@@ -28,6 +28,10 @@ use tokio::io::AsyncWriteExt;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Manifest {
     pub(crate) version: u32,
+    /// Whose success it is.
+    pub(crate) incarnation: Incarnation,
+    /// The plan that was followed.
+    pub(crate) plan: PlanDigest,
     /// Whose files count.
     pub(crate) attempt: String,
     /// Names and sizes, the summary last.
@@ -42,14 +46,29 @@ impl Manifest {
     pub(crate) async fn read(job: &JobState) -> Result<Option<Manifest>> {
         let path = job.manifest();
         let Some(bytes) = job.read(&path).await? else { return Ok(None) };
-        parse(&bytes, &job.describe(&path)).map(Some)
+        parse(&bytes, job, &path).map(Some)
     }
 }
 
-fn parse(bytes: &[u8], name: &str) -> Result<Manifest> {
-    let manifest: Manifest = serde_json::from_slice(bytes).map_err(|e| Error::internal(format!("{name} is no manifest: {e}")))?;
-    check_version(manifest.version, name)?;
+fn parse(bytes: &[u8], job: &JobState, path: &ObjectPath) -> Result<Manifest> {
+    let name = job.describe(path);
+    let malformed = |e: serde_json::Error| Error::internal(format!("{name} is no manifest: {e}"));
+    // The version first: what else a manifest has is known only then.
+    let Versioned { version } = serde_json::from_slice(bytes).map_err(malformed)?;
+    check_version(version, &name)?;
+    let manifest: Manifest = serde_json::from_slice(bytes).map_err(malformed)?;
+    if manifest.incarnation != *job.incarnation() {
+        return Err(Error::internal(format!(
+            "{name} is of another submission, {}",
+            manifest.incarnation
+        )));
+    }
     Ok(manifest)
+}
+
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
 }
 
 /// What the stages found.
@@ -64,11 +83,12 @@ pub(crate) struct Found {
 pub(crate) async fn store_result(
     job: &JobState,
     blueprint: &Arc<Blueprint>,
+    plan: &PlanDigest,
     attempt: &str,
     scratch: &Path,
     found: Found,
 ) -> Result<Manifest> {
-    let target = Target::Directory(scratch.join(job.id()).join("result"));
+    let target = Target::Directory(scratch.join(job.incarnation().as_str()).join("result"));
     let blueprint = Arc::clone(blueprint);
     let merging = tokio::task::spawn_blocking(move || {
         let staging = Staging::new(&target)?;
@@ -98,6 +118,8 @@ pub(crate) async fn store_result(
     }
     let manifest = Manifest {
         version: RECORD_VERSION,
+        incarnation: job.incarnation().clone(),
+        plan: plan.clone(),
         attempt: attempt.to_owned(),
         files,
         passed,
@@ -115,7 +137,7 @@ pub(crate) async fn store_result(
             for name in FILES {
                 job.discard(&job.result(attempt, name)).await;
             }
-            parse(&bytes, &job.describe(&path))
+            parse(&bytes, job, &path)
         }
     }
 }

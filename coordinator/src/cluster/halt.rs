@@ -1,6 +1,6 @@
 //! Why something does not go on here: what a driver and what a client are told.
 
-use shadowdiff_core::error::{Error, Kind};
+use shadowdiff_core::error::Error;
 use std::fmt;
 
 /// Why a job does not go on at this coordinator.
@@ -73,11 +73,12 @@ impl fmt::Display for Refusal {
 }
 
 impl Refusal {
-    /// What to do about it.
-    pub(crate) fn kind(&self) -> Kind {
+    /// Why, in a word for programs.
+    pub(crate) fn reason(&self) -> &'static str {
         match self {
-            Refusal::Taken(_) | Refusal::Missing(_) => Kind::Spec,
-            Refusal::Failed(error) => error.kind,
+            Refusal::Taken(_) => "already_exists",
+            Refusal::Missing(_) => "not_found",
+            Refusal::Failed(error) => error.kind.name(),
         }
     }
 }

@@ -4,11 +4,10 @@ use super::Cluster;
 use super::drive::end_well;
 use super::finish::Manifest;
 use super::journal::{Journal, now_ms};
-use super::view::{JobPhase, JobProgress, JobView};
-use shadowdiff_common::state::{Blueprint, Stage, State};
+use super::view::{JobPhase, JobView};
+use shadowdiff_common::state::{Blueprint, JobState, Left, Stage, Standing, Submission};
 use shadowdiff_core::error::Result;
 use shadowdiff_core::journal::End;
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -32,24 +31,34 @@ impl Cluster {
     }
 
     pub(super) async fn take_up(self: &Arc<Self>, id: &str) -> Result<bool> {
-        if self.known(id).is_some() {
-            return Ok(false);
-        }
-        let job = self.state.job(id);
-        let mut journal = Journal::read(&job, &self.options.owner).await?;
-        if journal.history.ended.is_some() {
-            return Ok(false);
-        }
-        let Some(blueprint) = Blueprint::read(&job).await? else {
+        let Some((job, journal, view)) = self.unfinished_here(id).await? else {
             return Ok(false);
         };
-        if let Err(halt) = journal.claim().await {
-            tracing::info!(job = id, "not taken up: {halt}");
-            return Ok(false);
+        Ok(self.drive(job, view, Some(journal)))
+    }
+
+    /// Takes a job that nobody has claimed: whoever stored it may have died.
+    pub(super) async fn take_up_unowned(self: &Arc<Self>, id: &str) -> Result<bool> {
+        match self.unfinished_here(id).await? {
+            Some((job, journal, view)) if journal.history.owner.is_none() => Ok(self.drive(job, view, Some(journal))),
+            Some(_) | None => Ok(false),
         }
-        tracing::info!(job = id, epoch = journal.history.epoch, "taken up");
-        self.drive(job, blueprint, journal);
-        Ok(true)
+    }
+
+    /// A job that has not ended and is not run here.
+    async fn unfinished_here(&self, id: &str) -> Result<Option<(JobState, Journal, JobView)>> {
+        let Some((job, submission)) = self.state.living(id).await? else {
+            return Ok(None);
+        };
+        if self
+            .known(id)
+            .is_some_and(|view| view.submission.incarnation == submission.incarnation)
+        {
+            return Ok(None);
+        }
+        let journal = Journal::read(&job, &self.options.owner).await?;
+        let view = JobView::new(id, Arc::new(submission));
+        Ok(journal.history.ended.is_none().then_some((job, journal, view)))
     }
 
     /// Removes ended jobs whose time is over, now and again.
@@ -62,30 +71,65 @@ impl Cluster {
         }
     }
 
-    async fn sweep_once(&self) -> Result<()> {
-        let before = now_ms() - self.options.keep.as_millis() as i64;
-        for view in self.list().await? {
-            if view.phase.has_ended() && view.ended_ms.is_some_and(|ended| ended < before) {
-                tracing::info!(job = view.id, "removed");
-                self.jobs().remove(&view.id);
-                self.state.job(&view.id).remove().await?;
+    pub(super) async fn sweep_once(&self) -> Result<()> {
+        for id in self.state.jobs().await? {
+            if let Err(error) = self.sweep_job(&id, now_ms()).await {
+                tracing::warn!(job = id, "not removed: {error}");
             }
         }
         Ok(())
     }
+
+    /// Removes a job whose time is over, and what others have left of one that was removed.
+    async fn sweep_job(&self, id: &str, now_ms: i64) -> Result<()> {
+        if self.buried().get(id).is_some_and(|until_ms| now_ms < *until_ms) {
+            return Ok(());
+        }
+        match self.state.standing(id).await? {
+            Some((_, Standing::Submitted(submission))) => {
+                let job = self.state.job(id, &submission.incarnation);
+                let view = match self.known(id).filter(|view| view.submission.incarnation == submission.incarnation) {
+                    Some(view) => view,
+                    None => look(&job, submission).await?,
+                };
+                let before = now_ms - self.options.keep.as_millis() as i64;
+                if !view.phase.has_ended() || view.ended_ms.is_none_or(|ended| ended >= before) {
+                    return Ok(());
+                }
+                // From here on the job is gone, however much of it is still there.
+                self.state.bury(&job, now_ms).await?;
+                tracing::info!(job = id, "removed");
+                self.drop_entry(id, job.incarnation());
+            }
+            Some((_, Standing::Removed { .. })) => {}
+            None => return Ok(()),
+        }
+        if let Left::Tombstone { until_ms } = self.state.clean(id, now_ms).await? {
+            self.buried().insert(id.to_owned(), until_ms);
+        }
+        Ok(())
+    }
+
+    /// A job as the state store tells it.
+    pub(super) async fn look(&self, id: &str) -> Result<Option<JobView>> {
+        match self.state.living(id).await? {
+            Some((job, submission)) => look(&job, submission).await.map(Some),
+            None => Ok(None),
+        }
+    }
 }
 
 /// A job that this coordinator does not run, as the state store tells it.
-pub(super) async fn look(state: &State, id: &str) -> Result<Option<JobView>> {
-    let job = state.job(id);
-    let Some(blueprint) = Blueprint::read(&job).await? else {
-        return Ok(None);
-    };
-    let mut view = first_view(id, &blueprint);
-    let kept = Journal::read(&job, "").await?;
-    if let Some(manifest) = Manifest::read(&job).await? {
+pub(super) async fn look(job: &JobState, submission: Submission) -> Result<JobView> {
+    let mut view = JobView::new(job.id(), Arc::new(submission));
+    let planned = Blueprint::read(job).await?;
+    if let Some((blueprint, _)) = &planned {
+        view.plan_is(blueprint);
+    }
+    let kept = Journal::read(job, "").await?;
+    if let Some(manifest) = Manifest::read(job).await? {
         end_well(&mut view, &manifest);
-        return Ok(Some(view));
+        return Ok(view);
     }
     match &kept.history.ended {
         Some(End::Failed(error)) => {
@@ -94,36 +138,19 @@ pub(super) async fn look(state: &State, id: &str) -> Result<Option<JobView>> {
         }
         Some(End::Cancelled) => view.phase = JobPhase::Cancelled,
         // The manifest of a finished job is there, or on its way.
-        Some(End::Finished(_)) | None => {
-            view.phase = match kept.history.stage {
-                Stage::Glance | Stage::Scan if job.committed(Stage::Scan).await?.is_empty() => JobPhase::Queued,
-                Stage::Glance | Stage::Scan => JobPhase::Scanning,
-                Stage::Sift | Stage::Fetch | Stage::Compare => JobPhase::Comparing,
-                Stage::Merge => JobPhase::Merging,
-            };
-        }
+        Some(End::Finished(_)) | None if planned.is_some() => view.phase = phase(job, kept.history.stage).await?,
+        Some(End::Finished(_)) | None => {}
     }
     view.ended_ms = kept.ended_ms();
-    Ok(Some(view))
+    Ok(view)
 }
 
-pub(super) fn first_view(id: &str, blueprint: &Blueprint) -> JobView {
-    JobView {
-        id: id.to_owned(),
-        submission: blueprint.submission.clone(),
-        phase: JobPhase::Queued,
-        progress: JobProgress {
-            tasks: blueprint.plan.scans.len(),
-            ..JobProgress::default()
-        },
-        passed: None,
-        ended_ms: None,
-        error: None,
-        failures: VecDeque::new(),
-        warnings: blueprint.plan.warnings.clone(),
-        files: Vec::new(),
-        rows_all: blueprint.rows,
-        stored_bytes: blueprint.stored_bytes,
-        requests: blueprint.requests,
-    }
+/// Where a planned job is whose first stage that is not done is known.
+async fn phase(job: &JobState, stage: Stage) -> Result<JobPhase> {
+    Ok(match stage {
+        Stage::Glance | Stage::Scan if job.committed(Stage::Scan).await?.is_empty() => JobPhase::Queued,
+        Stage::Glance | Stage::Scan => JobPhase::Scanning,
+        Stage::Sift | Stage::Fetch | Stage::Compare => JobPhase::Comparing,
+        Stage::Merge => JobPhase::Merging,
+    })
 }

@@ -5,17 +5,21 @@
 //!                                           +--> Shaky: one memory, errors before and after puts, false conflicts, slow answers
 //! workers (lost, silent, zombies) ----------+
 //! ```
-//! What must hold at the end of every run: the job succeeds; every task has one commit, whose data is there; all rows are counted once.
+//! A job runs to its end; it is removed, by removals that break off; then its id comes again, with other rows, while attempts of the first
+//! submission still sleep. What must hold at the end of every run: the job succeeds; every task has one commit, whose data is there; all rows
+//! are counted once, and they are those of the last submission; what was removed never runs again; nobody takes a job from itself.
 //! `SHADOWDIFF_SEEDS=N` runs more seeds, `SHADOWDIFF_SEED=S` one; a failure names its seed.
 
 mod shaky;
 mod worker;
 
-use super::{Cluster, JobPhase, Options};
+use super::{Cluster, JobPhase, JobView, Options};
 use crate::bind::bind;
 use crate::cut::Cut;
 use shadowdiff_common::read::Sources;
-use shadowdiff_common::state::{Blueprint, CompareCommit, ExchangeCommit, JobState, Stage, State, Submission, read_commit};
+use shadowdiff_common::state::{
+    Blueprint, CompareCommit, ExchangeCommit, Incarnation, JobState, PlanDigest, Stage, State, Submission, read_commit,
+};
 use shadowdiff_common::store::Stores;
 use shadowdiff_core::plan::Form;
 use shadowdiff_core::row::Secret;
@@ -62,8 +66,6 @@ async fn run(seed: u64, scratch: &Path) -> Result<bool, String> {
     let mut chance = Chance::new(seed);
     let shaky = Shaky::new(seed);
     let calm = State::new(shaky.calm(), "state".into(), "memory");
-    let blueprint = blueprint(&chance);
-    blueprint.store(&calm.job(JOB)).await.map_err(|e| e.to_string())?;
     let world = worker::World {
         shaky: shaky.clone(),
         board: tokio::sync::watch::channel(None).0,
@@ -71,52 +73,114 @@ async fn run(seed: u64, scratch: &Path) -> Result<bool, String> {
     for number in 0..2 + chance.below(3) {
         tokio::spawn(worker::live(world.clone(), number, chance.fork()));
     }
-    // Coordinators come, and go in one of several ways; the last one stays.
-    let lives = chance.below(3);
-    for life in 0..=lives {
-        let line = Line::default();
-        let cluster = coordinator(&shaky, &line, life, scratch);
-        world.board.send_replace(Some(cluster.board.clone()));
-        if life < lives {
-            let _ = tokio::time::timeout(Duration::from_millis(chance.below(8000)), recover(&cluster)).await;
-            sleep(Duration::from_millis(chance.below(3000))).await;
-            if chance.one_in(2) {
-                line.cut();
-            } else {
-                // It sleeps, and wakes when another has the job.
-                line.pause(Duration::from_millis(chance.below(60_000)));
+    let mut owners = 0;
+    for rows in 1..=2 {
+        let submission = submission(&mut chance, rows);
+        // Sometimes nobody learns of it but the store, as if whoever stored it had died.
+        let driven = !chance.one_in(4);
+        calm.submit(JOB, &submission).await.map_err(|e| e.to_string())?;
+        let job = calm.job(JOB, &submission.incarnation);
+        let (plan, _) = blueprint(&submission, rows).store(&job).await.map_err(|e| e.to_string())?;
+        // Coordinators come, and go in one of several ways; the last one stays.
+        let lives = chance.below(3);
+        for life in 0..=lives {
+            let line = Line::default();
+            let cluster = coordinator(&shaky, &line, owners, scratch);
+            owners += 1;
+            world.board.send_replace(Some(cluster.board.clone()));
+            tokio::spawn(Arc::clone(&cluster).stay_alive());
+            if driven {
+                let view = JobView::new(JOB, Arc::new(submission.clone()));
+                cluster.drive(cluster.state.job(JOB, &submission.incarnation), view, None);
             }
+            if life < lives {
+                sleep(Duration::from_millis(chance.below(11_000))).await;
+                leave(&line, &mut chance);
+                std::mem::forget(cluster);
+                continue;
+            }
+            let ended = tokio::time::timeout(PATIENCE, ended(&cluster)).await;
+            let phase = ended.map_err(|_| format!("no end after {} simulated seconds", PATIENCE.as_secs()))?;
+            if phase != JobPhase::Succeeded {
+                let why = failure(&job).await?;
+                // A run may have such bad luck that the rules give a task up, and say so. It must be rare.
+                if why.contains("workers that were lost") {
+                    return Ok(false);
+                }
+                return Err(format!("the job of {rows} rows a task ended as {phase:?}: {why}"));
+            }
+            check(&job, &plan, rows).await?;
+            check_claims(&job, lives + 1).await?;
+            removed(&calm, &cluster).await?;
+            leave(&line, &mut chance);
             std::mem::forget(cluster);
-            continue;
-        }
-        recover(&cluster).await;
-        let ended = tokio::time::timeout(PATIENCE, ended(&cluster)).await;
-        let phase = ended.map_err(|_| format!("no end after {} simulated seconds", PATIENCE.as_secs()))?;
-        if phase != JobPhase::Succeeded {
-            let why = failure(&calm).await?;
-            // A run may have such bad luck that the rules give a task up, and say so. It must be rare.
-            if why.contains("workers that were lost") {
-                return Ok(false);
-            }
-            return Err(format!("the job ended as {phase:?}: {why}"));
         }
     }
-    check(&calm.job(JOB)).await.map(|()| true)
+    Ok(true)
+}
+
+/// A coordinator dies, or sleeps and wakes for a while when another has its job.
+fn leave(line: &Line, chance: &mut Chance) {
+    if chance.one_in(2) {
+        return line.cut();
+    }
+    line.pause(Duration::from_millis(chance.below(60_000)));
+    let (line, end) = (line.clone(), Duration::from_millis(60_000 + chance.below(60_000)));
+    tokio::spawn(async move {
+        sleep(end).await;
+        // It has no workers, so jobs that it takes would wait for ever.
+        line.cut();
+    });
+}
+
+/// Removes the job, however often that breaks off. From the first moment on there is no such job, for nobody.
+async fn removed(calm: &State, cluster: &Arc<Cluster>) -> Result<(), String> {
+    sleep(Duration::from_millis(5)).await;
+    let mut was_there = true;
+    for _ in 0..200 {
+        let _ = cluster.sweep_once().await;
+        let is_there = calm.living(JOB).await.map_err(|e| e.to_string())?.is_some();
+        if is_there && !was_there {
+            return Err("a removed job has risen".into());
+        }
+        was_there = is_there;
+        let taken = cluster.recover().await.unwrap_or(0);
+        if taken > 0 {
+            return Err("a job that was removed, or had ended, runs again".into());
+        }
+        if !is_there && cluster.buried().contains_key(JOB) {
+            return Ok(());
+        }
+        sleep(Duration::from_secs(1)).await;
+    }
+    Err("the job is still there".into())
+}
+
+/// A coordinator claims a job once, and once more if it has slept through another's claim.
+async fn check_claims(job: &JobState, owners: u64) -> Result<(), String> {
+    let journal = super::journal::Journal::read(job, "").await.map_err(|e| e.to_string())?;
+    let claims = journal.history.epoch;
+    // The coordinators of the first submission may still wake up while the second one runs.
+    if claims > 2 * (owners + 3) {
+        return Err(format!(
+            "{claims} claims by {owners} coordinators: some take the job from themselves"
+        ));
+    }
+    Ok(())
 }
 
 /// Why the job failed, as the store says.
-async fn failure(calm: &State) -> Result<String, String> {
-    let view = super::recover::look(calm, JOB).await.map_err(|e| e.to_string())?;
-    let error = view.and_then(|view| view.error);
-    Ok(error.map_or_else(String::new, |error| error.message))
+async fn failure(job: &JobState) -> Result<String, String> {
+    let journal = super::journal::Journal::read(job, "").await.map_err(|e| e.to_string())?;
+    Ok(format!("{:?}", journal.history.ended))
 }
 
-fn coordinator(shaky: &Shaky, line: &Line, life: u64, scratch: &Path) -> Arc<Cluster> {
+fn coordinator(shaky: &Shaky, line: &Line, number: u64, scratch: &Path) -> Arc<Cluster> {
     let state = State::new(shaky.through(line.clone()), "state".into(), "memory");
     let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
     let options = Options {
-        owner: format!("coordinator-{life}"),
-        keep: Duration::from_secs(3600),
+        owner: format!("coordinator-{number}"),
+        keep: Duration::ZERO,
         max_jobs: 10,
         scratch: scratch.to_owned(),
         shards: None,
@@ -127,22 +191,7 @@ fn coordinator(shaky: &Shaky, line: &Line, life: u64, scratch: &Path) -> Arc<Clu
     Cluster::start(state, sources, options)
 }
 
-/// Tries until the store answers, as the command does.
-async fn recover(cluster: &Arc<Cluster>) {
-    loop {
-        let taken = cluster.recover().await;
-        if taken.is_ok() && cluster.known(JOB).is_some() {
-            return;
-        }
-        if let Ok(view) = cluster.get(JOB).await
-            && view.phase.has_ended()
-        {
-            return;
-        }
-        sleep(Duration::from_secs(1)).await;
-    }
-}
-
+/// The last coordinator stays, and sees to it that the job ends.
 async fn ended(cluster: &Arc<Cluster>) -> JobPhase {
     loop {
         if let Ok(view) = cluster.get(JOB).await
@@ -150,20 +199,36 @@ async fn ended(cluster: &Arc<Cluster>) -> JobPhase {
         {
             return view.phase;
         }
-        // A coordinator that another has woken against may have stood back.
-        if cluster.known(JOB).is_none() {
-            let _ = cluster.recover().await;
-        }
         sleep(Duration::from_secs(1)).await;
     }
 }
 
-/// A job of tiny tasks: its plan is real, its rows are invented by the workers.
-fn blueprint(chance: &Chance) -> Blueprint {
+/// What was submitted; the incarnation comes of the seed, so that a run is the same every time.
+fn submission(chance: &mut Chance, rows: u64) -> Submission {
+    let incarnation = format!("{:016x}{:016x}", chance.fork().seed(), chance.fork().seed());
+    Submission {
+        incarnation: Incarnation::parse(&incarnation).expect("32 digits"),
+        content: rows,
+        text: String::new(),
+        variables: Vec::new(),
+        base: None,
+        priority: 1,
+        max_running: 0,
+        created_ms: 0,
+        title: String::new(),
+        output: None,
+        overwrite: false,
+    }
+}
+
+/// A job of tiny tasks: its plan is real, its rows are invented by the workers, as many a task and side as the plan says a row has bytes.
+fn blueprint(submission: &Submission, rows: u64) -> Blueprint {
     static FIRST: OnceLock<Blueprint> = OnceLock::new();
     let mut blueprint = FIRST.get_or_init(|| std::thread::spawn(bind_once).join().expect("binds")).clone();
-    blueprint.submission.nonce = chance.seed();
-    blueprint.form = chance.seed().is_multiple_of(2).then_some(Form::Fingerprints);
+    blueprint.incarnation = submission.incarnation.clone();
+    let is_even = submission.incarnation.as_str().ends_with(['0', '2', '4', '6', '8', 'a', 'c', 'e']);
+    blueprint.form = is_even.then_some(Form::Fingerprints);
+    blueprint.row_bytes = rows;
     blueprint
 }
 
@@ -189,16 +254,7 @@ fn bind_once() -> Blueprint {
     let task = bound.plan.scans[0].clone();
     bound.plan.scans = vec![task; TASKS];
     Blueprint {
-        submission: Submission {
-            content: 0,
-            nonce: 0,
-            priority: 1,
-            max_running: 0,
-            created_ms: 0,
-            title: String::new(),
-            output: None,
-            overwrite: false,
-        },
+        incarnation: Incarnation::parse(&"0".repeat(32)).expect("32 digits"),
         document: parsed.document,
         datasets: bound.datasets,
         flipped: bound.flipped,
@@ -215,7 +271,7 @@ fn bind_once() -> Blueprint {
     }
 }
 
-async fn check(job: &JobState) -> Result<(), String> {
+async fn check(job: &JobState, plan: &PlanDigest, rows: u64) -> Result<(), String> {
     let text = |e: shadowdiff_core::error::Error| e.to_string();
     let manifest = super::finish::Manifest::read(job).await.map_err(text)?.ok_or("no manifest")?;
     let summary = job
@@ -225,13 +281,13 @@ async fn check(job: &JobState) -> Result<(), String> {
         .ok_or("no summary")?;
     let summary: serde_json::Value = serde_json::from_slice(&summary).map_err(|e| e.to_string())?;
     for side in ["live", "shadow"] {
-        let read = &summary["rows"][side]["read"];
-        if *read != TASKS {
-            return Err(format!("{read} rows of {side} were counted, not {TASKS}"));
+        let (read, all) = (&summary["rows"][side]["read"], TASKS as u64 * rows);
+        if *read != all {
+            return Err(format!("{read} rows of {side} were counted, not {all}"));
         }
     }
     for task in 0..TASKS as u32 {
-        let commit = read_commit::<ExchangeCommit>(job, Stage::Scan, task)
+        let commit = read_commit::<ExchangeCommit>(job, plan, Stage::Scan, task)
             .await
             .map_err(text)?
             .ok_or("a scan without a commit")?;
@@ -241,7 +297,7 @@ async fn check(job: &JobState) -> Result<(), String> {
         }
     }
     for task in 0..SHARDS {
-        let found = read_commit::<CompareCommit>(job, Stage::Compare, task).await.map_err(text)?;
+        let found = read_commit::<CompareCommit>(job, plan, Stage::Compare, task).await.map_err(text)?;
         found.ok_or("a compare task without a commit")?;
     }
     Ok(())

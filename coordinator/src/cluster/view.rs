@@ -1,13 +1,15 @@
 //! A job as it is seen from outside.
 
-use shadowdiff_common::state::Submission;
+use shadowdiff_common::state::{Blueprint, Submission};
 use shadowdiff_core::error::Error;
 use shadowdiff_core::requests::Requests;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Where a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum JobPhase {
+    Planning,
     Queued,
     Scanning,
     Comparing,
@@ -47,7 +49,7 @@ pub struct JobProgress {
 #[derive(Debug, Clone)]
 pub struct JobView {
     pub id: String,
-    pub submission: Submission,
+    pub submission: Arc<Submission>,
     pub phase: JobPhase,
     pub progress: JobProgress,
     /// Of a job that has succeeded.
@@ -69,6 +71,35 @@ pub struct JobView {
 const MAX_FAILURES: usize = 20;
 
 impl JobView {
+    /// A job that was submitted.
+    pub(crate) fn new(id: &str, submission: Arc<Submission>) -> JobView {
+        JobView {
+            id: id.to_owned(),
+            submission,
+            phase: JobPhase::Planning,
+            progress: JobProgress::default(),
+            passed: None,
+            ended_ms: None,
+            error: None,
+            failures: VecDeque::new(),
+            warnings: Vec::new(),
+            files: Vec::new(),
+            rows_all: None,
+            stored_bytes: 0,
+            requests: Requests::default(),
+        }
+    }
+
+    /// The job is planned; nothing of it has run.
+    pub(crate) fn plan_is(&mut self, blueprint: &Blueprint) {
+        self.phase = JobPhase::Queued;
+        self.progress.tasks = blueprint.plan.scans.len();
+        self.warnings = blueprint.plan.warnings.clone();
+        self.rows_all = blueprint.rows;
+        self.stored_bytes = blueprint.stored_bytes;
+        self.requests = blueprint.requests;
+    }
+
     pub(crate) fn note_failure(&mut self, failed: FailedAttempt) {
         if self.failures.len() == MAX_FAILURES {
             self.failures.pop_front();

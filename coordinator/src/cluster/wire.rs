@@ -75,6 +75,7 @@ pub(crate) fn job(view: &JobView, workers: usize) -> v1::Job {
 
 fn state(phase: JobPhase) -> v1::JobState {
     match phase {
+        JobPhase::Planning => v1::JobState::Planning,
         JobPhase::Queued => v1::JobState::Queued,
         JobPhase::Scanning => v1::JobState::Scanning,
         JobPhase::Comparing => v1::JobState::Comparing,
@@ -112,15 +113,16 @@ fn timestamp(ms: i64) -> Timestamp {
 /// What a message orders.
 pub(crate) fn order(spec: Option<v1::Spec>) -> Result<Order> {
     let spec = spec.ok_or_else(|| Error::spec("spec: is missing"))?;
-    let text = match spec.content {
-        Some(v1::spec::Content::Text(text)) => text,
-        Some(v1::spec::Content::Document(document)) => document_value(document)?.to_string(),
+    let (text, is_document) = match spec.content {
+        Some(v1::spec::Content::Text(text)) => (text, false),
+        Some(v1::spec::Content::Document(document)) => (document_value(document)?.to_string(), true),
         None => return Err(Error::spec("spec: has no content; give `text` or `document`")),
     };
     let mut variables: Vec<(String, String)> = spec.variables.into_iter().collect();
     variables.sort();
     Ok(Order {
         text,
+        is_document,
         variables,
         base: (!spec.base.is_empty()).then_some(spec.base),
         ..Order::default()
@@ -174,7 +176,7 @@ pub(crate) fn status(refusal: impl Into<Refusal>) -> Status {
         },
     };
     let message = refusal.to_string();
-    let mut details = ErrorDetails::with_error_info(refusal.kind().name(), "shadowdiff", HashMap::<String, String>::new());
+    let mut details = ErrorDetails::with_error_info(refusal.reason(), "shadowdiff", HashMap::<String, String>::new());
     if code == Code::InvalidArgument {
         details.set_bad_request(message.lines().take(MAX_VIOLATIONS).map(violation).collect::<Vec<_>>());
     }
@@ -184,12 +186,59 @@ pub(crate) fn status(refusal: impl Into<Refusal>) -> Status {
     Status::with_error_details(code, cut(&message, MAX_MESSAGE_CHARS), details)
 }
 
-/// One mistake a line: `place: what`, where the place is a field of the request or a line and column of the spec.
+/// The names under which the two forms of a spec are parsed; mistakes begin with them.
+pub(crate) const TEXT: &str = "spec";
+pub(crate) const DOCUMENT: &str = "document";
+/// Fields of requests besides the spec.
+const FIELDS: [&str; 6] = ["token", "job_id", "name", "offset", "states", "page_token"];
+
+/// One mistake a line: `place: field: what`, where either may be absent. The violation names the field by its path in the request.
 fn violation(line: &str) -> FieldViolation {
-    let is_place =
-        |place: &str| place.starts_with("spec") || ["token", "job_id", "name", "offset", "states", "page_token"].contains(&place);
-    let (field, what) = line.split_once(": ").filter(|(place, _)| is_place(place)).unwrap_or(("spec", line));
-    FieldViolation::new(cut(field, MAX_VIOLATION_CHARS), cut(what, MAX_VIOLATION_CHARS))
+    let (place, rest) = match line.split_once(": ") {
+        Some((field, what)) if FIELDS.contains(&field) || field == "spec" || field.starts_with("spec.") => {
+            return FieldViolation::new(cut(field, MAX_VIOLATION_CHARS), cut(what, MAX_VIOLATION_CHARS));
+        }
+        Some((place, rest)) if position(place, DOCUMENT).is_some() => (String::new(), rest),
+        Some((place, rest)) => match position(place, TEXT) {
+            Some((line, column)) => (format!("line {line}, column {column}: "), rest),
+            None => (String::new(), line),
+        },
+        None => (String::new(), line),
+    };
+    let end = rest.match_indices(": ").find(|(at, _)| is_path(&rest[..*at]));
+    let (path, what) = end.map_or(("", rest), |(at, _)| (&rest[..at], &rest[at + 2..]));
+    let mut field = String::from("spec");
+    for part in [path, unknown_field(what).unwrap_or("")] {
+        if !part.is_empty() {
+            field = format!("{field}.{part}");
+        }
+    }
+    FieldViolation::new(
+        cut(&field, MAX_VIOLATION_CHARS),
+        cut(&format!("{place}{what}"), MAX_VIOLATION_CHARS),
+    )
+}
+
+/// Line and column of a place `file:line:column`.
+fn position<'a>(place: &'a str, file: &str) -> Option<(&'a str, &'a str)> {
+    let (line, column) = place.strip_prefix(file)?.strip_prefix(':')?.split_once(':')?;
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    (is_number(line) && is_number(column)).then_some((line, column))
+}
+
+/// Whether a text is the path of a field, such as `expected[0].columns` or `columns.derive."a b"`; what is wrong is said in words.
+fn is_path(text: &str) -> bool {
+    let mut is_quoted = false;
+    let fits = text.chars().all(|c| {
+        is_quoted ^= c == '"';
+        is_quoted || c.is_alphanumeric() || "_-*.[]\"".contains(c)
+    });
+    fits && !is_quoted && text.starts_with(|c: char| c.is_alphabetic() || c == '"')
+}
+
+/// The name in `unknown field `name``.
+fn unknown_field(what: &str) -> Option<&str> {
+    what.strip_prefix("unknown field `")?.split('`').next()
 }
 
 /// The beginning of a text that is too long, with how much was left out.
@@ -242,16 +291,58 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_of_a_spec_is_a_violation() {
-        let status = status(Error::spec("spec:3:1: unknown field `liv`\nspec:4:1: unknown field `shado`"));
+    fn every_mistake_of_a_spec_is_a_violation_of_its_field() {
+        let cases = [
+            (
+                "spec:3:1: unknown field `liv`; did you mean `live`?",
+                "spec.liv",
+                "line 3, column 1: unknown field `liv`; did you mean `live`?",
+            ),
+            (
+                "spec:9:5: expected[0]: unknown field `whre`",
+                "spec.expected[0].whre",
+                "line 9, column 5: unknown field `whre`",
+            ),
+            (
+                "spec:1:2: columns.\"a b: c\": is a list",
+                "spec.columns.\"a b: c\"",
+                "line 1, column 2: is a list",
+            ),
+            ("document:1:40: key: is empty", "spec.key", "is empty"),
+            (
+                "expected[1].where: column x is missing",
+                "spec.expected[1].where",
+                "column x is missing",
+            ),
+            (
+                "spec:1:1: has no rows: is it a spec?",
+                "spec",
+                "line 1, column 1: has no rows: is it a spec?",
+            ),
+            ("spec.base: `a` is not an absolute path", "spec.base", "`a` is not an absolute path"),
+            ("token: `a/b` cannot name a job", "token", "`a/b` cannot name a job"),
+        ];
+        let lines: Vec<&str> = cases.iter().map(|case| case.0).collect();
+        let status = status(Error::spec(lines.join("\n")));
         assert_eq!(status.code(), Code::InvalidArgument);
         let details = status.get_error_details();
         let violations = &details.bad_request().expect("a bad request").field_violations;
-        assert_eq!(violations.len(), 2);
-        assert_eq!(
-            (violations[0].field.as_str(), violations[0].description.as_str()),
-            ("spec:3:1", "unknown field `liv`")
-        );
+        assert_eq!(violations.len(), cases.len());
+        for ((_, field, what), violation) in cases.iter().zip(violations) {
+            assert_eq!((violation.field.as_str(), violation.description.as_str()), (*field, *what));
+        }
         assert_eq!(details.error_info().expect("info").reason, "spec");
+    }
+
+    #[test]
+    fn a_missing_job_has_a_reason_of_its_own() {
+        for (refusal, code, reason) in [
+            (Refusal::Missing("j".into()), Code::NotFound, "not_found"),
+            (Refusal::Taken("j".into()), Code::AlreadyExists, "already_exists"),
+        ] {
+            let status = status(refusal);
+            assert_eq!(status.code(), code);
+            assert_eq!(status.get_error_details().error_info().expect("info").reason, reason);
+        }
     }
 }

@@ -149,6 +149,17 @@ fn wait_for(what: &str, mut there: impl FnMut() -> bool) {
     }
 }
 
+/// Where the last submission of a job lies in a state directory.
+fn kept(folder: &Path, job: &str) -> PathBuf {
+    let job = folder.join("state/jobs").join(job);
+    let last = std::fs::read_dir(job.join("submissions"))
+        .expect("submissions")
+        .map(|entry| entry.expect("an entry").path());
+    let text = std::fs::read_to_string(last.max().expect("a submission")).expect("it can be read");
+    let submission: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    job.join(submission["incarnation"].as_str().expect("an incarnation"))
+}
+
 /// A directory of its own for a fault at `point`, and the form of the exchange in which that point is met.
 fn place_for(pair: &Pair, point: &str) -> Place {
     let place = Place::directory(&pair.path().join(format!("state-{}", point.replace(':', "-"))));
@@ -166,7 +177,7 @@ fn fingerprints_give_the_same_bytes_and_take_their_stages() {
         let job = pair.submit_to(&cluster);
         pair.await_result(&cluster, &job);
         for stage in ["scan", "sift", "fetch", "compare"] {
-            let commits = pair.path().join("state/jobs").join(&job).join("commit").join(stage);
+            let commits = kept(pair.path(), &job).join("commit").join(stage);
             assert!(commits.exists(), "{stage}");
         }
     }
@@ -179,7 +190,7 @@ fn a_row_that_changes_before_it_is_read_again_fails_the_job() {
     let place = pair.directory().with("SHADOWDIFF_EXCHANGE", "fingerprints");
     let cluster = Cluster::start_with(pair.path(), place, 1, Some("sift:stage-done=sleep"));
     let job = pair.submit_to(&cluster);
-    let commits = pair.path().join("state/jobs").join(&job).join("commit/sift");
+    let commits = kept(pair.path(), &job).join("commit/sift");
     wait_for("the sift stage", || {
         std::fs::read_dir(&commits).is_ok_and(|mut list| list.next().is_some())
     });
@@ -284,7 +295,7 @@ fn a_zombie_that_wakes_after_its_task_was_given_away_changes_nothing() {
     let mut cluster = Cluster::start(pair.path(), pair.directory(), 0);
     cluster.add_worker(&[], Some("scan:before-commit=sleep"));
     let job = pair.submit_to(&cluster);
-    let data = pair.path().join("state/jobs").join(&job).join("data/scan");
+    let data = kept(pair.path(), &job).join("data/scan");
     wait_for("the zombie's data", || {
         std::fs::read_dir(&data).is_ok_and(|mut list| list.next().is_some())
     });
@@ -299,10 +310,93 @@ fn a_zombie_that_wakes_after_its_task_was_given_away_changes_nothing() {
             .map(|task| std::fs::read_dir(task.expect("a task").path()).map_or(0, Iterator::count))
             .sum()
     };
-    let commits = std::fs::read_dir(pair.path().join("state/jobs").join(&job).join("commit/scan")).map_or(0, Iterator::count);
+    let commits = std::fs::read_dir(kept(pair.path(), &job).join("commit/scan")).map_or(0, Iterator::count);
     assert!(commits >= FILES, "a task has no commit");
     wait_for("the loser's data to go", || attempts() == commits);
     pair.await_result(&cluster, &job);
+}
+
+/// Retention removes the jobs that have ended, of a coordinator that is started anew.
+fn remove_ended_jobs(cluster: &mut Cluster, job: &str) {
+    cluster.place.environment.push(("SHADOWDIFF_KEEP".into(), "1s".into()));
+    std::thread::sleep(Duration::from_millis(1200));
+    cluster.restart_coordinator(None);
+    wait_for("retention", || cluster.client(&["status", job]).stderr.contains("there is no job"));
+    cluster.place.environment.retain(|(name, _)| name != "SHADOWDIFF_KEEP");
+    cluster.restart_coordinator(None);
+}
+
+/// A worker that slept through the end of its job and its removal commits for a submission that nobody asks for any more.
+#[test]
+fn an_id_that_comes_again_is_a_new_job_whoever_wakes() {
+    let (first, second) = (Pair::of(|_, file| rows("live", file)), Pair::new());
+    let mut cluster = Cluster::start(first.path(), first.directory(), 0);
+    cluster.add_worker(&["--memory", "512MiB", "--slots", "4"], Some("scan:before-commit=sleep"));
+    let submit = |cluster: &Cluster, spec: &str| {
+        let run = cluster.client(&["submit", spec, "--token", "nightly"]);
+        assert_eq!(run.stdout.trim(), "nightly", "{}", run.stderr);
+    };
+    submit(&cluster, &first.spec);
+    wait_for("the plan", || kept(first.path(), "nightly").join("plan").exists());
+    let old = kept(first.path(), "nightly");
+    let stored = || std::fs::read_dir(old.join("data/scan")).map_or(0, Iterator::count);
+    wait_for("the data of all scans", || stored() == FILES);
+    cluster.workers[0].signal("STOP");
+    cluster.client(&["cancel", "nightly"]);
+    wait_for("the end", || cluster.client(&["status", "nightly"]).stdout.contains("cancelled"));
+    remove_ended_jobs(&mut cluster, "nightly");
+    submit(&cluster, &second.spec);
+    cluster.workers[0].signal("CONT");
+    let committed = || std::fs::read_dir(old.join("commit/scan")).map_or(0, Iterator::count);
+    wait_for("a commit of the worker that woke", || committed() > 0);
+    cluster.add_worker(&[], None);
+    cluster.folder = first.path().to_owned();
+    second.await_result(&cluster, "nightly");
+}
+
+/// The coordinator dies before it can tell the worker that the job has ended.
+#[test]
+fn a_worker_that_was_told_nothing_does_not_follow_an_old_plan() {
+    let pair = Pair::new();
+    let mut cluster = Cluster::start_with(pair.path(), pair.directory(), 1, Some("merge:before-upload=kill"));
+    let loose = ["submit", &pair.spec, "--token", "nightly", "--set", "tolerance=1000"];
+    let text = std::fs::read_to_string(&pair.spec).expect("a spec");
+    std::fs::write(&pair.spec, text.replace("absolute: 1}", "absolute: \"${tolerance}\"}")).expect("a spec");
+    assert_eq!(cluster.client(&loose).exit, 0);
+    assert!(cluster.coordinator.ends_within(PATIENCE), "{}", cluster.logs());
+    cluster.restart_coordinator(None);
+    let run = cluster.client(&["watch", "nightly"]);
+    assert!(run.stdout.contains("done"), "{}{}", run.stdout, run.stderr);
+    remove_ended_jobs(&mut cluster, "nightly");
+    let strict = ["submit", &pair.spec, "--token", "nightly", "--set", "tolerance=1"];
+    assert_eq!(cluster.client(&strict).exit, 0);
+    pair.await_result(&cluster, "nightly");
+}
+
+/// What was submitted is planned by whoever is there: the client has its answer before.
+#[test]
+fn a_coordinator_killed_while_it_plans_is_taken_up_by_the_next() {
+    let pair = Pair::new();
+    let mut cluster = Cluster::start_with(pair.path(), pair.directory(), 1, Some("plan:before-store=sleep"));
+    let id = "scheduled__2026-11-27T00:00:00+00:00";
+    assert_eq!(cluster.client(&["submit", &pair.spec, "--token", id]).stdout.trim(), id);
+    let run = cluster.client(&["status", id]);
+    assert!(run.stdout.contains("planning"), "{}", run.stdout);
+    cluster.restart_coordinator(None);
+    pair.await_result(&cluster, id);
+}
+
+#[test]
+fn mistakes_of_data_are_the_end_of_the_job() {
+    let pair = Pair::new();
+    let cluster = Cluster::start(pair.path(), pair.directory(), 0);
+    let run = cluster.client(&[
+        "submit", "--live", "no.csv", "--shadow", "no.csv", "--key", "a", "--token", "missing",
+    ]);
+    assert_eq!((run.exit, run.stdout.trim()), (0, "missing"), "{}", run.stderr);
+    let run = cluster.client(&["watch", "missing"]);
+    assert_eq!(run.exit, 2, "{}", run.stdout);
+    assert!(run.stderr.contains("no.csv"), "{}", run.stderr);
 }
 
 #[test]
@@ -501,7 +595,7 @@ fn a_worker_that_was_cut_off_comes_back_and_changes_nothing() {
     let one_slot = ["--memory", "256MiB", "--slots", "1"];
     cluster.add_worker_within(&network.prefix(), &one_slot, Some("scan:before-commit=sleep"));
     let job = pair.submit_to(&cluster);
-    let data = pair.path().join("state/jobs").join(&job).join("data/scan");
+    let data = kept(pair.path(), &job).join("data/scan");
     wait_for("the data of the worker inside", || {
         std::fs::read_dir(&data).is_ok_and(|mut list| list.next().is_some())
     });

@@ -117,6 +117,14 @@ struct Seen {
 }
 
 impl Seen {
+    /// The way back of a write: sometimes so slow that others have long seen what was written.
+    async fn come_back(&self) {
+        self.travel().await;
+        if self.shaky.draw(60) == 0 {
+            sleep(Duration::from_millis(self.shaky.draw(30_000))).await;
+        }
+    }
+
     /// The way there: slow, sometimes very.
     async fn travel(&self) {
         self.line.open().await;
@@ -160,7 +168,7 @@ impl ObjectStore for Seen {
             });
         }
         let done = self.shaky.memory.put_opts(location, payload, options).await;
-        self.travel().await;
+        self.come_back().await;
         match fate {
             // It is stored, but nobody hears of it; or it is tried again inside, and meets itself.
             2 => Err(broken()),
@@ -184,8 +192,20 @@ impl ObjectStore for Seen {
         self.shaky.memory.get_opts(location, options).await
     }
 
+    /// Some objects are removed, then it breaks off.
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        self.shaky.memory.delete_stream(locations)
+        let (line, kept) = (self.line.clone(), self.shaky.draw(40) as usize);
+        let breaks = self.shaky.draw(2) == 0;
+        let taken = locations.take(if breaks { kept } else { usize::MAX });
+        let removed = self.shaky.memory.delete_stream(taken.boxed());
+        let end = futures::stream::iter(breaks.then(|| Err(broken())));
+        async move {
+            line.open().await;
+            removed.chain(end)
+        }
+        .into_stream()
+        .flatten()
+        .boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {

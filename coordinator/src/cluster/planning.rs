@@ -1,0 +1,240 @@
+//! From what a client submitted to a plan: the spec is understood at once, its data are looked at in a thread of its own.
+
+use super::wire::cut;
+use super::{Order, Prepare, journal};
+use crate::bind::{Bound, bind};
+use crate::cut::{Amounts, Cut};
+use crate::publish::{Target, check_target};
+use shadowdiff_common::drawn_bytes;
+use shadowdiff_common::read::Sources;
+use shadowdiff_common::state::{Blueprint, Incarnation, MAX_REQUEST_BYTES, Submission, groups};
+use shadowdiff_common::store::Location;
+use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_core::plan::{Form, Plan};
+use shadowdiff_core::requests::{Kept, ReadAgain, Requests};
+use shadowdiff_core::row::Secret;
+use shadowdiff_core::side::Side;
+use shadowdiff_core::spec::{Day, Overrides, Spec, parse};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// A job has at least so many scan tasks where its files allow: workers come and go, and a lost task should not be much.
+const LANES: usize = 8;
+/// Of one side's part of a title.
+const MAX_TITLE_CHARS: usize = 200;
+
+/// A spec that has no mistakes of its own; its data may.
+#[derive(Debug)]
+pub(super) struct Understood {
+    spec: Spec,
+    pub(super) warnings: Vec<String>,
+    document: serde_json::Value,
+    base: PathBuf,
+    output: Option<String>,
+}
+
+/// Parses a spec for a cluster, where nothing starts at a folder of the coordinator.
+pub(super) fn understand(text: &str, file: &str, variables: &[(String, String)], base: Option<&str>) -> Result<Understood> {
+    let overrides = Overrides {
+        set: variables.to_vec(),
+        ..Overrides::default()
+    };
+    let parsed = parse(text, file, &overrides)?;
+    let base = match base {
+        Some(base) if !base.starts_with('/') => {
+            return Err(Error::spec(format!("spec.base: `{base}` is not an absolute path")));
+        }
+        Some(base) => PathBuf::from(base),
+        None => {
+            refuse_relative(&parsed.spec)?;
+            PathBuf::from("/")
+        }
+    };
+    let output = parsed.spec.output.to.clone();
+    if let Some(to) = &output {
+        refuse_local(to, &base)?;
+    }
+    Ok(Understood {
+        spec: parsed.spec,
+        warnings: parsed.warnings,
+        document: parsed.document,
+        base,
+        output,
+    })
+}
+
+/// A path that starts nowhere is a mistake: coordinator and workers have no common folder.
+fn refuse_relative(spec: &Spec) -> Result<()> {
+    let is_relative = |path: &&String| !path.contains("://") && !path.starts_with('/');
+    for side in Side::BOTH {
+        if let Some(path) = spec.sides[side].paths.iter().find(is_relative) {
+            return Err(Error::spec(format!(
+                "{side}: `{path}` is a relative path; give a URL or an absolute path that coordinator and workers see"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// A local place is one of some machine, and nobody knows which.
+fn refuse_local(output: &str, base: &Path) -> Result<()> {
+    match Location::parse(output, base)? {
+        Location::Object { .. } => Ok(()),
+        Location::Local(_) => Err(Error::spec(format!(
+            "output: `{output}` is a local place, which a coordinator does not write; name an object store, or leave it out and fetch the result"
+        ))),
+    }
+}
+
+impl Understood {
+    /// The submission of an order whose spec this is.
+    pub(super) fn submission(&self, order: &Order) -> Result<Submission> {
+        Ok(Submission {
+            incarnation: Incarnation::draw()?,
+            content: content_of(order),
+            text: order.text.clone(),
+            variables: order.variables.clone(),
+            base: order.base.clone(),
+            priority: order.priority.clamp(1, 100),
+            max_running: order.max_running,
+            created_ms: journal::now_ms(),
+            title: title(&self.spec),
+            output: self.output.clone(),
+            overwrite: order.overwrite,
+        })
+    }
+}
+
+/// The same for the same order, in every process.
+pub(super) fn content_of(order: &Order) -> u64 {
+    use siphasher::sip::SipHasher24;
+    use std::hash::{Hash, Hasher};
+    let mut hasher = SipHasher24::new();
+    order.text.hash(&mut hasher);
+    let mut variables = order.variables.clone();
+    variables.sort();
+    variables.hash(&mut hasher);
+    order.base.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn title(spec: &Spec) -> String {
+    let names = |side: Side| match spec.sides[side].paths.as_slice() {
+        [first, rest @ ..] if !rest.is_empty() => cut(&format!("{first} and {} more", rest.len()), MAX_TITLE_CHARS),
+        paths => cut(&paths.join(", "), MAX_TITLE_CHARS),
+    };
+    format!("{} against {}", names(Side::Live), names(Side::Shadow))
+}
+
+/// Makes plans.
+#[derive(Clone)]
+pub(crate) struct Planner {
+    pub(super) sources: Sources,
+    pub(super) prepare: Arc<Prepare>,
+    pub(super) shards: Option<u32>,
+    pub(super) form: Option<Form>,
+    pub(super) part_bytes: u64,
+    /// The state lies in a directory, which asks nothing for a request.
+    pub(super) is_directory: bool,
+}
+
+impl fmt::Debug for Planner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Planner").finish_non_exhaustive()
+    }
+}
+
+impl Planner {
+    /// The plan of a submission.
+    pub(crate) async fn plan(&self, submission: &Submission) -> Result<Blueprint> {
+        let base = submission.base.as_deref();
+        let understood = understand(&submission.text, "spec", &submission.variables, base)?;
+        if let Some(output) = &submission.output {
+            let target = check_target(output, Path::new("/"), &self.sources.stores, submission.overwrite).await?;
+            debug_assert!(matches!(target, Target::Objects { .. }), "only objects are handed on");
+        }
+        let document = understood.document.clone();
+        let (bound, _) = self.bind(understood).await?;
+        Ok(self.blueprint(submission, bound, document))
+    }
+
+    /// Binds a spec to its data, and describes the plan. If nobody waits for it any more, binding ends at its next read.
+    pub(super) async fn bind(&self, understood: Understood) -> Result<(Bound, String)> {
+        let cut = Cut {
+            threads: LANES,
+            shards: self.shards,
+            shard_bytes: self.part_bytes,
+            secret: Secret(drawn_bytes()?),
+            today: Day((journal::now_ms() / 86_400_000) as i32),
+        };
+        // Held until this future ends or is dropped.
+        let (_waiting, nobody_waits) = oneshot::channel::<()>();
+        let planner = self.clone();
+        // Binding reads local files as it goes, so it has a thread of its own.
+        let binding = move || {
+            let Understood { spec, warnings, base, .. } = understood;
+            let (sources, prepare) = (&planner.sources, &planner.prepare);
+            let bound = sources.runtime.block_on(async {
+                tokio::select! {
+                    bound = bind(spec, warnings, &base, sources, cut) => bound,
+                    _ = nobody_waits => Err(Error::new(Kind::Interrupted, "nobody waits for the plan any more")),
+                }
+            })?;
+            // Everything that workers will plan is planned here once, so that a mistake shows before anything runs.
+            let text = prepare(&bound)?;
+            Ok((bound, text))
+        };
+        let bound = tokio::task::spawn_blocking(binding).await;
+        bound.map_err(|e| Error::internal(format!("planning panicked: {e}")))?
+    }
+
+    fn blueprint(&self, submission: &Submission, bound: Bound, document: serde_json::Value) -> Blueprint {
+        let amounts = bound.amounts;
+        let requests = amounts.requests + self.state_requests(&bound.plan, &amounts);
+        Blueprint {
+            incarnation: submission.incarnation.clone(),
+            requests,
+            document,
+            datasets: bound.datasets,
+            flipped: bound.flipped,
+            rule_accounts: bound.rule_accounts,
+            part_bytes: self.part_bytes,
+            reading_bytes: amounts.reading_bytes,
+            row_bytes: amounts.row_bytes(),
+            stored_bytes: amounts.stored_bytes,
+            decoded_bytes: amounts.decoded_bytes,
+            form: self.form,
+            rows: amounts.all_rows(),
+            plan: bound.plan,
+        }
+    }
+
+    fn state_requests(&self, plan: &Plan, amounts: &Amounts) -> Requests {
+        if self.is_directory {
+            return Requests::default();
+        }
+        let shards = u64::from(plan.shards);
+        let shard_bytes = amounts.decoded_bytes / shards.max(1);
+        let compares = groups(&vec![shard_bytes.max(1); shards as usize], self.part_bytes).len();
+        let kept = Kept {
+            scans: plan.scans.len() as u64,
+            compares: compares as u64,
+            exchange_bytes: amounts.decoded_bytes,
+            request_bytes: MAX_REQUEST_BYTES,
+        };
+        // Where a look at the data will decide, the form that takes more is counted.
+        if plan.known_form(self.form, amounts.decoded_bytes) == Some(Form::Rows) {
+            return kept.requests();
+        }
+        // A fingerprint and a number take 24 bytes of a row.
+        let numbered = amounts.decoded_bytes * 24 / amounts.row_bytes().max(24) / shards.max(1);
+        let again = ReadAgain {
+            scans: kept.scans,
+            sifts: groups(&vec![numbered.max(1); shards as usize], self.part_bytes).len() as u64,
+            input_reads: amounts.requests.reads,
+        };
+        kept.requests() + again.requests()
+    }
+}

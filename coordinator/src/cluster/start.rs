@@ -1,0 +1,106 @@
+//! The beginning of a job at this coordinator: claims it, plans it unless that was done, and drives it.
+
+use super::drive::{Around, CancelRequest, Driver, LOOK, cancelled, failed, store_cancel};
+use super::halt::Halt;
+use super::journal::Journal;
+use super::retry::retrying;
+use super::view::JobView;
+use futures::FutureExt;
+use shadowdiff_common::fault;
+use shadowdiff_common::state::{Blueprint, JobState, PlanDigest, Submission};
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, interval_at};
+
+/// A job that is to be run here.
+pub(crate) struct Start {
+    pub(crate) around: Around,
+    pub(crate) job: JobState,
+    pub(crate) submission: Arc<Submission>,
+    /// As far as somebody has read it.
+    pub(crate) journal: Option<Journal>,
+    /// Names this coordinator.
+    pub(crate) owner: String,
+    pub(crate) view: watch::Sender<JobView>,
+    pub(crate) cancels: mpsc::Receiver<CancelRequest>,
+}
+
+impl Start {
+    /// Runs the job to its end. True if it goes on elsewhere.
+    pub(crate) async fn run(mut self) -> bool {
+        let mut journal = match self.claim().await {
+            Ok(journal) => journal,
+            Err(halt) => {
+                // It is stored: whoever has claimed it runs it, and if nobody has, whoever looks next does.
+                tracing::info!(job = self.job.id(), "not run here: {halt}");
+                return true;
+            }
+        };
+        tracing::info!(job = self.job.id(), epoch = journal.history.epoch, "claimed");
+        match self.plan(&mut journal).await {
+            Ok((blueprint, digest)) => self.driver(journal, blueprint, digest).run().await,
+            Err(Halt::Failed(error)) => {
+                failed(&self.job, &mut journal, &self.view, error).await;
+                false
+            }
+            Err(halt) => {
+                tracing::info!(job = self.job.id(), "{halt}");
+                true
+            }
+        }
+    }
+
+    async fn claim(&mut self) -> Result<Journal, Halt> {
+        let mut journal = match self.journal.take() {
+            Some(journal) => journal,
+            None => retrying("journal", || Journal::read(&self.job, &self.owner).boxed()).await?,
+        };
+        if journal.history.ended.is_some() {
+            return Err(Halt::Superseded);
+        }
+        journal.claim().await?;
+        Ok(journal)
+    }
+
+    async fn plan(&mut self, journal: &mut Journal) -> Result<(Blueprint, PlanDigest), Halt> {
+        if let Some(planned) = retrying("plan", || Blueprint::read(&self.job).boxed()).await? {
+            return Ok(planned);
+        }
+        if journal.history.cancel_asked {
+            return Err(cancelled().into());
+        }
+        let (planner, submission) = (self.around.planner.clone(), Arc::clone(&self.submission));
+        let planning = retrying("planning", || planner.plan(&submission).boxed());
+        tokio::pin!(planning);
+        let mut look = interval_at(Instant::now() + LOOK, LOOK);
+        let blueprint = loop {
+            tokio::select! {
+                planned = &mut planning => break planned?,
+                Some(asked) = self.cancels.recv() => {
+                    store_cancel(journal, asked).await?;
+                    return Err(cancelled().into());
+                }
+                _ = look.tick() => if journal.is_taken().await {
+                    return Err(Halt::Superseded);
+                },
+            }
+        };
+        fault::point("plan:before-store");
+        let (digest, first) = retrying("plan", || blueprint.store(&self.job).boxed()).await?;
+        Ok((first.unwrap_or(blueprint), digest))
+    }
+
+    fn driver(self, journal: Journal, blueprint: Blueprint, digest: PlanDigest) -> Driver {
+        self.view.send_modify(|view| view.plan_is(&blueprint));
+        Driver {
+            around: self.around,
+            job: self.job,
+            submission: self.submission,
+            blueprint: Arc::new(blueprint),
+            plan: digest,
+            journal,
+            view: self.view,
+            cancels: self.cancels,
+        }
+    }
+}
