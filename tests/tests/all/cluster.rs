@@ -329,7 +329,7 @@ fn remove_ended_jobs(cluster: &mut Cluster, job: &str) {
 /// A worker that slept through the end of its job and its removal commits for a submission that nobody asks for any more.
 #[test]
 fn an_id_that_comes_again_is_a_new_job_whoever_wakes() {
-    let (first, second) = (Pair::of(|_, file| rows("live", file)), Pair::new());
+    let (first, second) = (Pair::of(|side, file| rows(side, file).replace(".25", ".75")), Pair::new());
     let mut cluster = Cluster::start(first.path(), first.directory(), 0);
     cluster.add_worker(&["--memory", "512MiB", "--slots", "4"], Some("scan:before-commit=sleep"));
     let submit = |cluster: &Cluster, spec: &str| {

@@ -14,7 +14,7 @@ use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
 use shadowdiff_common::read::pinned::PinnedFile;
 use shadowdiff_common::read::{self, DataFile, Sources};
-use shadowdiff_common::state::{Created, JobState, Stage, State, create};
+use shadowdiff_common::state::{Created, Incarnation, JobState, Left, Stage, State, Submission, create};
 use shadowdiff_common::store::Stores;
 use shadowdiff_core::side::Side;
 use shadowdiff_core::spec::{Overrides, parse};
@@ -89,16 +89,53 @@ fn runtime() -> tokio::runtime::Runtime {
 
 async fn suite(url: &str) {
     let stores = Arc::new(Stores::new());
-    let job = State::open(url, Path::new("/"), &stores).expect("opens").job("conformance");
-    job.remove().await.expect("an earlier try is removed");
+    let state = State::open(url, Path::new("/"), &stores).expect("opens");
+    // Named as schedulers name their runs.
+    for id in ["conformance", "manual__2026-11-27T00:00:00+00:00~1"] {
+        if let Some((earlier, _)) = state.living(id).await.expect("reads") {
+            remove(&state, &earlier).await;
+        }
+        assert_eq!(state.submit(id, &submission()).await, Ok(None));
+        assert!(state.jobs().await.expect("lists").contains(&id.to_owned()), "{id}");
+    }
+    let (named, _) = state
+        .living("manual__2026-11-27T00:00:00+00:00~1")
+        .await
+        .expect("reads")
+        .expect("is there");
+    remove(&state, &named).await;
+    let (job, _) = state.living("conformance").await.expect("reads").expect("is there");
     one_create_wins(&job).await;
     a_create_that_was_done_already_is_ours(&job).await;
     listings_are_whole_and_sorted(&job).await;
     ranges_of_a_large_object_come_back(&job).await;
     an_input_that_changes_is_noticed(url, &job, &stores).await;
-    job.remove().await.expect("removes");
+    remove(&state, &job).await;
     assert_eq!(job.committed(Stage::Scan).await.expect("lists"), [] as [u32; 0], "nothing is left");
     assert_eq!(job.read(&job.plan()).await.expect("reads"), None);
+}
+
+fn submission() -> Submission {
+    Submission {
+        incarnation: Incarnation::draw().expect("chance"),
+        content: 0,
+        text: String::new(),
+        variables: Vec::new(),
+        base: None,
+        priority: 1,
+        max_running: 0,
+        created_ms: 0,
+        title: String::new(),
+        output: None,
+        overwrite: false,
+    }
+}
+
+/// Removes a job with its tombstone, whose day is over in this test.
+async fn remove(state: &State, job: &JobState) {
+    state.bury(job, 0).await.expect("buries");
+    while state.clean(job.id(), i64::MAX).await.expect("cleans") != Left::Nothing {}
+    assert!(state.living(job.id()).await.expect("reads").is_none());
 }
 
 /// Of several that create an object one wins, and all others learn who it was.
@@ -181,7 +218,7 @@ async fn an_input_that_changes_is_noticed(url: &str, job: &JobState, stores: &Ar
     for name in names {
         upload(job.store(), &job.path(folder).join(name.to_owned()), &numbers(2 << 20)).await;
     }
-    let place = format!("{}/jobs/conformance/{folder}/", url.trim_end_matches('/'));
+    let place = format!("{}/jobs/conformance/{}/{folder}/", url.trim_end_matches('/'), job.incarnation());
     let spec = format!("live: {place}\nshadow: {place}\naccount: a\n");
     let spec = parse(&spec, "spec", &Overrides::default()).expect("a spec").spec;
     let sources = Sources::new(Arc::clone(stores), tokio::runtime::Handle::current());
