@@ -70,7 +70,7 @@ pub struct Aligned {
     pub account_count: usize,
     /// Columns of one side; members of structs by their paths.
     pub only: Sides<Vec<String>>,
-    /// Whether a side has columns besides its key, excluded ones too.
+    /// Whether a side has columns besides its key, those too that patterns exclude.
     pub beside_key: Sides<bool>,
     pub types: Vec<TypeDifference>,
     pub warnings: Vec<String>,
@@ -138,15 +138,21 @@ pub fn align(spec: &Spec, sides: &Sides<Vec<SideColumn>>) -> Result<Aligned> {
         warnings,
         ..
     } = meeting;
-    Ok(Aligned {
+    let mut aligned = Aligned {
         columns,
         key,
         account_count: spec.account.len(),
         only,
-        beside_key: Sides::from_fn(|side| paths::has_more_than(&sides[side], &spec.key)),
+        beside_key: Sides::from_fn(|side| paths::has_more_than(&sides[side], &spec.key, &spec.columns.exclude)),
         types,
         warnings,
-    })
+    };
+    let has_values = |side: Side| paths::has_more_than(&sides[side], &spec.key, &[]);
+    if aligned.compared() == 0 && !aligned.compares_no_value() && Side::BOTH.into_iter().any(has_values) {
+        let warning = "no column besides the key is compared: `columns.exclude` names them all";
+        aligned.warnings.push(warning.into());
+    }
+    Ok(aligned)
 }
 
 struct Meeting<'a> {

@@ -1,6 +1,7 @@
 //! The paths of columns: a name, and below structs the names of members.
 
 use super::SideColumn;
+use crate::spec::Pattern;
 use crate::value::{ValueType, members_inside};
 
 pub(super) fn joined(path: &[String], name: &str) -> Vec<String> {
@@ -42,11 +43,16 @@ pub(super) fn dotted(columns: &[SideColumn]) -> Vec<String> {
     names
 }
 
-/// Whether there are columns, or members of structs, besides the key and the structs around it.
-pub(super) fn has_more_than(columns: &[SideColumn], key: &[String]) -> bool {
+/// Whether there are columns, or members of structs, besides the key, the structs around it, and what `exclude` names one by one: who names
+/// a column wants it left out, but a pattern may take more than was meant.
+pub(super) fn has_more_than(columns: &[SideColumn], key: &[String], exclude: &[Pattern]) -> bool {
+    let is_named = |name: &String| {
+        let is_around = |outer: &str| name.strip_prefix(outer).is_some_and(|rest| rest.starts_with(['.', '[']));
+        exclude.iter().any(|p| p.is_exact() && (p.0 == *name || is_around(&p.0)))
+    };
     let is_of_key = |name: &String| {
         let is_around = |key: &String| key.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('.'));
         key.iter().any(|key| key == name || is_around(key))
     };
-    !dotted(columns).iter().all(is_of_key)
+    !dotted(columns).iter().all(|name| is_of_key(name) || is_named(name))
 }
