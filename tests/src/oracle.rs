@@ -212,7 +212,10 @@ impl<'a> Comparing<'a> {
         let width = self.spec.account.len();
         let accounts = distinct(keys.live.iter().chain(&keys.shadow).map(|key| key[..width].to_vec()));
         let columns = self.keys.iter().chain(&self.values).cloned().collect();
-        let has_more = |side: Side| self.tables[side].columns.len() > self.keys.len();
+        // Who excludes a column by its own name leaves it out on purpose.
+        let is_named = |name: &str| self.spec.columns.exclude.iter().any(|p| p.is_exact() && p.0 == name);
+        let is_key = |name: &str| self.spec.key.iter().any(|k| k == name);
+        let has_more = |side: Side| self.tables[side].columns.iter().any(|(name, _)| !is_key(name) && !is_named(name));
         let compares_no_value = !self.values.iter().any(|v| has_values(&v.shown)) && (has_more(Side::Live) || has_more(Side::Shadow));
         Ledger {
             differences,
