@@ -539,10 +539,10 @@ fn claim<'a>(column: &Column, entries: &'a [ComparatorEntry]) -> Result<Option<&
 
 /// Why a comparison does not fit a type, or `None`.
 pub fn unfit(comparison: &Comparison, shown: &ValueType) -> Option<String> {
-    let item = match shown {
-        ValueType::List(item) => item.as_ref(),
-        other => other,
-    };
+    let mut item = shown;
+    while let ValueType::List(inner) = item {
+        item = inner;
+    }
     let is_list = matches!(shown, ValueType::List(_));
     let untyped = *item == ValueType::Null;
     if (comparison.absolute.is_some() || comparison.relative.is_some()) && !item.is_number() && !untyped {
@@ -558,7 +558,7 @@ pub fn unfit(comparison: &Comparison, shown: &ValueType) -> Option<String> {
     if comparison.unordered && !is_list && !untyped {
         return Some("`unordered` compares lists only".into());
     }
-    if comparison.json && *shown != ValueType::Text && !untyped {
+    if comparison.json && *item != ValueType::Text && !untyped {
         return Some("`json` compares text only".into());
     }
     None

@@ -3,6 +3,7 @@
 pub mod diagnose;
 pub mod json;
 mod kernel;
+mod lists;
 pub mod text;
 
 pub use diagnose::{diagnose, swapped_with};

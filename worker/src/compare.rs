@@ -4,7 +4,7 @@
 //! alone be more than a part, they are cancelled in slices by fingerprint; what matters of them then is only how many are left.
 
 use crate::job::Job;
-use crate::lines::{LineWriter, key_bytes, kind_of};
+use crate::lines::{LineWriter, key_bytes};
 use crate::pairs::Chunk;
 use crate::rows::{Joined, Left, cancel, join, merge};
 use arrow_array::{Array, RecordBatch, cast::AsArray};
@@ -168,7 +168,7 @@ impl Task<'_> {
             let cells = chunk.compare(self.job)?;
             let differs = cells.rows(rows.len());
             for (row, joined) in rows.iter().enumerate() {
-                if kind_of(&chunk, left, row) == DifferenceKind::Changed && !differs.value(row) {
+                if chunk.kinds[row] == DifferenceKind::Changed && !differs.value(row) {
                     self.tally.within_tolerance += 1;
                 } else {
                     let (key, account) = key_bytes(self.job, &chunk, row);

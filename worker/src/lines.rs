@@ -25,10 +25,10 @@ pub(crate) struct LineWriter<'a> {
     pub(crate) names: &'a [String],
 }
 
-/// What SQL said about the rows of a chunk, asked once a rule and column.
+/// What SQL said about the rows of a chunk, asked once a rule and column; `None` where it failed for some row.
 struct Answers<'c> {
     cells: &'c Cells,
-    filters: BTreeMap<(usize, Option<usize>), BooleanBuffer>,
+    filters: BTreeMap<(usize, Option<usize>), Option<BooleanBuffer>>,
 }
 
 /// One line before it is printed.
@@ -47,7 +47,7 @@ impl LineWriter<'_> {
             filters: BTreeMap::new(),
         };
         for (row, (key, account_bytes)) in sort_keys.iter().enumerate() {
-            let kind = kind_of(chunk, left, row);
+            let kind = chunk.kinds[row];
             self.count_row(chunk, left, row, kind);
             if kind != DifferenceKind::Changed {
                 let counts = |side: Side| joined_row(chunk, row, side).map_or(0, |r| left[side].counts[r]);
@@ -158,7 +158,7 @@ impl LineWriter<'_> {
     fn in_scope(&self, chunk: &Chunk<'_>, left: &Sides<Left>, rule: usize, row: usize) -> bool {
         let at = self.job.rule_sql[..rule].iter().filter(|r| r.accounts.is_some()).count();
         let of = |side: Side| joined_row(chunk, row, side).map(|r| left[side].in_scope[at][r]);
-        if kind_of(chunk, left, row) == DifferenceKind::DuplicateKey {
+        if chunk.kinds[row] == DifferenceKind::DuplicateKey {
             return of(Side::Live).unwrap_or(true) && of(Side::Shadow).unwrap_or(true);
         }
         let baseline = chunk.baseline[row];
@@ -312,24 +312,22 @@ impl Answers<'_> {
             (_, None) => sql.rows.as_ref(),
         };
         let Some(expression) = expression else { return Ok(false) };
-        let key = (rule, line.column);
-        if let std::collections::btree_map::Entry::Vacant(e) = self.filters.entry(key) {
+        let is_missing = |kind| matches!(kind, DifferenceKind::MissingInShadow | DifferenceKind::MissingInLive);
+        let answers = self.filters.entry((rule, line.column)).or_insert_with(|| {
             let asked = match line.column.and_then(|c| self.cells.differs[c].as_ref()) {
                 Some(differs) => differs.clone(),
-                None => one_sided(chunk),
+                None => chunk.of_kind(is_missing),
             };
-            let answers = expression.is_true_where(&asked, &chunk.sql_arrays(line.column))?;
-            e.insert(answers);
+            expression.is_true_where(&asked, &chunk.sql_arrays(line.column)).ok()
+        });
+        if let Some(answers) = answers {
+            return Ok(answers.value(line.row));
         }
-        Ok(self.filters[&key].value(line.row))
+        // Some row has no answer. It counts only where the rule comes to that row: which rows share a chunk is the layout's doing.
+        let alone = BooleanBuffer::collect_bool(chunk.kinds.len(), |row| row == line.row);
+        let answer = expression.is_true_where(&alone, &chunk.sql_arrays(line.column))?;
+        Ok(answer.value(line.row))
     }
-}
-
-/// Rows that only one side has.
-fn one_sided(chunk: &Chunk<'_>) -> BooleanBuffer {
-    BooleanBuffer::collect_bool(chunk.joined.len(), |row| {
-        chunk.joined[row].live.is_none() || chunk.joined[row].shadow.is_none()
-    })
 }
 
 fn joined_row(chunk: &Chunk<'_>, row: usize, side: Side) -> Option<usize> {
@@ -339,17 +337,6 @@ fn joined_row(chunk: &Chunk<'_>, row: usize, side: Side) -> Option<usize> {
         Side::Shadow => joined.shadow,
     };
     at.map(|r| r as usize)
-}
-
-/// One and one are compared; one and none are missing; anything else is a duplicate key.
-pub(crate) fn kind_of(chunk: &Chunk<'_>, left: &Sides<Left>, row: usize) -> DifferenceKind {
-    let count = |side: Side| joined_row(chunk, row, side).map_or(0, |r| left[side].counts[r]);
-    match (count(Side::Live), count(Side::Shadow)) {
-        (1, 1) => DifferenceKind::Changed,
-        (1, 0) => DifferenceKind::MissingInShadow,
-        (0, 1) => DifferenceKind::MissingInLive,
-        (_, _) => DifferenceKind::DuplicateKey,
-    }
 }
 
 /// The order-preserving bytes of a row's key, and how many of them are the account's.

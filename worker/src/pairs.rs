@@ -9,6 +9,7 @@ use shadowdiff_core::compare::Nearness;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::row::canon;
 use shadowdiff_core::side::{Side, Sides};
+use shadowdiff_core::spec::DifferenceKind;
 use shadowdiff_core::value::value_at;
 use std::collections::BTreeMap;
 
@@ -20,6 +21,8 @@ pub(crate) struct Chunk<'a> {
     pub(crate) arrays: Sides<Vec<ArrayRef>>,
     /// The side of the old value, a row each.
     pub(crate) baseline: Vec<Side>,
+    /// How many rows stand behind each row: of those that are one and one the cells are compared, of others none is looked at.
+    pub(crate) kinds: Vec<DifferenceKind>,
 }
 
 /// Which cells differ.
@@ -48,6 +51,7 @@ impl<'a> Chunk<'a> {
             joined,
             arrays: Sides::new(live, shadow),
             baseline: Vec::new(),
+            kinds: joined.iter().map(|row| kind_of(left, *row)).collect(),
         };
         chunk.baseline = if job.flipped.is_empty() {
             vec![job.plan.spec.baseline.default; joined.len()]
@@ -84,19 +88,26 @@ impl<'a> Chunk<'a> {
         [cell(Side::Live), cell(Side::Shadow)].into_iter().chain(rows).collect()
     }
 
-    /// Compares all cells of the pairs; rows that only one side has never differ here.
+    /// The rows of a kind.
+    pub(crate) fn of_kind(&self, is_kind: impl Fn(DifferenceKind) -> bool) -> BooleanBuffer {
+        BooleanBuffer::collect_bool(self.kinds.len(), |row| is_kind(self.kinds[row]))
+    }
+
+    /// Compares all cells of the pairs; rows that only one side has never differ here, nor do the rows of a duplicate key, which no
+    /// comparator may see: which of them stand first is the layout's doing.
     pub(crate) fn compare(&self, job: &Job) -> Result<Cells> {
         let rows = self.joined.len();
-        let pairs = BooleanBuffer::collect_bool(rows, |row| self.joined[row].live.is_some() && self.joined[row].shadow.is_some());
+        let both = BooleanBuffer::collect_bool(rows, |row| self.joined[row].live.is_some() && self.joined[row].shadow.is_some());
+        let pairs = self.of_kind(|kind| kind == DifferenceKind::Changed);
         let mut cells = Cells {
             differs: vec![None; job.columns().len()],
             not_json: BTreeMap::new(),
         };
         for (at, column) in job.columns().iter().enumerate() {
             let (live, shadow) = (&self.arrays.live[at], &self.arrays.shadow[at]);
-            let mut unequal = &job.kernels[at].unequal(live, shadow) & &pairs;
+            let unequal = job.kernels[at].unequal(live, shadow);
             if column.role == Role::Key {
-                if unequal.count_set_bits() > 0 {
+                if (&unequal & &both).count_set_bits() > 0 {
                     return Err(Error::internal(format!(
                         "two keys of one fingerprint differ in `{}`; run again",
                         column.name
@@ -104,6 +115,7 @@ impl<'a> Chunk<'a> {
                 }
                 continue;
             }
+            let mut unequal = &unequal & &pairs;
             for parent in &column.parents {
                 // A struct that one side lacks is one line under its own name.
                 if let Some(absent) = &cells.differs[*parent] {
@@ -145,5 +157,16 @@ impl<'a> Chunk<'a> {
             }
         }
         Ok(differs.finish())
+    }
+}
+
+/// One and one are compared; one and none are missing; anything else is a duplicate key.
+fn kind_of(left: &Sides<Left>, row: Joined) -> DifferenceKind {
+    let count = |side: Side, at: Option<u32>| at.map_or(0, |row| left[side].counts[row as usize]);
+    match (count(Side::Live, row.live), count(Side::Shadow, row.shadow)) {
+        (1, 1) => DifferenceKind::Changed,
+        (1, 0) => DifferenceKind::MissingInShadow,
+        (0, 1) => DifferenceKind::MissingInLive,
+        (_, _) => DifferenceKind::DuplicateKey,
     }
 }

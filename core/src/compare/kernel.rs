@@ -3,10 +3,9 @@
 use super::json::{JsonOutcome, equal_json};
 use super::text::normalize;
 use crate::align::{Column, Role};
-use crate::row::canon;
 use crate::side::Side;
 use crate::spec::{Comparison, Normalization, TextRules};
-use crate::value::{Tolerance, Value, ValueType, equal, order, place_ns, value_at, within};
+use crate::value::{Tolerance, Value, ValueType, equal, place_ns, value_at, within};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int64Type, TimestampMicrosecondType,
@@ -21,9 +20,9 @@ use arrow_schema::{DataType, TimeUnit};
 pub struct Kernel {
     presence: bool,
     mixed: bool,
-    comparison: Comparison,
-    absolute: Option<Tolerance>,
-    relative: Option<Tolerance>,
+    pub(super) comparison: Comparison,
+    pub(super) absolute: Option<Tolerance>,
+    pub(super) relative: Option<Tolerance>,
 }
 
 /// What a comparison of two unequal cells found.
@@ -76,15 +75,20 @@ impl Kernel {
         if self.presence || *c == Comparison::default() {
             return Nearness::Different;
         }
-        let (a, b) = (value_at(live, row), value_at(shadow, row));
-        match (&a, &b) {
-            (Value::Text(x), Value::Text(y)) if c.json => match equal_json(x, y) {
+        self.nearness(&value_at(live, row), &value_at(shadow, row), baseline)
+    }
+
+    /// The same for two values, be they cells or elements of lists at any depth.
+    pub(super) fn nearness(&self, a: &Value<'_>, b: &Value<'_>, baseline: Side) -> Nearness {
+        match (a, b) {
+            (Value::Text(x), Value::Text(y)) if self.comparison.json => match equal_json(x, y) {
                 JsonOutcome::Equal => Nearness::Near,
                 JsonOutcome::Different => Nearness::Different,
                 JsonOutcome::NotJson => Nearness::NotJson,
             },
-            (Value::List(x), Value::List(y)) => nearness(self.lists_near(x, y, baseline)),
-            _ => nearness(self.values_near(&a, &b, baseline)),
+            (Value::List(x), Value::List(y)) => self.lists(x, y, baseline),
+            _ if self.values_near(a, b, baseline) => Nearness::Near,
+            _ => Nearness::Different,
         }
     }
 
@@ -103,45 +107,6 @@ impl Kernel {
             return times_near(a, b, limit_ns);
         }
         (self.absolute.is_some() || self.relative.is_some()) && within(a, b, baseline, self.absolute.as_ref(), self.relative.as_ref())
-    }
-
-    fn lists_near(&self, a: &[Value<'_>], b: &[Value<'_>], baseline: Side) -> bool {
-        if a.len() != b.len() {
-            return false;
-        }
-        if !self.comparison.unordered {
-            return a.iter().zip(b).all(|(x, y)| self.values_near(x, y, baseline));
-        }
-        if let Some(rules) = &self.comparison.text {
-            return sorted_texts(a, rules) == sorted_texts(b, rules);
-        }
-        if self.absolute.is_none() && self.relative.is_none() && self.comparison.time_ns.is_none() {
-            return sorted_canon(a) == sorted_canon(b);
-        }
-        self.pairing_exists(a, b, baseline)
-    }
-
-    /// Whether some one-to-one pairing is within the tolerance. Each baseline value allows an interval; where a larger value never has a
-    /// smaller end of it (a relative tolerance up to 100 %), pairing in sorted order finds a pairing if there is one.
-    fn pairing_exists(&self, a: &[Value<'_>], b: &[Value<'_>], baseline: Side) -> bool {
-        let (mut x, mut y): (Vec<&Value<'_>>, Vec<&Value<'_>>) = (a.iter().collect(), b.iter().collect());
-        x.sort_by(|p, q| order(p, q));
-        y.sort_by(|p, q| order(p, q));
-        if x.iter().zip(&y).all(|(p, q)| self.values_near(p, q, baseline)) {
-            return true;
-        }
-        let monotone = self.relative.as_ref().is_none_or(|r| r.exact().to_f64() <= 1.0);
-        !monotone && x.len() <= MAX_SEARCHED && self.search_pairing(&x, &y, baseline)
-    }
-
-    /// Augmenting paths (Kuhn 1955).
-    fn search_pairing(&self, x: &[&Value<'_>], y: &[&Value<'_>], baseline: Side) -> bool {
-        let near: Vec<Vec<usize>> = x
-            .iter()
-            .map(|p| (0..y.len()).filter(|j| self.values_near(p, y[*j], baseline)).collect())
-            .collect();
-        let mut taken: Vec<Option<usize>> = vec![None; y.len()];
-        (0..x.len()).all(|i| augment(i, &near, &mut taken, &mut vec![false; y.len()]))
     }
 
     /// The comparator in the spec's own words.
@@ -164,26 +129,6 @@ impl Kernel {
     }
 }
 
-/// Longer lists under a relative tolerance of over 100 % are paired in sorted order only: a pairing may be missed, never invented.
-const MAX_SEARCHED: usize = 1_000;
-
-fn nearness(near: bool) -> Nearness {
-    if near { Nearness::Near } else { Nearness::Different }
-}
-
-fn augment(i: usize, near: &[Vec<usize>], taken: &mut [Option<usize>], seen: &mut [bool]) -> bool {
-    for &j in &near[i] {
-        if std::mem::replace(&mut seen[j], true) {
-            continue;
-        }
-        if taken[j].is_none_or(|other| augment(other, near, taken, seen)) {
-            taken[j] = Some(i);
-            return true;
-        }
-    }
-    false
-}
-
 fn texts_near(a: &Value<'_>, b: &Value<'_>, rules: &TextRules) -> bool {
     // Only a text or a NULL can be what the rules speak of; anything else was unequal and stays so.
     let normal = |value: &Value<'_>| match value {
@@ -203,31 +148,6 @@ fn times_near(a: &Value<'_>, b: &Value<'_>, limit_ns: u64) -> bool {
         (Some(x), Some(y)) => (y - x).unsigned_abs() <= u128::from(limit_ns),
         (None, _) | (_, None) => false,
     }
-}
-
-fn sorted_canon(values: &[Value<'_>]) -> Vec<Vec<u8>> {
-    let mut all: Vec<Vec<u8>> = values
-        .iter()
-        .map(|v| {
-            let mut bytes = Vec::new();
-            canon(v, &mut bytes);
-            bytes
-        })
-        .collect();
-    all.sort_unstable();
-    all
-}
-
-fn sorted_texts(values: &[Value<'_>], rules: &TextRules) -> Vec<Option<String>> {
-    let mut all: Vec<Option<String>> = values
-        .iter()
-        .map(|v| match v {
-            Value::Text(text) => normalize(text, rules).map(|t| t.into_owned()),
-            _ => None,
-        })
-        .collect();
-    all.sort_unstable();
-    all
 }
 
 fn by_value(live: &ArrayRef, shadow: &ArrayRef) -> BooleanBuffer {
