@@ -3,31 +3,38 @@
 //! Names are exact, upper and lower case kept. What needs more than one row, or gives another answer another day, is refused. Doubles are
 //! normalised before they are looked at (-0.0 is 0.0, one NaN, which sorts above all numbers), so that layout and bits never matter.
 
+mod canonical;
+mod compare;
+mod exact;
 mod functions;
+mod limits;
+mod names;
+mod strict;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Float32Type, Float64Type};
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, StructArray, make_array, new_null_array};
-use arrow_buffer::{BooleanBuffer, NullBuffer};
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, new_empty_array, new_null_array};
+use arrow_buffer::BooleanBuffer;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::filter::filter;
-use datafusion_common::DFSchema;
+use canonical::canonical;
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion_common::{DFSchema, Result as DfResult, plan_err};
 use datafusion_expr::execution_props::ExecutionProps;
 use datafusion_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion_expr::simplify::{ExprSimplifyResult, SimplifyContext};
-use datafusion_expr::{Expr, ExprSchemable, Volatility};
+use datafusion_expr::{Expr, Volatility};
 use datafusion_optimizer::simplify_expressions::ExprSimplifier;
-use datafusion_physical_expr::expressions::BinaryExpr;
 use datafusion_physical_expr::{PhysicalExpr, create_physical_expr};
-use datafusion_sql::sqlparser::ast::{self, AccessExpr, visit_expressions, visit_expressions_mut};
+use exact::exact;
 use functions::Functions;
+use limits::on_stack;
+pub use names::longest_name;
+use names::{all_names, is_known, no_column, one_word};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::spec::nearest;
-use shadowdiff_core::value::for_sql;
+use shadowdiff_core::value::{ValueType, for_sql};
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 use std::sync::Arc;
+use strict::strict;
 
 /// A column that an expression may name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +46,15 @@ pub struct SqlColumn {
 }
 
 impl SqlColumn {
+    /// A column as SQL sees it: in which form, is decided here alone.
+    pub fn new(name: &str, value_type: &ValueType) -> Self {
+        SqlColumn {
+            qualifier: None,
+            name: name.to_owned(),
+            data_type: value_type.sql_form(),
+        }
+    }
+
     fn full_name(&self) -> String {
         self.qualifier
             .map_or_else(|| self.name.clone(), |qualifier| format!("{qualifier}.{}", self.name))
@@ -63,58 +79,69 @@ pub struct Expression {
     expression: Arc<dyn PhysicalExpr>,
     /// Of the schema it was planned against, the columns it reads.
     pub reads: Vec<usize>,
+    /// The column that it is a plain copy of, and the members on the way where it is a part of one.
+    pub copies: Option<(usize, Vec<String>)>,
     pub data_type: DataType,
     schema: SchemaRef,
+    is_deep: bool,
     place: String,
 }
 
 impl Sql {
     /// Plans `text` over `columns`. `place` names the spec's field in messages.
     pub fn plan(&self, place: &str, text: &str, columns: &[SqlColumn]) -> Result<Expression> {
-        let wrong = |why: &dyn std::fmt::Display| {
+        self.deeply(text, || self.planned(place, text, columns)).map_err(|why| {
             let said = match self.missing(text, columns).first() {
                 Some(name) => no_column(name, columns),
                 None => plain(&why.to_string()),
             };
             Error::spec(format!("{place}: `{text}`: {said}"))
-        };
-        let named = self.one_word_names(text, columns).map_err(|e| wrong(&e))?;
+        })
+    }
+
+    /// Does what goes down an expression on a stack that is large enough for it.
+    fn deeply<T: Send>(&self, text: &str, work: impl FnOnce() -> DfResult<T> + Send) -> DfResult<T> {
+        let is_deep = self.functions.is_deep(text)?;
+        on_stack(is_deep, work)?
+    }
+
+    fn planned(&self, place: &str, text: &str, columns: &[SqlColumn]) -> DfResult<Expression> {
+        let mut named = self.functions.parse(text)?;
+        one_word(&mut named, columns);
         let fields = columns
             .iter()
             .map(|c| (None, Arc::new(Field::new(c.full_name(), c.data_type.clone(), true))));
-        let schema = DFSchema::new_with_metadata(fields.collect(), Default::default()).map_err(|e| wrong(&e))?;
-        let parsed = self.functions.resolve(named, &schema).map_err(|e| wrong(&e))?;
-        one_row_only(&parsed).map_err(|why| wrong(&why))?;
+        let schema = DFSchema::new_with_metadata(fields.collect(), Default::default())?;
+        let parsed = self.functions.resolve(named, &schema)?;
+        one_row_only(&parsed)?;
         let reads = reads(&parsed, &schema);
-        let expression = self.physical(parsed.clone(), &schema).and_then(checked).map_err(|e| wrong(&e))?;
-        let data_type = expression
-            .data_type(schema.as_arrow())
-            .or_else(|_| parsed.get_type(&schema))
-            .map_err(|e| wrong(&e))?;
-        let positions: Vec<Field> = columns
-            .iter()
-            .enumerate()
-            .map(|(i, c)| Field::new(format!("{i}:{}", c.name), c.data_type.clone(), true))
-            .collect();
+        let copies = copied(&parsed, &schema);
+        let expression = self.physical(exact(parsed, &schema)?, &schema)?;
+        let data_type = expression.data_type(schema.as_arrow())?;
+        // What is not read is not carried along either.
+        let given = |at: usize| {
+            if reads.contains(&at) {
+                columns[at].data_type.clone()
+            } else {
+                DataType::Null
+            }
+        };
+        let positions: Vec<Field> = (0..columns.len()).map(|at| Field::new(at.to_string(), given(at), true)).collect();
         Ok(Expression {
             expression,
             reads,
+            copies,
             data_type,
             schema: Arc::new(Schema::new(positions)),
+            is_deep: self.functions.is_deep(text)?,
             place: place.to_owned(),
         })
     }
 
     /// The names that stand in `text`, each in its parts; none where it cannot be parsed, of which planning it tells.
     pub fn names(&self, text: &str) -> Vec<Vec<String>> {
-        let mut names = Vec::new();
-        if let Ok(parsed) = self.functions.parse(text) {
-            let _ = visit_expressions(&parsed, |expression| {
-                names.extend(name_of(expression).map(|(parts, _)| parts));
-                ControlFlow::<()>::Continue(())
-            });
-        }
-        names
+        self.deeply(text, || self.functions.parse(text).map(|parsed| all_names(&parsed)))
+            .unwrap_or_default()
     }
 
     /// Names in `text` that are no column and no member of one.
@@ -124,35 +151,6 @@ impl Sql {
             .filter(|parts| !is_known(parts, columns))
             .map(|parts| parts.join("."))
             .collect()
-    }
-
-    /// Writes `live_row.x` and `profile.score` as one quoted name each, so that no name of the data can be taken for another. What the
-    /// longest name of a column leaves over are members of it: `live_row.p.x` may be the member `x` of the column `p`.
-    fn one_word_names(&self, text: &str, columns: &[SqlColumn]) -> datafusion_common::Result<ast::Expr> {
-        let mut parsed = self.functions.parse(text)?;
-        let _ = visit_expressions_mut(&mut parsed, |expression| {
-            if let Some((parts, rest)) = name_of(expression)
-                && parts.len() > 1
-                && let Some(length) = longest_name(&parts, |name| columns.iter().any(|c| c.full_name() == name))
-            {
-                let root = ast::Expr::Identifier(ast::Ident::with_quote('"', parts[..length].join(".")));
-                let members: Vec<AccessExpr> = parts[length..]
-                    .iter()
-                    .map(|m| member_access(m))
-                    .chain(rest.iter().cloned())
-                    .collect();
-                *expression = if members.is_empty() {
-                    root
-                } else {
-                    ast::Expr::CompoundFieldAccess {
-                        root: Box::new(root),
-                        access_chain: members,
-                    }
-                };
-            }
-            ControlFlow::<()>::Continue(())
-        });
-        Ok(parsed)
     }
 
     /// The expression that is evaluated: types fit, and functions that are only a way to write another one are written out.
@@ -170,7 +168,8 @@ impl Sql {
             _ => Ok(Transformed::no(node)),
         })?;
         let coerced = simplifier.coerce(expanded.data, schema)?;
-        create_physical_expr(&coerced, schema, &ExecutionProps::new(), &PhysicalPlanningContext::default())
+        let planned = create_physical_expr(&coerced, schema, &ExecutionProps::new(), &PhysicalPlanningContext::default())?;
+        strict(planned, schema.as_arrow())
     }
 
     /// Plans a condition: an expression that is true or not.
@@ -189,19 +188,25 @@ impl Expression {
     /// Evaluates over columns in the order and of the types it was planned with; columns it does not read may be of any content.
     pub fn evaluate(&self, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
         let failed = |e: &dyn std::fmt::Display| Error::input(format!("{}: {}", self.place, plain(&e.to_string())));
+        if rows == 0 {
+            // An operation of constants may fail, and no row asks for it.
+            return Ok(new_empty_array(&self.data_type));
+        }
+        let unread = new_null_array(&DataType::Null, rows);
         let mut given = Vec::with_capacity(columns.len());
         for (at, column) in columns.iter().enumerate() {
-            let form = self.schema.field(at).data_type();
-            given.push(match self.reads.contains(&at) {
-                true => normal(&for_sql(column, form)),
-                false if column.data_type() == form => column.clone(),
-                false => new_null_array(form, column.len()),
+            given.push(if self.reads.contains(&at) {
+                canonical(&for_sql(column, self.schema.field(at).data_type()))
+            } else {
+                Arc::clone(&unread)
             });
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(self.schema.clone(), given, &options).map_err(|e| Error::internal(e.to_string()))?;
-        let value = self.expression.evaluate(&batch).map_err(|e| failed(&e))?;
-        value.into_array(rows).map_err(|e| failed(&e))
+        let evaluated = on_stack(self.is_deep, || self.expression.evaluate(&batch)?.into_array(rows));
+        evaluated
+            .map_err(|e| Error::exhausted(format!("{}: no stack for a deep expression: {e}", self.place)))?
+            .map_err(|e| failed(&e))
     }
 
     /// Where the condition is true among the rows of `asked`; the others are not evaluated, so that their values can raise no error.
@@ -215,7 +220,7 @@ impl Expression {
         for (at, column) in columns.iter().enumerate() {
             chosen.push(match self.reads.contains(&at) {
                 true => filter(column.as_ref(), &mask).map_err(|e| Error::internal(format!("{}: {e}", self.place)))?,
-                false => new_null_array(column.data_type(), rows),
+                false => new_null_array(&DataType::Null, rows),
             });
         }
         let answers = self.is_true(&chosen, rows)?;
@@ -251,60 +256,6 @@ const SHORTHANDS: [&str; 8] = [
     "ifnull",
 ];
 
-/// The parts of a name, and what is taken out of it after them: `live_row.p`, and `['x']`.
-fn name_of(expression: &ast::Expr) -> Option<(Vec<String>, &[AccessExpr])> {
-    match expression {
-        ast::Expr::Identifier(one) => Some((vec![one.value.clone()], &[])),
-        ast::Expr::CompoundIdentifier(parts) => Some((parts.iter().map(|p| p.value.clone()).collect(), &[])),
-        ast::Expr::CompoundFieldAccess { root, access_chain } => {
-            let (mut parts, []) = name_of(root)? else { return None };
-            let dotted = access_chain.iter().map_while(|access| match access {
-                AccessExpr::Dot(ast::Expr::Identifier(part)) => Some(part.value.clone()),
-                AccessExpr::Dot(_) | AccessExpr::Subscript(_) => None,
-            });
-            let before = parts.len();
-            parts.extend(dotted);
-            let rest = &access_chain[parts.len() - before..];
-            Some((parts, rest))
-        }
-        _ => None,
-    }
-}
-
-/// Of how many parts the longest beginning of a name is that is known.
-pub fn longest_name(parts: &[String], is_known: impl Fn(&str) -> bool) -> Option<usize> {
-    (1..=parts.len()).rev().find(|length| is_known(&parts[..*length].join(".")))
-}
-
-fn member_access(name: &str) -> AccessExpr {
-    let index = ast::Expr::value(ast::Value::SingleQuotedString(name.to_owned()));
-    AccessExpr::Subscript(ast::Subscript::Index { index })
-}
-
-/// Whether a name is a column, or a member of one.
-fn is_known(parts: &[String], columns: &[SqlColumn]) -> bool {
-    let find = |name: &str| columns.iter().find(|c| c.full_name() == name);
-    let Some(length) = longest_name(parts, |name| find(name).is_some()) else {
-        return false;
-    };
-    let mut at = find(&parts[..length].join(".")).map(|c| &c.data_type);
-    for part in &parts[length..] {
-        at = match at {
-            Some(DataType::Struct(members)) => members.find(part).map(|(_, member)| member.data_type()),
-            Some(_) | None => None,
-        };
-    }
-    at.is_some()
-}
-
-fn no_column(name: &str, columns: &[SqlColumn]) -> String {
-    let known: Vec<String> = columns.iter().map(SqlColumn::full_name).collect();
-    let near = nearest(name, known.iter().map(String::as_str))
-        .map(|n| format!("; did you mean `{n}`"))
-        .unwrap_or_default();
-    format!("no column `{name}`{near}")
-}
-
 /// DataFusion's messages without their wrapping words and hints of other products.
 fn plain(message: &str) -> String {
     let mut text = message.trim();
@@ -320,7 +271,7 @@ fn plain(message: &str) -> String {
     text.lines().next().unwrap_or_default().trim_end_matches('.').to_owned()
 }
 
-fn one_row_only(expression: &Expr) -> Result<(), String> {
+fn one_row_only(expression: &Expr) -> DfResult<()> {
     let mut found = None;
     let walked = expression.apply(|node| {
         found = match node {
@@ -338,25 +289,30 @@ fn one_row_only(expression: &Expr) -> Result<(), String> {
             TreeNodeRecursion::Continue
         })
     });
-    walked.map_err(|e| e.to_string())?;
-    found.map_or(Ok(()), Err)
-}
-
-/// The same expression, in which integer arithmetic that does not fit is an error instead of wrapping.
-fn checked(expression: Arc<dyn PhysicalExpr>) -> datafusion_common::Result<Arc<dyn PhysicalExpr>> {
-    let transformed = expression.transform_up(|node| {
-        let node_ref: &dyn PhysicalExpr = node.as_ref();
-        let Some(binary) = node_ref.downcast_ref::<BinaryExpr>() else {
-            return Ok(Transformed::no(node));
-        };
-        let strict = BinaryExpr::new(Arc::clone(binary.left()), *binary.op(), Arc::clone(binary.right())).with_fail_on_overflow(true);
-        Ok(Transformed::yes(Arc::new(strict) as Arc<dyn PhysicalExpr>))
-    })?;
-    Ok(transformed.data)
+    walked?;
+    found.map_or(Ok(()), |why: String| plan_err!("{why}"))
 }
 
 fn is_clock(function: &str) -> bool {
     ["now", "current_date", "current_time", "current_timestamp", "today", "version"].contains(&function)
+}
+
+/// The column that an expression copies, and the members of it on the way to what is copied.
+fn copied(expression: &Expr, schema: &DFSchema) -> Option<(usize, Vec<String>)> {
+    match expression {
+        Expr::Alias(alias) => copied(&alias.expr, schema),
+        Expr::Column(column) => Some((schema.index_of_column(column).ok()?, Vec::new())),
+        Expr::ScalarFunction(f) if f.func.name() == "get_field" => {
+            let (whole, names) = f.args.split_first()?;
+            let (column, mut members) = copied(whole, schema)?;
+            for name in names {
+                let Expr::Literal(value, _) = name else { return None };
+                members.push(value.try_as_str().flatten()?.to_owned());
+            }
+            Some((column, members))
+        }
+        _ => None,
+    }
 }
 
 fn reads(expression: &Expr, schema: &DFSchema) -> Vec<usize> {
@@ -366,44 +322,6 @@ fn reads(expression: &Expr, schema: &DFSchema) -> Vec<usize> {
         .filter_map(|column| schema.index_of_column(column).ok())
         .collect();
     found.into_iter().collect()
-}
-
-/// Doubles with -0.0 as 0.0 and one NaN, those in structs too; a member of a struct that is NULL is NULL, whatever lies beneath.
-fn normal(column: &ArrayRef) -> ArrayRef {
-    match column.data_type() {
-        DataType::Float64 => Arc::new(
-            column
-                .as_primitive::<Float64Type>()
-                .unary::<_, Float64Type>(|v| if v.is_nan() { f64::NAN } else { v + 0.0 }),
-        ),
-        DataType::Float32 => Arc::new(
-            column
-                .as_primitive::<Float32Type>()
-                .unary::<_, Float32Type>(|v| if v.is_nan() { f32::NAN } else { v + 0.0 }),
-        ),
-        DataType::Struct(fields) if !fields.is_empty() => {
-            let whole = column.as_struct();
-            let members = whole
-                .columns()
-                .iter()
-                .map(|member| normal(&beneath(member, whole.nulls())))
-                .collect();
-            let nullable = fields.iter().map(|f| Arc::new(f.as_ref().clone().with_nullable(true))).collect();
-            Arc::new(StructArray::new(nullable, members, whole.nulls().cloned()))
-        }
-        _ => column.clone(),
-    }
-}
-
-fn beneath(member: &ArrayRef, nulls: Option<&NullBuffer>) -> ArrayRef {
-    match nulls {
-        Some(nulls) if nulls.null_count() > 0 && *member.data_type() != DataType::Null => {
-            let all = NullBuffer::union(member.nulls(), Some(nulls));
-            let data = member.to_data().into_builder().nulls(all).build();
-            make_array(data.expect("NULLs over valid data are valid"))
-        }
-        Some(_) | None => Arc::clone(member),
-    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::types::{Named, Note, fill_rowless, types};
 use crate::unread::Unread;
 use shadowdiff_common::read::json::JsonShape;
 use shadowdiff_common::read::{DataFile, Dataset, Format, Sources, list};
-use shadowdiff_common::sql::{Sql, SqlColumn};
+use shadowdiff_common::sql::{Expression, Sql, SqlColumn};
 use shadowdiff_core::align::{SideColumn, align};
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::judge::{AccountSet, Judge};
@@ -264,14 +264,7 @@ fn no_column(place: &str, side: Side, name: &str, found: &[Found]) -> String {
 /// The side's columns as compared: the columns read, with derived ones replaced or added.
 fn derived(spec: &Spec, side: Side, read: &[ReadColumn]) -> Result<Vec<SideColumn>> {
     let sql = Sql::default();
-    let given: Vec<SqlColumn> = read
-        .iter()
-        .map(|c| SqlColumn {
-            qualifier: None,
-            name: c.name.clone(),
-            data_type: c.value_type.sql_form(),
-        })
-        .collect();
+    let given: Vec<SqlColumn> = read.iter().map(|c| SqlColumn::new(&c.name, &c.value_type)).collect();
     let mut columns: Vec<SideColumn> = read
         .iter()
         .map(|c| SideColumn {
@@ -282,8 +275,10 @@ fn derived(spec: &Spec, side: Side, read: &[ReadColumn]) -> Result<Vec<SideColum
     let mut mistakes = Vec::new();
     for (name, text) in &spec.columns.derive[side] {
         let place = format!("columns.derive.{name} ({side})");
-        let planned = sql.plan(&place, text, &given).and_then(|e| {
-            ValueType::from_arrow(&e.data_type).map_err(|t| Error::spec(format!("{place}: `{text}` gives {t}, which cannot be compared")))
+        let planned = sql.plan(&place, text, &given).and_then(|e| match copied_type(&e, read) {
+            Some(value_type) => Ok(value_type),
+            None => ValueType::from_arrow(&e.data_type)
+                .map_err(|t| Error::spec(format!("{place}: `{text}` gives {t}, which cannot be compared"))),
         });
         match planned {
             Ok(value_type) => match columns.iter_mut().find(|c| c.name == *name) {
@@ -301,4 +296,15 @@ fn derived(spec: &Spec, side: Side, read: &[ReadColumn]) -> Result<Vec<SideColum
     } else {
         Err(Error::all(Kind::Spec, mistakes))
     }
+}
+
+/// The type of a plain copy is that of the column, or of the member: SQL knows only the form that it is stored in.
+fn copied_type(expression: &Expression, read: &[ReadColumn]) -> Option<ValueType> {
+    let (column, members) = expression.copies.as_ref()?;
+    members
+        .iter()
+        .try_fold(read[*column].value_type.clone(), |whole, name| match whole {
+            ValueType::Struct(members) => members.into_iter().find(|(member, _)| member == name).map(|(_, t)| t),
+            _ => None,
+        })
 }

@@ -75,11 +75,7 @@ fn named(sql: &Sql, side: Side, texts: &[impl AsRef<str>], is_known: impl Fn(&st
 /// which a warning tells.
 pub(crate) fn check_scopes(spec: &Spec, columns: &Sides<Vec<SideColumn>>) -> Result<Vec<String>> {
     let sql = Sql::default();
-    let of_sql = |c: &SideColumn| SqlColumn {
-        qualifier: None,
-        name: c.name.clone(),
-        data_type: c.value_type.sql_form(),
-    };
+    let of_sql = |c: &SideColumn| SqlColumn::new(&c.name, &c.value_type);
     let sql_columns = Sides::from_fn(|side| columns[side].iter().map(of_sql).collect::<Vec<_>>());
     let (mut mistakes, mut warnings) = (Vec::new(), Vec::new());
     for (rule, text) in scopes(spec) {

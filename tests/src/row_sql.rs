@@ -17,10 +17,7 @@ pub(crate) fn derived(random: &mut Random, columns: &[Column]) -> (Vec<Column>, 
         }
         let name = format!("\"{}\"", source.name.replace('"', "\"\""));
         let is_whole = source.types.live == whole && source.types.shadow == whole;
-        let is_flat = !matches!(
-            source.types.live,
-            Type::List(_) | Type::Map(..) | Type::Struct(_) | Type::Int { .. }
-        );
+        let is_flat = !matches!(source.types.live, Type::List(_) | Type::Map(..) | Type::Struct(_));
         let (sql, of) = match random.below(3) {
             0 if is_whole => (format!("coalesce({name}, 7)"), whole.clone()),
             1 if is_whole || (is_flat && source.types.live == source.types.shadow) => (name, source.types.live.clone()),

@@ -54,12 +54,11 @@ pub fn derived(text: &str, columns: &[(String, Type)], row: &[Cell]) -> Cell {
     }
 }
 
-/// The type of what [`derived`] gives: SQL has no integers of less than 64 bits.
+/// The type of what [`derived`] gives: a plain copy has its column's; SQL has no integers of less than 64 bits.
 pub fn derived_type(text: &str, columns: &[(String, Type)]) -> Type {
     match &columns[place(text, columns)].1 {
         _ if text.ends_with(" IS NULL") => Type::Bool,
-        Type::Int { bits: 64, signed } => Type::Int { bits: 64, signed: *signed },
-        Type::Int { .. } => Type::Int { bits: 64, signed: true },
+        Type::Int { bits, .. } if *bits < 64 && text.starts_with("coalesce(") => Type::Int { bits: 64, signed: true },
         other => other.clone(),
     }
 }

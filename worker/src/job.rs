@@ -250,22 +250,14 @@ fn plan_filter(sql: &Sql, plan: &Plan, side: Side) -> Result<Option<Expression>>
 
 /// The columns of one side, unqualified.
 pub fn side_columns(plan: &Plan, side: Side) -> Vec<SqlColumn> {
-    let column = |c: &shadowdiff_core::align::SideColumn| SqlColumn {
-        qualifier: None,
-        name: c.name.clone(),
-        data_type: c.value_type.sql_form(),
-    };
-    plan.sides[side].columns.iter().map(column).collect()
+    let columns = plan.sides[side].columns.iter();
+    columns.map(|c| SqlColumn::new(&c.name, &c.value_type)).collect()
 }
 
 /// The columns as read, before derives.
 pub fn read_columns(plan: &Plan, side: Side) -> Vec<SqlColumn> {
-    let column = |c: &shadowdiff_core::plan::ReadColumn| SqlColumn {
-        qualifier: None,
-        name: c.name.clone(),
-        data_type: c.value_type.sql_form(),
-    };
-    plan.sides[side].read.iter().map(column).collect()
+    let columns = plan.sides[side].read.iter();
+    columns.map(|c| SqlColumn::new(&c.name, &c.value_type)).collect()
 }
 
 fn plan_derives(sql: &Sql, plan: &Plan, side: Side) -> Result<Vec<Option<Expression>>> {
@@ -282,18 +274,10 @@ fn plan_derives(sql: &Sql, plan: &Plan, side: Side) -> Result<Vec<Option<Express
 
 /// What SQL about a pair of rows sees: `live`, `shadow` in the column's types, then the rows' columns.
 fn pair_columns(plan: &Plan, cell: Option<&Column>) -> Vec<SqlColumn> {
-    let stored = |side: Side| cell.map_or(DataType::Null, |c| c.stored[side].sql_form());
+    let stored = |side: Side| cell.map_or(&ValueType::Null, |c| &c.stored[side]);
     let mut columns = vec![
-        SqlColumn {
-            qualifier: None,
-            name: "live".into(),
-            data_type: stored(Side::Live),
-        },
-        SqlColumn {
-            qualifier: None,
-            name: "shadow".into(),
-            data_type: stored(Side::Shadow),
-        },
+        SqlColumn::new("live", stored(Side::Live)),
+        SqlColumn::new("shadow", stored(Side::Shadow)),
     ];
     for (side, qualifier) in [(Side::Live, "live_row"), (Side::Shadow, "shadow_row")] {
         columns.extend(row_columns(plan, side).into_iter().map(|c| SqlColumn {
@@ -306,11 +290,7 @@ fn pair_columns(plan: &Plan, cell: Option<&Column>) -> Vec<SqlColumn> {
 
 /// The columns of one side that an exchanged row has: the aligned ones, then the carried ones.
 fn row_columns(plan: &Plan, side: Side) -> Vec<SqlColumn> {
-    let leaves = plan.aligned.columns.iter().map(|c| SqlColumn {
-        qualifier: None,
-        name: c.name.clone(),
-        data_type: c.stored[side].sql_form(),
-    });
+    let leaves = plan.aligned.columns.iter().map(|c| SqlColumn::new(&c.name, &c.stored[side]));
     let hidden = |c: SqlColumn| {
         if plan.sides[side].carried.contains(&c.name) {
             SqlColumn {
@@ -321,11 +301,8 @@ fn row_columns(plan: &Plan, side: Side) -> Vec<SqlColumn> {
             c
         }
     };
-    let carried = plan.sides[side].carried.iter().map(|name| SqlColumn {
-        qualifier: None,
-        name: name.clone(),
-        data_type: column_type(plan, side, name).sql_form(),
-    });
+    let carried = plan.sides[side].carried.iter();
+    let carried = carried.map(|name| SqlColumn::new(name, column_type(plan, side, name)));
     leaves.map(hidden).chain(carried).collect()
 }
 

@@ -3,6 +3,8 @@
 //! DataFusion's sessions hold the same and much more besides: catalogs, file formats, optimisers of whole plans. Nothing of that is used
 //! here, and it takes long to build.
 
+use super::limits::{MAX_DEPTH, flatten, is_deep};
+use super::names::as_written;
 use arrow_schema::DataType;
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::{DFSchema, Result, TableReference, plan_err};
@@ -17,8 +19,12 @@ use datafusion_functions_window::planner::WindowFunctionPlanner;
 use datafusion_sql::parser::DFParserBuilder;
 use datafusion_sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion_sql::sqlparser::ast;
+use datafusion_sql::sqlparser::dialect::GenericDialect;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// More than the parser goes down for an expression of the depth that we allow.
+const PARSER_CALLS: usize = 4 * MAX_DEPTH;
 
 /// Functions by each of their names. Aggregate and window functions are there to be refused by name.
 pub(super) struct Functions {
@@ -77,11 +83,18 @@ fn by_name<F>(functions: impl IntoIterator<Item = Arc<F>>, names: impl Fn(&F) ->
 }
 
 impl Functions {
+    /// Whether an expression needs a larger stack; an error where it is longer or deeper than we go.
+    pub(super) fn is_deep(&self, text: &str) -> Result<bool> {
+        is_deep(text, &GenericDialect {})
+    }
+
     /// The syntax tree of one expression.
     pub(super) fn parse(&self, text: &str) -> Result<ast::Expr> {
-        let limit = self.options.sql_parser.recursion_limit.get();
-        let parsed = DFParserBuilder::new(text).with_recursion_limit(limit).build()?.parse_into_expr()?;
-        Ok(parsed.expr)
+        let builder = DFParserBuilder::new(text).with_dialect(&GenericDialect {});
+        let mut parsed = builder.with_recursion_limit(PARSER_CALLS).build()?.parse_into_expr()?.expr;
+        flatten(&mut parsed);
+        as_written(&mut parsed);
+        Ok(parsed)
     }
 
     /// An expression over the columns of `schema`, its names and functions found.

@@ -119,14 +119,14 @@ fn core_is_pure() {
 fn datafusion_stays_where_it_is_used() {
     const PLACES: [&str; 4] = [
         "common/src/sql.rs",
-        "common/src/sql/functions.rs",
+        "common/src/sql/",
         "worker/src/rows.rs",
         "worker/src/compare.rs",
     ];
     let mut broken = Vec::new();
     for source in sources("rs")
         .iter()
-        .filter(|s| !PLACES.contains(&s.path.as_str()) && !s.path.starts_with("tests/"))
+        .filter(|s| !PLACES.iter().any(|place| s.path.starts_with(place)) && !s.path.starts_with("tests/"))
     {
         let used = source.product_lines().filter(|(_, line)| line.contains("datafusion_"));
         broken.extend(used.map(|(number, _)| format!("{}:{number}: uses DataFusion", source.path)));
