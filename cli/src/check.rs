@@ -22,7 +22,8 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
     let found = spec::find(&args.spec)?;
     let settings = Settings::new(&args.settings)?;
     let runtime = settings.runtime()?;
-    let text = runtime.block_on(async {
+    let sql = found.parsed.sql;
+    let text: Result<String> = runtime.block_on(async {
         let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
         let cut = cut(&settings, args.settings.shards)?;
         let planning = Planning::show(&sources, settings.quiet);
@@ -32,8 +33,8 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
         // SQL is planned here, so that its mistakes show too.
         let job = job(bound, &settings, &args.settings, sources, Arc::new(Watch::default()))?;
         Ok(format!("{head}{}", tables(&job)))
-    })?;
-    say(&text)
+    });
+    say(&text.map_err(|e| sql.locate(e))?)
 }
 
 /// The plan as text: the files of `bound`, then what `job` made of their columns.

@@ -40,7 +40,9 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
     let target = check_target(&output, &base, &sources.stores, args.overwrite).await?;
     let cut = cut(settings, args.settings.shards)?;
     let planning = Planning::show(&sources, settings.quiet);
-    let bound = until(interrupted.clone(), bind(parsed.spec, parsed.warnings, &base, &sources, cut)).await?;
+    let sql = parsed.sql;
+    let bound = until(interrupted.clone(), bind(parsed.spec, parsed.warnings, &base, &sources, cut)).await;
+    let bound = bound.map_err(|e| sql.locate(e))?;
     drop(planning);
     if !settings.quiet {
         bound
@@ -53,7 +55,8 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
     let amounts = bound.amounts;
     let slots = settings.slots(amounts.reading_bytes);
     let watch = Arc::new(Watch::default());
-    let job = Arc::new(job(bound, settings, &args.settings, sources, Arc::clone(&watch))?);
+    let job = job(bound, settings, &args.settings, sources, Arc::clone(&watch));
+    let job = Arc::new(job.map_err(|e| sql.locate(e))?);
     let workers = LocalWorkers::new(Arc::clone(&job), slots);
     let (sender, receiver) = watch::channel(Progress {
         phase: Phase::Scan,

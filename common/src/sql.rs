@@ -31,6 +31,7 @@ use limits::on_stack;
 pub use names::longest_name;
 use names::{all_names, is_known, no_column, one_word};
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::spec::excerpt;
 use shadowdiff_core::value::{ValueType, for_sql};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -95,7 +96,7 @@ impl Sql {
                 Some(name) => no_column(name, columns),
                 None => plain(&why.to_string()),
             };
-            Error::spec(format!("{place}: `{text}`: {said}"))
+            Error::spec(format!("{place}: `{}`: {said}", excerpt(text)))
         })
     }
 
@@ -178,7 +179,8 @@ impl Sql {
         match planned.data_type {
             DataType::Boolean | DataType::Null => Ok(planned),
             ref other => Err(Error::spec(format!(
-                "{place}: `{text}` gives {other}; a condition that is true or false is needed"
+                "{place}: `{}` gives {other}; a condition that is true or false is needed",
+                excerpt(text)
             ))),
         }
     }
@@ -259,17 +261,36 @@ const SHORTHANDS: [&str; 8] = [
 /// DataFusion's messages without their wrapping words and hints of other products.
 fn plain(message: &str) -> String {
     let mut text = message.trim();
-    for prefix in [
-        "Error during planning: ",
-        "SQL error: ",
-        "Schema error: ",
-        "Arrow error: ",
-        "This feature is not implemented: ",
-    ] {
-        text = text.strip_prefix(prefix).unwrap_or(text);
+    while let Some(inner) = WRAPPINGS.iter().find_map(|words| text.strip_prefix(words)) {
+        text = inner.trim_start();
     }
-    text.lines().next().unwrap_or_default().trim_end_matches('.').to_owned()
+    let said = match text.split_once("Error(\"") {
+        // `ParserError("…")`: a text in Rust's own notation.
+        Some((kind, rest)) if kind.chars().all(char::is_alphabetic) => {
+            rest.trim_end_matches(')').trim_end_matches('"').replace("\\\"", "\"")
+        }
+        Some(_) | None => text.to_owned(),
+    };
+    said.lines().next().unwrap_or_default().trim_end_matches('.').to_owned()
 }
+
+/// What DataFusion puts before the words that say what is wrong.
+const WRAPPINGS: [&str; 14] = [
+    "Error during planning: ",
+    "SQL error: ",
+    "Schema error: ",
+    "Arrow error: ",
+    "This feature is not implemented: ",
+    "Execution error: ",
+    "Compute error: ",
+    "Cast error: ",
+    "Parser error: ",
+    "External error: ",
+    "Arithmetic overflow: ",
+    "Invalid argument error: ",
+    "type_coercion",
+    "caused by",
+];
 
 fn one_row_only(expression: &Expr) -> DfResult<()> {
     let mut found = None;

@@ -14,7 +14,7 @@ use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::judge::{AccountSet, Judge};
 use shadowdiff_core::plan::{PLAN_VERSION, Pinned, Plan, PlanSecret, ReadColumn};
 use shadowdiff_core::side::{Side, Sides};
-use shadowdiff_core::spec::{Limit, Spec, nearest};
+use shadowdiff_core::spec::{Limit, Spec, excerpt, nearest};
 use shadowdiff_core::value::ValueType;
 use shadowdiff_core::verdict;
 use std::path::Path;
@@ -278,7 +278,7 @@ fn derived(spec: &Spec, side: Side, read: &[ReadColumn]) -> Result<Vec<SideColum
         let planned = sql.plan(&place, text, &given).and_then(|e| match copied_type(&e, read) {
             Some(value_type) => Ok(value_type),
             None => ValueType::from_arrow(&e.data_type)
-                .map_err(|t| Error::spec(format!("{place}: `{text}` gives {t}, which cannot be compared"))),
+                .map_err(|t| Error::spec(format!("{place}: `{}` gives {t}, which cannot be compared", excerpt(text)))),
         });
         match planned {
             Ok(value_type) => match columns.iter_mut().find(|c| c.name == *name) {

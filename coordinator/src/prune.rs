@@ -5,7 +5,7 @@ use shadowdiff_core::align::{Column, Role, SideColumn};
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::{ReadColumn, SidePlan};
 use shadowdiff_core::side::{Side, Sides};
-use shadowdiff_core::spec::{AccountScope, Spec, nearest};
+use shadowdiff_core::spec::{AccountScope, Spec, excerpt, nearest};
 use std::collections::BTreeSet;
 
 /// Prunes a side to what is compared or named by SQL.
@@ -79,7 +79,7 @@ pub(crate) fn check_scopes(spec: &Spec, columns: &Sides<Vec<SideColumn>>) -> Res
     let sql_columns = Sides::from_fn(|side| columns[side].iter().map(of_sql).collect::<Vec<_>>());
     let (mut mistakes, mut warnings) = (Vec::new(), Vec::new());
     for (rule, text) in scopes(spec) {
-        let place = format!("expected `{rule}`.accounts.where: `{text}`");
+        let place = format!("expected `{rule}`.accounts.where: `{}`", excerpt(text));
         let missing = Sides::from_fn(|side| sql.missing(text, &sql_columns[side]));
         let before = mistakes.len();
         for name in missing.live.iter().filter(|name| missing.shadow.contains(name)) {

@@ -11,6 +11,7 @@ mod names;
 mod overrides;
 mod parse;
 mod scalars;
+mod sql_places;
 mod variables;
 
 pub use json_schema::json_schema;
@@ -23,3 +24,4 @@ pub use names::nearest;
 pub use overrides::{CsvOverride, Measure, Overrides, ToleranceOverride};
 pub use parse::{Parsed, from_overrides, parse};
 pub use scalars::duration_ms;
+pub use sql_places::{SqlPlaces, excerpt};

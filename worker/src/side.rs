@@ -197,7 +197,11 @@ impl<'a> SideReader<'a> {
         let plan = &job.plan.sides[side];
         let made = plan.columns.iter().zip(&job.derives[side]).map(|(column, derived)| match derived {
             Some(expression) => {
-                let value = expression.evaluate(read, rows)?;
+                let value = match &expression.copies {
+                    // The values themselves, and not what SQL sees of them.
+                    Some((at, members)) => member(Arc::clone(&read[*at]), members, rows),
+                    None => expression.evaluate(read, rows)?,
+                };
                 convert(&value, &column.value_type)
                     .map_err(|bad| Error::input(format!("columns.derive.{} ({side}): `{}` {}", column.name, bad.text, bad.why)))
             }

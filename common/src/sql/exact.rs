@@ -5,12 +5,13 @@
 
 use super::compare::{Kind, NS_A_DAY, comparison, is_comparison, is_text, time_of};
 use arrow_buffer::i256;
-use arrow_schema::{DataType, TimeUnit};
+use arrow_schema::{DataType, Field, TimeUnit};
 use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{DFSchema, Result, ScalarValue, exec_err};
 use datafusion_expr::expr::{BinaryExpr, InList, ScalarFunction};
 use datafusion_expr::{Between, Case, Cast, Expr, ExprSchemable, Operator, lit};
 use shadowdiff_core::value::Number;
+use std::sync::Arc;
 
 /// The same expression, of which comparisons are exact; over columns of `schema`.
 pub(super) fn exact(expression: Expr, schema: &DFSchema) -> Result<Expr> {
@@ -26,12 +27,27 @@ impl Rewrite<'_> {
     fn node(&self, node: Expr) -> Result<Expr> {
         match node {
             Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(op) => self.compare(*left, op, *right),
+            Expr::BinaryExpr(chain) => Ok(self.typed(chain)),
             Expr::Between(between) => self.between(between),
             Expr::InList(list) => self.in_list(list),
             Expr::Case(case) => self.case(case),
             Expr::ScalarFunction(function) => self.function(function),
             Expr::Cast(cast) => Ok(time_constant(cast)),
             other => Ok(other),
+        }
+    }
+
+    /// Every so often a long chain says its type. The engine asks each operator for its type, and that asks all beneath it, so that a sum of
+    /// six hundred terms took seconds to plan.
+    fn typed(&self, chain: BinaryExpr) -> Expr {
+        let is_long = length(&chain, |link| &link.left) >= UNTYPED_LINKS || length(&chain, |link| &link.right) >= UNTYPED_LINKS;
+        let chain = Expr::BinaryExpr(chain);
+        if !is_long {
+            return chain;
+        }
+        match chain.get_type(self.schema) {
+            Ok(own) => Expr::Cast(Cast::new_from_field(Box::new(chain), Arc::new(Field::new("typed", own, true)))),
+            Err(_) => chain,
         }
     }
 
@@ -92,10 +108,11 @@ impl Rewrite<'_> {
         Ok(not_if(negated, inside))
     }
 
-    /// Constants take the type of what is looked for; one that this cannot hold is never equal. Other members are compared one by one.
+    /// Constants take the type of what is looked for; one that this cannot hold is never equal. Other members are compared one by one, those
+    /// that a row needs: the engine leaves off where all rows of a batch are found.
     fn in_list(&self, list: InList) -> Result<Expr> {
         let InList { expr, list, negated } = list;
-        if !list.iter().any(|member| self.kind(&expr, member).is_some()) {
+        if list.iter().all(|member| is_constant(member) && self.kind(&expr, member).is_none()) {
             return Ok(Expr::InList(InList::new(expr, list, negated)));
         }
         let sought = self.bare(&expr);
@@ -179,6 +196,20 @@ impl Rewrite<'_> {
     }
 }
 
+/// So many operators in a row do not say their type.
+const UNTYPED_LINKS: usize = 32;
+
+/// How many operators follow each other on one side.
+fn length(chain: &BinaryExpr, side: impl Fn(&BinaryExpr) -> &Expr) -> usize {
+    let mut links = 1;
+    let mut next = side(chain);
+    while let Expr::BinaryExpr(link) = next {
+        links += 1;
+        next = side(link);
+    }
+    links
+}
+
 fn not_if(negated: bool, condition: Expr) -> Expr {
     if negated { Expr::Not(Box::new(condition)) } else { condition }
 }
@@ -227,6 +258,15 @@ fn time_constant(cast: Cast) -> Expr {
         (Err(_), _) => return Expr::Cast(cast),
     };
     lit(value)
+}
+
+fn is_constant(value: &Expr) -> bool {
+    match value {
+        Expr::Literal(_, _) => true,
+        Expr::Cast(cast) => is_constant(&cast.expr),
+        Expr::Negative(inner) => is_constant(inner),
+        _ => false,
+    }
 }
 
 fn text_of(value: &Expr) -> Option<&str> {

@@ -18,7 +18,7 @@ use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{Result, ScalarValue};
 use datafusion_expr::{ColumnarValue, Operator};
 use datafusion_physical_expr::expressions::{
-    BinaryExpr, CastExpr, Column, InListExpr, IsNotNullExpr, IsNullExpr, Literal, NegativeExpr, NotExpr,
+    BinaryExpr, CastExpr, Column, InListExpr, IsNotNullExpr, IsNullExpr, Literal, NegativeExpr, NotExpr, in_list,
 };
 use datafusion_physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use std::fmt::{Display, Formatter};
@@ -52,6 +52,10 @@ fn rewritten(node: Node, schema: &Schema) -> Result<Node> {
         }
         let strict = BinaryExpr::new(Arc::clone(binary.left()), *binary.op(), Arc::clone(binary.right())).with_fail_on_overflow(true);
         return in_one_form(Arc::new(strict), schema);
+    }
+    if let Some(list) = known.downcast_ref::<InListExpr>() {
+        // It looks its constants up in a table, which is made anew of their one form.
+        return in_list(Arc::clone(list.expr()), list.list().to_vec(), &list.negated(), schema);
     }
     if let Some(negative) = known.downcast_ref::<NegativeExpr>() {
         let inner = Arc::clone(negative.arg());

@@ -14,7 +14,7 @@ use shadowdiff_core::plan::{Form, Plan};
 use shadowdiff_core::requests::{Kept, ReadAgain, Requests};
 use shadowdiff_core::row::Secret;
 use shadowdiff_core::side::Side;
-use shadowdiff_core::spec::{Day, Overrides, Spec, parse};
+use shadowdiff_core::spec::{Day, Overrides, Spec, SqlPlaces, parse};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,6 +33,7 @@ pub(super) struct Understood {
     document: serde_json::Value,
     base: PathBuf,
     output: Option<String>,
+    sql: SqlPlaces,
 }
 
 /// Parses a spec for a cluster, where nothing starts at a folder of the coordinator.
@@ -62,6 +63,7 @@ pub(super) fn understand(text: &str, file: &str, variables: &[(String, String)],
         document: parsed.document,
         base,
         output,
+        sql: parsed.sql,
     })
 }
 
@@ -174,16 +176,19 @@ impl Planner {
         let planner = self.clone();
         // Binding reads local files as it goes, so it has a thread of its own.
         let binding = move || {
-            let Understood { spec, warnings, base, .. } = understood;
+            let Understood {
+                spec, warnings, base, sql, ..
+            } = understood;
             let (sources, prepare) = (&planner.sources, &planner.prepare);
             let bound = sources.runtime.block_on(async {
                 tokio::select! {
                     bound = bind(spec, warnings, &base, sources, cut) => bound,
                     _ = nobody_waits => Err(Error::new(Kind::Interrupted, "nobody waits for the plan any more")),
                 }
-            })?;
+            });
+            let bound = bound.map_err(|e| sql.locate(e))?;
             // Everything that workers will plan is planned here once, so that a mistake shows before anything runs.
-            let text = prepare(&bound)?;
+            let text = prepare(&bound).map_err(|e| sql.locate(e))?;
             Ok((bound, text))
         };
         let bound = tokio::task::spawn_blocking(binding).await;

@@ -58,7 +58,7 @@ impl Mistakes {
     }
 }
 
-fn line(file: &str, at: Position, path: &str, what: &str) -> String {
+pub(super) fn line(file: &str, at: Position, path: &str, what: &str) -> String {
     let place = if at == Position::COMMAND_LINE {
         "command line".to_owned()
     } else {

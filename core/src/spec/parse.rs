@@ -15,6 +15,7 @@ use super::mistakes::Mistakes;
 use super::model::{Day, OutputSpec, Spec};
 use super::overrides::Overrides;
 use super::scalars::count;
+use super::sql_places::SqlPlaces;
 use super::variables;
 use crate::error::{Error, Kind};
 use crate::side::{Side, Sides};
@@ -27,6 +28,8 @@ pub struct Parsed {
     pub warnings: Vec<String>,
     /// The spec as JSON, with variables replaced and the overrides put in, in written order.
     pub document: serde_json::Value,
+    /// Where its SQL stands, of which mistakes show when it meets the data.
+    pub sql: SqlPlaces,
 }
 
 /// Reads the text of a spec, YAML or JSON; `file` is only named in messages.
@@ -39,7 +42,7 @@ pub fn parse(text: &str, file: &str, overrides: &Overrides) -> Result<Parsed, Er
         Ok(mut root) => {
             variables::replace(&mut root, &overrides.set, &overrides.replaced_fields(), &mut mistakes);
             refuse_duplicates(&root, "", &mut mistakes);
-            read(root, overrides, mistakes)
+            read(root, file, overrides, mistakes)
         }
         Err(misread) => {
             mistakes.add(misread.at, "", misread.message);
@@ -59,10 +62,10 @@ pub fn from_overrides(overrides: &Overrides) -> Result<Parsed, Error> {
         content: Content::Mapping(Vec::new()),
     };
     variables::replace(&mut root, &overrides.set, &overrides.replaced_fields(), &mut mistakes);
-    read(root, overrides, mistakes)
+    read(root, "", overrides, mistakes)
 }
 
-fn read(mut root: Node, overrides: &Overrides, mut mistakes: Mistakes) -> Result<Parsed, Error> {
+fn read(mut root: Node, file: &str, overrides: &Overrides, mut mistakes: Mistakes) -> Result<Parsed, Error> {
     overrides.refuse_twice(&mut mistakes);
     overrides.apply(&mut root);
     let spec = spec(
@@ -77,6 +80,7 @@ fn read(mut root: Node, overrides: &Overrides, mut mistakes: Mistakes) -> Result
             spec,
             warnings: mistakes.into_warnings(),
             document: root.to_json(),
+            sql: SqlPlaces::of(&root, file),
         }),
         _ => Err(Error::all(Kind::Spec, mistakes.into_lines())),
     }
