@@ -1,13 +1,12 @@
 //! `check`: binds the spec to its data and shows the plan; compares nothing.
 
 use crate::args::CheckArgs;
-use crate::compare::{cut, job};
-use crate::progress::Planning;
+use crate::compare::{bound, cut, job};
 use crate::settings::Settings;
 use crate::{say, spec};
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::store::Stores;
-use shadowdiff_coordinator::{Bound, bind};
+use shadowdiff_coordinator::Bound;
 use shadowdiff_core::align::Role;
 use shadowdiff_core::error::Result;
 use shadowdiff_core::plan::Plan;
@@ -22,19 +21,16 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
     let found = spec::find(&args.spec)?;
     let settings = Settings::new(&args.settings)?;
     let runtime = settings.runtime()?;
-    let sql = found.parsed.sql;
     let text: Result<String> = runtime.block_on(async {
         let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
         let cut = cut(&settings, args.settings.shards)?;
-        let planning = Planning::show(&sources, settings.quiet);
-        let bound = bind(found.parsed.spec, found.parsed.warnings, &found.base, &sources, cut).await?;
-        drop(planning);
+        let bound = bound(&found, &sources, cut, settings.quiet).await?;
         let head = data(&bound);
         // SQL is planned here, so that its mistakes show too.
         let job = job(bound, &settings, &args.settings, sources, Arc::new(Watch::default()))?;
         Ok(format!("{head}{}", tables(&job)))
     });
-    say(&text.map_err(|e| sql.locate(e))?)
+    say(&text.map_err(|e| found.parsed.sql.locate(e))?)
 }
 
 /// The plan as text: the files of `bound`, then what `job` made of their columns.

@@ -1,6 +1,7 @@
 //! `compare`: coordinator and workers in one process.
 
 use crate::args::{CompareArgs, SettingArgs};
+use crate::init::with_csv_flags;
 use crate::progress::Planning;
 use crate::serve::leave;
 use crate::settings::Settings;
@@ -36,14 +37,10 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
     let started = Instant::now();
     let interrupted = watch_signals();
     let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
-    let Found { parsed, base, output } = found;
-    let target = check_target(&output, &base, &sources.stores, args.overwrite).await?;
+    let target = check_target(&found.output, &found.base, &sources.stores, args.overwrite).await?;
     let cut = cut(settings, args.settings.shards)?;
-    let planning = Planning::show(&sources, settings.quiet);
-    let sql = parsed.sql;
-    let bound = until(interrupted.clone(), bind(parsed.spec, parsed.warnings, &base, &sources, cut)).await;
-    let bound = bound.map_err(|e| sql.locate(e))?;
-    drop(planning);
+    let bound = until(interrupted.clone(), bound(&found, &sources, cut, settings.quiet)).await?;
+    let Found { parsed, output, .. } = found;
     if !settings.quiet {
         bound
             .plan
@@ -56,7 +53,7 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
     let slots = settings.slots(amounts.reading_bytes);
     let watch = Arc::new(Watch::default());
     let job = job(bound, settings, &args.settings, sources, Arc::clone(&watch));
-    let job = Arc::new(job.map_err(|e| sql.locate(e))?);
+    let job = Arc::new(job.map_err(|e| parsed.sql.locate(e))?);
     let workers = LocalWorkers::new(Arc::clone(&job), slots);
     let (sender, receiver) = watch::channel(Progress {
         phase: Phase::Scan,
@@ -105,6 +102,19 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
         say(&render::text(&summary, directory, args.spec.output.as_deref().unwrap_or(&output)))?;
     }
     Ok(code)
+}
+
+/// Binds the spec to its data, with progress. Where files on the command line were not understood, the error says the flags that may help.
+pub(crate) async fn bound(found: &Found, sources: &Sources, cut: Cut, quiet: bool) -> Result<Bound> {
+    let planning = Planning::show(sources, quiet);
+    let (spec, warnings) = (found.parsed.spec.clone(), found.parsed.warnings.clone());
+    let bound = bind(spec, warnings, &found.base, sources, cut).await;
+    let bound = bound.map_err(|e| found.parsed.sql.locate(e));
+    drop(planning);
+    match bound {
+        Err(error) if found.is_from_command_line => Err(with_csv_flags(error, &found.parsed.spec, &found.base, sources).await),
+        Ok(_) | Err(_) => bound,
+    }
 }
 
 /// How the work is cut under these settings. The secret is drawn anew for every job.

@@ -16,6 +16,7 @@ use crate::args::InitArgs;
 use crate::progress::Planning;
 use crate::{note, say, spec};
 use change::{Change, Pairs, Verdict, changes, pairs};
+pub(crate) use csv::with_csv_flags;
 use key::Tested;
 pub(crate) use propose::propose_key;
 use sample::{Sample, sample};
@@ -137,8 +138,8 @@ fn known(asked: &Overrides) -> Result<Spec> {
 async fn look(mut asked: Overrides, here: &Path) -> Result<Found> {
     let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
     let planning = Planning::show(&sources, false);
-    let csv_found = csv::find(&known(&asked)?, &asked.csv, here, &sources).await?;
-    asked.csv.extend(csv_found.iter().map(|setting| setting.field.clone()));
+    let csv_found = csv::find(&known(&asked)?, here, &sources).await?;
+    asked.csv.extend(csv_found.iter().filter_map(|setting| setting.field.clone()));
     let spec = known(&asked)?;
     let Inspected { datasets, columns, .. } = inspect(&spec, here, &sources).await?;
     let met = Arc::new(meet(columns));

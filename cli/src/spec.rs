@@ -19,29 +19,36 @@ pub(crate) struct Found {
     pub(crate) parsed: Parsed,
     pub(crate) base: PathBuf,
     pub(crate) output: String,
+    /// No file says any of it.
+    pub(crate) is_from_command_line: bool,
 }
 
 /// Reads the command line, and the spec that it names. Two datasets without a key end in a proposal, never in a comparison.
 pub(crate) fn find(args: &SpecArgs) -> Result<Found> {
     let here = here()?;
     let (file, datasets) = positions(args)?;
-    let overrides = overrides(args, datasets, &here);
+    let base = match file {
+        Some(STDIN) | None => here.clone(),
+        Some(file) => folder(Path::new(file), &here),
+    };
+    let overrides = overrides(args, datasets, &here, &base);
     let has_both = overrides.live.is_some() && overrides.shadow.is_some();
     if file.is_none() && has_both && overrides.key.is_none() && overrides.account.is_none() {
         return Err(propose_key(overrides, &here));
     }
-    let (parsed, base) = match file {
-        Some(STDIN) => (parse(&read_stdin()?, "stdin", &overrides)?, here.clone()),
-        Some(file) => (parse(&read(Path::new(file))?, file, &overrides)?, folder(Path::new(file), &here)),
-        None => (from_overrides(&overrides)?, here.clone()),
+    let parsed = match file {
+        Some(STDIN) => parse(&read_stdin()?, "stdin", &overrides)?,
+        Some(file) => parse(&read(Path::new(file))?, file, &overrides)?,
+        None => from_overrides(&overrides)?,
     };
-    let output = parsed
-        .spec
-        .output
-        .to
-        .clone()
-        .unwrap_or_else(|| base.join(DEFAULT_OUTPUT).to_string_lossy().into_owned());
-    Ok(Found { parsed, base, output })
+    let beside = || from(DEFAULT_OUTPUT, &base, &here);
+    let output = parsed.spec.output.to.clone().unwrap_or_else(beside);
+    Ok(Found {
+        parsed,
+        base,
+        output,
+        is_from_command_line: file.is_none(),
+    })
 }
 
 pub(crate) fn here() -> Result<PathBuf> {
@@ -77,15 +84,18 @@ fn positions(args: &SpecArgs) -> Result<Positions<'_>> {
     }
 }
 
-fn overrides(args: &SpecArgs, datasets: Option<[&String; 2]>, here: &Path) -> Overrides {
+/// `path` as seen from `folder`; as short as it can be, for it stands in messages.
+fn from(path: &str, folder: &Path, start: &Path) -> String {
+    if path.contains("://") || folder == start {
+        path.to_owned()
+    } else {
+        folder.join(path).to_string_lossy().into_owned()
+    }
+}
+
+fn overrides(args: &SpecArgs, datasets: Option<[&String; 2]>, here: &Path, base: &Path) -> Overrides {
     // Paths on the command line start where the command was given, those of a spec at its folder.
-    let from_here = |path: &String| {
-        if path.contains("://") {
-            path.clone()
-        } else {
-            here.join(path).to_string_lossy().into_owned()
-        }
-    };
+    let from_here = |path: &String| from(path, here, base);
     let some = |list: &[String]| (!list.is_empty()).then(|| list.to_vec());
     let paths = |list: &[String]| some(list).map(|list| list.iter().map(from_here).collect());
     let position = |at: usize| datasets.map(|datasets| vec![from_here(datasets[at])]);
@@ -149,7 +159,10 @@ fn text(bytes: Vec<u8>, name: &str) -> Result<String> {
 }
 
 fn folder(file: &Path, here: &Path) -> PathBuf {
-    here.join(file.parent().unwrap_or(Path::new("")))
+    match file.parent() {
+        Some(parent) if parent != Path::new("") => here.join(parent),
+        Some(_) | None => here.to_owned(),
+    }
 }
 
 /// The day in UTC.

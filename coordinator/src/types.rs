@@ -5,7 +5,7 @@ use crate::columns::{Found, Known, SideFiles, guess};
 use shadowdiff_common::read::csv::Evidence;
 use shadowdiff_common::read::json::JsonShape;
 use shadowdiff_common::read::{Dataset, Format, Sources};
-use shadowdiff_core::error::Result;
+use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::ReadColumn;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::{CsvTypes, Spec};
@@ -45,13 +45,19 @@ pub(crate) async fn types(
         named,
         evidence: Sides::default(),
     };
-    for side in Side::BOTH {
-        let open = settling.open(side);
-        if datasets[side].format == Format::Csv && !open.is_empty() {
-            let found = guess(&datasets[side], &spec.sides[side].csv, &open, sources).await?;
-            settling.evidence[side] = open.into_iter().zip(found).collect();
+    // Both at a time: files are read whole for this, and most sides have one file.
+    let evidence = |side: Side| {
+        let (open, csv) = (settling.open(side), &spec.sides[side].csv);
+        async move {
+            if datasets[side].format != Format::Csv || open.is_empty() {
+                return Ok(BTreeMap::new());
+            }
+            let found = guess(&datasets[side], csv, &open, sources).await?;
+            Ok::<_, Error>(open.into_iter().zip(found).collect())
         }
-    }
+    };
+    let (live, shadow) = futures::try_join!(evidence(Side::Live), evidence(Side::Shadow))?;
+    settling.evidence = Sides::new(live, shadow);
     Ok(settling.typed())
 }
 

@@ -1,5 +1,6 @@
 //! Says by which key two datasets could be compared, and with which command, where the command line has none.
 
+use super::csv::seen;
 use super::key::are_whole;
 use super::{Found, find, share};
 use crate::again::again;
@@ -18,16 +19,15 @@ pub(crate) fn propose_key(asked: Overrides, here: &Path) -> Error {
 
 fn words(found: &Found) -> Vec<String> {
     let mut lines = vec!["--key must say which columns name a row; nothing was compared".to_owned()];
-    lines.extend(found.csv_found.iter().map(|setting| format!("  {}", setting.why)));
+    lines.extend(seen(&found.csv_found).iter().map(|line| format!("  {line}")));
     let key = found.keys.key.join(",");
     if !found.keys.tested.as_ref().is_some_and(|tested| tested.is_unique()) {
-        lines.push(format!(
-            "  no columns were found that name each row once; {key} comes nearest. Is a column missing, or are rows doubled?"
-        ));
+        lines.push(format!("  no columns were found that name each row once; {key} comes nearest"));
         lines.push("  `shadowdiff init LIVE SHADOW` writes a spec that says more".to_owned());
         return lines;
     }
-    lines.push(format!("  {key} names each row once{}; {}", among(found), partners(found)));
+    lines.push(format!("  {key} names each row once{}", among(found)));
+    lines.push(format!("  rows {}", partners(found)));
     let technical: Vec<&str> = found.technical().map(|change| found.name(change)).collect();
     let mut flags = vec!["--key".to_owned(), key];
     if !technical.is_empty() {

@@ -2,6 +2,7 @@
 
 use super::Found;
 use super::change::{Change, Verdict};
+use super::csv::seen;
 use super::key::are_whole;
 use super::propose::partners;
 use super::schema::{Shared, TOLERANCES, Typed, is_printed_double, renames, tolerance};
@@ -62,8 +63,8 @@ fn csv(found: &Found) -> String {
     };
     let (live, shadow) = (of(Side::Live), of(Side::Shadow));
     let mut out = String::new();
-    for setting in &found.csv_found {
-        let _ = writeln!(out, "# {}", setting.why);
+    for line in seen(&found.csv_found) {
+        let _ = writeln!(out, "# {line}");
     }
     let sides = [("live", &live), ("shadow", &shadow)];
     let sides: Vec<String> = sides
@@ -294,7 +295,8 @@ fn differing(found: &Found, title: &str, changes: &[&Change]) -> String {
         } else {
             ""
         };
-        format!("{}: {} ({} rows){why}", scalar(found.name(c)), found.share(c), c.differing)
+        let rows = if c.differing == 1 { "row" } else { "rows" };
+        format!("{}: {} ({} {rows}){why}", scalar(found.name(c)), found.share(c), c.differing)
     };
     let lines: Vec<String> = changes.iter().map(line).collect();
     comments(title, &lines)

@@ -154,6 +154,101 @@ fn every_command_has_a_manual_page() {
     }
 }
 
+/// Two files as a spreadsheet writes them: semicolons, decimal commas, days with dots, an encoding of their own; one amount differs.
+fn folder_of_a_spreadsheet() -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    for (name, changed) in [("live.csv", "7,50"), ("shadow.csv", "7,75")] {
+        let mut bytes = b"kunde;stra\xdfe;betrag;am\n".to_vec();
+        for n in 0..60 {
+            let amount = if n == 7 { changed.to_owned() } else { format!("{n},50") };
+            let row = format!("K{n};Weg {n};{amount};{:02}.11.2026\n", n % 30 + 1);
+            bytes.extend(row.as_bytes());
+        }
+        std::fs::write(folder.path().join(name), bytes).expect("the file can be written");
+    }
+    folder
+}
+
+#[test]
+fn a_spreadsheets_csv_leads_to_a_verdict() {
+    let folder = folder_of_a_spreadsheet();
+    let flags = "--csv encoding=windows-1252 --csv 'delimiter=;' --csv decimal=, --csv dates=%d.%m.%Y";
+    // Neither without a key nor with one is anything compared before the user has seen how the files are read.
+    for (arguments, command) in [
+        (
+            vec!["compare", "live.csv", "shadow.csv"],
+            format!("compare live.csv shadow.csv --key kunde {flags}\n"),
+        ),
+        (
+            vec!["check", "live.csv", "shadow.csv", "--key", "kunde"],
+            format!("check live.csv shadow.csv --key kunde {flags}\n"),
+        ),
+    ] {
+        let got = run(folder.path(), &arguments);
+        assert_eq!(got.exit, 2, "{}", got.stdout);
+        assert!(got.stderr.ends_with(&command), "{}", got.stderr);
+        assert!(got.stderr.contains("live.csv and shadow.csv: seen were "), "{}", got.stderr);
+    }
+    let flags: Vec<String> = flags.split_whitespace().map(|word| word.replace('\'', "")).collect();
+    let flags = flags.iter().map(String::as_str);
+    let compare: Vec<&str> = ["compare", "live.csv", "shadow.csv", "--key", "kunde", "-o", "out"]
+        .into_iter()
+        .chain(flags)
+        .collect();
+    let changed = "K7,changed,betrag,7.50,7.75,0.25,";
+    let got = run(folder.path(), &compare);
+    assert_eq!(got.exit, 1, "{}", got.stderr);
+    assert!(
+        diff(folder.path()).lines().nth(1).is_some_and(|line| line.starts_with(changed)),
+        "{}",
+        diff(folder.path())
+    );
+    assert_eq!(run(folder.path(), &["init", "live.csv", "shadow.csv", "-o", "first.yaml"]).exit, 0);
+    let got = run(folder.path(), &["compare", "first.yaml", "-o", "out", "--overwrite"]);
+    assert_eq!((got.exit, got.stderr.as_str()), (1, ""));
+    assert!(
+        diff(folder.path()).lines().nth(1).is_some_and(|line| line.starts_with(changed)),
+        "{}",
+        diff(folder.path())
+    );
+    assert_eq!(diff(folder.path()).lines().count(), 2);
+}
+
+#[test]
+fn nested_rows_get_the_key_and_the_excludes_of_a_person() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    for (name, run, changed) in [("live.jsonl", "r1", 5), ("shadow.jsonl", "r2", 6)] {
+        let mut text = String::new();
+        for n in 0..40 {
+            let score = if n == 3 { changed } else { n };
+            let _ = writeln!(
+                text,
+                "{{\"event\":{{\"id\":\"e{n}\",\"customer\":{{\"id\":{}}}}},\"meta\":{{\"run_id\":\"{run}-{n}\"}},\"score\":{score}}}",
+                n % 7
+            );
+        }
+        std::fs::write(folder.path().join(name), text).expect("the file can be written");
+    }
+    let first = run(folder.path(), &["init", "live.jsonl", "shadow.jsonl"]);
+    assert_eq!(first.exit, 0, "{}", first.stderr);
+    for wanted in [
+        "account: event.customer.id\n",
+        "key: [event.customer.id, event.id]\n",
+        "    - meta.run_id  # differs in 100 % of 40 matched rows",
+        "#   score: 2.5 % (1 row)\n",
+        "# Rows without a partner on the other side: 0 of 40 in live (0 %), 0 of 40 in shadow (0 %).\n",
+    ] {
+        assert!(first.stdout.contains(wanted), "{wanted:?} is not in\n{}", first.stdout);
+    }
+    let got = run_with_stdin(folder.path(), &["compare", "-", "-o", "out"], &first.stdout);
+    assert_eq!(got.exit, 1, "{}", got.stderr);
+    assert!(
+        diff(folder.path()).contains("\n3,e3,changed,score,5,6,1,"),
+        "{}",
+        diff(folder.path())
+    );
+}
+
 /// Runs its arguments on a terminal of 80 columns and prints what the terminal got.
 const ON_A_TERMINAL: &str = "
 import fcntl, os, pty, struct, sys, termios
