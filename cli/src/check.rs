@@ -51,7 +51,7 @@ fn data(bound: &Bound) -> String {
         let pins = &bound.plan.pins[side];
         let bytes: u64 = pins.iter().map(|p| p.size_bytes).sum();
         let rows = bound.amounts.rows[side].map_or("rows unknown until read".to_owned(), |n| format!("{n} rows"));
-        let _ = writeln!(out, "{side}: {} files, {rows}, {bytes} bytes", pins.len());
+        let _ = writeln!(out, "{side}: {}, {rows}, {bytes} bytes", files(pins.len()));
         for pin in pins.iter().take(SHOWN_FILES) {
             let _ = writeln!(out, "  {}", pin.name);
         }
@@ -64,6 +64,10 @@ fn data(bound: &Bound) -> String {
         let _ = writeln!(out, "{} for the inputs", requests(reads, writes));
     }
     out
+}
+
+fn files(count: usize) -> String {
+    if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
 }
 
 /// Estimated requests to object stores, for people.

@@ -90,11 +90,11 @@ fn settings(found: &CsvFindings, side: Side, file: &str) -> Vec<Setting> {
     if let Some(byte) = found.delimiter {
         let text = char::from(byte).to_string();
         let (value, shown) = if byte == b'\t' {
-            ("\\t", "tabs")
+            ("\\t", "a tab")
         } else {
             (text.as_str(), text.as_str())
         };
-        seen.push((field("delimiter", value), format!("fields are separated by {shown}")));
+        seen.push((field("delimiter", value), format!("{shown} between fields")));
     }
     if found.decimal_comma {
         seen.push((field("decimal", ","), "decimal commas".to_owned()));
