@@ -67,7 +67,11 @@ fn data(bound: &Bound) -> String {
 }
 
 fn files(count: usize) -> String {
-    if count == 1 { "1 file".to_owned() } else { format!("{count} files") }
+    if count == 1 {
+        "1 file".to_owned()
+    } else {
+        format!("{count} files")
+    }
 }
 
 /// Estimated requests to object stores, for people.
