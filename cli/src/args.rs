@@ -1,5 +1,6 @@
 //! The command line: each command and flag defined once; help, man page and completions follow from it.
 
+use crate::render::ColorArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use shadowdiff_core::plan::Form;
 use shadowdiff_core::side::Side;
@@ -72,6 +73,8 @@ pub(crate) struct CompareArgs {
     /// Let this coordinator's workers do it, such as http://localhost:7400; settings of this process are not used then
     #[arg(long, value_name = "URL")]
     pub(crate) coordinator: Option<String>,
+    #[command(flatten)]
+    pub(crate) color: ColorArgs,
 }
 
 /// The coordinator that a command speaks to.
@@ -109,6 +112,8 @@ pub(crate) struct SubmitArgs {
     /// Say nothing but errors
     #[arg(long, short, env = "SHADOWDIFF_QUIET", value_parser = yes_or_no)]
     pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) color: ColorArgs,
 }
 
 #[derive(Debug, Args)]
@@ -163,6 +168,8 @@ pub(crate) struct ResultsArgs {
     /// Print the summary as JSON instead of text
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) color: ColorArgs,
 }
 
 #[derive(Debug, Args)]
@@ -206,6 +213,8 @@ pub(crate) struct ReportArgs {
     /// Print the summary as JSON instead of text
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) color: ColorArgs,
 }
 
 #[derive(Debug, Args)]

@@ -12,6 +12,7 @@ use shadowdiff_core::error::Result;
 use shadowdiff_core::plan::Plan;
 use shadowdiff_core::requests::Requests;
 use shadowdiff_core::side::Side;
+use shadowdiff_core::tally::counted;
 use shadowdiff_worker::{Job, Watch};
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -50,8 +51,13 @@ fn data(bound: &Bound) -> String {
     for side in Side::BOTH {
         let pins = &bound.plan.pins[side];
         let bytes: u64 = pins.iter().map(|p| p.size_bytes).sum();
-        let rows = bound.amounts.rows[side].map_or("rows unknown until read".to_owned(), |n| format!("{n} rows"));
-        let _ = writeln!(out, "{side}: {}, {rows}, {bytes} bytes", files(pins.len()));
+        let rows = bound.amounts.rows[side].map_or("rows unknown until read".to_owned(), |n| counted(n, "row"));
+        let _ = writeln!(
+            out,
+            "{side}: {}, {rows}, {}",
+            counted(pins.len() as u64, "file"),
+            counted(bytes, "byte")
+        );
         for pin in pins.iter().take(SHOWN_FILES) {
             let _ = writeln!(out, "  {}", pin.name);
         }
@@ -64,14 +70,6 @@ fn data(bound: &Bound) -> String {
         let _ = writeln!(out, "{} for the inputs", requests(reads, writes));
     }
     out
-}
-
-fn files(count: usize) -> String {
-    if count == 1 {
-        "1 file".to_owned()
-    } else {
-        format!("{count} files")
-    }
 }
 
 /// Estimated requests to object stores, for people.
@@ -140,9 +138,9 @@ fn rest(plan: &Plan) -> String {
     }
     let _ = writeln!(
         out,
-        "\nPlan: {} scan tasks, {} shards, as of {}",
-        plan.scans.len(),
-        plan.shards,
+        "\nPlan: {}, {}, as of {}",
+        counted(plan.scans.len() as u64, "scan task"),
+        counted(plan.shards.into(), "shard"),
         plan.as_of
     );
     for warning in &plan.warnings {

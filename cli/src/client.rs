@@ -6,6 +6,7 @@ mod remote;
 mod show;
 
 use crate::args::{CompareArgs, JobArgs, ListArgs, ResultsArgs, StatusArgs, SubmitArgs, WatchArgs};
+use crate::render::Paint;
 use crate::serve::{leave, runtime};
 use crate::signals::watch_signals;
 use crate::spec::{self, Found};
@@ -28,6 +29,7 @@ struct Manner<'a> {
     overwrite: bool,
     json: bool,
     quiet: bool,
+    paint: Paint,
 }
 
 /// `submit`.
@@ -41,6 +43,7 @@ pub(crate) fn submit(args: &SubmitArgs) -> Result<ExitCode> {
         overwrite: args.overwrite,
         json: args.json,
         quiet: args.quiet,
+        paint: args.color.paint(),
     };
     if args.wait {
         return run(wait_for_result(&manner, found));
@@ -73,6 +76,7 @@ pub(crate) fn compare(args: &CompareArgs, coordinator: &str, found: Found) -> Re
         overwrite: args.overwrite,
         json: args.json,
         quiet: args.settings.quiet,
+        paint: args.color.paint(),
     };
     run(wait_for_result(&manner, found))
 }
@@ -139,7 +143,7 @@ pub(crate) fn results(args: &ResultsArgs) -> Result<ExitCode> {
             say_json(&summary)?;
             return Ok(code);
         }
-        say(&render::text(&summary, directory(&target), &output))?;
+        say(&render::text(&summary, directory(&target), &output, args.color.paint()))?;
         Ok(code)
     })
 }
@@ -174,7 +178,7 @@ async fn wait_for_result(manner: &Manner<'_>, found: Found) -> Result<ExitCode> 
     if manner.json {
         say_json(&summary)?;
     } else if !manner.quiet {
-        say(&render::text(&summary, directory(&target), &found.output))?;
+        say(&render::text(&summary, directory(&target), &found.output, manner.paint))?;
     }
     Ok(code)
 }

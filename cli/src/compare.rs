@@ -99,7 +99,12 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
             Target::Directory(directory) => Some(directory.as_path()),
             Target::Objects { .. } => None,
         };
-        say(&render::text(&summary, directory, args.spec.output.as_deref().unwrap_or(&output)))?;
+        say(&render::text(
+            &summary,
+            directory,
+            args.spec.output.as_deref().unwrap_or(&output),
+            args.color.paint(),
+        ))?;
     }
     Ok(code)
 }

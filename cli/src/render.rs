@@ -1,76 +1,97 @@
-//! The summary as a person reads it in ten seconds: the verdict, why, the books, the worst columns and accounts, a few lines.
+//! The summary as a person reads it in ten seconds: the verdict, why, the books, the worst columns and accounts, an example of each pattern.
+//!
+//! It fits a terminal of 80 columns; only the place of the result, which one copies, is never broken.
 
+mod files;
+mod layout;
+mod paint;
+
+use files::Pattern;
+use layout::{grouped, grouped_text, padded, shortened, width, wrapped};
+pub(crate) use paint::{ColorArgs, Paint};
 use serde_json::Value;
+use shadowdiff_core::compare::duration;
+use shadowdiff_core::tally::counted;
 use std::fmt::Write;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 /// How many of a kind are shown.
 const SHOWN: usize = 5;
-/// Longer cells are cut in the sample.
-const CELL_CHARACTERS: usize = 40;
+/// Columns and patterns are what one looks for: of them some more.
+const SHOWN_COLUMNS: usize = 10;
+/// Names of columns up to this width stand in the table; longer ones above their line.
+const NAME_COLUMNS: usize = 30;
 
 /// `directory`: where the result lies, if it can be read from here. `place`: what the user calls it.
-pub(crate) fn text(summary: &Value, directory: Option<&Path>, place: &str) -> String {
-    let mut out = String::new();
-    let verdict = summary["verdict"].as_str().unwrap_or("unknown").to_uppercase();
-    let differences = &summary["differences"];
-    line(
-        &mut out,
-        &format!(
-            "{verdict}: {} exceptions, {} expected differences",
-            grouped(&differences["exceptions"]),
-            grouped(&differences["expected"])
-        ),
-    );
-    for broken in summary["broken"].as_array().into_iter().flatten() {
-        line(&mut out, &format!("  broken  {}", broken.as_str().unwrap_or_default()));
-    }
-    rows(&mut out, &summary["rows"]);
-    columns(&mut out, summary);
-    rules(&mut out, summary);
-    diagnoses(&mut out, summary);
+pub(crate) fn text(summary: &Value, directory: Option<&Path>, place: &str, paint: Paint) -> String {
+    let mut out = verdict(summary, paint);
+    rows(&mut out, &summary["rows"], paint);
+    columns(&mut out, summary, paint);
+    rules(&mut out, summary, paint);
+    diagnoses(&mut out, summary, paint);
     schema(&mut out, &summary["schema"]);
     if let Some(directory) = directory {
-        accounts(&mut out, directory);
-        sample(&mut out, directory);
+        accounts(&mut out, directory, paint);
     }
-    if differences["cut"].as_u64().unwrap_or(0) > 0 {
-        line(
-            &mut out,
-            &format!(
-                "\nCut: {} of the differences are not listed (`output.max_differences`); all counts are exact",
-                grouped(&differences["cut"])
-            ),
+    patterns(&mut out, summary, directory, paint);
+    let cut = count(&summary["differences"]["cut"]);
+    if cut > 0 {
+        let are = if cut == 1 { "difference is" } else { "differences are" };
+        out.push('\n');
+        out += &wrapped(
+            "Cut: ",
+            &format!("{} {are} not listed (`output.max_differences`); all counts are exact", grouped(cut)),
         );
     }
-    line(&mut out, &format!("\nResult: {place}"));
+    let _ = writeln!(out, "\nResult: {place}");
     out
 }
 
-fn line(out: &mut String, text: &str) {
-    out.push_str(text);
-    out.push('\n');
+fn count(number: &Value) -> u64 {
+    number.as_u64().unwrap_or(0)
 }
 
-/// A number with its thousands apart.
-fn grouped(number: &Value) -> String {
-    let digits = number.as_u64().unwrap_or(0).to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(' ');
-        }
-        out.push(digit);
+fn text_of(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+/// A count with its thousands apart and its noun.
+fn counted_apart(number: u64, noun: &str) -> String {
+    counted(number, noun).replacen(&number.to_string(), &grouped(number), 1)
+}
+
+fn heading(out: &mut String, text: &str, paint: Paint) {
+    let _ = writeln!(out, "\n{}", paint.heading(text));
+}
+
+fn verdict(summary: &Value, paint: Paint) -> String {
+    let word = text_of(&summary["verdict"]).to_uppercase();
+    let word = if word == "PASS" { paint.good(&word) } else { paint.bad(&word) };
+    let differences = &summary["differences"];
+    let mut out = format!(
+        "{word}: {}, {}\n",
+        counted_apart(count(&differences["exceptions"]), "exception"),
+        counted_apart(count(&differences["expected"]), "expected difference")
+    );
+    for broken in list(&summary["broken"]) {
+        out += &wrapped("  broken  ", text_of(broken)).replacen("broken", &paint.bad("broken"), 1);
     }
     out
 }
 
-fn rows(out: &mut String, rows: &Value) {
-    line(out, "\nRows");
-    let read = |side: &str| format!("{:>12} read in {side}{}", grouped(&rows[side]["read"]), filtered(&rows[side]));
-    line(out, &read("live"));
-    line(out, &read("shadow"));
+fn rows(out: &mut String, rows: &Value, paint: Paint) {
+    heading(out, "Rows", paint);
+    for side in ["live", "shadow"] {
+        let filtered = match count(&rows[side]["filtered"]) {
+            0 => String::new(),
+            n => format!(", {} of them filtered out", grouped(n)),
+        };
+        let _ = writeln!(out, "{:>12} read in {side}{filtered}", grouped(count(&rows[side]["read"])));
+    }
     for (field, words) in [
         ("cancelled", "equal"),
         ("within_tolerance", "within tolerance"),
@@ -79,196 +100,220 @@ fn rows(out: &mut String, rows: &Value) {
         ("missing_in_live", "missing in live"),
         ("duplicate_key", "keys with duplicate rows"),
     ] {
-        if rows[field].as_u64().unwrap_or(0) > 0 || field == "cancelled" {
-            let _ = writeln!(out, "{:>12} {words}", grouped(&rows[field]));
+        let rows = count(&rows[field]);
+        if rows > 0 || field == "cancelled" {
+            let _ = writeln!(out, "{:>12} {words}", grouped(rows));
         }
     }
 }
 
-fn filtered(side: &Value) -> String {
-    match side["filtered"].as_u64() {
-        Some(n) if n > 0 => format!(", {} of them filtered out", grouped(&side["filtered"])),
-        Some(_) | None => String::new(),
-    }
-}
-
-fn columns(out: &mut String, summary: &Value) {
-    let mut columns: Vec<&Value> = summary["columns"].as_array().into_iter().flatten().collect();
+fn columns(out: &mut String, summary: &Value, paint: Paint) {
+    let mut columns: Vec<&Value> = list(&summary["columns"]).collect();
+    let differ = match columns.len() {
+        0 => "none differs".to_owned(),
+        1 => "1 differs".to_owned(),
+        n => format!("{n} differ"),
+    };
+    // Summaries of before this count have none.
+    let title = match summary["schema"]["compared"].as_u64() {
+        Some(compared) => format!("Columns: {compared} compared, {differ}"),
+        None => format!("Columns: {differ}"),
+    };
     if columns.is_empty() {
-        return;
+        return heading(out, &title, paint);
     }
-    columns.sort_by_key(|c| std::cmp::Reverse((c["exceptions"].as_u64(), c["differing"].as_u64())));
-    line(out, "\nColumns          cells differing   exceptions  comparator");
-    for column in columns.iter().take(SHOWN * 2) {
-        let name = cut(column["column"].as_str().unwrap_or_default(), 24);
-        let deltas = column.get("deltas").filter(|d| d.is_object());
-        let range = deltas.map(|d| format!("  delta {} to {}", d["min"], d["max"])).unwrap_or_default();
-        let comparator = cut(column["comparator"].as_str().unwrap_or_default(), 40);
-        let _ = writeln!(
-            out,
-            "  {name:<24}{:>8}{:>13}  {comparator}{range}",
-            grouped(&column["differing"]),
-            grouped(&column["exceptions"])
-        );
-    }
-    more(out, columns.len(), SHOWN * 2, "columns");
+    columns.sort_by_key(|c| std::cmp::Reverse((count(&c["exceptions"]), count(&c["differing"]))));
+    let shown = &columns[..columns.len().min(SHOWN_COLUMNS)];
+    let names = shown.iter().map(|c| width(text_of(&c["column"])));
+    let name_columns = names.filter(|w| *w <= NAME_COLUMNS).max().unwrap_or(0).max(title.len() - 2);
+    heading(out, &padded(&title, 2 + name_columns), paint);
+    out.pop();
+    let _ = writeln!(out, "{:>10}{:>12}  comparator", "cells", "exceptions");
+    shown.iter().for_each(|column| one_column(out, column, name_columns));
+    more(out, columns.len(), SHOWN_COLUMNS, "column");
 }
 
-fn more(out: &mut String, all: usize, shown: usize, what: &str) {
+/// The name stands above the line where it is too long for it; the range of deltas below, where it is.
+fn one_column(out: &mut String, column: &Value, name_columns: usize) {
+    const DEEPER: &str = "      ";
+    let mut name = text_of(&column["column"]);
+    if width(name) > name_columns {
+        *out += &wrapped("  ", name);
+        name = "";
+    }
+    let line = format!(
+        "  {}{:>10}{:>12}  ",
+        padded(&layout::visible(name), name_columns),
+        grouped(count(&column["differing"])),
+        grouped(count(&column["exceptions"]))
+    );
+    let room = layout::COLUMNS.saturating_sub(width(&line));
+    let comparator = shortened(text_of(&column["comparator"]), room);
+    let range = range(column);
+    let _ = match range {
+        Some(range) if width(&comparator) + 2 + width(&range) <= room => writeln!(out, "{line}{comparator}, {range}"),
+        Some(range) => writeln!(out, "{line}{comparator}\n{DEEPER}{range}"),
+        None => writeln!(out, "{line}{comparator}"),
+    };
+}
+
+/// The least and the largest delta, times in the units of the spec.
+fn range(column: &Value) -> Option<String> {
+    let deltas = column.get("deltas").filter(|d| d["min"].is_number())?;
+    let shown = |number: &Value| match column["delta_unit"].as_str() {
+        None => grouped_text(&as_read(number)),
+        Some("days") => span(number.as_f64().unwrap_or(0.0) * 86_400.0),
+        Some(_) => span(number.as_f64().unwrap_or(0.0)),
+    };
+    let (least, largest) = (shown(&deltas["min"]), shown(&deltas["max"]));
+    Some(if least == largest {
+        format!("delta {least}")
+    } else {
+        format!("delta {least} to {largest}")
+    })
+}
+
+/// The digits that a person reads: what the last ones of a double say, such as 0.020000000000000004, is how it is stored.
+fn as_read(number: &Value) -> String {
+    const READ_DIGITS: usize = 9;
+    let text = number.to_string();
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    match number.as_f64() {
+        Some(double) if digits > READ_DIGITS && text.contains('.') => {
+            let rounded: f64 = format!("{double:.5e}").parse().unwrap_or(double);
+            Value::from(rounded).to_string()
+        }
+        Some(_) | None => text,
+    }
+}
+
+/// A span of time as a spec writes it: `-1d`, `3h`, `1500ms`.
+fn span(seconds: f64) -> String {
+    // In nanoseconds 64 bits end after 584 years.
+    const MOST_SECONDS: f64 = 1e10;
+    let sign = if seconds < 0.0 { "-" } else { "" };
+    if seconds.abs() < MOST_SECONDS {
+        format!("{sign}{}", duration((seconds.abs() * 1e9).round() as u64))
+    } else {
+        format!("{sign}{}d", grouped((seconds.abs() / 86_400.0).round() as u64))
+    }
+}
+
+fn more(out: &mut String, all: usize, shown: usize, noun: &str) {
     if all > shown {
-        let _ = writeln!(out, "  … and {} more {what}", all - shown);
+        let rest = (all - shown) as u64;
+        let _ = writeln!(out, "  … and {}", counted(rest, noun).replacen(' ', " more ", 1));
     }
 }
 
-fn rules(out: &mut String, summary: &Value) {
-    let rules: Vec<&Value> = summary["rules"].as_array().into_iter().flatten().collect();
+fn rules(out: &mut String, summary: &Value, paint: Paint) {
+    let rules: Vec<&Value> = list(&summary["rules"]).collect();
     if rules.is_empty() {
         return;
     }
-    line(out, "\nExpected changes (lines)");
+    heading(out, "Expected changes (lines)", paint);
     for rule in rules {
-        let bounds: String = [("min", "min"), ("max", "max")]
+        let bounds: String = ["min", "max"]
             .iter()
-            .filter_map(|(field, word)| rule[*field].as_u64().map(|n| format!(", {word} {n}")))
+            .filter_map(|bound| rule[*bound].as_u64().map(|n| format!(", {bound} {}", grouped(n))))
             .collect();
-        let _ = writeln!(
-            out,
-            "{:>12} {}{bounds}",
-            grouped(&rule["lines"]),
-            rule["name"].as_str().unwrap_or_default()
-        );
+        let lines = format!("{:>12} ", grouped(count(&rule["lines"])));
+        *out += &wrapped(&lines, &format!("{}{bounds}", text_of(&rule["name"])));
     }
 }
 
-fn diagnoses(out: &mut String, summary: &Value) {
-    let mut found: Vec<(u64, &String)> = summary["diagnoses"]
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(name, n)| (n.as_u64().unwrap_or(0), name))
-        .collect();
+fn diagnoses(out: &mut String, summary: &Value, paint: Paint) {
+    let all = summary["diagnoses"].as_object().into_iter().flatten();
+    let mut found: Vec<(u64, &String)> = all.map(|(name, n)| (count(n), name)).collect();
     if found.is_empty() {
         return;
     }
     found.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
-    line(out, "\nDiagnosis (cells)");
+    heading(out, "Diagnosis (cells)", paint);
     for (cells, name) in found.iter().take(SHOWN) {
-        let _ = writeln!(out, "{:>12} {name}", grouped(&Value::from(*cells)));
+        *out += &wrapped(&format!("{:>12} ", grouped(*cells)), name);
     }
-    more(out, found.len(), SHOWN, "diagnoses");
+    more(out, found.len(), SHOWN, "diagnosis");
 }
 
 fn schema(out: &mut String, schema: &Value) {
-    for (field, words) in [("only_live", "Columns only in live"), ("only_shadow", "Columns only in shadow")] {
-        let names: Vec<&str> = schema[field].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    for (field, words) in [("only_live", "Columns only in live: "), ("only_shadow", "Columns only in shadow: ")] {
+        let names: Vec<&str> = list(&schema[field]).map(text_of).collect();
         if !names.is_empty() {
-            let _ = writeln!(out, "\n{words}: {}", names.join(", "));
+            out.push('\n');
+            *out += &wrapped(words, &names.join(", "));
         }
     }
-    let types: Vec<String> = schema["type"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(|t| format!("{} ({} to {})", text_of(&t["column"]), text_of(&t["live"]), text_of(&t["shadow"])))
-        .collect();
+    let one = |t: &Value| format!("{} ({} to {})", text_of(&t["column"]), text_of(&t["live"]), text_of(&t["shadow"]));
+    let types: Vec<String> = list(&schema["type"]).map(one).collect();
     if !types.is_empty() {
-        let _ = writeln!(out, "\nTypes that differ: {}", types.join(", "));
+        out.push('\n');
+        *out += &wrapped("Types that differ: ", &types.join(", "));
     }
 }
 
-fn text_of(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
-}
-
-/// The accounts with the most exceptions.
-fn accounts(out: &mut String, directory: &Path) {
-    let Ok(mut reader) = csv::Reader::from_path(directory.join("accounts.csv")) else {
-        return;
-    };
-    let width = reader.headers().map_or(0, csv::StringRecord::len);
-    if width < 5 {
-        return;
-    }
-    let mut worst: Vec<(u64, u64, String)> = Vec::new();
-    let mut held = 0;
-    for record in reader.records().map_while(Result::ok) {
-        let number = |at: usize| record.get(at).and_then(|n| n.parse().ok()).unwrap_or(0);
-        held += usize::from(record.get(width - 1) == Some("hold"));
-        let name: Vec<&str> = record.iter().take(width - 4).collect();
-        worst.push((number(width - 2), number(width - 4), name.join(", ")));
-        worst.sort_by(|a, b| b.0.cmp(&a.0).then(b.1.cmp(&a.1)).then(a.2.cmp(&b.2)));
-        worst.truncate(SHOWN);
-    }
-    worst.retain(|(exceptions, _, _)| *exceptions > 0);
+fn accounts(out: &mut String, directory: &Path, paint: Paint) {
+    let (held, worst) = files::accounts(directory, SHOWN);
     if worst.is_empty() {
         return;
     }
-    let _ = writeln!(out, "\nAccounts to hold: {held}; with the most exceptions");
-    for (exceptions, rows, name) in worst {
-        let _ = writeln!(out, "{:>12} in {rows} rows  {}", grouped(&Value::from(exceptions)), cut(&name, 60));
+    heading(
+        out,
+        &format!("Accounts to hold: {}; with the most exceptions", grouped(held)),
+        paint,
+    );
+    for account in worst {
+        let rows = format!("{:>12} in {}  ", grouped(account.exceptions), counted_apart(account.rows, "row"));
+        let room = layout::COLUMNS.saturating_sub(width(&rows));
+        let _ = writeln!(out, "{rows}{}", shortened(&account.name, room));
     }
 }
 
-/// The first exceptions of diff.csv.
-fn sample(out: &mut String, directory: &Path) {
-    let Ok(file) = std::fs::File::open(directory.join("diff.csv")) else {
+/// What exceptions have in common, the most frequent first, each with an example.
+fn patterns(out: &mut String, summary: &Value, directory: Option<&Path>, paint: Paint) {
+    let all: Vec<&Value> = list(&summary["patterns"]).filter(|p| count(&p["exceptions"]) > 0).collect();
+    if all.is_empty() {
         return;
-    };
-    let mut header = String::new();
-    let mut reader = BufReader::new(file);
-    if reader.read_line(&mut header).is_err() {
-        return;
     }
-    let mut records = csv::ReaderBuilder::new().has_headers(false).from_reader(reader);
-    let mut shown = 0;
-    for record in records.records().map_while(Result::ok) {
-        let (width, key) = (record.len(), record.len().saturating_sub(10));
-        if record.get(width - 2) != Some("exception") {
-            continue;
-        }
-        if shown == 0 {
-            line(out, "\nFirst exceptions");
-        }
-        let field = |at: usize| record.get(at).unwrap_or_default();
-        let keys: Vec<&str> = record.iter().take(key).collect();
-        let mut text = format!("  {}  {}", cut(&keys.join(", "), 60), field(key));
-        if !field(key + 1).is_empty() {
-            let _ = write!(
-                text,
-                " {}: {} -> {}",
-                field(key + 1),
-                shown_cell(field(key + 2)),
-                shown_cell(field(key + 3))
-            );
-        }
-        if !field(width - 1).is_empty() {
-            let _ = write!(text, "  ({})", field(width - 1));
-        }
-        line(out, &text);
-        shown += 1;
-        if shown == SHOWN {
-            break;
-        }
-    }
-}
-
-fn shown_cell(cell: &str) -> String {
-    if cell.is_empty() {
-        "(empty)".into()
-    } else {
-        cut(cell, CELL_CHARACTERS)
-    }
-}
-
-/// At most so many characters, control characters made visible.
-fn cut(text: &str, characters: usize) -> String {
-    let mut out: String = text
-        .chars()
-        .take(characters)
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+    let shown = &all[..all.len().min(SHOWN_COLUMNS)];
+    let patterns: Vec<Pattern<'_>> = shown
+        .iter()
+        .map(|p| Pattern {
+            kind: text_of(&p["kind"]),
+            column: text_of(&p["column"]),
+            diagnosis: text_of(&p["diagnosis"]),
+            direction: text_of(&p["direction"]),
+        })
         .collect();
-    if text.chars().count() > characters {
-        out.push('…');
+    let examples = directory.map_or_else(Vec::new, |directory| files::examples(directory, &patterns));
+    let of_each = if directory.is_some() {
+        "; of each an example, live -> shadow"
+    } else {
+        ""
+    };
+    heading(out, &format!("Exceptions by pattern{of_each}"), paint);
+    for (at, (summed, pattern)) in shown.iter().zip(&patterns).enumerate() {
+        *out += &wrapped(&format!("{:>12} ", grouped(count(&summed["exceptions"]))), &described(pattern));
+        if let Some(example) = examples.get(at).and_then(Option::as_ref) {
+            let _ = writeln!(out, "{:13} {example}", "");
+        }
     }
-    out
+    more(out, all.len(), SHOWN_COLUMNS, "pattern");
+}
+
+/// Such as `name: truncated` or `population: up`.
+fn described(pattern: &Pattern<'_>) -> String {
+    let how: Vec<&str> = [pattern.diagnosis, pattern.direction]
+        .into_iter()
+        .filter(|w| !w.is_empty())
+        .collect();
+    let what = match pattern.kind {
+        "changed" => pattern.column.to_owned(),
+        kind => kind.replace('_', " "),
+    };
+    if how.is_empty() {
+        what
+    } else {
+        format!("{what}: {}", how.join(", "))
+    }
 }

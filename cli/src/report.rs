@@ -25,7 +25,7 @@ pub(crate) fn run(args: &ReportArgs) -> Result<ExitCode> {
     let shown = if args.json {
         text
     } else {
-        render::text(&summary, Some(&args.result), &args.result.to_string_lossy())
+        render::text(&summary, Some(&args.result), &args.result.to_string_lossy(), args.color.paint())
     };
     say(&shown)?;
     Ok(ExitCode::from(u8::from(summary["verdict"] != "pass")))

@@ -6,4 +6,4 @@ mod summary;
 
 pub use csv::{cell, cell_of_struct, field, header, key_cell};
 pub use delta::{Delta, delta};
-pub use summary::{Books, ColumnSummary, Facts, Rows, RuleSummary, SUMMARY_VERSION, Summary, Timings, summary};
+pub use summary::{Books, ColumnSummary, Facts, PatternSummary, Rows, RuleSummary, SUMMARY_VERSION, Summary, Timings, summary};

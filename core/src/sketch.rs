@@ -9,7 +9,7 @@
 
 use crate::value::Number;
 use num_bigint::BigInt;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
 
 const BUCKET_BITS: u32 = 6;
@@ -35,17 +35,55 @@ pub struct Distribution {
     pub count: u64,
     pub nan: u64,
     pub infinite: u64,
+    #[serde(serialize_with = "shortest")]
     pub min: Option<f64>,
+    #[serde(serialize_with = "shortest")]
     pub max: Option<f64>,
     /// The exact mean, rounded once.
+    #[serde(serialize_with = "shortest")]
     pub mean: Option<f64>,
+    #[serde(serialize_with = "shortest")]
     pub p01: Option<f64>,
+    #[serde(serialize_with = "shortest")]
     pub p05: Option<f64>,
+    #[serde(serialize_with = "shortest")]
     pub p25: Option<f64>,
+    #[serde(serialize_with = "shortest")]
     pub p50: Option<f64>,
+    #[serde(serialize_with = "shortest")]
     pub p75: Option<f64>,
+    #[serde(serialize_with = "shortest")]
     pub p95: Option<f64>,
+    #[serde(serialize_with = "shortest")]
     pub p99: Option<f64>,
+}
+
+impl Distribution {
+    /// Of deltas that are all whole numbers: the bucket's middle may lie between two of them, its lower end does not.
+    pub fn whole(mut self) -> Self {
+        for percentile in [
+            &mut self.p01,
+            &mut self.p05,
+            &mut self.p25,
+            &mut self.p50,
+            &mut self.p75,
+            &mut self.p95,
+            &mut self.p99,
+        ] {
+            *percentile = percentile.map(f64::trunc);
+        }
+        self
+    }
+}
+
+/// A whole number without a point: `-3`, not `-3.0`.
+fn shortest<S: Serializer>(number: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    // From here on doubles are further apart than whole numbers, and digits would say more than is known.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match number {
+        Some(number) if number.fract() == 0.0 && number.abs() < EXACT => serializer.serialize_i64(*number as i64),
+        other => other.serialize(serializer),
+    }
 }
 
 impl Sketch {
@@ -374,6 +412,23 @@ mod tests {
             assert!((found - exact).abs() <= 0.01 * exact.abs(), "p{percent}: {found} for {exact}");
         }
         assert_eq!((sketch.summary().min, sketch.summary().max), (Some(deltas[0]), Some(deltas[5_000])));
+    }
+
+    #[test]
+    fn whole_deltas_have_whole_percentiles_and_print_so() {
+        for delta in [-3i32, 1, 63, 64, 129, -1_000] {
+            let mut sketch = Sketch::default();
+            (0..3).for_each(|_| sketch.observe_exact(&Number::from_int(i128::from(delta))));
+            let found = sketch.summary().whole();
+            assert_eq!((found.p50, found.mean), (Some(f64::from(delta)), Some(f64::from(delta))));
+            let json = serde_json::to_string(&found).unwrap();
+            assert!(json.contains(&format!("\"min\":{delta},")) && !json.contains('.'), "{json}");
+        }
+        let mut halves = Sketch::default();
+        halves.observe(0.5);
+        halves.observe(1e300);
+        let json = serde_json::to_string(&halves.summary()).unwrap();
+        assert!(json.contains("\"min\":0.5,") && json.contains("\"max\":1e+300,"), "{json}");
     }
 
     #[test]

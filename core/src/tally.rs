@@ -2,6 +2,7 @@
 
 use crate::side::{Side, Sides};
 use crate::sketch::Sketch;
+use crate::spec::DifferenceKind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -21,6 +22,31 @@ pub struct ColumnTally {
     pub exceptions: u64,
     /// Distribution of `shadow - live` over the differing cells, for numbers (in their unit) and times (in seconds; dates in days).
     pub deltas: Sketch,
+}
+
+/// What differences that look alike have in common: where, and in which way.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Pattern {
+    pub kind: DifferenceKind,
+    /// A column's number; `None` for whole rows.
+    pub column: Option<usize>,
+    pub diagnosis: Option<String>,
+    pub direction: Option<Direction>,
+}
+
+/// Whether shadow is larger than live, or smaller: the sign of the delta.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    Up,
+    Down,
+}
+
+/// Differences of one pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PatternTally {
+    pub differing: u64,
+    pub exceptions: u64,
 }
 
 /// All counts of a task, a stage or a job.
@@ -44,6 +70,8 @@ pub struct Tally {
     /// Lines by rule number.
     pub rules: BTreeMap<usize, u64>,
     pub diagnoses: BTreeMap<String, u64>,
+    #[serde(with = "as_pairs")]
+    pub patterns: BTreeMap<Pattern, PatternTally>,
     /// Distinct accounts after `where`, of either side; only counted where the verdict asks.
     pub accounts: u64,
     /// Cells that a `json` comparator met that are no JSON, by column number.
@@ -80,6 +108,11 @@ impl Tally {
         for (diagnosis, cells) in &other.diagnoses {
             *self.diagnoses.entry(diagnosis.clone()).or_default() += cells;
         }
+        for (pattern, theirs) in &other.patterns {
+            let mine = self.patterns.entry(pattern.clone()).or_default();
+            mine.differing += theirs.differing;
+            mine.exceptions += theirs.exceptions;
+        }
         for (column, cells) in &other.not_json {
             *self.not_json.entry(*column).or_default() += cells;
         }
@@ -111,6 +144,29 @@ impl Tally {
             }
         }
         Ok(())
+    }
+}
+
+/// A count with its noun: `1 row`, `2 rows`.
+pub fn counted(count: u64, noun: &str) -> String {
+    match (count, noun.strip_suffix("is")) {
+        (1, _) => format!("1 {noun}"),
+        (_, Some(stem)) => format!("{count} {stem}es"),
+        (_, None) => format!("{count} {noun}s"),
+    }
+}
+
+/// A map whose keys are not text, as a list of pairs: JSON has no other form for it.
+mod as_pairs {
+    use super::{BTreeMap, Pattern, PatternTally};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(map: &BTreeMap<Pattern, PatternTally>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(map)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Pattern, PatternTally>, D::Error> {
+        Ok(Vec::deserialize(deserializer)?.into_iter().collect())
     }
 }
 
@@ -162,8 +218,24 @@ mod tests {
                 deltas: Sketch::default(),
             },
         );
+        let pattern = Pattern {
+            kind: DifferenceKind::Changed,
+            column: Some(3),
+            diagnosis: None,
+            direction: Some(Direction::Up),
+        };
+        one.patterns.insert(
+            pattern.clone(),
+            PatternTally {
+                differing: 1,
+                exceptions: 0,
+            },
+        );
         let mut both = one.clone();
         both.merge(&one);
         assert_eq!((both.cancelled, both.rules[&0], both.columns[&3].differing), (2, 4, 2));
+        assert_eq!((both.patterns[&pattern].differing, both.patterns[&pattern].exceptions), (2, 0));
+        let stored = serde_json::to_string(&both).expect("a tally is JSON");
+        assert_eq!(serde_json::from_str::<Tally>(&stored).expect("it reads back"), both);
     }
 }

@@ -4,7 +4,7 @@ use crate::align::Aligned;
 use crate::error::{Error, Kind, Result};
 use crate::side::Sides;
 use crate::spec::{Day, Limit, SchemaChange, Spec, nearest};
-use crate::tally::Tally;
+use crate::tally::{Tally, counted};
 use crate::value::Number;
 
 /// What the thresholds are held against besides the tally.
@@ -47,10 +47,13 @@ pub fn rules(spec: &Spec, tally: &Tally, as_of: Day) -> Vec<RuleOutcome> {
             ));
         }
         if let Some(min) = rule.min.filter(|min| lines < *min) {
-            broken.push(format!("expected `{name}`: {lines} lines, fewer than its min of {min}"));
+            broken.push(format!(
+                "expected `{name}`: {}, fewer than its min of {min}",
+                counted(lines, "line")
+            ));
         }
         if let Some(max) = rule.max.filter(|max| lines > *max) {
-            broken.push(format!("expected `{name}`: {lines} lines, more than its max of {max}"));
+            broken.push(format!("expected `{name}`: {}, more than its max of {max}", counted(lines, "line")));
         }
         if spec.verdict.unused_rules_fail && lines == 0 && rule.min.is_none() {
             broken.push(format!("expected `{name}`: covers nothing, and `unused_rules` is fail"));
@@ -99,9 +102,9 @@ fn empty(spec: &Spec, aligned: &Aligned, tally: &Tally, broken: &mut Vec<String>
         format!("no row on either side{}", after_where(tally))
     } else if tally.matched() + tally.duplicate_on_both == 0 {
         format!(
-            "no key of one side is on the other ({} live rows, {} shadow rows{})",
-            kept.live,
-            kept.shadow,
+            "no key of one side is on the other ({}, {}{})",
+            counted(kept.live, "live row"),
+            counted(kept.shadow, "shadow row"),
             after_where(tally)
         )
     } else if aligned.compares_no_value() {
@@ -118,7 +121,11 @@ fn after_where(tally: &Tally) -> String {
     if live + shadow == 0 {
         return String::new();
     }
-    format!("; `where` left out {live} live rows and {shadow} shadow rows")
+    format!(
+        "; `where` left out {} and {}",
+        counted(live, "live row"),
+        counted(shadow, "shadow row")
+    )
 }
 
 /// Whether `count` is over the limit; a share is of `whole`. Exact: no float decides.
@@ -151,27 +158,25 @@ fn exceptions(spec: &Spec, tally: &Tally, accounts: AccountCounts, broken: &mut 
     let limit = &spec.verdict.max_exceptions;
     if exceeds(tally.exceptions, limit, tally.matched()) {
         let of = if matches!(limit, Limit::Share(_)) {
-            format!(" of {} matched rows", tally.matched())
+            format!(" of {}", counted(tally.matched(), "matched row"))
         } else {
             String::new()
         };
         broken.push(format!(
-            "max_exceptions: {} exceptions{of}, at most {} allowed",
-            tally.exceptions,
+            "max_exceptions: {}{of}, at most {} allowed",
+            counted(tally.exceptions, "exception"),
             shown(limit)
         ));
     }
     if let Some(limit) = &spec.verdict.max_exception_accounts
         && exceeds(accounts.with_exceptions, limit, accounts.all)
     {
-        let of = if matches!(limit, Limit::Share(_)) {
-            format!(" of {} accounts", accounts.all)
-        } else {
-            " accounts".into()
+        let accounts = match limit {
+            Limit::Share(_) => format!("{} of {}", accounts.with_exceptions, counted(accounts.all, "account")),
+            Limit::Count(_) => counted(accounts.with_exceptions, "account"),
         };
         broken.push(format!(
-            "max_exception_accounts: exceptions in {}{of}, at most {} allowed",
-            accounts.with_exceptions,
+            "max_exception_accounts: exceptions in {accounts}, at most {} allowed",
             shown(limit)
         ));
     }
@@ -187,9 +192,10 @@ fn column_mismatches(spec: &Spec, aligned: &Aligned, tally: &Tally, broken: &mut
         let cells = tally.columns.get(&at).map_or(0, |c| c.exceptions);
         if exceeds(cells, limit, tally.matched()) {
             broken.push(format!(
-                "max_column_mismatch: `{}` has {cells} excepted cells in {} matched rows, at most {} allowed",
+                "max_column_mismatch: `{}` has {} in {}, at most {} allowed",
                 column.name,
-                tally.matched(),
+                counted(cells, "excepted cell"),
+                counted(tally.matched(), "matched row"),
                 shown(limit)
             ));
         }

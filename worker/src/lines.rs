@@ -13,7 +13,7 @@ use shadowdiff_core::judge::{Facts, Question};
 use shadowdiff_core::report::{self, Delta, delta};
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::DifferenceKind;
-use shadowdiff_core::tally::Tally;
+use shadowdiff_core::tally::{Pattern, Tally};
 use shadowdiff_core::value::{Value, ValueType, sort_key_in, value_at};
 use std::collections::BTreeMap;
 
@@ -201,6 +201,15 @@ impl LineWriter<'_> {
             }
             None => tally.exceptions += 1,
         }
+        let pattern = Pattern {
+            kind: line.kind,
+            column: line.column,
+            diagnosis: diagnosis.map(str::to_owned),
+            direction: delta.and_then(Delta::direction),
+        };
+        let pattern = tally.patterns.entry(pattern).or_default();
+        pattern.differing += 1;
+        pattern.exceptions += u64::from(rule.is_none());
         if let Some(diagnosis) = diagnosis {
             *tally.diagnoses.entry(diagnosis.to_owned()).or_default() += 1;
         }

@@ -2,8 +2,10 @@
 
 use crate::side::Side;
 use crate::sketch::Sketch;
+use crate::tally::Direction;
 use crate::value::{Number, Value, ValueType, place_ns, print};
 use num_bigint::BigInt;
+use std::cmp::Ordering;
 
 /// A delta as printed and as counted.
 #[derive(Debug, Clone)]
@@ -22,6 +24,19 @@ enum Amount {
 }
 
 impl Delta {
+    /// Whether shadow is larger or smaller; `None` for NaN.
+    pub fn direction(&self) -> Option<Direction> {
+        let sign = match &self.amount {
+            Amount::Exact(number) => number.sign(),
+            Amount::Double(double) => double.partial_cmp(&0.0)?,
+        };
+        match sign {
+            Ordering::Less => Some(Direction::Down),
+            Ordering::Equal => None,
+            Ordering::Greater => Some(Direction::Up),
+        }
+    }
+
     /// Adds the delta to a distribution.
     pub fn observe(&self, sketch: &mut Sketch) {
         match &self.amount {

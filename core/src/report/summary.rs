@@ -1,11 +1,13 @@
 //! `summary.json`: the verdict, why, the books, and what differs where. All but `timings` is a function of the datasets and the spec.
 
+use crate::align::Column;
 use crate::compare::{Kernel, has_delta};
 use crate::plan::{Pinned, Plan};
 use crate::side::{Side, Sides};
 use crate::sketch::Distribution;
-use crate::spec::Limit;
-use crate::tally::Tally;
+use crate::spec::{DifferenceKind, Limit};
+use crate::tally::{ColumnTally, Direction, Pattern, PatternTally, Tally};
+use crate::value::ValueType;
 use crate::verdict::{self, AccountCounts};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -26,6 +28,8 @@ pub struct Summary {
     /// Columns with at least one differing cell, in the order of the live schema.
     pub columns: Vec<ColumnSummary>,
     pub rules: Vec<RuleSummary>,
+    /// Differences that look alike, the most exceptions first.
+    pub patterns: Vec<PatternSummary>,
     /// Cells by diagnosis.
     pub diagnoses: BTreeMap<String, u64>,
     pub warnings: Vec<String>,
@@ -100,9 +104,23 @@ pub struct ColumnSummary {
     pub exceptions: u64,
     /// Differing cells by the rows that both sides have.
     pub share: Option<f64>,
+    /// `seconds` for times, `days` for dates: what `deltas` counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delta_unit: Option<&'static str>,
     /// Of `shadow - live`: numbers in their unit, times in seconds, dates in days.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deltas: Option<Distribution>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct PatternSummary {
+    pub kind: DifferenceKind,
+    /// `null` for whole rows.
+    pub column: Option<String>,
+    pub diagnosis: Option<String>,
+    pub direction: Option<Direction>,
+    pub differing: u64,
+    pub exceptions: u64,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -171,6 +189,7 @@ pub fn summary(plan: &Plan, facts: Facts<'_>) -> Summary {
             types: plan.aligned.types.clone(),
         },
         columns: columns(plan, tally),
+        patterns: patterns(plan, tally),
         rules: rules(plan, tally),
         diagnoses: tally.diagnoses.clone(),
         warnings,
@@ -209,8 +228,9 @@ fn rows(tally: &Tally) -> Rows {
 
 fn columns(plan: &Plan, tally: &Tally) -> Vec<ColumnSummary> {
     let matched = tally.matched();
-    let one = |(at, counts): (&usize, &crate::tally::ColumnTally)| {
+    let one = |(at, counts): (&usize, &ColumnTally)| {
         let column = &plan.aligned.columns[*at];
+        let has_deltas = has_delta(&column.shown) && counts.deltas.count() > 0;
         ColumnSummary {
             column: column.name.clone(),
             column_type: column.shown.to_string(),
@@ -218,10 +238,45 @@ fn columns(plan: &Plan, tally: &Tally) -> Vec<ColumnSummary> {
             differing: counts.differing,
             exceptions: counts.exceptions,
             share: (matched > 0).then(|| counts.differing as f64 / matched as f64),
-            deltas: (has_delta(&column.shown) && counts.deltas.count() > 0).then(|| counts.deltas.summary()),
+            delta_unit: has_deltas.then(|| delta_unit(&column.shown)).flatten(),
+            deltas: has_deltas.then(|| distribution(column, counts)),
         }
     };
     tally.columns.iter().map(one).collect()
+}
+
+/// Deltas of integers and of days are whole, so the percentiles are too.
+fn distribution(column: &Column, counts: &ColumnTally) -> Distribution {
+    let is_whole = |t: &ValueType| matches!(t, ValueType::Int { .. } | ValueType::Date);
+    let found = counts.deltas.summary();
+    if is_whole(&column.stored.live) && is_whole(&column.stored.shadow) {
+        found.whole()
+    } else {
+        found
+    }
+}
+
+fn patterns(plan: &Plan, tally: &Tally) -> Vec<PatternSummary> {
+    let mut all: Vec<(&Pattern, &PatternTally)> = tally.patterns.iter().collect();
+    // Patterns in their own order decide between equal counts.
+    all.sort_by_key(|(_, counts)| std::cmp::Reverse((counts.exceptions, counts.differing)));
+    let one = |(pattern, counts): (&Pattern, &PatternTally)| PatternSummary {
+        kind: pattern.kind,
+        column: pattern.column.map(|at| plan.aligned.columns[at].name.clone()),
+        diagnosis: pattern.diagnosis.clone(),
+        direction: pattern.direction,
+        differing: counts.differing,
+        exceptions: counts.exceptions,
+    };
+    all.into_iter().map(one).collect()
+}
+
+/// What deltas of a type count, where that is not the type's own unit.
+fn delta_unit(shown: &ValueType) -> Option<&'static str> {
+    match shown {
+        ValueType::Date => Some("days"),
+        other => other.is_time().then_some("seconds"),
+    }
 }
 
 fn rules(plan: &Plan, tally: &Tally) -> Vec<RuleSummary> {

@@ -346,3 +346,111 @@ fn help_is_as_in_the_golden_file() {
     let golden = std::fs::read_to_string(path).expect("the golden file");
     assert_eq!(golden, now, "run with UPDATE_GOLDEN=1 if the change is meant");
 }
+
+/// Long and wide names, a NULL account, an empty one, and SQL that a line does not hold.
+fn wide_folder() -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let (long, wide) = ("customer_lifetime_value_".repeat(6), "列".repeat(50));
+    let head = format!("id,{long}eur,{long}usd,{wide},note,when\n");
+    let rows = |note: &str, shift: u8| {
+        format!(
+            "{head},1,2,3,{note},2026-11-01T10:00:00\n\"\",1,2,3,NULL,2026-11-01T10:00:00\na,{shift},{shift},x{shift},{shift}{},2026-11-01T1{shift}:00:00\n",
+            "語 ".repeat(80)
+        )
+    };
+    put(folder.path(), "live.csv", rows("same", 1));
+    put(folder.path(), "shadow.csv", rows("", 3) + "b,1,1,1,new,2026-11-01T10:00:00\n");
+    let condition = format!(
+        "live_row.\"{wide}\" is null or length(shadow_row.\"{wide}\") < {}1",
+        "0 + ".repeat(40)
+    );
+    put(
+        folder.path(),
+        "wide.yaml",
+        format!(
+            "live: live.csv\nshadow: shadow.csv\naccount: id\noutput: out\ncomparators: [{{columns: [note], sql: \"live = shadow or {}1 = 2\"}}]\nexpected: [{{name: {}, columns: [{long}eur], where: '{condition}', min: 7}}]\n",
+            "1 = 2 or ".repeat(30),
+            "long-rule-".repeat(12)
+        ),
+    );
+    folder
+}
+
+/// How many columns of a terminal a line of the tests takes.
+fn columns(line: &str) -> usize {
+    line.chars().map(|c| if c > '\u{1100}' { 2 } else { 1 }).sum()
+}
+
+#[test]
+fn the_summary_fits_80_columns_and_tells_null_from_empty() {
+    let folder = wide_folder();
+    let got = run(folder.path(), "compare wide.yaml");
+    assert_eq!(got.exit, 1, "{}", got.stderr);
+    let wide: Vec<&str> = got.stdout.lines().filter(|line| columns(line) > 80).collect();
+    assert!(wide.is_empty(), "{wide:#?}\n{}", got.stdout);
+    for shown in [
+        "FAIL: 7 exceptions, 0 expected differences",
+        "Columns: 5 compared, 5 differ",
+        "1 in 1 row  NULL",
+        "note: same -> NULL",
+        "missing in live",
+        "delta 2h",
+    ] {
+        assert!(got.stdout.contains(shown), "no {shown:?} in\n{}", got.stdout);
+    }
+    // Names that differ at their end only are still told apart.
+    let words: String = got.stdout.split_whitespace().collect();
+    for end in ["eur", "usd"] {
+        assert!(words.contains(&format!("{}{end}", "customer_lifetime_value_".repeat(6))), "{end}");
+    }
+    assert_eq!(run(folder.path(), "report out").stdout, got.stdout);
+}
+
+#[test]
+fn colours_are_an_addition_to_words() {
+    let folder = folder();
+    let compare = "compare --live live.csv --shadow other.csv --key id --output out --overwrite";
+    let plain = run(folder.path(), compare).stdout;
+    let coloured = run(folder.path(), &format!("{compare} --color always")).stdout;
+    assert!(coloured.contains("\u{1b}[1;31mFAIL\u{1b}[0m"), "{coloured}");
+    let mut stripped = coloured;
+    for code in ["\u{1b}[1;31m", "\u{1b}[1;32m", "\u{1b}[1m", "\u{1b}[0m"] {
+        stripped = stripped.replace(code, "");
+    }
+    assert_eq!(stripped, plain);
+    assert_eq!(run(folder.path(), "report out --color never").stdout, plain);
+}
+
+#[test]
+fn exceptions_are_shown_by_pattern_the_most_frequent_first() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let row = |id: usize, name: &str, v: usize| format!("{id},{name},{v}\n");
+    let live: String = (0..9).map(|id| row(id, "Santa Ana", 10)).collect();
+    let shadow: String = (0..9)
+        .map(|id| row(id, if id < 3 { "Santa Ana Maya" } else { "Santa Ana" }, if id < 5 { 12 } else { 9 }))
+        .collect();
+    put(folder.path(), "live.csv", format!("id,name,v\n{live}"));
+    put(folder.path(), "shadow.csv", format!("id,name,v\n{shadow}"));
+    let got = run(folder.path(), "compare --live live.csv --shadow shadow.csv --key id --output out");
+    let shown = "\
+Exceptions by pattern; of each an example, live -> shadow
+           5 v: up
+              0: 10 -> 12
+           4 v: down
+              5: 10 -> 9
+           3 name: extended
+              0: Santa Ana -> Santa Ana Maya
+";
+    assert!(got.stdout.contains(shown), "{}", got.stdout);
+    assert!(got.stdout.contains("exact, delta -1 to 2\n"), "{}", got.stdout);
+    let summary = std::fs::read_to_string(folder.path().join("out/summary.json")).expect("the summary is there");
+    let summary: serde_json::Value = serde_json::from_str(&summary).expect("the summary is JSON");
+    assert_eq!(
+        summary["patterns"][0].to_string(),
+        r#"{"kind":"changed","column":"v","diagnosis":null,"direction":"up","differing":5,"exceptions":5}"#
+    );
+    assert_eq!(
+        (&summary["schema"]["compared"], summary["columns"][1]["deltas"]["min"].to_string()),
+        (&2.into(), "-1".to_owned())
+    );
+}

@@ -1,0 +1,63 @@
+//! Colours, an addition to words: what is said without them is the same.
+
+use clap::{Args, ValueEnum};
+use std::io::IsTerminal;
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct ColorArgs {
+    /// Whether the summary is coloured; NO_COLOR in the environment switches `auto` off
+    #[arg(long, env = "SHADOWDIFF_COLOR", value_name = "WHEN", default_value = "auto")]
+    color: When,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum When {
+    /// On a terminal
+    Auto,
+    Always,
+    Never,
+}
+
+/// Colours or leaves as it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Paint {
+    coloured: bool,
+}
+
+impl ColorArgs {
+    pub(crate) fn paint(self) -> Paint {
+        let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let is_dumb = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+        let coloured = match self.color {
+            When::Auto => std::io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb,
+            When::Always => true,
+            When::Never => false,
+        };
+        Paint { coloured }
+    }
+}
+
+impl Paint {
+    /// For what is well.
+    pub(crate) fn good(self, text: &str) -> String {
+        self.put("1;32", text)
+    }
+
+    /// For what is not.
+    pub(crate) fn bad(self, text: &str) -> String {
+        self.put("1;31", text)
+    }
+
+    pub(crate) fn heading(self, text: &str) -> String {
+        self.put("1", text)
+    }
+
+    /// `code`: the attributes of an SGR sequence, ECMA-48.
+    fn put(self, code: &str, text: &str) -> String {
+        if self.coloured && !text.is_empty() {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}
