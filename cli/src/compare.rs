@@ -88,25 +88,24 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
         found.for_each(|warning| note(&format!("shadowdiff: warning: {warning}")));
     }
     let summary = serde_json::to_value(&outcome.summary).map_err(|e| Error::internal(format!("summary: {e}")))?;
-    let code = ExitCode::from(u8::from(summary["verdict"] != "pass"));
+    show(args, &summary, &target, &output)?;
+    Ok(ExitCode::from(u8::from(summary["verdict"] != "pass")))
+}
+
+/// Says what came out, unless that is not wanted. `output`: where the spec puts the result.
+fn show(args: &CompareArgs, summary: &serde_json::Value, target: &Target, output: &str) -> Result<()> {
     if args.json {
-        say(&format!(
-            "{}\n",
-            serde_json::to_string_pretty(&summary).map_err(|e| Error::internal(e.to_string()))?
-        ))?;
-    } else if !settings.quiet {
-        let directory = match &target {
+        let text = serde_json::to_string_pretty(summary).map_err(|e| Error::internal(e.to_string()))?;
+        say(&format!("{text}\n"))?;
+    } else if !args.settings.quiet {
+        let directory = match target {
             Target::Directory(directory) => Some(directory.as_path()),
             Target::Objects { .. } => None,
         };
-        say(&render::text(
-            &summary,
-            directory,
-            args.spec.output.as_deref().unwrap_or(&output),
-            args.color.paint(),
-        ))?;
+        let place = args.spec.output.as_deref().unwrap_or(output);
+        say(&render::text(summary, directory, place, args.color.paint()))?;
     }
-    Ok(code)
+    Ok(())
 }
 
 /// Binds the spec to its data, with progress. Where files on the command line were not understood, the error says the flags that may help.

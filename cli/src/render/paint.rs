@@ -5,14 +5,13 @@ use std::io::IsTerminal;
 
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct ColorArgs {
-    /// Whether the summary is coloured; NO_COLOR in the environment switches `auto` off
+    /// Colour the summary: on a terminal unless NO_COLOR is set (auto), always or never
     #[arg(long, env = "SHADOWDIFF_COLOR", value_name = "WHEN", default_value = "auto")]
     color: When,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum When {
-    /// On a terminal
     Auto,
     Always,
     Never,

@@ -378,7 +378,7 @@ fn wide_folder() -> TempDir {
 
 /// How many columns of a terminal a line of the tests takes.
 fn columns(line: &str) -> usize {
-    line.chars().map(|c| if c > '\u{1100}' { 2 } else { 1 }).sum()
+    line.chars().map(|c| if c >= '\u{2e80}' { 2 } else { 1 }).sum()
 }
 
 #[test]
@@ -392,7 +392,7 @@ fn the_summary_fits_80_columns_and_tells_null_from_empty() {
         "FAIL: 7 exceptions, 0 expected differences",
         "Columns: 5 compared, 5 differ",
         "1 in 1 row  NULL",
-        "note: same -> NULL",
+        "NULL: same -> NULL",
         "missing in live",
         "delta 2h",
     ] {
