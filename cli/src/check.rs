@@ -7,7 +7,7 @@ use crate::{say, spec};
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::store::Stores;
 use shadowdiff_coordinator::Bound;
-use shadowdiff_core::align::Role;
+use shadowdiff_core::align::{Column, Role};
 use shadowdiff_core::error::Result;
 use shadowdiff_core::plan::Plan;
 use shadowdiff_core::requests::Requests;
@@ -82,27 +82,18 @@ fn columns(plan: &Plan, comparators: &[String]) -> String {
     if plan.aligned.compares_no_value() && !plan.spec.verdict.allow_empty {
         out.push_str("  nothing to compare: the verdict will be fail (`verdict: {allow_empty: true}` allows it)\n");
     }
-    let width = plan
-        .aligned
-        .columns
-        .iter()
-        .map(|c| c.name.chars().count())
-        .max()
-        .unwrap_or(0)
-        .min(40);
-    for (column, comparator) in plan.aligned.columns.iter().zip(comparators) {
+    let types: Vec<String> = plan.aligned.columns.iter().map(types).collect();
+    let widest = |texts: &mut dyn Iterator<Item = &String>| texts.map(|t| t.chars().count()).max().unwrap_or(0).min(40);
+    let name_width = widest(&mut plan.aligned.columns.iter().map(|c| &c.name));
+    let type_width = widest(&mut types.iter());
+    for ((column, types), comparator) in plan.aligned.columns.iter().zip(&types).zip(comparators) {
         let what = match column.role {
             Role::Key if plan.aligned.account().iter().any(|i| plan.aligned.columns[*i].name == column.name) => "account",
             Role::Key => "key",
             Role::Presence => "struct, there or not",
             Role::Value(_) => comparator.as_str(),
         };
-        let types = if column.is_mixed() {
-            format!("{} with {}, by value", column.stored.live, column.stored.shadow)
-        } else {
-            column.shown.to_string()
-        };
-        let _ = writeln!(out, "  {:<width$}  {types}  {what}", column.name);
+        let _ = writeln!(out, "  {:<name_width$}  {types:<type_width$}  {what}", column.name);
     }
     for (side, names) in plan.aligned.only.each() {
         if !names.is_empty() {
@@ -113,6 +104,15 @@ fn columns(plan: &Plan, comparators: &[String]) -> String {
         let _ = writeln!(out, "  types differ: {} is {} in live, {} in shadow", t.column, t.live, t.shadow);
     }
     out
+}
+
+/// What a column is compared as.
+fn types(column: &Column) -> String {
+    if column.is_mixed() {
+        format!("{} with {}, by value", column.stored.live, column.stored.shadow)
+    } else {
+        column.shown.to_string()
+    }
 }
 
 fn rest(plan: &Plan) -> String {
