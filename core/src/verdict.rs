@@ -274,7 +274,7 @@ mod tests {
             ("", &["id", "v"], &["id"]),
             ("", &["id", "p.x"], &["id", "p.y"]),
             ("key: [p.x]\n", &["id", "p.x", "v"], &["id", "p.x"]),
-            ("columns: {exclude: [v]}\n", &["id", "v"], &["id", "v"]),
+            ("columns: {exclude: ['v*']}\n", &["id", "v"], &["id", "v"]),
             ("columns: {exclude: ['*']}\n", &["id", "v", "w"], &["id", "v"]),
             ("columns: {exclude: [p.x]}\n", &["id", "p.x"], &["id", "p.x"]),
         ] {
@@ -285,6 +285,8 @@ mod tests {
             ("", &["id", "v", "w"], &["id", "v"]),
             ("", &["id", "p.x"], &["id", "p.x"]),
             ("key: [p.x]\n", &["id", "p.x"], &["id", "p.x"]),
+            // Who names a column wants it left out.
+            ("columns: {exclude: [v]}\n", &["id", "v"], &["id", "v"]),
             ("verdict: {allow_empty: true}\n", &["id", "v"], &["id", "w"]),
         ] {
             assert!(!is_nothing(part, live, shadow), "{part} {live:?} {shadow:?}");
