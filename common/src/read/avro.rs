@@ -5,6 +5,7 @@
 
 mod frames;
 pub(super) mod header;
+mod project;
 mod schema;
 
 use super::checks::{all_held, batches, guarded, none_refused, owned, projection, refused};
@@ -15,10 +16,13 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::IntervalMonthDayNanoType;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_avro::reader::{Reader, ReaderBuilder, read_header_info};
-use arrow_schema::{DataType, SchemaRef};
+use arrow_schema::{DataType, Field, SchemaRef};
 use frames::FramedReader;
+use project::ProjectedBlocks;
+use schema::Plain;
 use shadowdiff_core::error::{Error, Result};
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Cursor, Read};
 use std::sync::Arc;
 
 const MAGIC: &[u8] = b"Obj\x01";
@@ -28,8 +32,9 @@ pub fn schema(file: &DataFile, sources: &Sources) -> Result<FileSchema> {
     let pinned = PinnedFile::open(file, sources)?;
     let columns = guarded(&pinned, || Columns::of(&pinned))?;
     pinned.check()?;
+    let taken_out = columns.taken_out.iter().map(|name| Field::new(name, DataType::Null, true));
     Ok(FileSchema {
-        fields: owned(columns.schema.fields()),
+        fields: owned(columns.schema.fields()).into_iter().chain(taken_out).collect(),
         refused: columns.refused,
         legacy_calendar: false,
         row_groups: Vec::new(),
@@ -66,32 +71,37 @@ pub fn open(file: &DataFile, selection: &Selection, columns: &[String], batch_ro
 struct Columns {
     schema: SchemaRef,
     refused: BTreeMap<String, String>,
+    /// Columns that are not in the schema, as the decoder does not get them.
+    taken_out: Vec<String>,
 }
 
 impl Columns {
     fn of(pinned: &Arc<PinnedFile>) -> Result<Columns> {
-        let (rows, of_unions) = Rows::open(pinned, ReaderBuilder::new())?;
+        let (rows, plain) = Rows::open(pinned, ReaderBuilder::new())?;
         let schema = rows.reader.schema();
         if schema.fields().is_empty() {
             return Err(Error::input(format!("{}: the records of this file have no fields", pinned.name())));
         }
         let mut refused = refused(schema.fields());
-        refused.extend(of_unions);
-        Ok(Columns { schema, refused })
+        refused.extend(plain.refused);
+        Ok(Columns {
+            schema,
+            refused,
+            taken_out: plain.taken_out,
+        })
     }
 }
 
 /// The decoder, and how many rows came out of it.
 struct Rows {
     pinned: Arc<PinnedFile>,
-    reader: Reader<FramedReader>,
+    reader: Reader<Box<dyn BufRead + Send>>,
     rows: u64,
     promised_rows: frames::PromisedRows,
 }
 
 impl Rows {
-    /// The second: fields that can be passed over only, and why.
-    fn open(pinned: &Arc<PinnedFile>, builder: ReaderBuilder) -> Result<(Rows, BTreeMap<String, String>)> {
+    fn open(pinned: &Arc<PinnedFile>, builder: ReaderBuilder) -> Result<(Rows, Plain)> {
         let size = pinned.size_bytes();
         if pinned.read(0..size.min(MAGIC.len() as u64))?.as_ref() != MAGIC {
             return Err(Error::input(format!(
@@ -104,17 +114,26 @@ impl Rows {
             let schema = stored.writer_schema().map_err(|e| pinned.blame(e))?;
             let plain = schema::plain(schema.json_string.as_bytes()).map_err(|e| pinned.blame(e))?;
             let codec = stored.compression().map_err(|e| pinned.blame(e))?;
-            let header = header::with_schema(stored.sync(), codec, &plain.json);
-            let framed = FramedReader::new(header, pinned.reader(stored.header_len()..size), stored.sync());
+            let blocks = pinned.reader(stored.header_len()..size);
+            let header = |codec| header::with_schema(stored.sync(), codec, &plain.json);
+            let before = if plain.projection.is_none() { header(codec) } else { Vec::new() };
+            let framed = FramedReader::new(before, blocks, stored.sync());
             let promised_rows = framed.promised_rows();
-            let reader = builder.build(framed).map_err(|e| pinned.blame(e))?;
+            let given: Box<dyn BufRead + Send> = match plain.projection.clone() {
+                None => Box::new(framed),
+                Some(projection) => {
+                    let blocks = BufReader::new(ProjectedBlocks::new(framed, codec, projection));
+                    Box::new(Cursor::new(header(None)).chain(blocks))
+                }
+            };
+            let reader = builder.build(given).map_err(|e| pinned.blame(e))?;
             let rows = Rows {
                 pinned: pinned.clone(),
                 reader,
                 rows: 0,
                 promised_rows,
             };
-            Ok((rows, plain.refused))
+            Ok((rows, plain))
         };
         guarded(pinned, build)
     }

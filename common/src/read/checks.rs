@@ -111,10 +111,8 @@ pub fn refusal(file: &str, column: &str, why: &str) -> String {
 
 /// Holds the values of a batch against their types.
 pub(super) fn all_held(file: &PinnedFile, batch: &RecordBatch) -> Result<()> {
-    let columns = batch.schema_ref().fields().iter().zip(batch.columns());
-    columns
-        .map(|(field, array)| held(array).map_err(|what| file.blame(format!("column `{}` {what}", field.name()))))
-        .collect()
+    let mut columns = batch.schema_ref().fields().iter().zip(batch.columns());
+    columns.try_for_each(|(field, array)| held(array).map_err(|what| file.blame(format!("column `{}` {what}", field.name()))))
 }
 
 /// Holds the values of a column against their type where Arrow does not: the digits of decimals, the hours of a day.

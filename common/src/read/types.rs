@@ -162,7 +162,7 @@ pub const TYPES: &[StoredType] = &[
     avro(
         r#"{"type": "record", "name": "R", "fields": [{"name": "x", "type": "int"}]}"#,
         As("struct(x: int32)"),
-        "one that contains itself: the file is refused",
+        "one that contains itself is refused by name",
     ),
     avro(r#"["null", "int"]"#, As("int32"), "in either order"),
     avro(r#"["int"]"#, As("int32"), ""),

@@ -32,7 +32,7 @@ fn codec_name(codec: Option<CompressionCodec>) -> &'static str {
 }
 
 /// A zigzag varint.
-fn number(number: usize, header: &mut Vec<u8>) {
+pub(super) fn number(number: usize, header: &mut Vec<u8>) {
     let mut left = (number as u64) << 1;
     while left >= 0x80 {
         header.push(left as u8 | 0x80);

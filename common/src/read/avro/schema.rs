@@ -5,6 +5,7 @@
 //! are, by the specification, what they are stored as, and the text of a `uuid` is text. A union of one branch becomes that
 //! branch, nullable: its values begin with the number 0 in either form.
 
+use super::project::{Projection, Skip};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -21,6 +22,10 @@ pub(super) struct Plain {
     pub(super) json: String,
     /// Fields of the records that can be passed over only, and why.
     pub(super) refused: BTreeMap<String, String>,
+    /// Of those, the ones that the decoder cannot pass over either: they are not in the schema.
+    pub(super) taken_out: Vec<String>,
+    /// How to take them out of the blocks; `None` where there are none.
+    pub(super) projection: Option<Projection>,
 }
 
 /// Rewrites the schema in a file's header. The error is why the file cannot be read at all.
@@ -30,6 +35,7 @@ pub(super) fn plain(schema: &[u8]) -> Result<Plain, String> {
         known: BTreeMap::new(),
         types: 0,
         refused: None,
+        contains_itself: false,
     };
     let record = schema
         .as_object()
@@ -39,20 +45,30 @@ pub(super) fn plain(schema: &[u8]) -> Result<Plain, String> {
     };
     let space = full_name(record, "")?.space;
     names.note(&schema, "")?;
-    let mut refused = BTreeMap::new();
-    let mut fields = Vec::new();
+    let (mut refused, mut taken_out, mut fields) = (BTreeMap::new(), Vec::new(), Vec::new());
     for field in fields_of(record)? {
         let name = text(field, "name")?;
-        let at = |why: String| format!("field '{name}' {why}");
-        fields.push(json!({"name": name, "type": names.written(stored_type(field)?, &space, &mut Vec::new()).map_err(at)?}));
+        match names.written(stored_type(field)?, &space, &mut Vec::new()) {
+            Ok(written) => fields.push(json!({"name": name, "type": written})),
+            Err(why) if std::mem::take(&mut names.contains_itself) => {
+                refused.insert(name.to_owned(), why);
+                taken_out.push(name.to_owned());
+            }
+            Err(why) => return Err(format!("field '{name}' {why}")),
+        }
         if let Some(why) = names.refused.take() {
-            refused.insert(name.to_owned(), why);
+            refused.entry(name.to_owned()).or_insert(why);
         }
     }
+    let projection = (!taken_out.is_empty())
+        .then(|| names.projection(record, &space, &taken_out))
+        .transpose()?;
     let plain = json!({"type": "record", "name": "row", "fields": fields});
     Ok(Plain {
         json: plain.to_string(),
         refused,
+        taken_out,
+        projection,
     })
 }
 
@@ -85,6 +101,8 @@ struct Names {
     types: usize,
     /// Why the field that is being written can be passed over only.
     refused: Option<String>,
+    /// Whether writing it ended at a type that contains itself.
+    contains_itself: bool,
 }
 
 impl Names {
@@ -96,7 +114,11 @@ impl Names {
                 Value::String(kind) if is_named(kind) => {
                     let name = full_name(object, space)?;
                     let inside = name.space.clone();
-                    if self.known.insert(name.clone(), schema.clone()).is_some() {
+                    if self
+                        .known
+                        .insert(name.clone(), schema.clone())
+                        .is_some_and(|before| before != *schema)
+                    {
                         return Err(format!("its schema defines '{}' twice", shown(&name)));
                     }
                     let fields = if kind == "record" || kind == "error" {
@@ -146,22 +168,25 @@ impl Names {
 
     /// The type of a name: of the namespace around it, or of none.
     fn referred(&mut self, name: &str, space: &str, around: &mut Vec<FullName>) -> Result<Value, String> {
+        let (name, object) = self.found(name, space)?;
+        self.named(&name, &object, around)
+    }
+
+    fn found(&self, name: &str, space: &str) -> Result<(FullName, Map<String, Value>), String> {
         let names = [FullName::of(name, space), FullName::of(name, "")];
         let found = names
             .into_iter()
             .find_map(|name| Some((name.clone(), self.known.get(&name)?.clone())));
-        let Some((name, Value::Object(object))) = found else {
-            return Err(format!("is of type '{name}', which the schema does not define"));
-        };
-        self.named(&name, &object, around)
+        match found {
+            Some((name, Value::Object(object))) => Ok((name, object)),
+            _ => Err(format!("is of type '{name}', which the schema does not define")),
+        }
     }
 
     fn named(&mut self, name: &FullName, object: &Map<String, Value>, around: &mut Vec<FullName>) -> Result<Value, String> {
         if around.contains(name) {
-            return Err(format!(
-                "is of the type '{}', which contains itself: the file can be neither read nor passed over",
-                shown(name)
-            ));
+            self.contains_itself = true;
+            return Err(format!("is of the type '{}', which contains itself", shown(name)));
         }
         let unique = format!("t{}", self.types);
         match text(object, "type")? {
@@ -196,6 +221,83 @@ impl Names {
         }
         Ok(Value::Array(written))
     }
+}
+
+/// How to get past values: types as they are stored, references and all.
+impl Names {
+    fn projection(&self, record: &Map<String, Value>, space: &str, taken_out: &[String]) -> Result<Projection, String> {
+        let mut skips = Skips::default();
+        let fields = fields_of(record)?.into_iter().map(|field| {
+            let is_kept = !taken_out
+                .iter()
+                .any(|name| field.get("name").is_some_and(|own| own == name.as_str()));
+            Ok((self.skip(stored_type(field)?, space, &mut skips)?, is_kept))
+        });
+        Ok(Projection {
+            fields: fields.collect::<Result<_, String>>()?,
+            named: skips.named,
+        })
+    }
+
+    fn skip(&self, schema: &Value, space: &str, skips: &mut Skips) -> Result<Skip, String> {
+        match schema {
+            Value::Array(branches) => {
+                let branches = branches.iter().map(|branch| self.skip(branch, space, skips));
+                Ok(Skip::Union(branches.collect::<Result<_, _>>()?))
+            }
+            Value::Object(object) => match stored_type(object)? {
+                Value::String(kind) if is_named(kind) => self.skip_named(&full_name(object, space)?, object, skips),
+                Value::String(kind) if kind == "array" => Ok(Skip::List(Box::new(self.skip(part(object, "items")?, space, skips)?))),
+                Value::String(kind) if kind == "map" => Ok(Skip::Map(Box::new(self.skip(part(object, "values")?, space, skips)?))),
+                inner => self.skip(inner, space, skips),
+            },
+            Value::String(name) => match name.as_str() {
+                "null" => Ok(Skip::Nothing),
+                "boolean" => Ok(Skip::Fixed(1)),
+                "int" | "long" => Ok(Skip::Number),
+                "float" => Ok(Skip::Fixed(4)),
+                "double" => Ok(Skip::Fixed(8)),
+                "bytes" | "string" => Ok(Skip::Sized),
+                name => {
+                    let (name, object) = self.found(name, space)?;
+                    self.skip_named(&name, &object, skips)
+                }
+            },
+            _ => Err("has a type that is neither a name, a list nor an object".into()),
+        }
+    }
+
+    fn skip_named(&self, name: &FullName, object: &Map<String, Value>, skips: &mut Skips) -> Result<Skip, String> {
+        if let Some(number) = skips.numbers.get(name) {
+            return Ok(Skip::Named(*number));
+        }
+        let number = skips.named.len();
+        skips.numbers.insert(name.clone(), number);
+        skips.named.push(Skip::Nothing);
+        let skip = match text(object, "type")? {
+            "enum" => Skip::Number,
+            "fixed" => Skip::Fixed(
+                part(object, "size")?
+                    .as_u64()
+                    .ok_or("its schema has a 'size' that is not a number")?,
+            ),
+            _ => {
+                let fields = fields_of(object)?
+                    .into_iter()
+                    .map(|field| self.skip(stored_type(field)?, &name.space, skips));
+                Skip::Record(fields.collect::<Result<_, String>>()?)
+            }
+        };
+        skips.named[number] = skip;
+        Ok(Skip::Named(number))
+    }
+}
+
+/// The named types so far, and the number of each.
+#[derive(Debug, Default)]
+struct Skips {
+    numbers: BTreeMap<FullName, usize>,
+    named: Vec<Skip>,
 }
 
 fn is_named(kind: &str) -> bool {
@@ -357,10 +459,15 @@ mod tests {
     }
 
     #[test]
-    fn a_type_that_contains_itself_is_an_error_that_names_the_field() {
-        let node =
-            json!([{"name": "tree", "type": {"type": "record", "name": "Node", "fields": [{"name": "next", "type": ["null", "Node"]}]}}]);
-        let error = rewritten(&node).expect_err("contains itself");
-        assert!(error.contains("'tree'") && error.contains("a.Node"), "{error}");
+    fn a_type_that_contains_itself_is_taken_out() {
+        let node = json!({"type": "record", "name": "Node", "fields": [{"name": "next", "type": ["null", "Node"]}]});
+        let written = rewritten(&json!([{"name": "tree", "type": node}, {"name": "x", "type": "int"}])).expect("can be rewritten");
+        assert!(written.refused["tree"].contains("a.Node"), "{:?}", written.refused);
+        assert_eq!(written.taken_out, ["tree"]);
+        let projection = Projection {
+            fields: vec![(Skip::Named(0), false), (Skip::Number, true)],
+            named: vec![Skip::Record(vec![Skip::Union(vec![Skip::Nothing, Skip::Named(0)])])],
+        };
+        assert_eq!(written.projection, Some(projection));
     }
 }
