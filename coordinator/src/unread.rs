@@ -35,13 +35,22 @@ impl Unread {
         }
     }
 
-    /// Whether a column, by its name in the files, is left alone.
+    /// Whether a column, by its name in the files, is left alone; a member of a struct goes by its dotted path.
     pub(crate) fn takes(&self, source: &str) -> bool {
-        let renamed = self.renames.iter().find(|(from, _)| from == source);
-        let name = renamed.map_or(source, |(_, to)| to);
-        // A name may go on with members: `p.x` needs `p`.
-        let needs = |used: &String| used.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-        let is_left_out = self.columns.excludes(name) || !(self.columns.includes(name) || self.columns.may_include_inside(name));
-        is_left_out && !self.key.iter().any(needs) && !self.in_sql.iter().any(needs)
+        let renamed = |name: &str| self.renames.iter().find(|(from, _)| from == name).map(|(_, to)| to.clone());
+        let of_struct = || {
+            let (outer, member) = source.split_once('.')?;
+            Some(format!("{}.{member}", renamed(outer)?))
+        };
+        let name = renamed(source).or_else(of_struct).unwrap_or_else(|| source.to_owned());
+        // SQL that names `p.x` needs `p`, and SQL that names `p` needs all that is in it.
+        let is_around = |outer: &str, inner: &str| {
+            inner
+                .strip_prefix(outer)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let needs = |used: &String| is_around(&name, used) || is_around(used, &name);
+        let is_left_out = self.columns.excludes(&name) || !(self.columns.includes(&name) || self.columns.may_include_inside(&name));
+        is_left_out && !self.key.iter().any(|key| is_around(&name, key)) && !self.in_sql.iter().any(needs)
     }
 }

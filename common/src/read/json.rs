@@ -23,7 +23,7 @@ use tree::Json;
 /// A batch ends after about this many bytes of JSON, however few its rows.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
-/// The shape of all lines of a file, always an `Object`; of top-level fields that are passed over it has the names alone. `bytes` are
+/// The shape of all lines of a file, always an `Object`; of fields that are passed over it has the names alone. `bytes` are
 /// decompressed already.
 pub fn scan_json(name: &str, bytes: Box<dyn Read + Send>, passed_over: impl Fn(&str) -> bool) -> Result<JsonShape> {
     let mut lines = Lines::open(name, bytes)?;

@@ -137,7 +137,12 @@ impl Kinds {
         }
         let mut columns = Vec::with_capacity(members.len());
         for (name, member) in members {
-            let inner: Vec<Option<&Json>> = values.iter().map(|value| value.and_then(|value| value.member(name))).collect();
+            // A member of no type is NULL everywhere, or passed over.
+            let is_passed_over = *member == ValueType::Null;
+            let inside = values
+                .iter()
+                .map(|value| value.filter(|_| !is_passed_over).and_then(|value| value.member(name)));
+            let inner: Vec<Option<&Json>> = inside.collect();
             columns.push(self.build(&inner, member, &format!("{path}.{name}"))?);
         }
         Ok(Arc::new(

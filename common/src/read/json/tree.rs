@@ -22,11 +22,21 @@ impl Json {
         Some(&members[place].1).filter(|value| **value != Json::Null)
     }
 
-    /// Makes the members of these names NULL.
-    pub(super) fn clear_members(&mut self, of: impl Fn(&str) -> bool) {
+    /// Makes the members of these names NULL; those of objects in it go by their dotted paths.
+    pub(super) fn clear_members(&mut self, of: &impl Fn(&str) -> bool) {
+        self.clear_inside("", of);
+    }
+
+    fn clear_inside(&mut self, path: &str, of: &impl Fn(&str) -> bool) {
         let Json::Object(members) = self else { return };
-        let cleared = members.iter_mut().filter(|(name, _)| of(name));
-        cleared.for_each(|(_, value)| *value = Json::Null);
+        for (name, value) in members {
+            let path = format!("{path}{name}");
+            if of(&path) {
+                *value = Json::Null;
+            } else if let Json::Object(_) = value {
+                value.clear_inside(&format!("{path}."), of);
+            }
+        }
     }
 
     pub(super) fn kind(&self) -> &'static str {
