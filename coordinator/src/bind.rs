@@ -241,7 +241,9 @@ fn names(spec: &Spec, files: &Sides<SideFiles>) -> Result<Sides<Vec<Named>>> {
             let elsewhere = files[side.other()].columns.iter().any(|c| c.name == *name)
                 && spec.columns.cast.live.iter().any(|(n, _)| n == name)
                 && spec.columns.cast.shadow.iter().any(|(n, _)| n == name);
-            if !named.iter().any(|c| c.name == *name) && !elsewhere {
+            // A rename that failed is told already, and would have made the column.
+            let unmade = |(from, to): &(String, String)| to == name && !found.iter().any(|c| c.name == *from);
+            if !named.iter().any(|c| c.name == *name) && !elsewhere && !renames.iter().any(unmade) {
                 mistakes.push(no_column("columns.cast", side, name, found));
             }
         }
@@ -307,4 +309,29 @@ fn copied_type(expression: &Expression, read: &[ReadColumn]) -> Option<ValueType
             ValueType::Struct(members) => members.into_iter().find(|(member, _)| member == name).map(|(_, t)| t),
             _ => None,
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shadowdiff_common::store::Stores;
+    use shadowdiff_core::spec::{Overrides, parse};
+    use std::sync::Arc;
+
+    #[test]
+    fn a_rename_of_nothing_is_one_mistake_whatever_else_names_the_column() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for name in ["l.csv", "s.csv"] {
+            std::fs::write(folder.path().join(name), "id,amt\n1,2\n").expect("a file");
+        }
+        let text =
+            "live: l.csv\nshadow: s.csv\naccount: id\ncolumns:\n  rename: {shadow: {amount: total}}\n  cast: {shadow: {total: double}}\n";
+        let spec = parse(text, "s.yaml", &Overrides::default()).expect("a good spec").spec;
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let error = runtime.block_on(async {
+            let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
+            inspect(&spec, folder.path(), &sources).await.expect_err("no such column")
+        });
+        assert_eq!(error.message, "columns.rename: shadow has no column `amount`");
+    }
 }

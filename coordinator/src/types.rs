@@ -344,7 +344,13 @@ mod tests {
             both("v text"),
             &["a.csv:2 'x'; all its other values are dates"],
         );
-        check(dates, csv("id,v\n1,5\n"), "", both("v text"), &[]);
+        check(
+            dates,
+            csv("id,v\n1,5\n"),
+            "",
+            both("v text"),
+            &["'5'; all its other values are dates"],
+        );
         check(json("{\"id\":1,\"v\":\"5\"}\n"), csv("id,v\n1,5\n"), "", both("v text"), &[]);
         check(json("{\"id\":1,\"v\":5}\n"), csv("id,v\n1,5.25\n"), "", both("v decimal(3,2)"), &[]);
         check(json("{\"id\":1,\"v\":true}\n"), csv("id,v\n1,False\n"), "", both("v bool"), &[]);

@@ -25,7 +25,7 @@ pub use cell::{Decimal, Value, is_storage, value_at};
 pub use convert::convert;
 pub use exact::Number;
 pub use form::{DateForm, TextForm};
-pub use guess::Guess;
+pub use guess::{Guess, TextKind};
 pub use inside::{alike, holds_values, members_inside, only_inside, without};
 pub use order::{equal, order, place_ns};
 pub use parse::{BadValue, parse_into};

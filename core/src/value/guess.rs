@@ -34,6 +34,17 @@ pub struct Guess {
     beyond_nanoseconds: bool,
 }
 
+/// What one value is, as far as its text shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextKind {
+    Bool,
+    Number,
+    Time,
+    /// `007`, `+1`, `5.`: a number only beside numbers that are known.
+    LooseNumber,
+    Text,
+}
+
 /// The kinds of value that were seen, one bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 struct Kinds(u8);
@@ -109,6 +120,17 @@ impl Guess {
         let mut text = Guess::default();
         text.observe_text();
         text
+    }
+
+    /// The kind of the one value that was taken in.
+    pub fn kind(&self) -> TextKind {
+        match self.kinds.0 {
+            Kinds::BOOL => TextKind::Bool,
+            Kinds::NUMBER | Kinds::NOT_FINITE => TextKind::Number,
+            Kinds::DATE | Kinds::NAIVE | Kinds::ZONED => TextKind::Time,
+            Kinds::LOOSE => TextKind::LooseNumber,
+            _ => TextKind::Text,
+        }
     }
 
     /// Nothing but `NaN` and infinities.

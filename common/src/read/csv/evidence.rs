@@ -1,6 +1,6 @@
 //! What the values of a text column say about its type, and which of them keep it from being more than text.
 
-use shadowdiff_core::value::{DateForm, Guess, TextForm, ValueType};
+use shadowdiff_core::value::{DateForm, Guess, TextForm, TextKind, ValueType};
 
 /// More different values than this are not the odd ones out: then the column is text.
 const ODD_LIMIT: usize = 3;
@@ -15,17 +15,55 @@ struct Odd {
     place: String,
 }
 
+/// The values of one kind.
+#[derive(Debug, Clone, Default)]
+struct Alike {
+    guess: Guess,
+    count: u64,
+    /// Each once, the first few.
+    values: Vec<Odd>,
+    has_more: bool,
+}
+
+impl Alike {
+    /// Whether a value is new.
+    fn observe(&mut self, one: &Guess, text: &str, place: impl FnOnce() -> String) -> bool {
+        self.count += 1;
+        self.guess.merge(one);
+        if self.has_more || self.values.iter().any(|value| value.text == text) {
+            return self.has_more;
+        }
+        if self.values.len() < ODD_LIMIT {
+            let (text, place) = (text.to_owned(), place());
+            self.values.push(Odd { text, place });
+        } else {
+            self.has_more = true;
+        }
+        true
+    }
+
+    fn merge(&mut self, later: &Alike) {
+        self.count += later.count;
+        self.guess.merge(&later.guess);
+        self.has_more |= later.has_more;
+        for value in &later.values {
+            if self.values.iter().any(|mine| mine.text == value.text) {
+                continue;
+            }
+            if self.values.len() < ODD_LIMIT {
+                self.values.push(value.clone());
+            } else {
+                self.has_more = true;
+            }
+        }
+    }
+}
+
 /// The values of a column so far. Merged in the order of the files, it does not depend on who read what when.
 #[derive(Debug, Clone)]
 pub struct Evidence {
-    /// Of all values but those that are mere text.
-    fits: Guess,
-    /// The values that are mere text, each once, the first few.
-    odd: Vec<Odd>,
-    has_more_odd: bool,
-    /// How many values are more than mere text, and how many are not.
-    fit_count: u64,
-    odd_count: u64,
+    /// By [`TextKind`].
+    kinds: [Alike; 5],
     /// Of the values that are mere text, with a decimal comma.
     comma: Guess,
     /// Some comma has no three digits behind it, so it does not separate thousands.
@@ -42,11 +80,7 @@ impl Default for Evidence {
             (pattern, TextForm { date, ..usual })
         };
         Evidence {
-            fits: Guess::default(),
-            odd: Vec::new(),
-            has_more_odd: false,
-            fit_count: 0,
-            odd_count: 0,
+            kinds: Default::default(),
             comma: Guess::default(),
             is_surely_decimal: false,
             date_forms: DATE_FORMS.map(form).into(),
@@ -55,27 +89,26 @@ impl Default for Evidence {
 }
 
 impl Evidence {
+    fn of(&self, kind: TextKind) -> &Alike {
+        &self.kinds[kind as usize]
+    }
+
     /// Takes a value in; NULLs are not to be shown. `place` is asked for values that are kept alone.
     pub fn observe(&mut self, text: &str, form: &TextForm, place: impl FnOnce() -> String) {
         if self.is_settled() {
             return;
         }
-        if self.odd.iter().any(|odd| odd.text == text) {
-            self.odd_count += 1;
-            return;
-        }
-        let before = self.fits;
-        self.fits.observe_in(text, form);
-        if self.fits.is_text() {
-            self.fits = before;
-            self.odd_count += 1;
-            self.observe_odd(text, place);
-        } else {
-            self.fit_count += 1;
+        let mut one = Guess::default();
+        one.observe_in(text, form);
+        let kind = one.kind();
+        let is_new = self.kinds[kind as usize].observe(&one, text, place);
+        if is_new && kind == TextKind::Text {
+            self.observe_text(text);
         }
     }
 
-    fn observe_odd(&mut self, text: &str, place: impl FnOnce() -> String) {
+    /// Reads a value that is mere text in forms that the spec does not name.
+    fn observe_text(&mut self, text: &str) {
         let comma = TextForm {
             decimal_comma: true,
             ..TextForm::default()
@@ -89,58 +122,41 @@ impl Evidence {
             one.observe_in(text, form);
             one.result() == ValueType::Date
         });
-        if self.odd.len() < ODD_LIMIT {
-            let (text, place) = (text.to_owned(), place());
-            self.odd.push(Odd { text, place });
-        } else {
-            self.has_more_odd = true;
-        }
     }
 
     /// Whether more values can change nothing: the column is text, and there is nothing to say about it.
     fn is_settled(&self) -> bool {
-        self.has_more_odd && self.comma.is_text() && self.date_forms.is_empty()
+        self.of(TextKind::Text).has_more && self.comma.is_text() && self.date_forms.is_empty()
     }
 
     /// Takes in what a later file says.
     pub fn merge(&mut self, later: &Evidence) {
-        self.fits.merge(&later.fits);
+        self.kinds.iter_mut().zip(&later.kinds).for_each(|(mine, later)| mine.merge(later));
         self.comma.merge(&later.comma);
         self.is_surely_decimal |= later.is_surely_decimal;
         self.date_forms
             .retain(|(pattern, _)| later.date_forms.iter().any(|(other, _)| other == pattern));
-        self.has_more_odd |= later.has_more_odd;
-        self.fit_count += later.fit_count;
-        self.odd_count += later.odd_count;
-        for odd in &later.odd {
-            if self.odd.iter().any(|mine| mine.text == odd.text) {
-                continue;
-            }
-            if self.odd.len() < ODD_LIMIT {
-                self.odd.push(odd.clone());
-            } else {
-                self.has_more_odd = true;
-            }
-        }
     }
 
-    /// The same beside values that have no place; `None` where these are text themselves.
+    /// The same beside values that have no place; `None` where these are text themselves, or of several kinds.
     #[must_use]
     pub fn beside(mut self, others: &Guess) -> Option<Evidence> {
-        self.fits.merge(others);
-        if !others.is_empty() {
-            // How many they are is not known.
-            self.fit_count = self.fit_count.max(self.odd_count);
+        let kind = others.kind();
+        if others.is_empty() {
+            return Some(self);
         }
-        (!others.is_text()).then_some(self)
+        let count = self.kinds.iter().map(|alike| alike.count).sum();
+        let alike = &mut self.kinds[kind as usize];
+        alike.guess.merge(others);
+        // How many they are is not known.
+        (alike.count, alike.has_more) = (count, true);
+        (kind != TextKind::Text).then_some(self)
     }
 
     /// What all values have in common.
     pub fn guess(&self) -> Guess {
-        let mut all = self.fits;
-        if !self.odd.is_empty() {
-            all.observe_text();
-        }
+        let mut all = Guess::default();
+        self.kinds.iter().for_each(|alike| all.merge(&alike.guess));
         all
     }
 
@@ -151,13 +167,20 @@ impl Evidence {
 
     fn has_commas(&self) -> bool {
         let is_number = |guess: &Guess| matches!(guess.result(), ValueType::Int { .. } | ValueType::Decimal { .. });
-        let fits_too = self.fits.is_empty() || self.fits.result() == ValueType::INT64;
-        !self.comma.is_empty() && is_number(&self.comma) && fits_too
+        let numbers = self.of(TextKind::Number);
+        let is_alone = self.count_besides(&[TextKind::Text, TextKind::Number]) == 0;
+        let are_whole = numbers.count == 0 || numbers.guess.result() == ValueType::INT64;
+        is_alone && are_whole && !self.comma.is_empty() && is_number(&self.comma)
+    }
+
+    fn count_besides(&self, kinds: &[TextKind]) -> u64 {
+        let all: u64 = self.kinds.iter().map(|alike| alike.count).sum();
+        all - kinds.iter().map(|kind| self.of(*kind).count).sum::<u64>()
     }
 
     /// The forms in which every value is a date; none where there is no value, or where dates are written as usual.
     pub fn date_forms(&self) -> Vec<&'static str> {
-        if self.odd.is_empty() || !self.fits.is_empty() {
+        if self.of(TextKind::Text).count == 0 || self.count_besides(&[TextKind::Text]) > 0 {
             return Vec::new();
         }
         self.date_forms.iter().map(|(pattern, _)| *pattern).collect()
@@ -165,7 +188,11 @@ impl Evidence {
 
     /// Why the column is text although most of it is not, and what makes it more; `None` where it simply is text, or is none.
     pub fn why_text(&self) -> Option<String> {
-        let Odd { text, place } = self.odd.first()?;
+        if self.guess().result() != ValueType::Text {
+            return None;
+        }
+        let first = self.of(TextKind::Text).values.first();
+        let shown = first.map_or_else(String::new, |odd| format!("{} '{}'", odd.place, odd.text));
         if self.has_commas() {
             let thousands = if self.is_surely_decimal {
                 ""
@@ -173,14 +200,14 @@ impl Evidence {
                 " if the commas are decimal ones; if they separate thousands, write the numbers without them"
             };
             return Some(format!(
-                "is text because its numbers have commas, such as {place} '{text}'; csv: {{decimal: \",\"}} makes it a number{thousands}"
+                "is text because its numbers have commas, such as {shown}; csv: {{decimal: \",\"}} makes it a number{thousands}"
             ));
         }
         if let [first, more @ ..] = self.date_forms().as_slice() {
             let or = more.iter().map(|pattern| format!(" or \"{pattern}\"")).collect::<String>();
             let meant = if more.is_empty() { "" } else { ", whichever is meant," };
             return Some(format!(
-                "is text because its dates are not ISO 8601, such as {place} '{text}'; csv: {{dates: \"{first}\"}}{or}{meant} makes it a date"
+                "is text because its dates are not ISO 8601, such as {shown}; csv: {{dates: \"{first}\"}}{or}{meant} makes it a date"
             ));
         }
         self.why_odd()
@@ -188,20 +215,26 @@ impl Evidence {
 
     /// A few values are not what all others are.
     fn why_odd(&self) -> Option<String> {
-        let (kind, kinds) = match self.fits.result() {
+        let main = [TextKind::Bool, TextKind::Number, TextKind::Time]
+            .into_iter()
+            .max_by_key(|kind| self.of(*kind).count)?;
+        let (kind, kinds) = match self.of(main).guess.result() {
             ValueType::Bool => ("a bool", "bools"),
             ValueType::Int { .. } | ValueType::Decimal { .. } | ValueType::Float { .. } => ("a number", "numbers"),
             ValueType::Date => ("a date", "dates"),
             ValueType::Timestamp { .. } => ("a time", "times"),
             _ => return None,
         };
-        if self.has_more_odd || self.odd_count > self.fit_count {
+        let others = || self.kinds.iter().enumerate().filter(|(at, _)| *at != main as usize);
+        let odd: Vec<&Odd> = others().flat_map(|(_, alike)| &alike.values).collect();
+        let has_more = odd.len() > ODD_LIMIT || others().any(|(_, alike)| alike.has_more);
+        if has_more || self.count_besides(&[main]) > self.of(main).count {
             return None;
         }
-        let shown: Vec<String> = self.odd.iter().map(|odd| format!("{} '{}'", odd.place, odd.text)).collect();
+        let shown: Vec<String> = odd.iter().map(|odd| format!("{} '{}'", odd.place, odd.text)).collect();
         let because = format!("is text because of {}", shown.join(" and "));
-        Some(if self.odd.iter().all(|odd| is_null_mark(&odd.text)) {
-            let marks: Vec<String> = self.odd.iter().map(|odd| in_yaml(&odd.text)).collect();
+        Some(if odd.iter().all(|odd| is_null_mark(&odd.text)) {
+            let marks: Vec<String> = odd.iter().map(|odd| in_yaml(&odd.text)).collect();
             format!("{because}; csv: {{null_values: [{}]}} makes it {kind}", marks.join(", "))
         } else {
             // What may be a value is not to be made NULL, which would hide it.
@@ -306,6 +339,19 @@ mod tests {
         check(&["a", "b"], None);
         check(&["1", "a", "b", "c", "d"], None);
         check(&["007", "x"], None);
+        check(
+            &["1", "2", "007"],
+            Some("is text because of s.csv:4 '007'; all its other values are numbers"),
+        );
+        check(
+            &["1", "true", "2"],
+            Some("is text because of s.csv:3 'true'; all its other values are numbers"),
+        );
+        check(
+            &["2026-01-01", "5", "2026-01-02"],
+            Some("is text because of s.csv:3 '5'; all its other values are dates"),
+        );
+        check(&["1", "NaN", "9007199254740993"], None);
         check(
             &["1,5", "2", "-0,25"],
             Some("is text because its numbers have commas, such as s.csv:2 '1,5'; csv: {decimal: \",\"} makes it a number"),
