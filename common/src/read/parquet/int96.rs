@@ -9,13 +9,14 @@
 //! contract asks for come back right only by wrapping as it does. So the range of what Spark wrote is not checked.
 
 use super::chunks::Chunks;
+use super::pages::OneRowGroup;
 use crate::read::dataset::{DataFile, Pin};
 use crate::read::pinned::PinnedFile;
+use ::parquet::arrow::arrow_reader::RowGroups;
 use ::parquet::basic::Type as PhysicalType;
 use ::parquet::column::reader::{get_column_reader, get_typed_column_reader};
 use ::parquet::data_type::{Int96, Int96Type};
 use ::parquet::file::metadata::ParquetMetaData;
-use ::parquet::file::serialized_reader::SerializedPageReader;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{TimestampMicrosecondType, TimestampNanosecondType};
 use arrow_array::{Array, ArrayRef, Decimal128Array, RecordBatch, RecordBatchOptions, make_array};
@@ -294,10 +295,12 @@ fn every_value(
     chunks: &Chunks,
     test: impl Fn(&Int96) -> bool,
 ) -> Result<bool> {
-    let group = metadata.row_group(group);
-    let rows = usize::try_from(group.num_rows()).map_err(|_| pinned.blame("a row group has a negative number of rows"))?;
-    let pages = SerializedPageReader::new(Arc::new(chunks.clone()), group.column(leaf), rows, None).map_err(|e| pinned.blame(e))?;
-    let column = get_column_reader(metadata.file_metadata().schema_descr().column(leaf), Box::new(pages));
+    let rows = OneRowGroup { metadata, group, chunks };
+    let mut of_chunk = rows.column_chunks(leaf).map_err(|e| pinned.blame(e))?;
+    let Some(pages) = of_chunk.next().transpose().map_err(|e| pinned.blame(e))? else {
+        return Ok(true);
+    };
+    let column = get_column_reader(metadata.file_metadata().schema_descr().column(leaf), pages);
     let mut reader = get_typed_column_reader::<Int96Type>(column);
     let (mut definition, mut repetition, mut values) = (Vec::new(), Vec::new(), Vec::new());
     loop {
