@@ -139,8 +139,31 @@ pub(super) fn spec(found: &Found) -> Spec {
         }
     }
     Spec {
-        content: Some(spec::Content::Text(document.to_string())),
+        content: Some(spec::Content::Text(escaped(&document))),
         variables: HashMap::new(),
         base: found.base.to_string_lossy().into_owned(),
+    }
+}
+
+/// Variables are replaced already: what looks like one is a text, and the coordinator must not take it for more.
+fn escaped(document: &serde_json::Value) -> String {
+    document.to_string().replace("${", "$${")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shadowdiff_core::spec::{Overrides, parse};
+
+    #[test]
+    fn a_document_that_is_sent_is_read_as_it_was() {
+        let text = "live: a\nshadow: b\naccount: id\nwhere: \"x = '$${d}' or y = '${e}'\"\n";
+        let set = Overrides {
+            set: vec![("e".into(), "${f} $".into())],
+            ..Overrides::default()
+        };
+        let here = parse(text, "here", &set).expect("a spec");
+        let there = parse(&escaped(&here.document), "there", &Overrides::default()).expect("a spec");
+        assert_eq!(here.spec, there.spec);
     }
 }

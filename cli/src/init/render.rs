@@ -307,7 +307,8 @@ fn comparators(found: &Found) -> String {
     let compared: Vec<&Shared> = leaves
         .filter(|leaf| found.is_compared(&leaf.name) && !leaf.name.contains('*'))
         .collect();
-    let (entries, hints) = (float_entries(&compared), entry_hints(found, &compared));
+    let entries = float_entries(&compared) + &json_entry(found, &compared);
+    let hints = entry_hints(found, &compared);
     let mut out = String::from("# Columns that no entry names are compared exactly; text by its bytes.\n");
     if !entries.is_empty() {
         let _ = write!(out, "comparators:\n{entries}");
@@ -348,6 +349,28 @@ fn float_entries(compared: &[&Shared]) -> String {
         }
     }
     entries
+}
+
+/// An entry for text that holds JSON, in which the order of fields and the form of numbers mean nothing.
+fn json_entry(found: &Found, compared: &[&Shared]) -> String {
+    let holds_json = |leaf: &&&Shared| {
+        let at = found.met.shared.iter().position(|shared| shared.name == leaf.name);
+        let of_side = |side: &Side| at.is_some_and(|at| is_json(&found.samples[*side].columns[at].example));
+        leaf.met.shown == ValueType::Text && Side::BOTH.iter().all(of_side)
+    };
+    let names: Vec<&str> = compared.iter().filter(holds_json).map(|leaf| leaf.name.as_str()).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    format!(
+        "  - columns: {}\n    json: true  # holds JSON: the order of its fields means nothing\n",
+        wrapped(&names, "      ")
+    )
+}
+
+/// A whole object or list; a number alone is text as well.
+fn is_json(text: &str) -> bool {
+    text.starts_with(['{', '[']) && serde_json::from_str::<serde_json::Value>(text).is_ok()
 }
 
 /// Lines of entries that a person may want.
@@ -448,6 +471,13 @@ mod tests {
         assert_eq!(wrapped(&["a", "*b"], "  "), "[a, \"*b\"]");
         let long = "x".repeat(WIDTH);
         assert_eq!(wrapped(&["a", &long], "  "), format!("\n  - a\n  - {long}"));
+    }
+
+    #[test]
+    fn json_is_an_object_or_a_list() {
+        for (text, expected) in [("{\"a\": 1}", true), ("[1]", true), ("1", false), ("{a}", false), ("", false)] {
+            assert_eq!(is_json(text), expected, "{text}");
+        }
     }
 
     #[test]

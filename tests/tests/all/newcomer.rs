@@ -217,13 +217,15 @@ fn a_spreadsheets_csv_leads_to_a_verdict() {
 #[test]
 fn nested_rows_get_the_key_and_the_excludes_of_a_person() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    for (name, run, changed) in [("live.jsonl", "r1", 5), ("shadow.jsonl", "r2", 6)] {
+    let payloads = [r#"{\"a\": 1, \"b\": 2}"#, r#"{\"b\":2,\"a\":1}"#];
+    for (name, run, changed, payload) in [("live.jsonl", "r1", 5, payloads[0]), ("shadow.jsonl", "r2", 6, payloads[1])] {
         let mut text = String::new();
         for n in 0..40 {
             let score = if n == 3 { changed } else { n };
             let _ = writeln!(
                 text,
-                "{{\"event\":{{\"id\":\"e{n}\",\"customer\":{{\"id\":{}}}}},\"meta\":{{\"run_id\":\"{run}-{n}\"}},\"score\":{score}}}",
+                "{{\"event\":{{\"id\":\"e{n}\",\"customer\":{{\"id\":{}}}}},\"meta\":{{\"run_id\":\"{run}-{n}\"}},\
+                 \"payload\":\"{payload}\",\"score\":{score}}}",
                 n % 7
             );
         }
@@ -236,6 +238,7 @@ fn nested_rows_get_the_key_and_the_excludes_of_a_person() {
         "key: [event.customer.id, event.id]\n",
         "    - meta.run_id  # differs in 100 % of 40 matched rows",
         "#   score: 2.5 % (1 row)\n",
+        "  - columns: [payload]\n    json: true",
         "# Rows without a partner on the other side: 0 of 40 in live (0 %), 0 of 40 in shadow (0 %).\n",
     ] {
         assert!(first.stdout.contains(wanted), "{wanted:?} is not in\n{}", first.stdout);
