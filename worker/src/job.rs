@@ -334,11 +334,20 @@ fn plan_rules(sql: &Sql, plan: &Plan, judge: &Judge) -> Result<Vec<RuleSql>> {
             });
         };
         let place = format!("{place}.where");
-        let cell = |(i, column): (usize, &Column)| {
+        // Planned once for all columns of one type.
+        let mut known: Vec<(Sides<ValueType>, Result<Expression>)> = Vec::new();
+        let mut cell = |(i, column): (usize, &Column)| {
             if !judge.takes(at, i) {
                 return Ok(None);
             }
-            let planned = sql.plan_condition(&place, text, &pair_columns(plan, Some(column)));
+            let planned = match known.iter().find(|(types, _)| *types == column.stored) {
+                Some((_, planned)) => planned.clone(),
+                None => {
+                    let planned = sql.plan_condition(&place, text, &pair_columns(plan, Some(column)));
+                    known.push((column.stored.clone(), planned.clone()));
+                    planned
+                }
+            };
             // Without `columns` a rule meets every type, and so it does below a struct that it names; a column that the condition does not
             // fit is passed over.
             if column.role != Role::Presence && rule.columns.iter().any(|p| p.is_exact() && p.matches(&column.name)) {
@@ -347,7 +356,7 @@ fn plan_rules(sql: &Sql, plan: &Plan, judge: &Judge) -> Result<Vec<RuleSql>> {
                 Ok(planned.ok())
             }
         };
-        let cells: Vec<Option<Expression>> = plan.aligned.columns.iter().enumerate().map(cell).collect::<Result<_>>()?;
+        let cells: Vec<Option<Expression>> = plan.aligned.columns.iter().enumerate().map(&mut cell).collect::<Result<_>>()?;
         let rows = sql
             .plan_condition(&place, text, &pair_columns(plan, None))
             .ok()

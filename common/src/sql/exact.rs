@@ -27,6 +27,7 @@ impl Rewrite<'_> {
     fn node(&self, node: Expr) -> Result<Expr> {
         match node {
             Expr::BinaryExpr(BinaryExpr { left, op, right }) if is_comparison(op) => self.compare(*left, op, *right),
+            Expr::BinaryExpr(chain) if chain.op == Operator::Minus => self.difference(chain),
             Expr::BinaryExpr(chain) => Ok(self.typed(chain)),
             Expr::Between(between) => self.between(between),
             Expr::InList(list) => self.in_list(list),
@@ -35,6 +36,17 @@ impl Rewrite<'_> {
             Expr::Cast(cast) => Ok(time_constant(cast)),
             other => Ok(other),
         }
+    }
+
+    /// A time less a time: both in one unit that holds them, where a constant would ask for nanoseconds.
+    fn difference(&self, chain: BinaryExpr) -> Result<Expr> {
+        let is_timestamp = |side: &Expr| matches!(side.get_type(self.schema), Ok(DataType::Timestamp(_, _)));
+        if !is_timestamp(&chain.left) || !is_timestamp(&chain.right) {
+            return Ok(self.typed(chain));
+        }
+        let sides = self.together(vec![*chain.left, *chain.right])?.into_iter();
+        let less = |left, right| Expr::BinaryExpr(BinaryExpr::new(Box::new(left), Operator::Minus, Box::new(right)));
+        Ok(sides.reduce(less).expect("two sides have a difference"))
     }
 
     /// Every so often a long chain says its type. The engine asks each operator for its type, and that asks all beneath it, so that a sum of

@@ -61,6 +61,8 @@ struct Group {
     operators: usize,
     /// The deepest group among them.
     inner: usize,
+    /// BETWEENs whose AND is still to come.
+    betweens: usize,
     deepest: usize,
 }
 
@@ -68,6 +70,11 @@ impl Group {
     fn end_part(&mut self) {
         self.deepest = self.deepest.max(self.operators + self.inner);
         (self.operators, self.inner) = (0, 0);
+    }
+
+    fn between(&mut self) {
+        self.operators += 1;
+        self.betweens += 1;
     }
 
     fn end(mut self) -> usize {
@@ -87,12 +94,21 @@ fn depth(tokens: &[Token]) -> (usize, usize) {
         };
         words += 1;
         match (token, keyword) {
-            (Token::LParen | Token::LBracket | Token::LBrace, _) | (_, Some(Keyword::CASE)) => open.push(Group::default()),
+            (Token::LBracket, _) => {
+                // `a[1][2][3]` goes as deep as it has brackets.
+                open.last_mut().into_iter().for_each(|group| group.operators += 1);
+                open.push(Group::default());
+            }
+            (Token::LParen | Token::LBrace, _) | (_, Some(Keyword::CASE)) => open.push(Group::default()),
             (Token::RParen | Token::RBracket | Token::RBrace, _) | (_, Some(Keyword::END)) if open.len() > 1 => {
                 let depth = open.pop().map_or(0, Group::end) + 1;
                 if let Some(group) = open.last_mut() {
                     group.inner = group.inner.max(depth);
                 }
+            }
+            (_, Some(Keyword::BETWEEN)) => open.last_mut().into_iter().for_each(Group::between),
+            (_, Some(Keyword::AND)) if open.last().is_some_and(|group| group.betweens > 0) => {
+                open.last_mut().into_iter().for_each(|group| group.betweens -= 1);
             }
             (Token::Comma, _) | (_, Some(Keyword::AND | Keyword::OR | Keyword::WHEN | Keyword::THEN | Keyword::ELSE)) => {
                 open.last_mut().into_iter().for_each(Group::end_part);

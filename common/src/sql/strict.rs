@@ -3,6 +3,7 @@
 //! - Integers that do not fit are an error, also where a sign is turned.
 //! - The right of AND and OR is evaluated for the rows alone whose answer the left leaves open; the engine does so or not by how many of a
 //!   batch there are, so that `z <> 0 AND 10 / z > 1` fails or not by the order of rows.
+//! - A function that gives NULL for what it cannot hold fails instead.
 //! - What an operation gives goes on in its one form (`canonical`).
 
 use super::canonical::{canonical, canonical_scalar, has_forms};
@@ -15,7 +16,7 @@ use arrow_buffer::BooleanBuffer;
 use arrow_schema::{DataType, FieldRef, Schema};
 use arrow_select::filter::filter_record_batch;
 use datafusion_common::tree_node::{Transformed, TreeNode};
-use datafusion_common::{Result, ScalarValue};
+use datafusion_common::{Result, ScalarValue, exec_err};
 use datafusion_expr::{ColumnarValue, Operator};
 use datafusion_physical_expr::expressions::{
     BinaryExpr, CastExpr, Column, InListExpr, IsNotNullExpr, IsNullExpr, Literal, NegativeExpr, NotExpr, in_list,
@@ -61,8 +62,17 @@ fn rewritten(node: Node, schema: &Schema) -> Result<Node> {
         let inner = Arc::clone(negative.arg());
         return in_one_form(Arc::new(Negated(Wrapped(inner))), schema);
     }
+    if known
+        .downcast_ref::<ScalarFunctionExpr>()
+        .is_some_and(|f| SILENT.contains(&f.fun().name()))
+    {
+        return Ok(Arc::new(Answered(Wrapped(node))));
+    }
     in_one_form(node, schema)
 }
+
+/// Functions that give NULL for an answer that they cannot hold, such as a time of the year 9999: rows would be left out without a word.
+const SILENT: [&str; 1] = ["date_bin"];
 
 /// A cast of a constant is a constant; one that fails does so where a row asks for it.
 fn constant(cast: &CastExpr) -> Option<ScalarValue> {
@@ -206,6 +216,48 @@ impl PhysicalExpr for Negated {
 
     fn fmt_sql(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         self.fmt(f)
+    }
+}
+
+/// A function that answers wherever its arguments are known, or fails.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Answered(Wrapped);
+
+impl Display for Answered {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        self.0.0.fmt(f)
+    }
+}
+
+impl PhysicalExpr for Answered {
+    fn return_field(&self, input_schema: &Schema) -> Result<FieldRef> {
+        self.0.0.return_field(input_schema)
+    }
+
+    fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
+        let rows = batch.num_rows();
+        let answers = self.0.0.evaluate(batch)?.into_array(rows)?;
+        if answers.null_count() > 0 {
+            let given = self.0.0.children().into_iter().map(|child| child.evaluate(batch)?.into_array(rows));
+            let given = given.collect::<Result<Vec<ArrayRef>>>()?;
+            let is_known = |row: usize| given.iter().all(|argument| !argument.is_null(row));
+            if (0..rows).any(|row| answers.is_null(row) && is_known(row)) {
+                return exec_err!("`{}` has no answer that fits its type", self.0.0);
+            }
+        }
+        Ok(ColumnarValue::Array(answers))
+    }
+
+    fn children(&self) -> Vec<&Node> {
+        self.0.0.children()
+    }
+
+    fn with_new_children(self: Arc<Self>, children: Vec<Node>) -> Result<Node> {
+        Ok(Arc::new(Answered(Wrapped(Arc::clone(&self.0.0).with_new_children(children)?))))
+    }
+
+    fn fmt_sql(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        self.0.0.fmt_sql(f)
     }
 }
 

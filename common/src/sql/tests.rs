@@ -319,12 +319,23 @@ fn times_of_all_years_compare_by_value_in_all_units() {
             ("greatest(us, DATE '2025-06-01') = us", [true, false, false]),
             ("least(us, TIMESTAMP '2025-06-01') = us", [false, true, false]),
             ("us IS DISTINCT FROM DATE '9999-12-31'", [false, true, true]),
+            ("us - TIMESTAMP '2025-01-01' = us - us", [false, true, false]),
+            ("date_part('year', us - INTERVAL '1 day') = 9999", [true, false, false]),
             ("us IS NOT DISTINCT FROM d", [true, true, false]),
         ],
     );
     let schema = vec![column("us", DataType::Timestamp(arrow_schema::TimeUnit::Microsecond, None))];
     let error = Sql::default().plan_condition("where", "us > 'soon'", &schema).expect_err("no time");
     assert!(error.message.contains("`soon` is not a time"), "{}", error.message);
+    // What the engine makes NULL of for want of room is an error, and no row is left out without a word.
+    let text = "date_bin(INTERVAL '1 day', us) > '2025-01-01'";
+    let binned = Sql::default().plan_condition("where", text, &schema).expect("plans");
+    let error = binned
+        .is_true(&[Arc::clone(&columns[0].1)], 3)
+        .expect_err("no nanoseconds for 9999");
+    assert!(error.message.contains("has no answer"), "{}", error.message);
+    let rest = BooleanBuffer::from(vec![false, true, true]);
+    assert!(binned.is_true_where(&rest, &[Arc::clone(&columns[0].1)]).is_ok());
 }
 
 #[test]
@@ -390,6 +401,11 @@ fn long_conditions_and_sums_are_evaluated_on_a_stack_that_is_large_enough() {
         format!("{}n = 1{}", "(".repeat(2_000), ")".repeat(2_000)),
         format!("{}n", "(".repeat(200_000)),
         format!("{}n > 0", "- ".repeat(100_000)),
+        format!("n{}", "[1]".repeat(100_000)),
+        format!("n{}", " BETWEEN 1 AND 2".repeat(50_000)),
+        format!("n{}", " IN (1)".repeat(50_000)),
+        format!("n{}", "::bigint".repeat(50_000)),
+        format!("{}n", "NOT ".repeat(50_000)),
         format!("n = 1{}", " OR n = 1".repeat(200_000)),
     ] {
         let error = Sql::default().plan_condition("where", &text, &columns().0).expect_err("too much");

@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(compared(close(false), &live, &turned), Different);
         assert_eq!(compared(close(true), &live, &turned), Near);
         assert_eq!(compared(close(true), &live, &far), Different);
-        assert_eq!(compared(close(true), &list(&[live.clone()]), &list(&[turned])), Near);
+        assert_eq!(compared(close(true), &list(std::slice::from_ref(&live)), &list(&[turned])), Near);
         assert_eq!(
             compared(close(true), &list(&[live.clone(), Value::Null]), &list(&[live.clone(), live])),
             Different
