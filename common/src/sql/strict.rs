@@ -242,7 +242,9 @@ impl PhysicalExpr for Answered {
             let given = given.collect::<Result<Vec<ArrayRef>>>()?;
             let is_known = |row: usize| given.iter().all(|argument| !argument.is_null(row));
             if (0..rows).any(|row| answers.is_null(row) && is_known(row)) {
-                return exec_err!("`{}` has no answer that fits its type", self.0.0);
+                let node: &dyn PhysicalExpr = self.0.0.as_ref();
+                let name = node.downcast_ref::<ScalarFunctionExpr>().map_or("a function", |f| f.fun().name());
+                return exec_err!("`{name}` has no answer that fits its type; in nanoseconds, times reach from 1677 to 2262");
             }
         }
         Ok(ColumnarValue::Array(answers))
