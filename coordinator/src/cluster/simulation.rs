@@ -16,6 +16,7 @@ mod worker;
 use super::{Cluster, JobPhase, JobView, Options};
 use crate::bind::bind;
 use crate::cut::Cut;
+use futures::TryStreamExt;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::state::{
     Blueprint, CompareCommit, ExchangeCommit, Incarnation, JobState, PlanDigest, Stage, State, Submission, read_commit,
@@ -111,7 +112,7 @@ async fn run(seed: u64, scratch: &Path) -> Result<bool, String> {
             }
             check(&job, &plan, rows).await?;
             check_claims(&job, lives + 1).await?;
-            removed(&calm, &cluster).await?;
+            removed(&calm, &cluster, &submission.incarnation).await?;
             leave(&line, &mut chance);
             std::mem::forget(cluster);
         }
@@ -134,7 +135,7 @@ fn leave(line: &Line, chance: &mut Chance) {
 }
 
 /// Removes the job, however often that breaks off. From the first moment on there is no such job, for nobody.
-async fn removed(calm: &State, cluster: &Arc<Cluster>) -> Result<(), String> {
+async fn removed(calm: &State, cluster: &Arc<Cluster>, incarnation: &Incarnation) -> Result<(), String> {
     sleep(Duration::from_millis(5)).await;
     let mut was_there = true;
     for _ in 0..200 {
@@ -148,7 +149,9 @@ async fn removed(calm: &State, cluster: &Arc<Cluster>) -> Result<(), String> {
         if taken > 0 {
             return Err("a job that was removed, or had ended, runs again".into());
         }
-        if !is_there && cluster.buried().contains_key(JOB) {
+        // All is removed but the tombstone.
+        let left: Vec<_> = calm.store().list(None).try_collect().await.map_err(|e| e.to_string())?;
+        if !is_there && left.iter().all(|meta| !meta.location.as_ref().contains(incarnation.as_str())) {
             return Ok(());
         }
         sleep(Duration::from_secs(1)).await;
