@@ -1,7 +1,7 @@
 //! Progress on a terminal: what is done now, how much of it, and the time that this step takes yet.
 //!
-//! Nothing is drawn where stderr is not a terminal. A time is shown once enough is done to tell it, and is of the step that is named, not of
-//! all that comes after.
+//! Nothing is drawn where stderr is not a terminal. A time is shown once enough is done to tell it; it is of the step that is named, not
+//! of all that comes after.
 
 use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use shadowdiff_common::read::Sources;
