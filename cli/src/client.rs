@@ -17,7 +17,6 @@ use shadowdiff_common::store::Stores;
 use shadowdiff_coordinator::{Target, check_target};
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_proto::v1::{Job, JobState, SubmitRequest};
-use std::path::Path;
 use std::process::ExitCode;
 
 /// How a job is submitted and what is said of it.
@@ -48,14 +47,14 @@ pub(crate) fn submit(args: &SubmitArgs) -> Result<ExitCode> {
     if args.wait {
         return run(wait_for_result(&manner, found));
     }
-    if args.spec.output.as_ref().is_some_and(|output| !output.contains("://")) {
+    if found.has_local_output()? {
         return Err(Error::spec(
-            "--output names a local place, which only this command can write: add --wait, or fetch the result later with `shadowdiff results JOB --output DIR`",
+            "the output is a local place, which only this command can write: add --wait, or fetch the result later with `shadowdiff results JOB --output DIR`",
         ));
     }
     run(async {
         let mut remote = Remote::connect(manner.coordinator).await?;
-        let job = remote.submit(request(&manner, &found)).await?;
+        let job = remote.submit(request(&manner, &found)?).await?;
         job.warnings
             .iter()
             .for_each(|warning| note(&format!("shadowdiff: warning: {warning}")));
@@ -137,22 +136,22 @@ pub(crate) fn results(args: &ResultsArgs) -> Result<ExitCode> {
         let code = ended(&job)?;
         let output = args.output.clone().unwrap_or_else(|| job.id.clone().into());
         let output = output.to_string_lossy().into_owned();
-        let target = place(&output, args.overwrite).await?;
-        let summary = fetch(&mut remote, &job, &target, args.overwrite).await?;
+        let target = check_target(&output, &spec::here()?, None, &Stores::new(), args.overwrite).await?;
+        let (summary, published) = fetch(&mut remote, &job, &target, args.overwrite).await?;
         if args.json {
             say_json(&summary)?;
             return Ok(code);
         }
-        say(&render::text(&summary, directory(&target), &output, args.color.paint()))?;
+        say(&render::text(&summary, Some(published.directory()), &output, args.color.paint()))?;
         Ok(code)
     })
 }
 
 /// Submits, follows, fetches: what `compare` does, done elsewhere.
 async fn wait_for_result(manner: &Manner<'_>, found: Found) -> Result<ExitCode> {
-    let target = check_target(&found.output, &found.base, &Stores::new(), manner.overwrite).await?;
+    let target = check_target(&found.output, &found.base, Some(found.reads()), &Stores::new(), manner.overwrite).await?;
     let mut remote = Remote::connect(manner.coordinator).await?;
-    let job = remote.submit(request(manner, &found)).await?;
+    let job = remote.submit(request(manner, &found)?).await?;
     if !manner.quiet {
         note(&format!("shadowdiff: job {}", job.id));
         job.warnings
@@ -170,15 +169,15 @@ async fn wait_for_result(manner: &Manner<'_>, found: Found) -> Result<ExitCode> 
         }
     };
     let code = ended(&last)?;
-    let summary = match &target {
+    let (summary, published) = match &target {
         Target::Directory(_) => fetch(&mut remote, &last, &target, manner.overwrite).await?,
-        // The coordinator has put it there.
-        Target::Objects { .. } => fetch::summary(&mut remote, &last).await?,
+        // The coordinator has put it there; what is shown comes from a copy.
+        Target::Objects(_) => fetch::copy(&mut remote, &last).await?,
     };
     if manner.json {
         say_json(&summary)?;
     } else if !manner.quiet {
-        say(&render::text(&summary, directory(&target), &found.output, manner.paint))?;
+        say(&render::text(&summary, Some(published.directory()), &found.output, manner.paint))?;
     }
     Ok(code)
 }
@@ -188,26 +187,14 @@ fn say_json(value: &serde_json::Value) -> Result<ExitCode> {
     say(&format!("{text}\n"))
 }
 
-fn request(manner: &Manner<'_>, found: &Found) -> SubmitRequest {
-    SubmitRequest {
-        spec: Some(remote::spec(found)),
+fn request(manner: &Manner<'_>, found: &Found) -> Result<SubmitRequest> {
+    Ok(SubmitRequest {
+        spec: Some(remote::spec(found)?),
         token: manner.token.to_owned(),
         priority: manner.priority,
         max_running: manner.max_running,
         overwrite: manner.overwrite,
-    }
-}
-
-async fn place(output: &str, overwrite: bool) -> Result<Target> {
-    let here = std::env::current_dir().map_err(|e| Error::input(format!("the working directory is gone: {e}")))?;
-    check_target(output, &here, &Stores::new(), overwrite).await
-}
-
-fn directory(target: &Target) -> Option<&Path> {
-    match target {
-        Target::Directory(directory) => Some(directory),
-        Target::Objects { .. } => None,
-    }
+    })
 }
 
 fn has_ended(job: &Job) -> bool {

@@ -11,7 +11,7 @@ use crate::{client, note, progress, render, say};
 use shadowdiff_common::drawn_bytes;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::store::Stores;
-use shadowdiff_coordinator::{Bound, Cut, Phase, Progress, Run, Target, bind, check_target, run as run_job};
+use shadowdiff_coordinator::{Bound, Cut, Phase, Progress, Published, Run, bind, check_files, check_target, run as run_job};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::row::Secret;
 use shadowdiff_worker::{Given, Job, LocalWorkers, Watch};
@@ -37,9 +37,10 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
     let started = Instant::now();
     let interrupted = watch_signals();
     let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
-    let target = check_target(&found.output, &found.base, &sources.stores, args.overwrite).await?;
+    let target = check_target(&found.output, &found.base, Some(found.reads()), &sources.stores, args.overwrite).await?;
     let cut = cut(settings, args.settings.shards)?;
     let bound = until(interrupted.clone(), bound(&found, &sources, cut, settings.quiet)).await?;
+    check_files(&target, &found.output, &bound.datasets)?;
     let Found { parsed, output, .. } = found;
     if !settings.quiet {
         bound
@@ -71,7 +72,7 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
     let run = Run {
         plan: &job.plan,
         document: parsed.document,
-        target: target.clone(),
+        target,
         overwrite: args.overwrite,
         form: settings.form,
         decoded_bytes: amounts.decoded_bytes,
@@ -88,22 +89,18 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
         found.for_each(|warning| note(&format!("shadowdiff: warning: {warning}")));
     }
     let summary = serde_json::to_value(&outcome.summary).map_err(|e| Error::internal(format!("summary: {e}")))?;
-    show(args, &summary, &target, &output)?;
+    show(args, &summary, &outcome.published, &output)?;
     Ok(ExitCode::from(u8::from(summary["verdict"] != "pass")))
 }
 
 /// Says what came out, unless that is not wanted. `output`: where the spec puts the result.
-fn show(args: &CompareArgs, summary: &serde_json::Value, target: &Target, output: &str) -> Result<()> {
+fn show(args: &CompareArgs, summary: &serde_json::Value, published: &Published, output: &str) -> Result<()> {
     if args.json {
         let text = serde_json::to_string_pretty(summary).map_err(|e| Error::internal(e.to_string()))?;
         say(&format!("{text}\n"))?;
     } else if !args.settings.quiet {
-        let directory = match target {
-            Target::Directory(directory) => Some(directory.as_path()),
-            Target::Objects { .. } => None,
-        };
         let place = args.spec.output.as_deref().unwrap_or(output);
-        say(&render::text(summary, directory, place, args.color.paint()))?;
+        say(&render::text(summary, Some(published.directory()), place, args.color.paint()))?;
     }
     Ok(())
 }

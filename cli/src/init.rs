@@ -22,7 +22,7 @@ pub(crate) use propose::propose_key;
 use sample::{Sample, sample};
 use schema::{Met, meet};
 use shadowdiff_common::read::{Dataset, Sources};
-use shadowdiff_common::store::Stores;
+use shadowdiff_common::store::{Location, Stores};
 use shadowdiff_coordinator::{Inspected, inspect};
 use shadowdiff_core::align::{SideColumn, align, find_path};
 use shadowdiff_core::error::{Error, Kind, Result};
@@ -51,6 +51,9 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode> {
     let found = find(asked, &here)?;
     let folder = args.output.as_ref().and_then(|file| file.parent()).unwrap_or(Path::new(""));
     let paths = Sides::new(&args.live, &args.shadow).map(|path| place::seen_from(path, folder, &here));
+    if [&args.live, &args.shadow].into_iter().any(|path| Location::shown(path) != *path) {
+        note("shadowdiff: user, password and query of the URLs are not written down; give them when you compare: --live URL --shadow URL");
+    }
     let text = render::render(&found, &paths);
     check(&text, &found)?;
     let Some(file) = &args.output else { return say(&text) };

@@ -20,12 +20,16 @@ mod work;
 use args::{Cli, Command, ManArgs};
 use clap::{CommandFactory, Parser};
 use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_core::redact::redacted;
 use std::io::Write;
 use std::process::ExitCode;
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
     match run(cli) {
         Ok(code) => code,
         Err(error) => {
@@ -33,6 +37,17 @@ pub fn main() -> ExitCode {
             ExitCode::from(if error.kind == Kind::Interrupted { 130 } else { 2 })
         }
     }
+}
+
+/// What the command line's parser says: help, or a mistake, whose text may repeat a URL.
+fn refuse(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    let shown = redacted(&text);
+    if shown == text {
+        error.exit();
+    }
+    note(shown.trim_end());
+    ExitCode::from(2)
 }
 
 fn run(cli: Cli) -> Result<ExitCode> {

@@ -2,6 +2,8 @@
 
 use crate::args::SpecArgs;
 use crate::init::propose_key;
+use shadowdiff_common::store::Location;
+use shadowdiff_coordinator::Reads;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::spec::{Day, Measure, Overrides, Parsed, ToleranceOverride, from_overrides, parse};
 use std::io::Read;
@@ -18,9 +20,31 @@ const STDIN: &str = "-";
 pub(crate) struct Found {
     pub(crate) parsed: Parsed,
     pub(crate) base: PathBuf,
+    /// Where the spec was read from.
+    pub(crate) file: Option<PathBuf>,
     pub(crate) output: String,
     /// No file says any of it.
     pub(crate) is_from_command_line: bool,
+}
+
+impl Found {
+    /// What a job of this spec reads.
+    pub(crate) fn reads(&self) -> Reads<'_> {
+        Reads {
+            spec: &self.parsed.spec,
+            base: &self.base,
+            spec_file: self.file.as_deref(),
+        }
+    }
+
+    /// Whether the spec or the command line names an output on this machine.
+    pub(crate) fn has_local_output(&self) -> Result<bool> {
+        let Some(output) = &self.parsed.spec.output.to else {
+            return Ok(false);
+        };
+        let location = Location::parse(output, &self.base).map_err(|e| e.at("output"))?;
+        Ok(matches!(location, Location::Local(_)))
+    }
 }
 
 /// Reads the command line, and the spec that it names. Two datasets without a key end in a proposal, never in a comparison.
@@ -46,6 +70,7 @@ pub(crate) fn find(args: &SpecArgs) -> Result<Found> {
     Ok(Found {
         parsed,
         base,
+        file: file.filter(|file| *file != STDIN).map(|file| here.join(file)),
         output,
         is_from_command_line: file.is_none(),
     })

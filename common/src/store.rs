@@ -10,28 +10,31 @@
 //! Local files are read through the file system itself, because the path rules of object stores change names that a
 //! file system allows.
 
+mod access;
 mod errors;
+mod http;
 mod location;
 
+use object_store::ObjectStore;
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
-use object_store::http::HttpBuilder;
 use object_store::local::LocalFileSystem;
-use object_store::{ClientOptions, ObjectStore};
 use shadowdiff_core::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+pub use access::Access;
 use errors::settings_error;
 pub use errors::{changed, io_error, store_error};
+pub(crate) use http::is_copied;
 pub use location::Location;
 
 /// The object stores in use, one a bucket or host, opened when first named. Credentials come from the environment.
 #[derive(Debug, Default)]
 pub struct Stores {
-    opened: Mutex<BTreeMap<String, Arc<dyn ObjectStore>>>,
+    opened: Mutex<BTreeMap<(String, Access), Arc<dyn ObjectStore>>>,
 }
 
 impl Stores {
@@ -39,15 +42,22 @@ impl Stores {
         Stores::default()
     }
 
-    /// The store behind a root such as `s3://bucket`.
-    pub fn open(&self, root: &str) -> Result<Arc<dyn ObjectStore>> {
+    /// The store behind a place, such as the bucket of a key.
+    pub fn open(&self, location: &Location) -> Result<Arc<dyn ObjectStore>> {
+        let Location::Object { root, access, .. } = location else {
+            return Ok(Arc::new(LocalFileSystem::new()));
+        };
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(store) = opened.get(root) {
+        let name = (root.clone(), access.clone());
+        if let Some(store) = opened.get(&name) {
             return Ok(store.clone());
         }
         endpoints()?;
-        let store = build(root).map_err(|e| settings_error(&e, root))?;
-        opened.insert(root.to_string(), store.clone());
+        if root.starts_with("s3") {
+            profile(|name| std::env::var(name).ok())?;
+        }
+        let store = build(root, access).map_err(|e| settings_error(&e, root))?;
+        opened.insert(name, store.clone());
         Ok(store)
     }
 
@@ -57,31 +67,26 @@ impl Stores {
         self.opened
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .insert(root.to_string(), store);
+            .insert((root.to_string(), Access::default()), store);
     }
 
     /// Store and path for any location, local ones too: for what shadowdiff itself writes, whose names are plain.
     pub fn resolve(&self, text: &str, base: &Path) -> Result<(Arc<dyn ObjectStore>, object_store::path::Path)> {
         let location = Location::parse(text, base)?;
-        match &location {
-            Location::Local(path) => {
-                let path = object_store::path::Path::from_absolute_path(path).map_err(|e| Error::spec(format!("{text}: {e}")))?;
-                Ok((Arc::new(LocalFileSystem::new()), path))
-            }
-            Location::Object { root, .. } => Ok((self.open(root)?, location.key()?)),
-        }
+        let path = match &location {
+            Location::Local(path) => object_store::path::Path::from_absolute_path(path).map_err(|e| Error::spec(format!("{text}: {e}")))?,
+            Location::Object { .. } => location.key()?,
+        };
+        Ok((self.open(&location)?, path))
     }
 }
 
-fn build(root: &str) -> object_store::Result<Arc<dyn ObjectStore>> {
+fn build(root: &str, access: &Access) -> object_store::Result<Arc<dyn ObjectStore>> {
     let scheme = root.split_once("://").map_or("", |(scheme, _)| scheme);
     Ok(match scheme {
         "s3" | "s3a" => Arc::new(amazon(root).build()?),
         "gs" => Arc::new(GoogleCloudStorageBuilder::from_env().with_url(root).build()?),
-        "http" | "https" => {
-            let options = ClientOptions::new().with_allow_http(true);
-            Arc::new(HttpBuilder::new().with_url(root).with_client_options(options).build()?)
-        }
+        "http" | "https" => Arc::new(http::open(root, access)?),
         // `Location::parse` lets no other scheme through.
         _ => Arc::new(MicrosoftAzureBuilder::from_env().with_url(root).build()?),
     })
@@ -104,6 +109,20 @@ fn endpoints() -> Result<()> {
     Ok(())
 }
 
+/// Refuses a profile that is asked for: it is not read, and the identity of the machine must not stand in for it unnoticed.
+fn profile(variable: impl Fn(&str) -> Option<String>) -> Result<()> {
+    let is_set = |name: &&str| variable(name).is_some_and(|value| !value.is_empty());
+    let beats_it = ["AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE"]
+        .iter()
+        .any(|name| is_set(&name));
+    match ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"].iter().find(|name| is_set(name)) {
+        Some(name) if !beats_it => Err(Error::spec(format!(
+            "{name} is set, but AWS profiles are not read; put their credentials into variables: eval \"$(aws configure export-credentials --format env)\""
+        ))),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// An endpoint that is written with `http://` is a choice already made; no second setting has to repeat it.
 fn amazon(root: &str) -> AmazonS3Builder {
     let plain = AMAZON_ENDPOINTS
@@ -120,10 +139,22 @@ mod tests {
     #[test]
     fn one_store_a_root() {
         let stores = Stores::new();
-        let first = stores.open("http://localhost:1").expect("opens");
-        let again = stores.open("http://localhost:1").expect("opens");
-        assert!(Arc::ptr_eq(&first, &again));
-        assert!(!Arc::ptr_eq(&first, &stores.open("http://localhost:2").expect("opens")));
+        let open = |url: &str| {
+            let location = Location::parse(url, Path::new("/")).expect("a place");
+            stores.open(&location).expect("opens")
+        };
+        let first = open("http://localhost:1/a");
+        assert!(Arc::ptr_eq(&first, &open("http://localhost:1/b")));
+        assert!(!Arc::ptr_eq(&first, &open("http://localhost:2/a")));
+        assert!(!Arc::ptr_eq(&first, &open("http://localhost:1/a?token=1")));
+    }
+
+    #[test]
+    fn a_profile_is_refused_unless_its_credentials_are_there() {
+        let with = |names: &'static [&str]| profile(move |name| names.contains(&name).then(|| "x".to_owned()));
+        assert!(with(&[]).is_ok() && with(&["AWS_PROFILE", "AWS_ACCESS_KEY_ID"]).is_ok());
+        let error = with(&["AWS_PROFILE"]).expect_err("it is not read");
+        assert!(error.message.contains("export-credentials"), "{error}");
     }
 
     #[test]

@@ -1,100 +1,110 @@
-//! Publishes a result: whole or not at all, and never over an older one unless asked.
+//! Publishes a result: whole or not at all, never over anything that is not an older result of ours, and over that only when asked.
 //!
-//! A local result is made in a directory beside its place and renamed there. On object storage the content goes first; `summary.json` is
-//! put last, create-only, and makes the result count.
+//! A new local place is made beside where it goes and appears by one rename. In a place that is there already each file appears by a rename
+//! of its own, the summary last; before the first table changes, the older summary goes, so that no mixture has one:
+//!
+//! ```text
+//! lock .shadowdiff-writing -> look again -> remove summary.json -> diff.csv, accounts.csv -> summary.json -> remove .shadowdiff-writing
+//! ```
+//! A process that dies in between leaves `.shadowdiff-writing` and no summary: the next run with `--overwrite` replaces that.
+//! On object storage `deliver` does the same.
 
+use crate::deliver::Delivery;
+use crate::target::{FILES, OURS, Objects, SUMMARY, Target, WRITING, Writing, look_in_directory};
+use futures::FutureExt;
+use object_store::ObjectStore;
 use object_store::path::Path as ObjectPath;
-use object_store::{ObjectStore, ObjectStoreExt};
-use shadowdiff_common::state::{Created, create};
-use shadowdiff_common::store::{Location, Stores};
+use ring::digest::{Context, SHA256};
 use shadowdiff_core::error::{Error, Result};
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use shadowdiff_core::report::{FileMark, FileMarks};
+use std::fmt;
+use std::fs::{File, TryLockError};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
 
-/// Where a result goes.
-#[derive(Debug, Clone)]
-pub enum Target {
-    Directory(PathBuf),
-    Objects {
-        store: Arc<dyn ObjectStore>,
-        prefix: ObjectPath,
-        name: String,
-    },
-}
-
-/// The files of a result; the last one makes it count.
-pub const FILES: [&str; 3] = ["diff.csv", "accounts.csv", "summary.json"];
 /// A part of a multipart upload.
 const PART_BYTES: usize = 16 << 20;
 const PARTS_IN_FLIGHT: usize = 2;
-
-/// Finds the place and refuses one that is taken.
-pub async fn check_target(output: &str, base: &Path, stores: &Stores, overwrite: bool) -> Result<Target> {
-    let taken = |what: &str| {
-        Error::input(format!(
-            "output: {what} exists; remove it, name another with --output, or replace it with --overwrite"
-        ))
-    };
-    if let Location::Local(directory) = Location::parse(output, base)? {
-        if directory.is_file() {
-            return Err(Error::input(format!("output: {} is a file; name a directory", directory.display())));
-        }
-        let has_entries = std::fs::read_dir(&directory).is_ok_and(|mut entries| entries.next().is_some());
-        if has_entries && !overwrite {
-            return Err(taken(&directory.display().to_string()));
-        }
-        if has_entries && !directory.join("summary.json").is_file() {
-            return Err(Error::input(format!(
-                "output: {} holds something else than a result; --overwrite does not replace it",
-                directory.display()
-            )));
-        }
-        return Ok(Target::Directory(directory));
-    }
-    let (store, prefix) = stores.resolve(output, base)?;
-    let manifest = prefix.clone().join(FILES[2]);
-    match store.head(&manifest).await {
-        Ok(_) if !overwrite => Err(taken(output)),
-        Ok(_) | Err(object_store::Error::NotFound { .. }) => Ok(Target::Objects {
-            store,
-            prefix,
-            name: output.to_owned(),
-        }),
-        Err(e) => Err(Error::unavailable(format!("output: {output}: {e}"))),
-    }
-}
+/// Tries to lock a mark that others remove and make again meanwhile.
+const MAX_LOCKS: u32 = 10;
 
 /// A result in the making. Dropped before `publish`, it leaves nothing behind.
 #[derive(Debug)]
 pub struct Staging {
     directory: tempfile::TempDir,
+    place: Place,
+}
+
+/// Where the files go once they are complete.
+#[derive(Debug)]
+enum Place {
+    /// Beside a folder that is not there yet.
+    Beside,
+    /// In the folder itself.
+    Within,
+    Elsewhere,
+}
+
+/// A visible result, and where its files can be read from this process.
+#[derive(Debug)]
+pub struct Published {
+    directory: PathBuf,
+    /// Of a result on an object store: removed with this.
+    _staged: Option<tempfile::TempDir>,
+}
+
+impl Published {
+    /// A result that lies in a directory.
+    pub(crate) fn at(directory: PathBuf) -> Published {
+        Published { directory, _staged: None }
+    }
+
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
 }
 
 impl Staging {
-    /// Beside the target where that is local, so that a rename suffices; else in the temporary directory.
+    /// In the target or beside it where that is local, so that renames suffice; else in the temporary directory.
     pub fn new(target: &Target) -> Result<Self> {
-        let failed = |e: std::io::Error, at: &Path| Error::input(format!("output: nothing can be written in {}: {e}", at.display()));
-        let mut builder = tempfile::Builder::new();
-        let builder = builder.prefix(".shadowdiff-");
-        let directory = match target {
+        let failed = |e: io::Error, at: &Path| Error::input(format!("output: nothing can be written in {}: {e}", at.display()));
+        match target {
+            Target::Directory(directory) if directory.is_dir() => Ok(Staging {
+                directory: temporary_in(directory).map_err(|e| failed(e, directory))?,
+                place: Place::Within,
+            }),
             Target::Directory(directory) => {
                 let parent = directory.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
                 std::fs::create_dir_all(parent).map_err(|e| failed(e, parent))?;
-                builder.tempdir_in(parent).map_err(|e| failed(e, parent))?
+                Ok(Staging {
+                    directory: temporary_in(parent).map_err(|e| failed(e, parent))?,
+                    place: Place::Beside,
+                })
             }
-            Target::Objects { .. } => builder.tempdir().map_err(|e| failed(e, &std::env::temp_dir()))?,
-        };
-        Ok(Staging { directory })
+            Target::Objects(_) => Staging::aside(&std::env::temp_dir()),
+        }
     }
 
-    pub fn create(&self, name: &str) -> Result<BufWriter<File>> {
-        let path = self.directory.path().join(name);
-        File::create(&path)
-            .map(|f| BufWriter::with_capacity(1 << 20, f))
-            .map_err(|e| Error::exhausted(format!("output: {name}: {e}")))
+    /// In a directory for what is temporary.
+    pub fn aside(scratch: &Path) -> Result<Self> {
+        let failed = |e: io::Error| Error::exhausted(format!("output: nothing can be written in {}: {e}", scratch.display()));
+        std::fs::create_dir_all(scratch).map_err(failed)?;
+        Ok(Staging {
+            directory: temporary_in(scratch).map_err(failed)?,
+            place: Place::Elsewhere,
+        })
+    }
+
+    pub fn create(&self, name: &str) -> Result<StagedFile> {
+        let file = File::create(self.path(name)).map_err(|e| Error::exhausted(format!("output: {name}: {e}")))?;
+        Ok(StagedFile {
+            name: name.to_owned(),
+            file: BufWriter::with_capacity(1 << 20, file),
+            marking: Marking::default(),
+        })
     }
 
     /// Where a file lies until the result is visible.
@@ -103,60 +113,233 @@ impl Staging {
     }
 
     /// Makes the result visible.
-    pub async fn publish(self, target: &Target, overwrite: bool) -> Result<()> {
+    pub async fn publish(self, target: &Target, overwrite: bool) -> Result<Published> {
         match target {
-            Target::Directory(directory) => self.rename(directory, overwrite),
-            Target::Objects { store, prefix, name } => self.upload(store, prefix, name, overwrite).await,
+            Target::Directory(directory) => {
+                match self.place {
+                    Place::Within => self.replace_files(directory, overwrite)?,
+                    Place::Beside | Place::Elsewhere => self.rename(directory)?,
+                }
+                Ok(Published::at(directory.clone()))
+            }
+            Target::Objects(objects) => {
+                self.upload(objects, overwrite).await?;
+                Ok(self.keep())
+            }
         }
     }
 
-    fn rename(self, directory: &Path, overwrite: bool) -> Result<()> {
-        let failed = |e: std::io::Error| Error::exhausted(format!("output: {}: {e}", directory.display()));
-        for name in FILES {
-            File::open(self.directory.path().join(name))
-                .and_then(|f| f.sync_all())
-                .map_err(failed)?;
+    /// The files as they are, to be read and then forgotten.
+    pub fn keep(self) -> Published {
+        Published {
+            directory: self.directory.path().to_owned(),
+            _staged: Some(self.directory),
         }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        FILES.iter().try_for_each(|name| File::open(self.path(name))?.sync_all())
+    }
+
+    fn rename(self, directory: &Path) -> Result<()> {
+        let failed = |e: io::Error| Error::exhausted(format!("output: {}: {e}", directory.display()));
+        self.sync().map_err(failed)?;
         open_to_all(self.directory.path()).map_err(failed)?;
         let made = self.directory.keep();
-        let old = made.with_extension("old");
-        let replaced = overwrite && directory.exists();
-        if replaced {
-            std::fs::rename(directory, &old).map_err(failed)?;
-        }
-        // An empty directory gives way; one that has been filled meanwhile does not.
+        // An empty directory that has come meanwhile gives way; one that has been filled does not.
         std::fs::rename(&made, directory).map_err(|e| {
             let _ = std::fs::remove_dir_all(&made);
-            if replaced {
-                let _ = std::fs::rename(&old, directory);
+            match e.kind() {
+                io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => Error::input(format!(
+                    "output: {} was filled by somebody else meanwhile; nothing was written there",
+                    directory.display()
+                )),
+                _ => failed(e),
             }
-            failed(e)
-        })?;
-        if replaced {
-            std::fs::remove_dir_all(&old).map_err(failed)
-        } else {
-            Ok(())
-        }
+        })
     }
 
-    async fn upload(self, store: &Arc<dyn ObjectStore>, prefix: &ObjectPath, name: &str, overwrite: bool) -> Result<()> {
-        let failed = |e: object_store::Error| Error::unavailable(format!("output: {name}: {e}"));
-        if overwrite {
-            // The old result stops counting before its content changes.
-            match store.delete(&prefix.clone().join(FILES[2])).await {
-                Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-                Err(e) => return Err(failed(e)),
+    /// One file after the other, each whole, the summary last.
+    fn replace_files(self, directory: &Path, overwrite: bool) -> Result<()> {
+        let failed = |e: io::Error| Error::exhausted(format!("output: {}: {e}", directory.display()));
+        self.sync().map_err(failed)?;
+        let lock = Lock::take(directory)?;
+        // Somebody else may have finished a result here since this job began.
+        look_in_directory(directory)?.allow(&directory.display().to_string(), overwrite)?;
+        match std::fs::remove_file(directory.join(SUMMARY)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(failed(e)),
+            Ok(()) | Err(_) => {}
+        }
+        let folder = File::open(directory).map_err(failed)?;
+        for name in FILES {
+            // What was done before is on the disk first: a machine that stops cannot show a summary over older tables.
+            folder.sync_all().map_err(failed)?;
+            std::fs::rename(self.path(name), directory.join(name)).map_err(failed)?;
+        }
+        folder.sync_all().map_err(failed)?;
+        lock.release().map_err(failed)
+    }
+
+    async fn upload(&self, objects: &Objects, overwrite: bool) -> Result<()> {
+        let summary = std::fs::read(self.path(SUMMARY)).map_err(|e| Error::exhausted(format!("output: {e}")))?;
+        let writer = format!("{:032x}", u128::from_le_bytes(shadowdiff_common::drawn_bytes()?));
+        let delivery = Delivery {
+            objects,
+            writer: &writer,
+            summary: summary.into(),
+            overwrite,
+        };
+        let table = |name: &'static str| {
+            let (from, to) = (self.path(name), objects.at(name));
+            async move { upload(Arc::clone(&objects.store), &to, &from).await.map(|_| ()) }.boxed()
+        };
+        let done = delivery.run(&table).await;
+        if done.is_err() {
+            delivery.withdraw().await;
+        }
+        done
+    }
+}
+
+/// A file in the making.
+#[derive(Debug)]
+pub struct StagedFile {
+    name: String,
+    file: BufWriter<File>,
+    marking: Marking,
+}
+
+impl StagedFile {
+    /// Closes the file; gives its name and what it is known by.
+    pub fn finish(mut self) -> Result<(String, FileMark)> {
+        self.file
+            .flush()
+            .map_err(|e| Error::exhausted(format!("output: {}: {e}", self.name)))?;
+        Ok((self.name, self.marking.finish()))
+    }
+}
+
+impl Write for StagedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.marking.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Length and digest of a file as its bytes go by.
+#[derive(Clone)]
+pub struct Marking {
+    digest: Context,
+    size_bytes: u64,
+}
+
+impl fmt::Debug for Marking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Marking")
+            .field("size_bytes", &self.size_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for Marking {
+    fn default() -> Self {
+        Marking {
+            digest: Context::new(&SHA256),
+            size_bytes: 0,
+        }
+    }
+}
+
+impl Marking {
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.digest.update(bytes);
+        self.size_bytes += bytes.len() as u64;
+    }
+
+    pub fn finish(self) -> FileMark {
+        let sha256 = self.digest.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        FileMark {
+            size_bytes: self.size_bytes,
+            sha256,
+        }
+    }
+}
+
+/// What the tables in a directory are known by, as far as they are there.
+pub fn marks_of(directory: &Path) -> Result<FileMarks> {
+    let mut marks = FileMarks::new();
+    for name in FILES.into_iter().filter(|name| *name != SUMMARY) {
+        let path = directory.join(name);
+        let mut file = match File::open(&path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+            Err(e) => return Err(Error::input(format!("{}: {e}", path.display()))),
+        };
+        let (mut marking, mut buffer) = (Marking::default(), vec![0; 1 << 20]);
+        loop {
+            match io::Read::read(&mut file, &mut buffer) {
+                Ok(0) => break,
+                Ok(read) => marking.update(&buffer[..read]),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(Error::input(format!("{}: {e}", path.display()))),
             }
         }
-        for file in &FILES[..2] {
-            upload(Arc::clone(store), &prefix.clone().join(*file), &self.path(file)).await?;
+        marks.insert(name.to_owned(), marking.finish());
+    }
+    Ok(marks)
+}
+
+/// The right to write in a directory: a lock that ends with its process, on the mark that tells a later one what happened.
+#[derive(Debug)]
+struct Lock {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Lock {
+    fn take(directory: &Path) -> Result<Lock> {
+        let path = directory.join(WRITING);
+        let failed = |e: io::Error| Error::exhausted(format!("output: {}: {e}", path.display()));
+        let busy = || {
+            Error::input(format!(
+                "output: {} is being written by another process; nothing was written",
+                directory.display()
+            ))
+        };
+        for _ in 0..MAX_LOCKS {
+            let mut file = File::options()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(&path)
+                .map_err(failed)?;
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(busy()),
+                // A file system without locks: the mark alone has to do.
+                Err(TryLockError::Error(e)) => tracing::debug!("{}: no lock: {e}", path.display()),
+            }
+            // The one before removes the mark while it holds the lock: then this file is in no folder any more.
+            let same = path
+                .metadata()
+                .is_ok_and(|now| file.metadata().is_ok_and(|mine| mine.ino() == now.ino()));
+            if same {
+                let mark = Writing::new(&std::process::id().to_string()).bytes()?;
+                file.set_len(0).and_then(|()| file.write_all(&mark)).map_err(failed)?;
+                file.sync_all().map_err(failed)?;
+                return Ok(Lock { path, _file: file });
+            }
         }
-        let manifest = std::fs::read(self.directory.path().join(FILES[2])).map_err(|e| Error::exhausted(format!("output: {e}")))?;
-        let place = prefix.clone().join(FILES[2]);
-        match create(store.as_ref(), &place, manifest.into()).await? {
-            Created::Mine => Ok(()),
-            Created::Another(_) => Err(Error::input(format!("output: {name} was written by somebody else meanwhile"))),
-        }
+        Err(busy())
+    }
+
+    fn release(self) -> io::Result<()> {
+        std::fs::remove_file(&self.path)
     }
 }
 
@@ -167,7 +350,7 @@ pub(crate) fn uploader(store: Arc<dyn ObjectStore>, to: &ObjectPath) -> object_s
 
 /// Puts a local file; gives its size.
 pub(crate) async fn upload(store: Arc<dyn ObjectStore>, to: &ObjectPath, from: &Path) -> Result<u64> {
-    let failed = |e: std::io::Error| Error::unavailable(format!("result: {to}: {e}"));
+    let failed = |e: io::Error| Error::unavailable(format!("result: {to}: {e}"));
     let mut file = tokio::fs::File::open(from).await.map_err(failed)?;
     let mut writer = uploader(store, to);
     let size = tokio::io::copy(&mut file, &mut writer).await.map_err(failed)?;
@@ -175,8 +358,12 @@ pub(crate) async fn upload(store: Arc<dyn ObjectStore>, to: &ObjectPath, from: &
     Ok(size)
 }
 
+fn temporary_in(directory: &Path) -> io::Result<tempfile::TempDir> {
+    tempfile::Builder::new().prefix(OURS).tempdir_in(directory)
+}
+
 /// A temporary directory is for its owner only; a result is for whom the umask says.
-fn open_to_all(directory: &Path) -> std::io::Result<()> {
+fn open_to_all(directory: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let probe = tempfile::Builder::new()
         .permissions(std::fs::Permissions::from_mode(0o777))
@@ -186,37 +373,5 @@ fn open_to_all(directory: &Path) -> std::io::Result<()> {
     std::fs::set_permissions(directory, mode)
 }
 
-/// Writes all of a text file.
-pub(crate) fn write_all(mut file: BufWriter<File>, text: &str) -> Result<()> {
-    file.write_all(text.as_bytes())
-        .and_then(|()| file.flush())
-        .map_err(|e| Error::exhausted(format!("output: {e}")))
-}
-
-/// Closes a file that was written in pieces.
-pub(crate) fn finish(mut file: BufWriter<File>) -> Result<()> {
-    file.flush().map_err(|e| Error::exhausted(format!("output: {e}")))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_result_appears_whole_and_replaces_only_when_asked() {
-        let home = tempfile::tempdir().expect("tempdir");
-        let out = home.path().join("deep/out");
-        let target = Target::Directory(out.clone());
-        for (text, overwrite) in [("1", false), ("2", true)] {
-            let staging = Staging::new(&target).expect("staging");
-            for name in FILES {
-                write_all(staging.create(name).expect("create"), text).expect("write");
-            }
-            staging.rename(&out, overwrite).expect("rename");
-            assert_eq!(std::fs::read_to_string(out.join("diff.csv")).expect("read"), text);
-        }
-        drop(Staging::new(&target).expect("staging"));
-        let left: Vec<_> = std::fs::read_dir(home.path().join("deep")).expect("list").collect();
-        assert_eq!(left.len(), 1, "{left:?}");
-    }
-}
+mod tests;

@@ -1,22 +1,23 @@
 //! Writes the files of a result into staging: the merged lines, the accounts, the summary.
 
 use crate::merge::{Merged, merge};
-use crate::publish::{FILES, Staging, finish, write_all};
+use crate::publish::Staging;
+use crate::target::{FILES, SUMMARY};
 use bytes::Bytes;
 use shadowdiff_common::spool::Spool;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::Plan;
-use shadowdiff_core::report::{Facts, Summary, Timings, summary};
+use shadowdiff_core::report::{Facts, FileMarks, Summary, Timings, summary};
 use shadowdiff_core::tally::Tally;
 use shadowdiff_core::verdict::AccountCounts;
+use std::io::Write;
 
 /// `diff.csv` and `accounts.csv`. Blocking.
-pub(crate) fn write_tables(plan: &Plan, tally: &Tally, runs: &[Spool], staging: &Staging) -> Result<Merged> {
+pub(crate) fn write_tables(plan: &Plan, tally: &Tally, runs: &[Spool], staging: &Staging) -> Result<(Merged, FileMarks)> {
     let (mut diff, mut accounts) = (staging.create(FILES[0])?, staging.create(FILES[1])?);
     let merged = merge(plan, tally, runs, &mut diff, &mut accounts)?;
-    finish(diff)?;
-    finish(accounts)?;
-    Ok(merged)
+    let files = FileMarks::from([diff.finish()?, accounts.finish()?]);
+    Ok((merged, files))
 }
 
 /// `summary.json`.
@@ -24,10 +25,11 @@ pub(crate) fn write_summary(
     plan: &Plan,
     document: serde_json::Value,
     tally: &Tally,
-    merged: &Merged,
+    merged: &(Merged, FileMarks),
     timings: Timings,
     staging: &Staging,
 ) -> Result<Summary> {
+    let (merged, files) = merged;
     let facts = Facts {
         tally,
         accounts: AccountCounts {
@@ -37,11 +39,14 @@ pub(crate) fn write_summary(
         differing_accounts: merged.differing_accounts,
         listed: merged.listed,
         document,
+        files: files.clone(),
         timings,
     };
     let summary = summary(plan, facts);
     let text = serde_json::to_string_pretty(&summary).map_err(|e| Error::internal(format!("summary: {e}")))?;
-    write_all(staging.create(FILES[2])?, &format!("{text}\n"))?;
+    let mut file = staging.create(SUMMARY)?;
+    writeln!(file, "{text}").map_err(|e| Error::exhausted(format!("output: {e}")))?;
+    file.finish()?;
     Ok(summary)
 }
 

@@ -1,8 +1,9 @@
 //! Drives a planned job through its stages: scan, sift and fetch where fingerprints are exchanged, compare, merge, publish. What to do next
 //! is the machine's word; this loop only does it.
 
-use crate::publish::{Staging, Target};
+use crate::publish::{Published, Staging};
 use crate::result::{check_exchange, count_distinct, write_summary, write_tables};
+use crate::target::Target;
 use shadowdiff_common::exchange::{Object, Size};
 use shadowdiff_common::link::{Assignment, Output, Report, Task, Workers};
 use shadowdiff_common::spool::Spool;
@@ -43,6 +44,7 @@ pub struct Progress {
 #[derive(Debug)]
 pub struct Outcome {
     pub summary: Summary,
+    pub published: Published,
 }
 
 /// What a run needs besides the plan and the workers.
@@ -96,13 +98,13 @@ pub async fn run(job: Run<'_>, workers: &dyn Workers) -> Result<Outcome> {
     timings.merge_ms = stages.lap() - before_merge;
     timings.total_ms = stages.lap() + timings.plan_ms;
     let summary = write_summary(job.plan, job.document, &tally, &merged, timings, &staging)?;
-    staging.publish(&job.target, job.overwrite).await?;
+    let published = staging.publish(&job.target, job.overwrite).await?;
     job.progress.send_replace(Progress {
         phase: Phase::Done,
         done: 1,
         all: 1,
     });
-    Ok(Outcome { summary })
+    Ok(Outcome { summary, published })
 }
 
 /// In what form rows are exchanged.

@@ -1,5 +1,6 @@
 //! Errors by what somebody does about them.
 
+use crate::redact::redacted;
 use serde::{Deserialize, Serialize};
 
 /// What to do about an error; it decides whether an attempt is tried again.
@@ -48,7 +49,8 @@ impl Kind {
     }
 }
 
-/// One error: its kind and a text that says what happened, to which file, column, row or field, and what to do.
+/// One error: its kind and a text that says what happened, to which file, column, row or field, and what to do. Secrets of URLs are taken out
+/// of the text when it is made, so that wherever it goes it may be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
@@ -62,7 +64,7 @@ impl Error {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Error {
             kind,
-            message: message.into(),
+            message: redacted(&message.into()).into_owned(),
         }
     }
     pub fn spec(message: impl Into<String>) -> Self {
@@ -83,17 +85,11 @@ impl Error {
 
     /// The same error with the place it happened in front.
     pub fn at(self, place: impl std::fmt::Display) -> Self {
-        Error {
-            kind: self.kind,
-            message: format!("{place}: {}", self.message),
-        }
+        Error::new(self.kind, format!("{place}: {}", self.message))
     }
 
     /// Several mistakes of one kind as one error, one a line.
     pub fn all(kind: Kind, messages: Vec<String>) -> Self {
-        Error {
-            kind,
-            message: messages.join("\n"),
-        }
+        Error::new(kind, messages.join("\n"))
     }
 }

@@ -8,6 +8,7 @@ pub mod error;
 pub mod journal;
 pub mod judge;
 pub mod plan;
+pub mod redact;
 pub mod report;
 pub mod requests;
 pub mod row;

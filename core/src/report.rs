@@ -2,8 +2,10 @@
 
 mod csv;
 mod delta;
+mod own;
 mod summary;
 
 pub use csv::{cell, cell_of_struct, field, header, key_cell};
 pub use delta::{Delta, delta};
+pub use own::{FileMark, FileMarks, files_of, own_summary};
 pub use summary::{Books, ColumnSummary, Facts, PatternSummary, Rows, RuleSummary, SUMMARY_VERSION, Summary, Timings, summary};

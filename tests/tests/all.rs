@@ -12,5 +12,7 @@ mod conformance;
 mod newcomer;
 #[path = "all/pairs.rs"]
 mod pairs;
+#[path = "all/places.rs"]
+mod places;
 #[path = "all/tidy.rs"]
 mod tidy;

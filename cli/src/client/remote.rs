@@ -1,6 +1,7 @@
 //! The coordinator as these commands see it; statuses become errors by what somebody does about them.
 
 use crate::spec::Found;
+use shadowdiff_coordinator::refuse_secrets;
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_proto::MAX_MESSAGE_BYTES;
 use shadowdiff_proto::v1::job_service_client::JobServiceClient;
@@ -128,21 +129,27 @@ impl Remote {
     }
 }
 
-/// The spec as it is sent: what the command line says is in the document already. A local output is written here, not there.
-pub(super) fn spec(found: &Found) -> Spec {
+/// The spec as it is sent: what the command line says is in the document already. A local output is this machine's business, and
+/// no secret leaves it.
+pub(super) fn spec(found: &Found) -> Result<Spec> {
+    refuse_secrets(found.reads())?;
     let mut document = found.parsed.document.clone();
-    let is_local = found.parsed.spec.output.to.as_ref().is_some_and(|to| !to.contains("://"));
-    if is_local && let Some(fields) = document.as_object_mut() {
-        match fields.get_mut("output") {
-            Some(serde_json::Value::Object(output)) if output.len() > 1 => drop(output.remove("to")),
-            Some(_) | None => drop(fields.remove("output")),
+    if found.has_local_output()?
+        && let Some(document) = document.as_object_mut()
+    {
+        let is_more_than_a_place = document
+            .get_mut("output")
+            .and_then(|output| output.as_object_mut())
+            .is_some_and(|output| output.remove("to").is_some() && !output.is_empty());
+        if !is_more_than_a_place {
+            document.remove("output");
         }
     }
-    Spec {
+    Ok(Spec {
         content: Some(spec::Content::Text(escaped(&document))),
         variables: HashMap::new(),
         base: found.base.to_string_lossy().into_owned(),
-    }
+    })
 }
 
 /// Variables are replaced already: what looks like one is a text, and the coordinator must not take it for more.

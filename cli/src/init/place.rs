@@ -1,10 +1,14 @@
 //! Writes the path of a dataset so that it means the same from the spec's folder as it does from the working directory.
 
+use shadowdiff_common::store::Location;
 use std::path::{Component, Path, PathBuf};
 
-/// `path` as written in a spec in `folder`; both may be relative to `here`. URLs and absolute paths stay as they are.
+/// `path` as written in a spec in `folder`; both may be relative to `here`. URLs, but for their secrets, and absolute paths stay as they are.
 pub(super) fn seen_from(path: &str, folder: &Path, here: &Path) -> String {
-    if path.contains("://") || Path::new(path).is_absolute() {
+    if path.contains("://") {
+        return Location::shown(path);
+    }
+    if Path::new(path).is_absolute() {
         return path.to_owned();
     }
     let folder = here.join(folder);
@@ -56,6 +60,7 @@ mod tests {
             ("./live/", ".", "./live/"),
             ("/data/live", "specs", "/data/live"),
             ("s3://b/live/", "specs", "s3://b/live/"),
+            ("https://u:p@h/live.csv?sig=1", "specs", "https://h/live.csv"),
             ("no-such-folder/day=*/", "no-such-folder", "day=*/"),
             ("live.csv", "no-such-folder", "/no-such-place/live.csv"),
         ] {

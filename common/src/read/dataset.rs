@@ -6,6 +6,7 @@
 mod format;
 mod glob;
 mod local;
+mod meeting;
 mod objects;
 mod partitions;
 mod ready;
@@ -22,6 +23,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 pub use format::Format;
+pub use meeting::{Meeting, held_file, meets};
 
 /// The files of one side.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,29 +132,15 @@ pub async fn list(side: Side, spec: &DatasetSpec, base: &Path, stores: &Stores) 
         }
     }
     let format = one_format(&formats).map_err(place)?;
-    files.sort_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));
+    // Addresses that differ only in what is not shown have one name.
+    files.sort_by(|a, b| (a.name.as_bytes(), &a.location).cmp(&(b.name.as_bytes(), &b.location)));
     let mut seen = BTreeSet::new();
     files.retain(|file| seen.insert(file.location.clone()));
     Ok(Dataset { side, files, format })
 }
 
 async fn list_entry(text: &str, spec: &DatasetSpec, base: &Path, stores: &Stores) -> Result<Listed> {
-    let location = Location::parse(text, base)?;
-    let wanted = match glob::split_root(text) {
-        Some((root, pattern)) if !names_a_file(&location) => {
-            let glob = Glob::parse(pattern).map_err(|reason| Error::spec(format!("{text}: {reason}")))?;
-            Wanted {
-                shown: root.to_string(),
-                location: Location::parse(root, base)?,
-                glob: Some(glob),
-            }
-        }
-        Some(_) | None => Wanted {
-            shown: text.to_string(),
-            location,
-            glob: None,
-        },
-    };
+    let wanted = wanted(text, base)?;
     if let Some(ready) = &spec.ready {
         ready::wait(&wanted, ready, stores).await?;
     }
@@ -160,7 +148,28 @@ async fn list_entry(text: &str, spec: &DatasetSpec, base: &Path, stores: &Stores
         Location::Local(_) => tokio::task::spawn_blocking(move || local::list(&wanted))
             .await
             .map_err(|e| Error::internal(format!("listing was dropped: {e}")))?,
-        Location::Object { root, .. } => objects::list(&wanted, stores.open(root)?.as_ref()).await,
+        Location::Object { .. } => objects::list(&wanted, stores.open(&wanted.location)?.as_ref()).await,
+    }
+}
+
+/// What an entry of the spec's list asks for.
+fn wanted(text: &str, base: &Path) -> Result<Wanted> {
+    let location = Location::parse(text, base)?;
+    match glob::split_root(text) {
+        // The wildcards of an http address may be its query's, and it could not be listed anyway.
+        Some((root, pattern)) if !names_a_file(&location) && !location.is_http() => {
+            let glob = Glob::parse(pattern).map_err(|reason| Error::spec(format!("{text}: {reason}")))?;
+            Ok(Wanted {
+                shown: root.to_string(),
+                location: Location::parse(root, base)?,
+                glob: Some(glob),
+            })
+        }
+        Some(_) | None => Ok(Wanted {
+            shown: Location::shown(text),
+            location,
+            glob: None,
+        }),
     }
 }
 

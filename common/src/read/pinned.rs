@@ -6,10 +6,10 @@
 
 use super::Sources;
 use super::dataset::{DataFile, Pin};
-use crate::store::{Location, io_error, store_error};
+use crate::store::{Location, io_error, is_copied, store_error};
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, TryStreamExt};
-use object_store::{GetOptions, ObjectStore};
+use object_store::{GetOptions, ObjectStore, ObjectStoreExt};
 use shadowdiff_core::error::{Error, Result};
 use std::io;
 use std::ops::Range;
@@ -56,11 +56,22 @@ impl PinnedFile {
     pub fn open(file: &DataFile, sources: &Sources) -> Result<Arc<PinnedFile>> {
         let source = match &file.location {
             Location::Local(path) => Source::Local(std::fs::File::open(path).map_err(|e| io_error(&e, &file.name))?),
-            Location::Object { root, .. } => Source::Object {
-                store: sources.stores.open(root)?,
-                path: file.location.key()?,
-                runtime: sources.runtime.clone(),
-            },
+            Location::Object { .. } => {
+                let (store, path) = (sources.stores.open(&file.location)?, file.location.key()?);
+                if is_copied(file.pin.etag.as_deref()) {
+                    // Copied now where this process has not done so yet: later requests are answered in time.
+                    let meta = sources.runtime.block_on(store.head(&path));
+                    let now = Pin::of_object(&meta.map_err(|e| store_error(e, &file.name))?);
+                    if !file.pin.agrees(&now) {
+                        return Err(changed(&file.name));
+                    }
+                }
+                Source::Object {
+                    store,
+                    path,
+                    runtime: sources.runtime.clone(),
+                }
+            }
         };
         let opened = PinnedFile {
             name: file.name.clone(),

@@ -1,8 +1,10 @@
 //! Where a file, directory or glob is: a local path, or a key below the root of an object store.
 
+use super::access::Access;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::redact::redacted;
 use std::path::{Component, Path, PathBuf};
 
 /// A place. The text of a glob is a place too: its wildcards stay in path or key.
@@ -10,8 +12,13 @@ use std::path::{Component, Path, PathBuf};
 pub enum Location {
     /// Absolute.
     Local(PathBuf),
-    /// `root` is scheme and authority (`s3://bucket`), `key` the rest without a leading slash, as the store knows it.
-    Object { root: String, key: String },
+    /// `root` is scheme and authority (`s3://bucket`), `key` the rest without a leading slash, as the store knows it. `access` is never stored.
+    Object {
+        root: String,
+        key: String,
+        #[serde(skip)]
+        access: Access,
+    },
 }
 
 impl Location {
@@ -24,21 +31,32 @@ impl Location {
             "file" => file_url(rest, text),
             scheme @ ("s3" | "s3a" | "gs" | "az" | "azure" | "adl" | "abfs" | "abfss") => {
                 let (authority, key) = split_authority(rest, text)?;
-                Ok(Location::Object {
-                    root: format!("{scheme}://{authority}"),
-                    key: key.to_string(),
-                })
-            }
-            scheme @ ("http" | "https") => {
-                let (authority, key) = split_authority(rest, text)?;
-                if key.contains(['?', '#']) {
+                // Of Azure's `container@account` the first part is no user.
+                let is_container = scheme.starts_with('a') && !authority.contains(':');
+                if authority.contains('@') && !is_container || redacted(text) != text {
                     return Err(Error::spec(format!(
-                        "{text}: an http address with '?' or '#' cannot be read; copy the file, or use the store's own URL"
+                        "{text}: a user, password or query in the URL is not used; credentials come from the environment (docs/operating.md). A wildcard before `name=` is written `*`"
                     )));
                 }
                 Ok(Location::Object {
                     root: format!("{scheme}://{authority}"),
+                    key: key.to_string(),
+                    access: Access::default(),
+                })
+            }
+            scheme @ ("http" | "https") => {
+                let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
+                if address.contains('#') {
+                    return Err(Error::spec(format!(
+                        "{text}: '#' begins a fragment, which no server sees; write %23 if the name holds it"
+                    )));
+                }
+                let (authority, key) = split_authority(address, text)?;
+                let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+                Ok(Location::Object {
+                    root: format!("{scheme}://{host}"),
                     key: decode(key, text)?,
+                    access: Access::new(user, query.split('#').next().unwrap_or_default()),
                 })
             }
             scheme => Err(Error::spec(format!(
@@ -47,11 +65,36 @@ impl Location {
         }
     }
 
+    /// A path or URL as it may be shown: an http address without user and query.
+    pub fn shown(text: &str) -> String {
+        let is_http = text
+            .split_once("://")
+            .is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https"));
+        let shown = if is_http {
+            text.split(['?', '#']).next().unwrap_or_default()
+        } else {
+            text
+        };
+        redacted(shown).into_owned()
+    }
+
+    pub fn is_http(&self) -> bool {
+        matches!(self, Location::Object { root, .. } if root.starts_with("http://") || root.starts_with("https://"))
+    }
+
+    /// What the address holds besides the place.
+    pub fn access(&self) -> Option<&Access> {
+        match self {
+            Location::Local(_) => None,
+            Location::Object { access, .. } => Some(access).filter(|access| !access.is_empty()),
+        }
+    }
+
     /// The key as the object store takes it; the empty path for the root.
     pub fn key(&self) -> Result<object_store::path::Path> {
         match self {
             Location::Local(path) => Err(Error::internal(format!("{} is no object", path.display()))),
-            Location::Object { root, key } => {
+            Location::Object { root, key, .. } => {
                 object_store::path::Path::parse(key).map_err(|e| Error::input(format!("{root}/{key}: the name cannot be used: {e}")))
             }
         }
@@ -116,7 +159,27 @@ mod tests {
         Location::Object {
             root: root.into(),
             key: key.into(),
+            access: Access::default(),
         }
+    }
+
+    #[test]
+    fn what_is_secret_of_an_address_is_kept_apart() {
+        let location = parsed("https://us%40er:p%3Aw@h:81/a%20b.csv?sig=x/y@z#f");
+        let Location::Object { root, key, access } = &location else {
+            panic!("{location:?} is no object")
+        };
+        assert_eq!((root.as_str(), key.as_str()), ("https://h:81", "a b.csv"));
+        assert_eq!(access.login().as_deref(), Some(&b"us@er:p:w"[..]));
+        assert_eq!(access.query(), Some("sig=x/y@z"));
+        let shown = format!("{location:?} {}", serde_json::to_string(&location).expect("a plan holds it"));
+        assert!(!shown.contains("sig") && !shown.contains("p%3Aw"), "{shown}");
+        assert_ne!(
+            location,
+            parsed("https://h:81/a%20b.csv?sig=other"),
+            "another query may be another file"
+        );
+        assert_eq!(Location::shown("https://u:p@h/a%20b.csv?sig=x"), "https://h/a%20b.csv");
     }
 
     #[test]
@@ -142,7 +205,11 @@ mod tests {
             ("ftp://x/y", "unknown scheme"),
             ("s3:///x", "no bucket"),
             ("file://x/y", "absolute"),
-            ("https://h/x?sig=1", "'?'"),
+            ("https://h/x#y", "fragment"),
+            ("s3://key:secret@b/x", "environment"),
+            ("gs://user@b/x", "environment"),
+            ("s3://b/x.csv?X-Amz-Signature=1", "environment"),
+            ("abfss://c:secret@acc.dfs.core.windows.net/x", "environment"),
         ] {
             let error = Location::parse(text, Path::new("/spec")).expect_err(text);
             assert!(error.message.contains(word), "{error}");

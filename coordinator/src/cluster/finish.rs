@@ -6,8 +6,10 @@
 
 use super::journal::now_ms;
 use super::retry::retrying;
-use crate::publish::{FILES, Staging, Target, upload, uploader};
+use crate::deliver::Delivery;
+use crate::publish::{Marking, Staging, upload, uploader};
 use crate::result::{write_summary, write_tables};
+use crate::target::{FILES, Objects, SUMMARY};
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
 use object_store::path::Path as ObjectPath;
@@ -16,9 +18,9 @@ use serde::{Deserialize, Serialize};
 use shadowdiff_common::fault;
 use shadowdiff_common::spool::Spool;
 use shadowdiff_common::state::{Blueprint, Created, Incarnation, JobState, PlanDigest, RECORD_VERSION, check_version, create};
-use shadowdiff_common::store::Stores;
+use shadowdiff_common::store::{Stores, store_error};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::report::Timings;
+use shadowdiff_core::report::{FileMark, Timings, files_of, own_summary};
 use shadowdiff_core::tally::Tally;
 use std::path::Path;
 use std::sync::Arc;
@@ -88,10 +90,10 @@ pub(crate) async fn store_result(
     scratch: &Path,
     found: Found,
 ) -> Result<Manifest> {
-    let target = Target::Directory(scratch.join(job.incarnation().as_str()).join("result"));
+    let scratch = scratch.join(job.incarnation().as_str());
     let blueprint = Arc::clone(blueprint);
     let merging = tokio::task::spawn_blocking(move || {
-        let staging = Staging::new(&target)?;
+        let staging = Staging::aside(&scratch)?;
         let started = std::time::Instant::now();
         let merged = write_tables(&blueprint.plan, &found.tally, &found.runs, &staging)?;
         let mut timings = found.timings;
@@ -142,59 +144,53 @@ pub(crate) async fn store_result(
     }
 }
 
-/// Copies the counted files to the output that the spec names. Files of the same job that are there already are left.
+/// Copies the counted files to the output that the spec names. What an earlier try has put there is gone on with.
 pub(crate) async fn hand_on(job: &JobState, manifest: &Manifest, output: &str, overwrite: bool, stores: &Stores) -> Result<()> {
-    let (store, prefix) = stores.resolve(output, Path::new("/"))?;
-    let (summary, tables) = FILES.split_last().expect("there are files");
-    let (kept, summary_path) = (job.result(&manifest.attempt, summary), prefix.clone().join(*summary));
-    let content = retrying("result", || job.read(&kept).boxed()).await?;
-    let content = content.ok_or_else(|| Error::unavailable(format!("job {} has lost its summary", job.id())))?;
-    match retrying("output", || read(store.as_ref(), &summary_path, output).boxed()).await? {
-        // The older result stops counting before its content changes.
-        Some(there) if overwrite && there != content => {
-            let removed = store.delete(&summary_path).await;
-            removed.map_err(|e| Error::unavailable(format!("output: {output}: {e}")))?;
-        }
-        Some(there) => return settled(&there, &content, output),
-        None => {}
+    let objects = Objects::open(output, stores)?;
+    let kept = job.result(&manifest.attempt, SUMMARY);
+    let summary = retrying("result", || job.read(&kept).boxed()).await?;
+    let summary = summary.ok_or_else(|| Error::unavailable(format!("job {} has lost its summary", job.id())))?;
+    let marks = own_summary(&summary).map(|summary| files_of(&summary));
+    let marks = marks.map_err(|e| Error::unavailable(format!("job {}: its summary {e}", job.id())))?;
+    // All coordinators that ever run this job are one writer: they put the same bytes.
+    let writer = format!("{}-{}", job.id(), job.incarnation().as_str());
+    let delivery = Delivery {
+        objects: &objects,
+        writer: &writer,
+        summary,
+        overwrite,
+    };
+    let table = |name: &'static str| {
+        let (from, to, mark) = (job.result(&manifest.attempt, name), objects.at(name), marks.get(name).cloned());
+        let store = Arc::clone(&objects.store);
+        async move { copy(job, &from, store, &to, mark).await.map_err(|e| e.at("output")) }.boxed()
+    };
+    let done = retrying("output", || delivery.run(&table).boxed()).await;
+    if done.is_err() {
+        delivery.withdraw().await;
     }
-    for name in tables {
-        let (from, to) = (job.result(&manifest.attempt, name), prefix.clone().join(*name));
-        retrying("output", || copy(job, &from, Arc::clone(&store), &to, output).boxed()).await?;
-    }
-    match retrying("output", || create(store.as_ref(), &summary_path, content.clone()).boxed()).await? {
-        Created::Mine => Ok(()),
-        Created::Another(there) => settled(&there, &content, output),
-    }
+    done.map_err(|e| Error {
+        message: format!("{e}; the result is kept with the job: fetch it with `shadowdiff results`"),
+        ..e
+    })
 }
 
-fn settled(there: &Bytes, ours: &Bytes, output: &str) -> Result<()> {
-    if there == ours {
-        Ok(())
-    } else {
-        Err(Error::input(format!(
-            "output: {output} was written by somebody else meanwhile; the result is still kept with the job: fetch it with `shadowdiff results`"
-        )))
-    }
-}
-
-async fn read(store: &dyn ObjectStore, path: &ObjectPath, name: &str) -> Result<Option<Bytes>> {
-    let failed = |e: object_store::Error| Error::unavailable(format!("output: {name}: {e}"));
-    match store.get(path).await {
-        Ok(found) => found.bytes().await.map(Some).map_err(failed),
-        Err(object_store::Error::NotFound { .. }) => Ok(None),
-        Err(e) => Err(failed(e)),
-    }
-}
-
-async fn copy(job: &JobState, from: &ObjectPath, store: Arc<dyn ObjectStore>, to: &ObjectPath, name: &str) -> Result<()> {
-    let failed = |e: object_store::Error| Error::unavailable(format!("output: {name}: {e}"));
+/// Copies a file, and checks on the way that it is what the summary says.
+async fn copy(job: &JobState, from: &ObjectPath, store: Arc<dyn ObjectStore>, to: &ObjectPath, mark: Option<FileMark>) -> Result<()> {
+    let failed = |e: object_store::Error| store_error(e, &job.describe(from));
     let mut chunks = job.store().get(from).await.map_err(failed)?.into_stream();
     let mut writer = uploader(store, to);
+    let mut seen = Marking::default();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(failed)?;
-        writer.put(chunk).await.map_err(failed)?;
+        seen.update(&chunk);
+        writer.put(chunk).await.map_err(|e| store_error(e, to.as_ref()))?;
+    }
+    if mark.is_some_and(|mark| mark != seen.finish()) {
+        // Nothing is there yet: the last part is missing.
+        let _ = writer.abort().await;
+        return Err(Error::unavailable(format!("{}: came damaged from the store", job.describe(from))));
     }
     let done = writer.shutdown().await;
-    done.map_err(|e| Error::unavailable(format!("output: {name}: {e}")))
+    done.map_err(|e| Error::unavailable(format!("{to}: {e}")))
 }

@@ -4,13 +4,14 @@ use super::wire::cut;
 use super::{Order, Prepare, journal};
 use crate::bind::{Bound, bind};
 use crate::cut::{Amounts, Cut};
-use crate::publish::{Target, check_target};
+use crate::target::{Reads, Target, check_target, refuse_secrets};
 use shadowdiff_common::drawn_bytes;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::state::{Blueprint, Incarnation, MAX_REQUEST_BYTES, Submission, groups};
 use shadowdiff_common::store::Location;
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::{Form, Plan};
+use shadowdiff_core::redact::{redacted, redacted_document};
 use shadowdiff_core::requests::{Kept, ReadAgain, Requests};
 use shadowdiff_core::row::Secret;
 use shadowdiff_core::side::Side;
@@ -53,6 +54,12 @@ pub(super) fn understand(text: &str, file: &str, variables: &[(String, String)],
             PathBuf::from("/")
         }
     };
+    // Before anything is stored: a submission holds the text of its spec.
+    refuse_secrets(Reads {
+        spec: &parsed.spec,
+        base: &base,
+        spec_file: None,
+    })?;
     let output = parsed.spec.output.to.clone();
     if let Some(to) = &output {
         refuse_local(to, &base)?;
@@ -127,7 +134,7 @@ fn title(spec: &Spec) -> String {
         [first, rest @ ..] if !rest.is_empty() => cut(&format!("{first} and {} more", rest.len()), MAX_TITLE_CHARS),
         paths => cut(&paths.join(", "), MAX_TITLE_CHARS),
     };
-    format!("{} against {}", names(Side::Live), names(Side::Shadow))
+    redacted(&format!("{} against {}", names(Side::Live), names(Side::Shadow))).into_owned()
 }
 
 /// Makes plans.
@@ -154,8 +161,13 @@ impl Planner {
         let base = submission.base.as_deref();
         let understood = understand(&submission.text, "spec", &submission.variables, base)?;
         if let Some(output) = &submission.output {
-            let target = check_target(output, Path::new("/"), &self.sources.stores, submission.overwrite).await?;
-            debug_assert!(matches!(target, Target::Objects { .. }), "only objects are handed on");
+            let reads = Reads {
+                spec: &understood.spec,
+                base: &understood.base,
+                spec_file: None,
+            };
+            let target = check_target(output, reads.base, Some(reads), &self.sources.stores, submission.overwrite).await?;
+            debug_assert!(matches!(target, Target::Objects(_)), "only objects are handed on");
         }
         let document = understood.document.clone();
         let (bound, _) = self.bind(understood).await?;
@@ -201,7 +213,7 @@ impl Planner {
         Blueprint {
             incarnation: submission.incarnation.clone(),
             requests,
-            document,
+            document: redacted_document(document),
             datasets: bound.datasets,
             flipped: bound.flipped,
             rule_accounts: bound.rule_accounts,

@@ -1,8 +1,10 @@
 //! `summary.json`: the verdict, why, the books, and what differs where. All but `timings` is a function of the datasets and the spec.
 
+use super::FileMarks;
 use crate::align::Column;
 use crate::compare::{Kernel, has_delta};
 use crate::plan::{Pinned, Plan};
+use crate::redact::redacted_document;
 use crate::side::{Side, Sides};
 use crate::sketch::Distribution;
 use crate::spec::{DifferenceKind, Limit};
@@ -36,6 +38,8 @@ pub struct Summary {
     pub as_of: String,
     pub spec: serde_json::Value,
     pub pins: Sides<Vec<Pinned>>,
+    /// The tables beside the summary. What does not agree with this is not of this result.
+    pub files: FileMarks,
     pub timings: Timings,
 }
 
@@ -151,6 +155,7 @@ pub struct Facts<'a> {
     pub differing_accounts: u64,
     pub listed: u64,
     pub document: serde_json::Value,
+    pub files: FileMarks,
     pub timings: Timings,
 }
 
@@ -194,8 +199,9 @@ pub fn summary(plan: &Plan, facts: Facts<'_>) -> Summary {
         diagnoses: tally.diagnoses.clone(),
         warnings,
         as_of: plan.as_of.to_string(),
-        spec: facts.document,
+        spec: redacted_document(facts.document),
         pins: plan.pins.clone(),
+        files: facts.files,
         timings: facts.timings,
     }
 }

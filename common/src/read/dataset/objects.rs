@@ -2,21 +2,21 @@
 
 use super::selection::{Wanted, refuse_table, table_format};
 use super::{Found, Listed, Pin, format};
-use crate::store::{Location, store_error};
+use crate::store::{Access, Location, store_error};
 use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use shadowdiff_core::error::{Error, Result};
 
 pub(super) async fn list(wanted: &Wanted, store: &dyn ObjectStore) -> Result<Listed> {
-    let Location::Object { root, key } = &wanted.location else {
+    let Location::Object { root, key, .. } = &wanted.location else {
         return Err(Error::internal(format!("{} is no object", wanted.shown)));
     };
     let path = wanted.location.key()?;
-    let is_http = root.starts_with("http");
+    let is_http = wanted.location.is_http();
     if wanted.glob.is_none() && !key.is_empty() && !key.ends_with('/') {
         match store.head(&path).await {
-            Ok(meta) if meta.size > 0 || format::is_known(key) => return Ok(one_object(wanted, root, meta)),
+            Ok(meta) if meta.size > 0 || format::is_known(key) => return Ok(one_object(wanted, meta)),
             // A marker of zero bytes stands for a directory.
             Ok(_) => {}
             Err(object_store::Error::NotFound { .. }) if !is_http => {}
@@ -35,10 +35,14 @@ pub(super) async fn list(wanted: &Wanted, store: &dyn ObjectStore) -> Result<Lis
     below(wanted, root, &path, metas)
 }
 
-fn one_object(wanted: &Wanted, root: &str, meta: ObjectMeta) -> Listed {
-    let relative = meta.location.filename().unwrap_or_default().to_string();
+fn one_object(wanted: &Wanted, meta: ObjectMeta) -> Listed {
     Listed {
-        found: vec![found(wanted.shown.clone(), relative, root, &meta)],
+        found: vec![Found {
+            name: wanted.shown.clone(),
+            relative: meta.location.filename().unwrap_or_default().to_string(),
+            location: wanted.location.clone(),
+            pin: Pin::of_object(&meta),
+        }],
         skipped: 0,
     }
 }
@@ -47,6 +51,7 @@ fn found(name: String, relative: String, root: &str, meta: &ObjectMeta) -> Found
     let location = Location::Object {
         root: root.to_string(),
         key: meta.location.as_ref().to_string(),
+        access: Access::default(),
     };
     Found {
         name,

@@ -38,7 +38,7 @@ async fn is_ready(wanted: &Wanted, marker: &str, stores: &Stores) -> Result<bool
                 Err(error) => Err(io_error(&error, marker)),
             }
         }
-        Location::Object { root, key } => {
+        Location::Object { root, key, access } => {
             let is_file = wanted.glob.is_none() && !key.ends_with('/') && super::format::is_known(key);
             let directory = if is_file {
                 key.rsplit_once('/').map_or("", |(directory, _)| directory)
@@ -50,8 +50,12 @@ async fn is_ready(wanted: &Wanted, marker: &str, stores: &Stores) -> Result<bool
             } else {
                 format!("{directory}/{marker}")
             };
-            let location = Location::Object { root: root.clone(), key };
-            match stores.open(root)?.head(&location.key()?).await {
+            let location = Location::Object {
+                root: root.clone(),
+                key,
+                access: access.clone(),
+            };
+            match stores.open(&location)?.head(&location.key()?).await {
                 Ok(_) => Ok(true),
                 Err(object_store::Error::NotFound { .. }) => Ok(false),
                 Err(error) => Err(store_error(error, &wanted.name_below(marker))),

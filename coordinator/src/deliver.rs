@@ -1,0 +1,116 @@
+//! Puts a result to a place on an object store, so that it appears whole or not at all and two writers do not mix.
+//!
+//! ```text
+//! look -> create .shadowdiff-writing (create-only) -> delete summary.json -> diff.csv, accounts.csv
+//!     -> create summary.json (create-only) -> delete .shadowdiff-writing
+//! ```
+//! A writer that finds another's mark stands back; with `overwrite` it takes the mark over, and the other one stands back when it next looks,
+//! which each does before every object. A writer that slept through that may still put one table late: the summary names length and digest
+//! of its tables, and who reads a result checks them. Every step may be done again, so a delivery that broke off goes on where it was.
+
+use crate::target::{FILES, Objects, SUMMARY, WRITING, Writing, look_at_objects};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use object_store::ObjectStoreExt;
+use shadowdiff_common::state::{Created, create};
+use shadowdiff_core::error::{Error, Result};
+
+/// A result on its way.
+#[derive(Debug)]
+pub(crate) struct Delivery<'a> {
+    pub(crate) objects: &'a Objects,
+    /// No two results have the same writer; one result has the same in every try.
+    pub(crate) writer: &'a str,
+    pub(crate) summary: Bytes,
+    pub(crate) overwrite: bool,
+}
+
+/// Puts one of the tables at its place.
+pub(crate) type PutTable<'a> = dyn Fn(&'static str) -> BoxFuture<'a, Result<()>> + Send + Sync + 'a;
+
+impl Delivery<'_> {
+    pub(crate) async fn run(&self, table: &PutTable<'_>) -> Result<()> {
+        if self.objects.read(SUMMARY).await?.as_ref() == Some(&self.summary) {
+            // An earlier try of this result got this far.
+            return self.release().await;
+        }
+        if !self.is_mine().await? {
+            look_at_objects(self.objects).await?.allow(&self.objects.name, self.overwrite)?;
+            self.claim().await?;
+        }
+        if self.overwrite {
+            self.remove(SUMMARY).await?;
+        }
+        for name in FILES.into_iter().filter(|name| *name != SUMMARY) {
+            self.check_mine().await?;
+            table(name).await?;
+        }
+        self.check_mine().await?;
+        match create(self.objects.store.as_ref(), &self.objects.at(SUMMARY), self.summary.clone()).await? {
+            Created::Mine => self.release().await,
+            Created::Another(there) if there == self.summary => self.release().await,
+            Created::Another(_) => Err(self.lost()),
+        }
+    }
+
+    /// Takes away what was put, after a failure: what is left otherwise is in the way of the next run.
+    pub(crate) async fn withdraw(&self) {
+        if self.is_mine().await.unwrap_or(false) {
+            for name in FILES {
+                let _ = self.remove(name).await;
+            }
+            let _ = self.release().await;
+        }
+    }
+
+    /// Puts the mark.
+    async fn claim(&self) -> Result<()> {
+        let (path, mark) = (self.objects.at(WRITING), Bytes::from(Writing::new(self.writer).bytes()?));
+        match create(self.objects.store.as_ref(), &path, mark.clone()).await? {
+            Created::Mine => Ok(()),
+            Created::Another(there) => match Writing::parse(&there) {
+                Some(_) if self.overwrite => {
+                    let put = self.objects.store.put(&path, mark.into()).await;
+                    put.map(|_| ()).map_err(|e| self.objects.error(e))
+                }
+                Some(_) | None => Err(Error::input(format!(
+                    "output: {} is being written by another run, or by one that died; once that is gone replace it with --overwrite",
+                    self.objects.name
+                ))),
+            },
+        }
+    }
+
+    async fn is_mine(&self) -> Result<bool> {
+        let mark = self.objects.read(WRITING).await?;
+        Ok(mark
+            .and_then(|mark| Writing::parse(&mark))
+            .is_some_and(|mark| mark.writer == self.writer))
+    }
+
+    async fn check_mine(&self) -> Result<()> {
+        if self.is_mine().await? { Ok(()) } else { Err(self.lost()) }
+    }
+
+    fn lost(&self) -> Error {
+        Error::input(format!(
+            "output: {} was written by somebody else meanwhile; two runs must not write one place",
+            self.objects.name
+        ))
+    }
+
+    async fn release(&self) -> Result<()> {
+        if self.is_mine().await? {
+            self.remove(WRITING).await
+        } else {
+            Ok(())
+        }
+    }
+
+    async fn remove(&self, name: &str) -> Result<()> {
+        match self.objects.store.delete(&self.objects.at(name)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(e) => Err(self.objects.error(e)),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Reads a finished result again, from a directory or an object store, and refuses a mixture of two.
+
+use crate::publish::{Published, Staging, marks_of};
+use crate::target::{FILES, Objects, SUMMARY, WRITING};
+use futures::StreamExt;
+use object_store::ObjectStoreExt;
+use shadowdiff_common::store::{Location, Stores, io_error, store_error};
+use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::report::{FileMarks, files_of, own_summary};
+use std::io::Write;
+use std::path::Path;
+
+/// A result, its files at hand.
+#[derive(Debug)]
+pub struct Fetched {
+    /// `summary.json` as it is stored.
+    pub text: String,
+    pub summary: serde_json::Value,
+    pub files: Published,
+}
+
+/// Reads the result at `place`. What lies on an object store is copied to a temporary directory first.
+pub async fn fetch_result(place: &str, base: &Path, stores: &Stores) -> Result<Fetched> {
+    let location = Location::parse(place, base)?;
+    match location {
+        Location::Local(directory) => {
+            let path = directory.join(SUMMARY);
+            let bytes =
+                std::fs::read(&path).map_err(|e| no_result(io_error(&e, &path.display().to_string()), directory.join(WRITING).exists()))?;
+            let marks = marks_of(&directory)?;
+            checked(place, bytes, &marks, Published::at(directory))
+        }
+        Location::Object { .. } => {
+            let objects = Objects::open(place, stores)?;
+            let Some(summary) = objects.read(SUMMARY).await? else {
+                let missing = Error::input(format!("{place}/{SUMMARY} does not exist"));
+                return Err(no_result(missing, objects.read(WRITING).await?.is_some()));
+            };
+            let staging = Staging::aside(&std::env::temp_dir())?;
+            let mut marks = FileMarks::new();
+            for name in FILES.into_iter().filter(|name| *name != SUMMARY) {
+                marks.extend([download(&objects, name, &staging).await?]);
+            }
+            checked(place, summary.to_vec(), &marks, staging.keep())
+        }
+    }
+}
+
+fn no_result(missing: Error, is_being_written: bool) -> Error {
+    let hint = if is_being_written {
+        "a result is being written there, or its writer has died"
+    } else {
+        "name the directory or URL that `shadowdiff compare` wrote"
+    };
+    Error {
+        message: format!("{missing}; {hint}"),
+        ..missing
+    }
+}
+
+async fn download(objects: &Objects, name: &str, staging: &Staging) -> Result<(String, shadowdiff_core::report::FileMark)> {
+    let failed = |e| store_error(e, &format!("{}/{name}", objects.name));
+    let mut chunks = objects.store.get(&objects.at(name)).await.map_err(failed)?.into_stream();
+    let mut file = staging.create(name)?;
+    while let Some(chunk) = chunks.next().await {
+        file.write_all(&chunk.map_err(failed)?)
+            .map_err(|e| Error::exhausted(format!("{name}: {e}")))?;
+    }
+    file.finish()
+}
+
+/// A result whose tables are those that its summary names.
+fn checked(place: &str, summary: Vec<u8>, marks: &FileMarks, files: Published) -> Result<Fetched> {
+    let value = own_summary(&summary).map_err(|e| Error::input(format!("{place}: its {SUMMARY} {e}")))?;
+    let wrong = files_of(&value).into_iter().find(|(name, mark)| marks.get(name) != Some(mark));
+    if let Some((name, _)) = wrong {
+        return Err(Error::input(format!(
+            "{place}: {name} is not the one that {SUMMARY} names: it was changed, or another run wrote here; compare again"
+        )));
+    }
+    let text = String::from_utf8(summary).map_err(|_| Error::input(format!("{place}: its {SUMMARY} is not UTF-8")))?;
+    Ok(Fetched {
+        text,
+        summary: value,
+        files,
+    })
+}

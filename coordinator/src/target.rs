@@ -1,0 +1,324 @@
+//! Where a result may go: a place that is free, or that holds an older result of ours, and that touches nothing the job reads.
+//!
+//! ```text
+//! diff.csv, accounts.csv     the tables
+//! summary.json               put last: while it is there, the result is whole
+//! .shadowdiff-writing        who is writing; there while somebody does, or after a writer that died
+//! ```
+//! A place is ours if its `summary.json` reads as a summary of ours, or if its mark of a writer does. Nothing but these four files is ever
+//! written or removed. Names that begin with `.shadowdiff-` are ours and count as nothing.
+
+use futures::TryStreamExt;
+use object_store::path::Path as ObjectPath;
+use object_store::{ObjectStore, ObjectStoreExt};
+use serde::{Deserialize, Serialize};
+use shadowdiff_common::read::{Dataset, Meeting, held_file, meets};
+use shadowdiff_common::store::{Location, Stores, store_error};
+use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::report::own_summary;
+use shadowdiff_core::side::Sides;
+use shadowdiff_core::spec::{AccountScope, ListSource, Spec};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Where a result goes.
+#[derive(Debug, Clone)]
+pub enum Target {
+    Directory(PathBuf),
+    Objects(Objects),
+}
+
+/// A place on an object store.
+#[derive(Debug, Clone)]
+pub struct Objects {
+    pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) prefix: ObjectPath,
+    /// As messages name it.
+    pub(crate) name: String,
+}
+
+/// The files of a result; the last one makes it count.
+pub const FILES: [&str; 3] = ["diff.csv", "accounts.csv", "summary.json"];
+/// The file that makes a result count.
+pub const SUMMARY: &str = FILES[2];
+/// Says that a result is being written.
+pub(crate) const WRITING: &str = ".shadowdiff-writing";
+/// What begins like this is ours, and no result.
+pub(crate) const OURS: &str = ".shadowdiff-";
+/// A larger `summary.json` is none of ours.
+const MAX_SUMMARY_BYTES: u64 = 256 << 20;
+
+/// What a job reads, as its spec names it.
+#[derive(Debug, Clone, Copy)]
+pub struct Reads<'a> {
+    pub spec: &'a Spec,
+    /// Where its relative paths start.
+    pub base: &'a Path,
+    /// The spec's own file, where it has one.
+    pub spec_file: Option<&'a Path>,
+}
+
+impl Reads<'_> {
+    /// Datasets, lists of accounts, the spec.
+    fn paths(&self) -> impl Iterator<Item = String> {
+        let mut paths: Vec<String> = self
+            .spec
+            .sides
+            .each()
+            .into_iter()
+            .flat_map(|(_, side)| side.paths.clone())
+            .collect();
+        let scopes = self.spec.expected.iter().filter_map(|rule| match &rule.accounts {
+            Some(AccountScope::Source(source)) => Some(source),
+            Some(AccountScope::Where(_)) | None => None,
+        });
+        paths.extend(self.spec.baseline.flipped.iter().chain(scopes).filter_map(|source| match source {
+            ListSource::File(path) => Some(path.clone()),
+            ListSource::List(_) => None,
+        }));
+        paths.extend(self.spec_file.map(|file| file.to_string_lossy().into_owned()));
+        paths.into_iter()
+    }
+}
+
+/// Refuses an address that holds a secret, for a job that is stored: its plan would hold the secret too. Credentials are each process's own.
+pub fn refuse_secrets(reads: Reads<'_>) -> Result<()> {
+    for path in reads.paths().chain(reads.spec.output.to.clone()) {
+        if Location::parse(&path, reads.base)?.access().is_some() {
+            return Err(Error::spec(format!(
+                "{}: a user, password or query in an address is read by `compare` in one process only, since a cluster stores its plan; \
+                 copy the file to a bucket that all processes have credentials for",
+                Location::shown(&path)
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Finds the place. Refuses one that touches what the job reads, one that is not ours, and without `overwrite` one that holds anything.
+/// `reads`: absent where nothing is read from here, as when a finished result is fetched.
+pub async fn check_target(output: &str, base: &Path, reads: Option<Reads<'_>>, stores: &Stores, overwrite: bool) -> Result<Target> {
+    let place = Location::parse(output, base).map_err(|e| e.at("output"))?;
+    for path in reads.iter().flat_map(Reads::paths) {
+        let base = reads.map_or(base, |reads| reads.base);
+        match meets(&path, base, &place, &FILES)? {
+            Meeting::Apart => {}
+            Meeting::Holds => return Err(holds_input(output, &path)),
+            Meeting::Inside => {
+                return Err(Error::input(format!(
+                    "output: {output} lies inside {path}, which is read: the next run would take the result for input; name a place outside"
+                )));
+            }
+        }
+    }
+    let (target, found) = match place {
+        Location::Local(directory) => {
+            let found = look_in_directory(&directory)?;
+            found.allow(output, overwrite)?;
+            probe(&directory)?;
+            (Target::Directory(directory), found)
+        }
+        Location::Object { ref root, .. } if root.starts_with("http") => {
+            return Err(Error::spec(format!(
+                "output: {output}: http is only read; name a directory, or a bucket by s3://, gs:// or az://"
+            )));
+        }
+        Location::Object { .. } => {
+            let objects = Objects::open(output, stores)?;
+            let found = look_at_objects(&objects).await?;
+            (Target::Objects(objects), found)
+        }
+    };
+    found.allow(output, overwrite)?;
+    Ok(target)
+}
+
+/// Refuses a local place that holds a file of the datasets, once these are listed: links inside them show only then.
+pub fn check_files(target: &Target, output: &str, datasets: &Sides<Dataset>) -> Result<()> {
+    match target {
+        Target::Directory(directory) => match held_file(directory, [&datasets.live, &datasets.shadow]) {
+            Some(file) => Err(holds_input(output, file)),
+            None => Ok(()),
+        },
+        Target::Objects(_) => Ok(()),
+    }
+}
+
+fn holds_input(output: &str, input: &str) -> Error {
+    Error::input(format!(
+        "output: {output} holds {input}, which is read; inputs are never touched: name a folder of its own"
+    ))
+}
+
+/// What lies at a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Found {
+    Nothing,
+    /// A whole result of ours, whatever else lies beside it.
+    Result,
+    /// What a writer of ours has left, or is writing.
+    Unfinished,
+    /// Something else: what, and why it is not ours.
+    Foreign(String),
+}
+
+impl Found {
+    /// Whether a result may be written here.
+    pub(crate) fn allow(&self, place: &str, overwrite: bool) -> Result<()> {
+        let refused = |why: String| Err(Error::input(format!("output: {place} {why}")));
+        match self {
+            Found::Nothing => Ok(()),
+            Found::Result | Found::Unfinished if overwrite => Ok(()),
+            Found::Result => refused("holds a result; name another place with --output, or replace it with --overwrite".into()),
+            Found::Unfinished => {
+                refused("holds an unfinished result: its writer has died, or is at it; once it is gone replace it with --overwrite".into())
+            }
+            Found::Foreign(what) => refused(format!(
+                "holds {what}; nothing but an older result of shadowdiff is ever replaced: name an empty or a new place"
+            )),
+        }
+    }
+
+    fn foreign_summary(reason: &str) -> Found {
+        Found::Foreign(format!("a {SUMMARY} that {reason}"))
+    }
+}
+
+/// Who is writing: the content of `.shadowdiff-writing`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Writing {
+    version: u32,
+    /// No two writers have the same.
+    pub(crate) writer: String,
+}
+
+impl Writing {
+    pub(crate) fn new(writer: &str) -> Writing {
+        Writing {
+            version: 1,
+            writer: writer.to_owned(),
+        }
+    }
+
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Writing> {
+        serde_json::from_slice(bytes).ok()
+    }
+
+    pub(crate) fn bytes(&self) -> Result<Vec<u8>> {
+        serde_json::to_vec(self).map_err(|e| Error::internal(format!("{WRITING}: {e}")))
+    }
+}
+
+/// Whether something can be written at a local place, so that a job is not run in vain.
+fn probe(directory: &Path) -> Result<()> {
+    let there = directory.ancestors().find(|above| above.exists()).unwrap_or(directory);
+    let made = tempfile::Builder::new().prefix(OURS).tempdir_in(there);
+    made.map(|_| ())
+        .map_err(|e| Error::input(format!("output: nothing can be written in {}: {e}", there.display())))
+}
+
+/// Looks at a local place.
+pub(crate) fn look_in_directory(directory: &Path) -> Result<Found> {
+    use std::io::ErrorKind as K;
+    let failed = |e: std::io::Error| Error::input(format!("output: {}: {e}", directory.display()));
+    let entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == K::NotFound && directory.is_symlink() => {
+            return Err(Error::input(format!("output: {} is a link to nothing", directory.display())));
+        }
+        Err(e) if e.kind() == K::NotFound => return Ok(Found::Nothing),
+        Err(e) if e.kind() == K::NotADirectory && directory.is_file() => {
+            return Err(Error::input(format!("output: {} is a file; name a directory", directory.display())));
+        }
+        Err(e) => return Err(failed(e)),
+    };
+    let mut other = None;
+    for entry in entries {
+        let name = entry.map_err(failed)?.file_name();
+        let name = name.to_string_lossy();
+        if !name.starts_with(OURS) {
+            // The first by name, so that a message is the same each time.
+            other = Some(other.map_or(name.to_string(), |first: String| first.min(name.to_string())));
+        }
+    }
+    let Some(other) = other else { return Ok(Found::Nothing) };
+    if let Some(name) = FILES.iter().find(|name| directory.join(name).is_dir()) {
+        return Ok(Found::Foreign(format!("a folder called {name}")));
+    }
+    match read_small_file(&directory.join(SUMMARY))? {
+        Some(summary) => Ok(own_summary(&summary).map_or_else(|reason| Found::foreign_summary(&reason), |_| Found::Result)),
+        None if read_small_file(&directory.join(WRITING))?.is_some_and(|mark| Writing::parse(&mark).is_some()) => Ok(Found::Unfinished),
+        None => Ok(Found::Foreign(format!("`{other}` and no result"))),
+    }
+}
+
+/// `None` where there is none; of a file that is too large to be ours only its beginning.
+fn read_small_file(path: &Path) -> Result<Option<Vec<u8>>> {
+    use std::io::Read;
+    let failed = |e: std::io::Error| Error::input(format!("output: {}: {e}", path.display()));
+    let file = match std::fs::File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(failed(e)),
+    };
+    let mut bytes = Vec::new();
+    file.take(MAX_SUMMARY_BYTES).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(Some(bytes))
+}
+
+/// Looks at a place on an object store. Everything below its prefix counts, as in a directory.
+pub(crate) async fn look_at_objects(objects: &Objects) -> Result<Found> {
+    if let Some(summary) = objects.read(SUMMARY).await? {
+        return Ok(own_summary(&summary).map_or_else(|reason| Found::foreign_summary(&reason), |_| Found::Result));
+    }
+    let is_being_written = objects.read(WRITING).await?.is_some_and(|mark| Writing::parse(&mark).is_some());
+    let prefix = (!objects.prefix.as_ref().is_empty()).then_some(&objects.prefix);
+    let mut listed = objects.store.list(prefix);
+    while let Some(meta) = listed.try_next().await.map_err(|e| objects.error(e))? {
+        let name = meta.location.as_ref().strip_prefix(objects.prefix.as_ref()).unwrap_or_default();
+        let name = name.trim_start_matches('/');
+        // The marker of a directory is nothing.
+        let counts = !name.is_empty() && !name.starts_with(OURS) && !(meta.size == 0 && name.ends_with("_$folder$"));
+        if counts && is_being_written {
+            return Ok(Found::Unfinished);
+        }
+        if counts {
+            return Ok(Found::Foreign(format!("`{name}` and no result")));
+        }
+    }
+    Ok(if is_being_written { Found::Unfinished } else { Found::Nothing })
+}
+
+impl Objects {
+    /// The place behind a URL.
+    pub(crate) fn open(url: &str, stores: &Stores) -> Result<Objects> {
+        let (store, prefix) = stores.resolve(url, Path::new("/"))?;
+        Ok(Objects {
+            store,
+            prefix,
+            name: url.to_owned(),
+        })
+    }
+
+    /// Where a file of the result lies.
+    pub(crate) fn at(&self, name: &str) -> ObjectPath {
+        self.prefix.clone().join(name)
+    }
+
+    /// An object that is small if it is ours; `None` where there is none.
+    pub(crate) async fn read(&self, name: &str) -> Result<Option<bytes::Bytes>> {
+        match self.store.get(&self.at(name)).await {
+            Ok(found) if found.meta.size > MAX_SUMMARY_BYTES => Ok(Some(bytes::Bytes::new())),
+            Ok(found) => found.bytes().await.map(Some).map_err(|e| self.error(e)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(e) => Err(self.error(e)),
+        }
+    }
+
+    pub(crate) fn error(&self, error: object_store::Error) -> Error {
+        store_error(error, &self.name).at("output")
+    }
+}
+
+#[cfg(test)]
+mod tests;
