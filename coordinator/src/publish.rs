@@ -163,9 +163,14 @@ impl Staging {
     fn replace_files(self, directory: &Path, overwrite: bool) -> Result<()> {
         let failed = |e: io::Error| Error::exhausted(format!("output: {}: {e}", directory.display()));
         self.sync().map_err(failed)?;
-        let lock = Lock::take(directory)?;
+        let mut lock = Lock::take(directory)?;
         // Somebody else may have finished a result here since this job began.
-        look_in_directory(directory)?.allow(&directory.display().to_string(), overwrite)?;
+        let found = look_in_directory(directory)?;
+        if let Err(refused) = found.allow(&directory.display().to_string(), overwrite) {
+            lock.give_back();
+            return Err(refused);
+        }
+        lock.mark()?;
         match std::fs::remove_file(directory.join(SUMMARY)) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(failed(e)),
             Ok(()) | Err(_) => {}
@@ -298,7 +303,7 @@ pub fn marks_of(directory: &Path) -> Result<FileMarks> {
 #[derive(Debug)]
 struct Lock {
     path: PathBuf,
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -312,7 +317,7 @@ impl Lock {
             ))
         };
         for _ in 0..MAX_LOCKS {
-            let mut file = File::options()
+            let file = File::options()
                 .create(true)
                 .truncate(false)
                 .write(true)
@@ -329,13 +334,26 @@ impl Lock {
                 .metadata()
                 .is_ok_and(|now| file.metadata().is_ok_and(|mine| mine.ino() == now.ino()));
             if same {
-                let mark = Writing::new(&std::process::id().to_string()).bytes()?;
-                file.set_len(0).and_then(|()| file.write_all(&mark)).map_err(failed)?;
-                file.sync_all().map_err(failed)?;
-                return Ok(Lock { path, _file: file });
+                return Ok(Lock { path, file });
             }
         }
         Err(busy())
+    }
+
+    /// Says that the place is ours from here on, whatever becomes of this process.
+    fn mark(&mut self) -> Result<()> {
+        let mark = Writing::new(&std::process::id().to_string()).bytes()?;
+        let marked = self.file.set_len(0).and_then(|()| self.file.write_all(&mark));
+        marked
+            .and_then(|()| self.file.sync_all())
+            .map_err(|e| Error::exhausted(format!("output: {}: {e}", self.path.display())))
+    }
+
+    /// Leaves the place as it was: what an earlier writer has left stays.
+    fn give_back(self) {
+        if self.file.metadata().is_ok_and(|file| file.len() == 0) {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 
     fn release(self) -> io::Result<()> {

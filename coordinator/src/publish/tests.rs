@@ -44,7 +44,8 @@ async fn of_two_runs_to_one_new_place_the_second_fails_and_changes_nothing() {
 async fn one_writes_at_a_time() {
     let home = tempfile::tempdir().expect("tempdir");
     let target = Target::Directory(home.path().to_owned());
-    let lock = Lock::take(home.path()).expect("free");
+    let mut lock = Lock::take(home.path()).expect("free");
+    lock.mark().expect("marked");
     let error = staged(&target, "1").publish(&target, true).await.expect_err("it is locked");
     assert!(error.message.contains("another process"), "{error}");
     // As after a writer that was killed.
