@@ -111,13 +111,12 @@ fn endpoints() -> Result<()> {
 
 /// Refuses a profile that is asked for: it is not read, and the identity of the machine must not stand in for it unnoticed.
 fn profile(variable: impl Fn(&str) -> Option<String>) -> Result<()> {
-    let is_set = |name: &&str| variable(name).is_some_and(|value| !value.is_empty());
-    let beats_it = ["AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE"]
-        .iter()
-        .any(|name| is_set(&name));
+    let is_set = |name: &&'static str| variable(name).is_some_and(|value| !value.is_empty());
+    let beats_it = ["AWS_ACCESS_KEY_ID", "AWS_WEB_IDENTITY_TOKEN_FILE"].iter().any(is_set);
     match ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"].iter().find(|name| is_set(name)) {
         Some(name) if !beats_it => Err(Error::spec(format!(
-            "{name} is set, but AWS profiles are not read; put their credentials into variables: eval \"$(aws configure export-credentials --format env)\""
+            "{name} is set, but AWS profiles are not read; put their credentials into variables: \
+             eval \"$(aws configure export-credentials --format env)\""
         ))),
         Some(_) | None => Ok(()),
     }

@@ -4,14 +4,15 @@
 //! look -> create .shadowdiff-writing (create-only) -> delete summary.json -> diff.csv, accounts.csv
 //!     -> create summary.json (create-only) -> delete .shadowdiff-writing
 //! ```
-//! A writer that finds another's mark stands back; with `overwrite` it takes the mark over, and the other one stands back when it next looks,
-//! which each does before every object. A writer that slept through that may still put one table late: the summary names length and digest
+//! A writer that finds another's mark stands back; with `overwrite` it takes the mark over, and the other one stands back when it next
+//! looks, which each does before every object. A writer that slept through that may still put one table late: the summary names length and digest
 //! of its tables, and who reads a result checks them. Every step may be done again, so a delivery that broke off goes on where it was.
 
 use crate::target::{FILES, Objects, SUMMARY, WRITING, Writing, look_at_objects};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use object_store::ObjectStoreExt;
+use shadowdiff_common::fault;
 use shadowdiff_common::state::{Created, create};
 use shadowdiff_core::error::{Error, Result};
 
@@ -43,9 +44,11 @@ impl Delivery<'_> {
         }
         for name in FILES.into_iter().filter(|name| *name != SUMMARY) {
             self.check_mine().await?;
+            fault::point("publish:file");
             table(name).await?;
         }
         self.check_mine().await?;
+        fault::point("publish:file");
         match create(self.objects.store.as_ref(), &self.objects.at(SUMMARY), self.summary.clone()).await? {
             Created::Mine => self.release().await,
             Created::Another(there) if there == self.summary => self.release().await,

@@ -15,6 +15,7 @@ use futures::FutureExt;
 use object_store::ObjectStore;
 use object_store::path::Path as ObjectPath;
 use ring::digest::{Context, SHA256};
+use shadowdiff_common::fault;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::report::{FileMark, FileMarks};
 use std::fmt;
@@ -179,6 +180,7 @@ impl Staging {
         for name in FILES {
             // What was done before is on the disk first: a machine that stops cannot show a summary over older tables.
             folder.sync_all().map_err(failed)?;
+            fault::point("publish:file");
             std::fs::rename(self.path(name), directory.join(name)).map_err(failed)?;
         }
         folder.sync_all().map_err(failed)?;

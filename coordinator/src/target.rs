@@ -81,7 +81,8 @@ impl Reads<'_> {
     }
 }
 
-/// Refuses an address that holds a secret, for a job that is stored: its plan would hold the secret too. Credentials are each process's own.
+/// Refuses an address that holds a secret, for a job that is stored: its plan would hold the secret too. Credentials are each
+/// process's own.
 pub fn refuse_secrets(reads: Reads<'_>) -> Result<()> {
     for path in reads.paths().chain(reads.spec.output.to.clone()) {
         if Location::parse(&path, reads.base)?.access().is_some() {
@@ -278,13 +279,15 @@ pub(crate) async fn look_at_objects(objects: &Objects) -> Result<Found> {
         let name = meta.location.as_ref().strip_prefix(objects.prefix.as_ref()).unwrap_or_default();
         let name = name.trim_start_matches('/');
         // The marker of a directory is nothing.
-        let counts = !name.is_empty() && !name.starts_with(OURS) && !(meta.size == 0 && name.ends_with("_$folder$"));
-        if counts && is_being_written {
-            return Ok(Found::Unfinished);
+        let is_marker = name.is_empty() || (meta.size == 0 && name.ends_with("_$folder$"));
+        if is_marker || name.starts_with(OURS) {
+            continue;
         }
-        if counts {
-            return Ok(Found::Foreign(format!("`{name}` and no result")));
-        }
+        return Ok(if is_being_written {
+            Found::Unfinished
+        } else {
+            Found::Foreign(format!("`{name}` and no result"))
+        });
     }
     Ok(if is_being_written { Found::Unfinished } else { Found::Nothing })
 }

@@ -49,8 +49,8 @@ impl Kind {
     }
 }
 
-/// One error: its kind and a text that says what happened, to which file, column, row or field, and what to do. Secrets of URLs are taken out
-/// of the text when it is made, so that wherever it goes it may be read.
+/// One error: its kind and a text that says what happened, to which file, column, row or field, and what to do. Secrets of URLs are taken
+/// out of the text when it is made, so that wherever it goes it may be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {

@@ -1,4 +1,5 @@
-//! What an http address holds besides its place: user, password and query, which may be a signature. Needed to read, never shown, stored or sent.
+//! What an http address holds besides its place: user, password and query, which may be a signature. Needed to read, never shown or
+//! stored.
 
 use percent_encoding::percent_decode_str;
 use std::fmt;

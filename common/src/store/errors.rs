@@ -65,7 +65,8 @@ fn generic(source: &(dyn std::error::Error + 'static), name: &str) -> Error {
         Some(404) => Error::input(format!("{name} does not exist: no such bucket or container ({})", answer(&text))),
         Some(401 | 403) if !is_token_request(&text) => denied(name, &text),
         _ if is_token_request(&text) => Error::input(format!(
-            "{name}: no credentials are set, and this machine has none of its own; see the store's environment variables, such as AWS_ACCESS_KEY_ID, and docs/operating.md for AWS profiles ({})",
+            "{name}: no credentials are set, and this machine has none of its own; see the store's environment variables, such as \
+             AWS_ACCESS_KEY_ID, and docs/operating.md for AWS profiles ({})",
             answer(&text)
         )),
         Some(301 | 400) => Error::input(format!(

@@ -2,12 +2,12 @@
 //!
 //! | the server | what is done |
 //! |---|---|
-//! | serves ranges | its ranges are read; size and ETag come from a request for the first byte, since a signature for GET is none for HEAD |
+//! | serves ranges | its ranges are read; size and ETag come with the first byte, since a signature for GET is none for HEAD |
 //! | answers a range with the whole file | the file is copied once to the temporary directory, and ranges are read from there |
 //! | names neither ETag nor time of change | the same: only a copy is sure to stay what it was |
 //!
-//! A copy is known by its digest, so that two processes that copied different contents notice. User, password and query of the address are put
-//! to each request here; nobody above knows them.
+//! A copy is known by its digest, so that two processes that copied different contents notice. User, password and query of the address
+//! are put to each request here; nobody above knows them.
 
 use super::Access;
 use async_trait::async_trait;
@@ -99,7 +99,8 @@ impl HttpService for Server {
             return head(response);
         }
         let is_whole = status == OK && (asked.is_head || asked.range_text.is_some());
-        if !is_whole && !(asked.is_head && status == PARTIAL) {
+        let is_unnamed = asked.is_head && status == PARTIAL;
+        if !(is_whole || is_unnamed) {
             return Ok(response);
         }
         let mut copies = self.copies.lock().await;

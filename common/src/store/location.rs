@@ -12,7 +12,8 @@ use std::path::{Component, Path, PathBuf};
 pub enum Location {
     /// Absolute.
     Local(PathBuf),
-    /// `root` is scheme and authority (`s3://bucket`), `key` the rest without a leading slash, as the store knows it. `access` is never stored.
+    /// `root` is scheme and authority (`s3://bucket`), `key` the rest without a leading slash, as the store knows it.
+    /// `access` is never stored.
     Object {
         root: String,
         key: String,
@@ -35,7 +36,8 @@ impl Location {
                 let is_container = scheme.starts_with('a') && !authority.contains(':');
                 if authority.contains('@') && !is_container || redacted(text) != text {
                     return Err(Error::spec(format!(
-                        "{text}: a user, password or query in the URL is not used; credentials come from the environment (docs/operating.md). A wildcard before `name=` is written `*`"
+                        "{text}: a user, password or query in the URL is not used; credentials come from the environment \
+                         (docs/operating.md). A wildcard before `name=` is written `*`"
                     )));
                 }
                 Ok(Location::Object {

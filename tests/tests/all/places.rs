@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::Stdio;
 use tempfile::TempDir;
 
 /// A folder with two small datasets that differ.
@@ -221,7 +222,7 @@ fn no_secret_of_a_url_is_shown() {
             "compare --live s3://b/x.csv?X-Amz-Signature=PLANTED --shadow s.csv --key id".into(),
         ),
         (2, "compare --live ftp://u:PLANTED@h/x --shadow s.csv --key id".into()),
-        (2, format!("compare spec.yaml --coordinator http://u:PLANTED@127.0.0.1:1 -o out5")),
+        (2, "compare spec.yaml --coordinator http://u:PLANTED@127.0.0.1:1 -o out5".into()),
         (
             2,
             "coordinator --state s3://u:PLANTED@b/state --listen 127.0.0.1:0 --log trace".into(),
@@ -267,6 +268,81 @@ fn no_secret_reaches_a_cluster() {
 }
 
 #[test]
+fn a_coordinator_keeps_a_bucket_as_one_process_does() {
+    let server_folder = tempfile::tempdir().expect("a folder");
+    let server = StoreServer::start("moto", server_folder.path());
+    let folder = folder();
+    let here = folder.path();
+    let bucket = server.place.url.trim_end_matches("state").to_owned();
+    let mut place = Place::directory(&here.join("state"));
+    place.environment = server.place.environment.clone();
+    let cluster = Cluster::start(here, place, 1);
+    let spec = |name: &str, output: &str| {
+        put(
+            here,
+            name,
+            &format!("live: l.csv\nshadow: s.csv\naccount: id\noutput: {bucket}{output}\n"),
+        );
+    };
+    spec("out.yaml", "out");
+    spec("foreign.yaml", "foreign");
+    server.put("foreign/accounts.csv", &here.join("l.csv"));
+    for (arguments, exit, says) in [
+        (&["submit", "out.yaml", "--wait"][..], 1, ""),
+        (&["report", &*format!("{bucket}out")], 1, ""),
+        (&["submit", "out.yaml", "--wait"], 2, "--overwrite"),
+        (&["submit", "out.yaml", "--wait", "--overwrite"], 1, ""),
+        (&["submit", "foreign.yaml", "--overwrite"], 2, "accounts.csv"),
+    ] {
+        let got = cluster.client(arguments);
+        assert_eq!(got.exit, exit, "{arguments:?}: {}{}\n{}", got.stdout, got.stderr, cluster.logs());
+        assert!(got.stderr.contains(says), "{arguments:?}: {}", got.stderr);
+    }
+}
+
+/// Replaces the result at `place` and is killed before the n-th of its files is there.
+fn killed_at(here: &Path, environment: &[(String, String)], place: &str, file: u32) {
+    let arguments = format!("compare --live s.csv --shadow l.csv --key id -o {place} --overwrite");
+    let program = binary::beside("examples/shadowdiff_with_faults");
+    let mut command = binary::command_of(&program, here, &arguments.split_whitespace().collect::<Vec<_>>());
+    command.env("SHADOWDIFF_FAULT", format!("publish:file=kill@{file}"));
+    let child = command
+        .envs(environment.iter().cloned())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let killed = binary::finish(child.expect("the binary starts")).expect("it ends");
+    assert!(killed.exit > 2, "it was not killed: {}", killed.exit);
+}
+
+#[test]
+fn a_run_killed_while_it_replaces_a_result_leaves_none() {
+    for file in 1..=3 {
+        let folder = folder();
+        let here = folder.path();
+        assert_eq!(run(here, &format!("{COMPARE} -o out")).exit, 1);
+        put(here, "out/review.md", "looks right");
+        killed_at(here, &[], "out", file);
+        assert!(!here.join("out/summary.json").exists(), "{file}: a mixture has no summary");
+        let got = run(here, "report out");
+        assert_eq!(
+            (got.exit, got.stderr.contains("writer has died")),
+            (2, true),
+            "{file}: {}",
+            got.stderr
+        );
+        let got = run(here, &format!("{COMPARE} -o out"));
+        assert_eq!((got.exit, got.stderr.contains("unfinished")), (2, true), "{file}: {}", got.stderr);
+        assert_eq!(run(here, &format!("{COMPARE} -o out --overwrite")).exit, 1, "{file}");
+        assert_eq!(run(here, "report out").exit, 1, "{file}");
+        assert!(
+            here.join("out/review.md").exists() && !here.join("out/.shadowdiff-writing").exists(),
+            "{file}"
+        );
+    }
+}
+
+#[test]
 fn a_bucket_is_kept_like_a_folder_and_tells_as_much() {
     let server_folder = tempfile::tempdir().expect("a folder");
     let server = StoreServer::start("moto", server_folder.path());
@@ -276,10 +352,7 @@ fn a_bucket_is_kept_like_a_folder_and_tells_as_much() {
     let run = |arguments: &str| {
         let mut command = binary::command(here, &arguments.split_whitespace().collect::<Vec<_>>());
         command.envs(server.place.environment.iter().cloned());
-        let child = command
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::piped())
-            .spawn();
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         binary::finish(child.expect("the binary starts")).expect("the run ends")
     };
     let local = run(&format!("{COMPARE} -o out"));
@@ -303,6 +376,17 @@ fn a_bucket_is_kept_like_a_folder_and_tells_as_much() {
     let taken = run(&format!("{COMPARE} -o {bucket}out"));
     assert_eq!((taken.exit, taken.stderr.contains("--overwrite")), (2, true), "{}", taken.stderr);
     assert_eq!(run(&format!("{COMPARE} -o {bucket}out --overwrite")).exit, 1);
+
+    killed_at(here, &server.place.environment, &format!("{bucket}out"), 2);
+    for (arguments, exit) in [
+        (format!("report {bucket}out"), 2),
+        (format!("{COMPARE} -o {bucket}out"), 2),
+        (format!("{COMPARE} -o {bucket}out --overwrite"), 1),
+        (format!("report {bucket}out"), 1),
+    ] {
+        let got = run(&arguments);
+        assert_eq!(got.exit, exit, "{arguments}: {}", got.stderr);
+    }
 
     server.put("foreign/accounts.csv", &here.join("l.csv"));
     server.put("data/live.csv", &here.join("l.csv"));
