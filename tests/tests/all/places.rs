@@ -292,7 +292,8 @@ fn a_coordinator_keeps_a_bucket_as_one_process_does() {
         (&["report", &*format!("{bucket}out")], 1, ""),
         (&["submit", "out.yaml", "--wait"], 2, "--overwrite"),
         (&["submit", "out.yaml", "--wait", "--overwrite"], 1, ""),
-        (&["submit", "foreign.yaml", "--overwrite"], 2, "accounts.csv"),
+        (&["submit", "foreign.yaml", "--overwrite", "--token", "foreign"], 0, ""),
+        (&["watch", "foreign"], 2, "accounts.csv"),
     ] {
         let got = cluster.client(arguments);
         assert_eq!(got.exit, exit, "{arguments:?}: {}{}\n{}", got.stdout, got.stderr, cluster.logs());
