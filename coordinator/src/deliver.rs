@@ -5,8 +5,9 @@
 //!     -> create summary.json (create-only) -> delete .shadowdiff-writing
 //! ```
 //! A writer that finds another's mark stands back; with `overwrite` it takes the mark over, and the other one stands back when it next
-//! looks, which each does before every object. A writer that slept through that may still put one table late: the summary names length and digest
-//! of its tables, and who reads a result checks them. Every step may be done again, so a delivery that broke off goes on where it was.
+//! looks, which each does before every object. A writer that slept through that may still put one table late: the summary names
+//! length and digest of its tables, and who reads a result checks them. Every step may be done again, so a delivery that broke off
+//! goes on where it was.
 
 use crate::target::{FILES, Objects, SUMMARY, WRITING, Writing, look_at_objects};
 use bytes::Bytes;

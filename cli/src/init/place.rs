@@ -3,7 +3,7 @@
 use shadowdiff_common::store::Location;
 use std::path::{Component, Path, PathBuf};
 
-/// `path` as written in a spec in `folder`; both may be relative to `here`. Absolute paths stay as they are, and URLs but for their secrets.
+/// `path` as written in a spec in `folder`; both may be relative to `here`. Absolute paths stay as they are, URLs but for secrets.
 pub(super) fn seen_from(path: &str, folder: &Path, here: &Path) -> String {
     if path.contains("://") {
         return Location::shown(path);
