@@ -217,7 +217,7 @@ impl Worker {
         match message {
             attach_response::Message::Assign(assign) => self.start(state, assign),
             attach_response::Message::Stop(stop) => {
-                if let Some(watch) = self.running.remove(&stop.attempt) {
+                if let Some(watch) = self.running.remove(&stop.attempt_id) {
                     watch.cancelled.store(true, Ordering::Relaxed);
                 }
             }
@@ -231,7 +231,7 @@ impl Worker {
     }
 
     fn start(&mut self, state: &State, assign: Assign) {
-        let name = assign.attempt.clone();
+        let name = assign.attempt_id.clone();
         let watch = Arc::new(Watch::default());
         self.running.insert(name.clone(), Arc::clone(&watch));
         let (host, state, ended) = (Arc::clone(&self.host), state.clone(), self.ended.clone());
@@ -260,14 +260,18 @@ impl Worker {
     async fn hand_back(&mut self, outbox: &mpsc::Sender<AttachRequest>) -> Result<()> {
         for (attempt, watch) in std::mem::take(&mut self.running) {
             watch.cancelled.store(true, Ordering::Relaxed);
-            say(outbox, attach_request::Message::HandedBack(AttemptHandedBack { attempt })).await?;
+            say(
+                outbox,
+                attach_request::Message::HandedBack(AttemptHandedBack { attempt_id: attempt }),
+            )
+            .await?;
         }
         Ok(())
     }
 
     fn heartbeat(&self) -> attach_request::Message {
         let running = self.running.iter().map(|(attempt, watch)| RunningAttempt {
-            attempt: attempt.clone(),
+            attempt_id: attempt.clone(),
             rows: watch.rows.load(Ordering::Relaxed),
         });
         attach_request::Message::Heartbeat(Heartbeat {
@@ -304,12 +308,12 @@ async fn say(outbox: &mpsc::Sender<AttachRequest>, message: attach_request::Mess
 fn report(attempt: String, outcome: Result<Committed>) -> attach_request::Message {
     match outcome {
         Ok(committed) => attach_request::Message::Done(AttemptDone {
-            attempt,
+            attempt_id: attempt,
             rows: committed.rows,
             won: committed.won,
         }),
         Err(error) => attach_request::Message::Failed(AttemptFailed {
-            attempt,
+            attempt_id: attempt,
             kind: error.kind.name().into(),
             message: error.message,
         }),
@@ -348,7 +352,7 @@ fn attempt(assign: Assign) -> Result<Attempt> {
         incarnation,
         plan: PlanDigest::named(&assign.plan),
         work,
-        name: assign.attempt,
+        name: assign.attempt_id,
         halvings: assign.halvings,
     })
 }

@@ -386,7 +386,7 @@ impl Desk {
             attach_request::Message::Heartbeat(beat) => {
                 let mut jobs = std::collections::BTreeSet::new();
                 for running in beat.running {
-                    let number = self.attempt_of(&running.attempt, worker);
+                    let number = self.attempt_of(&running.attempt_id, worker);
                     if let Some(attempt) = number.and_then(|number| self.attempts.get_mut(&number)) {
                         attempt.rows = running.rows;
                         jobs.insert(attempt.job);
@@ -396,7 +396,7 @@ impl Desk {
                 jobs.into_iter().for_each(|job| self.tell_progress(job));
             }
             attach_request::Message::Done(done) => {
-                let Some((attempt, running)) = self.take(&done.attempt, worker) else {
+                let Some((attempt, running)) = self.take(&done.attempt_id, worker) else {
                     return;
                 };
                 if let Some(job) = self.jobs.get_mut(&running.job) {
@@ -406,7 +406,7 @@ impl Desk {
                 self.tell_progress(running.job);
             }
             attach_request::Message::Failed(failed) => {
-                let Some((attempt, running)) = self.take(&failed.attempt, worker) else {
+                let Some((attempt, running)) = self.take(&failed.attempt_id, worker) else {
                     return;
                 };
                 let error = Error::new(Kind::from_name(&failed.kind), failed.message);
@@ -424,7 +424,7 @@ impl Desk {
                 self.tell_progress(running.job);
             }
             attach_request::Message::HandedBack(back) => {
-                if let Some((attempt, _)) = self.take(&back.attempt, worker) {
+                if let Some((attempt, _)) = self.take(&back.attempt_id, worker) {
                     self.step(Event::HandedBack { attempt });
                 }
             }
@@ -503,7 +503,7 @@ impl Desk {
             } => self.start(job, task, attempt, worker, halvings),
             Action::Stop { attempt, worker } => {
                 if let Some(stopped) = self.attempts.remove(&attempt) {
-                    self.tell(worker, attach_response::Message::Stop(Stop { attempt: stopped.name }));
+                    self.tell(worker, attach_response::Message::Stop(Stop { attempt_id: stopped.name }));
                 }
             }
             // The machine has given its attempts back already.
@@ -521,7 +521,7 @@ impl Desk {
         let opening = &job.opening;
         let name = format!("{}-{}-{}", opening.incarnation, opening.epoch, attempt.0);
         let assign = Assign {
-            attempt: name.clone(),
+            attempt_id: name.clone(),
             job_id: opening.id.clone(),
             incarnation: opening.incarnation.to_string(),
             plan: opening.plan.to_string(),

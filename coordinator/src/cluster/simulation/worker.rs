@@ -93,7 +93,7 @@ async fn attempt(shaky: Shaky, ended: mpsc::UnboundedSender<attach_request::Mess
     let line = Line::default();
     let state = State::new(shaky.through(line.clone()), "state".into(), "memory");
     sleep(Duration::from_millis(chance.below(500))).await;
-    let name = assign.attempt.clone();
+    let name = assign.attempt_id.clone();
     let said = match chance.below(40) {
         0 => return,
         1 => {
@@ -111,7 +111,7 @@ async fn attempt(shaky: Shaky, ended: mpsc::UnboundedSender<attach_request::Mess
         Some(said) => said,
         None => match work(&state, &assign).await {
             Ok(won) => attach_request::Message::Done(AttemptDone {
-                attempt: name,
+                attempt_id: name,
                 rows: 2,
                 won,
             }),
@@ -126,7 +126,7 @@ async fn attempt(shaky: Shaky, ended: mpsc::UnboundedSender<attach_request::Mess
 
 fn failure(attempt: String, error: &Error) -> attach_request::Message {
     attach_request::Message::Failed(AttemptFailed {
-        attempt,
+        attempt_id: attempt,
         kind: error.kind.name().into(),
         message: error.message.clone(),
     })
@@ -144,7 +144,7 @@ async fn work(state: &State, assign: &Assign) -> Result<bool> {
     let task = Task {
         job: &job,
         plan: &plan,
-        attempt: &assign.attempt,
+        attempt: &assign.attempt_id,
         rows: blueprint.row_bytes,
     };
     match assign.task.as_ref().expect("a task") {
