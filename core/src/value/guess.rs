@@ -190,6 +190,8 @@ impl Guess {
         let found = match known {
             ValueType::Null => Some(self.result()),
             ValueType::Int { bits, signed } => self.beside_int(kinds, *bits, *signed),
+            // 64 bits with and without a sign: 20 digits hold both.
+            ValueType::Mixed(inside) if matches!(**inside, ValueType::Int { .. }) => self.beside_decimal(kinds, 20, 0),
             ValueType::Decimal { precision, scale } => self.beside_decimal(kinds, *precision, *scale),
             // Beside a double every integer compares exactly.
             ValueType::Float { bits: 64 } if kinds == Kinds::NUMBER && self.beyond_double && self.is_int64() => Some(ValueType::INT64),
@@ -221,6 +223,7 @@ impl Guess {
             | ValueType::Float { bits: 64 }
             | ValueType::Date
             | ValueType::Timestamp { .. } => true,
+            ValueType::Mixed(inside) => matches!(**inside, ValueType::Int { .. }),
             ValueType::Bool
             | ValueType::Float { .. }
             | ValueType::Text
@@ -230,8 +233,7 @@ impl Guess {
             | ValueType::Interval
             | ValueType::List(_)
             | ValueType::Struct(_)
-            | ValueType::Map(_, _)
-            | ValueType::Mixed(_) => false,
+            | ValueType::Map(_, _) => false,
         }
     }
 
@@ -470,6 +472,19 @@ mod tests {
         check(&["9999-12-31T00:00:00", "2026-02-28T12:00:00.1234567"], "text");
         check(&["9999-12-31", "2026-02-28T12:00:00.1234567"], "text");
         check(&["9999-12-31T00:00:00", "2026-02-28T12:00:00.123456"], "timestamp(us)");
+    }
+
+    #[test]
+    fn beside_integers_of_mixed_files_any_number_is_read() {
+        let known = ValueType::Mixed(Box::new(ValueType::INT64));
+        assert!(Guess::is_asked_beside(&known));
+        for (values, want) in [
+            (&["18446744073709551615", "-1"][..], "decimal(20,0)"),
+            (&["2.5"], "decimal(21,1)"),
+            (&["n/a"], "mixed(int64)"),
+        ] {
+            assert_eq!(guess(values).beside(&known).to_string(), want, "{values:?}");
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! The form in which SQL sees the values of a type. All but mixed ones are seen as they are stored; of a mixed number SQL sees the
-//! nearest double (as it does where it compares an integer with a double), of a mixed time the microsecond in which it lies.
+//! nearest double (as it does where it compares an integer with a double), of mixed integers a decimal, of a mixed time the microsecond in which it lies.
 
 use super::cell::{Value, value_at};
 use super::exact::Number;
@@ -7,7 +7,7 @@ use super::order::place_ns;
 use super::types::{TimeUnit, ValueType};
 use arrow_array::builder::PrimitiveBuilder;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{DurationMicrosecondType, Float64Type, TimestampMicrosecondType};
+use arrow_array::types::{Decimal128Type, DurationMicrosecondType, Float64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, ListArray, MapArray, StructArray};
 use arrow_schema::{DataType, FieldRef, Fields};
 use std::sync::Arc;
@@ -27,6 +27,8 @@ fn sql_type(of: &ValueType) -> ValueType {
         ValueType::Mixed(shown) => match shown.as_ref() {
             ValueType::Timestamp { zoned, .. } => ValueType::Timestamp { unit, zoned: *zoned },
             ValueType::Duration { .. } => ValueType::Duration { unit },
+            // 64 bits, with and without a sign.
+            ValueType::Int { .. } => ValueType::Decimal { precision: 20, scale: 0 },
             _ => ValueType::DOUBLE,
         },
         ValueType::List(item) => ValueType::List(Box::new(sql_type(item))),
@@ -46,6 +48,7 @@ pub fn for_sql(array: &ArrayRef, form: &DataType) -> ArrayRef {
         (DataType::Struct(_), DataType::Struct(members)) => Arc::new(members_for_sql(array.as_struct(), members)),
         (DataType::Map(_, _), DataType::Map(entries, sorted)) => map(array, entries, *sorted),
         (DataType::LargeBinary, DataType::Float64) => each::<Float64Type>(array, form, double),
+        (DataType::LargeBinary, DataType::Decimal128(_, _)) => each::<Decimal128Type>(array, form, integer),
         (DataType::LargeBinary, DataType::Timestamp(_, _)) => each::<TimestampMicrosecondType>(array, form, microseconds),
         (DataType::LargeBinary, DataType::Duration(_)) => each::<DurationMicrosecondType>(array, form, microseconds),
         // Another type than was planned: whoever evaluates says so.
@@ -67,6 +70,13 @@ fn double(value: &Value<'_>) -> Option<f64> {
         Value::Float64(v) => Some(*v),
         // Reading the digits of a number gives the nearest double.
         other => Number::from_value(other)?.to_string().parse().ok(),
+    }
+}
+
+fn integer(value: &Value<'_>) -> Option<i128> {
+    match value {
+        Value::Int(v) => Some(*v),
+        _ => None,
     }
 }
 
@@ -113,7 +123,7 @@ fn map(array: &ArrayRef, entries: &FieldRef, sorted: bool) -> ArrayRef {
 mod tests {
     use super::super::convert;
     use super::*;
-    use arrow_array::{Float64Array, Int64Array, TimestampNanosecondArray};
+    use arrow_array::{Float64Array, Int64Array, TimestampNanosecondArray, UInt64Array};
     use arrow_schema::Field;
 
     fn mixed(array: ArrayRef, of: &str) -> (ArrayRef, ValueType) {
@@ -126,6 +136,10 @@ mod tests {
         let (ints, t) = mixed(Arc::new(Int64Array::from(vec![Some(-3), None, Some((1 << 53) + 1)])), "double");
         let want: ArrayRef = Arc::new(Float64Array::from(vec![Some(-3.0), None, Some(9_007_199_254_740_992.0)]));
         assert_eq!(&for_sql(&ints, &t.sql_form()), &want);
+
+        let (wide, t) = mixed(Arc::new(UInt64Array::from(vec![u64::MAX])), "int64");
+        let seen = for_sql(&wide, &t.sql_form());
+        assert_eq!(seen.as_primitive::<Decimal128Type>().values(), &[i128::from(u64::MAX)]);
 
         let (times, t) = mixed(
             Arc::new(TimestampNanosecondArray::from(vec![Some(-1), Some(1_500)])),

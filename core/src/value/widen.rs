@@ -178,6 +178,11 @@ fn numbers(all: &[&ValueType]) -> Option<ValueType> {
 
 fn exact_numbers(all: &[&ValueType]) -> ValueType {
     let met = all.iter().skip(1).try_fold(all[0].clone(), |met, t| exact_number(&met, t));
+    let are_integers = all.iter().all(|t| matches!(t, ValueType::Int { .. }));
+    if are_integers && met.as_ref().is_some_and(|met| !matches!(met, ValueType::Int { .. })) {
+        // As decimals they would not meet doubles of the other side; they are integers all the same.
+        return ValueType::Mixed(Box::new(ValueType::INT64));
+    }
     met.unwrap_or_else(|| {
         let widest = all.iter().skip(1).fold(all[0].clone(), |met, t| wider_decimal(&met, t));
         ValueType::Mixed(Box::new(widest))
@@ -372,7 +377,8 @@ mod tests {
     fn the_files_of_a_side_share_one_type_in_any_order() {
         for (types, want) in [
             (vec!["int8", "uint8"], "int16"),
-            (vec!["uint64", "int64"], "decimal(20,0)"),
+            (vec!["uint64", "int64"], "mixed(int64)"),
+            (vec!["uint64", "int64", "decimal(5,2)"], "decimal(22,2)"),
             (vec!["uint64", "int64", "double"], "mixed(double)"),
             (vec!["int64", "int32", "float"], "mixed(double)"),
             (vec!["int32", "double"], "double"),
