@@ -111,7 +111,7 @@ fn types(column: &Column) -> String {
     if column.is_mixed() {
         format!("{} with {}, by value", column.stored.live, column.stored.shadow)
     } else {
-        column.shown.to_string()
+        column.stored.live.to_string()
     }
 }
 

@@ -4,6 +4,7 @@ use crate::accounts::Lists;
 use crate::columns::{Found, Known, SideFiles, legacy_dates, look};
 use crate::cut::{Amounts, Cut, CutUp};
 use crate::prune::{check_scopes, side_plan};
+use crate::scale::forget_scales;
 use crate::types::{Named, Note, fill_rowless, types};
 use crate::unread::Unread;
 use shadowdiff_common::read::json::JsonShape;
@@ -76,7 +77,8 @@ pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: 
     let mut warnings = spec_warnings;
     warnings.extend(same_files(&datasets));
     let columns = Sides::try_from_fn(|side| derived(&spec, side, &read[side]))?;
-    let aligned = align(&spec, &columns)?;
+    let mut aligned = align(&spec, &columns)?;
+    forget_scales(&spec, &Sides::from_fn(|side| datasets[side].format), &read, &mut aligned);
     warnings.extend(aligned.warnings.iter().cloned());
     warnings.extend(verdict::check(&spec, &aligned)?);
     let is_compared = |note: &Note| aligned.columns.iter().any(|column| column.path[0] == note.column);

@@ -12,6 +12,7 @@ mod prune;
 mod publish;
 mod result;
 mod run;
+mod scale;
 mod target;
 mod types;
 mod unread;

@@ -61,10 +61,13 @@ fn print_decimal(value: &Decimal, out: &mut String) {
     write_text(out, format_args!("{}", Number::from_decimal(value)));
 }
 
-/// With at least the digits of the scale after the point; a finer value keeps its own.
+/// With at least the digits of the scale after the point; a finer value keeps its own, without zeros at its end where the scale is 0.
 fn print_at_scale(number: &Number, scale: i8, out: &mut String) {
     let wanted = i32::from(scale);
     let (mantissa, own) = number.parts();
+    if wanted == 0 && own > 0 {
+        return write_text(out, format_args!("{}", number.normalized()));
+    }
     if own >= wanted || wanted <= 0 {
         return write_text(out, format_args!("{number}"));
     }
