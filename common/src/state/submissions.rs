@@ -89,10 +89,9 @@ impl State {
     /// The last word on an id, with its number; `None` where nobody has submitted it.
     pub async fn standing(&self, id: &str) -> Result<Option<(u64, Standing)>> {
         let numbers = self.list_below(&self.submissions(id)).await?;
-        let highest = numbers.iter().filter_map(|meta| number_of(&meta.location)).max();
-        let Some(highest) = highest else { return Ok(None) };
+        let highest = numbers.iter().filter_map(|meta| number_of(&meta.location)).max().unwrap_or(0);
         let mut last = None;
-        // A listing that lacks the newest entry would let a removed job rise.
+        // A listing that lacks the newest entry would let a removed job rise; one that lacks all would deny a job that was just submitted.
         for number in highest.. {
             let path = self.submission(id, number);
             match self.read(&path).await? {
