@@ -115,8 +115,6 @@ pub async fn check_target(output: &str, base: &Path, reads: Option<Reads<'_>>, s
     let (target, found) = match place {
         Location::Local(directory) => {
             let found = look_in_directory(&directory)?;
-            found.allow(output, overwrite)?;
-            probe(&directory)?;
             (Target::Directory(directory), found)
         }
         Location::Object { ref root, .. } if root.starts_with("http") => {
@@ -131,6 +129,9 @@ pub async fn check_target(output: &str, base: &Path, reads: Option<Reads<'_>>, s
         }
     };
     found.allow(output, overwrite)?;
+    if let Target::Directory(directory) = &target {
+        probe(directory)?;
+    }
     Ok(target)
 }
 

@@ -8,7 +8,7 @@ mod paths;
 use crate::error::{Error, Kind, Result};
 use crate::side::{Side, Sides};
 use crate::spec::{ComparatorEntry, Comparison, Pattern, Spec, nearest};
-use crate::value::{ValueType, alike, common, holds_values, members_inside, only_inside, without};
+use crate::value::{ValueType, alike, common, compares_by_value, holds_values, members_inside, only_inside, without};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -47,7 +47,7 @@ pub struct Column {
 
 impl Column {
     pub fn is_mixed(&self) -> bool {
-        self.stored.live != self.stored.shadow || self.stored.live.is_mixed()
+        compares_by_value(&self.stored)
     }
 }
 

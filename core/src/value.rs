@@ -34,4 +34,4 @@ pub use sort_key::{sort_key, sort_key_in};
 pub use sql_form::for_sql;
 pub use tolerance::{Tolerance, parse_tolerance, within};
 pub use types::{INSTANT, MAX_DIGITS, TimeUnit, ValueType};
-pub use widen::{Common, common, unify};
+pub use widen::{Common, common, compares_by_value, unify};

@@ -14,5 +14,7 @@ mod newcomer;
 mod pairs;
 #[path = "all/places.rs"]
 mod places;
+#[path = "all/requests.rs"]
+mod requests;
 #[path = "all/tidy.rs"]
 mod tidy;

@@ -41,8 +41,13 @@ impl Common {
 
     /// The sides keep different stored types: columnar equality does not apply.
     pub fn is_mixed(&self) -> bool {
-        self.stored.live != self.stored.shadow || self.stored.live.is_mixed()
+        compares_by_value(&self.stored)
     }
+}
+
+/// Whether the two stored types of a column need a comparison of value by value: they differ, or one holds mixed values.
+pub fn compares_by_value(stored: &Sides<ValueType>) -> bool {
+    stored.live != stored.shadow || stored.live.is_mixed()
 }
 
 /// The common type of a column's two types, or `None` where only a cast can say what is meant.
