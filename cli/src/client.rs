@@ -6,8 +6,8 @@ mod remote;
 mod show;
 
 use crate::args::{CompareArgs, JobArgs, ListArgs, ResultsArgs, StatusArgs, SubmitArgs, WatchArgs};
+use crate::process::{leave, runtime, working_directory};
 use crate::render::Paint;
-use crate::serve::{leave, runtime};
 use crate::signals::watch_signals;
 use crate::spec::{self, Found};
 use crate::{note, render, say};
@@ -136,7 +136,7 @@ pub(crate) fn results(args: &ResultsArgs) -> Result<ExitCode> {
         let code = ended(&job)?;
         let output = args.output.clone().unwrap_or_else(|| job.id.clone().into());
         let output = output.to_string_lossy().into_owned();
-        let target = check_target(&output, &spec::here()?, None, &Stores::new(), args.overwrite).await?;
+        let target = check_target(&output, &working_directory()?, None, &Stores::new(), args.overwrite).await?;
         let (summary, published) = fetch(&mut remote, &job, &target, args.overwrite).await?;
         if args.json {
             say_json(&summary)?;

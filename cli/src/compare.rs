@@ -1,20 +1,17 @@
 //! `compare`: coordinator and workers in one process.
 
-use crate::args::{CompareArgs, SettingArgs};
-use crate::init::with_csv_flags;
-use crate::progress::Planning;
-use crate::serve::leave;
+use crate::args::CompareArgs;
+use crate::local_job::{bound, cut, job};
+use crate::process::leave;
 use crate::settings::Settings;
 use crate::signals::watch_signals;
 use crate::spec::{self, Found};
 use crate::{client, note, progress, render, say};
-use shadowdiff_common::drawn_bytes;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::store::Stores;
-use shadowdiff_coordinator::{Bound, Cut, Phase, Progress, Published, Run, bind, check_files, check_target, run as run_job};
+use shadowdiff_coordinator::{Phase, Progress, Published, Run, check_files, check_target, run as run_job};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::row::Secret;
-use shadowdiff_worker::{Given, Job, LocalWorkers, Watch};
+use shadowdiff_worker::{LocalWorkers, Watch};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -103,48 +100,6 @@ fn show(args: &CompareArgs, summary: &serde_json::Value, published: &Published, 
         say(&render::text(summary, Some(published.directory()), place, args.color.paint()))?;
     }
     Ok(())
-}
-
-/// Binds the spec to its data, with progress. Where files on the command line were not understood, the error says the flags that may help.
-pub(crate) async fn bound(found: &Found, sources: &Sources, cut: Cut, quiet: bool) -> Result<Bound> {
-    let planning = Planning::show(sources, quiet);
-    let (spec, warnings) = (found.parsed.spec.clone(), found.parsed.warnings.clone());
-    let bound = bind(spec, warnings, &found.base, sources, cut).await;
-    let bound = bound.map_err(|e| found.parsed.sql.locate(e));
-    drop(planning);
-    match bound {
-        Err(error) if found.is_from_command_line => Err(with_csv_flags(error, &found.parsed.spec, &found.base, sources).await),
-        Ok(_) | Err(_) => bound,
-    }
-}
-
-/// How the work is cut under these settings. The secret is drawn anew for every job.
-pub(crate) fn cut(settings: &Settings, shards: Option<u32>) -> Result<Cut> {
-    Ok(Cut {
-        threads: settings.threads,
-        shards,
-        shard_bytes: settings.shard_bytes(),
-        secret: Secret(drawn_bytes()?),
-        today: spec::today(),
-    })
-}
-
-/// Binds the plan to this process; mistakes in SQL show here.
-pub(crate) fn job(bound: Bound, settings: &Settings, args: &SettingArgs, sources: Sources, watch: Arc<Watch>) -> Result<Job> {
-    let row_bytes = bound.amounts.row_bytes();
-    let memory = settings.task_memory(bound.amounts.reading_bytes);
-    let given = Given {
-        datasets: bound.datasets,
-        sources,
-        scratch: settings.scratch(args, bound.amounts.reading_bytes)?,
-        memory,
-        batch_rows: memory.batch_rows(row_bytes),
-        disabled: settings.disabled,
-        watch,
-        flipped: bound.flipped,
-        rule_accounts: bound.rule_accounts,
-    };
-    Job::new(bound.plan, given)
 }
 
 async fn until<T>(mut interrupted: watch::Receiver<bool>, work: impl Future<Output = Result<T>>) -> Result<T> {

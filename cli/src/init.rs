@@ -13,8 +13,9 @@ mod schema;
 mod yaml;
 
 use crate::args::InitArgs;
+use crate::process::working_directory;
 use crate::progress::Planning;
-use crate::{note, say, spec};
+use crate::{note, say};
 use change::{Change, Pairs, Verdict, changes, pairs};
 pub(crate) use csv::with_csv_flags;
 use key::Tested;
@@ -35,7 +36,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 pub(crate) fn run(args: &InitArgs) -> Result<ExitCode> {
-    let here = spec::here()?;
+    let here = working_directory()?;
     if let Some(file) = args.output.as_ref().filter(|file| file.symlink_metadata().is_ok()) {
         return Err(there_already(file));
     }

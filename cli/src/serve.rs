@@ -1,8 +1,9 @@
 //! `coordinator`: serves clients and workers until it is asked to stop.
 
 use crate::args::CoordinatorArgs;
-use crate::check::describe;
+use crate::describe::describe;
 use crate::note;
+use crate::process::{leave, runtime, working_directory};
 use crate::signals::watch_signals;
 use shadowdiff_common::drawn_bytes;
 use shadowdiff_common::read::Sources;
@@ -41,23 +42,10 @@ pub(crate) fn run(args: &CoordinatorArgs) -> Result<ExitCode> {
     served.map(|()| ExitCode::SUCCESS)
 }
 
-pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Error::exhausted(format!("no threads can be started: {e}")))
-}
-
-/// Ends with work still under way: what hangs in a read is not waited for. The runtime is not shut down either, because a read that
-/// sleeps between two tries would panic.
-pub(crate) fn leave(runtime: tokio::runtime::Runtime) {
-    std::mem::forget(runtime);
-}
-
 async fn serve(args: &CoordinatorArgs) -> Result<()> {
     let mut stop = watch_signals();
     let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
-    let here = std::env::current_dir().map_err(|e| Error::input(format!("the working directory is gone: {e}")))?;
+    let here = working_directory()?;
     let state_url = absolute(&args.state, &here)?;
     let state = State::open(&state_url, &here, &sources.stores)?;
     let scratch = Scratch::new(0, args.scratch.as_deref())?;

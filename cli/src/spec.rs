@@ -2,6 +2,7 @@
 
 use crate::args::SpecArgs;
 use crate::init::propose_key;
+use crate::process::working_directory;
 use shadowdiff_common::store::Location;
 use shadowdiff_coordinator::Reads;
 use shadowdiff_core::error::{Error, Result};
@@ -49,7 +50,7 @@ impl Found {
 
 /// Reads the command line, and the spec that it names. Two datasets without a key end in a proposal, never in a comparison.
 pub(crate) fn find(args: &SpecArgs) -> Result<Found> {
-    let here = here()?;
+    let here = working_directory()?;
     let (file, datasets) = positions(args)?;
     let base = match file {
         Some(STDIN) | None => here.clone(),
@@ -74,10 +75,6 @@ pub(crate) fn find(args: &SpecArgs) -> Result<Found> {
         output,
         is_from_command_line: file.is_none(),
     })
-}
-
-pub(crate) fn here() -> Result<PathBuf> {
-    std::env::current_dir().map_err(|e| Error::input(format!("the working directory is gone: {e}")))
 }
 
 type Positions<'a> = (Option<&'a str>, Option<[&'a String; 2]>);

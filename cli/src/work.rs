@@ -2,7 +2,8 @@
 
 use crate::args::WorkerArgs;
 use crate::note;
-use crate::serve::{bind, host_name, leave, runtime};
+use crate::process::{leave, runtime};
+use crate::serve::{bind, host_name};
 use crate::settings::available_bytes;
 use crate::signals::watch_signals;
 use shadowdiff_common::read::Sources;

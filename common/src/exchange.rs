@@ -154,6 +154,12 @@ impl Object {
         (0..self.blocks.len() as u32).map(|shard| self.size(shard)).collect()
     }
 
+    /// Bytes of both sides of a shard.
+    pub fn shard_bytes(&self, shard: u32) -> u64 {
+        let size = self.size(shard);
+        size.live.bytes + size.shadow.bytes
+    }
+
     /// The size of one shard.
     pub fn size(&self, shard: u32) -> Sides<Size> {
         let blocks = &self.blocks[shard as usize];

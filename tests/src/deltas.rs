@@ -2,27 +2,26 @@
 
 use crate::cell::{Cell, Type};
 use crate::exact::Exact;
-use crate::oracle::Unequal;
 use crate::print::double;
 use shadowdiff_core::side::Side;
 
 /// `delta` and `relative_delta`, where the column has them. Two doubles differ as IEEE says, all else exactly.
-pub(crate) fn deltas(cell: &Unequal<'_>, old: Side) -> (Option<String>, Option<String>) {
-    if let (Cell::Double(live), Cell::Double(shadow)) = (cell.live, cell.shadow) {
+pub(crate) fn deltas(live: &Cell, shadow: &Cell, shown: &Type, old: Side) -> (Option<String>, Option<String>) {
+    if let (Cell::Double(live), Cell::Double(shadow)) = (live, shadow) {
         let delta = shadow - live;
         return (
             Some(double(delta)),
             relative(delta, if old == Side::Live { *live } else { *shadow }),
         );
     }
-    if let (Some(live), Some(shadow)) = (cell.live.instant(), cell.shadow.instant()) {
-        return (Some(time_delta(shadow - live, cell.shown)), None);
+    if let (Some(live), Some(shadow)) = (live.instant(), shadow.instant()) {
+        return (Some(time_delta(shadow - live, shown)), None);
     }
-    let (Some(live), Some(shadow)) = (cell.live.number(), cell.shadow.number()) else {
+    let (Some(live), Some(shadow)) = (live.number(), shadow.number()) else {
         return (None, None);
     };
     let delta = shadow.minus(&live);
-    let text = match cell.shown {
+    let text = match shown {
         Type::Decimal { scale, .. } => Exact {
             units: delta.at_scale(u32::from(*scale)),
             scale: u32::from(*scale),

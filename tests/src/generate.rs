@@ -1,6 +1,7 @@
 //! Makes a pair of datasets, a spec and settings from a seed: small, and as nasty as the contract allows.
 
 use crate::cell::{Cell, Table, Type, equal};
+use crate::column::Column;
 use crate::print::{print, quoted};
 use crate::random::Random;
 use crate::row_sql::{derived, filters};
@@ -18,33 +19,6 @@ pub struct Generated {
     pub layouts: Sides<Layout>,
     /// Settings, none of which may change the result.
     pub settings: Vec<String>,
-}
-
-/// A column before it is put on the sides.
-#[derive(Debug, Clone)]
-pub(crate) struct Column {
-    pub(crate) name: String,
-    pub(crate) types: Sides<Type>,
-    pub(crate) is_key: bool,
-    pub(crate) excluded: bool,
-    pub(crate) present: Sides<bool>,
-    /// The name in the shadow files.
-    pub(crate) shadow_name: String,
-}
-
-impl Column {
-    pub(crate) fn is_compared(&self) -> bool {
-        !self.excluded && self.present.live && self.present.shadow
-    }
-
-    /// Integers on both sides and a name that SQL takes unquoted.
-    pub(crate) fn is_plain_int(&self) -> bool {
-        let int = |t: &Type| matches!(t, Type::Int { .. });
-        self.is_compared()
-            && int(&self.types.live)
-            && int(&self.types.shadow)
-            && self.name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-    }
 }
 
 /// The pair of this seed.

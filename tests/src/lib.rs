@@ -6,6 +6,7 @@ pub mod binary;
 pub mod case;
 pub mod cell;
 pub mod cluster;
+mod column;
 pub mod csv;
 mod deltas;
 pub mod exact;

@@ -326,7 +326,7 @@ impl<'a> Comparing<'a> {
             );
         }
         let difference = |cell: &Unequal<'_>| {
-            let (delta, relative) = deltas(cell, old);
+            let (delta, relative) = deltas(cell.live, cell.shadow, cell.shown, old);
             let fields = [
                 print(cell.live, cell.shown),
                 print(cell.shadow, cell.shown),

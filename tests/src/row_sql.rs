@@ -1,7 +1,7 @@
 //! SQL over one row in generated specs: `columns.derive` and `where`.
 
 use crate::cell::Type;
-use crate::generate::Column;
+use crate::column::Column;
 use crate::random::Random;
 use crate::spec_text::Derive;
 use shadowdiff_core::side::Sides;

@@ -29,7 +29,7 @@ const MAX_PARTS: u64 = 256;
 
 /// Compares the given shards. `halvings` says how often the memory share was halved.
 pub(crate) fn compare(job: &Job, shards: &[u32], objects: &[Arc<Object>], halvings: u32) -> Result<CompareOutput> {
-    let part_bytes = part_bytes(job, halvings);
+    let part_bytes = job.memory.part_bytes(halvings);
     let mut task = Task {
         job,
         part_bytes,
@@ -60,19 +60,8 @@ pub(crate) fn compare(job: &Job, shards: &[u32], objects: &[Arc<Object>], halvin
     })
 }
 
-/// How many bytes of rows are compared at a time: a part is held about three times (rows, what is left of them, indexes).
-pub(crate) fn part_bytes(job: &Job, halvings: u32) -> u64 {
-    ((job.memory.task_bytes >> halvings.min(8)) as u64 / 4).clamp(1 << 20, 512 << 20)
-}
-
-/// Bytes of both sides of a shard in one object.
-pub(crate) fn shard_bytes(object: &Object, shard: u32) -> u64 {
-    let size = object.size(shard);
-    size.live.bytes + size.shadow.bytes
-}
-
 fn all_bytes(objects: &[Arc<Object>], shard: u32) -> u64 {
-    objects.iter().map(|object| shard_bytes(object, shard)).sum()
+    objects.iter().map(|object| object.shard_bytes(shard)).sum()
 }
 
 type Rows<'a> = dyn FnMut(Side) -> Box<dyn Iterator<Item = Result<Selected>> + 'a> + 'a;

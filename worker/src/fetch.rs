@@ -2,9 +2,9 @@
 //! not what it was fails the job: its partner may have been cancelled with what it was before.
 
 use crate::job::Job;
+use crate::row_selection::RowSelection;
 use crate::scan::Sink;
 use crate::side::{Purpose, SideReader};
-use crate::sift::Wanted;
 use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
 use shadowdiff_common::exchange::Object;
@@ -22,7 +22,7 @@ pub(crate) fn fetch(job: &Job, task: &ScanTask, shard: u32, objects: &[Arc<Objec
     let mut sink = Sink::new(job, Form::Rows, share / 3);
     for side in Side::BOTH {
         let all: u64 = objects.iter().map(|object| object.size(shard)[side].rows).sum();
-        let wanted = Wanted::new(objects, shard, side, share / 6)?;
+        let wanted = RowSelection::new(objects, shard, side, share / 6)?;
         let mut reader = SideReader::new(job, side, &task.splits[side], Purpose::Fetch(wanted));
         // Of each batch that is read few rows may be wanted; together they make batches of the usual size.
         let (mut pending, mut rows, mut bytes, mut found) = (Vec::new(), 0, 0, 0);

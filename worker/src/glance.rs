@@ -1,9 +1,10 @@
 //! A look at the first rows of both sides, which decides in what form a job exchanges its rows.
 
+use crate::fingerprints::ByFingerprint;
 use crate::job::Job;
 use crate::scan::numbered;
 use crate::side::{Purpose, SideReader};
-use crate::window::{ByFingerprint, Rungs, Window};
+use crate::window::{Rungs, Window};
 use arrow_array::ArrayRef;
 use shadowdiff_core::error::Result;
 use shadowdiff_core::plan::Glance;

@@ -36,6 +36,11 @@ impl Memory {
         }
     }
 
+    /// How many bytes of rows are compared at a time: a part is held about three times (rows, what is left of them, indexes).
+    pub(crate) fn part_bytes(&self, halvings: u32) -> u64 {
+        ((self.task_bytes >> halvings.min(8)) as u64 / 4).clamp(1 << 20, 512 << 20)
+    }
+
     /// What intermediate results may take of `rows_bytes`.
     pub fn intermediate_bytes(rows_bytes: u64) -> usize {
         (rows_bytes * SHARE_TENTHS / 10) as usize
@@ -200,7 +205,7 @@ impl Job {
 
     /// How many bytes of rows a task compares at a time.
     pub fn part_bytes(&self) -> u64 {
-        crate::compare::part_bytes(self, 0)
+        self.memory.part_bytes(0)
     }
 
     /// The name of a column's comparator in the output.

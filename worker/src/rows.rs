@@ -1,7 +1,7 @@
 //! Rows of one shard, or of a part of one: cancelled as multisets, reduced to one row a key with its count, joined by key.
 
+use crate::fingerprints::{ByFingerprint, fingerprints};
 use crate::job::Job;
-use crate::window::ByFingerprint;
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
 use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array, UInt64Array};
@@ -37,14 +37,6 @@ pub(crate) struct Left {
 pub(crate) struct Joined {
     pub(crate) live: Option<u32>,
     pub(crate) shadow: Option<u32>,
-}
-
-/// Fingerprints of exchanged rows: the last column.
-pub(crate) fn fingerprints(rows: &Selected) -> impl Iterator<Item = u128> + '_ {
-    let batch = rows.batch();
-    let bytes = batch.column(batch.num_columns() - 1).as_fixed_size_binary();
-    rows.rows()
-        .map(|row| u128::from_be_bytes(bytes.value(row as usize).try_into().expect("a fingerprint has 16 bytes")))
 }
 
 /// Cancels equal rows one to one and reduces what is left. Gives the number of cancelled pairs too.

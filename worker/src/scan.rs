@@ -1,8 +1,8 @@
 //! The scan task: reads a piece of both sides, cancels what it can, sends the rest to its shards.
 
+use crate::fingerprints::{as_binary, fingerprints};
 use crate::job::Job;
-use crate::rows::fingerprints;
-use crate::side::{Purpose, Read, Rows, SideReader, as_binary};
+use crate::side::{Purpose, Read, Rows, SideReader};
 use crate::window::{Rungs, Window};
 use arrow_array::{ArrayRef, RecordBatch, UInt64Array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};

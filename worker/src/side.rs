@@ -1,9 +1,10 @@
 //! One side of a scan: its splits, read, converted, derived, filtered, taken apart into the aligned columns.
 
+use crate::fingerprints::as_binary;
 use crate::job::Job;
-use crate::sift::Wanted;
-use arrow_array::{Array, ArrayRef, BooleanArray, FixedSizeBinaryArray, RecordBatch, StructArray, new_null_array};
-use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer};
+use crate::row_selection::RowSelection;
+use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StructArray, new_null_array};
+use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_select::filter::filter;
 use shadowdiff_common::exchange::take_rows;
 use shadowdiff_common::read::{self, Raw, Selection, read_column};
@@ -53,7 +54,7 @@ pub(crate) enum Purpose<'a> {
     /// A look at about so many rows: they are read again, and counted then.
     Glance(u64),
     /// These rows alone; they were counted before.
-    Fetch(Wanted<'a>),
+    Fetch(RowSelection<'a>),
 }
 
 /// Reads one side of a scan task from the front.
@@ -255,12 +256,6 @@ impl<'a> SideReader<'a> {
         let batch = RecordBatch::try_new(job.schemas[side].clone(), arrays).map_err(|e| Error::internal(format!("rows of {side}: {e}")))?;
         Ok(Rows { batch, fingerprints })
     }
-}
-
-/// Fingerprints as they travel: 16 bytes, big-endian.
-pub(crate) fn as_binary(fingerprints: &[u128]) -> FixedSizeBinaryArray {
-    let bytes: Vec<u8> = fingerprints.iter().flat_map(|f| f.to_be_bytes()).collect();
-    FixedSizeBinaryArray::new(16, Buffer::from_vec(bytes), None)
 }
 
 /// The array of a member below `array`, NULL where a struct on the way is.

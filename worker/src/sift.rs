@@ -2,11 +2,10 @@
 //!
 //! Shards are by fingerprint here, not by account, so that equal rows meet and no account is larger than another.
 
-use crate::compare::{part_bytes, shard_bytes};
+use crate::fingerprints::{as_binary, fingerprints};
 use crate::job::Job;
-use crate::rows::{Balance, fingerprints};
+use crate::rows::Balance;
 use crate::scan::numbered_schema;
-use crate::side::as_binary;
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
 use arrow_array::{ArrayRef, RecordBatch, UInt64Array};
@@ -15,7 +14,6 @@ use shadowdiff_common::exchange::{Object, Writer};
 use shadowdiff_common::link::SiftOutput;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::side::{Side, Sides};
-use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 /// What a task has made, with the task's number.
@@ -27,7 +25,7 @@ type Left = (u32, u64, u128);
 /// Cancels the rows of the given shards. The objects come with the numbers of their scans, of which there are `scans`; these are the shards of
 /// the output.
 pub(crate) fn sift(job: &Job, shards: &[u32], objects: &[Made], scans: u32, halvings: u32) -> Result<SiftOutput> {
-    let part_bytes = part_bytes(job, halvings);
+    let part_bytes = job.memory.part_bytes(halvings);
     let schema = numbered_schema();
     let mut writer = Writer::new(Sides::new(schema.clone(), schema.clone()), scans, part_bytes as usize, &job.scratch);
     let mut cancelled = 0;
@@ -35,7 +33,7 @@ pub(crate) fn sift(job: &Job, shards: &[u32], objects: &[Made], scans: u32, halv
         // What does not fit is cancelled in several passes, a share of the fingerprints each.
         let passes = objects
             .iter()
-            .map(|(_, object)| shard_bytes(object, *shard))
+            .map(|(_, object)| object.shard_bytes(*shard))
             .sum::<u64>()
             .div_ceil(part_bytes)
             .max(1);
@@ -96,77 +94,4 @@ fn push(writer: &mut Writer, side: Side, left: &[Left], schema: &SchemaRef) -> R
     let fingerprints: Vec<u128> = left.iter().map(|row| row.2).collect();
     let batch = RecordBatch::try_new(schema.clone(), vec![numbers, Arc::new(as_binary(&fingerprints))]);
     writer.push(side, &batch.map_err(|e| Error::internal(format!("sift: {e}")))?, &scans)
-}
-
-/// The rows that are left on a side of one scan task, in order, as far as they are needed.
-pub(crate) struct Wanted<'a> {
-    /// Those of all sift tasks, and the place of the scan task in them.
-    objects: &'a [Arc<Object>],
-    shard: u32,
-    side: Side,
-    /// The next ones, of which those before `at` are done with. No more than `most` are held.
-    next: Vec<(u64, u128)>,
-    at: usize,
-    most: usize,
-    after: Option<u64>,
-}
-
-impl<'a> Wanted<'a> {
-    /// `bytes`: about how much may be held.
-    pub(crate) fn new(objects: &'a [Arc<Object>], shard: u32, side: Side, bytes: usize) -> Result<Self> {
-        let mut wanted = Wanted {
-            objects,
-            shard,
-            side,
-            next: Vec::new(),
-            at: 0,
-            most: (bytes / size_of::<(u64, u128)>()).max(1024),
-            after: None,
-        };
-        wanted.load()?;
-        Ok(wanted)
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.at == self.next.len()
-    }
-
-    /// Takes all below `number`.
-    pub(crate) fn take_below(&mut self, number: u64) -> Result<Vec<(u64, u128)>> {
-        let mut taken = Vec::new();
-        while !self.is_empty() && self.next[self.at].0 < number {
-            let until = self.next.partition_point(|row| row.0 < number);
-            taken.extend_from_slice(&self.next[self.at..until]);
-            self.at = until;
-            if self.is_empty() {
-                self.load()?;
-            }
-        }
-        Ok(taken)
-    }
-
-    /// The smallest numbers behind those that were held before.
-    fn load(&mut self) -> Result<()> {
-        let mut smallest: BinaryHeap<(u64, u128)> = BinaryHeap::new();
-        for object in self.objects {
-            for block in object.batches(self.shard, self.side) {
-                let block = block?;
-                let numbers = block.batch().column(0).as_primitive::<UInt64Type>().values();
-                for (fingerprint, row) in fingerprints(&block).zip(block.rows()) {
-                    let row = (numbers[row as usize], fingerprint);
-                    if self.after.is_some_and(|after| row.0 <= after) {
-                        continue;
-                    }
-                    smallest.push(row);
-                    if smallest.len() > self.most {
-                        smallest.pop();
-                    }
-                }
-            }
-        }
-        self.next = smallest.into_sorted_vec();
-        self.at = 0;
-        self.after = self.next.last().map(|row| row.0).or(self.after);
-        Ok(())
-    }
 }

@@ -8,15 +8,14 @@
 //! wait in `unmatched` for a partner that comes later. When the window is full the oldest rows leave it, and what has found no partner
 //! goes to the exchange, where it will. So the window only ever saves work: with it or without, the same rows cancel.
 
+use crate::fingerprints::ByFingerprint;
 use crate::side::Rows;
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_buffer::BooleanBuffer;
 use arrow_select::filter::filter_record_batch;
-use hashbrown::HashMap;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::side::{Side, Sides};
 use std::collections::VecDeque;
-use std::hash::{BuildHasherDefault, Hasher};
 
 /// How far apart rows may be and still count as in step.
 const LOOK_AHEAD: usize = 8;
@@ -26,27 +25,6 @@ const COMPACT_FROM: usize = 2;
 const ROW_BYTES: usize = 16 + 1 + 60;
 /// After this many rows that found hardly a partner the window is of no use.
 const PATIENCE_ROWS: u64 = 100_000;
-
-/// Fingerprints are random already.
-#[derive(Debug, Default, Clone, Copy)]
-pub(crate) struct Identity(u64);
-
-impl Hasher for Identity {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        let mut word = [0; 8];
-        let length = bytes.len().min(8);
-        word[..length].copy_from_slice(&bytes[..length]);
-        self.0 = u64::from_le_bytes(word);
-    }
-    fn write_u128(&mut self, n: u128) {
-        self.0 = n as u64;
-    }
-}
-
-pub(crate) type ByFingerprint<V> = HashMap<u128, V, BuildHasherDefault<Identity>>;
 
 #[derive(Debug)]
 struct Held {

@@ -64,7 +64,7 @@ pub(super) fn job(job: &Job) -> String {
         }
     }
     if let Some(requests) = job.requests.filter(|r| r.reads + r.writes > 0) {
-        let _ = writeln!(out, "{}", crate::check::requests(requests.reads, requests.writes));
+        let _ = writeln!(out, "{}", crate::describe::requests(requests.reads, requests.writes));
     }
     for failed in &job.failed_attempts {
         let error = failed.error.clone().unwrap_or_default();

@@ -1,5 +1,8 @@
 //! Rules over the source tree that no compiler keeps.
 
+#[path = "tidy/dependencies.rs"]
+mod dependencies;
+
 use std::path::{Path, PathBuf};
 
 /// What a function may not exceed, in lines.

@@ -1,0 +1,125 @@
+//! A plan as text for people.
+
+use shadowdiff_coordinator::Bound;
+use shadowdiff_core::align::{Column, Role};
+use shadowdiff_core::plan::Plan;
+use shadowdiff_core::requests::Requests;
+use shadowdiff_core::side::Side;
+use shadowdiff_core::tally::counted;
+use shadowdiff_worker::Job;
+use std::fmt::Write;
+
+/// The plan as text: the files of `bound`, then what `job` made of their columns.
+pub(crate) fn describe(bound: &Bound, job: &Job) -> String {
+    format!("{}{}", data(bound), tables(job))
+}
+
+pub(crate) fn tables(job: &Job) -> String {
+    format!("{}{}", columns(&job.plan, &job.comparator_names()), rest(&job.plan))
+}
+
+/// More files than this are counted, not named.
+const SHOWN_FILES: usize = 5;
+
+pub(crate) fn data(bound: &Bound) -> String {
+    let mut out = String::new();
+    for side in Side::BOTH {
+        let pins = &bound.plan.pins[side];
+        let bytes: u64 = pins.iter().map(|p| p.size_bytes).sum();
+        let rows = bound.amounts.rows[side].map_or("rows unknown until read".to_owned(), |n| counted(n, "row"));
+        let _ = writeln!(
+            out,
+            "{side}: {}, {rows}, {}",
+            counted(pins.len() as u64, "file"),
+            counted(bytes, "byte")
+        );
+        for pin in pins.iter().take(SHOWN_FILES) {
+            let _ = writeln!(out, "  {}", pin.name);
+        }
+        if pins.len() > SHOWN_FILES {
+            let _ = writeln!(out, "  … and {} more", pins.len() - SHOWN_FILES);
+        }
+    }
+    let Requests { reads, writes } = bound.amounts.requests;
+    if reads + writes > 0 {
+        let _ = writeln!(out, "{} for the inputs", requests(reads, writes));
+    }
+    out
+}
+
+/// Estimated requests to object stores, for people.
+pub(crate) fn requests(reads: u64, writes: u64) -> String {
+    format!("about {reads} reads and {writes} writes or listings of object stores")
+}
+
+fn columns(plan: &Plan, comparators: &[String]) -> String {
+    let mut out = format!("\nColumns: {} compared besides the key\n", plan.aligned.compared());
+    if plan.aligned.compares_no_value() && !plan.spec.verdict.allow_empty {
+        out.push_str("  nothing to compare: the verdict will be fail (`verdict: {allow_empty: true}` allows it)\n");
+    }
+    let types: Vec<String> = plan.aligned.columns.iter().map(types).collect();
+    let widest = |texts: &mut dyn Iterator<Item = &String>| texts.map(|t| t.chars().count()).max().unwrap_or(0).min(40);
+    let name_width = widest(&mut plan.aligned.columns.iter().map(|c| &c.name));
+    let type_width = widest(&mut types.iter());
+    for ((column, types), comparator) in plan.aligned.columns.iter().zip(&types).zip(comparators) {
+        let what = match column.role {
+            Role::Key if plan.aligned.account().iter().any(|i| plan.aligned.columns[*i].name == column.name) => "account",
+            Role::Key => "key",
+            Role::Presence => "struct, there or not",
+            Role::Value(_) => comparator.as_str(),
+        };
+        let _ = writeln!(out, "  {:<name_width$}  {types:<type_width$}  {what}", column.name);
+    }
+    for (side, names) in plan.aligned.only.each() {
+        if !names.is_empty() {
+            let _ = writeln!(out, "  only in {side}: {}", names.join(", "));
+        }
+    }
+    for t in &plan.aligned.types {
+        let _ = writeln!(out, "  types differ: {} is {} in live, {} in shadow", t.column, t.live, t.shadow);
+    }
+    out
+}
+
+/// What a column is compared as.
+fn types(column: &Column) -> String {
+    if column.is_mixed() {
+        format!("{} with {}, by value", column.stored.live, column.stored.shadow)
+    } else {
+        column.stored.live.to_string()
+    }
+}
+
+fn rest(plan: &Plan) -> String {
+    let mut out = String::new();
+    for (at, rule) in plan.spec.expected.iter().enumerate() {
+        if at == 0 {
+            out.push_str("\nExpected changes\n");
+        }
+        let taken: Vec<&str> = plan
+            .aligned
+            .columns
+            .iter()
+            .enumerate()
+            .filter(|(at, c)| c.role != Role::Key && rule.columns.iter().any(|p| plan.aligned.takes(p, *at)))
+            .map(|(_, c)| c.name.as_str())
+            .collect();
+        let what = if rule.columns.is_empty() {
+            "whole accounts".to_owned()
+        } else {
+            taken.join(", ")
+        };
+        let _ = writeln!(out, "  {}: {what}", rule.name);
+    }
+    let _ = writeln!(
+        out,
+        "\nPlan: {}, {}, as of {}",
+        counted(plan.scans.len() as u64, "scan task"),
+        counted(plan.shards.into(), "shard"),
+        plan.as_of
+    );
+    for warning in &plan.warnings {
+        let _ = writeln!(out, "warning: {warning}");
+    }
+    out
+}

@@ -1,0 +1,56 @@
+//! A job of this process: its spec bound to the data, and its worker.
+
+use crate::args::SettingArgs;
+use crate::init::with_csv_flags;
+use crate::progress::Planning;
+use crate::settings::Settings;
+use crate::spec::{self, Found};
+use shadowdiff_common::drawn_bytes;
+use shadowdiff_common::read::Sources;
+use shadowdiff_coordinator::{Bound, Cut, bind};
+use shadowdiff_core::error::Result;
+use shadowdiff_core::row::Secret;
+use shadowdiff_worker::{Given, Job, Watch};
+use std::sync::Arc;
+
+/// Binds the spec to its data, with progress. Where files on the command line were not understood, the error says the flags that may help.
+pub(crate) async fn bound(found: &Found, sources: &Sources, cut: Cut, quiet: bool) -> Result<Bound> {
+    let planning = Planning::show(sources, quiet);
+    let (spec, warnings) = (found.parsed.spec.clone(), found.parsed.warnings.clone());
+    let bound = bind(spec, warnings, &found.base, sources, cut).await;
+    let bound = bound.map_err(|e| found.parsed.sql.locate(e));
+    drop(planning);
+    match bound {
+        Err(error) if found.is_from_command_line => Err(with_csv_flags(error, &found.parsed.spec, &found.base, sources).await),
+        Ok(_) | Err(_) => bound,
+    }
+}
+
+/// How the work is cut under these settings. The secret is drawn anew for every job.
+pub(crate) fn cut(settings: &Settings, shards: Option<u32>) -> Result<Cut> {
+    Ok(Cut {
+        threads: settings.threads,
+        shards,
+        shard_bytes: settings.shard_bytes(),
+        secret: Secret(drawn_bytes()?),
+        today: spec::today(),
+    })
+}
+
+/// Binds the plan to this process; mistakes in SQL show here.
+pub(crate) fn job(bound: Bound, settings: &Settings, args: &SettingArgs, sources: Sources, watch: Arc<Watch>) -> Result<Job> {
+    let row_bytes = bound.amounts.row_bytes();
+    let memory = settings.task_memory(bound.amounts.reading_bytes);
+    let given = Given {
+        datasets: bound.datasets,
+        sources,
+        scratch: settings.scratch(args, bound.amounts.reading_bytes)?,
+        memory,
+        batch_rows: memory.batch_rows(row_bytes),
+        disabled: settings.disabled,
+        watch,
+        flipped: bound.flipped,
+        rule_accounts: bound.rule_accounts,
+    };
+    Job::new(bound.plan, given)
+}

@@ -1,0 +1,83 @@
+//! Which rows of a scan task are read again.
+
+use crate::fingerprints::fingerprints;
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt64Type;
+use shadowdiff_common::exchange::Object;
+use shadowdiff_core::error::Result;
+use shadowdiff_core::side::Side;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+/// The rows that are left on a side of one scan task, in order, as far as they are needed.
+pub(crate) struct RowSelection<'a> {
+    /// Those of all sift tasks, and the place of the scan task in them.
+    objects: &'a [Arc<Object>],
+    shard: u32,
+    side: Side,
+    /// The next ones, of which those before `at` are done with. No more than `most` are held.
+    next: Vec<(u64, u128)>,
+    at: usize,
+    most: usize,
+    after: Option<u64>,
+}
+
+impl<'a> RowSelection<'a> {
+    /// `bytes`: about how much may be held.
+    pub(crate) fn new(objects: &'a [Arc<Object>], shard: u32, side: Side, bytes: usize) -> Result<Self> {
+        let mut selection = RowSelection {
+            objects,
+            shard,
+            side,
+            next: Vec::new(),
+            at: 0,
+            most: (bytes / size_of::<(u64, u128)>()).max(1024),
+            after: None,
+        };
+        selection.load()?;
+        Ok(selection)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.at == self.next.len()
+    }
+
+    /// Takes all below `number`.
+    pub(crate) fn take_below(&mut self, number: u64) -> Result<Vec<(u64, u128)>> {
+        let mut taken = Vec::new();
+        while !self.is_empty() && self.next[self.at].0 < number {
+            let until = self.next.partition_point(|row| row.0 < number);
+            taken.extend_from_slice(&self.next[self.at..until]);
+            self.at = until;
+            if self.is_empty() {
+                self.load()?;
+            }
+        }
+        Ok(taken)
+    }
+
+    /// The smallest numbers behind those that were held before.
+    fn load(&mut self) -> Result<()> {
+        let mut smallest: BinaryHeap<(u64, u128)> = BinaryHeap::new();
+        for object in self.objects {
+            for block in object.batches(self.shard, self.side) {
+                let block = block?;
+                let numbers = block.batch().column(0).as_primitive::<UInt64Type>().values();
+                for (fingerprint, row) in fingerprints(&block).zip(block.rows()) {
+                    let row = (numbers[row as usize], fingerprint);
+                    if self.after.is_some_and(|after| row.0 <= after) {
+                        continue;
+                    }
+                    smallest.push(row);
+                    if smallest.len() > self.most {
+                        smallest.pop();
+                    }
+                }
+            }
+        }
+        self.next = smallest.into_sorted_vec();
+        self.at = 0;
+        self.after = self.next.last().map(|row| row.0).or(self.after);
+        Ok(())
+    }
+}
