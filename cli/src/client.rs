@@ -133,11 +133,18 @@ pub(crate) fn results(args: &ResultsArgs) -> Result<ExitCode> {
     run(async {
         let mut remote = Remote::connect(&args.job.remote.coordinator).await?;
         let job = remote.get(&args.job.job).await?;
-        let code = ended(&job)?;
+        match ended(&job) {
+            // It failed after it had found its result, which is kept.
+            Err(error) if job.state() == JobState::Failed && !job.files.is_empty() => {
+                note(&format!("shadowdiff: warning: job {} failed: {error}", job.id));
+            }
+            ended => ended.map(|_| ())?,
+        }
         let output = args.output.clone().unwrap_or_else(|| job.id.clone().into());
         let output = output.to_string_lossy().into_owned();
         let target = check_target(&output, &working_directory()?, None, &Stores::new(), args.overwrite).await?;
         let (summary, published) = fetch(&mut remote, &job, &target, args.overwrite).await?;
+        let code = ExitCode::from(u8::from(summary["verdict"] != "pass"));
         if args.json {
             say_json(&summary)?;
             return Ok(code);

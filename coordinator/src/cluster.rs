@@ -10,6 +10,7 @@
 mod alive;
 mod board;
 mod drive;
+mod ends;
 mod finish;
 mod halt;
 mod jobs_service;
@@ -264,13 +265,18 @@ impl Cluster {
             return Err(Error::unavailable(format!("job {id} is run by another coordinator; ask that one")).into());
         };
         let (asked, stored) = oneshot::channel();
-        // A job that ends just now hears nothing any more.
         if cancel.send(asked).await.is_ok()
             && let Ok(stored) = stored.await
         {
             stored?;
+            return self.get(id).await;
         }
-        self.get(id).await
+        // Nobody has heard it: the job has ended just now, or goes on elsewhere.
+        let view = self.get(id).await?;
+        if view.phase.has_ended() {
+            return Ok(view);
+        }
+        Err(Error::unavailable(format!("job {id} goes to another coordinator just now; ask again")).into())
     }
 
     fn cancels(&self, id: &str) -> Option<mpsc::Sender<CancelRequest>> {
@@ -282,13 +288,11 @@ impl Cluster {
         check_job_id(id).map_err(|e| e.at("job_id"))?;
         let living = self.state.living(id).await?;
         let (job, _) = living.ok_or_else(|| Refusal::Missing(id.to_owned()))?;
+        // A job whose result could not be handed on has failed, and keeps it.
+        let view = self.get(id).await?;
         let manifest = finish::Manifest::read(&job).await?;
-        let manifest = match manifest {
-            Some(manifest) => manifest,
-            None => {
-                let view = self.get(id).await?;
-                return Err(Error::input(format!("job {id} has no result: {}", wire::phase_words(&view))).into());
-            }
+        let Some(manifest) = manifest.filter(|_| view.phase.has_ended()) else {
+            return Err(Error::input(format!("job {id} has no result: {}", wire::phase_words(&view))).into());
         };
         let found = manifest.files.iter().find(|(file, _)| file == name);
         let Some((_, size)) = found else {

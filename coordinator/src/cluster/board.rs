@@ -117,7 +117,6 @@ enum Command {
         tasks: Vec<StageTask>,
         reply: oneshot::Sender<Result<()>>,
     },
-    CancelJob(JobNumber),
     CloseJob(JobNumber),
     Joined {
         name: String,
@@ -166,10 +165,6 @@ impl Board {
         let (reply, answer) = oneshot::channel();
         self.send(Command::RunStage { job, tasks, reply });
         answer
-    }
-
-    pub(crate) fn cancel_job(&self, job: JobNumber) {
-        self.send(Command::CancelJob(job));
     }
 
     pub(crate) fn close_job(&self, job: JobNumber) {
@@ -318,7 +313,6 @@ impl Desk {
                 let _ = reply.send(number);
             }
             Command::RunStage { job, tasks, reply } => self.run_stage(job, tasks, reply),
-            Command::CancelJob(job) => self.step(Event::Cancel { job }),
             Command::CloseJob(job) => self.close(job),
             Command::Joined {
                 name,

@@ -1,7 +1,8 @@
-//! One stored job, from where its journal says it is to its end: scan, sift and fetch where fingerprints are exchanged, compare, merge,
+//! One stored job, from where its journal says it is to its result: scan, sift and fetch where fingerprints are exchanged, compare, merge,
 //! publish.
 
 use super::board::{Board, Figures, Notice, Opening, StageTask, Work};
+use super::ends::cancelled;
 use super::finish::{Found, Manifest, hand_on, store_result};
 use super::halt::Halt;
 use super::journal::{Journal, now_ms};
@@ -17,8 +18,8 @@ use shadowdiff_common::state::{
     read_commit,
 };
 use shadowdiff_common::store::Stores;
-use shadowdiff_core::error::{Error, Kind, Result};
-use shadowdiff_core::journal::{JobEvent, Verdict};
+use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::journal::JobEvent;
 use shadowdiff_core::plan::Form;
 use shadowdiff_core::report::Timings;
 use shadowdiff_core::schedule::{JobNumber, NewTask};
@@ -52,20 +53,20 @@ pub(crate) struct Around {
 pub(crate) type CancelRequest = oneshot::Sender<Result<()>>;
 
 /// A job under way.
-pub(crate) struct Driver {
-    pub(crate) around: Around,
-    pub(crate) job: JobState,
-    pub(crate) submission: Arc<Submission>,
+pub(crate) struct Driver<'a> {
+    pub(crate) around: &'a Around,
+    pub(crate) job: &'a JobState,
+    pub(crate) submission: &'a Submission,
     pub(crate) blueprint: Arc<Blueprint>,
     pub(crate) plan: PlanDigest,
-    pub(crate) journal: Journal,
-    pub(crate) view: watch::Sender<JobView>,
-    pub(crate) cancels: mpsc::Receiver<CancelRequest>,
+    pub(crate) journal: &'a mut Journal,
+    pub(crate) view: &'a watch::Sender<JobView>,
+    pub(crate) cancels: &'a mut mpsc::Receiver<CancelRequest>,
 }
 
-impl Driver {
-    /// Runs the job to its end and lets everybody know. True if the job goes on elsewhere.
-    pub(crate) async fn run(mut self) -> bool {
+impl Driver<'_> {
+    /// Runs the job to its result, or to why there is none.
+    pub(crate) async fn run(mut self) -> Result<Manifest, Halt> {
         let opening = Opening {
             id: self.job.id().to_owned(),
             incarnation: self.job.incarnation().clone(),
@@ -74,22 +75,10 @@ impl Driver {
             priority: self.submission.priority,
             max_running: (self.submission.max_running > 0).then_some(self.submission.max_running as usize),
         };
-        let opened = self.around.board.open_job(opening).await;
-        let (number, mut notices) = match opened {
-            Ok(opened) => opened,
-            Err(_) => return true,
-        };
+        let (number, mut notices) = self.around.board.open_job(opening).await?;
         let outcome = self.stages(number, &mut notices).await;
         self.around.board.close_job(number);
-        match outcome {
-            Ok(manifest) => self.succeeded(manifest).await,
-            Err(Halt::Failed(error)) => failed(&self.job, &mut self.journal, &self.view, error).await,
-            Err(halt) => {
-                tracing::info!(job = self.job.id(), "{halt}");
-                return true;
-            }
-        }
-        false
+        outcome
     }
 
     async fn stages(&mut self, number: JobNumber, notices: &mut mpsc::UnboundedReceiver<Notice>) -> Result<Manifest, Halt> {
@@ -120,7 +109,7 @@ impl Driver {
         let mut runs: Vec<Spool> = Vec::new();
         for commit in &compares {
             tally.merge(&commit.tally);
-            runs.extend(open_spools(&self.job, &commit.header, &commit.runs, &self.around.runtime));
+            runs.extend(open_spools(self.job, &commit.header, &commit.runs, &self.around.runtime));
         }
         tally.balance().map_err(Error::internal)?;
         self.stage_done(Stage::Compare).await?;
@@ -128,12 +117,17 @@ impl Driver {
         self.view.send_modify(|view| view.phase = JobPhase::Merging);
         let attempt = format!("{}-{}", self.journal.history.epoch, now_ms());
         let found = Found { tally, runs, timings };
-        let manifest = match retrying("manifest", || Manifest::read(&self.job).boxed()).await? {
+        let manifest = match retrying("manifest", || Manifest::read(self.job).boxed()).await? {
             Some(manifest) => manifest,
-            None => store_result(&self.job, &self.blueprint, &self.plan, &attempt, &self.around.scratch, found).await?,
+            None => store_result(self.job, &self.blueprint, &self.plan, &attempt, &self.around.scratch, found).await?,
         };
+        // From here on the result is kept, whatever becomes of the job.
+        self.view.send_modify(|view| view.files = manifest.files.clone());
         if let Some(output) = &self.submission.output {
-            hand_on(&self.job, &manifest, output, self.submission.overwrite, &self.around.stores).await?;
+            if self.journal.is_taken().await {
+                return Err(Halt::Superseded);
+            }
+            hand_on(self.job, &manifest, output, self.submission.overwrite, &self.around.stores).await?;
         }
         Ok(manifest)
     }
@@ -180,7 +174,7 @@ impl Driver {
 
     /// Stores what the tasks of a stage read, and gives the tasks.
     async fn tasks_of(&self, table: &InputTable, stage: Stage, work: impl Fn(Range<u64>) -> Work) -> Result<Vec<(u64, Work)>> {
-        retrying("tasks", || table.store(&self.job, stage).boxed()).await?;
+        retrying("tasks", || table.store(self.job, stage).boxed()).await?;
         Ok(table.tasks().iter().map(|(range, weight)| (*weight, work(range.clone()))).collect())
     }
 
@@ -199,7 +193,7 @@ impl Driver {
         check_exchange(&tally, exchanged(scans))?;
         let seen: Vec<Spool> = scans
             .iter()
-            .flat_map(|scan| open_spools(&self.job, &scan.header, &scan.accounts, &self.around.runtime))
+            .flat_map(|scan| open_spools(self.job, &scan.header, &scan.accounts, &self.around.runtime))
             .collect();
         if !seen.is_empty() {
             let counted = tokio::task::spawn_blocking(move || count_distinct(&seen)).await;
@@ -241,9 +235,9 @@ impl Driver {
             view.progress.done = committed.len();
         });
         let answer = self.around.board.run_stage(number, tasks);
-        self.attend(stage, phase, number, notices, answer).await?;
+        self.attend(stage, phase, notices, answer).await?;
         let read = |task: u32| {
-            let (job, plan) = (&self.job, &self.plan);
+            let (job, plan) = (self.job, &self.plan);
             async move {
                 let found = retrying("commit", || read_commit::<R>(job, plan, stage, task).boxed()).await?;
                 found.ok_or_else(|| Error::internal(format!("{stage} task {task} was said to be committed, but is not")))
@@ -260,7 +254,6 @@ impl Driver {
         &mut self,
         stage: Stage,
         phase: JobPhase,
-        number: JobNumber,
         notices: &mut mpsc::UnboundedReceiver<Notice>,
         mut answer: oneshot::Receiver<Result<()>>,
     ) -> Result<(), Halt> {
@@ -271,8 +264,9 @@ impl Driver {
                 biased;
                 Some(notice) = notices.recv() => self.note(stage, phase, started, notice).await?,
                 Some(asked) = self.cancels.recv() => {
-                    store_cancel(&mut self.journal, asked).await?;
-                    self.around.board.cancel_job(number);
+                    // The job ends here and now: a stage that is done meanwhile has no say in it.
+                    store_cancel(self.journal, asked).await?;
+                    return Err(cancelled().into());
                 }
                 _ = look.tick() => if self.journal.is_taken().await {
                     return Err(Halt::Superseded);
@@ -336,18 +330,8 @@ impl Driver {
 
     async fn look_for_cancel(&mut self) -> Result<(), Halt> {
         let Ok(asked) = self.cancels.try_recv() else { return Ok(()) };
-        store_cancel(&mut self.journal, asked).await?;
+        store_cancel(self.journal, asked).await?;
         Err(cancelled().into())
-    }
-
-    async fn succeeded(&mut self, manifest: Manifest) {
-        // The manifest is the success; the journal only says so.
-        let verdict = if manifest.passed { Verdict::Pass } else { Verdict::Fail };
-        if let Err(halt) = self.journal.append(JobEvent::Finished { verdict }).await {
-            tracing::warn!(job = self.job.id(), "the end was not journaled: {halt}");
-        }
-        tracing::info!(job = self.job.id(), passed = manifest.passed, "ended");
-        self.view.send_modify(|view| end_well(view, &manifest));
     }
 }
 
@@ -359,29 +343,6 @@ pub(super) async fn store_cancel(journal: &mut Journal, asked: CancelRequest) ->
     stored
 }
 
-/// The end of a job that has no result.
-pub(super) async fn failed(job: &JobState, journal: &mut Journal, view: &watch::Sender<JobView>, error: Error) {
-    let cancelled = error.kind == Kind::Interrupted;
-    let event = if cancelled {
-        JobEvent::Cancelled
-    } else {
-        JobEvent::Failed {
-            kind: error.kind,
-            message: error.message.clone(),
-        }
-    };
-    if let Err(halt) = journal.append(event).await {
-        // Whoever takes the job next finds it unfinished and goes on.
-        tracing::warn!(job = job.id(), "the end was not journaled: {halt}");
-    }
-    tracing::info!(job = job.id(), "ended: {error}");
-    view.send_modify(|view| {
-        view.phase = if cancelled { JobPhase::Cancelled } else { JobPhase::Failed };
-        view.ended_ms = Some(now_ms());
-        view.error = Some(error);
-    });
-}
-
 /// Rows of each side in what was exchanged.
 fn exchanged(commits: &[ExchangeCommit]) -> Sides<u64> {
     let of = |side: Side| {
@@ -391,18 +352,4 @@ fn exchanged(commits: &[ExchangeCommit]) -> Sides<u64> {
             .filter(move |b| b.side == side as u8)
     };
     Sides::from_fn(|side| of(side).map(|b| b.rows).sum())
-}
-
-/// The view of a job that has its manifest.
-pub(crate) fn end_well(view: &mut JobView, manifest: &Manifest) {
-    view.phase = JobPhase::Succeeded;
-    view.passed = Some(manifest.passed);
-    view.ended_ms = Some(manifest.ended_ms);
-    view.files = manifest.files.clone();
-    view.warnings = manifest.warnings.clone();
-    view.progress.left_ms = None;
-}
-
-pub(super) fn cancelled() -> Error {
-    Error::new(Kind::Interrupted, "cancelled")
 }

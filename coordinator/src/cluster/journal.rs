@@ -68,17 +68,35 @@ impl Journal {
         self.write(self.history.epoch, event).await
     }
 
+    /// The id of the job.
+    pub(crate) fn job(&self) -> &str {
+        self.job.id()
+    }
+
     async fn write(&mut self, epoch: u64, event: JobEvent) -> Result<(), Halt> {
         let entry = Entry::new(epoch, now_ms(), event);
-        let number = self.history.next_number;
-        let path = self.job.journal(number);
         let json = serde_json::to_vec(&entry).map_err(|e| Error::internal(format!("journal: {e}")))?;
         let content = Bytes::from(json);
-        let created = retrying("journal", || create(self.job.store().as_ref(), &path, content.clone()).boxed()).await;
-        match created? {
-            Created::Mine => Ok(self.history.apply(number, &entry)?),
-            Created::Another(_) => Err(Halt::Superseded),
+        while self.history.ended.is_none() {
+            let path = self.job.journal(self.history.next_number);
+            let created = retrying("journal", || create(self.job.store().as_ref(), &path, content.clone()).boxed()).await;
+            match created? {
+                Created::Mine => return self.apply(&entry),
+                // In an epoch only its owner writes: it is an earlier entry of ours whose answer never came.
+                Created::Another(bytes) if epoch == self.history.epoch => match parse(&bytes, &self.job.describe(&path))? {
+                    before if before.epoch == epoch => self.apply(&before)?,
+                    _ => return Err(Halt::Superseded),
+                },
+                Created::Another(_) => return Err(Halt::Superseded),
+            }
         }
+        Ok(())
+    }
+
+    fn apply(&mut self, entry: &Entry) -> Result<(), Halt> {
+        self.history.apply(self.history.next_number, entry)?;
+        self.last_ms = entry.at_ms;
+        Ok(())
     }
 }
 

@@ -1,13 +1,12 @@
 //! Takes up what the state store holds: unfinished jobs go on, ended ones are shown until their time is over.
 
 use super::Cluster;
-use super::drive::end_well;
+use super::ends;
 use super::finish::Manifest;
 use super::journal::{Journal, now_ms};
 use super::view::{JobPhase, JobView};
 use shadowdiff_common::state::{Blueprint, JobState, Left, Stage, Standing, Submission};
 use shadowdiff_core::error::Result;
-use shadowdiff_core::journal::End;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -127,21 +126,16 @@ pub(super) async fn look(job: &JobState, submission: Submission) -> Result<JobVi
         view.plan_is(blueprint);
     }
     let kept = Journal::read(job, "").await?;
-    if let Some(manifest) = Manifest::read(job).await? {
-        end_well(&mut view, &manifest);
-        return Ok(view);
+    let manifest = Manifest::read(job).await?;
+    if let Some(manifest) = &manifest {
+        view.files = manifest.files.clone();
     }
     match &kept.history.ended {
-        Some(End::Failed(error)) => {
-            view.phase = JobPhase::Failed;
-            view.error = Some(error.clone());
-        }
-        Some(End::Cancelled) => view.phase = JobPhase::Cancelled,
-        // The manifest of a finished job is there, or on its way.
-        Some(End::Finished(_)) | None if planned.is_some() => view.phase = phase(job, kept.history.stage).await?,
-        Some(End::Finished(_)) | None => {}
+        Some(end) => ends::show(&mut view, end, manifest.as_ref(), kept.ended_ms()),
+        None if manifest.is_some() => view.phase = JobPhase::Merging,
+        None if planned.is_some() => view.phase = phase(job, kept.history.stage).await?,
+        None => {}
     }
-    view.ended_ms = kept.ended_ms();
     Ok(view)
 }
 

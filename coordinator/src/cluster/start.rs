@@ -1,6 +1,8 @@
 //! The beginning of a job at this coordinator: claims it, plans it unless that was done, and drives it.
 
-use super::drive::{Around, CancelRequest, Driver, LOOK, cancelled, failed, store_cancel};
+use super::drive::{Around, CancelRequest, Driver, LOOK, store_cancel};
+use super::ends::{cancelled, end};
+use super::finish::Manifest;
 use super::halt::Halt;
 use super::journal::Journal;
 use super::retry::retrying;
@@ -37,17 +39,24 @@ impl Start {
             }
         };
         tracing::info!(job = self.job.id(), epoch = journal.history.epoch, "claimed");
-        match self.plan(&mut journal).await {
-            Ok((blueprint, digest)) => self.driver(journal, blueprint, digest).run().await,
-            Err(Halt::Failed(error)) => {
-                failed(&self.job, &mut journal, &self.view, error).await;
-                false
-            }
-            Err(halt) => {
-                tracing::info!(job = self.job.id(), "{halt}");
-                true
-            }
-        }
+        let outcome = self.work(&mut journal).await;
+        end(&mut journal, &self.view, outcome).await
+    }
+
+    async fn work(&mut self, journal: &mut Journal) -> Result<Manifest, Halt> {
+        let (blueprint, plan) = self.plan(journal).await?;
+        self.view.send_modify(|view| view.plan_is(&blueprint));
+        let driver = Driver {
+            around: &self.around,
+            job: &self.job,
+            submission: &self.submission,
+            blueprint: Arc::new(blueprint),
+            plan,
+            journal,
+            view: &self.view,
+            cancels: &mut self.cancels,
+        };
+        driver.run().await
     }
 
     async fn claim(&mut self) -> Result<Journal, Halt> {
@@ -88,19 +97,5 @@ impl Start {
         fault::point("plan:before-store");
         let (digest, first) = retrying("plan", || blueprint.store(&self.job).boxed()).await?;
         Ok((first.unwrap_or(blueprint), digest))
-    }
-
-    fn driver(self, journal: Journal, blueprint: Blueprint, digest: PlanDigest) -> Driver {
-        self.view.send_modify(|view| view.plan_is(&blueprint));
-        Driver {
-            around: self.around,
-            job: self.job,
-            submission: self.submission,
-            blueprint: Arc::new(blueprint),
-            plan: digest,
-            journal,
-            view: self.view,
-            cancels: self.cancels,
-        }
     }
 }

@@ -1,0 +1,98 @@
+//! How a job ends here: the one place that writes an end, and then tells it.
+//!
+//! The last entry of the journal is the end, whoever else thinks otherwise: a result that lies in the store counts only once the journal says
+//! that the job has succeeded. Nobody is told of an end that is not stored. While the store is away the job has not ended; if this process
+//! ends meanwhile, the next coordinator goes on with it.
+
+use super::finish::Manifest;
+use super::halt::Halt;
+use super::journal::Journal;
+use super::view::{JobPhase, JobView};
+use shadowdiff_core::error::{Error, Kind};
+use shadowdiff_core::journal::{End, JobEvent, Verdict};
+use tokio::sync::watch;
+
+/// Writes down what became of a job, then lets everybody know. True if the job goes on elsewhere.
+pub(super) async fn end(journal: &mut Journal, view: &watch::Sender<JobView>, outcome: Result<Manifest, Halt>) -> bool {
+    let (event, manifest) = match outcome {
+        Ok(manifest) => {
+            let verdict = if manifest.passed { Verdict::Pass } else { Verdict::Fail };
+            (JobEvent::Finished { verdict }, Some(manifest))
+        }
+        Err(Halt::Failed(error)) => (failure(error), None),
+        Err(halt) => return elsewhere(journal, &halt),
+    };
+    if let Err(halt) = store(journal, view, event).await {
+        return elsewhere(journal, &halt);
+    }
+    let ended_ms = journal.ended_ms();
+    if let Some(end) = &journal.history.ended {
+        tracing::info!(job = journal.job(), "ended: {end:?}");
+        view.send_modify(|view| show(view, end, manifest.as_ref(), ended_ms));
+    }
+    false
+}
+
+/// Waits for the store for as long as it takes: an end that is given up would be another one after a restart.
+async fn store(journal: &mut Journal, view: &watch::Sender<JobView>, event: JobEvent) -> Result<(), Halt> {
+    loop {
+        match journal.append(event.clone()).await {
+            Err(Halt::Failed(error)) if error.kind == Kind::Unavailable => {
+                tracing::error!(job = journal.job(), "the end of the job cannot be stored: {error}");
+                let warning = "the state store does not answer; what became of the job is told once that is stored";
+                view.send_if_modified(|view| {
+                    let is_new = view.warnings.iter().all(|told| told != warning);
+                    if is_new {
+                        view.warnings.push(warning.to_owned());
+                    }
+                    is_new
+                });
+            }
+            stored => return stored,
+        }
+    }
+}
+
+fn failure(error: Error) -> JobEvent {
+    match error.kind {
+        Kind::Interrupted => JobEvent::Cancelled,
+        kind => JobEvent::Failed {
+            kind,
+            message: error.message,
+        },
+    }
+}
+
+fn elsewhere(journal: &Journal, halt: &Halt) -> bool {
+    tracing::info!(job = journal.job(), "not ended here: {halt}");
+    true
+}
+
+/// An end as clients see it.
+pub(super) fn show(view: &mut JobView, end: &End, manifest: Option<&Manifest>, ended_ms: Option<i64>) {
+    view.ended_ms = ended_ms;
+    view.progress.left_ms = None;
+    match end {
+        End::Failed(error) => {
+            view.phase = JobPhase::Failed;
+            view.error = Some(error.clone());
+        }
+        End::Cancelled => {
+            view.phase = JobPhase::Cancelled;
+            view.error = Some(cancelled());
+        }
+        End::Finished(verdict) => {
+            view.phase = JobPhase::Succeeded;
+            view.passed = Some(*verdict == Verdict::Pass);
+        }
+    }
+    if let Some(manifest) = manifest {
+        view.files = manifest.files.clone();
+        view.warnings = manifest.warnings.clone();
+    }
+}
+
+/// Why a job ends that somebody asked to end.
+pub(super) fn cancelled() -> Error {
+    Error::new(Kind::Interrupted, "cancelled")
+}
