@@ -20,6 +20,7 @@ mod commit;
 mod create;
 mod data;
 mod incarnation;
+mod patience;
 mod submissions;
 mod table;
 #[cfg(test)]
@@ -42,6 +43,7 @@ pub use commit::{
 pub use create::{Created, create};
 pub use data::{MAX_REQUEST_BYTES, Maker, open_exchange, open_spools, store_compare, store_exchange};
 pub use incarnation::{Incarnation, PlanDigest};
+pub use patience::{PATIENCE, retrying};
 pub use submissions::{Left, SUBMISSION_VERSION, Standing, Submission};
 pub use table::{InputTable, Source, TaskInput, groups};
 

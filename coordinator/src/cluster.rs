@@ -18,7 +18,6 @@ mod journal;
 mod metrics;
 mod planning;
 mod recover;
-mod retry;
 mod start;
 mod view;
 mod wire;

@@ -8,6 +8,7 @@
 //! Every block and part has its CRC-32 in the commit record. Blocking: call from a thread that is no runtime worker.
 
 use super::commit::{BlockRecord, CompareCommit, ExchangeCommit, Header, Piece, RECORD_VERSION};
+use super::patience::{PATIENCE, retrying_for};
 use super::{JobState, PlanDigest, Stage, state_error};
 use crate::exchange::{Object, Selected, StoredBlock, encode};
 use crate::link::CompareOutput;
@@ -15,7 +16,7 @@ use crate::spool::{Pieces, Spool};
 use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
 use bytes::Bytes;
-use futures::{StreamExt, TryStreamExt};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use object_store::buffered::BufWriter;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
@@ -24,6 +25,7 @@ use shadowdiff_core::side::Side;
 use shadowdiff_core::tally::Tally;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::runtime::Handle;
 
@@ -186,14 +188,16 @@ pub fn open_exchange(job: &JobState, data: &str, shards: usize, blocks: &[BlockR
         length: block.piece.length as usize,
         checksum: block.piece.checksum,
     });
-    Object::stored(StoredPieces::open(job, data, range, runtime), shards, stored)
+    // An attempt that fails is tried again as a whole, elsewhere.
+    let pieces = StoredPieces::open(job, data, range, Duration::ZERO, runtime);
+    Object::stored(Arc::new(pieces), shards, stored)
 }
 
-/// Opens spools (runs of lines or accounts) of a committed attempt.
+/// Opens spools (runs of lines or accounts) of a committed attempt, for the coordinator: what it reads nobody else tries again.
 pub fn open_spools(job: &JobState, header: &Header, spools: &[Vec<Piece>], runtime: &Handle) -> Vec<Spool> {
     let Some(data) = &header.data else { return Vec::new() };
     // Runs are read in turns: nothing is held of them but the part that is read.
-    let pieces: Arc<dyn Pieces> = StoredPieces::open(job, data, 0..u64::MAX, runtime);
+    let pieces: Arc<dyn Pieces> = Arc::new(StoredPieces::open(job, data, 0..u64::MAX, PATIENCE, runtime));
     let parts = |spool: &Vec<Piece>| spool.iter().map(|p| (p.offset, p.length as usize, p.checksum)).collect::<Vec<_>>();
     spools
         .iter()
@@ -219,44 +223,42 @@ struct StoredPieces {
     runtime: Handle,
     range: Range<u64>,
     prefetched: OnceLock<Bytes>,
+    /// How long one read waits for the store.
+    patience: Duration,
 }
 
 impl StoredPieces {
-    fn open(job: &JobState, data: &str, range: Range<u64>, runtime: &Handle) -> Arc<Self> {
+    fn open(job: &JobState, data: &str, range: Range<u64>, patience: Duration, runtime: &Handle) -> Self {
         let path = job.path(data);
-        Arc::new(StoredPieces {
+        StoredPieces {
             name: job.describe(&path),
             store: Arc::clone(job.store()),
             path,
             runtime: runtime.clone(),
             range,
             prefetched: OnceLock::new(),
-        })
+            patience,
+        }
     }
 
-    fn fetch(&self, range: Range<u64>) -> Result<Bytes> {
+    async fn fetch(&self, range: Range<u64>) -> Result<Bytes> {
         let ranges = (range.start..range.end)
             .step_by(MAX_REQUEST_BYTES as usize)
             .map(|from| from..(from + MAX_REQUEST_BYTES).min(range.end));
         let requests = futures::stream::iter(ranges.map(|part| self.store.get_range(&self.path, part))).buffered(REQUESTS_IN_FLIGHT);
-        let parts: Vec<Bytes> = self
-            .runtime
-            .block_on(requests.try_collect())
-            .map_err(|e| state_error(e, &self.name))?;
+        let parts: Vec<Bytes> = requests.try_collect().await.map_err(|e| state_error(e, &self.name))?;
         Ok(match <[Bytes; 1]>::try_from(parts) {
             Ok([one]) => one,
             Err(parts) => parts.concat().into(),
         })
     }
-}
 
-impl Pieces for StoredPieces {
-    fn read(&self, offset: u64, length: usize, checksum: u32) -> Result<Bytes> {
+    async fn one(&self, offset: u64, length: usize, checksum: u32) -> Result<Bytes> {
         let wanted = offset..offset + length as u64;
         let bytes = if self.range.end.saturating_sub(self.range.start) <= MAX_PREFETCH_BYTES {
             if self.prefetched.get().is_none() {
                 // Two threads that come at once both read; one of the answers is kept.
-                let _ = self.prefetched.set(self.fetch(self.range.clone())?);
+                let _ = self.prefetched.set(self.fetch(self.range.clone()).await?);
             }
             let all = self.prefetched.get().expect("set above");
             let from = (wanted.start - self.range.start) as usize;
@@ -265,17 +267,53 @@ impl Pieces for StoredPieces {
             }
             all.slice(from..from + length)
         } else {
-            self.fetch(wanted)?
+            self.fetch(wanted).await?
         };
         if bytes.len() != length || crc32fast::hash(&bytes) != checksum {
             return Err(self.broken());
         }
         Ok(bytes)
     }
-}
 
-impl StoredPieces {
+    async fn patiently(&self, offset: u64, length: usize, checksum: u32) -> Result<Bytes> {
+        retrying_for(self.patience, "stored run", || self.one(offset, length, checksum).boxed()).await
+    }
+
     fn broken(&self) -> Error {
         Error::unavailable(format!("{} does not read back as it was written", self.name))
+    }
+}
+
+impl Pieces for StoredPieces {
+    fn read(&self, offset: u64, length: usize, checksum: u32) -> Result<Bytes> {
+        self.runtime.block_on(self.patiently(offset, length, checksum))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::State;
+    use crate::state::testing::FaultyStore;
+    use crate::state::{Incarnation, testing::ReadFault};
+
+    async fn read(patience: Duration, faults: &[ReadFault]) -> Result<Bytes> {
+        let store = Arc::new(FaultyStore::new(&[]).with_reads(faults));
+        let job = State::new(store.clone(), Path::from("s"), "memory").job("j", &Incarnation::parse(&"0".repeat(32)).expect("one"));
+        store.insert(job.path("data").as_ref(), b"..lines..").await;
+        let pieces = StoredPieces::open(&job, "data", 0..u64::MAX, patience, &Handle::current());
+        pieces.patiently(2, 5, crc32fast::hash(b"lines")).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_coordinator_reads_waits_for_a_store_that_is_away_or_flips_a_bit() {
+        for fault in [ReadFault::Error, ReadFault::Flipped] {
+            assert_eq!(read(PATIENCE, &[fault; 15]).await, Ok(Bytes::from_static(b"lines")), "{fault:?}");
+            let error = read(PATIENCE, &[fault; 40]).await.expect_err("away for longer than the patience");
+            assert_eq!(error.kind, shadowdiff_core::error::Kind::Unavailable);
+            read(Duration::ZERO, &[fault])
+                .await
+                .expect_err("an attempt is tried again as a whole");
+        }
     }
 }

@@ -1,10 +1,12 @@
 //! A store in memory that lies about its puts, for tests.
 
 use super::*;
+use futures::StreamExt;
 use futures::stream::BoxStream;
 use object_store::memory::InMemory;
 use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, PutMultipartOptions, PutOptions, PutPayload, PutResult,
+    CopyOptions, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta, PutMultipartOptions, PutOptions,
+    PutPayload, PutResult,
 };
 use std::collections::VecDeque;
 use std::fmt;
@@ -21,11 +23,20 @@ pub(super) enum Fault {
     FalselyThere,
 }
 
-/// Puts meet the faults in order; later ones go well.
+/// What happens to a read.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum ReadFault {
+    Error,
+    /// One bit of the answer is another one.
+    Flipped,
+}
+
+/// Puts and reads meet the faults in order; later ones go well.
 #[derive(Debug)]
 pub(super) struct FaultyStore {
     inner: InMemory,
     faults: Mutex<VecDeque<Fault>>,
+    reads: Mutex<VecDeque<ReadFault>>,
 }
 
 impl FaultyStore {
@@ -33,7 +44,13 @@ impl FaultyStore {
         FaultyStore {
             inner: InMemory::new(),
             faults: Mutex::new(faults.iter().copied().collect()),
+            reads: Mutex::default(),
         }
+    }
+
+    pub(super) fn with_reads(self, faults: &[ReadFault]) -> Self {
+        self.reads.lock().expect("no test panics with it").extend(faults);
+        self
     }
 
     pub(super) async fn insert(&self, path: &str, bytes: &'static [u8]) {
@@ -50,14 +67,17 @@ impl fmt::Display for FaultyStore {
     }
 }
 
+fn broken() -> object_store::Error {
+    object_store::Error::Generic {
+        store: "faulty",
+        source: "503".into(),
+    }
+}
+
 #[async_trait::async_trait]
 impl ObjectStore for FaultyStore {
     async fn put_opts(&self, location: &ObjectPath, payload: PutPayload, options: PutOptions) -> object_store::Result<PutResult> {
         let fault = self.faults.lock().expect("no test panics with it").pop_front();
-        let broken = || object_store::Error::Generic {
-            store: "faulty",
-            source: "503".into(),
-        };
         match fault {
             None => self.inner.put_opts(location, payload, options).await,
             Some(Fault::DoneButError) => self.inner.put_opts(location, payload, options).await.and_then(|_| Err(broken())),
@@ -78,7 +98,24 @@ impl ObjectStore for FaultyStore {
     }
 
     async fn get_opts(&self, location: &ObjectPath, options: GetOptions) -> object_store::Result<GetResult> {
-        self.inner.get_opts(location, options).await
+        let fault = self.reads.lock().expect("no test panics with it").pop_front();
+        let found = self.inner.get_opts(location, options).await?;
+        match fault {
+            None => Ok(found),
+            Some(ReadFault::Error) => Err(broken()),
+            Some(ReadFault::Flipped) => {
+                let (meta, range, attributes) = (found.meta.clone(), found.range.clone(), found.attributes.clone());
+                let mut bytes = found.bytes().await?.to_vec();
+                bytes[0] ^= 1;
+                let stream = futures::stream::once(async { Ok(Bytes::from(bytes)) });
+                Ok(GetResult {
+                    payload: GetResultPayload::Stream(stream.boxed()),
+                    meta,
+                    range,
+                    attributes,
+                })
+            }
+        }
     }
 
     fn delete_stream(

@@ -7,7 +7,6 @@ use super::finish::{Found, Manifest, hand_on, store_result};
 use super::halt::Halt;
 use super::journal::{Journal, now_ms};
 use super::planning::Planner;
-use super::retry::retrying;
 use super::view::{FailedAttempt, JobPhase, JobView};
 use crate::result::{check_exchange, count_distinct};
 use futures::{FutureExt, StreamExt, TryStreamExt};
@@ -15,7 +14,7 @@ use shadowdiff_common::fault;
 use shadowdiff_common::spool::Spool;
 use shadowdiff_common::state::{
     Blueprint, CompareCommit, ExchangeCommit, GlanceCommit, InputTable, JobState, PlanDigest, Record, Stage, Submission, open_spools,
-    read_commit,
+    read_commit, retrying,
 };
 use shadowdiff_common::store::Stores;
 use shadowdiff_core::error::{Error, Result};

@@ -5,7 +5,6 @@
 //! on where it was.
 
 use super::journal::now_ms;
-use super::retry::retrying;
 use crate::deliver::Delivery;
 use crate::publish::{Marking, Staging, upload, uploader};
 use crate::result::{write_summary, write_tables};
@@ -17,10 +16,10 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
 use shadowdiff_common::fault;
 use shadowdiff_common::spool::Spool;
-use shadowdiff_common::state::{Blueprint, Created, Incarnation, JobState, PlanDigest, RECORD_VERSION, check_version, create};
+use shadowdiff_common::state::{Blueprint, Created, Incarnation, JobState, PlanDigest, RECORD_VERSION, check_version, create, retrying};
 use shadowdiff_common::store::{Stores, store_error};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::report::{FileMark, Timings, files_of, own_summary};
+use shadowdiff_core::report::{FileMark, FileMarks, Timings, files_of, own_summary};
 use shadowdiff_core::tally::Tally;
 use std::path::Path;
 use std::sync::Arc;
@@ -148,10 +147,7 @@ pub(crate) async fn store_result(
 pub(crate) async fn hand_on(job: &JobState, manifest: &Manifest, output: &str, overwrite: bool, stores: &Stores) -> Result<()> {
     let objects = Objects::open(output, stores)?;
     let kept = job.result(&manifest.attempt, SUMMARY);
-    let summary = retrying("result", || job.read(&kept).boxed()).await?;
-    let summary = summary.ok_or_else(|| Error::unavailable(format!("job {} has lost its summary", job.id())))?;
-    let marks = own_summary(&summary).map(|summary| files_of(&summary));
-    let marks = marks.map_err(|e| Error::unavailable(format!("job {}: its summary {e}", job.id())))?;
+    let (summary, marks) = retrying("result", || kept_summary(job, &kept).boxed()).await?;
     // All coordinators that ever run this job are one writer: they put the same bytes.
     let writer = format!("{}-{}", job.id(), job.incarnation().as_str());
     let delivery = Delivery {
@@ -173,6 +169,15 @@ pub(crate) async fn hand_on(job: &JobState, manifest: &Manifest, output: &str, o
         message: format!("{e}; the result is kept with the job: fetch it with `shadowdiff results`"),
         ..e
     })
+}
+
+/// The summary of a result that is kept, and what it says of its tables.
+async fn kept_summary(job: &JobState, path: &ObjectPath) -> Result<(Bytes, FileMarks)> {
+    let summary = job.read(path).await?;
+    let summary = summary.ok_or_else(|| Error::unavailable(format!("job {} has lost its summary", job.id())))?;
+    let marks = own_summary(&summary).map(|summary| files_of(&summary));
+    let marks = marks.map_err(|e| Error::unavailable(format!("job {}: its summary {e}", job.id())))?;
+    Ok((summary, marks))
 }
 
 /// Copies a file, and checks on the way that it is what the summary says.

@@ -1,10 +1,9 @@
 //! A job's journal in the state store: numbered, create-only entries. The coordinator that loses a number stands back.
 
 use super::halt::Halt;
-use super::retry::retrying;
 use bytes::Bytes;
 use futures::FutureExt;
-use shadowdiff_common::state::{Created, JobState, create};
+use shadowdiff_common::state::{Created, JobState, create, retrying};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::journal::{Entry, History, JobEvent};
 use std::time::{SystemTime, UNIX_EPOCH};
