@@ -448,7 +448,7 @@ fn yes_or_no(text: &str) -> Result<bool, String> {
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    shadowdiff_core::spec::duration_ms(text).map(Duration::from_millis)
+    shadowdiff_core::spec::Duration::parse_ms(text).map(Duration::from_millis)
 }
 
 /// Bytes, with decimal (kB, MB, GB, TB) or binary (KiB, MiB, GiB, TiB; also K, M, G, T) units.

@@ -10,7 +10,7 @@ use files::Pattern;
 use layout::{grouped, grouped_text, padded, shortened, width, wrapped};
 pub(crate) use paint::{ColorArgs, Paint};
 use serde_json::Value;
-use shadowdiff_core::compare::duration;
+use shadowdiff_core::spec::Duration;
 use shadowdiff_core::tally::counted;
 use std::fmt::Write;
 use std::path::Path;
@@ -193,7 +193,7 @@ fn span(seconds: f64) -> String {
     const MOST_SECONDS: f64 = 1e10;
     let sign = if seconds < 0.0 { "-" } else { "" };
     if seconds.abs() < MOST_SECONDS {
-        format!("{sign}{}", duration((seconds.abs() * 1e9).round() as u64))
+        format!("{sign}{}", Duration::from_nanoseconds((seconds.abs() * 1e9).round() as u64))
     } else {
         format!("{sign}{}d", grouped((seconds.abs() / 86_400.0).round() as u64))
     }

@@ -189,6 +189,6 @@ fn folder(file: &Path, here: &Path) -> PathBuf {
 
 /// The day in UTC.
 pub(crate) fn today() -> Day {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    Day((seconds / 86_400) as i32)
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64);
+    Day::of_seconds(seconds)
 }

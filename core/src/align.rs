@@ -549,7 +549,7 @@ pub fn unfit(comparison: &Comparison, shown: &ValueType) -> Option<String> {
         let which = if comparison.absolute.is_some() { "absolute" } else { "relative" };
         return Some(format!("`{which}` compares numbers only"));
     }
-    if comparison.time_ns.is_some() && !item.is_time() && !untyped {
+    if comparison.time.is_some() && !item.is_time() && !untyped {
         return Some("`time` compares dates and times only".into());
     }
     if comparison.text.is_some() && *item != ValueType::Text && !untyped {

@@ -7,4 +7,4 @@ mod lists;
 pub mod text;
 
 pub use diagnose::{diagnose, swapped_with};
-pub use kernel::{Kernel, Nearness, duration, has_delta};
+pub use kernel::{Kernel, Nearness, has_delta};

@@ -4,8 +4,8 @@ use crate::align::{Aligned, Column};
 use crate::error::{Error, Kind, Result};
 use crate::row::canon;
 use crate::side::{Side, Sides};
-use crate::spec::{AccountScope, Day, DifferenceKind, Expected, Spec, nearest};
-use crate::value::{Number, Tolerance, Value, ValueType, parse_into, place_ns, value_at, within};
+use crate::spec::{AccountScope, Day, DifferenceKind, Expected, Spec, Within, nearest};
+use crate::value::{Number, Value, ValueType, parse_into, place_ns, value_at, within};
 use arrow_array::StringArray;
 use std::collections::BTreeSet;
 
@@ -106,10 +106,7 @@ struct Rule {
     /// `None`: every column, and the row as a whole.
     columns: Option<Vec<bool>>,
     kinds: Vec<DifferenceKind>,
-    absolute: Option<Tolerance>,
-    relative: Option<Tolerance>,
-    time_ns: Option<u64>,
-    bounded: bool,
+    within: Option<Within>,
     filtered: bool,
     expired: bool,
 }
@@ -158,10 +155,7 @@ impl Judge {
                 },
                 columns: bind_columns(rule, aligned, &mut mistakes, &mut warnings),
                 kinds: kinds(rule),
-                absolute: rule.within.as_ref().and_then(|w| w.absolute.as_deref()).and_then(Tolerance::parse),
-                relative: rule.within.as_ref().and_then(|w| w.relative.as_deref()).and_then(Tolerance::parse),
-                time_ns: rule.within.as_ref().and_then(|w| w.time_ns),
-                bounded: rule.within.is_some(),
+                within: rule.within.clone(),
                 filtered: rule.filter.is_some(),
                 expired: rule.until.is_some_and(|until| as_of > until),
             })
@@ -202,28 +196,23 @@ impl Rule {
             (Some(columns), Some(column)) if !columns[column] => return false,
             (Some(_) | None, _) => {}
         }
-        !self.bounded || (facts.column.is_some() && self.within(facts))
+        let keeps = |bounds: &Within| facts.column.is_some() && keeps(bounds, facts);
+        self.within.as_ref().is_none_or(keeps)
     }
+}
 
-    fn within(&self, facts: &Facts<'_>) -> bool {
-        if facts.live.is_null() || facts.shadow.is_null() {
-            return false;
-        }
-        let in_time = match (self.time_ns, place_ns(&facts.live), place_ns(&facts.shadow)) {
-            (Some(limit), Some(a), Some(b)) => (b - a).unsigned_abs() <= u128::from(limit),
-            (Some(_) | None, _, _) => false,
-        };
-        let tolerant = self.absolute.is_some() || self.relative.is_some();
-        in_time
-            || (tolerant
-                && within(
-                    &facts.live,
-                    &facts.shadow,
-                    facts.baseline,
-                    self.absolute.as_ref(),
-                    self.relative.as_ref(),
-                ))
+/// Whether a change keeps one of the bounds.
+fn keeps(bounds: &Within, facts: &Facts<'_>) -> bool {
+    let (live, shadow) = (&facts.live, &facts.shadow);
+    if live.is_null() || shadow.is_null() {
+        return false;
     }
+    let in_time = match (bounds.time, place_ns(live), place_ns(shadow)) {
+        (Some(limit), Some(a), Some(b)) => (b - a).unsigned_abs() <= u128::from(limit.nanoseconds()),
+        (Some(_) | None, _, _) => false,
+    };
+    let (absolute, relative) = (bounds.absolute.as_ref(), bounds.relative.as_ref());
+    in_time || ((absolute.is_some() || relative.is_some()) && within(live, shadow, facts.baseline, absolute, relative))
 }
 
 fn kinds(rule: &Expected) -> Vec<DifferenceKind> {
@@ -283,7 +272,7 @@ fn bind_columns(rule: &Expected, aligned: &Aligned, mistakes: &mut Vec<String>, 
 
 fn unfit(rule: &Expected, shown: &ValueType) -> Option<&'static str> {
     let within = rule.within.as_ref()?;
-    let (numeric, timely) = (within.absolute.is_some() || within.relative.is_some(), within.time_ns.is_some());
+    let (numeric, timely) = (within.absolute.is_some() || within.relative.is_some(), within.time.is_some());
     if (numeric && shown.is_number()) || (timely && shown.is_time()) || *shown == ValueType::Null {
         return None;
     }

@@ -7,6 +7,7 @@ pub mod compare;
 pub mod error;
 pub mod journal;
 pub mod judge;
+pub mod mix;
 pub mod plan;
 pub mod redact;
 pub mod report;

@@ -7,7 +7,7 @@
 //!
 //! Memory: at most 2 * 2047 * 64 buckets; deltas of one magnitude take a few hundred. Below 2^-1022 buckets are wider.
 
-use crate::value::Number;
+use crate::value::{Number, binary_parts};
 use num_bigint::BigInt;
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -228,8 +228,8 @@ struct Sum {
 struct StoredSum {
     /// The limbs that are not 0, all but the last in `0..2^32`.
     limbs: Vec<(u32, i64)>,
-    /// Decimal text without trailing zeros after the point.
-    exact: String,
+    /// Without trailing zeros after the point.
+    exact: Number,
 }
 
 /// Doubles reach over 2098 bits; the rest is room for 2^100 of them.
@@ -241,19 +241,14 @@ impl Sum {
         if self.limbs.is_empty() {
             self.limbs = vec![0; LIMBS];
         }
-        let bits = value.to_bits();
-        let (biased, fraction) = ((bits >> 52) & 0x7ff, bits & ((1 << 52) - 1));
-        // In units of 2^-1074: subnormal numbers are their fraction, the others are moved by their exponent less 1.
-        let (mantissa, moved) = if biased == 0 {
-            (fraction, 0)
-        } else {
-            (fraction | 1 << 52, biased - 1)
-        };
-        let wide = u128::from(mantissa) << (moved % 32);
+        let (mantissa, exponent) = binary_parts(value);
+        // In units of 2^-1074, the finest that a double has.
+        let moved = exponent + 1074;
+        let wide = u128::from(mantissa.unsigned_abs()) << (moved % 32);
         let first = (moved / 32) as usize;
         for (i, limb) in self.limbs[first..first + 3].iter_mut().enumerate() {
             let part = i64::from((wide >> (32 * i)) as u32);
-            *limb += if value < 0.0 { -part } else { part };
+            *limb += if mantissa < 0 { -part } else { part };
         }
         self.unsettled += 1;
         if self.unsettled >= MOST_UNSETTLED {
@@ -325,7 +320,7 @@ impl From<Sum> for StoredSum {
         let limbs = sum.limbs.iter().enumerate().filter(|(_, limb)| **limb != 0);
         StoredSum {
             limbs: limbs.map(|(i, limb)| (i as u32, *limb)).collect(),
-            exact: sum.exact.normalized().to_string(),
+            exact: sum.exact.normalized(),
         }
     }
 }
@@ -334,7 +329,6 @@ impl TryFrom<StoredSum> for Sum {
     type Error = String;
 
     fn try_from(stored: StoredSum) -> Result<Sum, String> {
-        let exact = Number::parse(&stored.exact).ok_or_else(|| format!("the stored sum '{}' is no number", stored.exact))?;
         let mut limbs = if stored.limbs.is_empty() { Vec::new() } else { vec![0; LIMBS] };
         for (i, value) in stored.limbs {
             *limbs
@@ -344,7 +338,7 @@ impl TryFrom<StoredSum> for Sum {
         Ok(Sum {
             limbs,
             unsettled: 0,
-            exact,
+            exact: stored.exact,
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The spec: what to compare and which differences are expected, as a person writes it.
 
-mod day;
 mod document;
+mod duration;
 mod fields;
 mod item;
 mod json_schema;
@@ -14,6 +14,7 @@ mod scalars;
 mod sql_places;
 mod variables;
 
+pub use duration::Duration;
 pub use json_schema::json_schema;
 pub use model::{
     AccountScope, BaselineSpec, Columns, ComparatorEntry, Comparison, Compression, CsvOptions, CsvTypes, DatasetSpec, Day, DifferenceKind,
@@ -23,5 +24,4 @@ pub use model::{
 pub use names::nearest;
 pub use overrides::{CsvOverride, Measure, Overrides, ToleranceOverride};
 pub use parse::{Parsed, from_overrides, parse};
-pub use scalars::duration_ms;
 pub use sql_places::{SqlPlaces, excerpt};

@@ -133,7 +133,6 @@ fn exceeds(count: u64, limit: &Limit, whole: u64) -> bool {
     match limit {
         Limit::Count(most) => count > *most,
         Limit::Share(share) => {
-            let share = Number::parse(share).expect("the spec holds parsed shares");
             let allowed = share.mul(&Number::from_int(whole.into()));
             Number::from_int(count.into()).cmp(&allowed) == std::cmp::Ordering::Greater
         }
@@ -145,11 +144,7 @@ fn shown(limit: &Limit) -> String {
     match limit {
         Limit::Count(most) => most.to_string(),
         Limit::Share(share) => {
-            let percent = Number::parse(share)
-                .expect("the spec holds parsed shares")
-                .mul(&Number::from_int(100))
-                .normalized();
-            format!("{percent}%")
+            format!("{}%", share.mul(&Number::from_int(100)).normalized())
         }
     }
 }

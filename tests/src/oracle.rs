@@ -509,7 +509,7 @@ fn fits(comparison: &Comparison, shown: &Type) -> bool {
     let number = matches!(item, Type::Int { .. } | Type::Decimal { .. } | Type::Float { .. } | Type::Own);
     let time = matches!(item, Type::Date | Type::Timestamp { .. });
     (number || (comparison.absolute.is_none() && comparison.relative.is_none()))
-        && (time || comparison.time_ns.is_none())
+        && (time || comparison.time.is_none())
         && (*item == Type::Text || (comparison.text.is_none() && !comparison.json))
         && (matches!(shown, Type::List(_)) || !comparison.unordered)
 }

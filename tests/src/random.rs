@@ -1,6 +1,5 @@
 //! A small seeded source of chance: the same seed gives the same pair on every machine.
 
-/// SplitMix64: one 64-bit state, every seed is good.
 #[derive(Debug, Clone)]
 pub struct Random(u64);
 
@@ -10,11 +9,7 @@ impl Random {
     }
 
     pub fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        shadowdiff_core::mix::next(&mut self.0)
     }
 
     /// A number below `limit`, which is not 0.

@@ -5,6 +5,7 @@ use crate::exact::Exact;
 use crate::sql;
 use serde_json::Value;
 use shadowdiff_core::spec::{Comparison, Normalization, TextRules, Within};
+use shadowdiff_core::value::Tolerance;
 use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization;
 
@@ -31,15 +32,15 @@ pub fn passes(comparison: &Comparison, live: &Cell, shadow: &Cell, live_is_basel
     let bounds = Within {
         absolute: comparison.absolute.clone(),
         relative: comparison.relative.clone(),
-        time_ns: comparison.time_ns,
+        time: comparison.time,
     };
     within(&bounds, live, shadow, live_is_baseline)
 }
 
 /// Whether any bound holds. NULL, NaN and the infinities are never near another value.
 pub fn within(bounds: &Within, live: &Cell, shadow: &Cell, live_is_baseline: bool) -> bool {
-    if let (Some(limit), Some(a), Some(b)) = (bounds.time_ns, live.instant(), shadow.instant()) {
-        return (a - b).unsigned_abs() <= u128::from(limit);
+    if let (Some(limit), Some(a), Some(b)) = (bounds.time, live.instant(), shadow.instant()) {
+        return (a - b).unsigned_abs() <= u128::from(limit.nanoseconds());
     }
     let (Some(a), Some(b)) = (live.number(), shadow.number()) else {
         return false;
@@ -47,12 +48,12 @@ pub fn within(bounds: &Within, live: &Cell, shadow: &Cell, live_is_baseline: boo
     let old = if live_is_baseline { &a } else { &b };
     if let (Cell::Double(x), Cell::Double(y)) = (live, shadow) {
         let (delta, old) = ((y - x).abs(), if live_is_baseline { x } else { y });
-        let number = |text: &String| text.parse::<f64>().expect("a parsed spec holds decimals");
+        let number = |limit: &Tolerance| limit.to_string().parse::<f64>().expect("tolerances are decimals");
         return bounds.absolute.as_ref().is_some_and(|t| delta <= number(t))
             || bounds.relative.as_ref().is_some_and(|t| delta <= number(t) * old.abs());
     }
     let delta = b.minus(&a).abs();
-    let number = |text: &String| Exact::parse(text).expect("a parsed spec holds decimals");
+    let number = |limit: &Tolerance| Exact::parse(&limit.to_string()).expect("tolerances are decimals");
     bounds.absolute.as_ref().is_some_and(|t| delta <= number(t))
         || bounds.relative.as_ref().is_some_and(|t| delta <= number(t).times(&old.abs()))
 }
@@ -118,7 +119,7 @@ pub fn describe(comparison: &Comparison) -> String {
     parts.extend(comparison.absolute.as_ref().map(|t| format!("absolute: {t}")));
     parts.extend(comparison.relative.as_ref().map(|t| format!("relative: {t}")));
     parts.extend(comparison.text.as_ref().map(describe_text));
-    parts.extend(comparison.time_ns.map(|ns| format!("time: {}", describe_time(ns))));
+    parts.extend(comparison.time.map(|t| format!("time: {}", describe_time(t.nanoseconds()))));
     parts.extend(comparison.unordered.then(|| "unordered: true".into()));
     parts.extend(comparison.json.then(|| "json: true".into()));
     parts.extend(comparison.sql.as_ref().map(|condition| format!("sql: {condition}")));

@@ -70,7 +70,7 @@ fn is_over(count: u64, limit: &Limit, whole: u64) -> bool {
     match limit {
         Limit::Count(most) => count > *most,
         Limit::Share(share) => {
-            let share = Exact::parse(share).expect("a parsed spec holds decimals");
+            let share = Exact::parse(&share.to_string()).expect("shares are decimals");
             Exact::int(count.into()) > share.times(&Exact::int(whole.into()))
         }
     }

@@ -9,6 +9,7 @@
 use super::names::{Sound, sound};
 use super::sample::Sample;
 use super::schema::{Met, Shared};
+use shadowdiff_core::mix::spread;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::OUTPUT_COLUMNS;
 use shadowdiff_core::value::ValueType;
@@ -113,11 +114,8 @@ pub(super) fn combined(sample: &Sample, columns: &[usize]) -> Vec<u64> {
     let mut keys = vec![0u64; sample.rows];
     for column in columns {
         for (key, cell) in keys.iter_mut().zip(&sample.columns[*column].cells) {
-            // SplitMix64 (Steele, Lea, Flood 2014) spreads every bit; the turn makes the order of columns count.
-            let mut z = (key.rotate_left(23) ^ cell).wrapping_add(0x9e37_79b9_7f4a_7c15);
-            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            *key = z ^ (z >> 31);
+            // The turn makes the order of columns count.
+            *key = spread(key.rotate_left(23) ^ cell);
         }
     }
     keys

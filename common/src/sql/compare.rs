@@ -12,7 +12,7 @@ use datafusion_common::{DataFusionError, Result, exec_err};
 use datafusion_expr::{ColumnarValue, Expr, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use datafusion_physical_expr::expressions::Literal;
 use datafusion_physical_expr::{PhysicalExpr, ScalarFunctionExpr};
-use shadowdiff_core::value::{Number, Value, ValueType, convert, place_ns, value_at};
+use shadowdiff_core::value::{DAY_NS, Number, Value, ValueType, convert, place_ns, value_at};
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -68,12 +68,10 @@ pub(super) fn time_of(text: &str) -> Result<i128> {
         return Ok(i128::from(time.timestamp()) * 1_000_000_000 + i128::from(time.timestamp_subsec_nanos()));
     }
     match Date32Type::parse(text) {
-        Some(days) => Ok(i128::from(days) * NS_A_DAY),
+        Some(days) => Ok(i128::from(days) * DAY_NS),
         None => exec_err!("`{text}` is not a time such as 2026-11-01 or 2026-11-01T12:30:00Z"),
     }
 }
-
-pub(super) const NS_A_DAY: i128 = 86_400_000_000_000;
 
 const NAME: &str = "compare";
 
@@ -245,8 +243,8 @@ mod tests {
             ("1970-01-01", 0),
             ("1970-01-01T00:00:00.000000001", 1),
             ("1970-01-01 01:00:00+01:00", 0),
-            ("0001-01-01", -719_162 * NS_A_DAY),
-            ("9999-12-31", 2_932_896 * NS_A_DAY),
+            ("0001-01-01", -719_162 * DAY_NS),
+            ("9999-12-31", 2_932_896 * DAY_NS),
         ] {
             assert_eq!(time_of(text).expect(text), ns, "{text}");
         }

@@ -3,14 +3,14 @@
 //! So are BETWEEN, IN, `nullif` and CASE with an operand. Where values are chosen among (CASE, `coalesce`, `greatest`), they meet in a type
 //! that holds them all, if there is one; a constant takes the type that it needs, not nanoseconds or a double.
 
-use super::compare::{Kind, NS_A_DAY, comparison, is_comparison, is_text, time_of};
+use super::compare::{Kind, comparison, is_comparison, is_text, time_of};
 use arrow_buffer::i256;
 use arrow_schema::{DataType, Field, TimeUnit};
 use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{DFSchema, Result, ScalarValue, exec_err};
 use datafusion_expr::expr::{BinaryExpr, InList, ScalarFunction};
 use datafusion_expr::{Between, Case, Cast, Expr, ExprSchemable, Operator, lit};
-use shadowdiff_core::value::Number;
+use shadowdiff_core::value::{DAY_NS, Number};
 use std::sync::Arc;
 
 /// The same expression, of which comparisons are exact; over columns of `schema`.
@@ -327,7 +327,7 @@ fn number_text(value: &Expr) -> Result<Option<String>> {
 fn constant_ns(value: &Expr) -> Result<Option<i128>> {
     let Expr::Literal(literal, _) = value else { return Ok(None) };
     Ok(match literal {
-        ScalarValue::Date32(Some(days)) => Some(i128::from(*days) * NS_A_DAY),
+        ScalarValue::Date32(Some(days)) => Some(i128::from(*days) * DAY_NS),
         ScalarValue::TimestampSecond(Some(ticks), _) => Some(i128::from(*ticks) * ns_of(TimeUnit::Second)),
         ScalarValue::TimestampMillisecond(Some(ticks), _) => Some(i128::from(*ticks) * ns_of(TimeUnit::Millisecond)),
         ScalarValue::TimestampMicrosecond(Some(ticks), _) => Some(i128::from(*ticks) * ns_of(TimeUnit::Microsecond)),
@@ -372,7 +372,7 @@ fn constant_as(target: &DataType, value: &Expr) -> Result<Option<Expr>> {
     }
     match target {
         DataType::Date32 => {
-            let days = date_constant(value)?.filter(|ns| ns % NS_A_DAY == 0).map(|ns| ns / NS_A_DAY);
+            let days = date_constant(value)?.filter(|ns| ns % DAY_NS == 0).map(|ns| ns / DAY_NS);
             Ok(days
                 .and_then(|days| i32::try_from(days).ok())
                 .map(|days| lit(ScalarValue::Date32(Some(days)))))
@@ -401,7 +401,7 @@ fn decimal_constant(target: &DataType, text: &str) -> Option<ScalarValue> {
     let (DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale)) = target else {
         return None;
     };
-    let unscaled = Number::parse(&format!("{}e{scale}", Number::parse(text)?.normalized()))?;
+    let unscaled = Number::parse(text)?.mul(&Number::new(1, -i32::from(*scale)));
     let digits = unscaled.normalized().to_string();
     if digits.contains('.') || digits.trim_start_matches('-').len() > usize::from(*precision) {
         return None;

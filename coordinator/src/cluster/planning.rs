@@ -181,7 +181,7 @@ impl Planner {
             shards: self.shards,
             shard_bytes: self.part_bytes,
             secret: Secret(drawn_bytes()?),
-            today: Day((journal::now_ms() / 86_400_000) as i32),
+            today: Day::of_seconds(journal::now_ms() / 1_000),
         };
         // Held until this future ends or is dropped.
         let (_waiting, nobody_waits) = oneshot::channel::<()>();

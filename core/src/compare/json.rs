@@ -4,6 +4,7 @@
 //! whatever their length: `1`, `1.0` and `10e-1`. Text that breaks RFC 8259, repeats a member of one object or nests
 //! deeper than [`MAX_DEPTH`] is no JSON.
 
+use crate::value::{Numeral, Significant};
 use std::collections::BTreeMap;
 
 /// As deep as serde_json goes by default.
@@ -35,20 +36,11 @@ pub fn equal_json(a: &str, b: &str) -> JsonOutcome {
 pub(crate) enum Json {
     Null,
     Bool(bool),
-    Number(Numeral),
+    /// By value, so that `1e999999999` costs nothing.
+    Number(Significant),
     Text(String),
     Array(Vec<Json>),
     Object(BTreeMap<String, Json>),
-}
-
-/// The number `0.digits * 10^exponent`; its digits neither begin nor end with 0, and 0 has none.
-///
-/// Kept as text, so that `1e999999999` costs nothing.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Numeral {
-    negative: bool,
-    exponent: i128,
-    digits: String,
 }
 
 impl Json {
@@ -57,34 +49,6 @@ impl Json {
         let value = parser.value(MAX_DEPTH)?;
         parser.skip_blanks();
         (parser.at == text.len()).then_some(value)
-    }
-}
-
-impl Numeral {
-    /// Reads text that is already known to be a JSON number; `None` for an exponent of more than about 30 digits.
-    fn parse(text: &str) -> Option<Numeral> {
-        let (negative, unsigned) = match text.strip_prefix('-') {
-            Some(rest) => (true, rest),
-            None => (false, text),
-        };
-        let (body, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
-        let (whole, fraction) = body.split_once('.').unwrap_or((body, ""));
-        let written = format!("{whole}{fraction}");
-        let digits = written.trim_start_matches('0');
-        if digits.is_empty() {
-            return Some(Numeral {
-                negative: false,
-                exponent: 0,
-                digits: String::new(),
-            });
-        }
-        let point = whole.len() as i128 - (written.len() - digits.len()) as i128;
-        let exponent = exponent.parse::<i128>().ok()?.checked_add(point)?;
-        Some(Numeral {
-            negative,
-            exponent,
-            digits: digits.trim_end_matches('0').to_owned(),
-        })
     }
 }
 
@@ -209,7 +173,7 @@ impl Parser<'_> {
                 return None;
             }
         }
-        Numeral::parse(&self.text[start..self.at]).map(Json::Number)
+        Numeral::scan(&self.text[start..self.at])?.significant().map(Json::Number)
     }
 }
 

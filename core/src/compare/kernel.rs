@@ -4,8 +4,8 @@ use super::json::{JsonOutcome, equal_json};
 use super::text::normalize;
 use crate::align::{Column, Role};
 use crate::side::Side;
-use crate::spec::{Comparison, Normalization, TextRules};
-use crate::value::{Tolerance, Value, ValueType, equal, place_ns, value_at, within};
+use crate::spec::{Comparison, Duration, Normalization, TextRules};
+use crate::value::{Value, ValueType, equal, place_ns, value_at, within};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int64Type, TimestampMicrosecondType,
@@ -21,8 +21,6 @@ pub struct Kernel {
     presence: bool,
     mixed: bool,
     pub(super) comparison: Comparison,
-    pub(super) absolute: Option<Tolerance>,
-    pub(super) relative: Option<Tolerance>,
 }
 
 /// What a comparison of two unequal cells found.
@@ -40,15 +38,9 @@ impl Kernel {
             Role::Value(comparison) => comparison.clone(),
             Role::Key | Role::Presence => Comparison::default(),
         };
-        let tolerance = |text: &Option<String>| {
-            text.as_deref()
-                .map(|t| Tolerance::parse(t).expect("the spec holds parsed tolerances"))
-        };
         Kernel {
             presence: column.role == Role::Presence,
             mixed: column.is_mixed(),
-            absolute: tolerance(&comparison.absolute),
-            relative: tolerance(&comparison.relative),
             comparison,
         }
     }
@@ -103,10 +95,10 @@ impl Kernel {
         if a.is_null() || b.is_null() {
             return false;
         }
-        if let Some(limit_ns) = c.time_ns {
-            return times_near(a, b, limit_ns);
+        if let Some(limit) = c.time {
+            return times_near(a, b, limit);
         }
-        (self.absolute.is_some() || self.relative.is_some()) && within(a, b, baseline, self.absolute.as_ref(), self.relative.as_ref())
+        (c.absolute.is_some() || c.relative.is_some()) && within(a, b, baseline, c.absolute.as_ref(), c.relative.as_ref())
     }
 
     /// The comparator in the spec's own words.
@@ -114,10 +106,10 @@ impl Kernel {
         let c = &self.comparison;
         let mut parts = Vec::new();
         let mut say = |name: &str, value: String| parts.push(format!("{name}: {value}"));
-        c.absolute.iter().for_each(|a| say("absolute", a.clone()));
-        c.relative.iter().for_each(|r| say("relative", r.clone()));
+        c.absolute.iter().for_each(|a| say("absolute", a.to_string()));
+        c.relative.iter().for_each(|r| say("relative", r.to_string()));
         c.text.iter().for_each(|t| say("text", describe_text(t)));
-        c.time_ns.iter().for_each(|ns| say("time", duration(*ns)));
+        c.time.iter().for_each(|t| say("time", t.to_string()));
         if c.unordered {
             say("unordered", "true".into());
         }
@@ -139,13 +131,13 @@ fn texts_near(a: &Value<'_>, b: &Value<'_>, rules: &TextRules) -> bool {
     matches!((normal(a), normal(b)), (Some(x), Some(y)) if x == y)
 }
 
-fn times_near(a: &Value<'_>, b: &Value<'_>, limit_ns: u64) -> bool {
+fn times_near(a: &Value<'_>, b: &Value<'_>, limit: Duration) -> bool {
     let place = |value: &Value<'_>| match value {
         Value::Time { ticks, unit } | Value::Duration { ticks, unit } => Some(i128::from(*ticks) * unit.nanoseconds()),
         other => place_ns(other),
     };
     match (place(a), place(b)) {
-        (Some(x), Some(y)) => (y - x).unsigned_abs() <= u128::from(limit_ns),
+        (Some(x), Some(y)) => (y - x).unsigned_abs() <= u128::from(limit.nanoseconds()),
         (None, _) | (_, None) => false,
     }
 }
@@ -217,25 +209,6 @@ fn describe_text(rules: &TextRules) -> String {
         }
     }
     format!("{{{}}}", parts.join(", "))
-}
-
-/// A duration in the largest unit of the spec in which it is whole.
-pub fn duration(ns: u64) -> String {
-    const UNITS: [(u64, &str); 5] = [
-        (86_400_000_000_000, "d"),
-        (3_600_000_000_000, "h"),
-        (60_000_000_000, "m"),
-        (1_000_000_000, "s"),
-        (1_000_000, "ms"),
-    ];
-    match UNITS.iter().find(|(unit, _)| ns.is_multiple_of(*unit) && ns > 0) {
-        Some((unit, name)) => format!("{}{name}", ns / unit),
-        None if ns == 0 => "0s".into(),
-        None => {
-            let digits = format!("{}.{:06}", ns / 1_000_000, ns % 1_000_000);
-            format!("{}ms", digits.trim_end_matches('0'))
-        }
-    }
 }
 
 /// Whether a delta between values of this type means anything.

@@ -26,7 +26,8 @@ impl Kernel {
     }
 
     fn is_tolerant(&self) -> bool {
-        self.absolute.is_some() || self.relative.is_some() || self.comparison.time_ns.is_some()
+        let c = &self.comparison;
+        c.absolute.is_some() || c.relative.is_some() || c.time.is_some()
     }
 
     fn is_near(&self, a: &Value<'_>, b: &Value<'_>, baseline: Side) -> bool {
@@ -43,7 +44,8 @@ impl Kernel {
         if x.iter().zip(&y).all(|(p, q)| self.is_near(p, q, baseline)) {
             return true;
         }
-        let is_ordered = self.relative.as_ref().is_none_or(|r| r.exact().to_f64() <= 1.0) && !a.iter().any(|v| matches!(v, Value::List(_)));
+        let is_ordered =
+            self.comparison.relative.as_ref().is_none_or(|r| r.exact().to_f64() <= 1.0) && !a.iter().any(|v| matches!(v, Value::List(_)));
         !is_ordered && x.len() <= MAX_SEARCHED && self.search_pairing(&x, &y, baseline)
     }
 
@@ -112,7 +114,7 @@ mod tests {
     use crate::align::{Column, Role};
     use crate::side::Sides;
     use crate::spec::{Comparison, TextRules};
-    use crate::value::ValueType;
+    use crate::value::{Number, Tolerance, ValueType};
     use Nearness::{Different, Near, NotJson};
 
     fn list<'a>(items: &[Value<'a>]) -> Value<'a> {
@@ -143,7 +145,7 @@ mod tests {
     #[test]
     fn a_tolerance_reaches_numbers_at_every_depth() {
         let close = |unordered| Comparison {
-            absolute: Some("0.25".into()),
+            absolute: Tolerance::new(Number::new(25, 2)),
             unordered,
             ..Comparison::default()
         };

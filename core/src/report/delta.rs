@@ -3,8 +3,7 @@
 use crate::side::Side;
 use crate::sketch::Sketch;
 use crate::tally::Direction;
-use crate::value::{Number, Value, ValueType, place_ns, print};
-use num_bigint::BigInt;
+use crate::value::{DAY_NS, Number, Value, ValueType, as_double, place_ns, print};
 use std::cmp::Ordering;
 
 /// A delta as printed and as counted.
@@ -51,7 +50,7 @@ pub fn delta(live: &Value<'_>, shadow: &Value<'_>, shown: &ValueType, baseline: 
     if shown.is_time() {
         return time_delta(live, shadow, shown);
     }
-    if let (Some(a), Some(b)) = (double(live), double(shadow)) {
+    if let (Some(a), Some(b)) = (as_double(live), as_double(shadow)) {
         let difference = b - a + 0.0;
         let base = if baseline == Side::Live { a } else { b };
         let relative = relative(difference, base);
@@ -66,7 +65,7 @@ pub fn delta(live: &Value<'_>, shadow: &Value<'_>, shown: &ValueType, baseline: 
     let base = if baseline == Side::Live { &a } else { &b };
     let relative = relative(difference.to_f64(), base.to_f64());
     let text = match shown {
-        ValueType::Decimal { scale, .. } if *scale > 0 => at_scale(&difference, i32::from(*scale)),
+        ValueType::Decimal { scale, .. } if *scale > 0 => difference.at_scale(i32::from(*scale)).to_string(),
         _ => difference.normalized().to_string(),
     };
     Some(Delta {
@@ -74,14 +73,6 @@ pub fn delta(live: &Value<'_>, shadow: &Value<'_>, shown: &ValueType, baseline: 
         text,
         relative,
     })
-}
-
-fn double(value: &Value<'_>) -> Option<f64> {
-    match value {
-        Value::Float32(v) => Some(f64::from(*v)),
-        Value::Float64(v) => Some(*v),
-        _ => None,
-    }
 }
 
 fn printed(double: f64) -> String {
@@ -102,15 +93,12 @@ fn time_delta(live: &Value<'_>, shadow: &Value<'_>, shown: &ValueType) -> Option
     let ns = place_ns(shadow)? - place_ns(live)?;
     let (amount, text) = match shown {
         ValueType::Date => {
-            let days = ns / 86_400_000_000_000;
+            let days = ns / DAY_NS;
             (Number::from_int(days), days.to_string())
         }
         ValueType::Timestamp { unit, .. } | ValueType::Time { unit } | ValueType::Duration { unit } => {
-            let seconds = Number::from_parts(BigInt::from(ns), 9);
-            let text = at_scale(
-                &Number::from_parts(BigInt::from(ns / unit.nanoseconds()), unit.digits() as i32),
-                unit.digits() as i32,
-            );
+            let seconds = Number::new(ns, 9);
+            let text = Number::new(ns / unit.nanoseconds(), unit.digits() as i32).to_string();
             (seconds, text)
         }
         _ => return None,
@@ -120,15 +108,6 @@ fn time_delta(live: &Value<'_>, shadow: &Value<'_>, shown: &ValueType) -> Option
         text,
         relative: String::new(),
     })
-}
-
-/// With exactly the digits of the scale; a finer number keeps its own.
-fn at_scale(number: &Number, scale: i32) -> String {
-    let (mantissa, own) = number.parts();
-    if own >= scale {
-        return number.to_string();
-    }
-    Number::from_parts(mantissa * BigInt::from(10).pow((scale - own).unsigned_abs()), scale).to_string()
 }
 
 #[cfg(test)]

@@ -13,12 +13,10 @@
 //! ```
 //! Integers, decimals and doubles share tag 2, so that 1, 1.00 and 1.0 agree; -0.0 is 0.
 
-use crate::value::Value;
+use crate::value::{DAY_NS, Value, binary_parts};
 use num_bigint::BigInt;
 use num_traits::Zero;
 
-const SECONDS_A_DAY: i128 = 86_400;
-const NANOSECONDS_A_SECOND: i128 = 1_000_000_000;
 /// A double with more fractional bits than this equals no decimal of 76 digits.
 const MAX_FRACTION_BITS: i32 = 80;
 /// 2^255 bounds what 76 digits can hold.
@@ -38,7 +36,7 @@ pub fn canon(value: &Value<'_>, out: &mut Vec<u8>) {
         Value::Float64(f) => double(*f, out),
         Value::Text(text) => sized(4, text.as_bytes(), out),
         Value::Binary(bytes) => sized(5, bytes, out),
-        Value::Date(days) => tagged(6, i128::from(*days) * SECONDS_A_DAY * NANOSECONDS_A_SECOND, out),
+        Value::Date(days) => tagged(6, i128::from(*days) * DAY_NS, out),
         Value::Timestamp { ticks, unit, .. } => tagged(6, *ticks * unit.nanoseconds(), out),
         Value::Time { ticks, unit } => tagged(7, i128::from(*ticks) * unit.nanoseconds(), out),
         Value::Duration { ticks, unit } => tagged(8, i128::from(*ticks) * unit.nanoseconds(), out),
@@ -120,28 +118,19 @@ fn double(f: f64, out: &mut Vec<u8>) {
     if f.is_nan() {
         return special(f64::NAN.to_bits() & !(1 << 63), out);
     }
-    let bits = f.to_bits();
-    let (fraction, biased) = (bits & ((1 << 52) - 1), ((bits >> 52) & 0x7ff) as i32);
-    if biased == 0x7ff {
-        return special(bits, out);
+    if f.is_infinite() {
+        return special(f.to_bits(), out);
     }
-    let (mantissa, power) = if biased == 0 {
-        (fraction, -1074)
-    } else {
-        (fraction | 1 << 52, biased - 1075)
-    };
-    let zeros = mantissa.trailing_zeros() as i32;
-    let (mantissa, power) = (mantissa >> zeros, power + zeros);
-    let signed = if f < 0.0 { -i128::from(mantissa) } else { i128::from(mantissa) };
+    let (mantissa, power) = binary_parts(f);
     match power {
-        0..=70 => small_number(signed << power, 0, out),
-        71..=MAX_WHOLE_BITS => big_number(BigInt::from(signed) << power, 0, out),
+        0..=70 => small_number(i128::from(mantissa) << power, 0, out),
+        71..=MAX_WHOLE_BITS => big_number(BigInt::from(mantissa) << power, 0, out),
         _ if (-MAX_FRACTION_BITS..0).contains(&power) => {
             // m * 2^-k = m * 5^k * 10^-k
             let five = BigInt::from(5).pow(power.unsigned_abs());
-            big_number(BigInt::from(signed) * five, power, out);
+            big_number(BigInt::from(mantissa) * five, power, out);
         }
-        _ => special(bits, out),
+        _ => special(f.to_bits(), out),
     }
 }
 

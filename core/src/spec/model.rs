@@ -1,7 +1,9 @@
 //! The content of a spec after parsing: complete, typed, defaults filled in, not yet held against any data.
 
+use super::duration::Duration;
 use crate::side::{Side, Sides};
-use crate::value::{TextForm, ValueType};
+pub use crate::value::Day;
+use crate::value::{Number, TextForm, Tolerance, ValueType};
 use serde::{Deserialize, Serialize};
 
 /// Everything that can change a byte of the result.
@@ -230,12 +232,11 @@ pub struct ComparatorEntry {
 /// How two values of a column are held against each other.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Comparison {
-    /// Decimal text of a number that is not negative, `5%` already turned into `0.05`.
-    pub absolute: Option<String>,
-    pub relative: Option<String>,
+    pub absolute: Option<Tolerance>,
+    pub relative: Option<Tolerance>,
     pub text: Option<TextRules>,
-    /// Nanoseconds.
-    pub time_ns: Option<u64>,
+    #[serde(rename = "time_ns")]
+    pub time: Option<Duration>,
     pub unordered: bool,
     pub json: bool,
     pub sql: Option<String>,
@@ -312,19 +313,20 @@ pub enum AccountScope {
     Where(String),
 }
 
-/// How far an expected change may go; either bound may hold. Decimal texts as in `Comparison`.
+/// How far an expected change may go; either bound may hold.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Within {
-    pub absolute: Option<String>,
-    pub relative: Option<String>,
-    pub time_ns: Option<u64>,
+    pub absolute: Option<Tolerance>,
+    pub relative: Option<Tolerance>,
+    #[serde(rename = "time_ns")]
+    pub time: Option<Duration>,
 }
 
-/// A count, or a share as decimal text; 1 is all. A share of exceptions may be more: a row can have many.
+/// A count, or a share; 1 is all. A share of exceptions may be more: a row can have many.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Limit {
     Count(u64),
-    Share(String),
+    Share(Number),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -365,7 +367,3 @@ pub struct OutputSpec {
     pub max_differences: Option<u64>,
     pub spreadsheet_safe: bool,
 }
-
-/// A day of the proleptic Gregorian calendar, as days since 1970-01-01.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Day(pub i32);

@@ -1,4 +1,36 @@
-//! Days and clock readings of the proleptic Gregorian calendar as ISO 8601 writes them, years 0001 to 9999.
+//! The calendar: days and clock readings of the proleptic Gregorian calendar as ISO 8601 writes them.
+//!
+//! What is read lies in years 0001 to 9999; what is printed may lie in any.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A day, as days since 1970-01-01.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Day(pub i32);
+
+impl Day {
+    /// Reads `YYYY-MM-DD`; `None` if the text is not of this form or names a day that no calendar has.
+    pub fn parse(text: &str) -> Option<Day> {
+        read_date(text).map(Day)
+    }
+
+    /// The day in UTC of a moment, by its seconds since 1970.
+    pub fn of_seconds(seconds: i64) -> Day {
+        Day(seconds.div_euclid(SECONDS_OF_A_DAY) as i32)
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_date(self.0.into(), f)
+    }
+}
+
+pub(super) const SECONDS_OF_A_DAY: i64 = 86_400;
+
+/// Nanoseconds of a day.
+pub const DAY_NS: i128 = SECONDS_OF_A_DAY as i128 * 1_000_000_000;
 
 /// Days from 1970-01-01 to a day; `None` if there is no such day.
 pub(super) fn days_from_date(year: i32, month: u32, day: u32) -> Option<i32> {
@@ -8,32 +40,37 @@ pub(super) fn days_from_date(year: i32, month: u32, day: u32) -> Option<i32> {
     Some(days_before_year(year) + days_before_month(year, month) + day as i32 - 1 - DAYS_BEFORE_1970)
 }
 
-/// The year, month and day of a count of days since 1970-01-01; `None` outside years 0001 to 9999.
-pub(super) fn date_from_days(days: i32) -> Option<(i32, u32, u32)> {
-    let since_year_1 = i64::from(days) + i64::from(DAYS_BEFORE_1970);
-    if !(0..=i64::from(days_before_year(10_000)) - 1).contains(&since_year_1) {
-        return None;
+/// Writes the day of a count of days since 1970-01-01: years beyond 9999 carry a `+`, years before 0 a `-`.
+pub(super) fn write_date(days: i64, out: &mut impl fmt::Write) -> fmt::Result {
+    let (year, month, day) = date_from_days(days);
+    match year {
+        0..=9999 => write!(out, "{year:04}-{month:02}-{day:02}"),
+        10_000.. => write!(out, "+{year}-{month:02}-{day:02}"),
+        _ => write!(out, "-{:04}-{month:02}-{day:02}", -year),
     }
-    // 146 097 days are 400 years: a guess that is at most one year off, then put right.
-    let mut year = (since_year_1 * 400 / 146_097) as i32 + 1;
-    while i64::from(days_before_year(year)) > since_year_1 {
-        year -= 1;
-    }
-    while i64::from(days_before_year(year + 1)) <= since_year_1 {
-        year += 1;
-    }
-    let of_year = since_year_1 as i32 - days_before_year(year);
-    let month = (1..=12)
-        .rev()
-        .find(|month| days_before_month(year, *month) <= of_year)
-        .expect("January begins on day 0");
-    Some((year, month, (of_year - days_before_month(year, month)) as u32 + 1))
+}
+
+/// Year, month and day of a count of days since 1970-01-01, any year.
+fn date_from_days(days: i64) -> (i64, i64, i64) {
+    // Years that begin in March put the leap day last; 400 of them have 146 097 days. 719 468 days lie between 0000-03-01 and 1970-01-01.
+    let since = days + 719_468;
+    let (cycle, day) = (since.div_euclid(146_097), since.rem_euclid(146_097));
+    // Take out the leap days that lie behind (one in 4 years, not in 100, again in 400): what is left has 365 days a year.
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let of_year = day - (365 * year + year / 4 - year / 100);
+    // From March on, five months have 153 days.
+    let month = (5 * of_year + 2) / 153;
+    let of_month = of_year - (153 * month + 2) / 5 + 1;
+    let after_new_year = month >= 10;
+    (
+        cycle * 400 + year + i64::from(after_new_year),
+        if after_new_year { month - 9 } else { month + 3 },
+        of_month,
+    )
 }
 
 /// Days from 0001-01-01 to 1970-01-01.
 const DAYS_BEFORE_1970: i32 = 719_162;
-
-pub(super) const SECONDS_OF_A_DAY: i64 = 86_400;
 
 fn is_leap(year: i32) -> bool {
     year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
@@ -93,7 +130,10 @@ pub fn read_timestamp(text: &str) -> Option<Reading> {
     let (time, zone) = clock(&text.as_bytes()[11..])?;
     let seconds = i64::from(days) * SECONDS_OF_A_DAY + time.seconds - offset(zone)?;
     // An offset may lead out of the years that can be written.
-    date_from_days(i32::try_from(seconds.div_euclid(SECONDS_OF_A_DAY)).ok()?)?;
+    let can_be_written = -i64::from(DAYS_BEFORE_1970)..i64::from(days_before_year(10_000) - DAYS_BEFORE_1970);
+    if !can_be_written.contains(&seconds.div_euclid(SECONDS_OF_A_DAY)) {
+        return None;
+    }
     Some(Reading {
         seconds,
         zoned: !zone.is_empty(),
@@ -164,19 +204,43 @@ mod tests {
 
     #[test]
     fn every_day_goes_there_and_back() {
-        let mut expected = days_from_date(1, 1, 1).expect("the first day");
+        let first = days_from_date(1, 1, 1).expect("the first day");
+        let mut expected = first;
         assert_eq!(days_from_date(1970, 1, 1), Some(0));
         for year in 1..=9999 {
             for month in 1..=12 {
                 for day in 1..=days_in_month(year, month) {
                     assert_eq!(days_from_date(year, month, day), Some(expected));
-                    assert_eq!(date_from_days(expected), Some((year, month, day)));
+                    assert_eq!(date_from_days(expected.into()), (year.into(), month.into(), day.into()));
                     expected += 1;
                 }
             }
         }
-        assert_eq!(date_from_days(expected), None);
-        assert_eq!(date_from_days(days_from_date(1, 1, 1).expect("the first day") - 1), None);
+        assert_eq!(Day(expected).to_string(), "+10000-01-01");
+        assert_eq!(Day(first - 1).to_string(), "0000-12-31");
+    }
+
+    #[test]
+    fn days_as_text() {
+        for (text, days) in [
+            ("1970-01-01", Some(0)),
+            ("1969-12-31", Some(-1)),
+            ("2000-02-29", Some(11_016)),
+            ("2026-12-31", Some(20_818)),
+            ("0001-01-01", Some(-719_162)),
+            ("9999-12-31", Some(2_932_896)),
+            ("1900-02-29", None),
+            ("2026-02-30", None),
+            ("2026-13-01", None),
+            ("2026-00-01", None),
+            ("2026-01-00", None),
+            ("0000-01-01", None),
+        ] {
+            assert_eq!(Day::parse(text).map(|d| d.0), days, "{text}");
+            if let Some(days) = days {
+                assert_eq!(Day(days).to_string(), text);
+            }
+        }
     }
 
     #[test]

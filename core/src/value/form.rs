@@ -4,7 +4,7 @@
 //! So no text has two readings, and nothing is guessed.
 
 use super::calendar::{days_from_date, read_date, read_timestamp};
-use super::numeral::Numeral;
+use super::number::Numeral;
 use super::parse::{BadValue, parse_into};
 use super::types::ValueType;
 use arrow_array::{ArrayRef, StringArray};

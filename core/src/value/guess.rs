@@ -2,7 +2,7 @@
 
 use super::calendar::{Reading, SECONDS_OF_A_DAY, read_date, read_timestamp};
 use super::form::TextForm;
-use super::numeral::{Numeral, is_faithful_double};
+use super::number::{Numeral, is_faithful_double};
 use super::types::{MAX_DIGITS, TimeUnit, ValueType};
 use serde::{Deserialize, Serialize};
 

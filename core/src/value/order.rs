@@ -5,12 +5,10 @@
 //! length, intervals by months, days, nanoseconds, lists element by element, structs member by member in the order of the
 //! names, maps as their sorted entries. `order` gives `Equal` exactly where `equal` holds.
 
+use super::calendar::DAY_NS;
 use super::cell::Value;
-use super::exact::Number;
+use super::number::Number;
 use std::cmp::Ordering;
-
-/// Nanoseconds of a day.
-const DAY_NS: i128 = 86_400_000_000_000;
 
 /// The contract's equality, at every depth: NULL equals NULL, NaN equals NaN, numbers are equal by value across kinds.
 pub fn equal(a: &Value<'_>, b: &Value<'_>) -> bool {

@@ -16,10 +16,9 @@
 
 use super::calendar::{Reading, SECONDS_OF_A_DAY, read_date, read_time, read_timestamp};
 use super::cell::{Decimal, Value};
-use super::exact::Number;
 use super::guess::is_not_finite;
 use super::mixed::encode;
-use super::numeral::{Misfit, Numeral};
+use super::number::{Misfit, Number, Numeral};
 use super::types::{MAX_DIGITS, TimeUnit, ValueType};
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Decimal128Type, Decimal256Type, Float16Type, Float32Type, Float64Type, Int64Type, UInt64Type,

@@ -11,7 +11,7 @@ mod clock;
 mod nested;
 
 use super::cell::{Decimal, Value};
-use super::exact::Number;
+use super::number::Number;
 use super::types::ValueType;
 use num_bigint::BigInt;
 use std::fmt::Write;

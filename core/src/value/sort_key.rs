@@ -18,7 +18,7 @@
 //! Always holds: keys of one form compare as `order` does, equal values give equal bytes, no key begins another.
 
 use super::cell::Value;
-use super::exact::Number;
+use super::number::Number;
 use super::order::{as_double, place_ns, rank, sorted_entries, sorted_members};
 use super::types::ValueType;
 use num_bigint::BigInt;
@@ -129,15 +129,13 @@ fn encode_number(value: &Value<'_>, form: Option<&ValueType>, out: &mut Vec<u8>)
 
 /// The integer that a number of an exact column is at the column's scale.
 fn at_scale(value: &Value<'_>, scale: i32) -> BigInt {
-    let (mantissa, own) = Number::from_value(value)
-        .expect("integers and decimals are exact numbers")
-        .normalized()
-        .parts();
+    let number = Number::from_value(value).expect("integers and decimals are exact numbers");
+    let (mantissa, own) = number.normalized().at_scale(scale).parts();
     assert!(
-        own <= scale || mantissa == BigInt::ZERO,
+        own == scale || mantissa == BigInt::ZERO,
         "a value has {own} digits after the point in a column of {scale}"
     );
-    mantissa * BigInt::from(10u8).pow((scale - own).max(0).unsigned_abs())
+    mantissa
 }
 
 /// IEEE bits turned so that they sort as unsigned: negative ones in full, the others in the sign alone.

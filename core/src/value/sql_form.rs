@@ -2,7 +2,7 @@
 //! nearest double (as it does where it compares an integer with a double), of mixed integers a decimal, of a mixed time the microsecond in which it lies.
 
 use super::cell::{Value, value_at};
-use super::exact::Number;
+use super::number::Number;
 use super::order::place_ns;
 use super::types::{TimeUnit, ValueType};
 use arrow_array::builder::PrimitiveBuilder;

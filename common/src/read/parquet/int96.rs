@@ -22,13 +22,12 @@ use arrow_array::types::{TimestampMicrosecondType, TimestampNanosecondType};
 use arrow_array::{Array, ArrayRef, Decimal128Array, RecordBatch, RecordBatchOptions, make_array};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::value::INSTANT;
+use shadowdiff_core::value::{DAY_NS, INSTANT};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 const JULIAN_DAY_OF_1970: i128 = 2_440_588;
-const NANOS_A_DAY: i128 = 86_400_000_000_000;
 const VALUES_AT_ONCE: usize = 8192;
 /// Spark keeps microseconds only, so its files need no scan to know.
 const SPARK_PREFIX: &str = "org.apache.spark.";
@@ -273,7 +272,7 @@ fn fits(value: &Int96, unit: TimeUnit) -> bool {
 /// Nanoseconds since 1970-01-01T00:00:00.
 fn nanos(value: &Int96) -> i128 {
     let (day, in_day) = day_and_nanos(value);
-    (i128::from(day) - JULIAN_DAY_OF_1970) * NANOS_A_DAY + i128::from(in_day)
+    (i128::from(day) - JULIAN_DAY_OF_1970) * DAY_NS + i128::from(in_day)
 }
 
 /// Whether the value has no digits finer than microseconds.

@@ -5,7 +5,7 @@
 //! float32 in its own column needs at most 9 digits, so that one that needs more digits as a double shows its origin, and
 //! `float32` goes first; with fewer, `rounding` goes first.
 
-use crate::value::{Number, Value, ValueType, print_in};
+use crate::value::{Number, Value, ValueType, as_double, print_in};
 use num_bigint::{BigInt, Sign};
 use std::cmp::Ordering;
 
@@ -55,21 +55,13 @@ fn written(value: &Value<'_>, column_type: &ValueType) -> Option<Number> {
     }
 }
 
-fn double(value: &Value<'_>) -> Option<f64> {
-    match value {
-        Value::Float32(v) => Some(f64::from(*v)),
-        Value::Float64(v) => Some(*v),
-        _ => None,
-    }
-}
-
 /// How many zeros the factor from live to shadow has, negative where live is the larger: in decimals, or as a double's product or quotient.
 fn factor(live: &Value<'_>, shadow: &Value<'_>, live_number: &Number, shadow_number: &Number) -> Option<i32> {
     let ((live_mantissa, live_scale), (shadow_mantissa, shadow_scale)) = (live_number.parts(), shadow_number.parts());
     if live_mantissa == shadow_mantissa {
         return Some(live_scale - shadow_scale).filter(|zeros| *zeros != 0);
     }
-    let (l, s) = (double(live)?, double(shadow)?);
+    let (l, s) = (as_double(live)?, as_double(shadow)?);
     let is_factor = |small: f64, large: f64, power: f64| small * power == large || large / power == small;
     // Computed in doubles, 0.07 times 100 is 7.000000000000001.
     (1..=9i32).find_map(|zeros| {
@@ -90,7 +82,7 @@ const POWERS: [f64; 10] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
 ///
 /// The finer moment may have more to say: the coarser one is its whole part.
 fn unit(live: &Number, shadow: &Number) -> Option<String> {
-    let (l, s) = (whole(live)?, whole(shadow)?);
+    let (l, s) = (live.to_i128()?, shadow.to_i128()?);
     let (live_unit, shadow_unit) = (unit_of(l)?, unit_of(s)?);
     let (coarse, fine, steps) = match live_unit.cmp(&shadow_unit) {
         Ordering::Less => (l, s, shadow_unit - live_unit),
@@ -103,14 +95,6 @@ fn unit(live: &Number, shadow: &Number) -> Option<String> {
 
 const UNITS: [&str; 4] = ["seconds", "milliseconds", "microseconds", "nanoseconds"];
 
-fn whole(number: &Number) -> Option<i128> {
-    let (mantissa, scale) = number.parts();
-    let small = i128::try_from(mantissa).ok()?;
-    (-38..=0)
-        .contains(&scale)
-        .then(|| small.checked_mul(10i128.checked_pow(scale.unsigned_abs())?))?
-}
-
 /// The place in [`UNITS`] of a number that looks like a moment since 1973.
 fn unit_of(number: i128) -> Option<usize> {
     (0..UNITS.len()).find(|place| {
@@ -121,7 +105,7 @@ fn unit_of(number: i128) -> Option<usize> {
 
 /// The digits of the float32 as a double, where one value is the other's nearest float32 and at least one is a float.
 fn single_precision(live: &Value<'_>, shadow: &Value<'_>) -> Option<usize> {
-    if double(live).is_none() && double(shadow).is_none() {
+    if as_double(live).is_none() && as_double(shadow).is_none() {
         return None;
     }
     let nearest = |value: &Value<'_>| Number::from_value(value).map(|n| n.to_f64());
@@ -134,8 +118,7 @@ fn single_precision(live: &Value<'_>, shadow: &Value<'_>) -> Option<usize> {
     } else {
         return None;
     };
-    let (digits, _) = Number::parse(&format!("{single:?}"))?.normalized().parts();
-    Some(digits.magnitude().to_string().len())
+    Number::parse(&format!("{single:?}")).map(|number| number.normalized().digits())
 }
 
 /// The digits after the point of `short`, where it is `long` rounded to them: half away from 0, half to even, or cut.

@@ -1,10 +1,9 @@
 //! Kinds of change between two dates or timestamps.
 
-use crate::value::{Value, place_ns};
+use crate::value::{DAY_NS, Value, place_ns};
 
 const SECOND_NS: i128 = 1_000_000_000;
 const MINUTE_NS: i128 = 60 * SECOND_NS;
-const DAY_NS: i128 = 86_400 * SECOND_NS;
 /// Zones lie on quarters of an hour, up to 14 hours from UTC.
 const QUARTER_NS: i128 = 15 * MINUTE_NS;
 const FARTHEST_ZONE_NS: i128 = 14 * 60 * MINUTE_NS;

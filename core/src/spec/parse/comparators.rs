@@ -1,11 +1,13 @@
 //! The comparators: how the values of some columns are held against each other.
 
 use super::columns::patterns;
+use crate::spec::duration::Duration;
 use crate::spec::fields::{COMPARATOR, NORMALIZATIONS, TEXT};
 use crate::spec::item::{Fields, Item};
 use crate::spec::mistakes::Mistakes;
 use crate::spec::model::{ComparatorEntry, Comparison, Pattern, TextRules};
-use crate::spec::scalars::{duration_ns, is_over_one, tolerance};
+use crate::spec::scalars::tolerance;
+use crate::value::{Number, Tolerance};
 use std::collections::BTreeMap;
 
 pub(super) fn read(fields: &Fields<'_>, key: &[String], mistakes: &mut Mistakes) -> Vec<ComparatorEntry> {
@@ -51,7 +53,7 @@ fn comparison(fields: &Fields<'_>, mistakes: &mut Mistakes) -> Comparison {
         absolute: tolerance_of(fields, "absolute", mistakes),
         relative: tolerance_of(fields, "relative", mistakes),
         text: fields.get("text").and_then(|item| text_rules(&item, mistakes)),
-        time_ns: fields.read("time", "a duration such as 1s", duration_ns, mistakes),
+        time: fields.read("time", "a duration such as 1s", Duration::parse, mistakes),
         unordered: fields.flag("unordered", mistakes),
         json: fields.flag("json", mistakes),
         sql: fields.text("sql", mistakes),
@@ -59,11 +61,11 @@ fn comparison(fields: &Fields<'_>, mistakes: &mut Mistakes) -> Comparison {
 }
 
 /// A tolerance of a comparator or of `within`.
-pub(super) fn tolerance_of(fields: &Fields<'_>, name: &str, mistakes: &mut Mistakes) -> Option<String> {
+pub(super) fn tolerance_of(fields: &Fields<'_>, name: &str, mistakes: &mut Mistakes) -> Option<Tolerance> {
     let item = fields.get(name)?;
     let found = item.read("a decimal such as 0.01, or a percentage such as 5%", tolerance, mistakes)?;
     let is_percentage = item.scalar("", mistakes).is_some_and(|text| text.ends_with('%'));
-    if name == "relative" && !is_percentage && (is_over_one(&found) || found == "1") {
+    if name == "relative" && !is_percentage && *found.exact() >= Number::from_int(1) {
         mistakes.warn(
             item.node.at,
             &item.path,

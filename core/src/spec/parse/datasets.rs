@@ -2,11 +2,12 @@
 
 use super::flag_of;
 use crate::side::{Side, Sides};
+use crate::spec::duration::Duration;
 use crate::spec::fields::{COMPRESSIONS, CSV, CSV_TYPES, DECIMALS, EMPTY_FIELDS, READY};
 use crate::spec::item::{Fields, Item};
 use crate::spec::mistakes::Mistakes;
 use crate::spec::model::{CsvOptions, CsvTypes, DatasetSpec, EmptyField, Header, Ready};
-use crate::spec::scalars::{character, column_type, duration_ms};
+use crate::spec::scalars::{character, column_type};
 use crate::value::{DateForm, TextForm, ValueType};
 
 pub(super) fn read(fields: &Fields<'_>, mistakes: &mut Mistakes) -> Sides<DatasetSpec> {
@@ -166,7 +167,9 @@ fn ready(item: &Item<'_>, mistakes: &mut Mistakes) -> Option<Ready> {
         });
     }
     let fields = item.fields(&READY, mistakes)?;
-    let wait_ms = fields.read("wait", "a duration such as 10m", duration_ms, mistakes).unwrap_or(0);
+    let wait_ms = fields
+        .read("wait", "a duration such as 10m", Duration::parse_ms, mistakes)
+        .unwrap_or(0);
     Some(Ready {
         marker: marker(&fields.get("marker")?, mistakes)?,
         wait_ms,

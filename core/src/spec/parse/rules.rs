@@ -5,11 +5,12 @@ use super::columns::patterns;
 use super::comparators::tolerance_of;
 use super::day;
 use super::key::Key;
+use crate::spec::duration::Duration;
 use crate::spec::fields::{ACCOUNTS, KINDS, RULE, WITHIN};
 use crate::spec::item::{Fields, Item};
 use crate::spec::mistakes::Mistakes;
 use crate::spec::model::{AccountScope, DifferenceKind, Expected, Within};
-use crate::spec::scalars::{count, duration_ns};
+use crate::spec::scalars::count;
 
 pub(super) fn read(fields: &Fields<'_>, key: &Key, mistakes: &mut Mistakes) -> Vec<Expected> {
     let Some(item) = fields.get("expected") else { return Vec::new() };
@@ -118,6 +119,6 @@ fn within(item: &Item<'_>, mistakes: &mut Mistakes) -> Option<Within> {
     Some(Within {
         absolute: tolerance_of(&fields, "absolute", mistakes),
         relative: tolerance_of(&fields, "relative", mistakes),
-        time_ns: fields.read("time", "a duration such as 1s", duration_ns, mistakes),
+        time: fields.read("time", "a duration such as 1s", Duration::parse, mistakes),
     })
 }

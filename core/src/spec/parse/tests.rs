@@ -5,8 +5,9 @@ mod every_field;
 mod mistakes;
 
 use super::*;
+use crate::spec::Duration;
 use crate::spec::model::*;
-use crate::value::{DateForm, TextForm, ValueType};
+use crate::value::{DateForm, Number, TextForm, Tolerance, ValueType};
 
 /// Enough of a spec for the part under test to be all that matters. Its lines are 1 to 3.
 const BASE: &str = "live: a/\nshadow: b/\naccount: id\n";
@@ -27,6 +28,10 @@ fn mistakes(text: &str, overrides: &Overrides) -> Vec<String> {
             error.message.lines().map(str::to_owned).collect()
         }
     }
+}
+
+fn tolerance(text: &str) -> Option<Tolerance> {
+    Number::parse(text).and_then(Tolerance::new)
 }
 
 fn patterns(names: &[&str]) -> Vec<Pattern> {
@@ -54,9 +59,9 @@ fn the_full_example() {
     assert_eq!(spec.key, ["account_id", "metric"]);
     assert_eq!(spec.columns.rename, Sides::new(vec![], pairs(&[("shadow_name", "live_name")])));
     assert_eq!(spec.columns.derive.shadow, pairs(&[("amount_eur", "amount_cents / 100.0")]));
-    assert_eq!(spec.comparators[1].comparison.absolute.as_deref(), Some("0.01"));
+    assert_eq!(spec.comparators[1].comparison.absolute, tolerance("0.01"));
     assert_eq!(spec.expected[0].until, Day::parse("2026-12-31"));
-    assert_eq!(spec.verdict.max_exception_accounts, Some(Limit::Share("0.001".into())));
+    assert_eq!(spec.verdict.max_exception_accounts, Some(Limit::Share(Number::new(1, 3))));
     assert_eq!(spec.as_of, Day::parse("2026-11-01"));
     assert_eq!(spec.output.max_differences, Some(100_000));
     let again = parse(&parsed.document.to_string(), "document", &Overrides::default()).unwrap_or_else(|error| panic!("{error}"));
@@ -245,29 +250,29 @@ fn comparators() {
     compares(
         "absolute: 0.010",
         Comparison {
-            absolute: Some("0.01".into()),
+            absolute: tolerance("0.01"),
             ..none()
         },
     );
     compares(
         "absolute: 1e-3, relative: 5%",
         Comparison {
-            absolute: Some("0.001".into()),
-            relative: Some("0.05".into()),
+            absolute: tolerance("0.001"),
+            relative: tolerance("0.05"),
             ..none()
         },
     );
     compares(
         "time: 1.5s",
         Comparison {
-            time_ns: Some(1_500_000_000),
+            time: Some(Duration::from_nanoseconds(1_500_000_000)),
             ..none()
         },
     );
     compares(
         "time: 1s, unordered: true",
         Comparison {
-            time_ns: Some(1_000_000_000),
+            time: Some(Duration::from_nanoseconds(1_000_000_000)),
             unordered: true,
             ..none()
         },
@@ -277,7 +282,7 @@ fn comparators() {
     compares(
         "unordered: true, absolute: '1'",
         Comparison {
-            absolute: Some("1".into()),
+            absolute: tolerance("1"),
             unordered: true,
             ..none()
         },
@@ -323,9 +328,9 @@ fn rules_and_verdict() {
     assert_eq!(
         rule.within,
         Some(Within {
-            absolute: Some("1".into()),
+            absolute: tolerance("1"),
             relative: None,
-            time_ns: Some(86_400_000_000_000)
+            time: Some(Duration::from_nanoseconds(86_400_000_000_000))
         })
     );
     assert_eq!((rule.min, rule.max), (Some(1), Some(2)));
@@ -333,10 +338,10 @@ fn rules_and_verdict() {
 
     let verdict = with("verdict:\n  max_exceptions: 5%\n  max_exception_accounts: 3\n  max_column_mismatch: {a: 2%, 'b*': 1}\n  schema_changes: [removed, added]\n  type_changes: fail\n  unused_rules: fail\n  allow_empty: true\n").verdict;
     let wanted = VerdictSpec {
-        max_exceptions: Limit::Share("0.05".into()),
+        max_exceptions: Limit::Share(Number::new(5, 2)),
         max_exception_accounts: Some(Limit::Count(3)),
         max_column_mismatch: vec![
-            (Pattern("a".into()), Limit::Share("0.02".into())),
+            (Pattern("a".into()), Limit::Share(Number::new(2, 2))),
             (Pattern("b*".into()), Limit::Count(1)),
         ],
         schema_changes: vec![SchemaChange::Removed, SchemaChange::Added],

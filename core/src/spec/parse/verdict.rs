@@ -4,7 +4,8 @@ use crate::spec::fields::{ALLOW_OR_FAIL, SCHEMA_CHANGES, VERDICT};
 use crate::spec::item::{Fields, Item};
 use crate::spec::mistakes::Mistakes;
 use crate::spec::model::{Limit, Pattern, SchemaChange, VerdictSpec};
-use crate::spec::scalars::{is_over_one, limit};
+use crate::spec::scalars::limit;
+use crate::value::Number;
 
 const LIMIT: &str = "a count such as 10, or a percentage such as 5%";
 
@@ -35,7 +36,7 @@ pub(super) fn read(fields: &Fields<'_>, mistakes: &mut Mistakes) -> VerdictSpec 
 /// A limit on what there are only so many of; a percentage above 100 limits nothing.
 fn share_of_all(item: &Item<'_>, mistakes: &mut Mistakes) -> Option<Limit> {
     let found = item.read(LIMIT, limit, mistakes)?;
-    if matches!(&found, Limit::Share(share) if is_over_one(share)) {
+    if matches!(&found, Limit::Share(share) if *share > Number::from_int(1)) {
         item.wrong(mistakes, "is more than 100%, which limits nothing; write a smaller percentage");
     }
     Some(found)

@@ -1,6 +1,6 @@
 //! Integers, decimals and floats become each other where the number stays exactly the same.
 
-use super::super::numeral::{Misfit, Numeral};
+use super::super::number::{Misfit, Numeral};
 use super::{bad, each, lossless, texts, unfit};
 use crate::value::parse::{BadValue, parse_into};
 use crate::value::types::ValueType;

@@ -1,7 +1,7 @@
 //! Dates, timestamps, times and durations become each other where the moment or length stays exactly the same.
 
 use super::{bad, each, lossless, texts, unfit};
-use crate::value::calendar::SECONDS_OF_A_DAY;
+use crate::value::calendar::DAY_NS;
 use crate::value::parse::BadValue;
 use crate::value::types::{TimeUnit, ValueType};
 use arrow_array::types::{Int32Type, Int64Type};
@@ -61,8 +61,6 @@ fn counts(array: &ArrayRef) -> Result<ArrayRef, BadValue> {
         _ => lossless(array, &DataType::Int64),
     }
 }
-
-const DAY_NS: i128 = SECONDS_OF_A_DAY as i128 * 1_000_000_000;
 
 /// Nanoseconds of one count.
 fn source_tick(data_type: &DataType) -> i128 {

@@ -4,13 +4,13 @@
 //! `Z` where zoned and exactly the unit's digits. A time is `12:30:00.000`. A duration counts seconds, `PT90.500S` or
 //! `-PT1S`; an interval gives its parts that are not 0, each with its sign: `P1M-2DT3.5S`, or `PT0S`.
 
+use super::super::calendar::{DAY_NS, write_date};
 use super::super::cell::Value;
 use super::super::order::place_ns;
 use super::super::types::{TimeUnit, ValueType};
 use super::write_text;
 
 const SECOND_NS: i128 = 1_000_000_000;
-const DAY_NS: i128 = 86_400 * SECOND_NS;
 
 /// A date or a timestamp.
 pub(super) fn print_instant(value: &Value<'_>, form: Option<&ValueType>, out: &mut String) {
@@ -25,10 +25,10 @@ pub(super) fn print_instant(value: &Value<'_>, form: Option<&ValueType>, out: &m
         ) => (*unit, (*column, *zoned || *among_zoned)),
         (Value::Timestamp { unit, zoned, .. }, _) => (*unit, (*unit, *zoned)),
         (_, Some(ValueType::Timestamp { unit, zoned })) => (TimeUnit::Second, (*unit, *zoned)),
-        _ => return print_date(ns.div_euclid(DAY_NS), out),
+        _ => return print_date(ns, out),
     };
     let (unit, zoned) = column;
-    print_date(ns.div_euclid(DAY_NS), out);
+    print_date(ns, out);
     out.push('T');
     print_clock(ns.rem_euclid(DAY_NS), digits(ns, own, unit), out);
     if zoned {
@@ -110,31 +110,7 @@ fn print_fraction(ns: i128, digits: usize, out: &mut String) {
     }
 }
 
-fn print_date(days: i128, out: &mut String) {
-    let (year, month, day) = civil(days);
-    match year {
-        0..=9999 => write_text(out, format_args!("{year:04}")),
-        10_000.. => write_text(out, format_args!("+{year}")),
-        _ => write_text(out, format_args!("-{:04}", -year)),
-    }
-    write_text(out, format_args!("-{month:02}-{day:02}"));
-}
-
-/// Year, month and day of a count of days since 1970-01-01, proleptic Gregorian, any year.
-fn civil(days: i128) -> (i128, i128, i128) {
-    // Years that begin in March put the leap day last; 400 of them have 146 097 days. 719 468 days lie between 0000-03-01 and 1970-01-01.
-    let since = days + 719_468;
-    let (cycle, day) = (since.div_euclid(146_097), since.rem_euclid(146_097));
-    // Take out the leap days that lie behind (one in 4 years, not in 100, again in 400): what is left has 365 days a year.
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let of_year = day - (365 * year + year / 4 - year / 100);
-    // From March on, five months have 153 days.
-    let month = (5 * of_year + 2) / 153;
-    let of_month = of_year - (153 * month + 2) / 5 + 1;
-    let after_new_year = month >= 10;
-    (
-        cycle * 400 + year + i128::from(after_new_year),
-        if after_new_year { month - 9 } else { month + 3 },
-        of_month,
-    )
+fn print_date(ns: i128, out: &mut String) {
+    let days = i64::try_from(ns.div_euclid(DAY_NS)).expect("64 bits of any unit are fewer days");
+    write_date(days, out).expect("a string takes all");
 }

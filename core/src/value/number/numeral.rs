@@ -1,21 +1,32 @@
-//! Numbers as written: taken apart without loss, so that nothing is rounded on the way to a type.
+//! Numbers as written: taken apart without loss, so that nothing is rounded on the way to a type. Decimal text is read here and nowhere else.
 
+use super::{Mantissa, Number};
 use arrow_buffer::i256;
+use num_bigint::BigInt;
 
 /// `[sign] integer [. fraction] [e exponent]`: the value is the digits times `10^(exponent - fraction.len())`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Numeral<'a> {
+pub(crate) struct Numeral<'a> {
     negative: bool,
     plus: bool,
     integer: &'a [u8],
     fraction: &'a [u8],
     point: bool,
-    exponent: i32,
+    /// As written with its sign; empty where there is none.
+    exponent: &'a str,
+}
+
+/// A number as its value alone, whatever its size: `0.digits * 10^exponent`. The digits neither begin nor end with 0, and 0 has none.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Significant {
+    negative: bool,
+    exponent: i128,
+    digits: Vec<u8>,
 }
 
 /// Why a number does not fit into a given count of digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Misfit {
+pub(in crate::value) enum Misfit {
     /// It has digits below the last place.
     TooFine,
     /// It has too many digits above it.
@@ -23,14 +34,17 @@ pub(super) enum Misfit {
 }
 
 /// Exponents are cut here: far beyond what any type holds, far below what overflows.
-const EXPONENT_LIMIT: i32 = 1_000_000;
+const EXPONENT_LIMIT: i64 = 1_000_000_000;
+
+/// The largest exponent of an exact number: keeps `1e999999999` from filling the memory. Far beyond doubles and decimals.
+const MAX_EXPONENT: u64 = 20_000;
 
 /// The most digits that an `i128` always holds.
 const I128_DIGITS: usize = 38;
 
 impl<'a> Numeral<'a> {
     /// `None` if the text is no number; blanks, separators and `NaN` are none.
-    pub(super) fn scan(text: &'a str) -> Option<Self> {
+    pub(crate) fn scan(text: &'a str) -> Option<Self> {
         let bytes = text.as_bytes();
         let (negative, plus) = (bytes.first() == Some(&b'-'), bytes.first() == Some(&b'+'));
         let rest = &bytes[usize::from(negative || plus)..];
@@ -49,12 +63,68 @@ impl<'a> Numeral<'a> {
             integer,
             fraction,
             point,
-            exponent: exponent(rest)?,
+            exponent: exponent(&text[text.len() - rest.len()..])?,
         })
     }
 
+    /// The exact number; `None` for one too large or too small for any of our types.
+    pub(crate) fn to_number(self) -> Option<Number> {
+        let scale = self.fraction.len() as i64 - self.exponent();
+        if scale.unsigned_abs() > MAX_EXPONENT {
+            return None;
+        }
+        let small = self
+            .all_digits()
+            .try_fold(0_i128, |sum, digit| sum.checked_mul(10)?.checked_add(digit.into()));
+        let magnitude = Number {
+            mantissa: match small {
+                Some(small) => Mantissa::Small(small),
+                None => Mantissa::Big(BigInt::parse_bytes(&[self.integer, self.fraction].concat(), 10)?),
+            },
+            scale: scale as i32,
+        };
+        Some(if self.negative { magnitude.negated() } else { magnitude })
+    }
+
+    /// The value alone; `None` for an exponent of more than about 38 digits.
+    pub(crate) fn significant(&self) -> Option<Significant> {
+        let digits: Vec<u8> = self
+            .all_digits()
+            .skip(self.leading_zeros())
+            .take(self.significant_digits())
+            .collect();
+        if digits.is_empty() {
+            return Some(Significant {
+                negative: false,
+                exponent: 0,
+                digits,
+            });
+        }
+        let written = if self.exponent.is_empty() {
+            0
+        } else {
+            self.exponent.parse::<i128>().ok()?
+        };
+        Some(Significant {
+            negative: self.negative,
+            exponent: written.checked_add(self.integer.len() as i128 - self.leading_zeros() as i128)?,
+            digits,
+        })
+    }
+
+    fn exponent(&self) -> i64 {
+        let (negative, digits) = match self.exponent.as_bytes() {
+            [b'-', digits @ ..] => (true, digits),
+            [b'+', digits @ ..] | digits => (false, digits),
+        };
+        let magnitude = digits
+            .iter()
+            .fold(0, |sum: i64, digit| (sum * 10 + i64::from(digit - b'0')).min(EXPONENT_LIMIT));
+        if negative { -magnitude } else { magnitude }
+    }
+
     /// Written as numbers are: no `+`, no leading zero, no point without a digit after it. Only such text is guessed to be a number.
-    pub(super) fn is_canonical(&self) -> bool {
+    pub(in crate::value) fn is_canonical(&self) -> bool {
         let leading_zero = self.integer.len() > 1 && self.integer[0] == b'0';
         let bare_point = self.point && self.fraction.is_empty();
         !(self.plus || leading_zero || bare_point)
@@ -82,12 +152,12 @@ impl<'a> Numeral<'a> {
             .count()
     }
 
-    pub(super) fn is_zero(&self) -> bool {
+    pub(crate) fn is_zero(&self) -> bool {
         self.leading_zeros() == self.count()
     }
 
     /// Digits from the first to the last that is not zero.
-    pub(super) fn significant_digits(&self) -> usize {
+    pub(in crate::value) fn significant_digits(&self) -> usize {
         if self.is_zero() {
             0
         } else {
@@ -96,21 +166,21 @@ impl<'a> Numeral<'a> {
     }
 
     /// Digits in front of the decimal point without leading zeros: 0 for `0.5`, 4 for `1e3`.
-    pub(super) fn integer_digits(&self) -> u32 {
+    pub(in crate::value) fn integer_digits(&self) -> u32 {
         if self.is_zero() {
             return 0;
         }
-        let digits = self.integer.len() as i64 - self.leading_zeros() as i64 + i64::from(self.exponent);
+        let digits = self.integer.len() as i64 - self.leading_zeros() as i64 + self.exponent();
         digits.clamp(0, i64::from(u32::MAX)) as u32
     }
 
     /// Digits after the decimal point, zeros written at the end among them: 2 for `1.10`, 0 for `1e3`.
-    pub(super) fn scale(&self) -> u32 {
+    pub(in crate::value) fn scale(&self) -> u32 {
         self.scale_less(0)
     }
 
     /// Digits after the decimal point that count: 1 for `1.10`, 0 for `3.00` and `1e3`.
-    pub(super) fn exact_scale(&self) -> u32 {
+    pub(in crate::value) fn exact_scale(&self) -> u32 {
         if self.is_zero() {
             return 0;
         }
@@ -118,7 +188,7 @@ impl<'a> Numeral<'a> {
     }
 
     fn scale_less(&self, zeros: usize) -> u32 {
-        (self.fraction.len() as i64 - i64::from(self.exponent) - zeros as i64).clamp(0, i64::from(u32::MAX)) as u32
+        (self.fraction.len() as i64 - self.exponent() - zeros as i64).clamp(0, i64::from(u32::MAX)) as u32
     }
 
     /// How many of the written digits make the number times `10^scale`, and how many zeros follow them.
@@ -126,7 +196,7 @@ impl<'a> Numeral<'a> {
         if self.is_zero() {
             return Ok((0, 0));
         }
-        let shift = i64::from(scale) + i64::from(self.exponent) - self.fraction.len() as i64;
+        let shift = i64::from(scale) + self.exponent() - self.fraction.len() as i64;
         let dropped = (-shift).max(0) as usize;
         if dropped > self.trailing_zeros() {
             return Err(Misfit::TooFine);
@@ -141,7 +211,7 @@ impl<'a> Numeral<'a> {
     }
 
     /// The number times `10^scale`, exactly, if it then is an integer of at most `precision` (up to 38) digits.
-    pub(super) fn to_i128(self, scale: i32, precision: u8) -> Result<i128, Misfit> {
+    pub(in crate::value) fn to_i128(self, scale: i32, precision: u8) -> Result<i128, Misfit> {
         debug_assert!(usize::from(precision) <= I128_DIGITS);
         let (digits, zeros) = self.cut(scale, precision)?;
         let magnitude = self
@@ -153,7 +223,7 @@ impl<'a> Numeral<'a> {
     }
 
     /// As `to_i128`, for up to 76 digits.
-    pub(super) fn to_i256(self, scale: i32, precision: u8) -> Result<i256, Misfit> {
+    pub(in crate::value) fn to_i256(self, scale: i32, precision: u8) -> Result<i256, Misfit> {
         if usize::from(precision) <= I128_DIGITS {
             return self.to_i128(scale, precision).map(i256::from_i128);
         }
@@ -166,45 +236,23 @@ impl<'a> Numeral<'a> {
         });
         Ok(if self.negative { magnitude.wrapping_neg() } else { magnitude })
     }
-
-    /// Same sign, same significant digits at the same places; `-0` is `0`.
-    pub(super) fn same_number(&self, other: &Numeral<'_>) -> bool {
-        if self.is_zero() || other.is_zero() {
-            return self.is_zero() && other.is_zero();
-        }
-        let place = |n: &Numeral<'_>| n.integer.len() as i64 - n.leading_zeros() as i64 + i64::from(n.exponent);
-        let significant = |n: &Numeral<'a>| {
-            n.all_digits()
-                .skip(n.leading_zeros())
-                .take(n.significant_digits())
-                .collect::<Vec<_>>()
-        };
-        let others = other.all_digits().skip(other.leading_zeros()).take(other.significant_digits());
-        self.negative == other.negative && place(self) == place(other) && significant(self).into_iter().eq(others)
-    }
 }
 
 fn digits(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|byte| byte.is_ascii_digit()).count()
 }
 
-fn exponent(bytes: &[u8]) -> Option<i32> {
-    let Some((b'e' | b'E', rest)) = bytes.split_first() else {
-        return bytes.is_empty().then_some(0);
+/// What follows the `e`; empty where nothing stands there, `None` where something else does.
+fn exponent(rest: &str) -> Option<&str> {
+    let Some(written) = rest.strip_prefix(['e', 'E']) else {
+        return rest.is_empty().then_some(rest);
     };
-    let negative = rest.first() == Some(&b'-');
-    let written = &rest[usize::from(negative || rest.first() == Some(&b'+'))..];
-    if written.is_empty() || digits(written) != written.len() {
-        return None;
-    }
-    let magnitude = written
-        .iter()
-        .fold(0_i32, |sum, digit| (sum * 10 + i32::from(digit - b'0')).min(EXPONENT_LIMIT));
-    Some(if negative { -magnitude } else { magnitude })
+    let unsigned = written.strip_prefix(['-', '+']).unwrap_or(written).as_bytes();
+    (!unsigned.is_empty() && digits(unsigned) == unsigned.len()).then_some(written)
 }
 
 /// A text that is the number `double` exactly as far as a reader of it can tell: the shortest print of the double is the same number.
-pub(super) fn is_faithful_double(numeral: &Numeral<'_>, text: &str) -> bool {
+pub(in crate::value) fn is_faithful_double(numeral: &Numeral<'_>, text: &str) -> bool {
     let place = i64::from(numeral.integer_digits()) + i64::from(numeral.scale());
     if numeral.significant_digits() <= 15 && place < 290 {
         // Any decimal of up to 15 digits survives the way through a double and back.
@@ -212,7 +260,7 @@ pub(super) fn is_faithful_double(numeral: &Numeral<'_>, text: &str) -> bool {
     }
     let Ok(double) = text.parse::<f64>() else { return false };
     let print = format!("{double:e}");
-    numeral.significant_digits() <= 17 && Numeral::scan(&print).is_some_and(|printed| printed.same_number(numeral))
+    numeral.significant_digits() <= 17 && Numeral::scan(&print).is_some_and(|printed| printed.significant() == numeral.significant())
 }
 
 #[cfg(test)]

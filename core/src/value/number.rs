@@ -3,15 +3,19 @@
 //! Every double is such a number, because `2^-k = 5^k * 10^-k`. Mantissas that fit stay in an `i128`, since a comparison
 //! may come here for every cell of a column; only what does not fit goes to big integers.
 
+mod numeral;
+
 use super::cell::{Decimal, Value};
 use num_bigint::{BigInt, Sign};
+use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 
-/// The largest exponent that text may carry: keeps `1e999999999` from filling the memory. Far beyond doubles and decimals.
-const MAX_EXPONENT: i32 = 20_000;
+pub(super) use numeral::{Misfit, is_faithful_double};
+pub(crate) use numeral::{Numeral, Significant};
 
-/// A finite number, exact. Equality and order are by value: `1.0` equals `1`.
-#[derive(Debug, Clone)]
+/// A finite number, exact. Equality and order are by value: `1.0` equals `1`. Stored as its decimal text.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Number {
     mantissa: Mantissa,
     scale: i32,
@@ -47,7 +51,7 @@ impl Number {
     }
 
     pub fn from_int(value: i128) -> Number {
-        Number::small(value, 0)
+        Number::new(value, 0)
     }
 
     pub fn from_decimal(value: &Decimal) -> Number {
@@ -74,43 +78,26 @@ impl Number {
             // 53 bits moved by 74 are still below 2^127.
             let small = exponent <= 74;
             return Some(if small {
-                Number::from_int(mantissa << exponent)
+                Number::from_int(i128::from(mantissa) << exponent)
             } else {
                 Number::big(BigInt::from(mantissa) << exponent, 0)
             });
         }
         let twos = exponent.unsigned_abs();
-        let product = 5i128.checked_pow(twos).and_then(|fives| mantissa.checked_mul(fives));
+        let product = 5i128.checked_pow(twos).and_then(|fives| fives.checked_mul(mantissa.into()));
         Some(match product {
-            Some(small) => Number::small(small, twos as i32),
+            Some(small) => Number::new(small, twos as i32),
             None => Number::big(BigInt::from(mantissa) * BigInt::from(5u8).pow(twos), twos as i32),
         })
     }
 
     /// Reads decimal text such as `-12.50` or `1e-3`; `None` for anything else, and for exponents beyond any of our types.
     pub fn parse(text: &str) -> Option<Number> {
-        let (body, exponent) = match text.split_once(['e', 'E']) {
-            Some((body, exponent)) => (body, exponent.parse::<i32>().ok()?),
-            None => (text, 0),
-        };
-        let unsigned = body.strip_prefix(['-', '+']).unwrap_or(body);
-        let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
-        let digits = format!("{whole}{fraction}");
-        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-            return None;
-        }
-        let scale = i32::try_from(fraction.len()).ok()?.checked_sub(exponent)?;
-        if scale.abs() > MAX_EXPONENT {
-            return None;
-        }
-        let magnitude = match digits.parse::<i128>() {
-            Ok(small) => Number::small(small, scale),
-            Err(_) => Number::big(digits.parse().ok()?, scale),
-        };
-        Some(if body.starts_with('-') { magnitude.negated() } else { magnitude })
+        Numeral::scan(text)?.to_number()
     }
 
-    fn small(mantissa: i128, scale: i32) -> Number {
+    /// `mantissa * 10^-scale`.
+    pub fn new(mantissa: i128, scale: i32) -> Number {
         Number {
             mantissa: Mantissa::Small(mantissa),
             scale,
@@ -151,7 +138,7 @@ impl Number {
     pub fn negated(&self) -> Number {
         match &self.mantissa {
             Mantissa::Small(m) => match m.checked_neg() {
-                Some(small) => Number::small(small, self.scale),
+                Some(small) => Number::new(small, self.scale),
                 None => Number::big(-BigInt::from(*m), self.scale),
             },
             Mantissa::Big(m) => Number::big(-m, self.scale),
@@ -163,10 +150,10 @@ impl Number {
         if let Some((a, b, scale)) = aligned(self, other)
             && let Some(difference) = a.checked_sub(b)
         {
-            return Number::small(difference, scale);
+            return Number::new(difference, scale);
         }
-        let scale = self.scale.max(other.scale);
-        Number::big(self.at_scale(scale) - other.at_scale(scale), scale)
+        let (a, b, scale) = aligned_big(self, other);
+        Number::big(a - b, scale)
     }
 
     /// `self + other`; its scale is the larger of the two.
@@ -174,10 +161,10 @@ impl Number {
         if let Some((a, b, scale)) = aligned(self, other)
             && let Some(sum) = a.checked_add(b)
         {
-            return Number::small(sum, scale);
+            return Number::new(sum, scale);
         }
-        let scale = self.scale.max(other.scale);
-        Number::big(self.at_scale(scale) + other.at_scale(scale), scale)
+        let (a, b, scale) = aligned_big(self, other);
+        Number::big(a + b, scale)
     }
 
     pub fn mul(&self, other: &Number) -> Number {
@@ -185,7 +172,7 @@ impl Number {
         if let (Mantissa::Small(a), Mantissa::Small(b)) = (&self.mantissa, &other.mantissa)
             && let Some(product) = a.checked_mul(*b)
         {
-            return Number::small(product, scale);
+            return Number::new(product, scale);
         }
         Number::big(self.mantissa_big() * other.mantissa_big(), scale)
     }
@@ -202,7 +189,7 @@ impl Number {
                 while m % 10 == 0 {
                     (m, scale) = (m / 10, scale - 1);
                 }
-                Number::small(m, scale)
+                Number::new(m, scale)
             }
             Mantissa::Big(m) => {
                 let digits = m.magnitude().to_string();
@@ -210,11 +197,24 @@ impl Number {
                 let m = m / BigInt::from(10u8).pow(zeros as u32);
                 scale -= zeros as i32;
                 match i128::try_from(&m) {
-                    Ok(small) => Number::small(small, scale),
+                    Ok(small) => Number::new(small, scale),
                     Err(_) => Number::big(m, scale),
                 }
             }
         }
+    }
+
+    /// Digits of the mantissa.
+    pub fn digits(&self) -> usize {
+        match &self.mantissa {
+            Mantissa::Small(m) => m.unsigned_abs().to_string().len(),
+            Mantissa::Big(m) => m.magnitude().to_string().len(),
+        }
+    }
+
+    /// Digits after the point; negative for zeros in front of it that the mantissa leaves out.
+    pub fn scale(&self) -> i32 {
+        self.scale
     }
 
     /// Mantissa and scale: the value is `mantissa * 10^-scale`.
@@ -225,13 +225,19 @@ impl Number {
     /// The number `mantissa * 10^-scale`.
     pub fn from_parts(mantissa: BigInt, scale: i32) -> Number {
         match i128::try_from(&mantissa) {
-            Ok(small) => Number::small(small, scale),
+            Ok(small) => Number::new(small, scale),
             Err(_) => Number::big(mantissa, scale),
         }
     }
 
+    /// The integer that the number is, if 128 bits hold it.
+    pub fn to_i128(&self) -> Option<i128> {
+        let (mantissa, scale) = self.normalized().small_parts()?;
+        if scale > 0 { None } else { lifted(mantissa, scale.unsigned_abs()) }
+    }
+
     /// The mantissa where it fits in 128 bits, with the scale.
-    pub(crate) fn small_parts(&self) -> Option<(i128, i32)> {
+    fn small_parts(&self) -> Option<(i128, i32)> {
         match &self.mantissa {
             Mantissa::Small(m) => Some((*m, self.scale)),
             Mantissa::Big(_) => None,
@@ -260,9 +266,20 @@ impl Number {
         }
     }
 
-    /// The mantissa at a scale that is not smaller than the number's own.
-    fn at_scale(&self, scale: i32) -> BigInt {
-        self.mantissa_big() * BigInt::from(10u8).pow((scale - self.scale).unsigned_abs())
+    /// The same value with at least so many digits after the point.
+    pub fn at_scale(&self, scale: i32) -> Number {
+        if scale <= self.scale {
+            return self.clone();
+        }
+        let power = (scale - self.scale).unsigned_abs();
+        let small = match &self.mantissa {
+            Mantissa::Small(m) => lifted(*m, power),
+            Mantissa::Big(_) => None,
+        };
+        match small {
+            Some(small) => Number::new(small, scale),
+            None => Number::big(self.mantissa_big() * BigInt::from(10u8).pow(power), scale),
+        }
     }
 }
 
@@ -278,16 +295,23 @@ fn aligned(a: &Number, b: &Number) -> Option<(i128, i128, i32)> {
         return Some((am, bm, ascale));
     }
     let scale = ascale.max(bscale);
-    let lift = |m: i128, from: i32| {
-        10i128
-            .checked_pow((scale - from).unsigned_abs())
-            .and_then(|power| m.checked_mul(power))
-    };
+    let lift = |m: i128, from: i32| lifted(m, (scale - from).unsigned_abs());
     Some((lift(am, ascale)?, lift(bm, bscale)?, scale))
 }
 
+/// The same, whatever it takes to hold them.
+fn aligned_big(a: &Number, b: &Number) -> (BigInt, BigInt, i32) {
+    let scale = a.scale.max(b.scale);
+    (a.at_scale(scale).mantissa_big(), b.at_scale(scale).mantissa_big(), scale)
+}
+
+/// A mantissa times a power of ten.
+fn lifted(mantissa: i128, power: u32) -> Option<i128> {
+    10i128.checked_pow(power)?.checked_mul(mantissa)
+}
+
 /// A finite double as `mantissa * 2^exponent` with an odd mantissa, or 0.
-fn binary_parts(value: f64) -> (i128, i32) {
+pub(crate) fn binary_parts(value: f64) -> (i64, i32) {
     let bits = value.to_bits();
     let (biased, fraction) = (((bits >> 52) & 0x7ff) as i32, bits & ((1 << 52) - 1));
     let (magnitude, exponent) = if biased == 0 {
@@ -299,7 +323,7 @@ fn binary_parts(value: f64) -> (i128, i32) {
         return (0, 0);
     }
     let twos = magnitude.trailing_zeros();
-    let odd = i128::from(magnitude >> twos);
+    let odd = (magnitude >> twos) as i64;
     (if value.is_sign_negative() { -odd } else { odd }, exponent + twos as i32)
 }
 
@@ -323,9 +347,23 @@ impl Ord for Number {
             return a.cmp(&b);
         }
         self.sign().cmp(&other.sign()).then_with(|| {
-            let scale = self.scale.max(other.scale);
-            self.at_scale(scale).cmp(&other.at_scale(scale))
+            let (a, b, _) = aligned_big(self, other);
+            a.cmp(&b)
         })
+    }
+}
+
+impl From<Number> for String {
+    fn from(number: Number) -> String {
+        number.to_string()
+    }
+}
+
+impl TryFrom<String> for Number {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Number, String> {
+        Number::parse(&text).ok_or_else(|| format!("`{text}` is not a number"))
     }
 }
 
