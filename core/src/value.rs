@@ -1,5 +1,6 @@
 //! Values: their types, how they compare, sort, print and how text becomes one.
 
+mod array;
 mod calendar;
 mod cell;
 mod convert;
@@ -19,8 +20,9 @@ mod tolerance;
 mod types;
 mod widen;
 
+pub use array::{is_storage, value_at};
 pub use calendar::{DAY_NS, Day, Reading, read_timestamp};
-pub use cell::{Decimal, Value, is_storage, value_at};
+pub use cell::{Decimal, Value};
 pub use convert::convert;
 pub use form::{DateForm, TextForm};
 pub use guess::{Guess, TextKind};

@@ -11,6 +11,7 @@ pub mod csv;
 mod deltas;
 pub mod exact;
 pub mod generate;
+pub mod ledger;
 mod listing;
 pub mod mirror;
 pub mod namespace;

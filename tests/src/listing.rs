@@ -2,7 +2,8 @@
 
 use crate::cell::order_all;
 use crate::csv::line;
-use crate::oracle::{Comparing, Difference, Ledger, covered, distinct, keeps_bounds, same};
+use crate::ledger::{Difference, Ledger, covered, distinct, keeps_bounds, same};
+use crate::oracle::Comparing;
 use crate::print::print_key;
 
 impl Comparing<'_> {

@@ -4,6 +4,7 @@
 
 use crate::cell::{Cell, Table, Type, common, equal, order_all};
 use crate::deltas::deltas;
+use crate::ledger::{Counts, Difference, Ledger, Pair, distinct, is_expired, same};
 use crate::print::print;
 use crate::sql;
 use crate::tolerance::{describe, passes, within};
@@ -21,55 +22,6 @@ pub struct Outcome {
     pub only: Sides<Vec<String>>,
     /// Empty is a pass.
     pub broken: Vec<Broken>,
-}
-
-/// The numbers of the summary.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Counts {
-    pub read: Sides<u64>,
-    pub filtered: Sides<u64>,
-    pub cancelled: u64,
-    pub within_tolerance: u64,
-    pub changed: u64,
-    pub missing_in_shadow: u64,
-    pub missing_in_live: u64,
-    pub duplicate_key: u64,
-    pub expected: u64,
-    pub exceptions: u64,
-}
-
-/// A line of the CSV before it is written.
-#[derive(Debug)]
-pub(crate) struct Difference {
-    pub(crate) key: Vec<Cell>,
-    pub(crate) kind: DifferenceKind,
-    /// Empty for the row-level kinds.
-    pub(crate) column: String,
-    /// Live, shadow, delta, relative delta, comparator.
-    pub(crate) fields: [Option<String>; 5],
-    pub(crate) rule: Option<usize>,
-}
-
-/// Everything the verdict is made from.
-#[derive(Debug)]
-pub(crate) struct Ledger {
-    pub(crate) differences: Vec<Difference>,
-    pub(crate) counts: Counts,
-    pub(crate) accounts: Vec<Vec<Cell>>,
-    pub(crate) only: Sides<Vec<String>>,
-    pub(crate) columns: Vec<Pair>,
-    pub(crate) keys_on_both_sides: usize,
-    /// A side has more than its key, but nothing of it is compared.
-    pub(crate) compares_no_value: bool,
-}
-
-/// A column that both sides have: its name, common type, place in each side's rows.
-#[derive(Debug, Clone)]
-pub(crate) struct Pair {
-    pub(crate) name: String,
-    pub(crate) shown: Type,
-    pub(crate) types_differ: bool,
-    at: Sides<usize>,
 }
 
 /// One cell pair whose comparator has spoken against it.
@@ -463,33 +415,6 @@ impl<'a> Comparing<'a> {
             (_, other) => unreachable!("the generator writes no {other}"),
         })
     }
-}
-
-pub(crate) fn is_expired(rule: &Expected, spec: &Spec) -> bool {
-    matches!((rule.until, spec.as_of), (Some(until), Some(today)) if today > until)
-}
-
-/// Lines that a rule covers.
-pub(crate) fn covered(ledger: &Ledger, rule: usize) -> u64 {
-    ledger.differences.iter().filter(|d| d.rule == Some(rule)).count() as u64
-}
-
-pub(crate) fn keeps_bounds(rule: &Expected, lines: u64) -> bool {
-    rule.min.is_none_or(|min| lines >= min) && rule.max.is_none_or(|max| lines <= max)
-}
-
-pub(crate) fn same(a: &[Cell], b: &[Cell]) -> bool {
-    a.iter().zip(b).all(|(a, b)| equal(a, b))
-}
-
-pub(crate) fn distinct(keys: impl Iterator<Item = Vec<Cell>>) -> Vec<Vec<Cell>> {
-    let mut found: Vec<Vec<Cell>> = Vec::new();
-    for key in keys {
-        if !found.iter().any(|k| same(k, &key)) {
-            found.push(key);
-        }
-    }
-    found
 }
 
 /// A struct has only what its members have.

@@ -3,7 +3,8 @@
 use crate::binary;
 use crate::csv::blank_last_column;
 use crate::generate::Generated;
-use crate::oracle::{Counts, Outcome, compare};
+use crate::ledger::Counts;
+use crate::oracle::{Outcome, compare};
 use serde_json::Value;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::{Overrides, parse};

@@ -2,7 +2,7 @@
 
 use crate::cell::Cell;
 use crate::exact::Exact;
-use crate::oracle::{Difference, Ledger, covered, distinct, is_expired, keeps_bounds};
+use crate::ledger::{Difference, Ledger, covered, distinct, is_expired, keeps_bounds};
 use shadowdiff_core::spec::{Limit, SchemaChange, Spec};
 
 /// A threshold that does not hold.

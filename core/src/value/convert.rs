@@ -10,19 +10,17 @@ mod several;
 mod texts;
 mod times;
 
-use super::cell::{is_storage, value_at};
+use super::array::{is_storage, nulls, value_at};
 use super::parse::BadValue;
 use super::print::print;
 use super::types::ValueType;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int16Type, Int32Type, Int64Type};
-use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray, new_null_array};
+use arrow_array::{Array, ArrayRef, ArrowPrimitiveType, BooleanArray, PrimitiveArray};
 use arrow_cast::CastOptions;
 use arrow_cast::display::array_value_to_string;
 use arrow_schema::{ArrowError, DataType};
 use std::sync::Arc;
-
-pub(super) use times::of_ticks;
 
 /// The same values as `target`, in the form that `target.storage()` names; the first value that would change is the error.
 ///
@@ -51,11 +49,6 @@ pub fn convert(array: &ArrayRef, target: &ValueType) -> Result<ArrayRef, BadValu
         ValueType::Map(key, value) => nested::to_map(&array, key, value, target),
         ValueType::Mixed(shown) => several::to_mixed(&array, shown, target),
     }
-}
-
-/// An array of NULLs in the storage form of a type.
-pub(super) fn nulls(target: &ValueType, len: usize) -> ArrayRef {
-    new_null_array(&target.storage(), len)
 }
 
 /// Whether no value of the storage form is outside the type: an `int32` is stored in 64 bits.

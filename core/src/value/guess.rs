@@ -3,6 +3,7 @@
 use super::calendar::{Reading, SECONDS_OF_A_DAY, read_date, read_timestamp};
 use super::form::TextForm;
 use super::number::{Numeral, is_faithful_double};
+use super::parse::is_not_finite;
 use super::types::{MAX_DIGITS, TimeUnit, ValueType};
 use serde::{Deserialize, Serialize};
 
@@ -400,12 +401,6 @@ fn exact_digits(nanoseconds: u32) -> u8 {
 
 fn fits_nanoseconds(seconds: i64, nanoseconds: u32) -> bool {
     i64::try_from(i128::from(seconds) * 1_000_000_000 + i128::from(nanoseconds)).is_ok()
-}
-
-/// `NaN` and the infinities in any case.
-pub(super) fn is_not_finite(text: &str) -> bool {
-    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    text.eq_ignore_ascii_case("nan") || unsigned.eq_ignore_ascii_case("inf") || unsigned.eq_ignore_ascii_case("infinity")
 }
 
 #[cfg(test)]

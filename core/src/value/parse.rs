@@ -16,7 +16,6 @@
 
 use super::calendar::{Reading, SECONDS_OF_A_DAY, read_date, read_time, read_timestamp};
 use super::cell::{Decimal, Value};
-use super::guess::is_not_finite;
 use super::mixed::encode;
 use super::number::{Misfit, Number, Numeral};
 use super::types::{MAX_DIGITS, TimeUnit, ValueType};
@@ -99,7 +98,7 @@ pub fn parse_into(texts: &StringArray, target: &ValueType) -> Result<ArrayRef, B
         ValueType::Duration { .. } | ValueType::Interval | ValueType::List(_) | ValueType::Struct(_) | ValueType::Map(_, _) => each(
             texts,
             |_| Err(format!("is text, from which no {target} is read")),
-            |_: Vec<Option<()>>| super::convert::nulls(target, texts.len()),
+            |_: Vec<Option<()>>| super::array::nulls(target, texts.len()),
         ),
     }
 }
@@ -178,7 +177,7 @@ fn scan<'a>(text: &'a str, target: &ValueType) -> Result<Numeral<'a>, String> {
 /// For types that count ticks of a unit: 64-bit counts that take on the storage type of `target`.
 fn parse_ticks(texts: &StringArray, target: &ValueType, read: impl Fn(&str) -> Result<i64, String>) -> Result<ArrayRef, BadValue> {
     let counts = primitive::<Int64Type>(texts, read, DataType::Int64)?;
-    Ok(super::convert::of_ticks(&counts, target))
+    Ok(super::array::of_ticks(&counts, target))
 }
 
 fn read_bool(text: &str) -> Option<bool> {
@@ -334,6 +333,12 @@ fn ticks(reading: Reading, unit: TimeUnit) -> Result<i64, String> {
     }
     let count = nanoseconds(reading) / tick;
     i64::try_from(count).map_err(|_| "is outside the years that nanoseconds reach, 1677 to 2262: take microseconds".into())
+}
+
+/// `NaN` and the infinities in any case.
+pub(super) fn is_not_finite(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    text.eq_ignore_ascii_case("nan") || unsigned.eq_ignore_ascii_case("inf") || unsigned.eq_ignore_ascii_case("infinity")
 }
 
 #[cfg(test)]

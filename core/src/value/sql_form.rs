@@ -1,7 +1,8 @@
 //! The form in which SQL sees the values of a type. All but mixed ones are seen as they are stored; of a mixed number SQL sees the
 //! nearest double (as it does where it compares an integer with a double), of mixed integers a decimal, of a mixed time the microsecond in which it lies.
 
-use super::cell::{Value, value_at};
+use super::array::value_at;
+use super::cell::Value;
 use super::number::Number;
 use super::order::place_ns;
 use super::types::{TimeUnit, ValueType};

@@ -2,6 +2,8 @@
 
 #[path = "tidy/dependencies.rs"]
 mod dependencies;
+#[path = "tidy/modules.rs"]
+mod modules;
 
 use std::path::{Path, PathBuf};
 
@@ -248,7 +250,8 @@ fn nothing_is_unwrapped_outside_tests() {
 #[test]
 fn every_document_has_one_title() {
     let mut broken = Vec::new();
-    for source in sources("md") {
+    // Not the forms of an issue host, which give each text its title.
+    for source in sources("md").iter().filter(|s| !s.path.starts_with(".github/")) {
         let mut in_code = false;
         let mut titles = 0;
         for line in source.text.lines() {

@@ -31,7 +31,7 @@ pub(super) fn to_struct(array: &ArrayRef, members: &[(String, ValueType)], targe
         return Ok(Arc::new(StructArray::new_empty_fields(source.len(), source.nulls().cloned())));
     }
     let columns = members.iter().map(|(name, member)| match source.column_by_name(name) {
-        None => Ok(super::nulls(member, source.len())),
+        None => Ok(crate::value::array::nulls(member, source.len())),
         Some(column) => convert(&masked(column, source.nulls())?, member).map_err(|wrong| BadValue {
             why: format!("in member {name} {}", wrong.why),
             ..wrong

@@ -1,7 +1,7 @@
 //! Into a mixed type: each value of any type of its kind, one at a time, in the one form that its value has.
 
 use super::{bad, convert, unfit};
-use crate::value::cell::value_at;
+use crate::value::array::value_at;
 use crate::value::mixed::encode;
 use crate::value::parse::{BadValue, parse_into};
 use crate::value::types::ValueType;

@@ -1,7 +1,7 @@
 //! Text and binary: from their other forms, from each other, and text from everything that prints.
 
 use super::{convert, lossless, unfit};
-use crate::value::cell::value_at;
+use crate::value::array::value_at;
 use crate::value::parse::{BadValue, parse_into};
 use crate::value::print::print;
 use crate::value::types::ValueType;

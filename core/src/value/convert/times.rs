@@ -1,10 +1,11 @@
 //! Dates, timestamps, times and durations become each other where the moment or length stays exactly the same.
 
 use super::{bad, each, lossless, texts, unfit};
+use crate::value::array::of_ticks;
 use crate::value::calendar::DAY_NS;
 use crate::value::parse::BadValue;
 use crate::value::types::{TimeUnit, ValueType};
-use arrow_array::types::{Int32Type, Int64Type};
+use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 use std::sync::Arc;
@@ -35,19 +36,6 @@ pub(super) fn to_time(array: &ArrayRef, target: &ValueType) -> Result<ArrayRef, 
     // The count of ticks says nothing to a reader: show the value itself.
     let changed = changed.map_err(|wrong| bad(array, wrong.row, wrong.why))?;
     Ok(of_ticks(&changed, target))
-}
-
-/// 64-bit counts of the target's ticks as an array of its storage type.
-pub(in crate::value) fn of_ticks(counts: &ArrayRef, target: &ValueType) -> ArrayRef {
-    let storage = target.storage();
-    let narrow = matches!(storage, DataType::Date32 | DataType::Time32(_));
-    let counts = if narrow {
-        let narrowed = each::<Int64Type, Int32Type>(counts, |count| i32::try_from(count).ok(), String::new);
-        Arc::new(narrowed.expect("days and times of day fit 32 bits")) as ArrayRef
-    } else {
-        Arc::clone(counts)
-    };
-    lossless(&counts, &storage).expect("a count takes on any type that counts")
 }
 
 /// Whether the 32 bits of a date hold a count of days.
