@@ -40,17 +40,17 @@ pub(crate) fn cut(settings: &Settings, shards: Option<u32>) -> Result<Cut> {
 /// Binds the plan to this process; mistakes in SQL show here.
 pub(crate) fn job(bound: Bound, settings: &Settings, args: &SettingArgs, sources: Sources, watch: Arc<Watch>) -> Result<Job> {
     let row_bytes = bound.amounts.row_bytes();
-    let memory = settings.task_memory(bound.amounts.reading_bytes);
+    let (reading_bytes, lists_bytes) = (bound.amounts.reading_bytes, bound.accounts.memory_bytes());
+    let memory = settings.task_memory(reading_bytes, lists_bytes);
     let given = Given {
         datasets: bound.datasets,
         sources,
-        scratch: settings.scratch(args, bound.amounts.reading_bytes)?,
+        scratch: settings.scratch(args, reading_bytes, lists_bytes)?,
         memory,
         batch_rows: memory.batch_rows(row_bytes),
         disabled: settings.disabled,
         watch,
-        flipped: bound.flipped,
-        rule_accounts: bound.rule_accounts,
+        accounts: bound.accounts,
     };
     Job::new(bound.plan, given)
 }

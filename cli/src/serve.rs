@@ -136,8 +136,7 @@ fn options(args: &CoordinatorArgs, sources: &Sources, scratch: &Scratch) -> Resu
             batch_rows: 1,
             disabled: Disabled::default(),
             watch: Arc::new(Watch::default()),
-            flipped: bound.flipped.clone(),
-            rule_accounts: bound.rule_accounts.clone(),
+            accounts: bound.accounts.clone(),
         };
         Job::new(bound.plan.clone(), given).map(|job| describe(bound, &job))
     };

@@ -39,23 +39,25 @@ impl Settings {
         usize::try_from(most).unwrap_or(usize::MAX).clamp(1, self.threads)
     }
 
-    /// What is left for rows.
-    fn rows_bytes(&self, reading_bytes: u64) -> u64 {
+    /// What is left for rows beside the readers and the lists of accounts.
+    fn rows_bytes(&self, reading_bytes: u64, lists_bytes: u64) -> u64 {
         let reading = reading_bytes.saturating_mul(self.slots(reading_bytes) as u64);
-        self.memory_bytes.saturating_sub(reading).max(self.memory_bytes / 4)
+        let held = reading.saturating_add(lists_bytes);
+        self.memory_bytes.saturating_sub(held).max(self.memory_bytes / 4)
     }
 
-    pub(crate) fn scratch(&self, args: &SettingArgs, reading_bytes: u64) -> Result<Scratch> {
-        Scratch::new(Memory::intermediate_bytes(self.rows_bytes(reading_bytes)), args.scratch.as_deref())
+    pub(crate) fn scratch(&self, args: &SettingArgs, reading_bytes: u64, lists_bytes: u64) -> Result<Scratch> {
+        let rows_bytes = self.rows_bytes(reading_bytes, lists_bytes);
+        Scratch::new(Memory::intermediate_bytes(rows_bytes), args.scratch.as_deref())
     }
 
-    pub(crate) fn task_memory(&self, reading_bytes: u64) -> Memory {
-        Memory::of_task(self.rows_bytes(reading_bytes) / self.slots(reading_bytes) as u64)
+    pub(crate) fn task_memory(&self, reading_bytes: u64, lists_bytes: u64) -> Memory {
+        Memory::of_task(self.rows_bytes(reading_bytes, lists_bytes) / self.slots(reading_bytes) as u64)
     }
 
     /// A shard holds about what a task compares at a time.
     pub(crate) fn shard_bytes(&self) -> u64 {
-        (self.task_memory(0).task_bytes as u64 / 4).clamp(8 << 20, 64 << 20)
+        (self.task_memory(0, 0).task_bytes as u64 / 4).clamp(8 << 20, 64 << 20)
     }
 
     pub(crate) fn runtime(&self) -> Result<tokio::runtime::Runtime> {

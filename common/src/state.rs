@@ -3,6 +3,7 @@
 //! ```text
 //! jobs/<job>/submissions/<number>            create-only: what was submitted under this id, or its removal; the last one counts
 //! jobs/<job>/<incarnation>/                  all that belongs to one submission:
+//!   accounts/<digest>                        lists of accounts that the plan names
 //!   plan                                     create-only
 //!   journal/<number>                         create-only, numbered without gaps: who loses a number stands back
 //!   data/<stage>/<task>/<attempt>            what an attempt made; immutable, deleted only by the attempt that lost
@@ -20,6 +21,7 @@ mod commit;
 mod create;
 mod data;
 mod incarnation;
+mod lists;
 mod patience;
 mod submissions;
 mod table;
@@ -43,6 +45,7 @@ pub use commit::{
 pub use create::{Created, create};
 pub use data::{MAX_REQUEST_BYTES, Maker, open_exchange, open_spools, store_compare, store_exchange};
 pub use incarnation::{Incarnation, PlanDigest};
+pub use lists::StoredSets;
 pub use patience::{PATIENCE, retrying};
 pub use submissions::{Left, SUBMISSION_VERSION, Standing, Submission};
 pub use table::{InputTable, Source, TaskInput, groups};
@@ -196,6 +199,11 @@ impl JobState {
 
     pub fn plan(&self) -> ObjectPath {
         self.at("plan")
+    }
+
+    /// A list of accounts that the plan names by its digest.
+    fn accounts(&self, digest: &str) -> ObjectPath {
+        self.at(&format!("accounts/{digest}"))
     }
 
     pub fn journal(&self, number: u64) -> ObjectPath {

@@ -1,12 +1,14 @@
 //! Lists of accounts: in the spec, or in a CSV file whose column is named like the account column, else the first.
 
+use arrow_array::cast::AsArray;
 use shadowdiff_common::read::{DataFile, Sources, csv_findings, list, open_csv_file};
+use shadowdiff_core::accounts::{AccountReader, AccountSet, AccountSets};
 use shadowdiff_core::align::{Aligned, Column};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::judge::AccountSet;
 use shadowdiff_core::side::Side;
 use shadowdiff_core::spec::{AccountScope, CsvOptions, DatasetSpec, ListSource, Spec};
 use shadowdiff_core::value::ValueType;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Reads every list that the spec names.
@@ -18,72 +20,66 @@ pub(crate) struct Lists<'a> {
 }
 
 impl Lists<'_> {
-    /// Accounts whose baseline is not the default.
-    pub(crate) async fn flipped(&self) -> Result<AccountSet> {
-        match &self.spec.baseline.flipped {
-            Some(source) => self.read(source, "baseline").await,
-            None => Ok(AccountSet::default()),
+    /// Lists of the same accounts are one set.
+    pub(crate) async fn read(&self) -> Result<AccountSets> {
+        let mut known = Known::default();
+        let mut sets = AccountSets::default();
+        if let Some(source) = &self.spec.baseline.flipped {
+            sets.flipped = self.set(source, "baseline", &mut known).await?;
         }
-    }
-
-    /// A set a rule, where its accounts are listed.
-    pub(crate) async fn rules(&self) -> Result<Vec<Option<AccountSet>>> {
-        let mut sets = Vec::new();
         for rule in &self.spec.expected {
-            sets.push(match &rule.accounts {
-                Some(AccountScope::Source(source)) => Some(self.read(source, &format!("expected `{}`: accounts", rule.name)).await?),
+            sets.rules.push(match &rule.accounts {
+                Some(AccountScope::Source(source)) => {
+                    let place = format!("expected `{}`: accounts", rule.name);
+                    Some(self.set(source, &place, &mut known).await?)
+                }
                 Some(AccountScope::Where(_)) | None => None,
             });
         }
         Ok(sets)
     }
 
-    async fn read(&self, source: &ListSource, place: &str) -> Result<AccountSet> {
+    async fn set(&self, source: &ListSource, place: &str, known: &mut Known) -> Result<AccountSet> {
         let columns: Vec<&Column> = self.aligned.account().iter().map(|i| &self.aligned.columns[*i]).collect();
         // Without a value on either side, no account is one of the list.
         if columns.iter().any(|column| column.shown == ValueType::Null) {
             return Ok(AccountSet::default());
         }
         match source {
-            ListSource::List(accounts) => AccountSet::parse(accounts, &columns, place),
-            ListSource::File(path) => AccountSet::parse(
-                &self.read_file(path).await.map_err(|e| e.at(place))?,
-                &columns,
-                &format!("{place}: {path}"),
-            ),
+            ListSource::List(accounts) => AccountSet::parse(accounts, &columns, place).map(|set| known.shared(set)),
+            ListSource::File(path) => {
+                if let Some(set) = known.files.get(path) {
+                    return Ok(set.clone());
+                }
+                let set = self.read_file(path, &columns).await.map_err(|e| e.at(place))?;
+                let set = known.shared(set);
+                known.files.insert(path.clone(), set.clone());
+                Ok(set)
+            }
         }
     }
 
-    async fn read_file(&self, path: &str) -> Result<Vec<Vec<String>>> {
-        let csv = CsvOptions::default();
+    async fn read_file(&self, path: &str, columns: &[&Column]) -> Result<AccountSet> {
         let spec = DatasetSpec {
             paths: vec![path.to_owned()],
             schema: Vec::new(),
-            csv: csv.clone(),
+            csv: CsvOptions::default(),
             ready: None,
         };
         let dataset = list(Side::Live, &spec, self.base, &self.sources.stores).await.map_err(|e| Error {
             message: e.message.replacen("live dataset: ", "", 1),
             ..e
         })?;
+        let columns: Vec<Column> = columns.iter().map(|column| (*column).clone()).collect();
         let names: Vec<String> = self.spec.account.clone();
         let sources = self.sources.clone();
         let read = move || {
-            let mut accounts = Vec::new();
-            for file in &dataset.files {
-                check_form(file, &csv, &sources)?;
-                let (reader, _) = open_csv_file(file, &csv, 8192, &sources)?;
-                let columns = positions(reader.columns(), &names, &file.name)?;
-                for batch in reader {
-                    let batch = batch?;
-                    for row in 0..batch.columns.num_rows() {
-                        if let Some(account) = account(&batch.columns, &columns, row) {
-                            accounts.push(account);
-                        }
-                    }
-                }
-            }
-            Ok(accounts)
+            let mut reader = AccountReader::new(&columns.iter().collect::<Vec<_>>());
+            dataset
+                .files
+                .iter()
+                .try_for_each(|file| read_accounts(file, &names, &sources, &mut reader))?;
+            Ok(reader.finish())
         };
         self.sources
             .runtime
@@ -91,6 +87,40 @@ impl Lists<'_> {
             .await
             .map_err(|e| Error::internal(format!("reading accounts was dropped: {e}")))?
     }
+}
+
+/// What was read before, so that nothing is held or read twice.
+#[derive(Default)]
+struct Known {
+    files: BTreeMap<String, AccountSet>,
+    sets: Vec<AccountSet>,
+}
+
+impl Known {
+    /// The set that is known already, where this is the same.
+    fn shared(&mut self, set: AccountSet) -> AccountSet {
+        if let Some(known) = self.sets.iter().find(|known| **known == set) {
+            return known.clone();
+        }
+        self.sets.push(set.clone());
+        set
+    }
+}
+
+/// Reads one file of a list, a batch at a time.
+fn read_accounts(file: &DataFile, names: &[String], sources: &Sources, reader: &mut AccountReader<'_>) -> Result<()> {
+    let csv = CsvOptions::default();
+    check_form(file, &csv, sources)?;
+    let (rows, _) = open_csv_file(file, &csv, 8192, sources)?;
+    let columns = positions(rows.columns(), names, &file.name)?;
+    for batch in rows {
+        let batch = batch?;
+        let texts = columns.iter().map(|column| batch.columns.column(*column).as_string());
+        reader
+            .push(&texts.collect::<Vec<_>>())
+            .map_err(|bad| Error::spec(format!("{}: line {}: {}", file.name, batch.lines[bad.row], bad.why)))?;
+    }
+    Ok(())
 }
 
 /// A list has no settings that could say how it is written.
@@ -119,14 +149,4 @@ fn positions(header: &[String], names: &[String], file: &str) -> Result<Vec<usiz
             names.join(", ")
         ))),
     }
-}
-
-/// A row's account as text; a row that is NULL in one of them is none.
-fn account(batch: &arrow_array::RecordBatch, columns: &[usize], row: usize) -> Option<Vec<String>> {
-    use arrow_array::Array;
-    let text = |column: &usize| {
-        let array = batch.column(*column).as_any().downcast_ref::<arrow_array::StringArray>()?;
-        array.is_valid(row).then(|| array.value(row).to_owned())
-    };
-    columns.iter().map(text).collect()
 }

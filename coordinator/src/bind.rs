@@ -10,9 +10,10 @@ use crate::unread::Unread;
 use shadowdiff_common::read::json::JsonShape;
 use shadowdiff_common::read::{DataFile, Dataset, Format, Sources, list};
 use shadowdiff_common::sql::{Expression, Sql, SqlColumn};
+use shadowdiff_core::accounts::AccountSets;
 use shadowdiff_core::align::{SideColumn, align};
 use shadowdiff_core::error::{Error, Kind, Result};
-use shadowdiff_core::judge::{AccountSet, Judge};
+use shadowdiff_core::judge::Judge;
 use shadowdiff_core::plan::{PLAN_VERSION, Pinned, Plan, PlanSecret, ReadColumn};
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::{Limit, Spec, excerpt, nearest};
@@ -25,8 +26,7 @@ use std::path::Path;
 pub struct Bound {
     pub plan: Plan,
     pub datasets: Sides<Dataset>,
-    pub flipped: AccountSet,
-    pub rule_accounts: Vec<Option<AccountSet>>,
+    pub accounts: AccountSets,
     pub amounts: Amounts,
 }
 
@@ -89,9 +89,9 @@ pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: 
         base,
         sources,
     };
-    let (flipped, rule_accounts) = (lists.flipped().await?, lists.rules().await?);
+    let accounts = lists.read().await?;
     let as_of = spec.as_of.unwrap_or(cut.today);
-    let (_, judge_warnings) = Judge::new(&spec, &aligned, rule_accounts.clone(), as_of)?;
+    let (_, judge_warnings) = Judge::new(&spec, &aligned, accounts.rules.clone(), as_of)?;
     warnings.extend(judge_warnings);
     warnings.extend(check_scopes(&spec, &columns)?);
 
@@ -118,8 +118,7 @@ pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: 
     Ok(Bound {
         plan,
         datasets,
-        flipped,
-        rule_accounts,
+        accounts,
         amounts: cut_up.amounts,
     })
 }

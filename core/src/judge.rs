@@ -1,96 +1,11 @@
 //! Judges differences: the first rule that covers one names it, otherwise it is an exception.
 
-use crate::align::{Aligned, Column};
+use crate::accounts::AccountSet;
+use crate::align::Aligned;
 use crate::error::{Error, Kind, Result};
-use crate::row::canon;
-use crate::side::{Side, Sides};
+use crate::side::Side;
 use crate::spec::{AccountScope, Day, DifferenceKind, Expected, Spec, Within, nearest};
-use crate::value::{Number, Value, ValueType, parse_into, place_ns, value_at, within};
-use arrow_array::StringArray;
-use std::collections::BTreeSet;
-
-/// Accounts as the canonical bytes of their values.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct AccountSet(BTreeSet<Vec<u8>>);
-
-impl AccountSet {
-    /// Reads accounts written as text, one inner list an account, as values of the account columns.
-    pub fn parse(accounts: &[Vec<String>], columns: &[&Column], place: &str) -> Result<Self> {
-        let mut set = BTreeSet::new();
-        for (at, account) in accounts.iter().enumerate() {
-            if account.len() != columns.len() {
-                return Err(Error::spec(format!(
-                    "{place}: account {} has {} values, but an account has {}",
-                    at + 1,
-                    account.len(),
-                    columns.len()
-                )));
-            }
-            let mut bytes = Vec::new();
-            for (text, column) in account.iter().zip(columns) {
-                read_value(text, column, &mut bytes).map_err(|why| Error::spec(format!("{place}: account {}: {why}", at + 1)))?;
-            }
-            set.insert(bytes);
-        }
-        Ok(AccountSet(set))
-    }
-
-    /// `account`: the canonical bytes of the account's values, in order.
-    pub fn contains(&self, account: &[u8]) -> bool {
-        self.0.contains(account)
-    }
-
-    /// The canonical bytes of every account, in order.
-    pub fn canonical(&self) -> impl Iterator<Item = &[u8]> {
-        self.0.iter().map(Vec::as_slice)
-    }
-
-    /// A set of accounts whose canonical bytes are known.
-    pub fn from_canonical(accounts: impl IntoIterator<Item = Vec<u8>>) -> Self {
-        AccountSet(accounts.into_iter().collect())
-    }
-
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-/// Appends the canonical bytes of one value of an account, which the types of either side may hold exactly: an integer beyond 2^53 is no
-/// double, and a nanosecond has no place among all years. Only what none holds exactly, such as 0.1, is the nearest float that prints as it.
-fn read_value(text: &str, column: &Column, out: &mut Vec<u8>) -> Result<(), String> {
-    let texts = StringArray::from(vec![text]);
-    let mut append = |value_type: &ValueType, may_round: bool| {
-        let Ok(parsed) = parse_into(&texts, value_type) else { return false };
-        let value = value_at(parsed.as_ref(), 0);
-        let is_read = may_round || is_exact(text, &value);
-        if is_read {
-            canon(&value, out);
-        }
-        is_read
-    };
-    let Sides { live, shadow } = &column.stored;
-    if append(live, false) || append(shadow, false) || append(&column.shown, true) {
-        return Ok(());
-    }
-    let known = if live == shadow {
-        live.to_string()
-    } else {
-        format!("{live} (live) and no {shadow} (shadow)")
-    };
-    Err(format!("`{text}` is no {known}"))
-}
-
-/// Whether a value is the very number that a text says; what is no finite number is read exactly or not at all.
-fn is_exact(text: &str, value: &Value<'_>) -> bool {
-    match (Number::parse(text), Number::from_value(value)) {
-        (Some(written), Some(read)) => written.cmp(&read).is_eq(),
-        (_, _) => true,
-    }
-}
+use crate::value::{Value, ValueType, place_ns, within};
 
 #[derive(Debug, Clone)]
 enum Scope {
@@ -286,9 +201,9 @@ fn unfit(rule: &Expected, shown: &ValueType) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::align::{Role, SideColumn, align};
+    use crate::align::{SideColumn, align};
+    use crate::side::Sides;
     use crate::spec::{Overrides, parse};
-    use crate::value::TimeUnit;
 
     #[test]
     fn a_rule_for_a_struct_takes_its_members_but_no_key() {
@@ -318,104 +233,5 @@ mod tests {
         assert_eq!(judge("columns: [p]").expect("a struct may be named"), ["p", "p.x"]);
         let bounded = judge("columns: [p], within: {absolute: 1}").expect_err("a bound needs members");
         assert_eq!(bounded.message, "expected `r`: `p` is a struct; name its members, such as `p.*`");
-    }
-
-    const DOUBLE: ValueType = ValueType::Float { bits: 64 };
-    const FLOAT: ValueType = ValueType::Float { bits: 32 };
-
-    fn read(text: &str, live: &ValueType, shadow: &ValueType) -> Result<AccountSet> {
-        let column = Column {
-            name: "a".into(),
-            path: vec!["a".into()],
-            shown: crate::value::common(live, shadow).expect("a pair that meets").shown,
-            stored: Sides::new(live.clone(), shadow.clone()),
-            role: Role::Key,
-            parents: Vec::new(),
-        };
-        AccountSet::parse(&[vec![text.to_owned()]], &[&column], "accounts")
-    }
-
-    #[test]
-    fn accounts_are_read_exactly_in_the_types_of_both_sides() {
-        let int = || ValueType::INT64;
-        let unsigned = || ValueType::Int { bits: 64, signed: false };
-        let seconds = || ValueType::Timestamp {
-            unit: TimeUnit::Second,
-            zoned: false,
-        };
-        let nanoseconds = || ValueType::Timestamp {
-            unit: TimeUnit::Nanosecond,
-            zoned: false,
-        };
-        let last_second = Value::Timestamp {
-            ticks: 253_402_300_799,
-            unit: TimeUnit::Second,
-            zoned: false,
-        };
-        for (text, live, shadow, is, is_not) in [
-            (
-                "9007199254740993",
-                int(),
-                DOUBLE,
-                Value::Int(9_007_199_254_740_993),
-                Value::Float64(9_007_199_254_740_992.0),
-            ),
-            (
-                "9007199254740992",
-                int(),
-                DOUBLE,
-                Value::Float64(9_007_199_254_740_992.0),
-                Value::Int(9_007_199_254_740_993),
-            ),
-            // The double beside it prints as this.
-            (
-                "9223372036854776000",
-                unsigned(),
-                DOUBLE,
-                Value::Int(9_223_372_036_854_776_000),
-                Value::Float64(9_223_372_036_854_775_808.0),
-            ),
-            (
-                "123456789012345e4",
-                DOUBLE,
-                unsigned(),
-                Value::Int(1_234_567_890_123_450_000),
-                Value::Null,
-            ),
-            ("1e23", DOUBLE, DOUBLE, Value::Float64(1e23), Value::Null),
-            ("0.1", DOUBLE, DOUBLE, Value::Float64(0.1), Value::Float32(0.1)),
-            ("0.1", FLOAT, DOUBLE, Value::Float64(0.1), Value::Float32(0.1)),
-            ("0.1", FLOAT, FLOAT, Value::Float32(0.1), Value::Float64(0.1)),
-            ("0.10000000149011612", FLOAT, DOUBLE, Value::Float32(0.1), Value::Float64(0.1)),
-            ("NaN", int(), DOUBLE, Value::Float64(f64::NAN), Value::Null),
-            ("007", int(), DOUBLE, Value::Int(7), Value::Null),
-            ("007", ValueType::Text, ValueType::Text, Value::Text("007"), Value::Text("7")),
-            ("9999-12-31T23:59:59", seconds(), nanoseconds(), last_second, Value::Null),
-        ] {
-            for (live, shadow) in [(&live, &shadow), (&shadow, &live)] {
-                let set = read(text, live, shadow).expect(text);
-                let has = |value: &Value<'_>| {
-                    let mut bytes = Vec::new();
-                    canon(value, &mut bytes);
-                    set.contains(&bytes)
-                };
-                assert!(has(&is) && !has(&is_not), "{text} of {live} and {shadow}");
-            }
-        }
-    }
-
-    #[test]
-    fn an_account_that_no_side_can_hold_is_an_error_that_names_it() {
-        for (text, live, shadow) in [
-            ("a7", ValueType::INT64, DOUBLE),
-            ("9007199254740993", DOUBLE, DOUBLE),
-            ("9007199254740993", FLOAT, DOUBLE),
-            ("9007199254740993.5", ValueType::INT64, DOUBLE),
-            ("1.5", ValueType::INT64, ValueType::INT64),
-        ] {
-            let error = read(text, &live, &shadow).expect_err(text).message;
-            let named = format!("accounts: account 1: `{text}` is no {live}");
-            assert!(error.starts_with(&named) && error.contains(&shadow.to_string()), "{error}");
-        }
     }
 }

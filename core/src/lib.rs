@@ -2,6 +2,7 @@
 //!
 //! Modules stand in the order in which they may use each other: a module uses only what stands above it.
 
+pub mod accounts;
 pub mod align;
 pub mod compare;
 pub mod error;

@@ -4,6 +4,7 @@ use crate::job::{Disabled, Given, Job, Memory, Watch};
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::state::{Blueprint, Incarnation, JobState, PlanDigest};
+use shadowdiff_core::accounts::AccountSets;
 use shadowdiff_core::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,8 +19,12 @@ pub struct Host {
     pub disabled: Disabled,
     /// For people: the host's or the pod's name.
     pub name: String,
-    jobs: Mutex<BTreeMap<Incarnation, (PlanDigest, Job)>>,
+    jobs: Mutex<BTreeMap<Incarnation, Arc<Known>>>,
 }
+
+/// A job that an attempt has asked for. Whoever holds the lock loads it, and others wait: a job may have large lists of accounts, of which
+/// there is one copy.
+type Known = Mutex<Option<(PlanDigest, Job)>>;
 
 impl Host {
     pub fn new(sources: Sources, scratch: Scratch, memory_bytes: u64, slots: usize, name: String) -> Self {
@@ -36,10 +41,20 @@ impl Host {
 
     /// The job of this incarnation, bound once; its plan is read from the state store, and must be the one of this digest. Blocking.
     pub(crate) fn job(&self, state: &JobState, plan: &PlanDigest) -> Result<Job> {
-        if let Some((_, job)) = self.jobs().get(state.incarnation()).filter(|(known, _)| known == plan) {
+        let known = Arc::clone(self.jobs().entry(state.incarnation().clone()).or_default());
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, job)) = known.as_ref().filter(|(digest, _)| digest == plan) {
             return Ok(job.clone());
         }
-        let read = self.sources.runtime.block_on(Blueprint::read(state))?;
+        *known = None;
+        let job = self.load(state, plan)?;
+        *known = Some((plan.clone(), job.clone()));
+        Ok(job)
+    }
+
+    fn load(&self, state: &JobState, plan: &PlanDigest) -> Result<Job> {
+        let runtime = &self.sources.runtime;
+        let read = runtime.block_on(Blueprint::read(state))?;
         let (blueprint, digest) = read.ok_or_else(|| Error::unavailable(format!("job {} has no plan in the state store", state.id())))?;
         if digest != *plan {
             return Err(Error::unavailable(format!(
@@ -47,9 +62,8 @@ impl Host {
                 state.describe(&state.plan())
             )));
         }
-        let job = Job::new(blueprint.plan.clone(), self.given(&blueprint))?;
-        self.jobs().insert(state.incarnation().clone(), (digest, job.clone()));
-        Ok(job)
+        let accounts = runtime.block_on(blueprint.accounts.read(state))?;
+        Job::new(blueprint.plan.clone(), self.given(&blueprint, accounts))
     }
 
     /// The job has ended.
@@ -62,13 +76,15 @@ impl Host {
         self.jobs().clear();
     }
 
-    fn jobs(&self) -> MutexGuard<'_, BTreeMap<Incarnation, (PlanDigest, Job)>> {
+    fn jobs(&self) -> MutexGuard<'_, BTreeMap<Incarnation, Arc<Known>>> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn given(&self, blueprint: &Blueprint) -> Given {
-        let slot_bytes = self.memory_bytes / self.slots as u64;
-        let left = slot_bytes.saturating_sub(blueprint.reading_bytes).max(slot_bytes / 4);
+    fn given(&self, blueprint: &Blueprint, accounts: AccountSets) -> Given {
+        let slots = self.slots as u64;
+        let slot_bytes = self.memory_bytes / slots;
+        let held = blueprint.reading_bytes.saturating_add(accounts.memory_bytes() / slots);
+        let left = slot_bytes.saturating_sub(held).max(slot_bytes / 4);
         let memory = Memory::of_task(left);
         Given {
             datasets: blueprint.datasets.clone(),
@@ -78,8 +94,7 @@ impl Host {
             batch_rows: memory.batch_rows(blueprint.row_bytes),
             disabled: self.disabled,
             watch: Arc::new(Watch::default()),
-            flipped: blueprint.flipped.clone(),
-            rule_accounts: blueprint.rule_accounts.clone(),
+            accounts,
         }
     }
 }

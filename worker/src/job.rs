@@ -4,10 +4,11 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use shadowdiff_common::read::{Dataset, Sources};
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::sql::{Expression, Sql, SqlColumn};
+use shadowdiff_core::accounts::{AccountSet, AccountSets};
 use shadowdiff_core::align::{Column, Role};
 use shadowdiff_core::compare::Kernel;
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::judge::{AccountSet, Judge};
+use shadowdiff_core::judge::Judge;
 use shadowdiff_core::plan::Plan;
 use shadowdiff_core::row::{Form, Hasher};
 use shadowdiff_core::side::{Side, Sides};
@@ -136,9 +137,7 @@ pub struct Given {
     pub batch_rows: usize,
     pub disabled: Disabled,
     pub watch: Arc<Watch>,
-    pub flipped: AccountSet,
-    /// A set a rule, where its accounts are listed.
-    pub rule_accounts: Vec<Option<AccountSet>>,
+    pub accounts: AccountSets,
 }
 
 impl Job {
@@ -148,7 +147,7 @@ impl Job {
         let columns = &plan.aligned.columns;
         let filters = Sides::try_from_fn(|side| plan_filter(&sql, &plan, side))?;
         let derives = Sides::try_from_fn(|side| plan_derives(&sql, &plan, side))?;
-        let (judge, _) = Judge::new(&plan.spec, &plan.aligned, given.rule_accounts, plan.as_of)?;
+        let (judge, _) = Judge::new(&plan.spec, &plan.aligned, given.accounts.rules, plan.as_of)?;
         let rule_sql = plan_rules(&sql, &plan, &judge)?;
         let kernels: Vec<Kernel> = columns.iter().map(Kernel::new).collect();
         let comparator_sql = plan_comparators(&sql, &plan, &kernels)?;
@@ -164,7 +163,7 @@ impl Job {
             memory: given.memory,
             batch_rows: given.batch_rows,
             disabled: given.disabled,
-            flipped: given.flipped,
+            flipped: given.accounts.flipped,
             filters,
             derives,
             schemas,

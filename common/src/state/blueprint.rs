@@ -1,14 +1,13 @@
 //! The plan object of a job: all that coordinator and workers need to run it, stored before anything runs.
 //!
-//! JSON, compressed with zstd. The accounts of lists are their canonical bytes in hexadecimal.
+//! JSON, compressed with zstd. Lists of accounts are objects of their own, which it names.
 
 use super::create::{Created, create};
-use super::{Incarnation, JobState, PlanDigest};
+use super::{Incarnation, JobState, PlanDigest, StoredSets};
 use crate::read::Dataset;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::judge::AccountSet;
 use shadowdiff_core::plan::{Form, PLAN_VERSION, Plan};
 use shadowdiff_core::requests::Requests;
 use shadowdiff_core::side::Sides;
@@ -22,11 +21,7 @@ pub struct Blueprint {
     /// The spec as it is shown in the summary.
     pub document: serde_json::Value,
     pub datasets: Sides<Dataset>,
-    #[serde(with = "account_set")]
-    pub flipped: AccountSet,
-    /// A set a rule, where its accounts are listed.
-    #[serde(with = "account_sets")]
-    pub rule_accounts: Vec<Option<AccountSet>>,
+    pub accounts: StoredSets,
     /// A task puts shards together up to this many bytes.
     pub part_bytes: u64,
     /// The most that reading one piece of both sides at a time holds.
@@ -98,62 +93,4 @@ struct Versioned {
 #[derive(Deserialize)]
 struct PlanVersion {
     version: u32,
-}
-
-mod account_set {
-    use super::{AccountSet, hex, unhex};
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(set: &AccountSet, to: S) -> Result<S::Ok, S::Error> {
-        set.canonical().map(hex).collect::<Vec<_>>().serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<AccountSet, D::Error> {
-        let texts = Vec::<String>::deserialize(from)?;
-        let accounts: Option<Vec<Vec<u8>>> = texts.iter().map(|text| unhex(text)).collect();
-        accounts
-            .map(AccountSet::from_canonical)
-            .ok_or_else(|| serde::de::Error::custom("an account is not hexadecimal"))
-    }
-}
-
-mod account_sets {
-    use super::{AccountSet, account_set};
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    #[derive(Serialize, Deserialize)]
-    struct One(#[serde(with = "account_set")] AccountSet);
-
-    pub(super) fn serialize<S: Serializer>(sets: &[Option<AccountSet>], to: S) -> Result<S::Ok, S::Error> {
-        sets.iter().map(|set| set.clone().map(One)).collect::<Vec<_>>().serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Option<AccountSet>>, D::Error> {
-        let sets = Vec::<Option<One>>::deserialize(from)?;
-        Ok(sets.into_iter().map(|set| set.map(|one| one.0)).collect())
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |c: u8| char::from(c).to_digit(16).map(|d| d as u8);
-    let pair = |two: &[u8]| Some(digit(two[0])? << 4 | digit(*two.get(1)?)?);
-    text.as_bytes().chunks(2).map(pair).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hexadecimal_comes_back() {
-        for bytes in [&[][..], &[0, 1, 254, 255, 16]] {
-            assert_eq!(unhex(&hex(bytes)).as_deref(), Some(bytes));
-        }
-        assert_eq!(unhex("abc"), None);
-        assert_eq!(unhex("zz"), None);
-    }
 }

@@ -7,8 +7,9 @@ use crate::cut::{Amounts, Cut};
 use crate::target::{Reads, Target, check_target, refuse_secrets};
 use shadowdiff_common::drawn_bytes;
 use shadowdiff_common::read::Sources;
-use shadowdiff_common::state::{Blueprint, Incarnation, MAX_REQUEST_BYTES, Submission, groups};
+use shadowdiff_common::state::{Blueprint, Incarnation, MAX_REQUEST_BYTES, StoredSets, Submission, groups};
 use shadowdiff_common::store::Location;
+use shadowdiff_core::accounts::AccountSets;
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::{Form, Plan};
 use shadowdiff_core::redact::{redacted, redacted_document};
@@ -156,8 +157,8 @@ impl fmt::Debug for Planner {
 }
 
 impl Planner {
-    /// The plan of a submission.
-    pub(crate) async fn plan(&self, submission: &Submission) -> Result<Blueprint> {
+    /// The plan of a submission, and the lists of accounts that it names.
+    pub(crate) async fn plan(&self, submission: &Submission) -> Result<(Blueprint, AccountSets)> {
         let base = submission.base.as_deref();
         let understood = understand(&submission.text, "spec", &submission.variables, base)?;
         if let Some(output) = &submission.output {
@@ -171,7 +172,11 @@ impl Planner {
         }
         let document = understood.document.clone();
         let (bound, _) = self.bind(understood).await?;
-        Ok(self.blueprint(submission, bound, document))
+        let sets = bound.accounts.clone();
+        // A digest of millions of accounts takes a moment.
+        let naming = tokio::task::spawn_blocking(move || (StoredSets::of(&sets), sets)).await;
+        let (accounts, sets) = naming.map_err(|e| Error::internal(format!("planning panicked: {e}")))?;
+        Ok((self.blueprint(submission, bound, document, accounts), sets))
     }
 
     /// Binds a spec to its data, and describes the plan. If nobody waits for it any more, binding ends at its next read.
@@ -207,7 +212,7 @@ impl Planner {
         bound.map_err(|e| Error::internal(format!("planning panicked: {e}")))?
     }
 
-    fn blueprint(&self, submission: &Submission, bound: Bound, document: serde_json::Value) -> Blueprint {
+    fn blueprint(&self, submission: &Submission, bound: Bound, document: serde_json::Value, accounts: StoredSets) -> Blueprint {
         let amounts = bound.amounts;
         let requests = amounts.requests + self.state_requests(&bound.plan, &amounts);
         Blueprint {
@@ -215,8 +220,7 @@ impl Planner {
             requests,
             document: redacted_document(document),
             datasets: bound.datasets,
-            flipped: bound.flipped,
-            rule_accounts: bound.rule_accounts,
+            accounts,
             part_bytes: self.part_bytes,
             reading_bytes: amounts.reading_bytes,
             row_bytes: amounts.row_bytes(),

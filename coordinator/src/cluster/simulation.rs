@@ -19,7 +19,7 @@ use crate::cut::Cut;
 use futures::TryStreamExt;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::state::{
-    Blueprint, CompareCommit, ExchangeCommit, Incarnation, JobState, PlanDigest, Stage, State, Submission, read_commit,
+    Blueprint, CompareCommit, ExchangeCommit, Incarnation, JobState, PlanDigest, Stage, State, StoredSets, Submission, read_commit,
 };
 use shadowdiff_common::store::Stores;
 use shadowdiff_core::plan::Form;
@@ -262,8 +262,7 @@ fn bind_once() -> Blueprint {
         incarnation: Incarnation::parse(&"0".repeat(32)).expect("32 digits"),
         document: parsed.document,
         datasets: bound.datasets,
-        flipped: bound.flipped,
-        rule_accounts: bound.rule_accounts,
+        accounts: StoredSets::of(&bound.accounts),
         part_bytes: 1,
         reading_bytes: 0,
         row_bytes: 1,

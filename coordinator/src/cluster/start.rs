@@ -81,7 +81,7 @@ impl Start {
         let planning = retrying("planning", || planner.plan(&submission).boxed());
         tokio::pin!(planning);
         let mut look = interval_at(Instant::now() + LOOK, LOOK);
-        let blueprint = loop {
+        let (blueprint, lists) = loop {
             tokio::select! {
                 planned = &mut planning => break planned?,
                 Some(asked) = self.cancels.recv() => {
@@ -94,6 +94,8 @@ impl Start {
             }
         };
         fault::point("plan:before-store");
+        retrying("lists of accounts", || blueprint.accounts.store(&lists, &self.job).boxed()).await?;
+        drop(lists);
         let (digest, first) = retrying("plan", || blueprint.store(&self.job).boxed()).await?;
         Ok((first.unwrap_or(blueprint), digest))
     }
