@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(read, sets);
         assert!(read.memory_bytes() < sets.memory_bytes(), "one of both that are the same");
 
-        for content in [&b"SDACCTS1"[..], b"", &[0; 22], &set(&["a", "c"]).packed().to_vec()] {
+        for content in [&b"SDACCTS1"[..], b"", &[0; 22], set(&["a", "c"]).packed()] {
             let path = job.accounts(&StoredSet::of(&one).digest);
             job.store().put(&path, Bytes::copy_from_slice(content).into()).await.expect("puts");
             let error = stored.read(&job).await.expect_err("is damaged");
