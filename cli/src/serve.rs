@@ -55,9 +55,14 @@ async fn serve(args: &CoordinatorArgs) -> Result<()> {
     tell(&reporter, ServingStatus::NotServing).await;
     if let Some(address) = args.metrics {
         let listener = bind(address).await?;
-        tokio::spawn(axum::serve(listener, metrics_page(Arc::clone(&cluster))).into_future());
+        let page = axum::serve(listener, metrics_page(Arc::clone(&cluster)));
+        cluster.supervise("the page of metrics", async move {
+            if let Err(error) = page.await {
+                tracing::error!("metrics are served no more: {error}");
+            }
+        });
     }
-    tokio::spawn(take_up(Arc::clone(&cluster), reporter.clone()));
+    cluster.supervise("the look at stored jobs", take_up(Arc::clone(&cluster), reporter.clone()));
     // Many clients still ask by the older of the two versions.
     let reflection = || {
         tonic_reflection::server::Builder::configure()
@@ -83,7 +88,7 @@ async fn serve(args: &CoordinatorArgs) -> Result<()> {
         .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
             let _ = stopping.wait_for(|stop| *stop).await;
         });
-    let stopped = cluster;
+    let (watched, stopped) = (Arc::clone(&cluster), cluster);
     let ending = async {
         let _ = stop.wait_for(|stop| *stop).await;
         tell(&reporter, ServingStatus::NotServing).await;
@@ -95,6 +100,7 @@ async fn serve(args: &CoordinatorArgs) -> Result<()> {
     tokio::select! {
         served = server => served.map_err(|e| Error::unavailable(format!("{address}: {e}"))),
         () = ending => Ok(()),
+        fault = watched.faulted() => Err(fault.at("the coordinator ends, its jobs go on at the next one")),
     }
 }
 
@@ -113,7 +119,7 @@ async fn take_up(cluster: Arc<Cluster>, reporter: HealthReporter) {
         }
     }
     tell(&reporter, ServingStatus::Serving).await;
-    tokio::spawn(Arc::clone(&cluster).stay_alive());
+    cluster.supervise("the look at other coordinators", Arc::clone(&cluster).stay_alive());
     cluster.sweep().await;
 }
 

@@ -1,7 +1,9 @@
-//! Named points where tests make a process fail. In the product nothing is installed, and a point does nothing.
+//! Faults of our own: what a panic says, and named points where tests make a process fail. In the product nothing is installed, and a point does nothing.
 //!
 //! The switch itself (which point, how to fail) is code of the tests: a program of theirs installs it before it runs the command line.
 
+use shadowdiff_core::error::Error;
+use std::any::Any;
 use std::sync::OnceLock;
 
 static HOOK: OnceLock<fn(&'static str)> = OnceLock::new();
@@ -16,4 +18,11 @@ pub fn point(name: &'static str) {
     if let Some(hook) = HOOK.get() {
         hook(name);
     }
+}
+
+/// The error of what has panicked.
+pub fn panicked(what: &str, panic: &(dyn Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    Error::internal(format!("{what} panicked: {}; please report it", text.unwrap_or("no message")))
 }

@@ -7,7 +7,7 @@ use shadowdiff_core::plan::{Form, Glance};
 use shadowdiff_core::schedule::AttemptId;
 use shadowdiff_core::tally::Tally;
 use std::sync::Arc;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::Sender;
 
 /// A unit of the plan.
 #[derive(Debug, Clone)]
@@ -82,7 +82,7 @@ pub trait Workers: Send + Sync {
     /// How many attempts run at a time.
     fn slots(&self) -> usize;
     /// Starts an attempt; its end is sent to `reports` exactly once.
-    fn start(&self, assignment: Assignment, reports: UnboundedSender<Report>);
+    fn start(&self, assignment: Assignment, reports: Sender<Report>);
     /// Asks all attempts to end soon.
     fn stop(&self);
 }

@@ -19,6 +19,7 @@ mod metrics;
 mod planning;
 mod recover;
 mod start;
+mod supervision;
 mod view;
 mod wire;
 mod workers_service;
@@ -40,6 +41,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use supervision::Supervisor;
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub use board::Counts;
@@ -106,6 +108,7 @@ pub struct Cluster {
     state: State,
     sources: Sources,
     options: Options,
+    supervisor: Supervisor,
     board: Board,
     planner: Planner,
     jobs: Mutex<BTreeMap<String, Entry>>,
@@ -143,17 +146,29 @@ impl Cluster {
             part_bytes: options.part_bytes,
             is_directory: state.is_directory(),
         };
+        let supervisor = Supervisor::default();
         Arc::new(Cluster {
+            board: Board::start(&supervisor),
+            supervisor,
             state,
             sources,
             options,
-            board: Board::start(),
             planner,
             jobs: Mutex::default(),
             buried: Mutex::default(),
             admitting: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
         })
+    }
+
+    /// Runs a task that this coordinator cannot do without.
+    pub fn supervise(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.supervisor.spawn(name, task);
+    }
+
+    /// Waits until something has failed that this coordinator cannot do without, and says what. The process is to end then.
+    pub async fn faulted(&self) -> Error {
+        self.supervisor.faulted().await
     }
 
     /// What an autoscaler wants to know.
@@ -359,7 +374,7 @@ impl Cluster {
             cancels,
         };
         let cluster = Arc::downgrade(self);
-        tokio::spawn(async move {
+        self.supervisor.spawn("the end of a job", async move {
             let elsewhere = start.run().await;
             if let Some(cluster) = cluster.upgrade()
                 && elsewhere

@@ -275,7 +275,8 @@ impl<'a> Stages<'a> {
 
     /// Runs one stage; its outputs come in the order of the tasks.
     async fn run(&mut self, phase: Phase, tasks: Vec<(Task, u64)>) -> Result<Vec<Output>> {
-        let (reports, mut inbox) = mpsc::unbounded_channel::<Report>();
+        // An attempt whose report has no room waits; no more of them run than there are slots.
+        let (reports, mut inbox) = mpsc::channel::<Report>(self.workers.slots().max(1));
         let mut outputs: Vec<Option<Output>> = tasks.iter().map(|_| None).collect();
         let mut running: BTreeMap<AttemptId, usize> = BTreeMap::new();
         let mut event = Event::StageOpened {
@@ -329,7 +330,7 @@ impl<'a> Stages<'a> {
 
     async fn next_event(
         &mut self,
-        inbox: &mut mpsc::UnboundedReceiver<Report>,
+        inbox: &mut mpsc::Receiver<Report>,
         running: &mut BTreeMap<AttemptId, usize>,
         outputs: &mut [Option<Output>],
         failing: bool,

@@ -9,7 +9,7 @@
 use crate::attempt::{Attempt, Committed, Work, run};
 use crate::host::Host;
 use crate::job::Watch;
-use crate::local::panicked;
+use shadowdiff_common::fault::panicked;
 use shadowdiff_common::state::{Incarnation, PlanDigest, State};
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::Form;
@@ -62,6 +62,9 @@ pub enum Drain {
     Now,
 }
 
+/// Attempts that have ended and are not reported yet; the next one waits.
+const MAX_ENDED: usize = 256;
+
 /// What an attempt's thread says at its end.
 type Ended = (String, Result<Committed>);
 
@@ -79,7 +82,7 @@ pub async fn attach(host: Arc<Host>, attachment: Attachment, stop: watch::Receiv
         .http2_keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE)
         .keep_alive_while_idle(true);
-    let (ended, inbox) = mpsc::unbounded_channel();
+    let (ended, inbox) = mpsc::channel(MAX_ENDED);
     let mut worker = Worker {
         host,
         attachment,
@@ -118,8 +121,8 @@ struct Worker {
     attachment: Attachment,
     endpoint: Endpoint,
     stop: watch::Receiver<Drain>,
-    ended: mpsc::UnboundedSender<Ended>,
-    inbox: mpsc::UnboundedReceiver<Ended>,
+    ended: mpsc::Sender<Ended>,
+    inbox: mpsc::Receiver<Ended>,
     /// By their names, which no two attempts ever share: one that was stopped may end long after that, under another coordinator.
     running: BTreeMap<String, Arc<Watch>>,
 }
@@ -238,10 +241,11 @@ impl Worker {
         tokio::task::spawn_blocking(move || {
             let attempt = attempt(assign);
             let outcome = attempt.and_then(|attempt| {
-                catch_unwind(AssertUnwindSafe(|| run(&host, &state, &attempt, watch))).unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
+                catch_unwind(AssertUnwindSafe(|| run(&host, &state, &attempt, watch)))
+                    .unwrap_or_else(|panic| Err(panicked("a task", panic.as_ref())))
             });
             // A worker that has ended does not want to know.
-            let _ = ended.send((name, outcome));
+            let _ = ended.blocking_send((name, outcome));
         });
     }
 

@@ -6,12 +6,13 @@ use crate::glance::glance;
 use crate::job::Job;
 use crate::scan::scan;
 use crate::sift::sift;
+use shadowdiff_common::fault::panicked;
 use shadowdiff_common::link::{Assignment, Output, Report, Task, Workers};
-use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::error::Result;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::mpsc::Sender;
 
 /// Runs attempts of one job on threads of this process.
 #[derive(Debug)]
@@ -31,13 +32,14 @@ impl Workers for LocalWorkers {
         self.threads
     }
 
-    fn start(&self, assignment: Assignment, reports: UnboundedSender<Report>) {
+    fn start(&self, assignment: Assignment, reports: Sender<Report>) {
         let job = Arc::clone(&self.job);
         self.job.sources.runtime.spawn_blocking(move || {
             let attempt = assignment.attempt;
-            let outcome = catch_unwind(AssertUnwindSafe(|| run(&job, assignment))).unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
+            let outcome =
+                catch_unwind(AssertUnwindSafe(|| run(&job, assignment))).unwrap_or_else(|panic| Err(panicked("a task", panic.as_ref())));
             // A coordinator that has gone does not want the report.
-            let _ = reports.send(Report { attempt, outcome });
+            let _ = reports.blocking_send(Report { attempt, outcome });
         });
     }
 
@@ -58,15 +60,4 @@ fn run(job: &Job, assignment: Assignment) -> Result<Output> {
         Task::Fetch { scan, objects } => fetch(job, &job.plan.scans[scan], scan as u32, &objects, halvings).map(Output::Fetch),
         Task::Compare { shards, objects } => compare(job, &shards, &objects, halvings).map(Output::Compare),
     }
-}
-
-pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
-    let what = panic
-        .downcast_ref::<&str>()
-        .map(|s| (*s).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned());
-    Error::internal(format!(
-        "a task panicked: {}; please report it",
-        what.unwrap_or_else(|| "no message".into())
-    ))
 }

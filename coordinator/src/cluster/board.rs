@@ -1,9 +1,11 @@
 //! The board: one task that owns the scheduler's machine, the workers' streams and the clock, and does what the machine says.
 //!
 //! Jobs open stages on it and wait for their end; workers' messages come in; assignments go out. It touches no store: what is durable is
-//! the jobs' own business, so the board never waits.
+//! the jobs' own business, so the board never waits. Who speaks to it waits while it has too much to do.
 
 use super::halt::Halt;
+use super::supervision::Supervisor;
+use shadowdiff_common::fault;
 use shadowdiff_common::state::{Incarnation, PlanDigest};
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::Form;
@@ -14,11 +16,15 @@ use shadowdiff_proto::v1::{
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 /// Messages that wait for one worker; a worker that takes none for so long is let go.
 pub(crate) const WORKER_OUTBOX: usize = 4096;
+/// What jobs and workers say that the board has not come to; whoever says more waits.
+const INBOX: usize = 1024;
+/// Failures that wait for one job's journal. More are not journaled: a coordinator that takes the job up then tries those tasks once more.
+const NOTICES: usize = 1024;
 
 /// What a task of a stage does, as it is sent to workers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,8 +69,15 @@ pub(crate) struct StageTask {
 
 /// What a job hears while a stage runs.
 #[derive(Debug)]
+pub(crate) struct Notices {
+    pub(crate) failures: mpsc::Receiver<Notice>,
+    /// Only the last of them matter.
+    pub(crate) figures: watch::Receiver<Figures>,
+}
+
+/// A failure under a job.
+#[derive(Debug)]
 pub(crate) enum Notice {
-    Progress(Figures),
     /// An attempt failed; it will be tried again unless the stage ends with this error.
     Failed {
         task: u32,
@@ -73,10 +86,7 @@ pub(crate) enum Notice {
         error: Error,
     },
     /// A worker went away with an attempt.
-    Lost {
-        task: u32,
-        worker: String,
-    },
+    Lost { task: u32, worker: String },
 }
 
 /// How far a stage is.
@@ -102,14 +112,15 @@ pub(crate) struct Opening {
 /// The board as the cluster's other parts see it.
 #[derive(Debug, Clone)]
 pub(crate) struct Board {
-    commands: mpsc::UnboundedSender<Command>,
+    commands: mpsc::Sender<Command>,
 }
 
 #[derive(Debug)]
 enum Command {
     OpenJob {
         opening: Opening,
-        notices: mpsc::UnboundedSender<Notice>,
+        failures: mpsc::Sender<Notice>,
+        figures: watch::Sender<Figures>,
         reply: oneshot::Sender<JobNumber>,
     },
     RunStage {
@@ -147,28 +158,39 @@ pub struct Counts {
 
 impl Board {
     /// Starts the board.
-    pub(crate) fn start() -> Board {
-        let (commands, inbox) = mpsc::unbounded_channel();
-        tokio::spawn(Desk::new().serve(inbox));
+    pub(crate) fn start(supervisor: &Supervisor) -> Board {
+        let (commands, inbox) = mpsc::channel(INBOX);
+        supervisor.spawn("the scheduler", Desk::new().serve(inbox));
         Board { commands }
     }
 
-    pub(crate) async fn open_job(&self, opening: Opening) -> Result<(JobNumber, mpsc::UnboundedReceiver<Notice>), Halt> {
-        let (notices, heard) = mpsc::unbounded_channel();
+    pub(crate) async fn open_job(&self, opening: Opening) -> Result<(JobNumber, Notices), Halt> {
+        let (failures, heard) = mpsc::channel(NOTICES);
+        let (figures, seen) = watch::channel(Figures::default());
         let (reply, answer) = oneshot::channel();
-        self.send(Command::OpenJob { opening, notices, reply });
-        answer.await.map(|job| (job, heard)).map_err(|_| Halt::Stopped)
+        let open = Command::OpenJob {
+            opening,
+            failures,
+            figures,
+            reply,
+        };
+        self.send(open).await;
+        let notices = Notices {
+            failures: heard,
+            figures: seen,
+        };
+        answer.await.map(|job| (job, notices)).map_err(|_| Halt::Stopped)
     }
 
     /// Runs the tasks of a stage; the answer comes when all are committed, or with the error that ends the job.
-    pub(crate) fn run_stage(&self, job: JobNumber, tasks: Vec<StageTask>) -> oneshot::Receiver<Result<()>> {
+    pub(crate) async fn run_stage(&self, job: JobNumber, tasks: Vec<StageTask>) -> oneshot::Receiver<Result<()>> {
         let (reply, answer) = oneshot::channel();
-        self.send(Command::RunStage { job, tasks, reply });
+        self.send(Command::RunStage { job, tasks, reply }).await;
         answer
     }
 
-    pub(crate) fn close_job(&self, job: JobNumber) {
-        self.send(Command::CloseJob(job));
+    pub(crate) async fn close_job(&self, job: JobNumber) {
+        self.send(Command::CloseJob(job)).await;
     }
 
     pub(crate) async fn joined(
@@ -185,34 +207,36 @@ impl Board {
             memory_bytes,
             outbox,
             reply,
-        });
+        })
+        .await;
         answer.await.map_err(|_| Halt::Stopped)
     }
 
-    pub(crate) fn said(&self, worker: u64, message: attach_request::Message) {
-        self.send(Command::Said { worker, message });
+    pub(crate) async fn said(&self, worker: u64, message: attach_request::Message) {
+        self.send(Command::Said { worker, message }).await;
     }
 
-    pub(crate) fn gone(&self, worker: u64) {
-        self.send(Command::Gone { worker });
+    pub(crate) async fn gone(&self, worker: u64) {
+        self.send(Command::Gone { worker }).await;
     }
 
     pub(crate) async fn counts(&self) -> Counts {
         let (reply, answer) = oneshot::channel();
-        self.send(Command::Count(reply));
+        self.send(Command::Count(reply)).await;
         answer.await.unwrap_or_default()
     }
 
-    fn send(&self, command: Command) {
+    async fn send(&self, command: Command) {
         // Only a process that ends has no board any more.
-        let _ = self.commands.send(command);
+        let _ = self.commands.send(command).await;
     }
 }
 
 struct Job {
     opening: Opening,
     tasks: Vec<StageTask>,
-    notices: mpsc::UnboundedSender<Notice>,
+    failures: mpsc::Sender<Notice>,
+    figures: watch::Sender<Figures>,
     reply: Option<oneshot::Sender<Result<()>>>,
     rows_done: u64,
     /// Workers that have seen this job, and are told when it ends.
@@ -267,13 +291,15 @@ impl Desk {
         }
     }
 
-    async fn serve(mut self, mut inbox: mpsc::UnboundedReceiver<Command>) {
+    async fn serve(mut self, mut inbox: mpsc::Receiver<Command>) {
         loop {
             let wake = match self.machine.next_deadline() {
                 Some(at) => (self.started + Duration::from_millis(at)).min(Instant::now() + IDLE),
                 None => Instant::now() + IDLE,
             };
             tokio::select! {
+                // Every command looks at the clock too.
+                biased;
                 command = inbox.recv() => match command {
                     Some(command) => self.obey(command),
                     None => return,
@@ -292,14 +318,20 @@ impl Desk {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::OpenJob { opening, notices, reply } => {
+            Command::OpenJob {
+                opening,
+                failures,
+                figures,
+                reply,
+            } => {
                 let number = JobNumber(self.next_job);
                 self.next_job += 1;
                 let (priority, max_running) = (opening.priority, opening.max_running);
                 let job = Job {
                     opening,
                     tasks: Vec::new(),
-                    notices,
+                    failures,
+                    figures,
                     reply: None,
                     rows_done: 0,
                     shown_to: Default::default(),
@@ -511,6 +543,7 @@ impl Desk {
 
     fn start(&mut self, number: JobNumber, task: TaskId, attempt: AttemptId, worker: WorkerId, halvings: u32) {
         let Some(job) = self.jobs.get_mut(&number) else { return };
+        fault::point("board:assign");
         job.shown_to.insert(worker);
         let opening = &job.opening;
         let name = format!("{}-{}-{}", opening.incarnation, opening.epoch, attempt.0);
@@ -552,8 +585,10 @@ impl Desk {
     }
 
     fn notice(&self, job: JobNumber, notice: Notice) {
-        if let Some(job) = self.jobs.get(&job) {
-            let _ = job.notices.send(notice);
+        if let Some(job) = self.jobs.get(&job)
+            && let Err(error) = job.failures.try_send(notice)
+        {
+            tracing::debug!(job = job.opening.id, "a failure is not journaled: {error}");
         }
     }
 
@@ -572,7 +607,7 @@ impl Desk {
             all: progress.all,
             rows: job.rows_done + running.sum::<u64>(),
         };
-        let _ = job.notices.send(Notice::Progress(figures));
+        job.figures.send_replace(figures);
     }
 
     fn name_of(&self, worker: WorkerId) -> String {

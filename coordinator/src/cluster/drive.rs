@@ -1,12 +1,13 @@
 //! One stored job, from where its journal says it is to its result: scan, sift and fetch where fingerprints are exchanged, compare, merge,
 //! publish.
 
-use super::board::{Board, Figures, Notice, Opening, StageTask, Work};
+use super::board::{Board, Figures, Notice, Notices, Opening, StageTask, Work};
 use super::ends::cancelled;
 use super::finish::{Found, Manifest, hand_on, store_result};
 use super::halt::Halt;
 use super::journal::{Journal, now_ms};
 use super::planning::Planner;
+use super::supervision::caught;
 use super::view::{FailedAttempt, JobPhase, JobView};
 use crate::result::{check_exchange, count_distinct};
 use futures::{FutureExt, StreamExt, TryStreamExt};
@@ -75,12 +76,13 @@ impl Driver<'_> {
             max_running: (self.submission.max_running > 0).then_some(self.submission.max_running as usize),
         };
         let (number, mut notices) = self.around.board.open_job(opening).await?;
-        let outcome = self.stages(number, &mut notices).await;
-        self.around.board.close_job(number);
-        outcome
+        // What it runs ends with it, whatever its own end is.
+        let outcome = caught("the driver of the job", self.stages(number, &mut notices)).await;
+        self.around.board.close_job(number).await;
+        outcome?
     }
 
-    async fn stages(&mut self, number: JobNumber, notices: &mut mpsc::UnboundedReceiver<Notice>) -> Result<Manifest, Halt> {
+    async fn stages(&mut self, number: JobNumber, notices: &mut Notices) -> Result<Manifest, Halt> {
         if self.journal.history.cancel_asked {
             return Err(cancelled().into());
         }
@@ -132,7 +134,7 @@ impl Driver<'_> {
     }
 
     /// In what form the job exchanges rows.
-    async fn form(&mut self, number: JobNumber, notices: &mut mpsc::UnboundedReceiver<Notice>) -> Result<Form, Halt> {
+    async fn form(&mut self, number: JobNumber, notices: &mut Notices) -> Result<Form, Halt> {
         let blueprint = Arc::clone(&self.blueprint);
         if let Some(form) = blueprint.plan.known_form(blueprint.form, blueprint.decoded_bytes) {
             return Ok(form);
@@ -148,7 +150,7 @@ impl Driver<'_> {
     async fn rows_left(
         &mut self,
         number: JobNumber,
-        notices: &mut mpsc::UnboundedReceiver<Notice>,
+        notices: &mut Notices,
         scans: Vec<ExchangeCommit>,
         tally: &mut Tally,
     ) -> Result<Vec<ExchangeCommit>, Halt> {
@@ -207,7 +209,7 @@ impl Driver<'_> {
         stage: Stage,
         phase: JobPhase,
         number: JobNumber,
-        notices: &mut mpsc::UnboundedReceiver<Notice>,
+        notices: &mut Notices,
         tasks: Vec<(u64, Work)>,
     ) -> Result<Vec<R>, Halt> {
         let count = tasks.len() as u32;
@@ -233,7 +235,7 @@ impl Driver<'_> {
             view.progress.tasks = tasks.len();
             view.progress.done = committed.len();
         });
-        let answer = self.around.board.run_stage(number, tasks);
+        let answer = self.around.board.run_stage(number, tasks).await;
         self.attend(stage, phase, notices, answer).await?;
         let read = |task: u32| {
             let (job, plan) = (self.job, &self.plan);
@@ -253,7 +255,7 @@ impl Driver<'_> {
         &mut self,
         stage: Stage,
         phase: JobPhase,
-        notices: &mut mpsc::UnboundedReceiver<Notice>,
+        notices: &mut Notices,
         mut answer: oneshot::Receiver<Result<()>>,
     ) -> Result<(), Halt> {
         let started = Instant::now();
@@ -261,7 +263,11 @@ impl Driver<'_> {
         loop {
             tokio::select! {
                 biased;
-                Some(notice) = notices.recv() => self.note(stage, phase, started, notice).await?,
+                Some(notice) = notices.failures.recv() => self.note(stage, notice).await?,
+                Ok(()) = notices.figures.changed() => {
+                    let figures = *notices.figures.borrow_and_update();
+                    self.show(phase, started, figures);
+                }
                 Some(asked) = self.cancels.recv() => {
                     // The job ends here and now: a stage that is done meanwhile has no say in it.
                     store_cancel(self.journal, asked).await?;
@@ -277,12 +283,8 @@ impl Driver<'_> {
         }
     }
 
-    async fn note(&mut self, stage: Stage, phase: JobPhase, started: Instant, notice: Notice) -> Result<(), Halt> {
+    async fn note(&mut self, stage: Stage, notice: Notice) -> Result<(), Halt> {
         let (task, worker, error, event) = match notice {
-            Notice::Progress(figures) => {
-                self.show(phase, started, figures);
-                return Ok(());
-            }
             Notice::Failed {
                 task,
                 attempt,

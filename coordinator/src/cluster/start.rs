@@ -5,6 +5,7 @@ use super::ends::{cancelled, end};
 use super::finish::Manifest;
 use super::halt::Halt;
 use super::journal::Journal;
+use super::supervision::caught;
 use super::view::JobView;
 use futures::FutureExt;
 use shadowdiff_common::fault;
@@ -38,8 +39,8 @@ impl Start {
             }
         };
         tracing::info!(job = self.job.id(), epoch = journal.history.epoch, "claimed");
-        let outcome = self.work(&mut journal).await;
-        end(&mut journal, &self.view, outcome).await
+        let outcome = caught("the driver of the job", self.work(&mut journal)).await;
+        end(&mut journal, &self.view, outcome.unwrap_or_else(|panic| Err(panic.into()))).await
     }
 
     async fn work(&mut self, journal: &mut Journal) -> Result<Manifest, Halt> {
@@ -83,6 +84,7 @@ impl Start {
         let mut look = interval_at(Instant::now() + LOOK, LOOK);
         let (blueprint, lists) = loop {
             tokio::select! {
+                biased;
                 planned = &mut planning => break planned?,
                 Some(asked) = self.cancels.recv() => {
                     store_cancel(journal, asked).await?;

@@ -2,6 +2,7 @@
 
 use super::Cluster;
 use super::board::WORKER_OUTBOX;
+use super::supervision::caught;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use shadowdiff_core::error::{Error, Result};
@@ -57,13 +58,18 @@ impl WorkerService for Workers {
             }
             let joined = board.joined(hello.name, hello.slots as usize, hello.memory_bytes, outbox).await;
             let Ok(worker) = joined else { return };
-            // An error is the end of the stream, as is a clean end.
-            while let Ok(Some(message)) = said.message().await {
-                if let Some(message) = message.message {
-                    board.said(worker, message);
+            let listening = async {
+                // An error is the end of the stream, as is a clean end.
+                while let Ok(Some(message)) = said.message().await {
+                    if let Some(message) = message.message {
+                        board.said(worker, message).await;
+                    }
                 }
+            };
+            if let Err(panic) = caught("the stream of a worker", listening).await {
+                tracing::error!("{panic}");
             }
-            board.gone(worker);
+            board.gone(worker).await;
         });
         Ok(Response::new(ReceiverStream::new(messages).map(Ok).boxed()))
     }

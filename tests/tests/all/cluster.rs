@@ -265,6 +265,31 @@ fn a_panic_in_one_attempt_leaves_the_worker_and_the_job() {
 }
 
 #[test]
+fn a_panic_in_the_driver_of_a_job_fails_that_job_and_no_other() {
+    let pair = Pair::new();
+    let cluster = Cluster::start_with(pair.path(), pair.directory(), 1, Some("scan:stage-done=panic"));
+    let job = pair.submit_to(&cluster);
+    let run = cluster.client(&["watch", &job]);
+    assert_eq!(run.exit, 2, "{}", run.stdout);
+    let why = "the driver of the job panicked: a fault at scan:stage-done";
+    assert!(run.stderr.contains(why), "{}", run.stderr);
+    let next = pair.submit_to(&cluster);
+    pair.await_result(&cluster, &next);
+}
+
+#[test]
+fn a_coordinator_whose_scheduler_panics_says_so_and_ends() {
+    let pair = Pair::new();
+    let mut cluster = Cluster::start_with(pair.path(), pair.directory(), 1, Some("board:assign=panic"));
+    let job = pair.submit_to(&cluster);
+    assert!(cluster.coordinator.ends_within(PATIENCE), "it lives on\n{}", cluster.logs());
+    let log = cluster.coordinator.log();
+    assert!(log.contains("the scheduler panicked: a fault at board:assign"), "{log}");
+    cluster.restart_coordinator(None);
+    pair.await_result(&cluster, &job);
+}
+
+#[test]
 fn a_coordinator_killed_in_any_phase_is_taken_up_by_the_next() {
     let pair = Pair::new();
     for point in [

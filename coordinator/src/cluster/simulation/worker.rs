@@ -69,6 +69,8 @@ impl Attached {
         let mut beat = interval(Duration::from_secs(5));
         loop {
             tokio::select! {
+                // In this order, so that a run is the same every time.
+                biased;
                 message = inbox.recv() => match message.map(|m| m.message) {
                     Some(Some(attach_response::Message::Assign(assign))) => {
                         tokio::spawn(attempt(self.world.shaky.clone(), self.ended.clone(), assign, chance.fork()));
@@ -76,15 +78,15 @@ impl Attached {
                     Some(_) => {}
                     None => return,
                 },
-                Some(message) = ends.recv() => board.said(id, message),
+                Some(message) = ends.recv() => board.said(id, message).await,
                 _ = beat.tick() => if Instant::now() < silent {
-                    board.said(id, attach_request::Message::Heartbeat(Heartbeat::default()));
+                    board.said(id, attach_request::Message::Heartbeat(Heartbeat::default())).await;
                 },
                 () = tokio::time::sleep_until(until) => break,
                 _ = boards.changed() => break,
             }
         }
-        board.gone(id);
+        board.gone(id).await;
     }
 }
 
