@@ -5,17 +5,20 @@
 //!                                           +--> Shaky: one memory, errors before and after puts, false conflicts, slow answers
 //! workers (lost, silent, zombies) ----------+
 //! ```
-//! A job runs to its end; it is removed, by removals that break off; then its id comes again, with other rows, while attempts of the first
-//! submission still sleep. What must hold at the end of every run: the job succeeds; every task has one commit, whose data is there; all rows
+//! The store may be away for longer than anybody's patience; clients watch, and cancel at any moment. A job runs to its end; it is removed, by removals that break off; then its id comes again, with other rows, while attempts of the first
+//! submission still sleep. What must hold at the end of every run: the job succeeds, unless somebody cancelled it or the store was away for
+//! long; every end that a client was told is the one that is stored, and stays so after a restart; of one that succeeds every task has one commit, whose data is there; all rows
 //! are counted once, and they are those of the last submission; what was removed never runs again; nobody takes a job from itself.
 //! `SHADOWDIFF_SEEDS=N` runs more seeds, `SHADOWDIFF_SEED=S` one; a failure names its seed.
 
+mod clients;
 mod shaky;
 mod worker;
 
 use super::{Cluster, JobPhase, JobView, Options};
 use crate::bind::bind;
 use crate::cut::Cut;
+use clients::{Told, cancel};
 use futures::TryStreamExt;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::state::{
@@ -26,14 +29,17 @@ use shadowdiff_core::plan::Form;
 use shadowdiff_core::row::Secret;
 use shadowdiff_core::spec::{Day, Overrides, parse};
 use shaky::{Chance, Line, Shaky};
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// Scan tasks of the job; each reads one row of either side.
 const TASKS: usize = 6;
 const SHARDS: u32 = 3;
+/// A store that is away for less than this fails no job: a task waits longer between its attempts.
+const SHORT: Duration = Duration::from_secs(30);
 /// Simulated time after which a job that has not ended never will.
 const PATIENCE: Duration = Duration::from_secs(3600);
 const JOB: &str = "job";
@@ -64,6 +70,7 @@ fn whatever_fails_the_result_is_whole_and_counted_once() {
 
 /// True if the job succeeded.
 async fn run(seed: u64, scratch: &Path) -> Result<bool, String> {
+    BEGAN.set(Some(Instant::now()));
     let mut chance = Chance::new(seed);
     let shaky = Shaky::new(seed);
     let calm = State::new(shaky.calm(), "state".into(), "memory");
@@ -74,11 +81,13 @@ async fn run(seed: u64, scratch: &Path) -> Result<bool, String> {
     for number in 0..2 + chance.below(3) {
         tokio::spawn(worker::live(world.clone(), number, chance.fork()));
     }
-    let mut owners = 0;
+    let (mut owners, told) = (0, Told::default());
     for rows in 1..=2 {
         let submission = submission(&mut chance, rows);
         // Sometimes nobody learns of it but the store, as if whoever stored it had died.
         let driven = !chance.one_in(4);
+        let away = Duration::from_millis(if chance.one_in(6) { chance.below(900_000) } else { 0 });
+        shaky.goes_away(Duration::from_millis(chance.below(15_000)), away);
         calm.submit(JOB, &submission).await.map_err(|e| e.to_string())?;
         let job = calm.job(JOB, &submission.incarnation);
         let (plan, _) = blueprint(&submission, rows).store(&job).await.map_err(|e| e.to_string())?;
@@ -94,6 +103,10 @@ async fn run(seed: u64, scratch: &Path) -> Result<bool, String> {
                 let view = JobView::new(JOB, Arc::new(submission.clone()));
                 cluster.drive(cluster.state.job(JOB, &submission.incarnation), view, None);
             }
+            tokio::spawn(told.clone().watch(Arc::clone(&cluster)));
+            if chance.one_in(6) {
+                tokio::spawn(cancel(Arc::clone(&cluster), Duration::from_millis(chance.below(15_000))));
+            }
             if life < lives {
                 sleep(Duration::from_millis(chance.below(11_000))).await;
                 leave(&line, &mut chance);
@@ -101,23 +114,39 @@ async fn run(seed: u64, scratch: &Path) -> Result<bool, String> {
                 continue;
             }
             let ended = tokio::time::timeout(PATIENCE, ended(&cluster)).await;
-            let phase = ended.map_err(|_| format!("no end after {} simulated seconds", PATIENCE.as_secs()))?;
-            if phase != JobPhase::Succeeded {
-                let why = failure(&job).await?;
-                // A run may have such bad luck that the rules give a task up, and say so. It must be rare.
-                if why.contains("workers that were lost") {
-                    return Ok(false);
+            ended.map_err(|_| format!("no end after {} simulated seconds", PATIENCE.as_secs()))?;
+            match told.check(&job).await? {
+                JobPhase::Succeeded => check(&job, &plan, rows).await?,
+                JobPhase::Cancelled => {}
+                phase => {
+                    let why = failure(&job).await?;
+                    // A run may have such bad luck that the rules give a task up, and say so. It must be rare.
+                    if why.contains("workers that were lost") {
+                        return Ok(false);
+                    }
+                    if away < SHORT || !why.contains("Unavailable") {
+                        return Err(format!("the job of {rows} rows a task ended as {phase:?}: {why}"));
+                    }
                 }
-                return Err(format!("the job of {rows} rows a task ended as {phase:?}: {why}"));
             }
-            check(&job, &plan, rows).await?;
             check_claims(&job, lives + 1).await?;
+            shaky.back().await;
             removed(&calm, &cluster, &submission.incarnation).await?;
             leave(&line, &mut chance);
             std::mem::forget(cluster);
         }
     }
     Ok(true)
+}
+
+thread_local! {
+    /// When the run of this thread began.
+    static BEGAN: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// The time of day in a run: it begins at the same one every time.
+pub(super) fn now_ms() -> Option<i64> {
+    BEGAN.get().map(|began| 1_800_000_000_000 + began.elapsed().as_millis() as i64)
 }
 
 /// A coordinator dies, or sleeps and wakes for a while when another has its job.

@@ -13,7 +13,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// SplitMix64 (Steele, Lea, Flood 2014): small, and the same everywhere.
 #[derive(Debug, Clone)]
@@ -82,6 +82,8 @@ impl Line {
 pub(super) struct Shaky {
     memory: Arc<InMemory>,
     chance: Arc<Mutex<Chance>>,
+    /// It answers nothing from then on, until then.
+    away: Arc<Mutex<Option<(Instant, Instant)>>>,
 }
 
 impl Shaky {
@@ -89,7 +91,27 @@ impl Shaky {
         Shaky {
             memory: Arc::new(InMemory::new()),
             chance: Arc::new(Mutex::new(Chance::new(!seed))),
+            away: Arc::default(),
         }
+    }
+
+    /// From some time on it is away for a while.
+    pub(super) fn goes_away(&self, after: Duration, length: Duration) {
+        let from = Instant::now() + after;
+        *self.away.lock().expect("nobody panics with it") = Some((from, from + length));
+    }
+
+    /// Waits until it is back for good.
+    pub(super) async fn back(&self) {
+        let away = *self.away.lock().expect("nobody panics with it");
+        if let Some((_, until)) = away {
+            sleep_until(until).await;
+        }
+    }
+
+    fn is_away(&self) -> bool {
+        let away = *self.away.lock().expect("nobody panics with it");
+        away.is_some_and(|(from, until)| (from..until).contains(&Instant::now()))
     }
 
     /// Without any fault.
@@ -130,7 +152,7 @@ impl Seen {
     }
 
     fn fails(&self) -> bool {
-        self.shaky.draw(25) == 0
+        self.shaky.draw(25) == 0 || self.shaky.is_away()
     }
 }
 
@@ -153,7 +175,7 @@ impl ObjectStore for Seen {
         self.travel().await;
         let create = options.mode == PutMode::Create;
         let fate = self.shaky.draw(20);
-        if fate == 0 {
+        if fate == 0 || self.shaky.is_away() {
             return Err(broken());
         }
         if fate == 1 && create {
@@ -191,7 +213,10 @@ impl ObjectStore for Seen {
     /// Some objects are removed, then it breaks off.
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
         let (line, kept) = (self.line.clone(), self.shaky.draw(40) as usize);
-        let breaks = self.shaky.draw(2) == 0;
+        let (breaks, kept) = match self.shaky.is_away() {
+            true => (true, 0),
+            false => (self.shaky.draw(2) == 0, kept),
+        };
         let taken = locations.take(if breaks { kept } else { usize::MAX });
         let removed = self.shaky.memory.delete_stream(taken.boxed());
         let end = futures::stream::iter(breaks.then(|| Err(broken())));
@@ -224,6 +249,9 @@ impl ObjectStore for Seen {
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
         self.travel().await;
+        if self.shaky.is_away() {
+            return Err(broken());
+        }
         self.shaky.memory.list_with_delimiter(prefix).await
     }
 
