@@ -23,6 +23,7 @@ mod data;
 mod incarnation;
 mod lists;
 mod patience;
+mod seal;
 mod submissions;
 mod table;
 #[cfg(test)]
@@ -33,6 +34,7 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
+use seal::{read_once, read_whole};
 use shadowdiff_core::error::{Error, Result};
 pub use shadowdiff_core::journal::Stage;
 use std::path::Path;
@@ -42,11 +44,12 @@ pub use blueprint::Blueprint;
 pub use commit::{
     BlockRecord, CompareCommit, ExchangeCommit, GlanceCommit, Header, Piece, RECORD_VERSION, Record, check_version, commit, read_commit,
 };
-pub use create::{Created, create};
+pub use create::{Created, create, create_record};
 pub use data::{MAX_REQUEST_BYTES, Maker, open_exchange, open_spools, store_compare, store_exchange};
 pub use incarnation::{Incarnation, PlanDigest};
 pub use lists::StoredSets;
 pub use patience::{PATIENCE, retrying};
+pub use seal::{is_sealed, seal};
 pub use submissions::{Left, SUBMISSION_VERSION, Standing, Submission};
 pub use table::{InputTable, Source, TaskInput, groups};
 
@@ -105,8 +108,19 @@ impl State {
 
     /// A whole small object; `None` where there is none.
     pub async fn read(&self, path: &ObjectPath) -> Result<Option<Bytes>> {
-        let found = read_small(self.store.as_ref(), path).await;
-        found.map_err(|e| state_error(e, &format!("state {}: {path}", self.url)))
+        let found = read_once(self.store.as_ref(), path, None).await;
+        found.map_err(|e| state_error(e, &self.describe(path)))
+    }
+
+    /// A whole sealed record; `None` where there is none.
+    pub async fn read_record(&self, path: &ObjectPath) -> Result<Option<Bytes>> {
+        let open = |bytes: &Bytes| is_sealed(bytes).then(|| bytes.clone());
+        read_whole(self.store.as_ref(), path, None, &self.describe(path), open).await
+    }
+
+    /// How messages name an object.
+    fn describe(&self, path: &ObjectPath) -> String {
+        format!("state {}: {path}", self.url)
     }
 
     /// The places of one submission of a job.
@@ -234,12 +248,17 @@ impl JobState {
 
     /// How messages name an object of the job.
     pub fn describe(&self, path: &ObjectPath) -> String {
-        format!("state {}: {path}", self.state.url)
+        self.state.describe(path)
     }
 
     /// A whole small object; `None` where there is none.
     pub async fn read(&self, path: &ObjectPath) -> Result<Option<Bytes>> {
         self.state.read(path).await
+    }
+
+    /// A whole sealed record; `None` where there is none.
+    pub async fn read_record(&self, path: &ObjectPath) -> Result<Option<Bytes>> {
+        self.state.read_record(path).await
     }
 
     /// The tasks of a stage that are committed, in order.
@@ -271,21 +290,6 @@ impl JobState {
 pub(crate) fn state_error(error: object_store::Error, name: &str) -> Error {
     let told = store_error(error, name);
     Error::unavailable(told.message)
-}
-
-async fn read_small(store: &dyn ObjectStore, path: &ObjectPath) -> object_store::Result<Option<Bytes>> {
-    let found = match store.get(path).await {
-        Ok(found) => found,
-        Err(object_store::Error::NotFound { .. }) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    if found.meta.size > MAX_RECORD_BYTES {
-        return Err(object_store::Error::Generic {
-            store: "state",
-            source: format!("{} bytes are too many for a record", found.meta.size).into(),
-        });
-    }
-    found.bytes().await.map(Some)
 }
 
 #[cfg(test)]

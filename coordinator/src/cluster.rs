@@ -18,6 +18,7 @@ mod journal;
 mod metrics;
 mod planning;
 mod recover;
+mod sending;
 mod start;
 mod supervision;
 mod view;
@@ -34,6 +35,7 @@ use shadowdiff_common::read::Sources;
 use shadowdiff_common::state::{Incarnation, JobState, State, Submission, check_job_id};
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::Form;
+use shadowdiff_core::report::FileMark;
 use start::Start;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -298,7 +300,7 @@ impl Cluster {
     }
 
     /// A file of a finished job's result: its place in the state store and its size.
-    pub async fn result_file(&self, id: &str, name: &str) -> Result<(JobState, object_store::path::Path, u64), Refusal> {
+    pub async fn result_file(&self, id: &str, name: &str) -> Result<(JobState, object_store::path::Path, FileMark), Refusal> {
         check_job_id(id).map_err(|e| e.at("job_id"))?;
         let living = self.state.living(id).await?;
         let (job, _) = living.ok_or_else(|| Refusal::Missing(id.to_owned()))?;
@@ -308,13 +310,9 @@ impl Cluster {
         let Some(manifest) = manifest.filter(|_| view.phase.has_ended()) else {
             return Err(Error::input(format!("job {id} has no result: {}", wire::phase_words(&view))).into());
         };
-        let found = manifest.files.iter().find(|(file, _)| file == name);
-        let Some((_, size)) = found else {
-            let names: Vec<&str> = manifest.files.iter().map(|(name, _)| name.as_str()).collect();
-            return Err(Error::spec(format!("name: job {id} has no file `{name}`; it has {}", names.join(", "))).into());
-        };
+        let mark = manifest.mark(name).map_err(|e| e.at("name"))?.clone();
         let path = job.result(&manifest.attempt, name);
-        Ok((job, path, *size))
+        Ok((job, path, mark))
     }
 
     /// Jobs of this coordinator that have not ended.

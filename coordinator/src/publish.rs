@@ -11,6 +11,7 @@
 
 use crate::deliver::Delivery;
 use crate::target::{FILES, OURS, Objects, SUMMARY, Target, WRITING, Writing, look_in_directory};
+use bytes::BytesMut;
 use futures::FutureExt;
 use object_store::ObjectStore;
 use object_store::path::Path as ObjectPath;
@@ -24,11 +25,13 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A part of a multipart upload.
 const PART_BYTES: usize = 16 << 20;
 const PARTS_IN_FLIGHT: usize = 2;
+/// What is read of a file at once to be put elsewhere.
+const COPIED_BYTES: usize = 1 << 20;
 /// Tries to lock a mark that others remove and make again meanwhile.
 const MAX_LOCKS: u32 = 10;
 
@@ -109,7 +112,7 @@ impl Staging {
     }
 
     /// Where a file lies until the result is visible.
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
@@ -263,6 +266,13 @@ impl Default for Marking {
 }
 
 impl Marking {
+    /// What these bytes are known by.
+    pub fn of(bytes: &[u8]) -> FileMark {
+        let mut marking = Marking::default();
+        marking.update(bytes);
+        marking.finish()
+    }
+
     pub fn update(&mut self, bytes: &[u8]) {
         self.digest.update(bytes);
         self.size_bytes += bytes.len() as u64;
@@ -368,14 +378,22 @@ pub(crate) fn uploader(store: Arc<dyn ObjectStore>, to: &ObjectPath) -> object_s
     object_store::buffered::BufWriter::with_capacity(store, to.clone(), PART_BYTES).with_max_concurrency(PARTS_IN_FLIGHT)
 }
 
-/// Puts a local file; gives its size.
-pub(crate) async fn upload(store: Arc<dyn ObjectStore>, to: &ObjectPath, from: &Path) -> Result<u64> {
+/// Puts a local file; gives what the bytes that were put are known by.
+pub(crate) async fn upload(store: Arc<dyn ObjectStore>, to: &ObjectPath, from: &Path) -> Result<FileMark> {
     let failed = |e: io::Error| Error::unavailable(format!("result: {to}: {e}"));
     let mut file = tokio::fs::File::open(from).await.map_err(failed)?;
     let mut writer = uploader(store, to);
-    let size = tokio::io::copy(&mut file, &mut writer).await.map_err(failed)?;
+    let mut marking = Marking::default();
+    loop {
+        let mut piece = BytesMut::with_capacity(COPIED_BYTES);
+        if file.read_buf(&mut piece).await.map_err(failed)? == 0 {
+            break;
+        }
+        marking.update(&piece);
+        writer.put(piece.freeze()).await.map_err(|e| failed(e.into()))?;
+    }
     writer.shutdown().await.map_err(failed)?;
-    Ok(size)
+    Ok(marking.finish())
 }
 
 fn temporary_in(directory: &Path) -> io::Result<tempfile::TempDir> {

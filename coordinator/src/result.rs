@@ -7,7 +7,7 @@ use bytes::Bytes;
 use shadowdiff_common::spool::Spool;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::Plan;
-use shadowdiff_core::report::{Facts, FileMarks, Summary, Timings, summary};
+use shadowdiff_core::report::{Facts, FileMark, FileMarks, Summary, Timings, summary};
 use shadowdiff_core::tally::Tally;
 use shadowdiff_core::verdict::AccountCounts;
 use std::io::Write;
@@ -20,7 +20,7 @@ pub(crate) fn write_tables(plan: &Plan, tally: &Tally, runs: &[Spool], staging: 
     Ok((merged, files))
 }
 
-/// `summary.json`.
+/// `summary.json`; gives what it says, and what it is known by.
 pub(crate) fn write_summary(
     plan: &Plan,
     document: serde_json::Value,
@@ -28,7 +28,7 @@ pub(crate) fn write_summary(
     merged: &(Merged, FileMarks),
     timings: Timings,
     staging: &Staging,
-) -> Result<Summary> {
+) -> Result<(Summary, FileMark)> {
     let (merged, files) = merged;
     let facts = Facts {
         tally,
@@ -46,8 +46,8 @@ pub(crate) fn write_summary(
     let text = serde_json::to_string_pretty(&summary).map_err(|e| Error::internal(format!("summary: {e}")))?;
     let mut file = staging.create(SUMMARY)?;
     writeln!(file, "{text}").map_err(|e| Error::exhausted(format!("output: {e}")))?;
-    file.finish()?;
-    Ok(summary)
+    let (_, mark) = file.finish()?;
+    Ok((summary, mark))
 }
 
 /// Distinct numbers in sorted runs of 16 bytes each. Blocking.

@@ -97,7 +97,7 @@ pub async fn run(job: Run<'_>, workers: &dyn Workers) -> Result<Outcome> {
     let merged = write_tables(job.plan, &tally, &runs, &staging)?;
     timings.merge_ms = stages.lap() - before_merge;
     timings.total_ms = stages.lap() + timings.plan_ms;
-    let summary = write_summary(job.plan, job.document, &tally, &merged, timings, &staging)?;
+    let (summary, _) = write_summary(job.plan, job.document, &tally, &merged, timings, &staging)?;
     let published = staging.publish(&job.target, job.overwrite).await?;
     job.progress.send_replace(Progress {
         phase: Phase::Done,

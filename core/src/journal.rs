@@ -1,8 +1,8 @@
 //! The journal of a job: its entries as they are stored, and the history they add up to.
 //!
 //! ```text
-//! journal/0  {"version":1,"epoch":1,"at_ms":…,"event":"claimed","owner":"…"}
-//! journal/1  {"version":1,"epoch":1,"at_ms":…,"event":"attempt_failed","stage":"scan","task":3,…}
+//! journal/0  {"version":2,"epoch":1,"at_ms":…,"event":"claimed","owner":"…"}
+//! journal/1  {"version":2,"epoch":1,"at_ms":…,"event":"attempt_failed","stage":"scan","task":3,…}
 //! journal/2  …
 //! ```
 //! Each object is created only if it does not exist, so that there is one entry a number. What must always hold: numbers have no gap; an
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
 /// The version of the entries that this code writes, and the only one it reads.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// How many failures a history keeps; the oldest go first.
 pub const MAX_KEPT_FAILURES: usize = 20;
 
@@ -438,7 +438,7 @@ mod tests {
         let cancelled = Entry::new(2, 0, JobEvent::Cancelled);
         let next = story().len() as u64;
         let newer = Entry {
-            version: 2,
+            version: VERSION + 1,
             ..cancelled.clone()
         };
         let cases = [
@@ -464,9 +464,9 @@ mod tests {
 
     #[test]
     fn a_newer_entry_is_refused_by_its_version_and_not_by_its_words() {
-        let text = r#"{"version": 2, "epoch": 1, "at_ms": 0, "event": "paused", "until": 5}"#;
-        let error = serde_json::from_str::<Entry>(text).expect_err("it is of version 2");
-        assert!(error.to_string().contains("version 2, this shadowdiff reads version 1"), "{error}");
+        let text = r#"{"version": 3, "epoch": 1, "at_ms": 0, "event": "paused", "until": 5}"#;
+        let error = serde_json::from_str::<Entry>(text).expect_err("it is of version 3");
+        assert!(error.to_string().contains("version 3, this shadowdiff reads version 2"), "{error}");
     }
 
     #[test]

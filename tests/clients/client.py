@@ -4,6 +4,7 @@ Run it with run.sh, which makes the stubs. Ends with 0 only if all holds.
 """
 
 import argparse
+import hashlib
 import pathlib
 import sys
 import time
@@ -140,6 +141,7 @@ class Client:
             rest = self.fetched(file.name, taken)
             content = content[:taken] + rest
             check(len(content) == file.size_bytes, f"{file.name} has {len(content)} bytes, the job says {file.size_bytes}")
+            check(hashlib.sha256(content).hexdigest() == file.sha256, f"{file.name} has not the digest that the job says")
             check(content == self.fetched(file.name, 0), f"{file.name} differs when it is fetched in one go")
             check(self.fetched(file.name, file.size_bytes) == b"", f"{file.name} has something after its end")
             (self.out / file.name).write_bytes(content)

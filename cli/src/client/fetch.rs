@@ -1,9 +1,9 @@
-//! Fetches a result: whole or not at all. A transfer that breaks goes on where it was.
+//! Fetches a result: whole or not at all, and checked by length and digest. A transfer that breaks goes on where it was.
 
 use super::remote::Remote;
 use shadowdiff_coordinator::{FILES, Published, SUMMARY, Staging, Target};
 use shadowdiff_core::error::{Error, Kind, Result};
-use shadowdiff_core::report::{FileMarks, files_of, own_summary};
+use shadowdiff_core::report::{FileMark, own_summary};
 use shadowdiff_proto::v1::Job;
 use std::io::Write;
 use std::time::Duration;
@@ -26,34 +26,48 @@ pub(super) async fn copy(remote: &mut Remote, job: &Job) -> Result<(serde_json::
     Ok((files(remote, job, &staging).await?, staging.keep()))
 }
 
-/// Fetches all files, and checks that the tables are what the summary says.
+/// Fetches all files; gives the summary.
 async fn files(remote: &mut Remote, job: &Job, staging: &Staging) -> Result<serde_json::Value> {
-    let mut marks = FileMarks::new();
-    let mut summary = serde_json::Value::Null;
     for name in FILES {
-        let mut file = staging.create(name)?;
-        if name == SUMMARY {
-            let mut bytes = Vec::new();
-            whole(remote, job, name, &mut bytes).await?;
-            summary = own_summary(&bytes).map_err(|e| Error::internal(format!("job {}: its summary {e}", job.id)))?;
-            file.write_all(&bytes)
-                .map_err(|e| Error::exhausted(format!("output: {name}: {e}")))?;
-            file.finish()?;
-        } else {
-            whole(remote, job, name, &mut file).await?;
-            marks.extend([file.finish()?]);
-        }
+        whole(remote, job, name, staging).await?;
     }
-    match files_of(&summary).into_iter().find(|(name, mark)| marks.get(name) != Some(mark)) {
-        Some((name, _)) => Err(Error::unavailable(format!("job {}: {name} came damaged; fetch it again", job.id))),
-        None => Ok(summary),
-    }
+    let summary = std::fs::read(staging.path(SUMMARY)).map_err(|e| Error::exhausted(format!("output: {SUMMARY}: {e}")))?;
+    own_summary(&summary).map_err(|e| Error::internal(format!("job {}: its summary {e}", job.id)))
 }
 
-/// One file to its end.
-async fn whole(remote: &mut Remote, job: &Job, name: &str, to: &mut impl Write) -> Result<()> {
-    let size = job.files.iter().find(|file| file.name == name).map(|file| file.size_bytes);
-    let size = size.ok_or_else(|| Error::internal(format!("job {} has no {name}", job.id)))?;
+/// One file to its end. What came damaged is forgotten and fetched again.
+async fn whole(remote: &mut Remote, job: &Job, name: &str, staging: &Staging) -> Result<()> {
+    let told = job.files.iter().find(|file| file.name == name);
+    let told = told.ok_or_else(|| Error::internal(format!("job {} has no {name}", job.id)))?;
+    if told.sha256.is_empty() {
+        return Err(Error::internal(format!(
+            "job {}: its coordinator does not name the digest of {name}; run the same version on both",
+            job.id
+        )));
+    }
+    let mark = FileMark {
+        size_bytes: told.size_bytes,
+        sha256: told.sha256.clone(),
+    };
+    for number in 0..=MAX_BREAKS {
+        if number > 0 {
+            sleep(PAUSE).await;
+        }
+        let mut file = staging.create(name)?;
+        all_bytes(remote, job, name, mark.size_bytes, &mut file).await?;
+        if file.finish()?.1 == mark {
+            return Ok(());
+        }
+    }
+    Err(Error::unavailable(format!(
+        "job {}: {name} comes damaged, {} times in a row: its digest is not the one that the job names",
+        job.id,
+        MAX_BREAKS + 1
+    )))
+}
+
+/// As many bytes as the file has. A transfer that breaks goes on where it was.
+async fn all_bytes(remote: &mut Remote, job: &Job, name: &str, size: u64, to: &mut impl Write) -> Result<()> {
     let (mut have, mut breaks) = (0u64, 0);
     while have < size {
         match piece(remote, job, name, &mut have, to).await {

@@ -27,6 +27,7 @@ pub(super) fn job(job: &Job) -> Value {
         "files": job.files.iter().map(|file| json!({
             "name": file.name,
             "size_bytes": file.size_bytes,
+            "sha256": file.sha256,
         })).collect::<Vec<Value>>(),
     })
 }

@@ -1,11 +1,11 @@
 //! The plan object of a job: all that coordinator and workers need to run it, stored before anything runs.
 //!
-//! JSON, compressed with zstd. Lists of accounts are objects of their own, which it names.
+//! A sealed record, compressed with zstd. Lists of accounts are objects of their own, which it names.
 
-use super::create::{Created, create};
+use super::create::{Created, create_unless};
+use super::seal::{read_whole, seal, seal_of};
 use super::{Incarnation, JobState, PlanDigest, StoredSets};
 use crate::read::Dataset;
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::{Form, PLAN_VERSION, Plan};
@@ -47,42 +47,50 @@ const MAX_PLAN_BYTES: usize = 1 << 30;
 impl Blueprint {
     /// Stores the plan and gives the digest of the one that counts; that is another one where another coordinator was first.
     pub async fn store(&self, job: &JobState) -> Result<(PlanDigest, Option<Blueprint>)> {
-        let json = serde_json::to_vec(self).map_err(|e| Error::internal(format!("plan: {e}")))?;
-        let bytes = zstd::bulk::compress(&json, ZSTD_LEVEL).map_err(|e| Error::internal(format!("plan: {e}")))?;
-        let digest = PlanDigest::of(&bytes);
-        match create(job.store().as_ref(), &job.plan(), Bytes::from(bytes)).await? {
-            Created::Mine => Ok((digest, None)),
-            Created::Another(bytes) => parse(&bytes, job).map(|(first, digest)| (digest, Some(first))),
+        let sealed = seal(self)?;
+        let digest = seal_of(&sealed).ok_or_else(|| Error::internal("a plan that was just sealed is not"))?;
+        let bytes = zstd::bulk::compress(&sealed, ZSTD_LEVEL).map_err(|e| Error::internal(format!("plan: {e}")))?;
+        match create_unless(job.store().as_ref(), &job.plan(), bytes.into(), |bytes| open(bytes).is_some()).await? {
+            Created::Mine => Ok((PlanDigest::named(&digest), None)),
+            Created::Another(bytes) => {
+                let opened = open(&bytes).ok_or_else(|| Error::internal("a plan that was just whole is not"))?;
+                parse(&opened, job).map(|(first, digest)| (digest, Some(first)))
+            }
         }
     }
 
     /// Reads the plan of a job, with its digest; `None` where there is none.
     pub async fn read(job: &JobState) -> Result<Option<(Blueprint, PlanDigest)>> {
-        let Some(bytes) = job.read(&job.plan()).await? else {
-            return Ok(None);
-        };
-        parse(&bytes, job).map(Some)
+        let (path, store) = (job.plan(), job.store().as_ref());
+        let opened = read_whole(store, &path, None, &job.describe(&path), |bytes| open(bytes)).await?;
+        opened.map(|opened| parse(&opened, job)).transpose()
     }
 }
 
-fn parse(bytes: &[u8], job: &JobState) -> Result<(Blueprint, PlanDigest)> {
+/// The record of a plan that came whole, and its digest.
+fn open(stored: &[u8]) -> Option<(Vec<u8>, String)> {
+    let sealed = zstd::bulk::decompress(stored, MAX_PLAN_BYTES).ok()?;
+    let digest = seal_of(&sealed)?;
+    Some((sealed, digest))
+}
+
+fn parse((json, digest): &(Vec<u8>, String), job: &JobState) -> Result<(Blueprint, PlanDigest)> {
     let name = job.describe(&job.plan());
-    let json = zstd::bulk::decompress(bytes, MAX_PLAN_BYTES).map_err(|e| Error::internal(format!("{name} is no plan: {e}")))?;
-    let version: Versioned = serde_json::from_slice(&json).map_err(|e| Error::internal(format!("{name} is no plan: {e}")))?;
+    let version: Versioned = serde_json::from_slice(json).map_err(|e| Error::internal(format!("{name} is no plan: {e}")))?;
     if version.plan.version != PLAN_VERSION {
         return Err(Error::internal(format!(
             "{name} has version {}; this program reads version {PLAN_VERSION}",
             version.plan.version
         )));
     }
-    let blueprint: Blueprint = serde_json::from_slice(&json).map_err(|e| Error::internal(format!("{name} is no plan: {e}")))?;
+    let blueprint: Blueprint = serde_json::from_slice(json).map_err(|e| Error::internal(format!("{name} is no plan: {e}")))?;
     if blueprint.incarnation != *job.incarnation() {
         return Err(Error::internal(format!(
             "{name} is the plan of another submission, {}",
             blueprint.incarnation
         )));
     }
-    Ok((blueprint, PlanDigest::of(bytes)))
+    Ok((blueprint, PlanDigest::named(digest)))
 }
 
 #[derive(Deserialize)]

@@ -1,8 +1,8 @@
 //! Commit records: which attempt of a task counts, and where what it made lies.
 
-use super::create::{Created, create};
+use super::create::{Created, create_record};
+use super::seal::seal;
 use super::{Incarnation, JobState, PlanDigest, Stage};
-use bytes::Bytes;
 use object_store::path::Path;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use shadowdiff_core::plan::Glance;
 use shadowdiff_core::tally::Tally;
 
 /// The version of all records of a job; one of another version is refused.
-pub const RECORD_VERSION: u32 = 2;
+pub const RECORD_VERSION: u32 = 3;
 
 /// Who made an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,9 +114,8 @@ impl Record for CompareCommit {
 
 /// Makes an attempt count, unless another of its task does already. True if this one won; the loser's content is removed.
 pub async fn commit<R: Record>(job: &JobState, stage: Stage, task: u32, record: &R) -> Result<bool> {
-    let bytes = serde_json::to_vec(record).map_err(|e| Error::internal(format!("commit: {e}")))?;
     let path = job.commit(stage, task);
-    match create(job.store().as_ref(), &path, Bytes::from(bytes)).await? {
+    match create_record(job.store().as_ref(), &path, seal(record)?).await? {
         Created::Mine => Ok(true),
         Created::Another(other) => {
             let mine = record.header();
@@ -139,7 +138,9 @@ pub async fn commit<R: Record>(job: &JobState, stage: Stage, task: u32, record: 
 /// Reads the commit of a task; `None` while it has none. One that followed another plan than `plan` is refused.
 pub async fn read_commit<R: Record>(job: &JobState, plan: &PlanDigest, stage: Stage, task: u32) -> Result<Option<R>> {
     let path = job.commit(stage, task);
-    let Some(bytes) = job.read(&path).await? else { return Ok(None) };
+    let Some(bytes) = job.read_record(&path).await? else {
+        return Ok(None);
+    };
     parse(&bytes, job, &path, plan).map(Some)
 }
 
@@ -186,6 +187,7 @@ pub fn check_version(version: u32, name: &str) -> Result<()> {
 mod tests {
     use super::*;
     use crate::state::State;
+    use bytes::Bytes;
     use object_store::ObjectStoreExt;
     use object_store::memory::InMemory;
     use std::sync::Arc;

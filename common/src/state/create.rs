@@ -4,7 +4,8 @@
 //! own object comes back as `AlreadyExists` (or `Precondition`). So every answer but a plain success is settled by reading the object
 //! back: our bytes, another's bytes, or nothing yet. Contents must differ between contenders; each names its attempt or owner.
 
-use super::{read_small, state_error};
+use super::seal::{is_sealed, read_once};
+use super::state_error;
 use bytes::Bytes;
 use object_store::path::Path;
 use object_store::{ObjectStore, PutMode, PutOptions};
@@ -26,6 +27,16 @@ pub enum Created {
 
 /// Creates an object unless it is there. An error means that nobody knows: the object may still appear.
 pub async fn create(store: &dyn ObjectStore, path: &Path, content: Bytes) -> Result<Created> {
+    create_unless(store, path, content, |_| true).await
+}
+
+/// The same for a sealed record: what comes back damaged is nobody's.
+pub async fn create_record(store: &dyn ObjectStore, path: &Path, content: Bytes) -> Result<Created> {
+    create_unless(store, path, content, is_sealed).await
+}
+
+/// `is_whole`: whether what is read back is as it was stored.
+pub(super) async fn create_unless(store: &dyn ObjectStore, path: &Path, content: Bytes, is_whole: fn(&[u8]) -> bool) -> Result<Created> {
     let mut wait = FIRST_WAIT;
     let mut last = None;
     for number in 0..MAX_TRIES {
@@ -38,9 +49,10 @@ pub async fn create(store: &dyn ObjectStore, path: &Path, content: Bytes) -> Res
             Ok(_) => return Ok(Created::Mine),
             Err(error) => last = Some(error),
         }
-        match read_small(store, path).await {
+        match read_once(store, path, None).await {
             Ok(Some(found)) if found == content => return Ok(Created::Mine),
-            Ok(Some(found)) => return Ok(Created::Another(found)),
+            Ok(Some(found)) if is_whole(&found) => return Ok(Created::Another(found)),
+            Ok(Some(_)) => last = Some(damaged()),
             Ok(None) => {}
             Err(error) => last = Some(error),
         }
@@ -51,10 +63,18 @@ pub async fn create(store: &dyn ObjectStore, path: &Path, content: Bytes) -> Res
     ))
 }
 
+fn damaged() -> object_store::Error {
+    object_store::Error::Generic {
+        store: "state",
+        source: "what is there is damaged, or another version wrote it".into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::testing::{Fault, FaultyStore};
+    use crate::state::seal::seal;
+    use crate::state::testing::{Fault, FaultyStore, ReadFault};
 
     async fn run(faults: &[Fault], before: Option<&'static [u8]>) -> Result<Created> {
         let store = FaultyStore::new(faults);
@@ -94,5 +114,20 @@ mod tests {
     async fn a_store_that_never_answers_is_unavailable() {
         let error = run(&[Fault::NotDoneError; 20], None).await.expect_err("nobody knows");
         assert_eq!(error.kind, shadowdiff_core::error::Kind::Unavailable);
+    }
+
+    /// Our own record, whose put was answered with an error, comes back damaged: that is not another's.
+    #[tokio::test(start_paused = true)]
+    async fn a_record_that_comes_back_damaged_is_nobodys() {
+        let record = seal(&serde_json::json!({"version": 3, "attempt": "mine"})).expect("seals");
+        for damage in [ReadFault::Flipped, ReadFault::Cut] {
+            let store = FaultyStore::new(&[Fault::DoneButError]).with_reads(&[damage]);
+            let created = create_record(&store, &Path::from("x"), record.clone()).await;
+            assert_eq!(created, Ok(Created::Mine), "{damage:?}");
+        }
+        let store = FaultyStore::new(&[]).with_reads(&[ReadFault::Flipped; 9]);
+        store.insert("x", b"no record").await;
+        let error = create_record(&store, &Path::from("x"), record).await.expect_err("nobody knows");
+        assert!(error.message.contains("creating x: "), "{error}");
     }
 }

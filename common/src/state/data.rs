@@ -255,24 +255,28 @@ impl StoredPieces {
 
     async fn one(&self, offset: u64, length: usize, checksum: u32) -> Result<Bytes> {
         let wanted = offset..offset + length as u64;
-        let bytes = if self.range.end.saturating_sub(self.range.start) <= MAX_PREFETCH_BYTES {
-            if self.prefetched.get().is_none() {
-                // Two threads that come at once both read; one of the answers is kept.
-                let _ = self.prefetched.set(self.fetch(self.range.clone()).await?);
-            }
-            let all = self.prefetched.get().expect("set above");
-            let from = (wanted.start - self.range.start) as usize;
-            if all.len() < from + length {
-                return Err(self.broken());
-            }
-            all.slice(from..from + length)
-        } else {
-            self.fetch(wanted).await?
-        };
-        if bytes.len() != length || crc32fast::hash(&bytes) != checksum {
-            return Err(self.broken());
+        let is_sound = |bytes: &Bytes| bytes.len() == length && crc32fast::hash(bytes) == checksum;
+        if let Some(bytes) = self.kept(&wanted).await?.filter(is_sound) {
+            return Ok(bytes);
         }
-        Ok(bytes)
+        // What is kept may be damaged: it would stay so for every later try.
+        let bytes = self.fetch(wanted).await?;
+        if is_sound(&bytes) { Ok(bytes) } else { Err(self.broken()) }
+    }
+
+    /// A range of what is read at once, if it is.
+    async fn kept(&self, wanted: &Range<u64>) -> Result<Option<Bytes>> {
+        if self.range.end.saturating_sub(self.range.start) > MAX_PREFETCH_BYTES {
+            return Ok(None);
+        }
+        if self.prefetched.get().is_none() {
+            // Two threads that come at once both read; one of the answers is kept.
+            let _ = self.prefetched.set(self.fetch(self.range.clone()).await?);
+        }
+        let all = self.prefetched.get().expect("set above");
+        let at = |place: u64| place.checked_sub(self.range.start).map(|at| at as usize);
+        let range = at(wanted.start).zip(at(wanted.end)).filter(|(_, end)| *end <= all.len());
+        Ok(range.map(|(start, end)| all.slice(start..end)))
     }
 
     async fn patiently(&self, offset: u64, length: usize, checksum: u32) -> Result<Bytes> {
@@ -303,6 +307,20 @@ mod tests {
         store.insert(job.path("data").as_ref(), b"..lines..").await;
         let pieces = StoredPieces::open(&job, "data", 0..u64::MAX, patience, &Handle::current());
         pieces.patiently(2, 5, crc32fast::hash(b"lines")).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_read_at_once_and_came_damaged_is_read_again() {
+        for fault in [ReadFault::Flipped, ReadFault::Cut] {
+            let store = Arc::new(FaultyStore::new(&[]).with_reads(&[fault]));
+            let job = State::new(store.clone(), Path::from("s"), "memory").job("j", &Incarnation::parse(&"0".repeat(32)).expect("one"));
+            store.insert(job.path("data").as_ref(), b"first-second").await;
+            let pieces = StoredPieces::open(&job, "data", 0..12, Duration::ZERO, &Handle::current());
+            for (offset, length, part) in [(0, 5, &b"first"[..]), (6, 6, b"second")] {
+                let read = pieces.patiently(offset, length, crc32fast::hash(part)).await;
+                assert_eq!(read.as_deref(), Ok(part), "{fault:?}");
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,9 +3,7 @@
 use crate::drawn_bytes;
 use serde::{Deserialize, Serialize};
 use shadowdiff_core::error::Result;
-use siphasher::sip128::{Hasher128, SipHasher24};
 use std::fmt;
-use std::hash::Hasher;
 
 /// One submission of a job's id. The id may come again after its job was removed, the incarnation never: whatever is stored, sent or
 /// kept for a job carries it, so that nothing of one submission is ever taken for another's.
@@ -52,19 +50,18 @@ impl From<Incarnation> for String {
     }
 }
 
-/// The digest of a plan as it is stored (SipHash-2-4, 128 bits, of its bytes): a commit names the plan that it followed.
+/// The digest that a plan is sealed with: a commit names the plan that it followed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PlanDigest(String);
 
 impl PlanDigest {
-    pub(crate) fn of(stored: &[u8]) -> PlanDigest {
-        let mut hasher = SipHasher24::new();
-        hasher.write(stored);
-        PlanDigest(format!("{:032x}", u128::from(hasher.finish128())))
+    #[cfg(test)]
+    pub(crate) fn of(plan: &[u8]) -> PlanDigest {
+        PlanDigest(super::seal::digest(&[plan]))
     }
 
-    /// As a message names it.
+    /// As a message or a seal names it.
     pub fn named(text: &str) -> PlanDigest {
         PlanDigest(text.to_owned())
     }

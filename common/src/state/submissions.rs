@@ -1,18 +1,18 @@
 //! What was submitted under a job's id, one after the other: which submission counts now, and how one is removed for good.
 //!
 //! ```text
-//! jobs/<job>/submissions/0000000000   {"version":1,"entry":"submitted","incarnation":"…",…}
-//! jobs/<job>/submissions/0000000001   {"version":1,"entry":"removed","incarnation":"…","at_ms":…}
-//! jobs/<job>/submissions/0000000002   {"version":1,"entry":"submitted",…}      the id has come again
+//! jobs/<job>/submissions/0000000000   {"digest":"…","version":2,"entry":"submitted","incarnation":"…",…}
+//! jobs/<job>/submissions/0000000001   {"digest":"…","version":2,"entry":"removed","incarnation":"…","at_ms":…}
+//! jobs/<job>/submissions/0000000002   {"digest":"…","version":2,"entry":"submitted",…}      the id has come again
 //! ```
 //! Each is created only if it does not exist, and the last one counts. So a removal begins with one small object that decides: from then
 //! on there is no such job, however much of it is still there, and whoever looks next removes the rest. A tombstone stays for a day, so that a
 //! late request of a coordinator or store that hung cannot meet a new submission of the same number.
 
-use super::create::{Created, create};
+use super::create::{Created, create_record};
 use super::incarnation::Incarnation;
+use super::seal::seal;
 use super::{JobState, State, state_error};
-use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectMeta, ObjectStore};
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use shadowdiff_core::error::{Error, Result};
 
 /// The version of the entries that this code writes, and the only one it reads.
-pub const SUBMISSION_VERSION: u32 = 1;
+pub const SUBMISSION_VERSION: u32 = 2;
 /// How long a tombstone stays.
 const TOMBSTONE_MS: i64 = 24 * 3600 * 1000;
 /// How often a submission meets another one, or a removal, before it gives up.
@@ -94,7 +94,7 @@ impl State {
         // A listing that lacks the newest entry would let a removed job rise; one that lacks all would deny a job that was just submitted.
         for number in highest.. {
             let path = self.submission(id, number);
-            match self.read(&path).await? {
+            match self.read_record(&path).await? {
                 Some(bytes) => last = Some((number, parse(&bytes, &format!("state {}: {path}", self.url()))?)),
                 None => break,
             }
@@ -188,8 +188,7 @@ impl State {
             version: SUBMISSION_VERSION,
             standing,
         };
-        let json = serde_json::to_vec(&stored).map_err(|e| Error::internal(format!("submission: {e}")))?;
-        let created = create(self.store().as_ref(), &self.submission(id, number), Bytes::from(json)).await?;
+        let created = create_record(self.store().as_ref(), &self.submission(id, number), seal(&stored)?).await?;
         Ok(created == Created::Mine)
     }
 
@@ -242,6 +241,7 @@ fn parse(bytes: &[u8], name: &str) -> Result<Standing> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
     use object_store::ObjectStoreExt;
     use object_store::memory::InMemory;
     use std::sync::Arc;
@@ -357,8 +357,8 @@ mod tests {
             .collect();
         assert_eq!(read, entries);
         assert_eq!(golden, now, "run with UPDATE_GOLDEN=1 if the change is meant");
-        let newer = golden.replace("\"version\":1", "\"version\":2");
+        let newer = golden.replace("\"version\":2", "\"version\":3");
         let error = parse(newer.lines().next().expect("a line").as_bytes(), "x").expect_err("refused");
-        assert!(error.message.contains("version 2"), "{error}");
+        assert!(error.message.contains("version 3"), "{error}");
     }
 }

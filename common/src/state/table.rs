@@ -1,9 +1,10 @@
 //! A later stage as data: what each of its tasks reads, made once from the commits of the stage before.
 //!
-//! `tasks/<stage>` of a job holds one JSON document a task, one after the other. Who has the commits of all tasks before makes the same bytes
+//! `tasks/<stage>` of a job holds one sealed JSON document a task, one after the other. Who has the commits of all tasks before makes the same bytes
 //! again, so it is no matter who writes it, or how often.
 
 use super::commit::{BlockRecord, ExchangeCommit};
+use super::seal::{is_sealed, read_whole, seal};
 use super::{JobState, Stage, state_error};
 use bytes::Bytes;
 use object_store::ObjectStoreExt;
@@ -62,7 +63,7 @@ impl InputTable {
 
     fn push(&mut self, input: &TaskInput, weight: u64) -> Result<()> {
         let from = self.bytes.len() as u64;
-        serde_json::to_writer(&mut self.bytes, input).map_err(|e| Error::internal(format!("a task's input: {e}")))?;
+        self.bytes.extend_from_slice(&seal(input)?);
         self.tasks.push((from..self.bytes.len() as u64, weight));
         Ok(())
     }
@@ -88,7 +89,9 @@ impl TaskInput {
     pub async fn read(job: &JobState, stage: Stage, range: Range<u64>) -> Result<TaskInput> {
         let path = job.tasks(stage);
         let name = job.describe(&path);
-        let bytes = job.store().get_range(&path, range).await.map_err(|e| state_error(e, &name))?;
+        let open = |bytes: &Bytes| is_sealed(bytes).then(|| bytes.clone());
+        let read = read_whole(job.store().as_ref(), &path, Some(range), &name, open).await?;
+        let bytes = read.ok_or_else(|| Error::unavailable(format!("{name} does not exist")))?;
         serde_json::from_slice(&bytes).map_err(|e| Error::unavailable(format!("{name} holds no input of a task: {e}")))
     }
 }

@@ -29,6 +29,8 @@ pub(super) enum ReadFault {
     Error,
     /// One bit of the answer is another one.
     Flipped,
+    /// Half of the answer is missing, and nothing tells so.
+    Cut,
 }
 
 /// Puts and reads meet the faults in order; later ones go well.
@@ -103,10 +105,13 @@ impl ObjectStore for FaultyStore {
         match fault {
             None => Ok(found),
             Some(ReadFault::Error) => Err(broken()),
-            Some(ReadFault::Flipped) => {
+            Some(fault @ (ReadFault::Flipped | ReadFault::Cut)) => {
                 let (meta, range, attributes) = (found.meta.clone(), found.range.clone(), found.attributes.clone());
                 let mut bytes = found.bytes().await?.to_vec();
-                bytes[0] ^= 1;
+                match fault {
+                    ReadFault::Cut => bytes.truncate(bytes.len() / 2),
+                    ReadFault::Flipped | ReadFault::Error => bytes[0] ^= 1,
+                }
                 let stream = futures::stream::once(async { Ok(Bytes::from(bytes)) });
                 Ok(GetResult {
                     payload: GetResultPayload::Stream(stream.boxed()),

@@ -1,6 +1,6 @@
 //! The end of a stored job: merge the runs, put the result into the state store, let it count, hand it on.
 //!
-//! Files go to `result/<attempt>/` first; the create-only manifest that names them is the job's success. Where the spec names an `output`
+//! Files go to `result/<attempt>/` first; the create-only manifest that names them with length and digest is the job's success. Where the spec names an `output`
 //! on an object store the counted files are copied there after that, `summary.json` last, so that a coordinator that dies in between goes
 //! on where it was.
 
@@ -16,10 +16,12 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
 use shadowdiff_common::fault;
 use shadowdiff_common::spool::Spool;
-use shadowdiff_common::state::{Blueprint, Created, Incarnation, JobState, PlanDigest, RECORD_VERSION, check_version, create, retrying};
+use shadowdiff_common::state::{
+    Blueprint, Created, Incarnation, JobState, PlanDigest, RECORD_VERSION, check_version, create_record, retrying, seal,
+};
 use shadowdiff_common::store::{Stores, store_error};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::report::{FileMark, FileMarks, Timings, files_of, own_summary};
+use shadowdiff_core::report::{FileMark, Timings};
 use shadowdiff_core::tally::Tally;
 use std::path::Path;
 use std::sync::Arc;
@@ -35,8 +37,8 @@ pub(crate) struct Manifest {
     pub(crate) plan: PlanDigest,
     /// Whose files count.
     pub(crate) attempt: String,
-    /// Names and sizes, the summary last.
-    pub(crate) files: Vec<(String, u64)>,
+    /// The summary last.
+    pub(crate) files: Vec<(String, FileMark)>,
     pub(crate) passed: bool,
     pub(crate) warnings: Vec<String>,
     pub(crate) ended_ms: i64,
@@ -46,8 +48,19 @@ impl Manifest {
     /// The manifest of a job; `None` while it has none.
     pub(crate) async fn read(job: &JobState) -> Result<Option<Manifest>> {
         let path = job.manifest();
-        let Some(bytes) = job.read(&path).await? else { return Ok(None) };
+        let Some(bytes) = job.read_record(&path).await? else {
+            return Ok(None);
+        };
         parse(&bytes, job, &path).map(Some)
+    }
+
+    /// What a file of the result is known by.
+    pub(crate) fn mark(&self, name: &str) -> Result<&FileMark> {
+        let found = self.files.iter().find(|(file, _)| file == name);
+        found.map(|(_, mark)| mark).ok_or_else(|| {
+            let names: Vec<&str> = self.files.iter().map(|(name, _)| name.as_str()).collect();
+            Error::spec(format!("the result has no file `{name}`; it has {}", names.join(", ")))
+        })
     }
 }
 
@@ -98,7 +111,7 @@ pub(crate) async fn store_result(
         let mut timings = found.timings;
         timings.merge_ms = started.elapsed().as_millis() as u64;
         timings.total_ms = timings.plan_ms + timings.scan_ms + timings.compare_ms + timings.merge_ms;
-        let summary = write_summary(
+        let (summary, mark) = write_summary(
             &blueprint.plan,
             blueprint.document.clone(),
             &found.tally,
@@ -106,16 +119,23 @@ pub(crate) async fn store_result(
             timings,
             &staging,
         )?;
-        Ok::<_, Error>((staging, summary.verdict == "pass", summary.warnings))
+        let mut marks = merged.1;
+        marks.insert(SUMMARY.to_owned(), mark);
+        Ok::<_, Error>((staging, summary.verdict == "pass", summary.warnings, marks))
     });
-    let (staging, passed, warnings) = merging.await.map_err(|e| Error::internal(format!("the merge panicked: {e}")))??;
+    let (staging, passed, warnings, marks) = merging.await.map_err(|e| Error::internal(format!("the merge panicked: {e}")))??;
     fault::point("merge:before-upload");
     let mut files = Vec::new();
     for name in FILES {
         let path = job.result(attempt, name);
         let from = staging.path(name);
-        let size = retrying("result", || upload(Arc::clone(job.store()), &path, &from).boxed()).await?;
-        files.push((name.to_owned(), size));
+        let mark = retrying("result", || upload(Arc::clone(job.store()), &path, &from).boxed()).await?;
+        if marks.get(name) != Some(&mark) {
+            return Err(Error::exhausted(format!(
+                "scratch: {name} does not read back as it was written; is the disk sound?"
+            )));
+        }
+        files.push((name.to_owned(), mark));
     }
     let manifest = Manifest {
         version: RECORD_VERSION,
@@ -128,9 +148,8 @@ pub(crate) async fn store_result(
         ended_ms: now_ms(),
     };
     fault::point("publish:before-manifest");
-    let json = serde_json::to_vec(&manifest).map_err(|e| Error::internal(format!("manifest: {e}")))?;
-    let (path, content) = (job.manifest(), Bytes::from(json));
-    let created = retrying("manifest", || create(job.store().as_ref(), &path, content.clone()).boxed()).await?;
+    let (path, content) = (job.manifest(), seal(&manifest)?);
+    let created = retrying("manifest", || create_record(job.store().as_ref(), &path, content.clone()).boxed()).await?;
     fault::point("publish:after-manifest");
     match created {
         Created::Mine => Ok(manifest),
@@ -146,8 +165,7 @@ pub(crate) async fn store_result(
 /// Copies the counted files to the output that the spec names. What an earlier try has put there is gone on with.
 pub(crate) async fn hand_on(job: &JobState, manifest: &Manifest, output: &str, overwrite: bool, stores: &Stores) -> Result<()> {
     let objects = Objects::open(output, stores)?;
-    let kept = job.result(&manifest.attempt, SUMMARY);
-    let (summary, marks) = retrying("result", || kept_summary(job, &kept).boxed()).await?;
+    let summary = retrying("result", || kept_summary(job, manifest).boxed()).await?;
     // All coordinators that ever run this job are one writer: they put the same bytes.
     let writer = format!("{}-{}", job.id(), job.incarnation().as_str());
     let delivery = Delivery {
@@ -157,9 +175,9 @@ pub(crate) async fn hand_on(job: &JobState, manifest: &Manifest, output: &str, o
         overwrite,
     };
     let table = |name: &'static str| {
-        let (from, to, mark) = (job.result(&manifest.attempt, name), objects.at(name), marks.get(name).cloned());
+        let (from, to) = (job.result(&manifest.attempt, name), objects.at(name));
         let store = Arc::clone(&objects.store);
-        async move { copy(job, &from, store, &to, mark).await.map_err(|e| e.at("output")) }.boxed()
+        async move { copy(job, &from, store, &to, manifest.mark(name)?).await.map_err(|e| e.at("output")) }.boxed()
     };
     let done = retrying("output", || delivery.run(&table).boxed()).await;
     if done.is_err() {
@@ -171,17 +189,25 @@ pub(crate) async fn hand_on(job: &JobState, manifest: &Manifest, output: &str, o
     })
 }
 
-/// The summary of a result that is kept, and what it says of its tables.
-async fn kept_summary(job: &JobState, path: &ObjectPath) -> Result<(Bytes, FileMarks)> {
-    let summary = job.read(path).await?;
-    let summary = summary.ok_or_else(|| Error::unavailable(format!("job {} has lost its summary", job.id())))?;
-    let marks = own_summary(&summary).map(|summary| files_of(&summary));
-    let marks = marks.map_err(|e| Error::unavailable(format!("job {}: its summary {e}", job.id())))?;
-    Ok((summary, marks))
+/// The summary that the manifest names.
+async fn kept_summary(job: &JobState, manifest: &Manifest) -> Result<Bytes> {
+    let path = job.result(&manifest.attempt, SUMMARY);
+    let found = job.read(&path).await?;
+    let summary = found.ok_or_else(|| Error::unavailable(format!("{} does not exist", job.describe(&path))))?;
+    if Marking::of(&summary) == *manifest.mark(SUMMARY)? {
+        Ok(summary)
+    } else {
+        Err(damaged(&job.describe(&path)))
+    }
 }
 
-/// Copies a file, and checks on the way that it is what the summary says.
-async fn copy(job: &JobState, from: &ObjectPath, store: Arc<dyn ObjectStore>, to: &ObjectPath, mark: Option<FileMark>) -> Result<()> {
+/// What is read of a result is not what the manifest names.
+pub(super) fn damaged(name: &str) -> Error {
+    Error::unavailable(format!("{name}: came damaged from the store"))
+}
+
+/// Copies a file, and checks on the way that it is what the manifest says.
+async fn copy(job: &JobState, from: &ObjectPath, store: Arc<dyn ObjectStore>, to: &ObjectPath, mark: &FileMark) -> Result<()> {
     let failed = |e: object_store::Error| store_error(e, &job.describe(from));
     let mut chunks = job.store().get(from).await.map_err(failed)?.into_stream();
     let mut writer = uploader(store, to);
@@ -191,10 +217,10 @@ async fn copy(job: &JobState, from: &ObjectPath, store: Arc<dyn ObjectStore>, to
         seen.update(&chunk);
         writer.put(chunk).await.map_err(|e| store_error(e, to.as_ref()))?;
     }
-    if mark.is_some_and(|mark| mark != seen.finish()) {
+    if *mark != seen.finish() {
         // Nothing is there yet: the last part is missing.
         let _ = writer.abort().await;
-        return Err(Error::unavailable(format!("{}: came damaged from the store", job.describe(from))));
+        return Err(damaged(&job.describe(from)));
     }
     let done = writer.shutdown().await;
     done.map_err(|e| Error::unavailable(format!("{to}: {e}")))

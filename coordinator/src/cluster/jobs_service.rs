@@ -1,10 +1,10 @@
 //! The service for clients: `shadowdiff.v1.JobService`.
 
+use super::sending::Sending;
 use super::wire::{job, order, status};
 use super::{Cluster, JobView, Order};
-use futures::StreamExt;
 use futures::stream::BoxStream;
-use object_store::{GetOptions, GetRange};
+use futures::{StreamExt, TryStreamExt};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_proto::MAX_MESSAGE_BYTES;
 use shadowdiff_proto::v1::job_service_server::{JobService, JobServiceServer};
@@ -19,8 +19,6 @@ use tokio::time::sleep;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-/// The most bytes of one piece of a file.
-const CHUNK_BYTES: usize = 1 << 20;
 const DEFAULT_PAGE: usize = 50;
 const MAX_PAGE: usize = 1000;
 /// Watchers hear of changes at most this often.
@@ -99,42 +97,15 @@ impl JobService for Jobs {
     async fn fetch_result(&self, request: Request<FetchResultRequest>) -> Result<Response<Self::FetchResultStream>, Status> {
         let request = request.into_inner();
         let found = self.cluster.result_file(&request.job_id, &request.name).await;
-        let (state, path, size) = found.map_err(status)?;
-        if request.offset > size {
+        let (state, path, mark) = found.map_err(status)?;
+        if request.offset > mark.size_bytes {
             return Err(status(Error::spec(format!(
-                "offset: {} is beyond the file's {size} bytes",
-                request.offset
+                "offset: {} is beyond the file's {} bytes",
+                request.offset, mark.size_bytes
             ))));
         }
-        if request.offset == size {
-            return Ok(Response::new(futures::stream::empty().boxed()));
-        }
-        let options = GetOptions {
-            range: Some(GetRange::Offset(request.offset)),
-            ..GetOptions::default()
-        };
-        let unavailable = |e: object_store::Error| status(Error::unavailable(format!("result: {e}")));
-        let content = state.store().get_opts(&path, options).await.map_err(unavailable)?.into_stream();
-        let mut offset = request.offset;
-        let pieces = content.flat_map(move |chunk| {
-            let pieces: Vec<Result<FetchResultResponse, Status>> = match chunk {
-                Err(error) => vec![Err(unavailable(error))],
-                Ok(bytes) => (0..bytes.len())
-                    .step_by(CHUNK_BYTES)
-                    .map(|from| {
-                        let content = bytes.slice(from..(from + CHUNK_BYTES).min(bytes.len()));
-                        let piece = FetchResultResponse {
-                            offset,
-                            content: content.to_vec(),
-                        };
-                        offset += piece.content.len() as u64;
-                        Ok(piece)
-                    })
-                    .collect(),
-            };
-            futures::stream::iter(pieces)
-        });
-        Ok(Response::new(pieces.boxed()))
+        let pieces = Sending::open(&state, &path, mark, request.offset).await.map_err(status)?.pieces();
+        Ok(Response::new(pieces.map_err(status).boxed()))
     }
 }
 

@@ -1,9 +1,8 @@
 //! A job's journal in the state store: numbered, create-only entries. The coordinator that loses a number stands back.
 
 use super::halt::Halt;
-use bytes::Bytes;
 use futures::FutureExt;
-use shadowdiff_common::state::{Created, JobState, create, retrying};
+use shadowdiff_common::state::{Created, JobState, create_record, retrying, seal};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::journal::{Entry, History, JobEvent};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -36,7 +35,7 @@ impl Journal {
         // Entry by entry, not by a listing: one that lacks the newest entry would make a coordinator stand back from nobody.
         loop {
             let (number, path) = (history.next_number, job.journal(history.next_number));
-            let Some(bytes) = job.read(&path).await? else { break };
+            let Some(bytes) = job.read_record(&path).await? else { break };
             let entry = parse(&bytes, &job.describe(&path))?;
             history.apply(number, &entry)?;
             last_ms = entry.at_ms;
@@ -78,11 +77,13 @@ impl Journal {
 
     async fn write(&mut self, epoch: u64, event: JobEvent) -> Result<(), Halt> {
         let entry = Entry::new(epoch, now_ms(), event);
-        let json = serde_json::to_vec(&entry).map_err(|e| Error::internal(format!("journal: {e}")))?;
-        let content = Bytes::from(json);
+        let content = seal(&entry)?;
         while self.history.ended.is_none() {
             let path = self.job.journal(self.history.next_number);
-            let created = retrying("journal", || create(self.job.store().as_ref(), &path, content.clone()).boxed()).await;
+            let created = retrying("journal", || {
+                create_record(self.job.store().as_ref(), &path, content.clone()).boxed()
+            })
+            .await;
             match created? {
                 Created::Mine => return self.apply(&entry),
                 // In an epoch only its owner writes: it is an earlier entry of ours whose answer never came.

@@ -2,6 +2,7 @@
 
 use shadowdiff_common::state::{Blueprint, Submission};
 use shadowdiff_core::error::Error;
+use shadowdiff_core::report::FileMark;
 use shadowdiff_core::requests::Requests;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -59,8 +60,7 @@ pub struct JobView {
     /// Newest last.
     pub failures: VecDeque<FailedAttempt>,
     pub warnings: Vec<String>,
-    /// Names and sizes.
-    pub files: Vec<(String, u64)>,
+    pub files: Vec<(String, FileMark)>,
     pub rows_all: Option<u64>,
     pub stored_bytes: u64,
     /// Estimated, to object stores.

@@ -62,9 +62,10 @@ pub(crate) fn job(view: &JobView, workers: usize) -> v1::Job {
         files: view
             .files
             .iter()
-            .map(|(name, size)| v1::ResultFile {
+            .map(|(name, mark)| v1::ResultFile {
                 name: name.clone(),
-                size_bytes: *size,
+                size_bytes: mark.size_bytes,
+                sha256: mark.sha256.clone(),
             })
             .collect(),
         title: view.submission.title.clone(),
