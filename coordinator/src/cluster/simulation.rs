@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! coordinators (killed, paused, replaced) --+
-//!                                           +--> Shaky: one memory, errors before and after puts, false conflicts, slow answers
+//!                                           +--> Shaky: one memory, errors before and after puts, false conflicts, slow or damaged answers
 //! workers (lost, silent, zombies) ----------+
 //! ```
 //! The store may be away for longer than anybody's patience; clients watch, and cancel at any moment. A job runs to its end; it is removed, by removals that break off; then its id comes again, with other rows, while attempts of the first

@@ -6,8 +6,8 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode, PutMultipartOptions,
-    PutOptions, PutPayload, PutResult, Result,
+    CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -154,6 +154,26 @@ impl Seen {
     fn fails(&self) -> bool {
         self.shaky.draw(25) == 0 || self.shaky.is_away()
     }
+
+    /// One bit is another one, or the end is missing, and nothing tells so.
+    async fn damage(&self, answer: GetResult) -> Result<GetResult> {
+        let (meta, attributes, mut range) = (answer.meta.clone(), answer.attributes.clone(), answer.range.clone());
+        let mut bytes = answer.bytes().await?.to_vec();
+        let bit = self.shaky.draw(8 * bytes.len().max(1) as u64) as usize;
+        if self.shaky.draw(3) == 0 {
+            bytes.truncate(bit / 8);
+        } else if let Some(byte) = bytes.get_mut(bit / 8) {
+            *byte ^= 1 << (bit % 8);
+        }
+        range.end = range.start + bytes.len() as u64;
+        let stream = futures::stream::iter([Ok(Bytes::from(bytes))]).boxed();
+        Ok(GetResult {
+            payload: GetResultPayload::Stream(stream),
+            meta,
+            range,
+            attributes,
+        })
+    }
 }
 
 fn broken() -> Error {
@@ -207,7 +227,11 @@ impl ObjectStore for Seen {
         if self.fails() {
             return Err(broken());
         }
-        self.shaky.memory.get_opts(location, options).await
+        let answer = self.shaky.memory.get_opts(location, options).await?;
+        match self.shaky.draw(30) {
+            0 => self.damage(answer).await,
+            _ => Ok(answer),
+        }
     }
 
     /// Some objects are removed, then it breaks off.
