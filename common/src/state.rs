@@ -26,8 +26,6 @@ mod patience;
 mod seal;
 mod submissions;
 mod table;
-#[cfg(test)]
-mod testing;
 
 use crate::store::{Location, Stores, store_error};
 use bytes::Bytes;

@@ -14,6 +14,8 @@ mod access;
 mod errors;
 mod http;
 mod location;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use object_store::ObjectStore;
 use object_store::aws::AmazonS3Builder;

@@ -1,7 +1,7 @@
 //! Reads Parquet files: the footer, then the wanted columns of one row group after the other.
 //!
 //! Every batch lies in one row group. A row group that has other than the promised number of rows is an error, and so
-//! is a page whose checksum does not fit.
+//! is a page whose checksum does not fit. What comes undecodable from an object store is read once more: it may have been damaged on its way.
 
 mod chunks;
 mod columns;
@@ -182,6 +182,8 @@ struct Current {
     reader: Reader,
     batch_rows: usize,
     rows: u64,
+    /// It was read once more.
+    is_again: bool,
 }
 
 impl std::fmt::Debug for Current {
@@ -205,17 +207,18 @@ impl Groups {
                     None => return Ok(None),
                 },
             };
-            let decoded = guarded(&self.opened.pinned, || Ok(current.reader.next().transpose()));
-            match decoded.map_err(|panicked| self.undecodable(&current, panicked))? {
-                Ok(Some(batch)) => {
+            let pinned = &self.opened.pinned;
+            let decoded = guarded(pinned, || Ok(current.reader.next().transpose()));
+            match decoded {
+                Ok(Ok(Some(batch))) => {
                     current.rows += batch.num_rows() as u64;
                     self.current = Some(current);
                     if batch.num_rows() > 0 {
                         return self.finished(&batch).map(Some);
                     }
                 }
-                Ok(None) => self.finish(&current)?,
-                Err(error) if current.batch_rows > 1 && error.to_string().contains(TOO_LONG) => {
+                Ok(Ok(None)) => self.finish(&current)?,
+                Ok(Err(error)) if current.batch_rows > 1 && error.to_string().contains(TOO_LONG) => {
                     let batch_rows = (current.batch_rows / SHRINK).max(1);
                     let reader = self.reader(&self.roots, current.group, &current.chunks, batch_rows, current.rows)?;
                     self.current = Some(Current {
@@ -224,7 +227,9 @@ impl Groups {
                         ..current
                     });
                 }
-                Err(error) => return Err(self.undecodable(&current, self.opened.pinned.blame(error))),
+                Ok(Err(_)) | Err(_) if !current.is_again && !pinned.is_local() => self.current = Some(self.again(current)?),
+                Ok(Err(error)) => return Err(self.undecodable(&current, pinned.blame(error))),
+                Err(panicked) => return Err(self.undecodable(&current, panicked)),
             }
         }
     }
@@ -249,6 +254,24 @@ impl Groups {
         let finished = RecordBatch::try_new_with_options(schema, columns, &options).map_err(|e| self.opened.pinned.blame(e))?;
         all_held(&self.opened.pinned, &finished)?;
         Ok(finished)
+    }
+
+    /// The rest of a row group, fetched anew.
+    fn again(&self, current: Current) -> Result<Current> {
+        let pinned = &self.opened.pinned;
+        tracing::warn!(
+            "{}: row group {} came undecodable; it is read once more",
+            pinned.name(),
+            current.group
+        );
+        let chunks = Chunks::of_row_group(pinned.clone(), &self.ranges(current.group))?;
+        let reader = self.reader(&self.roots, current.group, &chunks, current.batch_rows, current.rows)?;
+        Ok(Current {
+            chunks,
+            reader,
+            is_again: true,
+            ..current
+        })
     }
 
     /// The error for a batch that the decoder gave up. It does not say at which column, so each is tried alone.
@@ -294,6 +317,7 @@ impl Groups {
             reader,
             batch_rows,
             rows: 0,
+            is_again: false,
         })
     }
 

@@ -74,7 +74,7 @@ fn damaged() -> object_store::Error {
 mod tests {
     use super::*;
     use crate::state::seal::seal;
-    use crate::state::testing::{Fault, FaultyStore, ReadFault};
+    use crate::store::testing::{Fault, FaultyStore, ReadFault};
 
     async fn run(faults: &[Fault], before: Option<&'static [u8]>) -> Result<Created> {
         let store = FaultyStore::new(faults);

@@ -297,9 +297,9 @@ impl Pieces for StoredPieces {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::Incarnation;
     use crate::state::State;
-    use crate::state::testing::FaultyStore;
-    use crate::state::{Incarnation, testing::ReadFault};
+    use crate::store::testing::{FaultyStore, ReadFault};
 
     async fn read(patience: Duration, faults: &[ReadFault]) -> Result<Bytes> {
         let store = Arc::new(FaultyStore::new(&[]).with_reads(faults));

@@ -117,7 +117,7 @@ async fn read_small(store: &dyn ObjectStore, path: &Path) -> object_store::Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::state::testing::{FaultyStore, ReadFault};
+    use crate::store::testing::{FaultyStore, ReadFault};
     use serde_json::json;
     use shadowdiff_core::error::Kind;
 

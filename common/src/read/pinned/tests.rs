@@ -5,7 +5,10 @@ use crate::read::dataset::{Format, list};
 use crate::read::testing::dataset;
 use crate::read::{Selection, open, schema};
 use crate::store::Stores;
+use crate::store::testing::{FaultyStore, ReadFault};
 use ::parquet::arrow::ArrowWriter;
+use ::parquet::basic::{Compression, GzipLevel};
+use ::parquet::file::properties::WriterProperties;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
@@ -103,4 +106,43 @@ async fn an_object_that_changes_under_the_job_is_refused() {
         "{error}"
     );
     assert_eq!(error.kind, shadowdiff_core::error::Kind::Input);
+}
+
+/// A page that does not decode is read once more; one that lies so in the store fails by the names of file and column.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_comes_undecodable_is_read_once_more() {
+    let bytes = gzip_parquet_bytes(80_000);
+    for (damages, fits) in [(0, true), (1, true), (2, false)] {
+        let (store, stores) = (Arc::new(FaultyStore::new(&[])), Stores::new());
+        stores.insert("s3://b", store.clone());
+        store.put(&"a.parquet".into(), bytes.clone().into()).await.expect("puts");
+        let listed = list(Side::Live, &dataset(&["s3://b/a.parquet"]), std::path::Path::new("/"), &stores).await;
+        let (file, sources) = (
+            listed.expect("lists").files.remove(0),
+            Sources::new(Arc::new(stores), Handle::current()),
+        );
+        let read = move || {
+            let mut batches = open(Format::Parquet, &file, &Selection::All, &["id".into()], 1000, &sources)?;
+            // The footer is read now, the pages are not.
+            store.next_reads(&vec![ReadFault::Flipped; damages]);
+            batches.try_fold(0, |rows, batch| Ok::<usize, Error>(rows + batch?.num_rows()))
+        };
+        match tokio::task::spawn_blocking(read).await.expect("no panic") {
+            Ok(rows) => assert!(fits && rows == 80_000, "{damages}: {rows} rows"),
+            Err(error) => assert!(!fits && error.message.contains("a.parquet: column `id`"), "{damages}: {error}"),
+        }
+    }
+}
+
+/// More than is read for the footer, in pages that tell damage.
+fn gzip_parquet_bytes(rows: i64) -> Vec<u8> {
+    let scattered = (0..rows).map(|row| row.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as i64));
+    let column: ArrayRef = Arc::new(Int64Array::from_iter_values(scattered));
+    let batch = RecordBatch::try_from_iter([("id", column)]).expect("a batch");
+    let properties = WriterProperties::builder()
+        .set_dictionary_enabled(false)
+        .set_compression(Compression::GZIP(GzipLevel::default()));
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties.build())).expect("a writer");
+    writer.write(&batch).expect("writes");
+    writer.into_inner().expect("bytes")
 }

@@ -1,12 +1,13 @@
 //! A store in memory that lies about its puts, for tests.
 
-use super::*;
+use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use object_store::memory::InMemory;
+use object_store::path::Path as ObjectPath;
 use object_store::{
-    CopyOptions, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta, PutMultipartOptions, PutOptions,
-    PutPayload, PutResult,
+    CopyOptions, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult,
 };
 use std::collections::VecDeque;
 use std::fmt;
@@ -14,7 +15,7 @@ use std::sync::Mutex;
 
 /// What happens to a put.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// It is stored, and an error is answered.
     DoneButError,
     /// It is not stored.
@@ -25,7 +26,7 @@ pub(super) enum Fault {
 
 /// What happens to a read.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum ReadFault {
+pub(crate) enum ReadFault {
     Error,
     /// One bit of the answer is another one.
     Flipped,
@@ -35,14 +36,14 @@ pub(super) enum ReadFault {
 
 /// Puts and reads meet the faults in order; later ones go well.
 #[derive(Debug)]
-pub(super) struct FaultyStore {
+pub(crate) struct FaultyStore {
     inner: InMemory,
     faults: Mutex<VecDeque<Fault>>,
     reads: Mutex<VecDeque<ReadFault>>,
 }
 
 impl FaultyStore {
-    pub(super) fn new(faults: &[Fault]) -> Self {
+    pub(crate) fn new(faults: &[Fault]) -> Self {
         FaultyStore {
             inner: InMemory::new(),
             faults: Mutex::new(faults.iter().copied().collect()),
@@ -50,12 +51,17 @@ impl FaultyStore {
         }
     }
 
-    pub(super) fn with_reads(self, faults: &[ReadFault]) -> Self {
-        self.reads.lock().expect("no test panics with it").extend(faults);
+    pub(crate) fn with_reads(self, faults: &[ReadFault]) -> Self {
+        self.next_reads(faults);
         self
     }
 
-    pub(super) async fn insert(&self, path: &str, bytes: &'static [u8]) {
+    /// What the next reads meet.
+    pub(crate) fn next_reads(&self, faults: &[ReadFault]) {
+        self.reads.lock().expect("no test panics with it").extend(faults);
+    }
+
+    pub(crate) async fn insert(&self, path: &str, bytes: &'static [u8]) {
         self.inner
             .put(&ObjectPath::from(path), Bytes::from_static(bytes).into())
             .await
@@ -110,7 +116,7 @@ impl ObjectStore for FaultyStore {
                 let mut bytes = found.bytes().await?.to_vec();
                 match fault {
                     ReadFault::Cut => bytes.truncate(bytes.len() / 2),
-                    ReadFault::Flipped | ReadFault::Error => bytes[0] ^= 1,
+                    ReadFault::Flipped | ReadFault::Error => *bytes.last_mut().expect("not empty") ^= 1,
                 }
                 let stream = futures::stream::once(async { Ok(Bytes::from(bytes)) });
                 Ok(GetResult {
