@@ -9,6 +9,7 @@
 
 mod alive;
 mod board;
+mod clock;
 mod drive;
 mod ends;
 mod finish;
@@ -409,7 +410,7 @@ fn understood(order: &Order) -> Result<Understood> {
 }
 
 fn drawn_token() -> Result<String> {
-    let seconds = journal::now_ms() / 1000;
+    let seconds = clock::now_ms() / 1000;
     let random = u64::from_le_bytes(drawn_bytes()?[..8].try_into().expect("8 of 16 bytes"));
     Ok(format!("{seconds:x}-{random:016x}"))
 }

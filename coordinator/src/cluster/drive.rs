@@ -2,10 +2,11 @@
 //! publish.
 
 use super::board::{Board, Figures, Notice, Notices, Opening, StageTask, Work};
+use super::clock::now_ms;
 use super::ends::cancelled;
 use super::finish::{Found, Manifest, hand_on, store_result};
 use super::halt::Halt;
-use super::journal::{Journal, now_ms};
+use super::journal::Journal;
 use super::planning::Planner;
 use super::supervision::caught;
 use super::view::{FailedAttempt, JobPhase, JobView};

@@ -4,7 +4,7 @@
 //! on an object store the counted files are copied there after that, `summary.json` last, so that a coordinator that dies in between goes
 //! on where it was.
 
-use super::journal::now_ms;
+use super::clock::now_ms;
 use crate::deliver::Delivery;
 use crate::publish::{Marking, Staging, upload, uploader};
 use crate::result::{write_summary, write_tables};

@@ -1,22 +1,11 @@
 //! A job's journal in the state store: numbered, create-only entries. The coordinator that loses a number stands back.
 
+use super::clock::now_ms;
 use super::halt::Halt;
 use futures::FutureExt;
 use shadowdiff_common::state::{Created, JobState, create_record, retrying, seal};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::journal::{Entry, History, JobEvent};
-use std::time::{SystemTime, UNIX_EPOCH};
-
-/// Milliseconds since 1970.
-pub(crate) fn now_ms() -> i64 {
-    #[cfg(test)]
-    if let Some(now_ms) = super::simulation::now_ms() {
-        return now_ms;
-    }
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis() as i64)
-}
 
 /// The writer of one job's journal.
 #[derive(Debug)]

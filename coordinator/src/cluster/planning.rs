@@ -1,7 +1,7 @@
 //! From what a client submitted to a plan: the spec is understood at once, its data are looked at in a thread of its own.
 
 use super::wire::cut;
-use super::{Order, Prepare, journal};
+use super::{Order, Prepare, clock};
 use crate::bind::{Bound, bind};
 use crate::cut::{Amounts, Cut};
 use crate::target::{Reads, Target, check_target, refuse_secrets};
@@ -109,7 +109,7 @@ impl Understood {
             base: order.base.clone(),
             priority: order.priority.clamp(1, 100),
             max_running: order.max_running,
-            created_ms: journal::now_ms(),
+            created_ms: clock::now_ms(),
             title: title(&self.spec),
             output: self.output.clone(),
             overwrite: order.overwrite,
@@ -186,7 +186,7 @@ impl Planner {
             shards: self.shards,
             shard_bytes: self.part_bytes,
             secret: Secret(drawn_bytes()?),
-            today: Day::of_seconds(journal::now_ms() / 1_000),
+            today: Day::of_seconds(clock::now_ms() / 1_000),
         };
         // Held until this future ends or is dropped.
         let (_waiting, nobody_waits) = oneshot::channel::<()>();

@@ -1,9 +1,10 @@
 //! Takes up what the state store holds: unfinished jobs go on, ended ones are shown until their time is over.
 
 use super::Cluster;
+use super::clock::now_ms;
 use super::ends;
 use super::finish::Manifest;
-use super::journal::{Journal, now_ms};
+use super::journal::Journal;
 use super::view::{JobPhase, JobView};
 use shadowdiff_common::state::{Blueprint, JobState, Left, Stage, Standing, Submission};
 use shadowdiff_core::error::Result;

@@ -15,6 +15,7 @@ mod clients;
 mod shaky;
 mod worker;
 
+use super::clock::simulated;
 use super::{Cluster, JobPhase, JobView, Options};
 use crate::bind::bind;
 use crate::cut::Cut;
@@ -29,11 +30,10 @@ use shadowdiff_core::plan::Form;
 use shadowdiff_core::row::Secret;
 use shadowdiff_core::spec::{Day, Overrides, parse};
 use shaky::{Chance, Line, Shaky};
-use std::cell::Cell;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 /// Scan tasks of the job; each reads one row of either side.
 const TASKS: usize = 6;
@@ -70,7 +70,7 @@ fn whatever_fails_the_result_is_whole_and_counted_once() {
 
 /// True if the job succeeded.
 async fn run(seed: u64, scratch: &Path) -> Result<bool, String> {
-    BEGAN.set(Some(Instant::now()));
+    simulated::begin();
     let mut chance = Chance::new(seed);
     let shaky = Shaky::new(seed);
     let calm = State::new(shaky.calm(), "state".into(), "memory");
@@ -137,16 +137,6 @@ async fn run(seed: u64, scratch: &Path) -> Result<bool, String> {
         }
     }
     Ok(true)
-}
-
-thread_local! {
-    /// When the run of this thread began.
-    static BEGAN: Cell<Option<Instant>> = const { Cell::new(None) };
-}
-
-/// The time of day in a run: it begins at the same one every time.
-pub(super) fn now_ms() -> Option<i64> {
-    BEGAN.get().map(|began| 1_800_000_000_000 + began.elapsed().as_millis() as i64)
 }
 
 /// A coordinator dies, or sleeps and wakes for a while when another has its job.
