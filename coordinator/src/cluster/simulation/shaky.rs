@@ -120,11 +120,12 @@ impl Shaky {
     }
 
     pub(super) fn through(&self, line: Line) -> Arc<dyn ObjectStore> {
-        Arc::new(Seen { shaky: self.clone(), line })
-    }
-
-    fn draw(&self, limit: u64) -> u64 {
-        self.chance.lock().expect("nobody panics with it").below(limit)
+        let chance = Mutex::new(self.chance.lock().expect("nobody panics with it").fork());
+        Arc::new(Seen {
+            shaky: self.clone(),
+            line,
+            chance,
+        })
     }
 }
 
@@ -132,27 +133,33 @@ impl Shaky {
 struct Seen {
     shaky: Shaky,
     line: Line,
+    /// Its own, so that nobody's faults depend on who else asked in the same moment.
+    chance: Mutex<Chance>,
 }
 
 impl Seen {
+    fn draw(&self, limit: u64) -> u64 {
+        self.chance.lock().expect("nobody panics with it").below(limit)
+    }
+
     /// The way back of a write: sometimes so slow that others have long seen what was written.
     async fn come_back(&self) {
         self.travel().await;
-        if self.shaky.draw(60) == 0 {
-            sleep(Duration::from_millis(self.shaky.draw(30_000))).await;
+        if self.draw(60) == 0 {
+            sleep(Duration::from_millis(self.draw(30_000))).await;
         }
     }
 
     /// The way there: slow, sometimes very.
     async fn travel(&self) {
         self.line.open().await;
-        let most = if self.shaky.draw(40) == 0 { 5000 } else { 30 };
-        sleep(Duration::from_millis(self.shaky.draw(most))).await;
+        let most = if self.draw(40) == 0 { 5000 } else { 30 };
+        sleep(Duration::from_millis(self.draw(most))).await;
         self.line.open().await;
     }
 
     fn fails(&self) -> bool {
-        self.shaky.draw(25) == 0 || self.shaky.is_away()
+        self.draw(25) == 0 || self.shaky.is_away()
     }
 
     /// One bit is another one, or the end is missing, and nothing tells so.
@@ -194,7 +201,7 @@ impl ObjectStore for Seen {
     async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
         self.travel().await;
         let create = options.mode == PutMode::Create;
-        let fate = self.shaky.draw(20);
+        let fate = self.draw(20);
         if fate == 0 || self.shaky.is_away() {
             return Err(broken());
         }
@@ -236,10 +243,10 @@ impl ObjectStore for Seen {
 
     /// Some objects are removed, then it breaks off.
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        let (line, kept) = (self.line.clone(), self.shaky.draw(40) as usize);
+        let (line, kept) = (self.line.clone(), self.draw(40) as usize);
         let (breaks, kept) = match self.shaky.is_away() {
             true => (true, 0),
-            false => (self.shaky.draw(2) == 0, kept),
+            false => (self.draw(2) == 0, kept),
         };
         let taken = locations.take(if breaks { kept } else { usize::MAX });
         let removed = self.shaky.memory.delete_stream(taken.boxed());
@@ -255,7 +262,7 @@ impl ObjectStore for Seen {
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         // Some listings fail, some lack an object that is there.
-        let (fails, lacks) = (self.fails(), self.shaky.draw(10) == 0);
+        let (fails, lacks) = (self.fails(), self.draw(10) == 0);
         let (memory, line, prefix) = (Arc::clone(&self.shaky.memory), self.line.clone(), prefix.cloned());
         let listed = async move {
             line.open().await;
