@@ -6,17 +6,19 @@ mod remote;
 mod show;
 
 use crate::args::{CompareArgs, JobArgs, ListArgs, ResultsArgs, StatusArgs, SubmitArgs, WatchArgs};
-use crate::process::{leave, runtime, working_directory};
+use crate::process::{exit_code, leave, runtime, working_directory};
 use crate::render::Paint;
 use crate::signals::watch_signals;
 use crate::spec::{self, Found};
 use crate::{note, render, say};
 use fetch::fetch;
 use remote::Remote;
+use serde::Serialize;
 use shadowdiff_common::store::Stores;
 use shadowdiff_coordinator::{Target, check_target};
 use shadowdiff_core::error::{Error, Kind, Result};
-use shadowdiff_proto::v1::{Job, JobState, SubmitRequest};
+use shadowdiff_core::verdict::Verdict;
+use shadowdiff_proto::v1::{self, Job, JobState, SubmitRequest};
 use std::process::ExitCode;
 
 /// How a job is submitted and what is said of it.
@@ -144,7 +146,7 @@ pub(crate) fn results(args: &ResultsArgs) -> Result<ExitCode> {
         let output = output.to_string_lossy().into_owned();
         let target = check_target(&output, &working_directory()?, None, &Stores::new(), args.overwrite).await?;
         let (summary, published) = fetch(&mut remote, &job, &target, args.overwrite).await?;
-        let code = ExitCode::from(u8::from(summary["verdict"] != "pass"));
+        let code = exit_code(summary.verdict);
         if args.json {
             say_json(&summary)?;
             return Ok(code);
@@ -189,7 +191,16 @@ async fn wait_for_result(manner: &Manner<'_>, found: Found) -> Result<ExitCode> 
     Ok(code)
 }
 
-fn say_json(value: &serde_json::Value) -> Result<ExitCode> {
+/// The verdict of a job that has one.
+fn verdict(job: &Job) -> Option<Verdict> {
+    match job.verdict() {
+        v1::Verdict::Pass => Some(Verdict::Pass),
+        v1::Verdict::Fail => Some(Verdict::Fail),
+        v1::Verdict::Unspecified => None,
+    }
+}
+
+fn say_json(value: &impl Serialize) -> Result<ExitCode> {
     let text = serde_json::to_string_pretty(value).map_err(|e| Error::internal(e.to_string()))?;
     say(&format!("{text}\n"))
 }
@@ -211,7 +222,7 @@ fn has_ended(job: &Job) -> bool {
 /// The exit code of a job that has ended, or why there is none.
 fn ended(job: &Job) -> Result<ExitCode> {
     match job.state() {
-        JobState::Succeeded => Ok(ExitCode::from(u8::from(job.verdict() != shadowdiff_proto::v1::Verdict::Pass))),
+        JobState::Succeeded => Ok(exit_code(verdict(job).unwrap_or(Verdict::Fail))),
         JobState::Cancelled => Err(Error::new(Kind::Interrupted, format!("job {} was cancelled", job.id))),
         JobState::Failed => {
             let error = job.error.clone().unwrap_or_default();

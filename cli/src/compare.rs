@@ -2,7 +2,7 @@
 
 use crate::args::CompareArgs;
 use crate::local_job::{bound, cut, job};
-use crate::process::leave;
+use crate::process::{exit_code, leave};
 use crate::settings::Settings;
 use crate::signals::watch_signals;
 use crate::spec::{self, Found};
@@ -11,6 +11,7 @@ use shadowdiff_common::read::Sources;
 use shadowdiff_common::store::Stores;
 use shadowdiff_coordinator::{Phase, Progress, Published, Run, check_files, check_target, run as run_job};
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::report::Summary;
 use shadowdiff_worker::{LocalWorkers, Watch};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -85,13 +86,12 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
         let found = outcome.summary.warnings.iter().skip(job.plan.warnings.len());
         found.for_each(|warning| note(&format!("shadowdiff: warning: {warning}")));
     }
-    let summary = serde_json::to_value(&outcome.summary).map_err(|e| Error::internal(format!("summary: {e}")))?;
-    show(args, &summary, &outcome.published, &output)?;
-    Ok(ExitCode::from(u8::from(summary["verdict"] != "pass")))
+    show(args, &outcome.summary, &outcome.published, &output)?;
+    Ok(exit_code(outcome.summary.verdict))
 }
 
 /// Says what came out, unless that is not wanted. `output`: where the spec puts the result.
-fn show(args: &CompareArgs, summary: &serde_json::Value, published: &Published, output: &str) -> Result<()> {
+fn show(args: &CompareArgs, summary: &Summary, published: &Published, output: &str) -> Result<()> {
     if args.json {
         let text = serde_json::to_string_pretty(summary).map_err(|e| Error::internal(e.to_string()))?;
         say(&format!("{text}\n"))?;

@@ -16,7 +16,7 @@ use crate::args::InitArgs;
 use crate::process::working_directory;
 use crate::progress::Planning;
 use crate::{note, say};
-use change::{Change, Pairs, Verdict, changes, pairs};
+use change::{Change, ChangeKind, Pairs, changes, pairs};
 pub(crate) use csv::with_csv_flags;
 use key::Tested;
 pub(crate) use propose::propose_key;
@@ -112,7 +112,7 @@ impl Found {
     }
 
     fn technical(&self) -> impl Iterator<Item = &Change> {
-        self.changes.iter().filter(|change| change.verdict == Verdict::Technical)
+        self.changes.iter().filter(|change| change.kind == ChangeKind::Technical)
     }
 
     /// Whether the spec compares a column, or a member below one, as a value.

@@ -1,7 +1,17 @@
-//! What a command needs of its own process: threads, and the folder that relative paths start at.
+//! What a command needs of its own process: threads, the folder that relative paths start at, and its exit code.
 
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::verdict::Verdict;
 use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// As diff has it: 0 for pass, 1 for fail.
+pub(crate) fn exit_code(verdict: Verdict) -> ExitCode {
+    match verdict {
+        Verdict::Pass => ExitCode::SUCCESS,
+        Verdict::Fail => ExitCode::FAILURE,
+    }
+}
 
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()

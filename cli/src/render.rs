@@ -10,8 +10,13 @@ use files::Pattern;
 use layout::{grouped, grouped_text, padded, shortened, width, wrapped};
 pub(crate) use paint::{ColorArgs, Paint};
 use serde_json::Value;
+use shadowdiff_core::align::TypeDifference;
+use shadowdiff_core::report::{ColumnSummary, DeltaUnit, PatternSummary, Rows, Schema, Summary};
+use shadowdiff_core::side::Side;
+use shadowdiff_core::sketch::whole;
 use shadowdiff_core::spec::Duration;
-use shadowdiff_core::tally::counted;
+use shadowdiff_core::tally::{Direction, counted};
+use shadowdiff_core::verdict::Verdict;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -23,18 +28,18 @@ const SHOWN_COLUMNS: usize = 10;
 const NAME_COLUMNS: usize = 30;
 
 /// `directory`: where the result lies, if it can be read from here. `place`: what the user calls it.
-pub(crate) fn text(summary: &Value, directory: Option<&Path>, place: &str, paint: Paint) -> String {
+pub(crate) fn text(summary: &Summary, directory: Option<&Path>, place: &str, paint: Paint) -> String {
     let mut out = verdict(summary, paint);
-    rows(&mut out, &summary["rows"], paint);
+    rows(&mut out, &summary.rows, paint);
     columns(&mut out, summary, paint);
     rules(&mut out, summary, paint);
     diagnoses(&mut out, summary, paint);
-    schema(&mut out, &summary["schema"]);
+    schema(&mut out, &summary.schema);
     if let Some(directory) = directory {
         accounts(&mut out, directory, paint);
     }
     patterns(&mut out, summary, directory, paint);
-    let cut = count(&summary["differences"]["cut"]);
+    let cut = summary.differences.cut;
     if cut > 0 {
         let are = if cut == 1 { "difference is" } else { "differences are" };
         out.push('\n');
@@ -47,18 +52,6 @@ pub(crate) fn text(summary: &Value, directory: Option<&Path>, place: &str, paint
     out
 }
 
-fn count(number: &Value) -> u64 {
-    number.as_u64().unwrap_or(0)
-}
-
-fn text_of(value: &Value) -> &str {
-    value.as_str().unwrap_or_default()
-}
-
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
-}
-
 /// A count with its thousands apart and its noun.
 fn counted_apart(number: u64, noun: &str) -> String {
     counted(number, noun).replacen(&number.to_string(), &grouped(number), 1)
@@ -68,63 +61,60 @@ fn heading(out: &mut String, text: &str, paint: Paint) {
     let _ = writeln!(out, "\n{}", paint.heading(text));
 }
 
-fn verdict(summary: &Value, paint: Paint) -> String {
-    let word = text_of(&summary["verdict"]).to_uppercase();
-    let word = if word == "PASS" { paint.good(&word) } else { paint.bad(&word) };
-    let differences = &summary["differences"];
+fn verdict(summary: &Summary, paint: Paint) -> String {
+    let word = summary.verdict.name().to_uppercase();
+    let word = match summary.verdict {
+        Verdict::Pass => paint.good(&word),
+        Verdict::Fail => paint.bad(&word),
+    };
     let mut out = format!(
         "{word}: {}, {}\n",
-        counted_apart(count(&differences["exceptions"]), "exception"),
-        counted_apart(count(&differences["expected"]), "expected difference")
+        counted_apart(summary.differences.exceptions, "exception"),
+        counted_apart(summary.differences.expected, "expected difference")
     );
-    for broken in list(&summary["broken"]) {
-        out += &wrapped("  broken  ", text_of(broken)).replacen("broken", &paint.bad("broken"), 1);
+    for broken in &summary.broken {
+        out += &wrapped("  broken  ", broken).replacen("broken", &paint.bad("broken"), 1);
     }
     out
 }
 
-fn rows(out: &mut String, rows: &Value, paint: Paint) {
+fn rows(out: &mut String, rows: &Rows, paint: Paint) {
     heading(out, "Rows", paint);
-    for side in ["live", "shadow"] {
-        let filtered = match count(&rows[side]["filtered"]) {
+    for (side, books) in [(Side::Live, &rows.live), (Side::Shadow, &rows.shadow)] {
+        let filtered = match books.filtered {
             0 => String::new(),
             n => format!(", {} of them filtered out", grouped(n)),
         };
-        let _ = writeln!(out, "{:>12} read in {side}{filtered}", grouped(count(&rows[side]["read"])));
+        let _ = writeln!(out, "{:>12} read in {side}{filtered}", grouped(books.read));
     }
-    for (field, words) in [
-        ("cancelled", "equal"),
-        ("within_tolerance", "within tolerance"),
-        ("changed", "changed"),
-        ("missing_in_shadow", "missing in shadow"),
-        ("missing_in_live", "missing in live"),
-        ("duplicate_key", "keys with duplicate rows"),
+    let _ = writeln!(out, "{:>12} equal", grouped(rows.cancelled));
+    for (rows, words) in [
+        (rows.within_tolerance, "within tolerance"),
+        (rows.changed, "changed"),
+        (rows.missing_in_shadow, "missing in shadow"),
+        (rows.missing_in_live, "missing in live"),
+        (rows.duplicate_key, "keys with duplicate rows"),
     ] {
-        let rows = count(&rows[field]);
-        if rows > 0 || field == "cancelled" {
+        if rows > 0 {
             let _ = writeln!(out, "{:>12} {words}", grouped(rows));
         }
     }
 }
 
-fn columns(out: &mut String, summary: &Value, paint: Paint) {
-    let mut columns: Vec<&Value> = list(&summary["columns"]).collect();
+fn columns(out: &mut String, summary: &Summary, paint: Paint) {
+    let mut columns: Vec<&ColumnSummary> = summary.columns.iter().collect();
     let differ = match columns.len() {
         0 => "none differs".to_owned(),
         1 => "1 differs".to_owned(),
         n => format!("{n} differ"),
     };
-    // Summaries of before this count have none.
-    let title = match summary["schema"]["compared"].as_u64() {
-        Some(compared) => format!("Columns: {compared} compared, {differ}"),
-        None => format!("Columns: {differ}"),
-    };
+    let title = format!("Columns: {} compared, {differ}", summary.schema.compared);
     if columns.is_empty() {
         return heading(out, &title, paint);
     }
-    columns.sort_by_key(|c| std::cmp::Reverse((count(&c["exceptions"]), count(&c["differing"]))));
+    columns.sort_by_key(|c| std::cmp::Reverse((c.exceptions, c.differing)));
     let shown = &columns[..columns.len().min(SHOWN_COLUMNS)];
-    let names = shown.iter().map(|c| width(text_of(&c["column"])));
+    let names = shown.iter().map(|c| width(&c.column));
     let name_columns = names.filter(|w| *w <= NAME_COLUMNS).max().unwrap_or(0).max(title.len() - 2);
     heading(out, &padded(&title, 2 + name_columns), paint);
     out.pop();
@@ -134,9 +124,9 @@ fn columns(out: &mut String, summary: &Value, paint: Paint) {
 }
 
 /// The name stands above the line where it is too long for it; the range of deltas below, where it is.
-fn one_column(out: &mut String, column: &Value, name_columns: usize) {
+fn one_column(out: &mut String, column: &ColumnSummary, name_columns: usize) {
     const DEEPER: &str = "      ";
-    let mut name = text_of(&column["column"]);
+    let mut name = column.column.as_str();
     if width(name) > name_columns {
         *out += &wrapped("  ", name);
         name = "";
@@ -144,11 +134,11 @@ fn one_column(out: &mut String, column: &Value, name_columns: usize) {
     let line = format!(
         "  {}{:>10}{:>12}  ",
         padded(&layout::visible(name), name_columns),
-        grouped(count(&column["differing"])),
-        grouped(count(&column["exceptions"]))
+        grouped(column.differing),
+        grouped(column.exceptions)
     );
     let room = layout::COLUMNS.saturating_sub(width(&line));
-    let comparator = shortened(text_of(&column["comparator"]), room);
+    let comparator = shortened(&column.comparator, room);
     let range = range(column);
     let _ = match range {
         Some(range) if width(&comparator) + 2 + width(&range) <= room => writeln!(out, "{line}{comparator}, {range}"),
@@ -158,14 +148,14 @@ fn one_column(out: &mut String, column: &Value, name_columns: usize) {
 }
 
 /// The least and the largest delta, times in the units of the spec.
-fn range(column: &Value) -> Option<String> {
-    let deltas = column.get("deltas").filter(|d| d["min"].is_number())?;
-    let shown = |number: &Value| match column["delta_unit"].as_str() {
+fn range(column: &ColumnSummary) -> Option<String> {
+    let deltas = column.deltas.as_ref()?;
+    let shown = |number: f64| match column.delta_unit {
         None => grouped_text(&as_read(number)),
-        Some("days") => span(number.as_f64().unwrap_or(0.0) * 86_400.0),
-        Some(_) => span(number.as_f64().unwrap_or(0.0)),
+        Some(DeltaUnit::Days) => span(number * 86_400.0),
+        Some(DeltaUnit::Seconds) => span(number),
     };
-    let (least, largest) = (shown(&deltas["min"]), shown(&deltas["max"]));
+    let (least, largest) = (shown(deltas.min?), shown(deltas.max?));
     Some(if least == largest {
         format!("delta {least}")
     } else {
@@ -174,16 +164,15 @@ fn range(column: &Value) -> Option<String> {
 }
 
 /// The digits that a person reads: what the last ones of a double say, such as 0.020000000000000004, is how it is stored.
-fn as_read(number: &Value) -> String {
+fn as_read(number: f64) -> String {
     const READ_DIGITS: usize = 9;
-    let text = number.to_string();
+    let text = whole(number).map_or_else(|| Value::from(number).to_string(), |whole| whole.to_string());
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    match number.as_f64() {
-        Some(double) if digits > READ_DIGITS && text.contains('.') => {
-            let rounded: f64 = format!("{double:.5e}").parse().unwrap_or(double);
-            Value::from(rounded).to_string()
-        }
-        Some(_) | None => text,
+    if digits > READ_DIGITS && text.contains('.') {
+        let rounded: f64 = format!("{number:.5e}").parse().unwrap_or(number);
+        Value::from(rounded).to_string()
+    } else {
+        text
     }
 }
 
@@ -206,25 +195,23 @@ fn more(out: &mut String, all: usize, shown: usize, noun: &str) {
     }
 }
 
-fn rules(out: &mut String, summary: &Value, paint: Paint) {
-    let rules: Vec<&Value> = list(&summary["rules"]).collect();
-    if rules.is_empty() {
+fn rules(out: &mut String, summary: &Summary, paint: Paint) {
+    if summary.rules.is_empty() {
         return;
     }
     heading(out, "Expected changes (lines)", paint);
-    for rule in rules {
-        let bounds: String = ["min", "max"]
+    for rule in &summary.rules {
+        let bounds: String = [("min", rule.min), ("max", rule.max)]
             .iter()
-            .filter_map(|bound| rule[*bound].as_u64().map(|n| format!(", {bound} {}", grouped(n))))
+            .filter_map(|(bound, lines)| lines.map(|n| format!(", {bound} {}", grouped(n))))
             .collect();
-        let lines = format!("{:>12} ", grouped(count(&rule["lines"])));
-        *out += &wrapped(&lines, &format!("{}{bounds}", text_of(&rule["name"])));
+        let lines = format!("{:>12} ", grouped(rule.lines));
+        *out += &wrapped(&lines, &format!("{}{bounds}", rule.name));
     }
 }
 
-fn diagnoses(out: &mut String, summary: &Value, paint: Paint) {
-    let all = summary["diagnoses"].as_object().into_iter().flatten();
-    let mut found: Vec<(u64, &String)> = all.map(|(name, n)| (count(n), name)).collect();
+fn diagnoses(out: &mut String, summary: &Summary, paint: Paint) {
+    let mut found: Vec<(u64, &String)> = summary.diagnoses.iter().map(|(name, n)| (*n, name)).collect();
     if found.is_empty() {
         return;
     }
@@ -236,16 +223,18 @@ fn diagnoses(out: &mut String, summary: &Value, paint: Paint) {
     more(out, found.len(), SHOWN, "diagnosis");
 }
 
-fn schema(out: &mut String, schema: &Value) {
-    for (field, words) in [("only_live", "Columns only in live: "), ("only_shadow", "Columns only in shadow: ")] {
-        let names: Vec<&str> = list(&schema[field]).map(text_of).collect();
+fn schema(out: &mut String, schema: &Schema) {
+    for (names, words) in [
+        (&schema.only_live, "Columns only in live: "),
+        (&schema.only_shadow, "Columns only in shadow: "),
+    ] {
         if !names.is_empty() {
             out.push('\n');
             *out += &wrapped(words, &names.join(", "));
         }
     }
-    let one = |t: &Value| format!("{} ({} to {})", text_of(&t["column"]), text_of(&t["live"]), text_of(&t["shadow"]));
-    let types: Vec<String> = list(&schema["type"]).map(one).collect();
+    let one = |t: &TypeDifference| format!("{} ({} to {})", t.column, t.live, t.shadow);
+    let types: Vec<String> = schema.types.iter().map(one).collect();
     if !types.is_empty() {
         out.push('\n');
         *out += &wrapped("Types that differ: ", &types.join(", "));
@@ -270,8 +259,8 @@ fn accounts(out: &mut String, directory: &Path, paint: Paint) {
 }
 
 /// What exceptions have in common, the most frequent first, each with an example.
-fn patterns(out: &mut String, summary: &Value, directory: Option<&Path>, paint: Paint) {
-    let all: Vec<&Value> = list(&summary["patterns"]).filter(|p| count(&p["exceptions"]) > 0).collect();
+fn patterns(out: &mut String, summary: &Summary, directory: Option<&Path>, paint: Paint) {
+    let all: Vec<&PatternSummary> = summary.patterns.iter().filter(|p| p.exceptions > 0).collect();
     if all.is_empty() {
         return;
     }
@@ -279,10 +268,10 @@ fn patterns(out: &mut String, summary: &Value, directory: Option<&Path>, paint: 
     let patterns: Vec<Pattern<'_>> = shown
         .iter()
         .map(|p| Pattern {
-            kind: text_of(&p["kind"]),
-            column: text_of(&p["column"]),
-            diagnosis: text_of(&p["diagnosis"]),
-            direction: text_of(&p["direction"]),
+            kind: p.kind.name(),
+            column: p.column.as_deref().unwrap_or_default(),
+            diagnosis: p.diagnosis.as_deref().unwrap_or_default(),
+            direction: p.direction.map(Direction::name).unwrap_or_default(),
         })
         .collect();
     let examples = directory.map_or_else(Vec::new, |directory| files::examples(directory, &patterns));
@@ -293,7 +282,7 @@ fn patterns(out: &mut String, summary: &Value, directory: Option<&Path>, paint: 
     };
     heading(out, &format!("Exceptions by pattern{of_each}"), paint);
     for (at, (summed, pattern)) in shown.iter().zip(&patterns).enumerate() {
-        *out += &wrapped(&format!("{:>12} ", grouped(count(&summed["exceptions"]))), &described(pattern));
+        *out += &wrapped(&format!("{:>12} ", grouped(summed.exceptions)), &described(pattern));
         if let Some(example) = examples.get(at).and_then(Option::as_ref) {
             let _ = writeln!(out, "{:13} {example}", "");
         }

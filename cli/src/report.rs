@@ -1,7 +1,7 @@
 //! `report`: a finished result again, in the terminal, from wherever it lies.
 
 use crate::args::ReportArgs;
-use crate::process::{runtime, working_directory};
+use crate::process::{exit_code, runtime, working_directory};
 use crate::{render, say};
 use shadowdiff_common::store::Stores;
 use shadowdiff_coordinator::{Fetched, fetch_result};
@@ -18,5 +18,5 @@ pub(crate) fn run(args: &ReportArgs) -> Result<ExitCode> {
         render::text(&summary, Some(files.directory()), &place, args.color.paint())
     };
     say(&shown)?;
-    Ok(ExitCode::from(u8::from(summary["verdict"] != "pass")))
+    Ok(exit_code(summary.verdict))
 }

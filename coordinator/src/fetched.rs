@@ -6,7 +6,7 @@ use futures::StreamExt;
 use object_store::ObjectStoreExt;
 use shadowdiff_common::store::{Location, Stores, io_error, store_error};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::report::{FileMarks, files_of, own_summary};
+use shadowdiff_core::report::{FileMarks, Summary, own_summary};
 use std::io::Write;
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use std::path::Path;
 pub struct Fetched {
     /// `summary.json` as it is stored.
     pub text: String,
-    pub summary: serde_json::Value,
+    pub summary: Summary,
     pub files: Published,
 }
 
@@ -71,8 +71,8 @@ async fn download(objects: &Objects, name: &str, staging: &Staging) -> Result<(S
 
 /// A result whose tables are those that its summary names.
 fn checked(place: &str, summary: Vec<u8>, marks: &FileMarks, files: Published) -> Result<Fetched> {
-    let value = own_summary(&summary).map_err(|e| Error::input(format!("{place}: its {SUMMARY} {e}")))?;
-    let wrong = files_of(&value).into_iter().find(|(name, mark)| marks.get(name) != Some(mark));
+    let read = own_summary(&summary).map_err(|e| Error::input(format!("{place}: its {SUMMARY} {e}")))?;
+    let wrong = read.files.iter().find(|(name, mark)| marks.get(*name) != Some(*mark));
     if let Some((name, _)) = wrong {
         return Err(Error::input(format!(
             "{place}: {name} is not the one that {SUMMARY} names: it was changed, or another run wrote here; compare again"
@@ -81,7 +81,7 @@ fn checked(place: &str, summary: Vec<u8>, marks: &FileMarks, files: Published) -
     let text = String::from_utf8(summary).map_err(|_| Error::input(format!("{place}: its {SUMMARY} is not UTF-8")))?;
     Ok(Fetched {
         text,
-        summary: value,
+        summary: read,
         files,
     })
 }

@@ -12,6 +12,7 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::schedule::{NewTask, is_blamed};
+use crate::verdict::Verdict;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -84,14 +85,6 @@ pub enum Stage {
     Fetch,
     Compare,
     Merge,
-}
-
-/// What a finished job found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    Pass,
-    Fail,
 }
 
 /// How a job ended.

@@ -7,7 +7,7 @@
 //!
 //! Memory: at most 2 * 2047 * 64 buckets; deltas of one magnitude take a few hundred. Below 2^-1022 buckets are wider.
 
-use crate::value::{Number, binary_parts};
+use crate::value::{Number, binary_parts, exact, exact_pair};
 use num_bigint::BigInt;
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -21,6 +21,7 @@ pub struct Sketch {
     /// Finite deltas by bucket, from the most negative on; 0 is bucket 0.
     buckets: BTreeMap<i32, u64>,
     /// The least and the largest finite delta.
+    #[serde(deserialize_with = "exact_pair")]
     bounds: Option<(f64, f64)>,
     sum: Sum,
     nan: u64,
@@ -29,32 +30,32 @@ pub struct Sketch {
 }
 
 /// A distribution as the summary shows it; of the finite deltas but for `count`, `nan` and `infinite`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Distribution {
     /// All deltas, finite or not.
     pub count: u64,
     pub nan: u64,
     pub infinite: u64,
-    #[serde(serialize_with = "shortest")]
+    #[serde(serialize_with = "shortest", deserialize_with = "exact")]
     pub min: Option<f64>,
-    #[serde(serialize_with = "shortest")]
+    #[serde(serialize_with = "shortest", deserialize_with = "exact")]
     pub max: Option<f64>,
     /// The exact mean, rounded once.
-    #[serde(serialize_with = "shortest")]
+    #[serde(serialize_with = "shortest", deserialize_with = "exact")]
     pub mean: Option<f64>,
-    #[serde(serialize_with = "shortest")]
+    #[serde(serialize_with = "shortest", deserialize_with = "exact")]
     pub p01: Option<f64>,
-    #[serde(serialize_with = "shortest")]
+    #[serde(serialize_with = "shortest", deserialize_with = "exact")]
     pub p05: Option<f64>,
-    #[serde(serialize_with = "shortest")]
+    #[serde(serialize_with = "shortest", deserialize_with = "exact")]
     pub p25: Option<f64>,
-    #[serde(serialize_with = "shortest")]
+    #[serde(serialize_with = "shortest", deserialize_with = "exact")]
     pub p50: Option<f64>,
-    #[serde(serialize_with = "shortest")]
+    #[serde(serialize_with = "shortest", deserialize_with = "exact")]
     pub p75: Option<f64>,
-    #[serde(serialize_with = "shortest")]
+    #[serde(serialize_with = "shortest", deserialize_with = "exact")]
     pub p95: Option<f64>,
-    #[serde(serialize_with = "shortest")]
+    #[serde(serialize_with = "shortest", deserialize_with = "exact")]
     pub p99: Option<f64>,
 }
 
@@ -78,12 +79,17 @@ impl Distribution {
 
 /// A whole number without a point: `-3`, not `-3.0`.
 fn shortest<S: Serializer>(number: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match number.and_then(whole) {
+        Some(whole) => serializer.serialize_i64(whole),
+        None => number.serialize(serializer),
+    }
+}
+
+/// The whole number that a double is, as far as it is known to be that one.
+pub fn whole(number: f64) -> Option<i64> {
     // From here on doubles are further apart than whole numbers, and digits would say more than is known.
     const EXACT: f64 = 9_007_199_254_740_992.0;
-    match number {
-        Some(number) if number.fract() == 0.0 && number.abs() < EXACT => serializer.serialize_i64(*number as i64),
-        other => other.serialize(serializer),
-    }
+    (number.fract() == 0.0 && number.abs() < EXACT).then_some(number as i64)
 }
 
 impl Sketch {
@@ -392,6 +398,19 @@ mod tests {
         }
         let read: Sketch = serde_json::from_str(&bytes(&whole)).unwrap();
         assert_eq!((bytes(&read), &read), (bytes(&whole), &whole));
+    }
+
+    /// A task's counts go through JSON on a cluster, and a result's through its summary: no digit changes on the way.
+    #[test]
+    fn doubles_come_back_to_the_last_bit() {
+        let mut next = random(3);
+        for _ in 0..2_000 {
+            let mut sketch = Sketch::default();
+            [next(), next()].iter().for_each(|bits| sketch.observe(f64::from_bits(*bits)));
+            assert_eq!(serde_json::from_str::<Sketch>(&bytes(&sketch)).unwrap(), sketch);
+            let written = serde_json::to_string(&sketch.summary()).unwrap();
+            assert_eq!(serde_json::from_str::<Distribution>(&written).unwrap(), sketch.summary());
+        }
     }
 
     #[test]

@@ -6,6 +6,29 @@ use crate::side::Sides;
 use crate::spec::{Day, Limit, SchemaChange, Spec, nearest};
 use crate::tally::{Tally, counted};
 use crate::value::Number;
+use serde::{Deserialize, Serialize};
+
+/// Whether a release may go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    Pass,
+    Fail,
+}
+
+impl Verdict {
+    /// Of the broken thresholds.
+    pub fn of(broken: &[String]) -> Verdict {
+        if broken.is_empty() { Verdict::Pass } else { Verdict::Fail }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Pass => "pass",
+            Verdict::Fail => "fail",
+        }
+    }
+}
 
 /// What the thresholds are held against besides the tally.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

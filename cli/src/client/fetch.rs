@@ -3,7 +3,7 @@
 use super::remote::Remote;
 use shadowdiff_coordinator::{FILES, Published, SUMMARY, Staging, Target};
 use shadowdiff_core::error::{Error, Kind, Result};
-use shadowdiff_core::report::{FileMark, own_summary};
+use shadowdiff_core::report::{FileMark, Summary, own_summary};
 use shadowdiff_proto::v1::Job;
 use std::io::Write;
 use std::time::Duration;
@@ -14,20 +14,20 @@ const MAX_BREAKS: u32 = 5;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Fetches all files to the target; gives the summary.
-pub(super) async fn fetch(remote: &mut Remote, job: &Job, target: &Target, overwrite: bool) -> Result<(serde_json::Value, Published)> {
+pub(super) async fn fetch(remote: &mut Remote, job: &Job, target: &Target, overwrite: bool) -> Result<(Summary, Published)> {
     let staging = Staging::new(target)?;
     let summary = files(remote, job, &staging).await?;
     Ok((summary, staging.publish(target, overwrite).await?))
 }
 
 /// Fetches all files to a temporary place, which goes with what is given.
-pub(super) async fn copy(remote: &mut Remote, job: &Job) -> Result<(serde_json::Value, Published)> {
+pub(super) async fn copy(remote: &mut Remote, job: &Job) -> Result<(Summary, Published)> {
     let staging = Staging::aside(&std::env::temp_dir())?;
     Ok((files(remote, job, &staging).await?, staging.keep()))
 }
 
 /// Fetches all files; gives the summary.
-async fn files(remote: &mut Remote, job: &Job, staging: &Staging) -> Result<serde_json::Value> {
+async fn files(remote: &mut Remote, job: &Job, staging: &Staging) -> Result<Summary> {
     for name in FILES {
         whole(remote, job, name, staging).await?;
     }

@@ -1,15 +1,16 @@
 //! Jobs for programs: what `--json` of `list`, `status` and `watch` prints. Fields are added, never renamed.
 
-use super::has_ended;
+use super::{has_ended, verdict};
 use serde_json::{Value, json};
-use shadowdiff_proto::v1::{Job, JobError, Progress, Verdict};
+use shadowdiff_core::verdict::Verdict;
+use shadowdiff_proto::v1::{Job, JobError, Progress};
 
 /// One job: what is not known, or not yet, is null.
 pub(super) fn job(job: &Job) -> Value {
     json!({
         "job": job.id,
         "state": word(job.state().as_str_name(), "JOB_STATE_"),
-        "verdict": verdict(job),
+        "verdict": verdict(job).map(Verdict::name),
         "title": job.title,
         "priority": job.priority,
         "max_running": Some(job.max_running).filter(|n| *n > 0),
@@ -30,11 +31,6 @@ pub(super) fn job(job: &Job) -> Value {
             "sha256": file.sha256,
         })).collect::<Vec<Value>>(),
     })
-}
-
-fn verdict(job: &Job) -> Option<String> {
-    let verdict = job.verdict();
-    (verdict != Verdict::Unspecified).then(|| word(verdict.as_str_name(), "VERDICT_"))
 }
 
 fn progress(of: Progress) -> Value {
@@ -91,7 +87,7 @@ mod tests {
                 "workers": 0, "seconds_left": null})
         );
         given.set_state(JobState::Succeeded);
-        given.set_verdict(Verdict::Fail);
+        given.set_verdict(shadowdiff_proto::v1::Verdict::Fail);
         let shown = job(&given);
         assert_eq!(
             (&shown["state"], &shown["verdict"], &shown["progress"]),

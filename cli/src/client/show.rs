@@ -1,11 +1,12 @@
 //! Jobs for people: a table, one job, and a line that moves while a job runs.
 
 use super::remote::Remote;
-use super::{has_ended, json};
+use super::{has_ended, json, verdict};
 use crate::{note, say};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use shadowdiff_core::error::{Error, Kind, Result};
-use shadowdiff_proto::v1::{Job, JobState, Verdict};
+use shadowdiff_core::verdict::Verdict;
+use shadowdiff_proto::v1::{Job, JobState};
 use std::fmt::Write;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
@@ -17,13 +18,13 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// The state in a word, with the verdict where there is one.
 pub(super) fn state(job: &Job) -> &'static str {
-    match (job.state(), job.verdict()) {
+    match (job.state(), verdict(job)) {
         (JobState::Planning, _) => "planning",
         (JobState::Queued, _) => "queued",
         (JobState::Scanning, _) => "scanning",
         (JobState::Comparing, _) => "comparing",
         (JobState::Merging, _) => "merging",
-        (JobState::Succeeded, Verdict::Pass) => "done: pass",
+        (JobState::Succeeded, Some(Verdict::Pass)) => "done: pass",
         (JobState::Succeeded, _) => "done: fail",
         (JobState::Failed, _) => "failed",
         (JobState::Cancelled, _) => "cancelled",

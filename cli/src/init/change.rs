@@ -49,11 +49,11 @@ pub(super) struct Change {
     /// Index into the shared columns.
     pub(super) column: usize,
     pub(super) differing: usize,
-    pub(super) verdict: Verdict,
+    pub(super) kind: ChangeKind,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum ChangeKind {
     /// Differs in nearly every row and looks like something that a run writes about itself.
     Technical,
     /// All instants differ by the same length: more likely a mistake than a time of loading.
@@ -68,26 +68,26 @@ pub(super) fn changes(met: &Met, samples: &Sides<Sample>, key: &[usize], pairs: 
         .map(|column| Change {
             column,
             differing: pairs.differing(samples, column),
-            verdict: Verdict::Other,
+            kind: ChangeKind::Other,
         })
         .filter(|change| change.differing > 0)
         .collect();
     if pairs.are_enough() {
         for change in &mut changes {
-            change.verdict = judge(met, samples, change, pairs);
+            change.kind = judge(met, samples, change, pairs);
         }
     }
     changes.sort_by_key(|change| (std::cmp::Reverse(change.differing), change.column));
     changes
 }
 
-fn judge(met: &Met, samples: &Sides<Sample>, change: &Change, pairs: &Pairs) -> Verdict {
+fn judge(met: &Met, samples: &Sides<Sample>, change: &Change, pairs: &Pairs) -> ChangeKind {
     if change.differing * 100 <= NEARLY_ALL * pairs.0.len() {
-        return Verdict::Other;
+        return ChangeKind::Other;
     }
     let shared = &met.shared[change.column];
     if shared.is_instant() && is_shifted(samples, change.column, pairs) {
-        return Verdict::Shifted;
+        return ChangeKind::Shifted;
     }
     let is_time = matches!(shared.met.shown, ValueType::Timestamp { .. });
     let is_drawn = looks_drawn(&shared.name, &samples.live.columns[change.column]);
@@ -95,9 +95,9 @@ fn judge(met: &Met, samples: &Sides<Sample>, change: &Change, pairs: &Pairs) -> 
     let can_be_named = !shared.name.contains('*');
     let is_technical = sound(&shared.name) == Sound::Technical || (is_time && is_moment(&shared.name)) || is_drawn;
     if can_be_named && is_technical {
-        Verdict::Technical
+        ChangeKind::Technical
     } else {
-        Verdict::Other
+        ChangeKind::Other
     }
 }
 
@@ -138,25 +138,30 @@ mod tests {
         let row = |i: usize, v: usize| format!("{i} {v}");
         let rows = |value: &dyn Fn(usize) -> usize| (0..40).map(|i| row(i, value(i))).collect::<Vec<String>>();
         for (column, live, shadow, expected) in [
-            ("loaded_at timestamp", rows(&|_| 5), rows(&|_| 9), Some(Verdict::Technical)),
+            ("loaded_at timestamp", rows(&|_| 5), rows(&|_| 9), Some(ChangeKind::Technical)),
             (
                 "loaded_at timestamp",
                 rows(&|i| 50 + i),
                 rows(&|i| 900 + i * 3),
-                Some(Verdict::Technical),
+                Some(ChangeKind::Technical),
             ),
             (
                 "loaded_at timestamp",
                 rows(&|i| 50 + i),
                 rows(&|i| 3650 + i),
-                Some(Verdict::Shifted),
+                Some(ChangeKind::Shifted),
             ),
-            ("signed timestamp", rows(&|i| 50 + i), rows(&|i| 900 + i * 3), Some(Verdict::Other)),
-            ("run_id int", rows(&|_| 1), rows(&|_| 2), Some(Verdict::Technical)),
-            ("run_id int", rows(&|i| i), rows(&|i| i / 2), Some(Verdict::Technical)),
-            ("row_uuid text", rows(&|i| i), rows(&|i| i + 1000), Some(Verdict::Technical)),
-            ("score int", rows(&|i| i), rows(&|i| i + 1000), Some(Verdict::Other)),
-            ("run_* int", rows(&|_| 1), rows(&|_| 2), Some(Verdict::Other)),
+            (
+                "signed timestamp",
+                rows(&|i| 50 + i),
+                rows(&|i| 900 + i * 3),
+                Some(ChangeKind::Other),
+            ),
+            ("run_id int", rows(&|_| 1), rows(&|_| 2), Some(ChangeKind::Technical)),
+            ("run_id int", rows(&|i| i), rows(&|i| i / 2), Some(ChangeKind::Technical)),
+            ("row_uuid text", rows(&|i| i), rows(&|i| i + 1000), Some(ChangeKind::Technical)),
+            ("score int", rows(&|i| i), rows(&|i| i + 1000), Some(ChangeKind::Other)),
+            ("run_* int", rows(&|_| 1), rows(&|_| 2), Some(ChangeKind::Other)),
             ("score int", rows(&|i| i), rows(&|i| i), None),
         ] {
             let texts = |rows: &[String]| rows.iter().map(String::as_str).collect::<Vec<&str>>().join("\n");
@@ -165,7 +170,7 @@ mod tests {
             let (met, samples) = given(&["id int", column], &live, &shadow);
             let found = changes(&met, &samples, &[0], &pairs(&samples, &[0]));
             assert_eq!(
-                found.first().map(|change| change.verdict),
+                found.first().map(|change| change.kind),
                 expected,
                 "{column} {} {}",
                 live[1],
@@ -178,8 +183,8 @@ mod tests {
     fn few_rows_are_counted_and_prove_nothing() {
         let (met, samples) = given(&["id int", "run_id int"], &["1 1", "2 1"], &["1 2", "2 2"]);
         let found = changes(&met, &samples, &[0], &pairs(&samples, &[0]));
-        let differing: Vec<(usize, Verdict)> = found.iter().map(|change| (change.differing, change.verdict)).collect();
-        assert_eq!(differing, [(2, Verdict::Other)]);
+        let differing: Vec<(usize, ChangeKind)> = found.iter().map(|change| (change.differing, change.kind)).collect();
+        assert_eq!(differing, [(2, ChangeKind::Other)]);
     }
 
     #[test]

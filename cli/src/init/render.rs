@@ -1,7 +1,7 @@
 //! Writes what was found as the text of a spec. Every proposal says why it is there.
 
 use super::Found;
-use super::change::{Change, Verdict};
+use super::change::{Change, ChangeKind};
 use super::csv::seen;
 use super::key::are_whole;
 use super::propose::partners;
@@ -270,7 +270,7 @@ fn changed(found: &Found) -> String {
             "# {pairs} rows of one key were found on both sides: too few to tell what a run writes anew."
         );
     }
-    let stays = found.changes.iter().filter(|c| c.verdict != Verdict::Technical);
+    let stays = found.changes.iter().filter(|c| c.kind != ChangeKind::Technical);
     let (seldom, often): (Vec<&Change>, Vec<&Change>) = stays.partition(|c| c.differing * 100 < SELDOM * pairs);
     out.push_str(&differing(
         found,
@@ -290,7 +290,7 @@ const SELDOM: usize = 1;
 
 fn differing(found: &Found, title: &str, changes: &[&Change]) -> String {
     let line = |c: &&Change| {
-        let why = if c.verdict == Verdict::Shifted {
+        let why = if c.kind == ChangeKind::Shifted {
             ", all by the same length of time: a time zone?"
         } else {
             ""
@@ -402,7 +402,7 @@ fn expected(found: &Found) -> String {
     let column = found
         .changes
         .iter()
-        .find(|c| c.verdict == Verdict::Other)
+        .find(|c| c.kind == ChangeKind::Other)
         .map_or("some_column", |c| found.name(c));
     format!(
         "# What the release is meant to change; every other difference is an exception.\n\

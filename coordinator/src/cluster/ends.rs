@@ -9,14 +9,14 @@ use super::halt::Halt;
 use super::journal::Journal;
 use super::view::{JobPhase, JobView};
 use shadowdiff_core::error::{Error, Kind};
-use shadowdiff_core::journal::{End, JobEvent, Verdict};
+use shadowdiff_core::journal::{End, JobEvent};
 use tokio::sync::watch;
 
 /// Writes down what became of a job, then lets everybody know. True if the job goes on elsewhere.
 pub(super) async fn end(journal: &mut Journal, view: &watch::Sender<JobView>, outcome: Result<Manifest, Halt>) -> bool {
     let (event, manifest) = match outcome {
         Ok(manifest) => {
-            let verdict = if manifest.passed { Verdict::Pass } else { Verdict::Fail };
+            let verdict = manifest.verdict;
             (JobEvent::Finished { verdict }, Some(manifest))
         }
         Err(Halt::Failed(error)) => (failure(error), None),
@@ -83,7 +83,7 @@ pub(super) fn show(view: &mut JobView, end: &End, manifest: Option<&Manifest>, e
         }
         End::Finished(verdict) => {
             view.phase = JobPhase::Succeeded;
-            view.passed = Some(*verdict == Verdict::Pass);
+            view.verdict = Some(*verdict);
         }
     }
     if let Some(manifest) = manifest {

@@ -23,6 +23,7 @@ use shadowdiff_common::store::{Stores, store_error};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::report::{FileMark, Timings};
 use shadowdiff_core::tally::Tally;
+use shadowdiff_core::verdict::Verdict;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
@@ -39,7 +40,7 @@ pub(crate) struct Manifest {
     pub(crate) attempt: String,
     /// The summary last.
     pub(crate) files: Vec<(String, FileMark)>,
-    pub(crate) passed: bool,
+    pub(crate) verdict: Verdict,
     pub(crate) warnings: Vec<String>,
     pub(crate) ended_ms: i64,
 }
@@ -121,9 +122,9 @@ pub(crate) async fn store_result(
         )?;
         let mut marks = merged.1;
         marks.insert(SUMMARY.to_owned(), mark);
-        Ok::<_, Error>((staging, summary.verdict == "pass", summary.warnings, marks))
+        Ok::<_, Error>((staging, summary.verdict, summary.warnings, marks))
     });
-    let (staging, passed, warnings, marks) = merging.await.map_err(|e| Error::internal(format!("the merge panicked: {e}")))??;
+    let (staging, verdict, warnings, marks) = merging.await.map_err(|e| Error::internal(format!("the merge panicked: {e}")))??;
     fault::point("merge:before-upload");
     let mut files = Vec::new();
     for name in FILES {
@@ -143,7 +144,7 @@ pub(crate) async fn store_result(
         plan: plan.clone(),
         attempt: attempt.to_owned(),
         files,
-        passed,
+        verdict,
         warnings,
         ended_ms: now_ms(),
     };

@@ -4,6 +4,7 @@ use shadowdiff_common::state::{Blueprint, Submission};
 use shadowdiff_core::error::Error;
 use shadowdiff_core::report::FileMark;
 use shadowdiff_core::requests::Requests;
+use shadowdiff_core::verdict::Verdict;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -54,7 +55,7 @@ pub struct JobView {
     pub phase: JobPhase,
     pub progress: JobProgress,
     /// Of a job that has succeeded.
-    pub passed: Option<bool>,
+    pub verdict: Option<Verdict>,
     pub ended_ms: Option<i64>,
     pub error: Option<Error>,
     /// Newest last.
@@ -78,7 +79,7 @@ impl JobView {
             submission,
             phase: JobPhase::Planning,
             progress: JobProgress::default(),
-            passed: None,
+            verdict: None,
             ended_ms: None,
             error: None,
             failures: VecDeque::new(),

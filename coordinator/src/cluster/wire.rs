@@ -3,6 +3,7 @@
 use super::{JobPhase, JobView, Order, Refusal};
 use prost_types::{Duration, Struct, Timestamp, Value, value};
 use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_core::verdict::Verdict;
 use shadowdiff_proto::v1;
 use std::collections::HashMap;
 use tonic::{Code, Status};
@@ -22,9 +23,9 @@ pub(crate) fn job(view: &JobView, workers: usize) -> v1::Job {
         id: view.id.clone(),
         token: view.id.clone(),
         state: state(view.phase).into(),
-        verdict: match view.passed {
-            Some(true) => v1::Verdict::Pass,
-            Some(false) => v1::Verdict::Fail,
+        verdict: match view.verdict {
+            Some(Verdict::Pass) => v1::Verdict::Pass,
+            Some(Verdict::Fail) => v1::Verdict::Fail,
             None => v1::Verdict::Unspecified,
         }
         .into(),

@@ -16,8 +16,7 @@ struct Mixture {
     allowed: (bool, bool),
 }
 
-const SUMMARY_OF_OURS: &str = r#"{"version": 1, "verdict": "pass", "broken": [], "rows": {"live": {"read": 1}, "shadow": {"read": 1}},
-    "differences": {"exceptions": 0}, "spec": {}, "pins": {"live": [], "shadow": []}}"#;
+const SUMMARY_OF_OURS: &str = include_str!("../../../core/tests/golden/summary.json");
 const MARK: &str = r#"{"version": 1, "writer": "somebody"}"#;
 
 const MIXTURES: &[Mixture] = &[

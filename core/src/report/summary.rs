@@ -9,18 +9,18 @@ use crate::side::{Side, Sides};
 use crate::sketch::Distribution;
 use crate::spec::{DifferenceKind, Limit};
 use crate::tally::{ColumnTally, Direction, Pattern, PatternTally, Tally};
-use crate::value::ValueType;
-use crate::verdict::{self, AccountCounts};
-use serde::Serialize;
+use crate::value::{ValueType, exact};
+use crate::verdict::{self, AccountCounts, Verdict};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The version of the summary's form.
 pub const SUMMARY_VERSION: u32 = 1;
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Summary {
     pub version: u32,
-    pub verdict: &'static str,
+    pub verdict: Verdict,
     /// Each broken threshold in words.
     pub broken: Vec<String>,
     pub rows: Rows,
@@ -44,7 +44,7 @@ pub struct Summary {
 }
 
 /// The books: per side, `read` is the sum of all that became of its rows.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Rows {
     pub live: Books,
     pub shadow: Books,
@@ -57,7 +57,7 @@ pub struct Rows {
     pub duplicate_key: u64,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Books {
     pub read: u64,
     pub filtered: u64,
@@ -69,7 +69,7 @@ pub struct Books {
     pub in_duplicate_groups: u64,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Differences {
     /// Lines in `diff.csv`.
     pub listed: u64,
@@ -79,7 +79,7 @@ pub struct Differences {
     pub cut: u64,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Accounts {
     pub differing: u64,
     pub with_exceptions: u64,
@@ -88,7 +88,7 @@ pub struct Accounts {
     pub all: Option<u64>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Schema {
     /// Columns compared besides the key.
     pub compared: usize,
@@ -98,7 +98,7 @@ pub struct Schema {
     pub types: Vec<crate::align::TypeDifference>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ColumnSummary {
     pub column: String,
     #[serde(rename = "type")]
@@ -107,16 +107,25 @@ pub struct ColumnSummary {
     pub differing: u64,
     pub exceptions: u64,
     /// Differing cells by the rows that both sides have.
+    #[serde(deserialize_with = "exact")]
     pub share: Option<f64>,
-    /// `seconds` for times, `days` for dates: what `deltas` counts.
+    /// What `deltas` counts, for times and dates.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub delta_unit: Option<&'static str>,
+    pub delta_unit: Option<DeltaUnit>,
     /// Of `shadow - live`: numbers in their unit, times in seconds, dates in days.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deltas: Option<Distribution>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+/// What the deltas of times and of dates count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeltaUnit {
+    Seconds,
+    Days,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PatternSummary {
     pub kind: DifferenceKind,
     /// `null` for whole rows.
@@ -127,7 +136,7 @@ pub struct PatternSummary {
     pub exceptions: u64,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RuleSummary {
     pub name: String,
     pub lines: u64,
@@ -138,7 +147,7 @@ pub struct RuleSummary {
 }
 
 /// How long it took; the only part that another run may give differently.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timings {
     pub plan_ms: u64,
     pub scan_ms: u64,
@@ -173,7 +182,7 @@ pub fn summary(plan: &Plan, facts: Facts<'_>) -> Summary {
     let counted = matches!(plan.spec.verdict.max_exception_accounts, Some(Limit::Share(_)));
     Summary {
         version: SUMMARY_VERSION,
-        verdict: if broken.is_empty() { "pass" } else { "fail" },
+        verdict: Verdict::of(&broken),
         broken,
         rows: rows(tally),
         differences: Differences {
@@ -278,10 +287,10 @@ fn patterns(plan: &Plan, tally: &Tally) -> Vec<PatternSummary> {
 }
 
 /// What deltas of a type count, where that is not the type's own unit.
-fn delta_unit(shown: &ValueType) -> Option<&'static str> {
+fn delta_unit(shown: &ValueType) -> Option<DeltaUnit> {
     match shown {
-        ValueType::Date => Some("days"),
-        other => other.is_time().then_some("seconds"),
+        ValueType::Date => Some(DeltaUnit::Days),
+        other => other.is_time().then_some(DeltaUnit::Seconds),
     }
 }
 

@@ -166,8 +166,8 @@ impl Seen {
     async fn damage(&self, answer: GetResult) -> Result<GetResult> {
         let (meta, attributes, mut range) = (answer.meta.clone(), answer.attributes.clone(), answer.range.clone());
         let mut bytes = answer.bytes().await?.to_vec();
-        let bit = self.shaky.draw(8 * bytes.len().max(1) as u64) as usize;
-        if self.shaky.draw(3) == 0 {
+        let bit = self.draw(8 * bytes.len().max(1) as u64) as usize;
+        if self.draw(3) == 0 {
             bytes.truncate(bit / 8);
         } else if let Some(byte) = bytes.get_mut(bit / 8) {
             *byte ^= 1 << (bit % 8);
@@ -235,7 +235,7 @@ impl ObjectStore for Seen {
             return Err(broken());
         }
         let answer = self.shaky.memory.get_opts(location, options).await?;
-        match self.shaky.draw(30) {
+        match self.draw(30) {
             0 => self.damage(answer).await,
             _ => Ok(answer),
         }
