@@ -1,6 +1,6 @@
 //! What shadowdiff decides, and nothing else: no I/O, no clock, no chance, no threads.
 //!
-//! Modules stand in the order in which they may use each other: a module uses only what stands above it.
+//! No modules use each other in a circle: `tidy` looks.
 
 pub mod accounts;
 pub mod align;

@@ -1,0 +1,32 @@
+//! What ARCHITECTURE.md says always holds names the tests that would fail otherwise.
+
+use super::{report, root, sources};
+use std::collections::BTreeSet;
+
+#[test]
+fn every_invariant_names_tests_that_exist() {
+    let page = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("the page is there");
+    let code = sources("rs");
+    let tests: BTreeSet<&str> = code.iter().flat_map(|source| tests_of(&source.text)).collect();
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| I-")).collect();
+    assert!(rows.len() >= 16, "the table of invariants was not found");
+    let mut broken = Vec::new();
+    for row in rows {
+        let invariant = row.split('|').nth(1).unwrap_or_default().trim();
+        let named: Vec<&str> = row.split('*').skip(1).step_by(2).collect();
+        if named.is_empty() {
+            broken.push(format!("ARCHITECTURE.md: {invariant} names no test"));
+        }
+        let unknown = named.into_iter().filter(|name| !tests.contains(name));
+        broken.extend(unknown.map(|name| format!("ARCHITECTURE.md: {invariant} names the test {name}, which does not exist")));
+    }
+    report(broken);
+}
+
+/// The functions below `#[test]` and its kin.
+fn tests_of(text: &str) -> impl Iterator<Item = &str> {
+    text.split("test]\n").skip(1).filter_map(|after| {
+        let head = after.lines().find(|line| !line.trim_start().starts_with("#["))?;
+        head.split_once("fn ")?.1.split('(').next()
+    })
+}
