@@ -22,6 +22,7 @@ mod recover;
 mod sending;
 mod start;
 mod supervision;
+mod told;
 mod view;
 mod wire;
 mod workers_service;

@@ -247,6 +247,7 @@ impl<'a> Stages<'a> {
             0,
             Event::WorkerJoined {
                 worker: WorkerId(0),
+                name: String::new(),
                 slots: workers.slots(),
                 memory_bytes: 0,
                 heartbeats: false,
@@ -299,7 +300,8 @@ impl<'a> Stages<'a> {
                         };
                         self.workers.start(assignment, reports.clone());
                     }
-                    Action::Stop { .. } | Action::Drop { .. } => {}
+                    // Of other processes only.
+                    Action::Stop { .. } | Action::Drop { .. } | Action::GiveUp { .. } | Action::SetAside { .. } => {}
                     Action::StageDone { .. } => stage_done = true,
                     Action::JobFailed { error, .. } => {
                         self.workers.stop();

@@ -217,6 +217,7 @@ impl History {
             let trouble = self.tasks.get(&(stage, number as u32)).copied().unwrap_or_default();
             NewTask {
                 attempts: trouble.attempts,
+                lost: trouble.lost,
                 halvings: trouble.halvings,
                 ..task
             }
@@ -367,6 +368,7 @@ mod tests {
         for event in [
             Event::WorkerJoined {
                 worker,
+                name: "one".into(),
                 slots: 1,
                 memory_bytes: 0,
                 heartbeats: false,

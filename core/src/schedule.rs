@@ -11,35 +11,72 @@
 //! ```
 //! A running task that takes long may get one more attempt on another worker; it waits or is ready only when no attempt is left.
 //!
-//! What must always hold: a task counts once (the first `Done` or `TaskDone`; later ones are ignored); every `Start` ends in exactly one of
-//! `Done`, `Failed`, `HandedBack`, `Stop` or the loss of its worker, and is forgotten then; a failed job starts nothing any more; no worker
-//! has more attempts than slots, and one that drains or is lost gets none; a job stays within its cap.
+//! **A worker's word never fails a job by itself.** What fails is tried elsewhere first, where there is anybody else. A failure that would end
+//! the job does so when a second worker has said the same kind of thing, or when for `SECOND_VOICE_MS` there was no other worker to ask. A
+//! worker whose attempts fail where others' do not is set aside for a time, as is one that says done what is not. An attempt in which nothing
+//! moves, or that takes far too long, is given up where another worker can have the task. A task that has lost workers runs alone.
+//! Workers of the same process are believed.
 //!
-//! The modules: `messages` is what the world and the machine tell each other; `workers` knows who has a free slot, `shares` whose turn it is, `stage` which task comes next and which takes long (`ready`,
-//! `pace`).
+//! What must always hold: a task counts once (the first `Done` or `TaskDone`; later ones are ignored), unless it is `NotFound`; every `Start`
+//! ends in exactly one of `Done`, `Failed`, `HandedBack`, `Stop`, `GiveUp` or the loss of its worker, and is forgotten then; a failed job
+//! starts nothing any more; no worker has more attempts than slots, and one that drains, is lost or set aside gets none; a job stays within
+//! its cap; some worker takes tasks if any is there that does not drain.
+//!
+//! The modules: `messages` is what the world and the machine tell each other; `workers` knows who has a free slot (`blame`: and what is
+//! remembered of whom), `shares` whose turn it is, `stage` which task comes next and which takes long (`ready`, `pace`), `trouble` what was said
+//! of a task; `failures` decides what a failure leads to, `alone` which worker is kept for one task, `overdue` what is given up.
 
+mod alone;
+mod blame;
+mod failures;
 mod messages;
+mod overdue;
 mod pace;
 mod ready;
 mod shares;
 mod stage;
+mod trouble;
 mod workers;
 
 use crate::error::{Error, Kind};
+use blame::NameId;
 pub use messages::{Action, AttemptId, Event, JobNumber, NewTask, Progress, TaskId, WorkerId};
 use shares::Shares;
 use stage::{Left, Stage};
 use std::collections::{BTreeMap, BTreeSet};
-use workers::Workers;
+use workers::{Joining, Workers};
 
 /// How often a worker is to say that it is there.
 pub const HEARTBEAT_MS: u64 = 5_000;
 /// A worker that was not heard of for so long is lost.
 pub const LOST_AFTER_MS: u64 = 20_000;
-/// Blamed failures of one task that fail its job; as many lost workers under one task do the same.
+/// Blamed failures of one task that fail its job, two workers among them; as many lost workers under one task do the same.
 pub const MAX_ATTEMPTS: u32 = 4;
 /// Failures of one task because something did not answer that fail its job: nobody is to blame, but a job must end.
 pub const MAX_UNAVAILABLE: u32 = 3 * MAX_ATTEMPTS;
+/// Failures of one task, whatever they are, that fail its job.
+pub const MAX_FAILURES: u32 = 3 * MAX_UNAVAILABLE;
+/// How long a failure that would end the job waits for another worker to ask: as long as a worker waits at most before it comes back.
+pub const SECOND_VOICE_MS: u64 = 10_000;
+/// Failures in a row that set a worker aside.
+pub const ASIDE_AFTER: u32 = 3;
+/// For how long it is set aside first; the time doubles until the worker is known to work.
+pub const ASIDE_MS: u64 = 60_000;
+/// How often that time doubles at most: a minute becomes about an hour.
+pub const MAX_ASIDE_DOUBLINGS: u32 = 6;
+/// Names of workers that are remembered; the oldest of those that have gone are forgotten.
+pub const MAX_NAMES: usize = 1_000;
+/// A task that has lost so many workers runs alone on its worker.
+pub const ALONE_AFTER_LOST: u32 = 2;
+/// An attempt in which nothing moved for so long is given up, if another worker can have the task. As long as the coordinator waits for its
+/// store; it doubles with each attempt at the task that was given up.
+pub const STILL_MS: u64 = 180_000;
+/// An attempt that takes longer than this is given up even if it says that it moves; it doubles as `STILL_MS` does.
+pub const LONGEST_MS: u64 = 4 * 3_600_000;
+/// The same once tasks of its stage are done, unless it may be expected to take long.
+pub const LONGEST_KNOWN_MS: u64 = 30 * 60_000;
+/// It may take so many times what the tasks that are done let expect of one of its weight.
+pub const LONGEST_FACTOR: u64 = 20;
 /// The wait after a task's first failure; it doubles with each further one.
 pub const BACKOFF_MS: u64 = 200;
 /// How often the wait doubles at most: 200 ms become 12.8 s.
@@ -72,6 +109,10 @@ pub struct Machine {
     attempts: BTreeMap<AttemptId, Attempt>,
     /// Tasks in their backoff, by when it ends.
     waiting: BTreeSet<(u64, JobNumber, TaskId)>,
+    /// Attempts, by when they are to be looked at.
+    watched: BTreeSet<(u64, AttemptId)>,
+    /// A worker that is emptied for a task that runs alone.
+    emptied: Option<Emptied>,
     next_attempt: u64,
 }
 
@@ -90,6 +131,19 @@ struct Attempt {
     task: TaskId,
     worker: WorkerId,
     started_ms: u64,
+    /// When something was last known to move in it.
+    moved_ms: u64,
+    /// When it is looked at, if it is.
+    look_ms: Option<u64>,
+    /// Nothing else runs beside it.
+    is_alone: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Emptied {
+    job: JobNumber,
+    task: TaskId,
+    worker: WorkerId,
 }
 
 impl Machine {
@@ -99,8 +153,11 @@ impl Machine {
         let mut actions = Vec::new();
         self.take(event, &mut actions);
         self.drop_silent(&mut actions);
-        self.wake();
+        self.give_up_overdue(&mut actions);
+        self.workers.come_back(self.now_ms);
+        self.wake(&mut actions);
         self.start(&mut actions);
+        self.start_alone(&mut actions);
         self.speculate(&mut actions);
         actions
     }
@@ -111,7 +168,8 @@ impl Machine {
         let silence = self.workers.next_silent();
         let slow = self.speculating().filter_map(|(_, job)| job.stage.next_slow(self.now_ms)).min();
         let slow = slow.filter(|_| self.workers.has_free());
-        [backoff, silence, slow].into_iter().flatten().min()
+        let look = self.watched.first().map(|(at, _)| *at);
+        [backoff, silence, slow, look, self.workers.next_back()].into_iter().flatten().min()
     }
 
     /// How far the job's current stage is.
@@ -130,6 +188,11 @@ impl Machine {
         self.attempts.len()
     }
 
+    /// Workers that are set aside.
+    pub fn aside(&self) -> usize {
+        self.workers.aside()
+    }
+
     /// Slots of workers that take tasks.
     pub fn slots(&self) -> usize {
         self.workers.slots()
@@ -139,13 +202,30 @@ impl Machine {
         match event {
             Event::WorkerJoined {
                 worker,
+                name,
                 slots,
                 memory_bytes,
                 heartbeats,
             } => {
                 self.lose(worker, actions);
-                let seen_ms = heartbeats.then_some(self.now_ms);
-                self.workers.join(worker, slots, memory_bytes, seen_ms);
+                let joining = Joining {
+                    name: &name,
+                    slots,
+                    memory_bytes,
+                    seen_ms: heartbeats.then_some(self.now_ms),
+                    now_ms: self.now_ms,
+                };
+                if let Some(until_ms) = self.workers.join(worker, joining) {
+                    actions.push(Action::SetAside {
+                        worker,
+                        for_ms: until_ms - self.now_ms,
+                        why: Error::unavailable("it comes back, and its last attempts failed or were lost"),
+                    });
+                }
+            }
+            Event::Resumed => {
+                self.workers.all_seen(self.now_ms);
+                self.attempts.values_mut().for_each(|attempt| attempt.moved_ms = self.now_ms);
             }
             Event::WorkerSeen { worker } => self.workers.seen(worker, self.now_ms),
             Event::WorkerDraining { worker } => self.workers.drain(worker),
@@ -158,6 +238,12 @@ impl Machine {
             Event::StageOpened { job, tasks } => self.open_stage(job, &tasks, actions),
             Event::Done { attempt } => self.done(attempt, actions),
             Event::TaskDone { job, task } => self.task_done(job, task, actions),
+            Event::NotFound { job, task } => self.not_found(job, task, actions),
+            Event::Moved { attempt } => {
+                if let Some(attempt) = self.attempts.get_mut(&attempt) {
+                    attempt.moved_ms = self.now_ms;
+                }
+            }
             Event::Failed { attempt, error } => self.failed(attempt, error, actions),
             Event::HandedBack { attempt } => self.handed_back(attempt),
             Event::Cancel { job } => self.fail_job(job, Error::new(Kind::Interrupted, "interrupted"), actions),
@@ -197,11 +283,21 @@ impl Machine {
     }
 
     fn done(&mut self, attempt: AttemptId, actions: &mut Vec<Action>) {
-        let Some(&Attempt { job, task, started_ms, .. }) = self.attempts.get(&attempt) else {
+        let Some(&Attempt {
+            job,
+            task,
+            started_ms,
+            worker,
+            ..
+        }) = self.attempts.get(&attempt)
+        else {
             return;
         };
+        let name = self.workers.name(worker);
+        name.into_iter().for_each(|name| self.workers.names.praise(name));
         if let Some(entry) = self.jobs.get_mut(&job) {
-            entry.stage.learn(self.now_ms - started_ms);
+            entry.stage.learn(task, self.now_ms - started_ms);
+            entry.stage.task_mut(task).done_by = name;
         }
         self.end(attempt);
         self.task_done(job, task, actions);
@@ -224,57 +320,6 @@ impl Machine {
             actions.push(Action::StageDone { job: number });
         }
         self.refresh(number);
-    }
-
-    fn failed(&mut self, attempt: AttemptId, error: Error, actions: &mut Vec<Action>) {
-        let Some(Attempt { job, task, .. }) = self.end(attempt) else {
-            return;
-        };
-        let Some(entry) = self.jobs.get_mut(&job) else { return };
-        let state = entry.stage.task_mut(task);
-        let is_over = match error.kind {
-            Kind::Spec | Kind::Input => return self.fail_job(job, error, actions),
-            Kind::Interrupted => true,
-            Kind::Unavailable => count(&mut state.unavailable) >= MAX_UNAVAILABLE,
-            Kind::Exhausted => {
-                count(&mut state.halvings);
-                count(&mut state.blamed) >= MAX_ATTEMPTS
-            }
-            Kind::Internal => count(&mut state.blamed) >= MAX_ATTEMPTS,
-        };
-        self.retry(job, task, is_over.then_some(error), actions);
-    }
-
-    fn lose(&mut self, worker: WorkerId, actions: &mut Vec<Action>) {
-        let attempts = self.workers.leave(worker);
-        // All of them end before anything follows: a job that fails here stops what it runs elsewhere only.
-        let ended: Vec<Attempt> = attempts.into_iter().filter_map(|attempt| self.end(attempt)).collect();
-        for Attempt { job, task, .. } in ended {
-            let Some(entry) = self.jobs.get_mut(&job) else { continue };
-            let lost = count(&mut entry.stage.task_mut(task).lost);
-            let error = (lost >= MAX_ATTEMPTS).then(|| {
-                Error::exhausted(format!(
-                    "task {} was on {lost} workers that were lost; it may need more memory than they have: see why they ended, give them more, \
-                     or cut the task finer",
-                    task.0
-                ))
-            });
-            self.retry(job, task, error, actions);
-        }
-    }
-
-    /// What becomes of a task that lost an attempt: while another runs, nothing.
-    fn retry(&mut self, number: JobNumber, task: TaskId, error: Option<Error>, actions: &mut Vec<Action>) {
-        let Some(job) = self.jobs.get_mut(&number).filter(|job| !job.failed && job.stage.is_idle(task)) else {
-            return;
-        };
-        match error {
-            Some(error) => self.fail_job(number, error, actions),
-            None => {
-                let until_ms = job.stage.wait(task, self.now_ms);
-                self.waiting.insert((until_ms, number, task));
-            }
-        }
     }
 
     fn handed_back(&mut self, attempt: AttemptId) {
@@ -324,7 +369,13 @@ impl Machine {
     /// Forgets an attempt; its slot is free.
     fn end(&mut self, attempt: AttemptId) -> Option<Attempt> {
         let ended = self.attempts.remove(&attempt)?;
+        ended.look_ms.into_iter().for_each(|at| {
+            self.watched.remove(&(at, attempt));
+        });
         self.workers.release(ended.worker, attempt);
+        if ended.is_alone {
+            self.workers.close(ended.worker, false);
+        }
         if let Some(job) = self.jobs.get_mut(&ended.job) {
             job.running.remove(&attempt);
             job.stage.end(ended.task, attempt, ended.started_ms);
@@ -340,30 +391,37 @@ impl Machine {
         }
     }
 
-    /// Tasks whose backoff is over are ready.
-    fn wake(&mut self) {
-        while let Some(&(at, number, task)) = self.waiting.first()
-            && at <= self.now_ms
-        {
-            self.waiting.pop_first();
-            if let Some(job) = self.jobs.get_mut(&number) {
-                job.stage.make_ready(task);
+    /// Free slots go to ready tasks.
+    fn start(&mut self, actions: &mut Vec<Action>) {
+        self.look_for_idle();
+        loop {
+            self.keep_emptied();
+            while let Some(limit) = self.workers.largest_free() {
+                let Some((job, task, worker)) = self.shares.jobs().find_map(|job| self.next_of(job, limit)) else {
+                    break;
+                };
+                self.launch((job, task), worker, As::Next, actions);
             }
-            self.refresh(number);
+            // What was started may have taken the last place under the cap of the job that a worker is emptied for.
+            if !self.is_emptied_in_vain() {
+                return;
+            }
         }
     }
 
-    /// Free slots go to ready tasks.
-    fn start(&mut self, actions: &mut Vec<Action>) {
-        while let Some(limit) = self.workers.largest_free() {
-            let next = self
-                .shares
-                .jobs()
-                .find_map(|job| Some((job, self.jobs.get(&job)?.stage.next(limit)?)));
-            let Some((job, task)) = next else { return };
-            let need = self.jobs[&job].stage.need(task);
-            let worker = self.workers.pick(need, None).expect("a task within the limit has a worker");
-            self.launch(job, task, worker, false, actions);
+    /// The heaviest task of a job that a free slot can take, and whose.
+    fn next_of(&self, job: JobNumber, limit: u64) -> Option<(JobNumber, TaskId, WorkerId)> {
+        let stage = &self.jobs.get(&job)?.stage;
+        let placed = |task: TaskId| Some((job, task, self.workers.pick(stage.need(task), &self.avoided(stage, task))?));
+        stage.candidates(limit).find_map(placed)
+    }
+
+    /// Who should not have a task; nobody, if there is no one else.
+    fn avoided(&self, stage: &Stage, task: TaskId) -> BTreeSet<NameId> {
+        let avoided = stage.avoided(task);
+        match avoided.is_empty() || self.workers.has_other(&avoided) {
+            true => avoided,
+            false => BTreeSet::new(),
         }
     }
 
@@ -381,9 +439,11 @@ impl Machine {
             let Some(job) = self.jobs.get_mut(&first.job).filter(|job| job.running.len() < job.max_running) else {
                 continue;
             };
-            if let Some(worker) = self.workers.pick(job.stage.need(first.task), Some(first.worker)) {
+            let mut avoided = job.stage.avoided(first.task);
+            avoided.extend(self.workers.name(first.worker));
+            if let Some(worker) = self.workers.pick(job.stage.need(first.task), &avoided) {
                 job.stage.accompany(attempt, first.started_ms);
-                self.launch(first.job, first.task, worker, true, actions);
+                self.launch((first.job, first.task), worker, As::Second, actions);
             }
         }
     }
@@ -395,22 +455,25 @@ impl Machine {
             .filter(|(_, job)| !job.failed && job.running.len() < job.max_running)
     }
 
-    fn launch(&mut self, number: JobNumber, task: TaskId, worker: WorkerId, speculative: bool, actions: &mut Vec<Action>) {
+    fn launch(&mut self, (number, task): (JobNumber, TaskId), worker: WorkerId, how: As, actions: &mut Vec<Action>) {
         let attempt = AttemptId(self.next_attempt);
         self.next_attempt += 1;
         let Some(job) = self.jobs.get_mut(&number) else { return };
         job.running.insert(attempt);
         let (started, halvings) = job.stage.start(task, attempt, self.now_ms);
         self.workers.occupy(worker, attempt);
-        self.attempts.insert(
-            attempt,
-            Attempt {
-                job: number,
-                task,
-                worker,
-                started_ms: self.now_ms,
-            },
-        );
+        let look_ms = (!self.workers.is_own(worker)).then_some(self.now_ms + STILL_MS);
+        self.watched.extend(look_ms.map(|at| (at, attempt)));
+        let entry = Attempt {
+            job: number,
+            task,
+            worker,
+            started_ms: self.now_ms,
+            moved_ms: self.now_ms,
+            look_ms,
+            is_alone: how == As::Alone,
+        };
+        self.attempts.insert(attempt, entry);
         self.refresh(number);
         actions.push(Action::Start {
             job: number,
@@ -419,7 +482,7 @@ impl Machine {
             worker,
             number: started,
             halvings,
-            speculative,
+            speculative: how == As::Second,
         });
     }
 
@@ -431,10 +494,14 @@ impl Machine {
     }
 }
 
-/// One more; the new count.
-fn count(counter: &mut u32) -> u32 {
-    *counter = counter.saturating_add(1);
-    *counter
+/// What an attempt is started as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum As {
+    Next,
+    /// Beside the first one, which takes long.
+    Second,
+    /// With nothing beside it on its worker.
+    Alone,
 }
 
 #[cfg(test)]

@@ -277,6 +277,7 @@ impl Worker {
         let running = self.running.iter().map(|(attempt, watch)| RunningAttempt {
             attempt_id: attempt.clone(),
             rows: watch.rows.load(Ordering::Relaxed),
+            steps: watch.steps.load(Ordering::Relaxed),
         });
         attach_request::Message::Heartbeat(Heartbeat {
             running: running.collect(),

@@ -64,12 +64,15 @@ pub struct Disabled {
 #[derive(Debug, Default)]
 pub struct Watch {
     pub rows: AtomicU64,
+    /// Grows whenever something has moved.
+    pub steps: AtomicU64,
     pub cancelled: AtomicBool,
 }
 
 impl Watch {
-    /// An error once somebody asked to stop.
+    /// Something has moved. An error once somebody asked to stop.
     pub fn check(&self) -> Result<()> {
+        self.steps.fetch_add(1, Ordering::Relaxed);
         if self.cancelled.load(Ordering::Relaxed) {
             return Err(Error::new(shadowdiff_core::error::Kind::Interrupted, "interrupted"));
         }

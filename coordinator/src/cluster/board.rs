@@ -6,6 +6,7 @@
 use super::halt::Halt;
 use super::supervision::Supervisor;
 use shadowdiff_common::fault;
+use super::told::{MAX_ERROR_CHARS, readable};
 use shadowdiff_common::state::{Incarnation, PlanDigest};
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::Form;
@@ -128,6 +129,11 @@ enum Command {
         tasks: Vec<StageTask>,
         reply: oneshot::Sender<Result<()>>,
     },
+    NotFound {
+        job: JobNumber,
+        tasks: Vec<u32>,
+        reply: oneshot::Sender<Result<()>>,
+    },
     CloseJob(JobNumber),
     Joined {
         name: String,
@@ -150,6 +156,8 @@ enum Command {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     pub workers: usize,
+    /// Workers that take no tasks for a time, because theirs fail.
+    pub aside: usize,
     pub slots: usize,
     /// Tasks that run or could run now, had they a slot.
     pub runnable: usize,
@@ -186,6 +194,13 @@ impl Board {
     pub(crate) async fn run_stage(&self, job: JobNumber, tasks: Vec<StageTask>) -> oneshot::Receiver<Result<()>> {
         let (reply, answer) = oneshot::channel();
         self.send(Command::RunStage { job, tasks, reply }).await;
+        answer
+    }
+
+    /// Tasks of the stage that were said to be committed, and are not, run again; the answer is as that of `run_stage`.
+    pub(crate) async fn not_found(&self, job: JobNumber, tasks: Vec<u32>) -> oneshot::Receiver<Result<()>> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::NotFound { job, tasks, reply }).await;
         answer
     }
 
@@ -254,6 +269,8 @@ struct Running {
     worker: WorkerId,
     name: String,
     rows: u64,
+    /// How often something moved in it, as its worker says.
+    steps: u64,
 }
 
 /// The board's own state.
@@ -345,6 +362,14 @@ impl Desk {
                 let _ = reply.send(number);
             }
             Command::RunStage { job, tasks, reply } => self.run_stage(job, tasks, reply),
+            Command::NotFound { job, tasks, reply } => {
+                let Some(known) = self.jobs.get_mut(&job) else { return };
+                known.reply = Some(reply);
+                for task in tasks.into_iter().map(TaskId) {
+                    self.step(Event::NotFound { job, task });
+                }
+                self.tell_progress(job);
+            }
             Command::CloseJob(job) => self.close(job),
             Command::Joined {
                 name,
@@ -356,10 +381,17 @@ impl Desk {
                 let worker = WorkerId(self.next_worker);
                 self.next_worker += 1;
                 tracing::info!(worker = %name, slots, "a worker has come");
-                self.workers.insert(worker, Worker { name, outbox });
+                self.workers.insert(
+                    worker,
+                    Worker {
+                        name: name.clone(),
+                        outbox,
+                    },
+                );
                 let _ = reply.send(worker.0);
                 self.step(Event::WorkerJoined {
                     worker,
+                    name,
                     slots,
                     memory_bytes,
                     heartbeats: true,
@@ -376,6 +408,7 @@ impl Desk {
     fn count(&self) -> Counts {
         Counts {
             workers: self.workers.len(),
+            aside: self.machine.aside(),
             slots: self.machine.slots(),
             runnable: self.machine.runnable() + self.attempts.len(),
             running: self.attempts.len(),
@@ -410,15 +443,20 @@ impl Desk {
         }
         match message {
             attach_request::Message::Heartbeat(beat) => {
+                self.step(Event::WorkerSeen { worker });
                 let mut jobs = std::collections::BTreeSet::new();
                 for running in beat.running {
-                    let number = self.attempt_of(&running.attempt_id, worker);
-                    if let Some(attempt) = number.and_then(|number| self.attempts.get_mut(&number)) {
-                        attempt.rows = running.rows;
-                        jobs.insert(attempt.job);
+                    let Some(number) = self.attempt_of(&running.attempt_id, worker) else {
+                        continue;
+                    };
+                    let Some(attempt) = self.attempts.get_mut(&number) else { continue };
+                    jobs.insert(attempt.job);
+                    let is_moving = (attempt.rows, attempt.steps) != (running.rows, running.steps);
+                    (attempt.rows, attempt.steps) = (running.rows, running.steps);
+                    if is_moving {
+                        self.step(Event::Moved { attempt: number });
                     }
                 }
-                self.step(Event::WorkerSeen { worker });
                 jobs.into_iter().for_each(|job| self.tell_progress(job));
             }
             attach_request::Message::Done(done) => {
@@ -435,19 +473,11 @@ impl Desk {
                 let Some((attempt, running)) = self.take(&failed.attempt_id, worker) else {
                     return;
                 };
-                let error = Error::new(Kind::from_name(&failed.kind), failed.message);
-                tracing::warn!(task = running.task.0, attempt = %running.name, "attempt failed: {error}");
-                self.notice(
-                    running.job,
-                    Notice::Failed {
-                        task: running.task.0,
-                        attempt: running.name,
-                        worker: self.name_of(worker),
-                        error: error.clone(),
-                    },
-                );
+                let error = Error::new(Kind::from_name(&failed.kind), readable(&failed.message, MAX_ERROR_CHARS));
+                let job = running.job;
+                self.tell_failure(running, &error);
                 self.step(Event::Failed { attempt, error });
-                self.tell_progress(running.job);
+                self.tell_progress(job);
             }
             attach_request::Message::HandedBack(back) => {
                 if let Some((attempt, _)) = self.take(&back.attempt_id, worker) {
@@ -458,6 +488,18 @@ impl Desk {
             // What is said once is nothing new the second time.
             attach_request::Message::Hello(_) | attach_request::Message::Ready(_) => self.step(Event::WorkerSeen { worker }),
         }
+    }
+
+    fn tell_failure(&self, running: Running, error: &Error) {
+        let worker = self.name_of(running.worker);
+        tracing::warn!(task = running.task.0, attempt = %running.name, %worker, "attempt failed: {error}");
+        let notice = Notice::Failed {
+            task: running.task.0,
+            attempt: running.name,
+            worker,
+            error: error.clone(),
+        };
+        self.notice(running.job, notice);
     }
 
     fn take(&mut self, name: &str, worker: WorkerId) -> Option<(AttemptId, Running)> {
@@ -505,11 +547,8 @@ impl Desk {
         let now = self.now();
         // A process that was paused has heard nobody; that is not the workers' silence.
         if now.saturating_sub(self.stepped_ms) > PAUSED_MS {
-            let workers: Vec<WorkerId> = self.workers.keys().copied().collect();
-            for worker in workers {
-                let seen = self.machine.step(now, Event::WorkerSeen { worker });
-                seen.into_iter().for_each(|action| self.act(action));
-            }
+            let resumed = self.machine.step(now, Event::Resumed);
+            resumed.into_iter().for_each(|action| self.act(action));
         }
         self.stepped_ms = now;
         for action in self.machine.step(now, event) {
@@ -531,6 +570,17 @@ impl Desk {
                 if let Some(stopped) = self.attempts.remove(&attempt) {
                     self.tell(worker, attach_response::Message::Stop(Stop { attempt_id: stopped.name }));
                 }
+            }
+            Action::GiveUp { attempt, worker, error } => {
+                if let Some(given_up) = self.attempts.remove(&attempt) {
+                    let attempt_id = given_up.name.clone();
+                    self.tell_failure(given_up, &error);
+                    self.tell(worker, attach_response::Message::Stop(Stop { attempt_id }));
+                }
+            }
+            Action::SetAside { worker, for_ms, why } => {
+                let (worker, seconds) = (self.name_of(worker), for_ms / 1_000);
+                tracing::warn!(%worker, "a worker is set aside for {seconds} s, its attempts fail where others' do not: {why}");
             }
             // The machine has given its attempts back already.
             Action::Drop { worker } => {
@@ -563,6 +613,7 @@ impl Desk {
                 worker,
                 name,
                 rows: 0,
+                steps: 0,
             },
         );
         self.tell(worker, attach_response::Message::Assign(assign));

@@ -236,19 +236,29 @@ impl Driver<'_> {
             view.progress.tasks = tasks.len();
             view.progress.done = committed.len();
         });
-        let answer = self.around.board.run_stage(number, tasks).await;
-        self.attend(stage, phase, notices, answer).await?;
+        let mut answer = self.around.board.run_stage(number, tasks).await;
+        loop {
+            self.attend(stage, phase, notices, answer).await?;
+            let found: Vec<Option<R>> = self.commits(stage, count).await?;
+            let missing: Vec<u32> = (0..count).filter(|task| found[*task as usize].is_none()).collect();
+            if missing.is_empty() {
+                return Ok(found.into_iter().flatten().collect());
+            }
+            tracing::warn!(job = self.job.id(), %stage, ?missing, "tasks were said to be committed, and are not; they run again");
+            answer = self.around.board.not_found(number, missing).await;
+        }
+    }
+
+    /// The commits of a stage, by task; a worker's word that there is one is not enough.
+    async fn commits<R: Record>(&self, stage: Stage, count: u32) -> Result<Vec<Option<R>>> {
         let read = |task: u32| {
             let (job, plan) = (self.job, &self.plan);
-            async move {
-                let found = retrying("commit", || read_commit::<R>(job, plan, stage, task).boxed()).await?;
-                found.ok_or_else(|| Error::internal(format!("{stage} task {task} was said to be committed, but is not")))
-            }
+            async move { retrying("commit", || read_commit::<R>(job, plan, stage, task).boxed()).await }
         };
-        Ok(futures::stream::iter((0..count).map(read))
+        futures::stream::iter((0..count).map(read))
             .buffered(READS_IN_FLIGHT)
             .try_collect()
-            .await?)
+            .await
     }
 
     /// Waits for the end of a stage, and keeps journal and view meanwhile.

@@ -26,6 +26,11 @@ async fn text(cluster: &Cluster) -> String {
         ),
         ("shadowdiff_tasks_running", "Tasks that run now.", counts.running),
         ("shadowdiff_workers", "Workers that are attached.", counts.workers),
+        (
+            "shadowdiff_workers_aside",
+            "Workers that take no tasks for a time: theirs fail where others' do not.",
+            counts.aside,
+        ),
         ("shadowdiff_slots", "Slots of the attached workers.", counts.slots),
         ("shadowdiff_jobs_unfinished", "Jobs that have not ended.", cluster.unfinished()),
     ];

@@ -3,6 +3,7 @@
 use super::Cluster;
 use super::board::WORKER_OUTBOX;
 use super::supervision::caught;
+use super::told::{MAX_NAME_CHARS, readable};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use shadowdiff_core::error::{Error, Result};
@@ -32,10 +33,11 @@ impl WorkerService for Workers {
 
     async fn attach(&self, request: Request<Streaming<AttachRequest>>) -> Result<Response<Self::AttachStream>, Status> {
         let mut said = request.into_inner();
-        let hello = match said.message().await?.and_then(|first| first.message) {
+        let mut hello = match said.message().await?.and_then(|first| first.message) {
             Some(attach_request::Message::Hello(hello)) => hello,
             Some(_) | None => return Err(Status::invalid_argument("a worker says hello first")),
         };
+        hello.name = readable(&hello.name, MAX_NAME_CHARS).replace('\n', " ");
         fits(&hello).map_err(|error| Status::failed_precondition(error.message))?;
         let (outbox, messages) = mpsc::channel(WORKER_OUTBOX);
         let welcome = Welcome {

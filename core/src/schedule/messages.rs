@@ -24,13 +24,17 @@ pub enum Event {
     /// A known worker that joins again has lost what it ran.
     WorkerJoined {
         worker: WorkerId,
+        /// What is remembered of it when it comes back.
+        name: String,
         slots: usize,
         /// Of the whole worker; its slots share it evenly.
         memory_bytes: u64,
-        /// Without, it is never dropped: a worker of the same process.
+        /// Without, it is never dropped, and what it says is believed: a worker of the same process.
         heartbeats: bool,
     },
-    /// Any message of the worker. Who could not listen for long says this of every worker before anything else, lest they be dropped.
+    /// Whoever drives the machine could not listen for a while: every worker counts as heard of now, every attempt as moving.
+    Resumed,
+    /// Any message of the worker.
     WorkerSeen { worker: WorkerId },
     /// It starts nothing more; what runs goes on.
     WorkerDraining { worker: WorkerId },
@@ -45,8 +49,12 @@ pub enum Event {
     },
     /// The tasks of the next stage; they replace the former stage.
     StageOpened { job: JobNumber, tasks: Vec<NewTask> },
-    /// The attempt is committed.
+    /// The worker says that the attempt is committed.
     Done { attempt: AttemptId },
+    /// A task of the stage was said to be committed, and is not.
+    NotFound { job: JobNumber, task: TaskId },
+    /// Something has moved in the attempt since the worker last spoke of it.
+    Moved { attempt: AttemptId },
     /// The task is known to be done by other means: somebody's commit was found.
     TaskDone { job: JobNumber, task: TaskId },
     /// The kind of the error decides what comes next.
@@ -70,6 +78,8 @@ pub struct NewTask {
     pub memory_bytes: u64,
     /// Failed attempts that it was blamed for already.
     pub attempts: u32,
+    /// Workers that were lost under it already.
+    pub lost: u32,
     /// How often its memory share is halved already.
     pub halvings: u32,
     /// Its commit is known.
@@ -106,6 +116,14 @@ pub enum Action {
     Stop { attempt: AttemptId, worker: WorkerId },
     /// The worker was not heard of for `LOST_AFTER_MS` and is lost: close its stream.
     Drop { worker: WorkerId },
+    /// Nothing has moved in the attempt for too long: it counts as failed, and is of no use any more. Its slot counts as free at once.
+    GiveUp {
+        attempt: AttemptId,
+        worker: WorkerId,
+        error: Error,
+    },
+    /// The worker takes no tasks for a time, unless nobody else does.
+    SetAside { worker: WorkerId, for_ms: u64, why: Error },
     /// Every task of the job's stage is done.
     StageDone { job: JobNumber },
     /// Also after `Cancel`, then of the kind interrupted. It comes once a job; what runs of it is stopped before.

@@ -51,10 +51,15 @@ impl Pace {
         Some(started + limit)
     }
 
+    /// The lower median of the run times.
+    pub(super) fn median_ms(&self) -> Option<u64> {
+        self.short.peek().copied()
+    }
+
     /// The run time from which on an attempt is slow.
     fn limit_ms(&self) -> Option<u64> {
         let (times, divisor) = SPECULATE_FACTOR;
-        let more_than = self.short.peek()?.saturating_mul(times) / divisor;
+        let more_than = self.median_ms()?.saturating_mul(times) / divisor;
         Some(more_than.saturating_add(1).max(SPECULATE_AT_LEAST_MS))
     }
 }

@@ -38,14 +38,24 @@ impl Ready {
         self.count = 0;
     }
 
-    /// The first place with a ready task that needs no more than this.
-    pub(super) fn first(&self, limit: u64) -> Option<usize> {
+    /// The first place from `start` on with a ready task that needs no more than this.
+    pub(super) fn first_from(&self, start: usize, limit: u64) -> Option<usize> {
         let limit = limit.min(ABSENT - 1);
-        if *self.needs.get(1)? > limit {
+        let leaves = self.needs.len() / 2;
+        if start >= leaves {
             return None;
         }
-        let leaves = self.needs.len() / 2;
-        let mut node = 1;
+        let mut node = leaves + start;
+        while self.needs[node] > limit {
+            // The next subtree to the right; the root has none.
+            while node % 2 == 1 {
+                if node == 1 {
+                    return None;
+                }
+                node /= 2;
+            }
+            node += 1;
+        }
         while node < leaves {
             node = if self.needs[2 * node] <= limit { 2 * node } else { 2 * node + 1 };
         }
@@ -75,7 +85,7 @@ mod tests {
     fn the_first_place_within_the_limit_is_found() {
         for places in [1, 2, 3, 8, 13] {
             let mut ready = Ready::new(places);
-            assert_eq!(ready.first(u64::MAX), None);
+            assert_eq!(ready.first_from(0, u64::MAX), None);
             let need = |place: usize| (place as u64 * 7 + 3) % 11;
             for place in 0..places {
                 ready.insert(place, need(place));
@@ -83,11 +93,15 @@ mod tests {
             assert_eq!(ready.count(), places);
             for place in 0..places {
                 for limit in 0..12 {
-                    assert_eq!(ready.first(limit), (place..places).find(|p| need(*p) <= limit));
+                    assert_eq!(ready.first_from(0, limit), (place..places).find(|p| need(*p) <= limit));
+                    for start in 0..=places {
+                        let expected = (place.max(start)..places).find(|p| need(*p) <= limit);
+                        assert_eq!(ready.first_from(start, limit), expected, "{places} from {start}");
+                    }
                 }
                 ready.remove(place);
             }
-            assert_eq!((ready.count(), ready.first(u64::MAX)), (0, None));
+            assert_eq!((ready.count(), ready.first_from(0, u64::MAX)), (0, None));
         }
     }
 
@@ -95,6 +109,9 @@ mod tests {
     fn a_need_beyond_every_size_is_still_a_need() {
         let mut ready = Ready::new(1);
         ready.insert(0, u64::MAX);
-        assert_eq!((ready.count(), ready.first(u64::MAX), ready.first(5)), (1, Some(0), None));
+        assert_eq!(
+            (ready.count(), ready.first_from(0, u64::MAX), ready.first_from(0, 5)),
+            (1, Some(0), None)
+        );
     }
 }

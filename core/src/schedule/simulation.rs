@@ -2,8 +2,8 @@
 //!
 //! A `Model` knows the rules naively and checks every action; this file only makes things happen. Time goes from one planned happening, or
 //! deadline of the machine, to the next. While it is not calm, workers join, drain, vanish, fall silent and wake as zombies; attempts fail
-//! in every way, hang, or report twice; jobs are cancelled, replaced and closed. In the calm everything that is asked for is done, and
-//! every job must end.
+//! in every way, hang, or report twice; jobs are cancelled, replaced and closed. Some workers are bad for good: they fail whatever they are
+//! given, say done what is not, or pretend to be busy. In the calm everything that is asked of the others is done, and every job must end.
 
 mod model;
 mod tests;
@@ -46,7 +46,36 @@ struct Weather {
     mishap_every_ms: u64,
     /// Workers and tasks have sizes.
     sizes: bool,
+    /// Percent of workers that are bad.
+    bad: u64,
 }
+
+/// What a worker does with what it is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Temper {
+    #[default]
+    Good,
+    /// It fails everything at once.
+    Fails(Kind),
+    /// It says done at once, and nothing is.
+    Lies,
+    /// It does nothing, and is there.
+    Mute,
+    /// It says that it moves, and nothing comes of it.
+    Pretends,
+}
+
+const BAD: [Temper; 9] = [
+    Temper::Fails(Kind::Spec),
+    Temper::Fails(Kind::Input),
+    Temper::Fails(Kind::Unavailable),
+    Temper::Fails(Kind::Exhausted),
+    Temper::Fails(Kind::Internal),
+    Temper::Fails(Kind::Interrupted),
+    Temper::Lies,
+    Temper::Mute,
+    Temper::Pretends,
+];
 
 impl Weather {
     fn new(random: &mut Random) -> Self {
@@ -58,6 +87,7 @@ impl Weather {
             killing: random.pick(&[0, 0, 0, 50]).unwrap_or(0),
             mishap_every_ms: random.pick(&[500, 2_000, 10_000]).unwrap_or(500),
             sizes: random.percent(50),
+            bad: random.pick(&[0, 0, 20, 60]).unwrap_or(0),
         };
         match random.below(10) {
             // A store that is gone for longer than tasks are tried.
@@ -85,6 +115,7 @@ enum Plan {
 /// A fake worker; it lives on when the scheduler has dropped it.
 #[derive(Debug, Default)]
 struct Process {
+    temper: Temper,
     /// It does nothing until then.
     paused_until_ms: u64,
     /// Its stream is open, as far as anybody knows.
@@ -99,6 +130,10 @@ struct World {
     machine: Machine,
     model: Model,
     processes: BTreeMap<WorkerId, Process>,
+    /// Attempts in which nothing moves any more.
+    hung: BTreeSet<AttemptId>,
+    /// Tasks that were said to be done, and are not.
+    lies: BTreeSet<(JobNumber, TaskId)>,
     /// Stages that are still to come.
     stages_left: BTreeMap<JobNumber, u64>,
     agenda: BTreeSet<(u64, u64, Plan)>,
@@ -119,6 +154,8 @@ impl World {
             machine: Machine::default(),
             model: Model::default(),
             processes: BTreeMap::new(),
+            hung: BTreeSet::new(),
+            lies: BTreeSet::new(),
             stages_left: BTreeMap::new(),
             agenda: BTreeSet::new(),
             planned: 0,
@@ -149,10 +186,18 @@ impl World {
                 self.now_ms = self.now_ms.max(at);
                 self.happen(plan);
             }
-            assert!(self.now_ms < self.weather.calm_at_ms + 1_800_000, "the jobs do not end");
+            assert!(self.now_ms < self.weather.calm_at_ms + self.patience(), "the jobs do not end");
         }
         assert_eq!(self.machine.running(), 0, "an attempt was lost");
         assert_eq!(self.machine.waiting.len(), 0, "a closed job waits");
+    }
+
+    /// How long jobs may take in the calm. Whoever pretends to be busy holds a task for hours.
+    fn patience(&self) -> u64 {
+        match self.weather.bad {
+            0 => 1_800_000,
+            _ => 100 * LONGEST_MS,
+        }
     }
 
     fn is_over(&self) -> bool {
@@ -204,12 +249,17 @@ impl World {
         let mark = |kind: u64, a: u64, b: u64| kind + 7 * a + 1_000_003 * b;
         let mark = match *action {
             Action::Start { attempt, worker, job, .. } => {
-                if let Some(pause) = self.run_time() {
-                    self.plan(pause, Plan::End(attempt));
+                match self.run_time(worker) {
+                    Some(pause) => self.plan(pause, Plan::End(attempt)),
+                    None => {
+                        self.hung.insert(attempt);
+                    }
                 }
                 mark(job.0, attempt.0, worker.0)
             }
             Action::Stop { attempt, worker } => mark(1, attempt.0, worker.0),
+            Action::GiveUp { attempt, worker, .. } => mark(5, attempt.0, worker.0),
+            Action::SetAside { worker, .. } => mark(6, worker.0, 0),
             Action::Drop { worker } => {
                 self.detach(worker);
                 mark(2, worker.0, 0)
@@ -229,7 +279,12 @@ impl World {
     }
 
     /// How long an attempt takes; some never end, while it is not calm.
-    fn run_time(&mut self) -> Option<u64> {
+    fn run_time(&mut self, worker: WorkerId) -> Option<u64> {
+        match self.processes[&worker].temper {
+            Temper::Mute | Temper::Pretends => return None,
+            Temper::Fails(_) | Temper::Lies => return Some(self.random.below(100)),
+            Temper::Good => {}
+        }
         match self.random.below(100) {
             0..2 if !self.calm => None,
             0..8 => Some(20_000 + self.random.below(60_000)),
@@ -239,20 +294,30 @@ impl World {
     }
 
     fn join(&mut self, slots: usize) {
-        let worker = WorkerId(self.processes.len() as u64);
         let slot_bytes = if self.weather.sizes {
             self.random.pick(&[100, 250, 1_000]).unwrap_or(0)
         } else {
             self.random.pick(&[0, 100]).unwrap_or(0)
         };
-        let heartbeats = self.random.percent(85);
+        let bad = self.random.percent(self.weather.bad) && !self.calm;
+        let temper = self.random.pick(&BAD).filter(|_| bad).unwrap_or_default();
+        // One of the same process is good.
+        let heartbeats = bad || self.random.percent(85);
+        self.join_as(slots, slot_bytes, heartbeats, temper);
+    }
+
+    fn join_as(&mut self, slots: usize, slot_bytes: u64, heartbeats: bool, temper: Temper) {
+        let worker = WorkerId(self.processes.len() as u64);
         let process = Process {
+            temper,
             paused_until_ms: 0,
             attached: true,
         };
         self.processes.insert(worker, process);
         self.step(Event::WorkerJoined {
             worker,
+            // Some come back, and some have the name of another.
+            name: format!("worker {}", worker.0 % 5),
             slots,
             memory_bytes: slot_bytes * slots as u64,
             heartbeats,
@@ -273,6 +338,11 @@ impl World {
             self.plan(HEARTBEAT_MS, Plan::Heartbeat(worker));
         }
         self.step(Event::WorkerSeen { worker });
+        let runs = self.model.running.iter().filter(|(_, a)| a.worker == worker).map(|(id, _)| *id);
+        let pretends = self.processes[&worker].temper == Temper::Pretends;
+        for attempt in runs.filter(|id| pretends || !self.hung.contains(id)).collect::<Vec<_>>() {
+            self.step(Event::Moved { attempt });
+        }
     }
 
     /// A worker has ended an attempt, whether somebody still waits for it or not.
@@ -284,6 +354,20 @@ impl World {
         let pause = self.processes[&worker].paused_until_ms.saturating_sub(self.now_ms);
         if pause > 0 {
             return self.plan(pause, Plan::End(attempt));
+        }
+        match self.processes[&worker].temper {
+            Temper::Good => {}
+            Temper::Mute | Temper::Pretends => return,
+            Temper::Fails(kind) => {
+                let error = Error::new(kind, "a bad worker says so");
+                return self.step(Event::Failed { attempt, error });
+            }
+            Temper::Lies => {
+                if self.model.running.contains_key(&attempt) {
+                    self.lies.insert((job, task));
+                }
+                return self.step(Event::Done { attempt });
+            }
         }
         let (failing, killing) = (self.weather.failing, self.weather.killing);
         if !self.calm && self.random.percent(killing) {
@@ -316,6 +400,14 @@ impl World {
         if !self.model.jobs.contains_key(&job) {
             return;
         }
+        // Whoever drives the job reads what was committed.
+        let lies: Vec<TaskId> = self.lies.iter().filter(|(of, _)| *of == job).map(|(_, task)| *task).collect();
+        if !lies.is_empty() && self.model.jobs[&job].is_done() {
+            self.lies.retain(|(of, _)| *of != job);
+            lies.into_iter().for_each(|task| self.step(Event::NotFound { job, task }));
+            return;
+        }
+        self.lies.retain(|(of, _)| *of != job);
         if left == 0 {
             let pause = self.random.below(2_000);
             return self.plan(pause, Plan::CloseJob(job));
@@ -331,6 +423,7 @@ impl World {
             weight: self.random.below(5),
             memory_bytes: if self.weather.sizes { self.random.below(6) * 70 } else { 0 },
             attempts: if had_trouble { self.random.below(4) as u32 } else { 0 },
+            lost: if had_trouble { self.random.below(4) as u32 } else { 0 },
             halvings: if had_trouble { self.random.below(3) as u32 } else { 0 },
             done: self.random.percent(10),
         }
@@ -367,11 +460,20 @@ impl World {
                 self.step(Event::TaskDone { job, task });
             }
             (78..79, _, Some(job), _) => self.step(Event::Cancel { job }),
+            (95..97, _, Some(job), _) => {
+                let task = TaskId(self.random.below(14) as u32);
+                self.step(Event::NotFound { job, task });
+            }
             (79..83, _, Some(job), _) => self.open_job(job),
             (83..85, _, Some(job), _) => self.next_stage(job),
             (85..86, _, Some(job), _) => self.step(Event::JobClosed { job }),
             (86..94, ..) => self.late(),
             (94..95, Some(worker), ..) => self.rejoin(worker),
+            (97..98, ..) => {
+                // Whoever drives the machine slept.
+                self.now_ms += self.random.below(60_000);
+                self.step(Event::Resumed);
+            }
             _ => self.step(Event::Tick),
         }
     }
@@ -397,7 +499,9 @@ impl World {
         let attempt = self.random.pick(&ended).unwrap_or(AttemptId(u64::MAX));
         let (job, worker, task) = (JobNumber(99), WorkerId(u64::MAX), TaskId(u32::MAX));
         let error = Error::input("late");
-        let event = match self.random.below(8) {
+        let event = match self.random.below(10) {
+            8 => Event::NotFound { job, task },
+            9 => Event::Moved { attempt },
             0..2 => Event::Done { attempt },
             2..4 => Event::Failed { attempt, error },
             4 => Event::HandedBack { attempt },
@@ -412,8 +516,11 @@ impl World {
     }
 
     fn rejoin(&mut self, worker: WorkerId) {
+        // It is of this process now, and those are good.
+        self.processes.entry(worker).or_default().temper = Temper::Good;
         self.step(Event::WorkerJoined {
             worker,
+            name: "worker 1".into(),
             slots: 2,
             memory_bytes: 400,
             heartbeats: false,
@@ -429,6 +536,7 @@ impl World {
             let pause = self.random.below(5_000);
             self.plan(pause, Plan::End(attempt));
         }
+        self.hung.clear();
         let lost_reports = self.model.jobs.iter().filter(|(_, job)| job.failed || job.is_done());
         for job in lost_reports.map(|(number, _)| *number).collect::<Vec<_>>() {
             self.plan(5_000, Plan::NextStage(job));

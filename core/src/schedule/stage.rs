@@ -1,17 +1,25 @@
 //! The tasks of a job's current stage: what each of them is at, and which comes next.
 
+use super::blame::NameId;
 use super::pace::Pace;
 use super::ready::Ready;
-use super::{AttemptId, BACKOFF_MS, MAX_BACKOFF_DOUBLINGS, NewTask, Progress, SPECULATE_AFTER_DONE, TaskId};
+use super::trouble::Trouble;
+use super::{ALONE_AFTER_LOST, AttemptId, BACKOFF_MS, MAX_BACKOFF_DOUBLINGS, NewTask, Progress, SPECULATE_AFTER_DONE, TaskId};
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 #[derive(Debug, Default)]
 pub(super) struct Stage {
     tasks: Vec<Task>,
     /// The task at each place: heavier ones first, lower numbers first among equals.
     places: Vec<TaskId>,
+    /// Run time and weight of the tasks that are done.
+    done_ms: u64,
+    done_weight: u64,
     /// By place.
     ready: Ready,
+    /// The places of those that are ready to run alone.
+    alone: BTreeSet<usize>,
     pace: Pace,
     done: usize,
     running: usize,
@@ -20,6 +28,7 @@ pub(super) struct Stage {
 
 #[derive(Debug)]
 pub(super) struct Task {
+    weight: u64,
     memory_bytes: u64,
     place: usize,
     state: State,
@@ -28,10 +37,12 @@ pub(super) struct Task {
     /// It had its second attempt.
     speculated: bool,
     pub(super) halvings: u32,
-    /// Failed attempts by whose fault it was.
-    pub(super) blamed: u32,
-    pub(super) unavailable: u32,
-    pub(super) lost: u32,
+    /// What failed, if anything did.
+    trouble: Option<Box<Trouble>>,
+    /// Who said that it is done.
+    pub(super) done_by: Option<NameId>,
+    /// It waits for somebody who may say the same, and not only for its backoff.
+    pub(super) waits_for_voice: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,12 +103,38 @@ impl Stage {
     }
 
     pub(super) fn ready(&self) -> usize {
-        self.ready.count()
+        self.ready.count() + self.alone.len()
     }
 
-    /// The heaviest ready task that needs no more than this.
-    pub(super) fn next(&self, limit_bytes: u64) -> Option<TaskId> {
-        self.ready.first(limit_bytes).map(|place| self.places[place])
+    /// Ready tasks, the heaviest first, that need no more than this or had trouble: these may be for some workers only.
+    pub(super) fn candidates(&self, limit_bytes: u64) -> impl Iterator<Item = TaskId> {
+        let first = self.ready.first_from(0, limit_bytes);
+        let places = std::iter::successors(first, move |place| self.ready.first_from(place + 1, limit_bytes));
+        places.map(|place| self.places[place])
+    }
+
+    /// The heaviest task that is ready to run alone.
+    pub(super) fn next_alone(&self) -> Option<TaskId> {
+        self.alone.first().map(|place| self.places[*place])
+    }
+
+    /// Whether a task waits for a worker of its own.
+    pub(super) fn is_ready_alone(&self, task: TaskId) -> bool {
+        let state = self.tasks.get(task.0 as usize);
+        state.is_some_and(|state| state.state == State::Ready && state.is_alone())
+    }
+
+    /// Who should not have the task.
+    pub(super) fn avoided(&self, task: TaskId) -> BTreeSet<NameId> {
+        self.task(task)
+            .trouble
+            .as_ref()
+            .map(|trouble| trouble.avoided())
+            .unwrap_or_default()
+    }
+
+    pub(super) fn trouble(&self, task: TaskId) -> Option<&Trouble> {
+        self.task(task).trouble.as_deref()
     }
 
     /// The memory a slot must have for the task's next attempt.
@@ -116,8 +153,20 @@ impl Stage {
     pub(super) fn make_ready(&mut self, task: TaskId) {
         let state = self.task_mut(task);
         state.state = State::Ready;
-        let (place, need) = (state.place, state.need());
-        self.ready.insert(place, need);
+        let (place, is_alone) = (state.place, state.is_alone());
+        // Which slots are large enough for a task with trouble depends on whom it avoids.
+        let need = if state.trouble.is_some() { 0 } else { state.need() };
+        if is_alone {
+            self.alone.insert(place);
+        } else {
+            self.ready.insert(place, need);
+        }
+    }
+
+    fn remove_ready(&mut self, place: usize) {
+        if !self.alone.remove(&place) {
+            self.ready.remove(place);
+        }
     }
 
     /// An attempt starts; its number in the task, and the halvings it gets.
@@ -136,8 +185,9 @@ impl Stage {
                 first: attempt,
                 second: None,
             };
-            let may_speculate = !state.speculated;
-            self.ready.remove(place);
+            // A second attempt at what has lost workers would only lose more.
+            let may_speculate = !state.speculated && !state.is_alone();
+            self.remove_ready(place);
             self.running += 1;
             self.retries += usize::from(number > 0);
             if may_speculate {
@@ -171,12 +221,31 @@ impl Stage {
         self.task(task).state == State::Idle
     }
 
-    /// An idle task waits for its backoff; until when.
-    pub(super) fn wait(&mut self, task: TaskId, now_ms: u64) -> u64 {
-        let state = self.task_mut(task);
-        let until_ms = now_ms + state.backoff_ms();
-        state.state = State::Waiting { until_ms };
-        until_ms
+    /// An idle task waits until then.
+    pub(super) fn wait(&mut self, task: TaskId, until_ms: u64) {
+        self.task_mut(task).state = State::Waiting { until_ms };
+    }
+
+    /// How long a task waits after its last failure.
+    pub(super) fn backoff_ms(&self, task: TaskId) -> u64 {
+        self.task(task).backoff_ms()
+    }
+
+    /// A task that was done is not: whoever said so has to be found in the task.
+    pub(super) fn undo(&mut self, task: TaskId) -> bool {
+        let Some(state) = self.tasks.get_mut(task.0 as usize).filter(|task| task.state == State::Done) else {
+            return false;
+        };
+        state.state = State::Idle;
+        self.done -= 1;
+        true
+    }
+
+    /// How long a task may be expected to take by what is done: the median, or more if its weight says so.
+    pub(super) fn expected_ms(&self, task: TaskId) -> Option<u64> {
+        let median_ms = self.pace.median_ms()?;
+        let by_weight = u128::from(self.done_ms) * u128::from(self.task(task).weight) / u128::from(self.done_weight.max(1));
+        Some(median_ms.max(u64::try_from(by_weight).unwrap_or(u64::MAX)))
     }
 
     /// The task is done; what has to be cleared away, or nothing if it was done before or is unknown. Attempts end by `end`, later.
@@ -187,7 +256,7 @@ impl Stage {
             State::Done => return None,
             State::Idle => Left::Nothing,
             State::Ready => {
-                self.ready.remove(place);
+                self.remove_ready(place);
                 Left::Nothing
             }
             State::Waiting { until_ms } => Left::Waiting { until_ms },
@@ -203,11 +272,14 @@ impl Stage {
     /// No task of it becomes ready any more.
     pub(super) fn give_up(&mut self) {
         self.ready.clear();
+        self.alone.clear();
     }
 
     /// A task took so long.
-    pub(super) fn learn(&mut self, run_ms: u64) {
+    pub(super) fn learn(&mut self, task: TaskId, run_ms: u64) {
         self.pace.learn(run_ms);
+        self.done_ms = self.done_ms.saturating_add(run_ms);
+        self.done_weight = self.done_weight.saturating_add(self.task(task).weight);
     }
 
     /// Attempts that are worth a second one beside them, the oldest first.
@@ -228,16 +300,18 @@ impl Stage {
 
 impl Task {
     fn new(task: &NewTask) -> Self {
+        let known = Trouble::known(task.attempts, task.lost);
         Task {
+            weight: task.weight,
             memory_bytes: task.memory_bytes,
             place: 0,
             state: if task.done { State::Done } else { State::Idle },
             number: task.attempts,
             speculated: false,
             halvings: task.halvings,
-            blamed: task.attempts,
-            unavailable: 0,
-            lost: 0,
+            trouble: (known.failures() > 0).then(|| Box::new(known)),
+            done_by: None,
+            waits_for_voice: false,
         }
     }
 
@@ -245,8 +319,17 @@ impl Task {
         self.memory_bytes >> self.halvings.min(u64::BITS - 1)
     }
 
+    pub(super) fn trouble_mut(&mut self) -> &mut Trouble {
+        self.trouble.get_or_insert_default()
+    }
+
+    /// With nothing beside it on its worker: it has lost workers.
+    fn is_alone(&self) -> bool {
+        self.trouble.as_ref().is_some_and(|trouble| trouble.lost >= ALONE_AFTER_LOST)
+    }
+
     fn backoff_ms(&self) -> u64 {
-        let failures = u64::from(self.blamed) + u64::from(self.unavailable) + u64::from(self.lost);
-        BACKOFF_MS << failures.saturating_sub(1).min(MAX_BACKOFF_DOUBLINGS.into())
+        let failures = self.trouble.as_ref().map_or(0, |trouble| trouble.failures());
+        BACKOFF_MS << failures.saturating_sub(1).min(MAX_BACKOFF_DOUBLINGS)
     }
 }

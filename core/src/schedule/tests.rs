@@ -16,6 +16,7 @@ fn with_workers(slots: &[usize]) -> Machine {
 fn joined(worker: u64, slots: usize, memory_bytes: u64) -> Event {
     Event::WorkerJoined {
         worker: WorkerId(worker),
+        name: worker.to_string(),
         slots,
         memory_bytes,
         heartbeats: false,
@@ -238,6 +239,7 @@ fn a_silent_worker_is_dropped_and_one_of_the_same_process_never() {
     let mut machine = with_workers(&[1]);
     let heard = Event::WorkerJoined {
         worker: WorkerId(7),
+        name: "seven".into(),
         slots: 1,
         memory_bytes: 0,
         heartbeats: true,

@@ -1,6 +1,10 @@
 //! The scheduler's rules again, naively: a model that is told the same events and checks every action, and the rest between two steps.
 
+mod alone;
+mod blame;
+
 use super::super::*;
+use blame::{Key, Record};
 
 /// What the scheduler should know, without any index.
 #[derive(Debug, Default)]
@@ -12,6 +16,12 @@ pub(super) struct Model {
     pub(super) running: BTreeMap<AttemptId, Attempt>,
     /// Every attempt is first there, then here.
     pub(super) ended: BTreeMap<AttemptId, Attempt>,
+    /// What is remembered of names.
+    records: BTreeMap<Key, Record>,
+    /// Task and worker that is emptied for it.
+    emptied: Option<(JobNumber, TaskId, WorkerId)>,
+    /// In this step no worker is released any more that is emptied in vain.
+    settled: bool,
     /// Actions that must come in this step.
     owed: Vec<Action>,
     /// How often something was seen: a simulation that never gets there proves nothing.
@@ -20,10 +30,12 @@ pub(super) struct Model {
 
 #[derive(Debug)]
 pub(super) struct Worker {
+    key: Key,
     pub(super) slots: usize,
     memory_bytes: u64,
-    seen_ms: Option<u64>,
+    pub(super) seen_ms: Option<u64>,
     pub(super) draining: bool,
+    aside_until_ms: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -32,7 +44,8 @@ pub(super) struct Job {
     cap: usize,
     pub(super) failed: bool,
     pub(super) tasks: Vec<Task>,
-    run_times: Vec<u64>,
+    /// With the weight of the task.
+    run_times: Vec<(u64, u64)>,
 }
 
 #[derive(Debug)]
@@ -40,9 +53,14 @@ pub(super) struct Task {
     new: NewTask,
     state: State,
     number: u32,
-    blamed: u32,
-    unavailable: u32,
-    lost: u32,
+    /// Bad, blamed, unavailable, lost.
+    failures: [u32; 4],
+    given_up: u32,
+    /// Which of the four, and who.
+    voices: BTreeSet<(usize, Key)>,
+    doubt: Option<(usize, Error)>,
+    done_by: Option<Key>,
+    waits_for_voice: bool,
     speculated: bool,
 }
 
@@ -60,6 +78,10 @@ pub(super) struct Attempt {
     pub(super) task: TaskId,
     pub(super) worker: WorkerId,
     started_ms: u64,
+    moved_ms: u64,
+    look_ms: Option<u64>,
+    /// It runs with nothing beside it.
+    alone: bool,
 }
 
 impl Model {
@@ -68,7 +90,12 @@ impl Model {
         self.now_ms = self.now_ms.max(now_ms);
         self.event(event);
         self.silence();
+        self.overdue();
+        self.come_back();
         self.wake();
+        self.look_for_idle();
+        self.keep_emptied();
+        self.settled = false;
         for action in actions {
             match action {
                 Action::Start { .. } => self.start(action),
@@ -79,6 +106,7 @@ impl Model {
                 }
             }
         }
+        self.empty_next();
         assert!(self.owed.is_empty(), "{:?} did not come after {event:?}", self.owed);
     }
 
@@ -86,18 +114,30 @@ impl Model {
         match event {
             Event::WorkerJoined {
                 worker,
+                name,
                 slots,
                 memory_bytes,
                 heartbeats,
             } => {
                 self.lose(*worker);
                 let joined = Worker {
+                    key: self.key(name),
                     slots: *slots,
                     memory_bytes: *memory_bytes,
                     seen_ms: heartbeats.then_some(self.now_ms),
-                    draining: false,
+                    draining: *slots == 0,
+                    aside_until_ms: None,
                 };
                 self.workers.insert(*worker, joined);
+                self.comes_back_aside(*worker);
+            }
+            Event::Resumed => {
+                let now_ms = self.now_ms;
+                self.workers
+                    .values_mut()
+                    .filter_map(|w| w.seen_ms.as_mut())
+                    .for_each(|at| *at = now_ms);
+                self.running.values_mut().for_each(|a| a.moved_ms = now_ms);
             }
             Event::WorkerSeen { worker } => {
                 if let Some(seen_ms) = self.workers.get_mut(worker).and_then(|w| w.seen_ms.as_mut()) {
@@ -117,6 +157,11 @@ impl Model {
             Event::StageOpened { job, tasks } => self.open_stage(*job, tasks),
             Event::Done { attempt } => self.done(*attempt),
             Event::TaskDone { job, task } => self.task_done(*job, *task),
+            Event::NotFound { job, task } => self.not_found(*job, *task),
+            Event::Moved { attempt } => {
+                let now_ms = self.now_ms;
+                self.running.get_mut(attempt).into_iter().for_each(|a| a.moved_ms = now_ms);
+            }
             Event::Failed { attempt, error } => self.failed(*attempt, error),
             Event::HandedBack { attempt } => self.handed_back(*attempt),
             Event::Cancel { job } => self.fail(*job, Error::new(Kind::Interrupted, "interrupted")),
@@ -131,7 +176,9 @@ impl Model {
     fn drain(&mut self, worker: WorkerId) {
         if let Some(worker) = self.workers.get_mut(&worker) {
             worker.draining = true;
+            worker.aside_until_ms = None;
         }
+        self.recall_if_none();
     }
 
     fn open_stage(&mut self, number: JobNumber, tasks: &[NewTask]) {
@@ -150,7 +197,11 @@ impl Model {
     fn done(&mut self, attempt: AttemptId) {
         if let Some(ended) = self.end(attempt, "done") {
             let run_ms = self.now_ms - ended.started_ms;
-            self.job(ended.job).run_times.push(run_ms);
+            let weight = self.task(ended.job, ended.task).new.weight;
+            self.job(ended.job).run_times.push((run_ms, weight));
+            let key = self.workers[&ended.worker].key.clone();
+            self.praise(&key);
+            self.task(ended.job, ended.task).done_by = Some(key);
             self.task_done(ended.job, ended.task);
         }
     }
@@ -169,60 +220,6 @@ impl Model {
         }
         if is_stage_done {
             self.owed.push(Action::StageDone { job: number });
-        }
-    }
-
-    fn failed(&mut self, attempt: AttemptId, error: &Error) {
-        let Some(ended) = self.end(attempt, "failed") else { return };
-        let task = self.task(ended.job, ended.task);
-        let limit_is_reached = match error.kind {
-            Kind::Spec | Kind::Input => return self.fail(ended.job, error.clone()),
-            Kind::Interrupted => true,
-            Kind::Unavailable => {
-                task.unavailable += 1;
-                task.unavailable >= 12
-            }
-            Kind::Exhausted | Kind::Internal => {
-                task.new.halvings += u32::from(error.kind == Kind::Exhausted);
-                task.blamed += 1;
-                task.blamed >= 4
-            }
-        };
-        self.retry(&ended, limit_is_reached.then(|| error.clone()));
-    }
-
-    fn lose(&mut self, worker: WorkerId) {
-        let of_worker = |(id, a): (&AttemptId, &Attempt)| (a.worker == worker).then_some(*id);
-        let attempts: Vec<AttemptId> = self.running.iter().filter_map(of_worker).collect();
-        let ended: Vec<Attempt> = attempts.into_iter().filter_map(|a| self.end(a, "lost")).collect();
-        self.workers.remove(&worker);
-        for attempt in ended {
-            let task = self.task(attempt.job, attempt.task);
-            task.lost += 1;
-            let error = (task.lost >= 4).then(|| {
-                Error::exhausted(format!(
-                    "task {} was on {} workers that were lost; it may need more memory than they have: see why they ended, give them more, or \
-                     cut the task finer",
-                    attempt.task.0, task.lost
-                ))
-            });
-            self.retry(&attempt, error);
-        }
-    }
-
-    fn retry(&mut self, attempt: &Attempt, error: Option<Error>) {
-        if self.jobs[&attempt.job].failed || !self.running_of(attempt.job, Some(attempt.task)).is_empty() {
-            return self.saw("a failure beside another attempt");
-        }
-        match error {
-            Some(error) => self.fail(attempt.job, error),
-            None => {
-                let now_ms = self.now_ms;
-                let task = self.task(attempt.job, attempt.task);
-                let doublings = (task.blamed + task.unavailable + task.lost - 1).min(6);
-                let until_ms = now_ms + 200 * 2u64.pow(doublings);
-                task.state = State::Waiting { until_ms };
-            }
         }
     }
 
@@ -277,14 +274,6 @@ impl Model {
         }
     }
 
-    fn wake(&mut self) {
-        for task in self.jobs.values_mut().filter(|job| !job.failed).flat_map(|job| &mut job.tasks) {
-            if matches!(task.state, State::Waiting { until_ms } if until_ms <= self.now_ms) {
-                task.state = State::Ready;
-            }
-        }
-    }
-
     fn start(&mut self, action: &Action) {
         let &Action::Start {
             job,
@@ -301,13 +290,24 @@ impl Model {
         let known = self.jobs.get(&job).unwrap_or_else(|| panic!("{action:?}: no such job"));
         assert!(!known.failed, "{action:?}: the job failed");
         assert!(self.running_of(job, None).len() < known.cap, "{action:?}: over the cap");
+        let is_alone = known.tasks[task.0 as usize].is_alone();
         let state = &known.tasks[task.0 as usize];
         assert_eq!((number, halvings), (state.number, state.new.halvings), "{action:?}");
-        let best = if speculative {
+        let best = if is_alone {
+            assert!(
+                !speculative && self.on(worker) == 0,
+                "{action:?}: a task runs alone, and only once at a time"
+            );
+            self.alone(job, task)
+        } else if speculative {
+            self.empty_next();
             self.second(job, task, action)
         } else {
+            if self.turn().is_none() {
+                self.keep_emptied();
+            }
             assert_eq!(self.turn(), Some((job, task)), "{action:?}: it is not its turn");
-            self.best_worker(state.need(), None)
+            self.best_worker(&self.jobs[&job].tasks[task.0 as usize])
         };
         assert_eq!(best, Some(worker), "{action:?}: not the best worker");
         let now_ms = self.now_ms;
@@ -320,10 +320,17 @@ impl Model {
             task,
             worker,
             started_ms: now_ms,
+            moved_ms: now_ms,
+            look_ms: self.workers[&worker].seen_ms.map(|_| now_ms + 180_000),
+            alone: is_alone,
         };
         let is_new = !self.ended.contains_key(&attempt) && self.running.insert(attempt, started).is_none();
         assert!(is_new, "{action:?}: the number was used");
-        self.saw(if speculative { "second attempt" } else { "started" });
+        self.saw(match (is_alone, speculative) {
+            (true, _) => "started alone",
+            (false, true) => "second attempt",
+            (false, false) => "started",
+        });
     }
 
     /// The best worker for a second attempt that is in order.
@@ -336,14 +343,17 @@ impl Model {
         let is_slow = self.slow_at(&self.running[&first]).is_some_and(|at| at <= self.now_ms);
         assert!(is_slow, "{action:?}: the first is not slow");
         let job = &self.jobs[&number];
-        self.best_worker(job.tasks[task.0 as usize].need(), Some(self.running[&first].worker))
+        self.other_worker(&job.tasks[task.0 as usize], self.running[&first].worker)
     }
 
     /// From when on an attempt is worth a second one beside it, if ever.
     fn slow_at(&self, attempt: &Attempt) -> Option<u64> {
         let job = &self.jobs[&attempt.job];
-        let mut times = job.run_times.clone();
+        let mut times: Vec<u64> = job.run_times.iter().map(|(run_ms, _)| *run_ms).collect();
         times.sort_unstable();
+        if job.tasks[attempt.task.0 as usize].is_alone() {
+            return None;
+        }
         let done = job.tasks.iter().filter(|t| t.state == State::Done).count();
         let median = times.get(times.len().checked_sub(1)? / 2)?;
         let may = done * 4 >= job.tasks.len() * 3 && !job.tasks[attempt.task.0 as usize].speculated;
@@ -355,8 +365,12 @@ impl Model {
         let mut best: Option<(usize, &Job, JobNumber, TaskId)> = None;
         for (number, job) in self.jobs.iter().filter(|(_, job)| !job.failed) {
             let running = self.running_of(*number, None).len();
-            let ready = job.tasks.iter().enumerate().filter(|(_, t)| t.state == State::Ready);
-            let placeable = ready.filter(|(_, t)| self.best_worker(t.need(), None).is_some());
+            let ready = job
+                .tasks
+                .iter()
+                .enumerate()
+                .filter(|(_, t)| t.state == State::Ready && !t.is_alone());
+            let placeable = ready.filter(|(_, t)| self.best_worker(t).is_some());
             let heaviest = placeable.max_by_key(|(at, t)| (t.new.weight, std::cmp::Reverse(*at)));
             let Some((at, _)) = heaviest.filter(|_| running < job.cap) else {
                 continue;
@@ -369,14 +383,40 @@ impl Model {
         best.map(|(_, _, job, task)| (job, task))
     }
 
-    fn best_worker(&self, need: u64, except: Option<WorkerId>) -> Option<WorkerId> {
-        let taking = || self.workers.iter().filter(|(_, w)| !w.draining && w.slots > 0);
-        let largest = taking().map(|(_, w)| w.slot_bytes()).max()?;
-        let free = |id: &WorkerId, w: &Worker| w.slots.saturating_sub(self.on(*id));
-        taking()
-            .filter(|(id, w)| w.slot_bytes() >= need.min(largest) && free(id, w) > 0 && Some(**id) != except)
-            .max_by_key(|(id, w)| (free(id, w), std::cmp::Reverse(**id)))
+    /// Whom a task avoids, unless there is nobody else.
+    fn avoided(&self, task: &Task) -> BTreeSet<Key> {
+        let avoided = task.avoided();
+        match self.takers().any(|(_, w)| !avoided.contains(&w.key)) {
+            true => avoided,
+            false => BTreeSet::new(),
+        }
+    }
+
+    fn best_worker(&self, task: &Task) -> Option<WorkerId> {
+        self.best_of(task.need(), &self.avoided(task))
+    }
+
+    /// The same for a second attempt, beside one on this worker.
+    fn other_worker(&self, task: &Task, than: WorkerId) -> Option<WorkerId> {
+        let mut avoided = task.avoided();
+        avoided.insert(self.workers[&than].key.clone());
+        self.best_of(task.need(), &avoided)
+    }
+
+    fn best_of(&self, need: u64, avoided: &BTreeSet<Key>) -> Option<WorkerId> {
+        let others = || self.takers().filter(|(_, w)| !avoided.contains(&w.key));
+        let largest = others().map(|(_, w)| w.slot_bytes()).max()?;
+        others()
+            .filter(|(id, w)| w.slot_bytes() >= need.min(largest) && self.free(**id) > 0)
+            .max_by_key(|(id, _)| (self.free(**id), std::cmp::Reverse(**id)))
             .map(|(id, _)| *id)
+    }
+
+    fn free(&self, worker: WorkerId) -> usize {
+        match self.is_closed(worker) {
+            true => 0,
+            false => self.workers[&worker].slots.saturating_sub(self.on(worker)),
+        }
     }
 
     /// What must hold between two steps.
@@ -386,6 +426,10 @@ impl Model {
             assert!(self.on(*worker) <= known.slots, "{worker:?} has more attempts than slots");
         }
         assert_eq!(machine.running(), self.running.len());
+        let aside = self.workers.values().filter(|w| w.aside_until_ms.is_some()).count();
+        assert_eq!(machine.aside(), aside);
+        let is_there = self.workers.values().any(|w| !w.draining && w.slots > 0);
+        assert!(!is_there || self.takers().next().is_some(), "all are set aside");
         let mut runnable = 0;
         for (number, job) in &self.jobs {
             let progress = machine.progress(*number).unwrap_or_else(|| panic!("{number:?} is open"));
@@ -413,11 +457,13 @@ impl Model {
         let silent = self.workers.values().filter_map(|w| Some(w.seen_ms? + 20_000));
         let has_room = |a: &&Attempt| {
             let job = &self.jobs[&a.job];
-            let need = job.tasks[a.task.0 as usize].need();
-            self.running_of(a.job, None).len() < job.cap && self.best_worker(need, Some(a.worker)).is_some()
+            let task = &job.tasks[a.task.0 as usize];
+            self.running_of(a.job, None).len() < job.cap && self.other_worker(task, a.worker).is_some()
         };
         let slow = self.running.values().filter(has_room).filter_map(|a| self.slow_at(a));
-        let Some(due) = waiting.chain(silent).chain(slow).min() else {
+        let looks = self.running.values().filter_map(|a| a.look_ms);
+        let back = self.workers.values().filter_map(|w| w.aside_until_ms);
+        let Some(due) = waiting.chain(silent).chain(slow).chain(looks).chain(back).min() else {
             return;
         };
         assert!(due > self.now_ms, "something due did not happen, like a second attempt");
@@ -490,11 +536,18 @@ impl Task {
             new: *new,
             state: if new.done { State::Done } else { State::Ready },
             number: new.attempts,
-            blamed: new.attempts,
-            unavailable: 0,
-            lost: 0,
+            failures: [0, new.attempts, 0, new.lost],
+            given_up: 0,
+            voices: BTreeSet::new(),
+            doubt: None,
+            done_by: None,
+            waits_for_voice: false,
             speculated: false,
         }
+    }
+
+    fn is_alone(&self) -> bool {
+        self.failures[3] >= 2
     }
 
     fn need(&self) -> u64 {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 const SEEDS: u64 = 1_000;
 
 /// What the seeds must get to see together, lest they prove nothing.
-const MUST_BE_SEEN: [&str; 15] = [
+const MUST_BE_SEEN: [&str; 22] = [
     "started",
     "second attempt",
     "a failure beside another attempt",
@@ -22,6 +22,13 @@ const MUST_BE_SEEN: [&str; 15] = [
     "job failed: internal",
     "job failed: interrupted",
     "job failed: lost workers",
+    "started alone",
+    "emptied",
+    "set aside",
+    "acquitted",
+    "given up",
+    "not found",
+    "nobody else to ask",
 ];
 
 /// Tells how to run a failing seed again.
@@ -63,6 +70,36 @@ fn every_job_ends_and_every_rule_holds_whatever_happens() {
     println!("{seen:#?}");
     for what in MUST_BE_SEEN {
         assert!(seeds < SEEDS || seen.contains_key(what), "never seen: {what}");
+    }
+}
+
+/// Whatever a single worker says or does not say: beside good ones it fails no job, and none waits for it for long.
+#[test]
+fn one_bad_worker_fails_no_job() {
+    for seed in 0..300 {
+        let _tell = Seed(seed);
+        let mut world = World::new(seed);
+        let temper = BAD[seed as usize % BAD.len()];
+        world.weather = Weather {
+            calm_at_ms: 20_000,
+            failing: 0,
+            kinds: Vec::new(),
+            killing: 0,
+            mishap_every_ms: 1,
+            sizes: false,
+            bad: 0,
+        };
+        world.agenda.retain(|(_, _, plan)| matches!(plan, Plan::OpenJob(_)));
+        let slots = 1 + world.random.below(8) as usize;
+        world.join_as(slots, 100, true, temper);
+        for _ in 0..1 + world.random.below(3) {
+            world.join_as(1, 100, true, Temper::Good);
+        }
+        world.calm = true;
+        world.weather.bad = u64::from(temper == Temper::Pretends);
+        world.run();
+        let failed: Vec<_> = world.model.seen.keys().filter(|what| what.starts_with("job failed")).collect();
+        assert!(failed.is_empty(), "seed {seed}, {temper:?}: {failed:?}");
     }
 }
 
@@ -134,6 +171,7 @@ fn a_large_job_costs_little_time() {
 fn joined(worker: u64) -> Event {
     Event::WorkerJoined {
         worker: WorkerId(worker),
+        name: worker.to_string(),
         slots: 4,
         memory_bytes: 0,
         heartbeats: true,
