@@ -3,10 +3,12 @@
 //! Names are exact, upper and lower case kept. What needs more than one row, or gives another answer another day, is refused. Doubles are
 //! normalised before they are looked at (-0.0 is 0.0, one NaN, which sorts above all numbers), so that layout and bits never matter.
 
+mod bounds;
 mod canonical;
 mod compare;
 mod exact;
 mod functions;
+mod growth;
 mod limits;
 mod names;
 mod strict;
@@ -16,9 +18,11 @@ use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::filter::filter;
+pub use bounds::MAX_RESULT_BYTES;
+use bounds::{in_pieces, longest_constant};
 use canonical::canonical;
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion_common::{DFSchema, Result as DfResult, plan_err};
+use datafusion_common::{DFSchema, DataFusionError, Result as DfResult, plan_err};
 use datafusion_expr::execution_props::ExecutionProps;
 use datafusion_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion_expr::simplify::{ExprSimplifyResult, SimplifyContext};
@@ -85,6 +89,8 @@ pub struct Expression {
     pub data_type: DataType,
     schema: SchemaRef,
     is_deep: bool,
+    /// The longest constant in it, in bytes.
+    constant_bytes: u64,
     place: String,
 }
 
@@ -119,6 +125,7 @@ impl Sql {
         let copies = copied(&parsed, &schema);
         let expression = self.physical(exact(parsed, &schema)?, &schema)?;
         let data_type = expression.data_type(schema.as_arrow())?;
+        let constant_bytes = longest_constant(&expression)?;
         // What is not read is not carried along either.
         let given = |at: usize| {
             if reads.contains(&at) {
@@ -135,6 +142,7 @@ impl Sql {
             data_type,
             schema: Arc::new(Schema::new(positions)),
             is_deep: self.functions.is_deep(text)?,
+            constant_bytes,
             place: place.to_owned(),
         })
     }
@@ -189,7 +197,10 @@ impl Sql {
 impl Expression {
     /// Evaluates over columns in the order and of the types it was planned with; columns it does not read may be of any content.
     pub fn evaluate(&self, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-        let failed = |e: &dyn std::fmt::Display| Error::input(format!("{}: {}", self.place, plain(&e.to_string())));
+        let failed = |e: &DataFusionError| match e {
+            DataFusionError::ResourcesExhausted(what) => Error::spec(format!("{}: {what}; let it make less", self.place)),
+            other => Error::input(format!("{}: {}", self.place, plain(&other.to_string()))),
+        };
         if rows == 0 {
             // An operation of constants may fail, and no row asks for it.
             return Ok(new_empty_array(&self.data_type));
@@ -205,7 +216,7 @@ impl Expression {
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(self.schema.clone(), given, &options).map_err(|e| Error::internal(e.to_string()))?;
-        let evaluated = on_stack(self.is_deep, || self.expression.evaluate(&batch)?.into_array(rows));
+        let evaluated = on_stack(self.is_deep, || in_pieces(self.expression.as_ref(), &batch, self.constant_bytes));
         evaluated
             .map_err(|e| Error::exhausted(format!("{}: no stack for a deep expression: {e}", self.place)))?
             .map_err(|e| failed(&e))

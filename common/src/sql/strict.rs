@@ -3,9 +3,11 @@
 //! - Integers that do not fit are an error, also where a sign is turned.
 //! - The right of AND and OR is evaluated for the rows alone whose answer the left leaves open; the engine does so or not by how many of a
 //!   batch there are, so that `z <> 0 AND 10 / z > 1` fails or not by the order of rows.
+//! - A function that would make too much fails (`bounds`).
 //! - A function that gives NULL for what it cannot hold fails instead.
 //! - What an operation gives goes on in its one form (`canonical`).
 
+use super::bounds::bounded;
 use super::canonical::{canonical, canonical_scalar, has_forms};
 use super::compare::{is_comparison, is_total_comparison};
 use arrow_arith::boolean::{and_kleene, or_kleene};
@@ -35,6 +37,7 @@ pub(super) fn strict(expression: Node, schema: &Schema) -> Result<Node> {
 }
 
 fn rewritten(node: Node, schema: &Schema) -> Result<Node> {
+    let node = bounded(node, schema)?;
     let known: &dyn PhysicalExpr = node.as_ref();
     if known.is::<Column>() {
         return Ok(node);

@@ -431,3 +431,54 @@ fn a_plain_copy_is_known_as_one() {
         assert_eq!(Sql::default().plan("derive", text, &schema).expect(text).copies, copies, "{text}");
     }
 }
+
+#[test]
+fn what_makes_too_much_is_refused_by_its_field() {
+    let schema = [column("note", DataType::Utf8), column("n", DataType::Int64)];
+    let notes: ArrayRef = Arc::new(StringArray::from(vec!["some text"; 1_000]));
+    let numbers: ArrayRef = Arc::new(Int64Array::from(vec![3; 1_000]));
+    for text in [
+        "repeat(note, 100000000)",
+        "length(repeat(note, 100000000))",
+        "lpad(note, 1000000000)",
+        "repeat(repeat(note, 10000), 10000)",
+        "array_length(range(0, 1000000000 + n))",
+        "array_repeat(note, 9223372036854775807)",
+        "array_resize([n], 1000000000, 1)",
+        "array_length(array_transform([n], x -> length(repeat(note, 100000000))))",
+        "CASE WHEN n > 0 THEN repeat(note, 100000000) ELSE note END",
+        "repeat(note, 200000)",
+    ] {
+        let planned = Sql::default().plan("columns.derive.big", text, &schema).expect(text);
+        let error = planned
+            .evaluate(&[Arc::clone(&notes), Arc::clone(&numbers)], 1_000)
+            .expect_err(text);
+        assert_eq!(error.kind, Kind::Spec, "{text}: {error}");
+        assert!(error.message.starts_with("columns.derive.big: "), "{error}");
+        assert!(error.message.contains("bytes"), "{error}");
+    }
+}
+
+#[test]
+fn what_fits_for_some_rows_is_evaluated_in_pieces() {
+    let schema = [column("note", DataType::Utf8)];
+    let notes: Vec<String> = (0..3_000).map(|row| format!("{row:10}")).collect();
+    let notes: ArrayRef = Arc::new(StringArray::from(notes));
+    for (text, expected) in [("length(repeat(note, 20000))", 200_000), ("length(lpad(note, 30000, 'é'))", 30_000)] {
+        let planned = Sql::default().plan("where", text, &schema).expect(text);
+        let given = planned.evaluate(&[Arc::clone(&notes)], 3_000).expect(text);
+        let given = arrow_cast::cast(&given, &DataType::Int64).expect("numbers");
+        assert!(
+            given.as_primitive::<Int64Type>().values().iter().all(|length| *length == expected),
+            "{text}"
+        );
+    }
+    let planned = Sql::default()
+        .plan("where", "substr(repeat(note, 3000), 29991)", &schema)
+        .expect("planned");
+    let given = planned.evaluate(&[Arc::clone(&notes)], 3_000).expect("fits");
+    assert_eq!(
+        arrow_cast::cast(&given, &DataType::Utf8).expect("text").as_string::<i32>(),
+        notes.as_string::<i32>()
+    );
+}
