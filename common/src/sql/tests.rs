@@ -1,10 +1,12 @@
 //! Expressions as specs write them: what they answer, and what is refused.
 
 use super::*;
+use arrow_array::types::Int64Type;
 use arrow_array::{
     Date32Array, Decimal128Array, Float64Array, Int64Array, StringArray, StructArray, TimestampMicrosecondArray, TimestampNanosecondArray,
 };
 use arrow_buffer::NullBuffer;
+use shadowdiff_core::error::Kind;
 
 fn columns() -> (Vec<SqlColumn>, Vec<ArrayRef>) {
     let column = |name: &str, data_type| SqlColumn {

@@ -5,8 +5,8 @@
 
 use super::halt::Halt;
 use super::supervision::Supervisor;
-use shadowdiff_common::fault;
 use super::told::{MAX_ERROR_CHARS, readable};
+use shadowdiff_common::fault;
 use shadowdiff_common::state::{Incarnation, PlanDigest};
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::Form;
@@ -378,24 +378,8 @@ impl Desk {
                 outbox,
                 reply,
             } => {
-                let worker = WorkerId(self.next_worker);
-                self.next_worker += 1;
-                tracing::info!(worker = %name, slots, "a worker has come");
-                self.workers.insert(
-                    worker,
-                    Worker {
-                        name: name.clone(),
-                        outbox,
-                    },
-                );
-                let _ = reply.send(worker.0);
-                self.step(Event::WorkerJoined {
-                    worker,
-                    name,
-                    slots,
-                    memory_bytes,
-                    heartbeats: true,
-                });
+                let worker = Worker { name, outbox };
+                let _ = reply.send(self.join(worker, slots, memory_bytes).0);
             }
             Command::Said { worker, message } => self.hear(WorkerId(worker), message),
             Command::Gone { worker } => self.lose(WorkerId(worker)),
@@ -403,6 +387,22 @@ impl Desk {
                 let _ = reply.send(self.count());
             }
         }
+    }
+
+    fn join(&mut self, worker: Worker, slots: usize, memory_bytes: u64) -> WorkerId {
+        let id = WorkerId(self.next_worker);
+        self.next_worker += 1;
+        let name = worker.name.clone();
+        tracing::info!(worker = %name, slots, "a worker has come");
+        self.workers.insert(id, worker);
+        self.step(Event::WorkerJoined {
+            worker: id,
+            name,
+            slots,
+            memory_bytes,
+            heartbeats: true,
+        });
+        id
     }
 
     fn count(&self) -> Counts {

@@ -25,8 +25,9 @@ fn every_invariant_names_tests_that_exist() {
 
 /// The functions below `#[test]` and its kin.
 fn tests_of(text: &str) -> impl Iterator<Item = &str> {
-    text.split("test]\n").skip(1).filter_map(|after| {
-        let head = after.lines().find(|line| !line.trim_start().starts_with("#["))?;
+    let after = ["#[test]", "#[tokio::test"].into_iter().flat_map(|mark| text.split(mark).skip(1));
+    after.filter_map(|after| {
+        let head = after.lines().skip(1).find(|line| !line.trim_start().starts_with("#["))?;
         head.split_once("fn ")?.1.split('(').next()
     })
 }
