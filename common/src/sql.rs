@@ -18,7 +18,6 @@ use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions
 use arrow_buffer::BooleanBuffer;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use arrow_select::filter::filter;
-pub use bounds::MAX_RESULT_BYTES;
 use bounds::{in_pieces, longest_constant};
 use canonical::canonical;
 use datafusion_common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};

@@ -19,8 +19,9 @@ use std::sync::Arc;
 
 /// All that functions make while an expression is evaluated over one piece of the rows, in bytes; also for a single row.
 pub(super) const MAX_PIECE_BYTES: u64 = 64 << 20;
-/// What an expression gives for all rows of a batch, in bytes.
-pub const MAX_RESULT_BYTES: u64 = 256 << 20;
+/// What an expression gives for all rows of a batch, in bytes; or so many times what it reads, if that is more.
+const MAX_RESULT_BYTES: u64 = 256 << 20;
+const MAX_RESULT_GROWTH: u64 = 16;
 /// The widest value of a fixed width.
 const MAX_FIXED_WIDTH: i32 = 1 << 16;
 
@@ -49,6 +50,8 @@ pub(super) fn in_pieces(expression: &dyn PhysicalExpr, batch: &RecordBatch, cons
     let rows = batch.num_rows();
     // A constant is laid out once a row.
     let at_most = MAX_PIECE_BYTES / constant_bytes.max(1);
+    let given_bytes: u64 = batch.columns().iter().map(bytes).sum();
+    let most_bytes = MAX_RESULT_BYTES.max(given_bytes.saturating_mul(MAX_RESULT_GROWTH));
     let mut piece = rows.min(usize::try_from(at_most).unwrap_or(rows)).max(1);
     let (mut made, mut made_bytes, mut from) = (Vec::new(), 0, 0);
     while from < rows {
@@ -60,8 +63,8 @@ pub(super) fn in_pieces(expression: &dyn PhysicalExpr, batch: &RecordBatch, cons
             Err(error) => return Err(error),
             Ok(array) => {
                 made_bytes += bytes(&array);
-                if made_bytes > MAX_RESULT_BYTES {
-                    return too_much(format!("it gives more than {MAX_RESULT_BYTES} bytes for {} rows", from + count));
+                if made_bytes > most_bytes {
+                    return too_much(format!("it gives more than {most_bytes} bytes for {} rows", from + count));
                 }
                 made.push(array);
                 from += count;

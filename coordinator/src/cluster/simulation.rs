@@ -3,7 +3,7 @@
 //! ```text
 //! coordinators (killed, paused, replaced) --+
 //!                                           +--> Shaky: one memory, errors before and after puts, false conflicts, slow or damaged answers
-//! workers (lost, silent, zombies) ----------+
+//! workers (lost, silent, zombies, a liar) --+
 //! ```
 //! The store may be away for longer than anybody's patience; clients watch, and cancel at any moment. A job runs to its end; it is removed, by removals that break off; then its id comes again, with other rows, while attempts of the first
 //! submission still sleep. What must hold at the end of every run: the job succeeds, unless somebody cancelled it or the store was away for
@@ -79,7 +79,10 @@ async fn run(seed: u64, scratch: &Path) -> Result<bool, String> {
         board: tokio::sync::watch::channel(None).0,
     };
     for number in 0..2 + chance.below(3) {
-        tokio::spawn(worker::live(world.clone(), number, chance.fork()));
+        tokio::spawn(worker::live(world.clone(), number, false, chance.fork()));
+    }
+    if chance.one_in(3) {
+        tokio::spawn(worker::live(world.clone(), 9, true, chance.fork()));
     }
     let (mut owners, told) = (0, Told::default());
     for rows in 1..=2 {
@@ -121,7 +124,7 @@ async fn run(seed: u64, scratch: &Path) -> Result<bool, String> {
                 phase => {
                     let why = failure(&job).await?;
                     // A run may have such bad luck that the rules give a task up, and say so. It must be rare.
-                    if why.contains("workers that were lost") {
+                    if why.contains("workers that were lost") || why.contains("said to be committed") {
                         return Ok(false);
                     }
                     if away < SHORT || !why.contains("Unavailable") {
