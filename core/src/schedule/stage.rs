@@ -18,6 +18,8 @@ pub(super) struct Stage {
     done_weight: u64,
     /// By place.
     ready: Ready,
+    /// The places of ready tasks whose next attempt may end the job: nothing else of it is worth more.
+    urgent: BTreeSet<usize>,
     /// The places of those that are ready to run alone.
     alone: BTreeSet<usize>,
     pace: Pace,
@@ -103,13 +105,14 @@ impl Stage {
     }
 
     pub(super) fn ready(&self) -> usize {
-        self.ready.count() + self.alone.len()
+        self.ready.count() + self.urgent.len() + self.alone.len()
     }
 
-    /// Ready tasks, the heaviest first, that need no more than this or had trouble: these may be for some workers only.
+    /// Ready tasks that need no more than this or had trouble: those may be for some workers only. First what is in doubt, then the heaviest.
     pub(super) fn candidates(&self, limit_bytes: u64) -> impl Iterator<Item = TaskId> {
         let first = self.ready.first_from(0, limit_bytes);
         let places = std::iter::successors(first, move |place| self.ready.first_from(place + 1, limit_bytes));
+        let places = self.urgent.iter().copied().chain(places);
         places.map(|place| self.places[place])
     }
 
@@ -156,15 +159,20 @@ impl Stage {
         let (place, is_alone) = (state.place, state.is_alone());
         // Which slots are large enough for a task with trouble depends on whom it avoids.
         let need = if state.trouble.is_some() { 0 } else { state.need() };
-        if is_alone {
-            self.alone.insert(place);
-        } else {
-            self.ready.insert(place, need);
+        let is_urgent = state.trouble.as_ref().is_some_and(|trouble| trouble.doubt().is_some());
+        match (is_alone, is_urgent) {
+            (true, _) => {
+                self.alone.insert(place);
+            }
+            (false, true) => {
+                self.urgent.insert(place);
+            }
+            (false, false) => self.ready.insert(place, need),
         }
     }
 
     fn remove_ready(&mut self, place: usize) {
-        if !self.alone.remove(&place) {
+        if !self.alone.remove(&place) && !self.urgent.remove(&place) {
             self.ready.remove(place);
         }
     }
@@ -272,6 +280,7 @@ impl Stage {
     /// No task of it becomes ready any more.
     pub(super) fn give_up(&mut self) {
         self.ready.clear();
+        self.urgent.clear();
         self.alone.clear();
     }
 

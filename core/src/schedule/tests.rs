@@ -360,3 +360,131 @@ fn second_attempts_get_only_what_no_ready_task_wants() {
     machine.step(2_001, opened(JobNumber(1), 1, Some(1)));
     assert_eq!(starts(&machine.step(2_002, done(7))), [(0, 0, 8, 1)], "the other job is at its cap");
 }
+
+/// A worker of another process, with a name.
+fn foreign(worker: u64, slots: usize) -> Event {
+    Event::WorkerJoined {
+        worker: WorkerId(worker),
+        name: format!("worker {worker}"),
+        slots,
+        memory_bytes: 0,
+        heartbeats: true,
+    }
+}
+
+/// Two workers of other processes, and a job of these weights.
+fn foreign_machine(slots: [usize; 2], weights: &[u64]) -> (Machine, Vec<Action>) {
+    let mut machine = Machine::default();
+    for (worker, slots) in slots.into_iter().enumerate().filter(|(_, slots)| *slots > 0) {
+        machine.step(0, foreign(worker as u64, slots));
+    }
+    machine.step(0, opened(JOB, 1, None));
+    let actions = machine.step(0, stage(JOB, weights));
+    (machine, actions)
+}
+
+fn fails_job(actions: &[Action], kind: Kind) -> bool {
+    actions
+        .iter()
+        .any(|action| matches!(action, Action::JobFailed { error, .. } if error.kind == kind))
+}
+
+#[test]
+fn bad_input_fails_a_job_once_a_second_worker_says_so_before_anything_else_of_it_runs() {
+    let (mut machine, _) = foreign_machine([1, 1], &[9, 8, 7, 1]);
+    assert_eq!(starts(&machine.step(1, failed(0, Kind::Input))), [(0, 2, 2, 0)]);
+    assert_eq!(
+        machine.step(1 + BACKOFF_MS, Event::Tick),
+        [],
+        "only the other worker may look, and it is busy"
+    );
+    assert_eq!(starts(&machine.step(1_000, done(1))), [(0, 0, 3, 1)]);
+    assert!(fails_job(&machine.step(1_001, failed(3, Kind::Input)), Kind::Input));
+}
+
+#[test]
+fn the_word_of_the_only_worker_counts_when_nobody_else_came() {
+    let (mut machine, _) = foreign_machine([1, 0], &[1]);
+    assert_eq!(machine.step(1, failed(0, Kind::Input)), []);
+    assert_eq!(machine.step(SECOND_VOICE_MS, Event::Tick), []);
+    assert!(fails_job(&machine.step(1 + SECOND_VOICE_MS, Event::Tick), Kind::Input));
+
+    let (mut machine, _) = foreign_machine([1, 0], &[1]);
+    assert_eq!(machine.step(1, failed(0, Kind::Input)), []);
+    machine.step(9_000, foreign(1, 1));
+    let actions = machine.step(1 + SECOND_VOICE_MS, Event::Tick);
+    assert_eq!(starts(&actions), [(0, 0, 1, 1)], "somebody came");
+    assert_eq!(machine.step(20_000, done(1)), [Action::StageDone { job: JOB }]);
+}
+
+#[test]
+fn who_says_done_what_is_not_is_set_aside_and_the_task_runs_elsewhere() {
+    let (mut machine, _) = foreign_machine([2, 1], &[2, 1]);
+    machine.step(1, done(0));
+    assert_eq!(machine.step(2, done(1)), [Action::StageDone { job: JOB }]);
+    let missing = Event::NotFound { job: JOB, task: TaskId(0) };
+    let actions = machine.step(3, missing);
+    assert!(
+        matches!(
+            actions[..],
+            [Action::SetAside {
+                worker: WorkerId(0),
+                for_ms: ASIDE_MS,
+                ..
+            }]
+        ),
+        "{actions:?}"
+    );
+    assert_eq!(machine.aside(), 1);
+    assert_eq!(starts(&machine.step(3 + BACKOFF_MS, Event::Tick)), [(0, 0, 2, 1)]);
+    assert_eq!(machine.step(1_000, done(2)), [Action::StageDone { job: JOB }]);
+    machine.step(3 + ASIDE_MS, Event::Tick);
+    assert_eq!(machine.aside(), 0);
+}
+
+#[test]
+fn an_attempt_in_which_nothing_moves_goes_elsewhere_and_one_that_moves_stays() {
+    let (mut machine, _) = foreign_machine([1, 1], &[2, 1]);
+    let beat = |machine: &mut Machine, now_ms| {
+        machine.step(now_ms, Event::Resumed);
+    };
+    // Both are heard of; only the second attempt moves.
+    for now_ms in (0..STILL_MS).step_by(HEARTBEAT_MS as usize) {
+        machine.step(now_ms, Event::WorkerSeen { worker: WorkerId(0) });
+        machine.step(now_ms, Event::WorkerSeen { worker: WorkerId(1) });
+        machine.step(now_ms, Event::Moved { attempt: AttemptId(1) });
+    }
+    let actions = machine.step(STILL_MS, Event::Tick);
+    assert!(
+        matches!(
+            &actions[0],
+            Action::GiveUp {
+                attempt: AttemptId(0),
+                worker: WorkerId(0),
+                ..
+            }
+        ),
+        "{actions:?}"
+    );
+    assert!(matches!(&actions[1], Action::SetAside { worker: WorkerId(0), .. }), "{actions:?}");
+    assert_eq!(machine.running(), 1);
+    beat(&mut machine, STILL_MS + 1_000);
+    assert_eq!(starts(&machine.step(STILL_MS + 2_000, done(1))), [(0, 0, 2, 1)]);
+}
+
+#[test]
+fn a_task_that_lost_two_workers_runs_alone() {
+    let mut machine = Machine::default();
+    machine.step(0, foreign(0, 2));
+    machine.step(0, opened(JOB, 1, None));
+    machine.step(0, stage(JOB, &[2, 1]));
+    machine.step(1_000, lost(0));
+    machine.step(2_000, foreign(1, 2));
+    machine.step(3_000, lost(1));
+    machine.step(4_000, foreign(2, 2));
+    assert_eq!(machine.running(), 1, "one at a time");
+    machine.step(5_000, foreign(3, 2));
+    assert_eq!(machine.running(), 2, "each on a worker of its own");
+    machine.step(6_000, done(4));
+    assert_eq!(machine.step(7_000, done(5)), [Action::StageDone { job: JOB }]);
+}

@@ -371,7 +371,7 @@ impl Model {
                 .enumerate()
                 .filter(|(_, t)| t.state == State::Ready && !t.is_alone());
             let placeable = ready.filter(|(_, t)| self.best_worker(t).is_some());
-            let heaviest = placeable.max_by_key(|(at, t)| (t.new.weight, std::cmp::Reverse(*at)));
+            let heaviest = placeable.max_by_key(|(at, t)| (t.doubt.is_some(), t.new.weight, std::cmp::Reverse(*at)));
             let Some((at, _)) = heaviest.filter(|_| running < job.cap) else {
                 continue;
             };
