@@ -101,9 +101,17 @@ fn all_bytes(value: &ColumnarValue, rows: usize) -> Result<u64> {
     Ok(bytes(&array(value)?).saturating_mul(copies(value, rows)))
 }
 
-/// The bytes of each row's value.
+/// The bytes of each row's value, without what a place in an array takes.
 fn lengths(value: &ColumnarValue) -> Result<Each> {
-    Each::of(value, |array, row| bytes(&array.slice(row, 1)))
+    Each::of(value, |array, row| {
+        let place = match array.data_type() {
+            DataType::Utf8 | DataType::Binary => 4,
+            DataType::LargeUtf8 | DataType::LargeBinary => 8,
+            DataType::Utf8View | DataType::BinaryView => 16,
+            _ => 0,
+        };
+        bytes(&array.slice(row, 1)).saturating_sub(place)
+    })
 }
 
 /// Whole numbers; what is NULL or below 0 makes nothing.

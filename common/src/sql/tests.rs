@@ -447,7 +447,6 @@ fn what_makes_too_much_is_refused_by_its_field() {
         "array_length(range(0, 1000000000 + n))",
         "array_repeat(note, 9223372036854775807)",
         "array_resize([n], 1000000000, 1)",
-        "array_length(array_transform([n], x -> length(repeat(note, 100000000))))",
         "CASE WHEN n > 0 THEN repeat(note, 100000000) ELSE note END",
         "repeat(note, 200000)",
     ] {
