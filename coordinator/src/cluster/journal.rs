@@ -96,3 +96,40 @@ impl Journal {
 fn parse(bytes: &[u8], name: &str) -> Result<Entry> {
     serde_json::from_slice(bytes).map_err(|e| Error::internal(format!("{name} is no journal entry: {e}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use object_store::memory::InMemory;
+    use shadowdiff_common::state::{Incarnation, Stage, State};
+    use std::sync::Arc;
+
+    async fn claimed() -> (JobState, Journal) {
+        let state = State::new(Arc::new(InMemory::new()), "s".into(), "memory");
+        let job = state.job("j", &Incarnation::parse(&"0".repeat(32)).expect("one"));
+        let mut journal = Journal::read(&job, "one").await.expect("reads");
+        journal.claim().await.expect("claims");
+        (job, journal)
+    }
+
+    #[tokio::test]
+    async fn an_entry_of_ours_whose_answer_never_came_is_gone_on_from() {
+        let (job, mut journal) = claimed().await;
+        // Another writer of the same epoch is the same coordinator, earlier.
+        let mut earlier = Journal::read(&job, "one").await.expect("reads");
+        earlier.append(JobEvent::CancelAsked).await.expect("stores");
+        journal.append(JobEvent::StageDone { stage: Stage::Scan }).await.expect("stores");
+        let history = Journal::read(&job, "").await.expect("reads").history;
+        assert_eq!((history.next_number, history.cancel_asked), (3, true));
+        assert_eq!(journal.history, history);
+    }
+
+    #[tokio::test]
+    async fn whoever_meets_a_claim_of_another_stands_back() {
+        let (job, mut journal) = claimed().await;
+        Journal::read(&job, "two").await.expect("reads").claim().await.expect("claims");
+        assert!(journal.is_taken().await);
+        assert!(matches!(journal.append(JobEvent::Cancelled).await, Err(Halt::Superseded)));
+        assert_eq!(Journal::read(&job, "").await.expect("reads").history.ended, None);
+    }
+}

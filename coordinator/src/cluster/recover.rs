@@ -149,3 +149,71 @@ async fn phase(job: &JobState, stage: Stage) -> Result<JobPhase> {
         Stage::Merge => JobPhase::Merging,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publish::Marking;
+    use object_store::ObjectStoreExt;
+    use object_store::memory::InMemory;
+    use shadowdiff_common::state::{Incarnation, PlanDigest, RECORD_VERSION, State, seal};
+    use shadowdiff_core::error::Kind;
+    use shadowdiff_core::journal::JobEvent;
+    use shadowdiff_core::verdict::Verdict;
+
+    fn submission(incarnation: Incarnation) -> Submission {
+        Submission {
+            incarnation,
+            content: 1,
+            text: String::new(),
+            variables: Vec::new(),
+            base: None,
+            priority: 1,
+            max_running: 0,
+            created_ms: 0,
+            title: String::new(),
+            output: None,
+            overwrite: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn the_journal_says_how_a_job_ended_whatever_result_is_kept() {
+        let ends = [
+            (None, JobPhase::Merging),
+            (Some(JobEvent::Cancelled), JobPhase::Cancelled),
+            (Some(JobEvent::Finished { verdict: Verdict::Fail }), JobPhase::Succeeded),
+            (
+                Some(JobEvent::Failed {
+                    kind: Kind::Input,
+                    message: "not handed on".into(),
+                }),
+                JobPhase::Failed,
+            ),
+        ];
+        for (end, phase) in ends {
+            let state = State::new(Arc::new(InMemory::new()), "s".into(), "memory");
+            let incarnation = Incarnation::parse(&"0".repeat(32)).expect("one");
+            let job = state.job("j", &incarnation);
+            let manifest = Manifest {
+                version: RECORD_VERSION,
+                incarnation: incarnation.clone(),
+                plan: PlanDigest::named("plan"),
+                attempt: "1-0".into(),
+                files: vec![("summary.json".into(), Marking::default().finish())],
+                verdict: Verdict::Fail,
+                warnings: Vec::new(),
+                ended_ms: 0,
+            };
+            let bytes = seal(&manifest).expect("seals");
+            job.store().put(&job.manifest(), bytes.into()).await.expect("puts");
+            let mut journal = Journal::read(&job, "one").await.expect("reads");
+            journal.claim().await.expect("claims");
+            if let Some(end) = end {
+                journal.append(end).await.expect("stores");
+            }
+            let view = look(&job, submission(incarnation)).await.expect("looks");
+            assert_eq!((view.phase, view.files.len()), (phase, 1));
+        }
+    }
+}

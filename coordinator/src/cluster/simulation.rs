@@ -19,7 +19,7 @@ use super::clock::simulated;
 use super::{Cluster, JobPhase, JobView, Options};
 use crate::bind::bind;
 use crate::cut::Cut;
-use clients::{Told, cancel};
+use clients::{Told, restarted};
 use futures::TryStreamExt;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::state::{
@@ -108,7 +108,10 @@ async fn run(seed: u64, scratch: &Path) -> Result<bool, String> {
             }
             tokio::spawn(told.clone().watch(Arc::clone(&cluster)));
             if chance.one_in(6) {
-                tokio::spawn(cancel(Arc::clone(&cluster), Duration::from_millis(chance.below(15_000))));
+                tokio::spawn(
+                    told.clone()
+                        .cancel(Arc::clone(&cluster), Duration::from_millis(chance.below(15_000))),
+                );
             }
             if life < lives {
                 sleep(Duration::from_millis(chance.below(11_000))).await;
@@ -118,6 +121,8 @@ async fn run(seed: u64, scratch: &Path) -> Result<bool, String> {
             }
             let ended = tokio::time::timeout(PATIENCE, ended(&cluster)).await;
             ended.map_err(|_| format!("no end after {} simulated seconds", PATIENCE.as_secs()))?;
+            shaky.back().await;
+            restarted(coordinator(&shaky, &Line::default(), 1000 + owners, scratch), &told).await?;
             match told.check(&job).await? {
                 JobPhase::Succeeded => check(&job, &plan, rows).await?,
                 JobPhase::Cancelled => {}
@@ -133,7 +138,6 @@ async fn run(seed: u64, scratch: &Path) -> Result<bool, String> {
                 }
             }
             check_claims(&job, lives + 1).await?;
-            shaky.back().await;
             removed(&calm, &cluster, &submission.incarnation).await?;
             leave(&line, &mut chance);
             std::mem::forget(cluster);

@@ -10,16 +10,27 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// The ends that clients were told, of each submission.
+/// What clients were told of each submission.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Told(Arc<Mutex<BTreeMap<Incarnation, BTreeSet<JobPhase>>>>);
+pub(super) struct Told(Arc<Mutex<BTreeMap<Incarnation, Heard>>>);
+
+#[derive(Debug, Clone, Default)]
+struct Heard {
+    ends: BTreeSet<JobPhase>,
+    /// The job is to end, which is stored.
+    cancelled: bool,
+}
 
 impl Told {
     fn note(&self, view: &JobView) {
         if view.phase.has_ended() {
-            let mut ends = self.0.lock().expect("nobody panics with it");
-            ends.entry(view.submission.incarnation.clone()).or_default().insert(view.phase);
+            self.change(view, |heard| heard.ends.insert(view.phase));
         }
+    }
+
+    fn change<T>(&self, view: &JobView, change: impl FnOnce(&mut Heard) -> T) -> T {
+        let mut told = self.0.lock().expect("nobody panics with it");
+        change(told.entry(view.submission.incarnation.clone()).or_default())
     }
 
     /// Asks one coordinator again and again.
@@ -32,12 +43,28 @@ impl Told {
         }
     }
 
+    /// Cancels the job after a while; asks a few times where the answer is not clear.
+    pub(super) async fn cancel(self, cluster: Arc<Cluster>, after: Duration) {
+        sleep(after).await;
+        for _ in 0..5 {
+            match cluster.cancel(JOB).await {
+                Ok(view) if view.phase.has_ended() => return self.note(&view),
+                Ok(view) => return self.change(&view, |heard| heard.cancelled = true),
+                Err(_) => sleep(Duration::from_secs(1)).await,
+            }
+        }
+    }
+
     /// Nobody was told another end than the one that is stored, and a job that somebody cancelled has no other.
     pub(super) async fn check(&self, job: &JobState) -> Result<JobPhase, String> {
         let journal = Journal::read(job, "").await.map_err(|e| e.to_string())?;
         let stored = end_of(&journal.history).ok_or("a job was told to have ended, but its journal has no end")?;
-        let ends = self.0.lock().expect("nobody panics with it").get(job.incarnation()).cloned();
-        if let Some(other) = ends.unwrap_or_default().into_iter().find(|told| *told != stored) {
+        let heard = self.0.lock().expect("nobody panics with it").get(job.incarnation()).cloned();
+        let heard = heard.unwrap_or_default();
+        if heard.cancelled && !journal.history.cancel_asked {
+            return Err("a client was told that the job will end, which is not stored".into());
+        }
+        if let Some(other) = heard.ends.into_iter().find(|told| *told != stored) {
             return Err(format!("a client was told {other:?}, but stored is {:?}", journal.history.ended));
         }
         if journal.history.cancel_asked && stored == JobPhase::Succeeded {
@@ -55,13 +82,21 @@ fn end_of(history: &History) -> Option<JobPhase> {
     })
 }
 
-/// Cancels the job after a while; asks a few times where the answer is not clear.
-pub(super) async fn cancel(cluster: Arc<Cluster>, after: Duration) {
-    sleep(after).await;
-    for _ in 0..5 {
-        if cluster.cancel(JOB).await.is_ok() {
-            return;
+/// A coordinator that starts afterwards leaves the job alone, and tells the same end.
+pub(super) async fn restarted(cluster: Arc<Cluster>, told: &Told) -> Result<(), String> {
+    for _ in 0..100 {
+        match cluster.take_up(JOB).await {
+            Ok(false) => {}
+            Ok(true) => return Err("a job that had ended runs again".into()),
+            Err(_) => {
+                sleep(Duration::from_secs(1)).await;
+                continue;
+            }
         }
-        sleep(Duration::from_secs(1)).await;
+        if let Ok(view) = cluster.get(JOB).await {
+            told.note(&view);
+            return Ok(());
+        }
     }
+    Err("the store does not answer for long".into())
 }
