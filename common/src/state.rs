@@ -10,7 +10,7 @@
 //!   commit/<stage>/<task>                    create-only: the attempt that counts, and the plan that it followed
 //!   tasks/<stage>                            what the tasks of a later stage read
 //!   result/<attempt>/<file>                  the files of a result
-//!   manifest                                 create-only: the job's only success
+//!   manifest                                 create-only: the result that counts, once the journal says that the job has succeeded
 //! coordinators/<owner>                       a number that goes up while the coordinator lives
 //! ```
 //! Safety needs no leader: tasks are deterministic and commits are create-only, so whoever commits first is right. An id may come again

@@ -1,8 +1,8 @@
 //! The end of a stored job: merge the runs, put the result into the state store, let it count, hand it on.
 //!
-//! Files go to `result/<attempt>/` first; the create-only manifest that names them with length and digest is the job's success. Where the spec names an `output`
-//! on an object store the counted files are copied there after that, `summary.json` last, so that a coordinator that dies in between goes
-//! on where it was.
+//! Files go to `result/<attempt>/` first; the create-only manifest names those that count, with length and digest. Where the spec names an
+//! `output` on an object store they are copied there after that, `summary.json` last, so that a coordinator that dies in between goes on
+//! where it was. The job has succeeded once its journal says so (`ends`).
 
 use super::clock::now_ms;
 use crate::deliver::Delivery;
@@ -28,11 +28,11 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
 
-/// The job's success.
+/// The result that counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Manifest {
     pub(crate) version: u32,
-    /// Whose success it is.
+    /// Whose result it is.
     pub(crate) incarnation: Incarnation,
     /// The plan that was followed.
     pub(crate) plan: PlanDigest,

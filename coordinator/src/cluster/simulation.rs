@@ -5,10 +5,12 @@
 //!                                           +--> Shaky: one memory, errors before and after puts, false conflicts, slow or damaged answers
 //! workers (lost, silent, zombies, a liar) --+
 //! ```
-//! The store may be away for longer than anybody's patience; clients watch, and cancel at any moment. A job runs to its end; it is removed, by removals that break off; then its id comes again, with other rows, while attempts of the first
-//! submission still sleep. What must hold at the end of every run: the job succeeds, unless somebody cancelled it or the store was away for
-//! long; every end that a client was told is the one that is stored, and stays so after a restart; of one that succeeds every task has one commit, whose data is there; all rows
-//! are counted once, and they are those of the last submission; what was removed never runs again; nobody takes a job from itself.
+//! The store may be away for longer than anybody's patience; clients watch, and cancel at any moment. A job runs to its end; it is
+//! removed, by removals that break off; then its id comes again, with other rows, while attempts of the first submission still sleep. What
+//! must hold at the end of every run: the job succeeds, unless somebody cancelled it or the store was away for long; every end that a
+//! client was told is the one that is stored, and stays so after a restart; of one that succeeds every task has one commit, whose data is
+//! there; all rows are counted once, and they are those of the last submission; what was removed never runs again; nobody takes a job from
+//! itself.
 //! `SHADOWDIFF_SEEDS=N` runs more seeds, `SHADOWDIFF_SEED=S` one; a failure names its seed.
 
 mod clients;
