@@ -190,6 +190,11 @@ struct Copy {
 
 impl Copy {
     async fn of(response: HttpResponse, path: &str) -> Result<Copy, HttpError> {
+        if !tells_its_end(&response) {
+            let what =
+                "the server does not say where the file ends (neither Content-Length nor chunks), so one that is cut could not be told";
+            return Err(HttpError::new(HttpErrorKind::Decode, io::Error::other(what)));
+        }
         let modified = text_of(&response, "last-modified").map(str::to_owned);
         tracing::info!("{path}: the server does not serve ranges; the file is copied to the temporary directory");
         let mut file = tempfile::tempfile().map_err(disk)?;
@@ -245,6 +250,14 @@ impl Copy {
         }
         Ok(response)
     }
+}
+
+/// Whether a body that breaks off can be told from one that ends: by its length, by chunks, or by HTTP/2.
+fn tells_its_end(response: &HttpResponse) -> bool {
+    let is_chunked = text_of(response, "transfer-encoding").is_some_and(|coding| coding.to_ascii_lowercase().contains("chunked"));
+    // An answer that is made here is one of HTTP/1.1.
+    let is_newer = response.version() > HttpResponse::new(Bytes::new().into()).version();
+    is_chunked || is_newer || text_of(response, "content-length").is_some()
 }
 
 /// Whether a later read can tell that the content is another.
