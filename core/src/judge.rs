@@ -14,9 +14,9 @@ enum Scope {
     Sql,
 }
 
-/// A rule bound to the columns of the comparison.
+/// What a rule covers, bound to the columns of the comparison.
 #[derive(Debug, Clone)]
-struct Rule {
+struct Coverage {
     scope: Scope,
     /// `None`: every column, and the row as a whole.
     columns: Option<Vec<bool>>,
@@ -26,10 +26,10 @@ struct Rule {
     expired: bool,
 }
 
-/// The rules of a spec, in order, bound to the columns.
+/// The rules of a spec, in order, bound to the columns; each with `S`, what answers its SQL.
 #[derive(Debug, Clone)]
-pub struct Judge {
-    rules: Vec<Rule>,
+pub struct Judge<S> {
+    rules: Vec<(Coverage, S)>,
 }
 
 /// What SQL has to answer about a difference.
@@ -54,37 +54,43 @@ pub struct Facts<'a> {
     pub baseline: Side,
 }
 
-impl Judge {
-    /// Binds the rules. `sets` holds the accounts of each rule that lists them, in the order of the rules; `as_of` is the spec's day.
-    pub fn new(spec: &Spec, aligned: &Aligned, sets: Vec<Option<AccountSet>>, as_of: Day) -> Result<(Self, Vec<String>)> {
+impl<S> Judge<S> {
+    /// Binds the rules. `sets` holds the accounts of the rules that list them, at the rule's place; `as_of` is the spec's day; `sql` plans the
+    /// SQL of a rule, given whether it can cover a cell of a column.
+    pub fn new(
+        spec: &Spec,
+        aligned: &Aligned,
+        sets: &[Option<AccountSet>],
+        as_of: Day,
+        mut sql: impl FnMut(&Expected, &dyn Fn(usize) -> bool) -> Result<S>,
+    ) -> Result<(Self, Vec<String>)> {
         let (mut mistakes, mut warnings) = (Vec::new(), Vec::new());
-        let rules = spec
-            .expected
-            .iter()
-            .zip(sets)
-            .map(|(rule, set)| Rule {
-                scope: match (&rule.accounts, set) {
-                    (None, _) => Scope::All,
-                    (Some(AccountScope::Where(_)), _) => Scope::Sql,
-                    (Some(AccountScope::Source(_)), set) => Scope::Set(set.unwrap_or_default()),
-                },
+        let mut bound = Vec::new();
+        for (at, rule) in spec.expected.iter().enumerate() {
+            let coverage = Coverage {
+                scope: scope(rule, sets.get(at).and_then(Option::as_ref))?,
                 columns: bind_columns(rule, aligned, &mut mistakes, &mut warnings),
                 kinds: kinds(rule),
                 within: rule.within.clone(),
                 filtered: rule.filter.is_some(),
                 expired: rule.until.is_some_and(|until| as_of > until),
-            })
-            .collect();
-        if mistakes.is_empty() {
-            Ok((Judge { rules }, warnings))
-        } else {
-            Err(Error::all(Kind::Spec, mistakes))
+            };
+            bound.push((rule, coverage));
         }
+        if !mistakes.is_empty() {
+            return Err(Error::all(Kind::Spec, mistakes));
+        }
+        let with_sql = |(rule, coverage): (&Expected, Coverage)| {
+            let planned = sql(rule, &|column| coverage.takes(column))?;
+            Ok((coverage, planned))
+        };
+        let rules = bound.into_iter().map(with_sql).collect::<Result<_>>()?;
+        Ok((Judge { rules }, warnings))
     }
 
     /// The rule that covers the difference, if any. `sql` answers for one difference; it is asked as late as possible.
     pub fn judge(&self, facts: &Facts<'_>, mut sql: impl FnMut(Question) -> bool) -> Option<usize> {
-        self.rules.iter().enumerate().position(|(at, rule)| {
+        self.rules.iter().enumerate().position(|(at, (rule, _))| {
             rule.covers(facts)
                 && match &rule.scope {
                     Scope::All => true,
@@ -95,13 +101,33 @@ impl Judge {
         })
     }
 
-    /// Whether a rule can cover a cell of the column at all: its SQL is worth planning then.
-    pub fn takes(&self, rule: usize, column: usize) -> bool {
-        self.rules[rule].columns.as_ref().is_none_or(|c| c[column]) && self.rules[rule].kinds.contains(&DifferenceKind::Changed)
+    /// What answers the SQL of a rule.
+    pub fn sql(&self, rule: usize) -> &S {
+        &self.rules[rule].1
+    }
+
+    /// The same of all rules, in order.
+    pub fn all_sql(&self) -> impl Iterator<Item = &S> {
+        self.rules.iter().map(|(_, sql)| sql)
     }
 }
 
-impl Rule {
+/// The accounts of a rule. Without those that it lists it would cover nothing, and nobody would see it.
+fn scope(rule: &Expected, set: Option<&AccountSet>) -> Result<Scope> {
+    match (&rule.accounts, set) {
+        (None, _) => Ok(Scope::All),
+        (Some(AccountScope::Where(_)), _) => Ok(Scope::Sql),
+        (Some(AccountScope::Source(_)), Some(set)) => Ok(Scope::Set(set.clone())),
+        (Some(AccountScope::Source(_)), None) => Err(Error::internal(format!("expected `{}`: its accounts are missing", rule.name))),
+    }
+}
+
+impl Coverage {
+    /// Whether the rule can cover a cell of the column at all: its SQL is worth planning then.
+    fn takes(&self, column: usize) -> bool {
+        self.columns.as_ref().is_none_or(|c| c[column]) && self.kinds.contains(&DifferenceKind::Changed)
+    }
+
     fn covers(&self, facts: &Facts<'_>) -> bool {
         if self.expired || !self.kinds.contains(&facts.kind) {
             return false;
@@ -221,17 +247,17 @@ mod tests {
             let text = format!("live: a/\nshadow: b/\naccount: id\nkey: [p.no]\nexpected: [{{name: r, {rule}}}]\n");
             let spec = parse(&text, "s.yaml", &Overrides::default()).expect("a spec of the test").spec;
             let aligned = align(&spec, &Sides::new(side.clone(), side.clone())).expect("equal sides meet");
-            let taken = |judge: &Judge| {
+            let taken = |_: &Expected, takes: &dyn Fn(usize) -> bool| {
                 let all = aligned.columns.iter().enumerate();
-                all.filter(|(at, _)| judge.takes(0, *at))
-                    .map(|(_, c)| c.name.clone())
-                    .collect::<Vec<_>>()
+                Ok(all.filter(|(at, _)| takes(*at)).map(|(_, c)| c.name.clone()).collect::<Vec<_>>())
             };
             let day = Day::parse("2026-11-01").expect("a day of the test");
-            Judge::new(&spec, &aligned, vec![None], day).map(|(judge, _)| taken(&judge))
+            Judge::new(&spec, &aligned, &[], day, taken).map(|(judge, _)| judge.sql(0).clone())
         };
         assert_eq!(judge("columns: [p]").expect("a struct may be named"), ["p", "p.x"]);
         let bounded = judge("columns: [p], within: {absolute: 1}").expect_err("a bound needs members");
         assert_eq!(bounded.message, "expected `r`: `p` is a struct; name its members, such as `p.*`");
+        let listed = judge("accounts: {list: [a]}").expect_err("its accounts were not given");
+        assert_eq!(listed.message, "expected `r`: its accounts are missing");
     }
 }

@@ -3,11 +3,12 @@
 //! A part is what fits the task's memory: several small shards, one shard, or a slice of a giant account by key. Should the rows of one key
 //! alone be more than a part, they are cancelled in slices by fingerprint; what matters of them then is only how many are left.
 
+use crate::exchanged::fingerprints_of;
 use crate::job::Job;
 use crate::lines::{LineWriter, key_bytes};
 use crate::pairs::Chunk;
 use crate::rows::{Joined, Left, cancel, join, merge};
-use arrow_array::{Array, RecordBatch, cast::AsArray};
+use arrow_array::RecordBatch;
 use datafusion_execution::TaskContext;
 use datafusion_execution::config::SessionConfig;
 use datafusion_execution::memory_pool::GreedyMemoryPool;
@@ -35,7 +36,6 @@ pub(crate) fn compare(job: &Job, shards: &[u32], objects: &[Arc<Object>], halvin
         part_bytes,
         runs: Vec::new(),
         tally: Tally::default(),
-        names: job.comparator_names(),
     };
     let (small, large): (Vec<u32>, Vec<u32>) = shards.iter().partition(|shard| all_bytes(objects, **shard) <= part_bytes);
     let mut batches = Sides::new(Vec::new(), Vec::new());
@@ -71,7 +71,6 @@ struct Task<'a> {
     part_bytes: u64,
     runs: Vec<Spool>,
     tally: Tally,
-    names: Vec<String>,
 }
 
 impl Task<'_> {
@@ -79,12 +78,8 @@ impl Task<'_> {
     fn divide(&mut self, bytes: u64, rows: &mut Rows<'_>) -> Result<()> {
         let parts = (bytes / self.part_bytes + 2).min(MAX_PARTS) as u32;
         let object = self.distribute(parts, rows, &|job, batch| {
-            let keys: Vec<_> = job.plan.aligned.key.iter().map(|i| batch.column(*i)).collect();
-            job.key_fingerprint
-                .hash(&keys, batch.num_rows())
-                .into_iter()
-                .map(|f| ((f >> 32) as u64 % u64::from(parts)) as u32)
-                .collect()
+            let keys = job.key_fingerprints(batch).into_iter();
+            keys.map(|f| ((f >> 32) as u64 % u64::from(parts)) as u32).collect()
         })?;
         let objects = [Arc::new(object)];
         for part in 0..parts {
@@ -103,10 +98,7 @@ impl Task<'_> {
     fn divide_by_row(&mut self, bytes: u64, rows: &mut Rows<'_>) -> Result<()> {
         let parts = (bytes / self.part_bytes + 2).min(MAX_PARTS) as u32;
         let object = self.distribute(parts, rows, &|_, batch| {
-            let column = batch.column(batch.num_columns() - 1).as_fixed_size_binary();
-            (0..column.len())
-                .map(|row| u32::from_be_bytes(column.value(row)[..4].try_into().expect("16 bytes")) % parts)
-                .collect()
+            fingerprints_of(batch).map(|f| (f >> 96) as u32 % parts).collect()
         })?;
         let mut reduced = Vec::new();
         for part in 0..parts {
@@ -188,7 +180,6 @@ impl Task<'_> {
                 job: self.job,
                 run: &mut run,
                 tally: &mut self.tally,
-                names: &self.names,
             };
             lines.write(&chunk, &cells, left, &keys)?;
         }

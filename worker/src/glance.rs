@@ -5,7 +5,6 @@ use crate::job::Job;
 use crate::scan::numbered;
 use crate::side::{Purpose, SideReader};
 use crate::window::{Rungs, Window};
-use arrow_array::ArrayRef;
 use shadowdiff_core::error::Result;
 use shadowdiff_core::plan::Glance;
 use shadowdiff_core::side::{Side, Sides};
@@ -33,8 +32,7 @@ pub(crate) fn glance(job: &Job) -> Result<Glance> {
     let mut found = Glance::default();
     for side in Side::BOTH {
         while let Some(read) = readers[side].next()? {
-            let columns: Vec<&ArrayRef> = job.plan.aligned.key.iter().map(|i| read.rows.batch.column(*i)).collect();
-            for key in job.key_fingerprint.hash(&columns, read.rows.batch.num_rows()) {
+            for key in job.key_fingerprints(&read.rows.batch) {
                 keys.entry(key).or_default()[side] = true;
             }
             found.rows[side] += read.rows.batch.num_rows() as u64;

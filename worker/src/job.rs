@@ -1,6 +1,8 @@
-//! What every task of a job needs, made once from the plan: expressions, kernels, rules, schemas.
+//! What every task of a job needs, made once from the plan: expressions, columns with their comparators, rules, schemas.
 
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use crate::exchanged::{ExchangedRows, carried_type, rows_schema};
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 use shadowdiff_common::read::{Dataset, Sources};
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::sql::{Expression, Sql, SqlColumn};
@@ -12,7 +14,7 @@ use shadowdiff_core::judge::Judge;
 use shadowdiff_core::plan::Plan;
 use shadowdiff_core::row::{Form, Hasher};
 use shadowdiff_core::side::{Side, Sides};
-use shadowdiff_core::spec::AccountScope;
+use shadowdiff_core::spec::{AccountScope, Expected};
 use shadowdiff_core::value::ValueType;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -80,11 +82,30 @@ impl Watch {
     }
 }
 
-/// The SQL of one rule or comparator, planned for one column or for rows.
+/// A compared column with its comparator.
+#[derive(Debug)]
+pub(crate) struct BoundColumn {
+    pub(crate) column: Column,
+    pub(crate) kernel: Kernel,
+    /// Of a comparator that is SQL.
+    pub(crate) sql: Option<Expression>,
+    /// The comparator in the spec's own words.
+    pub(crate) comparator: String,
+}
+
+/// `accounts.where` of a rule.
+#[derive(Debug)]
+pub(crate) struct AccountCondition {
+    /// Among those of all rules.
+    pub(crate) place: usize,
+    /// A side each: judged on that side's row. A side without it lacks a column that it names: no row of it is in scope.
+    pub(crate) condition: Sides<Option<Expression>>,
+}
+
+/// The SQL of one rule, planned for cells and for rows.
 #[derive(Debug)]
 pub(crate) struct RuleSql {
-    /// `accounts.where`, a side each: judged on that side's row. A side without it lacks a column that it names: no row of it is in scope.
-    pub(crate) accounts: Option<Sides<Option<Expression>>>,
+    pub(crate) accounts: Option<AccountCondition>,
     /// `where` for cells, by column; `None` where the rule does not take the column.
     pub(crate) cells: Vec<Option<Expression>>,
     /// `where` for rows that one side lacks; `None` if it speaks of cells.
@@ -124,10 +145,9 @@ pub struct Shared {
     pub(crate) schemas: Sides<SchemaRef>,
     pub(crate) fingerprint: Hasher,
     pub(crate) key_fingerprint: Hasher,
-    pub(crate) kernels: Vec<Kernel>,
-    pub(crate) comparator_sql: Vec<Option<Expression>>,
-    pub(crate) judge: Judge,
-    pub(crate) rule_sql: Vec<RuleSql>,
+    /// As the plan has them.
+    pub(crate) columns: Vec<BoundColumn>,
+    pub(crate) judge: Judge<RuleSql>,
 }
 
 /// What is given to a job besides its plan.
@@ -147,17 +167,21 @@ impl Job {
     /// Binds everything; mistakes in SQL show here, before anything runs.
     pub fn new(plan: Plan, given: Given) -> Result<Self> {
         let sql = Sql::default();
-        let columns = &plan.aligned.columns;
         let filters = Sides::try_from_fn(|side| plan_filter(&sql, &plan, side))?;
         let derives = Sides::try_from_fn(|side| plan_derives(&sql, &plan, side))?;
-        let (judge, _) = Judge::new(&plan.spec, &plan.aligned, given.accounts.rules, plan.as_of)?;
-        let rule_sql = plan_rules(&sql, &plan, &judge)?;
-        let kernels: Vec<Kernel> = columns.iter().map(Kernel::new).collect();
-        let comparator_sql = plan_comparators(&sql, &plan, &kernels)?;
+        let mut conditions = 0;
+        let plan_rule = |rule: &Expected, takes: &dyn Fn(usize) -> bool| plan_rule(&sql, &plan, rule, takes, &mut conditions);
+        let (judge, _) = Judge::new(&plan.spec, &plan.aligned, &given.accounts.rules, plan.as_of, plan_rule)?;
+        let columns = plan
+            .aligned
+            .columns
+            .iter()
+            .map(|column| bind(&sql, &plan, column))
+            .collect::<Result<_>>()?;
         let secret = plan.secret.0;
-        let fingerprint = Hasher::new(secret, columns.iter().map(form));
+        let fingerprint = Hasher::new(secret, plan.aligned.columns.iter().map(form));
         let key_fingerprint = Hasher::new(secret, plan.aligned.key_columns().map(form));
-        let schemas = Sides::from_fn(|side| exchange_schema(&plan, side));
+        let schemas = Sides::from_fn(|side| rows_schema(&plan, side));
         let shared = Shared {
             plan,
             datasets: given.datasets,
@@ -172,10 +196,8 @@ impl Job {
             schemas,
             fingerprint,
             key_fingerprint,
-            kernels,
-            comparator_sql,
+            columns,
             judge,
-            rule_sql,
         };
         Ok(Job {
             shared: Arc::new(shared),
@@ -191,8 +213,15 @@ impl Job {
         }
     }
 
-    pub(crate) fn columns(&self) -> &[Column] {
-        &self.plan.aligned.columns
+    /// Fingerprints of the keys of exchanged rows.
+    pub(crate) fn key_fingerprints(&self, batch: &RecordBatch) -> Vec<u128> {
+        let key = ExchangedRows::new(batch, &self.plan).key();
+        self.key_fingerprint.hash(&key, batch.num_rows())
+    }
+
+    /// `accounts.where` of the rules that have one, by place.
+    pub(crate) fn account_conditions(&self) -> impl Iterator<Item = &AccountCondition> {
+        self.judge.all_sql().filter_map(|rule| rule.accounts.as_ref())
     }
 
     /// The side of the old value for an account, given by its canonical bytes.
@@ -212,7 +241,7 @@ impl Job {
 
     /// The name of a column's comparator in the output.
     pub fn comparator_names(&self) -> Vec<String> {
-        self.kernels.iter().map(Kernel::describe).collect()
+        self.columns.iter().map(|column| column.comparator.clone()).collect()
     }
 }
 
@@ -222,31 +251,6 @@ fn form(column: &Column) -> Form {
         Role::Key | Role::Value(_) if column.is_mixed() => Form::Canonical,
         Role::Key | Role::Value(_) => Form::Plain,
     }
-}
-
-/// The batches that go through the exchange: the aligned columns, the carried ones, the fingerprint.
-fn exchange_schema(plan: &Plan, side: Side) -> SchemaRef {
-    let leaves = plan
-        .aligned
-        .columns
-        .iter()
-        .enumerate()
-        .map(|(i, c)| Field::new(i.to_string(), c.stored[side].storage(), true));
-    let carried = plan.sides[side]
-        .carried
-        .iter()
-        .map(|name| Field::new(format!("carried:{name}"), column_type(plan, side, name).storage(), true));
-    let fingerprint = Field::new("fingerprint", DataType::FixedSizeBinary(16), false);
-    Arc::new(Schema::new(leaves.chain(carried).chain([fingerprint]).collect::<Vec<_>>()))
-}
-
-fn column_type<'a>(plan: &'a Plan, side: Side, name: &str) -> &'a ValueType {
-    &plan.sides[side]
-        .columns
-        .iter()
-        .find(|c| c.name == name)
-        .expect("carried columns are columns of the side")
-        .value_type
 }
 
 fn plan_filter(sql: &Sql, plan: &Plan, side: Side) -> Result<Option<Expression>> {
@@ -309,72 +313,78 @@ fn row_columns(plan: &Plan, side: Side) -> Vec<SqlColumn> {
         }
     };
     let carried = plan.sides[side].carried.iter();
-    let carried = carried.map(|name| SqlColumn::new(name, column_type(plan, side, name)));
+    let carried = carried.map(|name| SqlColumn::new(name, carried_type(plan, side, name)));
     leaves.map(hidden).chain(carried).collect()
 }
 
-fn plan_comparators(sql: &Sql, plan: &Plan, kernels: &[Kernel]) -> Result<Vec<Option<Expression>>> {
-    let planned = plan.aligned.columns.iter().zip(kernels).map(|(column, kernel)| {
-        let Some(text) = kernel.sql() else { return Ok(None) };
-        sql.plan_condition(
-            &format!("comparators: sql of column `{}`", column.name),
-            text,
-            &pair_columns(plan, Some(column)),
-        )
-        .map(Some)
+fn bind(sql: &Sql, plan: &Plan, column: &Column) -> Result<BoundColumn> {
+    let kernel = Kernel::new(column);
+    let condition = kernel.sql().map(|text| {
+        let place = format!("comparators: sql of column `{}`", column.name);
+        sql.plan_condition(&place, text, &pair_columns(plan, Some(column)))
     });
-    planned.collect()
+    Ok(BoundColumn {
+        column: column.clone(),
+        comparator: kernel.describe(),
+        sql: condition.transpose()?,
+        kernel,
+    })
 }
 
-fn plan_rules(sql: &Sql, plan: &Plan, judge: &Judge) -> Result<Vec<RuleSql>> {
-    let planned = plan.spec.expected.iter().enumerate().map(|(at, rule)| {
-        let place = format!("expected `{}`", rule.name);
-        let accounts = match &rule.accounts {
-            Some(AccountScope::Where(text)) => Some(plan_accounts(sql, plan, &format!("{place}.accounts.where"), text)?),
-            Some(AccountScope::Source(_)) | None => None,
-        };
-        let Some(text) = &rule.filter else {
-            return Ok(RuleSql {
-                accounts,
-                cells: Vec::new(),
-                rows: None,
-            });
-        };
-        let place = format!("{place}.where");
-        // Planned once for all columns of one type.
-        let mut known: Vec<(Sides<ValueType>, Result<Expression>)> = Vec::new();
-        let mut cell = |(i, column): (usize, &Column)| {
-            if !judge.takes(at, i) {
-                return Ok(None);
-            }
-            let planned = match known.iter().find(|(types, _)| *types == column.stored) {
-                Some((_, planned)) => planned.clone(),
-                None => {
-                    let planned = sql.plan_condition(&place, text, &pair_columns(plan, Some(column)));
-                    known.push((column.stored.clone(), planned.clone()));
-                    planned
-                }
-            };
-            // Without `columns` a rule meets every type, and so it does below a struct that it names; a column that the condition does not
-            // fit is passed over.
-            if column.role != Role::Presence && rule.columns.iter().any(|p| p.is_exact() && p.matches(&column.name)) {
-                planned.map(Some)
-            } else {
-                Ok(planned.ok())
-            }
-        };
-        let cells: Vec<Option<Expression>> = plan.aligned.columns.iter().enumerate().map(&mut cell).collect::<Result<_>>()?;
-        let rows = sql
-            .plan_condition(&place, text, &pair_columns(plan, None))
-            .ok()
-            .filter(|e| !e.reads.contains(&0) && !e.reads.contains(&1));
-        if rows.is_none() && cells.iter().all(Option::is_none) {
-            // Nothing can answer it: let the planner say why.
-            sql.plan_condition(&place, text, &pair_columns(plan, plan.aligned.columns.first()))?;
+/// `takes`: whether the rule can cover a cell of a column. `conditions`: how many `accounts.where` there were before.
+fn plan_rule(sql: &Sql, plan: &Plan, rule: &Expected, takes: &dyn Fn(usize) -> bool, conditions: &mut usize) -> Result<RuleSql> {
+    let place = format!("expected `{}`", rule.name);
+    let accounts = match &rule.accounts {
+        Some(AccountScope::Where(text)) => {
+            let condition = plan_accounts(sql, plan, &format!("{place}.accounts.where"), text)?;
+            *conditions += 1;
+            Some(AccountCondition {
+                place: *conditions - 1,
+                condition,
+            })
         }
-        Ok(RuleSql { accounts, cells, rows })
-    });
-    planned.collect()
+        Some(AccountScope::Source(_)) | None => None,
+    };
+    let Some(text) = &rule.filter else {
+        return Ok(RuleSql {
+            accounts,
+            cells: Vec::new(),
+            rows: None,
+        });
+    };
+    let place = format!("{place}.where");
+    // Planned once for all columns of one type.
+    let mut known: Vec<(Sides<ValueType>, Result<Expression>)> = Vec::new();
+    let mut cell = |(i, column): (usize, &Column)| {
+        if !takes(i) {
+            return Ok(None);
+        }
+        let planned = match known.iter().find(|(types, _)| *types == column.stored) {
+            Some((_, planned)) => planned.clone(),
+            None => {
+                let planned = sql.plan_condition(&place, text, &pair_columns(plan, Some(column)));
+                known.push((column.stored.clone(), planned.clone()));
+                planned
+            }
+        };
+        // Without `columns` a rule meets every type, and so it does below a struct that it names; a column that the condition does not
+        // fit is passed over.
+        if column.role != Role::Presence && rule.columns.iter().any(|p| p.is_exact() && p.matches(&column.name)) {
+            planned.map(Some)
+        } else {
+            Ok(planned.ok())
+        }
+    };
+    let cells: Vec<Option<Expression>> = plan.aligned.columns.iter().enumerate().map(&mut cell).collect::<Result<_>>()?;
+    let rows = sql
+        .plan_condition(&place, text, &pair_columns(plan, None))
+        .ok()
+        .filter(|e| !e.reads.contains(&0) && !e.reads.contains(&1));
+    if rows.is_none() && cells.iter().all(Option::is_none) {
+        // Nothing can answer it: let the planner say why.
+        sql.plan_condition(&place, text, &pair_columns(plan, plan.aligned.columns.first()))?;
+    }
+    Ok(RuleSql { accounts, cells, rows })
 }
 
 /// Plans `accounts.where` for the sides that have what it names; that at least one has is checked when the spec is bound.

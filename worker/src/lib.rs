@@ -3,6 +3,7 @@
 mod attached;
 mod attempt;
 mod compare;
+mod exchanged;
 mod fetch;
 mod fingerprints;
 mod glance;

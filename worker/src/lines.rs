@@ -22,7 +22,6 @@ pub(crate) struct LineWriter<'a> {
     pub(crate) job: &'a Job,
     pub(crate) run: &'a mut RunWriter,
     pub(crate) tally: &'a mut Tally,
-    pub(crate) names: &'a [String],
 }
 
 /// What SQL said about the rows of a chunk, asked once a rule and column; `None` where it failed for some row.
@@ -117,7 +116,7 @@ impl LineWriter<'_> {
         let mut text = String::new();
         let account_text_bytes = self.print_key(chunk, line.row, &mut text);
         self.print_rest(chunk, &line, rule, delta.as_ref(), diagnosis.as_deref(), &mut text);
-        let columns = self.job.columns().len() as u32;
+        let columns = self.job.columns.len() as u32;
         let number = line.column.map_or(u32::MAX, |c| c as u32);
         let mut sort_key = key.to_vec();
         sort_key.extend(number.to_be_bytes());
@@ -156,7 +155,8 @@ impl LineWriter<'_> {
 
     /// `accounts.where` on the baseline row, or the only one; for duplicates on all rows of both sides.
     fn in_scope(&self, chunk: &Chunk<'_>, left: &Sides<Left>, rule: usize, row: usize) -> bool {
-        let at = self.job.rule_sql[..rule].iter().filter(|r| r.accounts.is_some()).count();
+        let accounts = self.job.judge.sql(rule).accounts.as_ref();
+        let at = accounts.expect("a rule that asks has the SQL").place;
         let of = |side: Side| joined_row(chunk, row, side).map(|r| left[side].in_scope[at][r]);
         if chunk.kinds[row] == DifferenceKind::DuplicateKey {
             return of(Side::Live).unwrap_or(true) && of(Side::Shadow).unwrap_or(true);
@@ -168,7 +168,7 @@ impl LineWriter<'_> {
     /// Delta and diagnosis of a changed cell.
     fn look_into(&self, chunk: &Chunk<'_>, line: &Line<'_>) -> (Option<Delta>, Option<String>) {
         let Some(at) = line.column else { return (None, None) };
-        let column = &self.job.columns()[at];
+        let column = &self.job.columns[at].column;
         if column.role == Role::Presence {
             let appeared = if line.live.is_null() { "null_vanished" } else { "null_appeared" };
             return (None, Some(appeared.into()));
@@ -183,7 +183,7 @@ impl LineWriter<'_> {
     }
 
     fn swap(&self, chunk: &Chunk<'_>, row: usize, at: usize) -> Option<String> {
-        let columns = self.job.columns();
+        let columns = &self.job.plan.aligned.columns;
         let alike = |c: &usize| *c != at && matches!(columns[*c].role, Role::Value(_)) && columns[*c].shown == columns[at].shown;
         let candidates: Vec<usize> = (0..columns.len()).filter(alike).collect();
         let live = |c: usize| value_at(chunk.arrays.live[c].as_ref(), row);
@@ -231,7 +231,12 @@ impl LineWriter<'_> {
             if at > 0 {
                 out.push(',');
             }
-            report::key_cell(&value_at(arrays[*column].as_ref(), row), &self.job.columns()[*column], safe, out);
+            report::key_cell(
+                &value_at(arrays[*column].as_ref(), row),
+                &self.job.columns[*column].column,
+                safe,
+                out,
+            );
             if at + 1 == self.job.plan.aligned.account_count {
                 account_bytes = out.len();
             }
@@ -255,7 +260,7 @@ impl LineWriter<'_> {
         out.push(',');
         match line.column {
             Some(at) => {
-                let column = &self.job.columns()[at];
+                let column = &self.job.columns[at].column;
                 report::field(&column.name, safe, out);
                 for (side, value) in [(Side::Live, &line.live), (Side::Shadow, &line.shadow)] {
                     out.push(',');
@@ -273,7 +278,7 @@ impl LineWriter<'_> {
                 }
             }
         }
-        let comparator = line.column.map_or("", |c| self.names[c].as_str());
+        let comparator = line.column.map_or("", |c| self.job.columns[c].comparator.as_str());
         let rule_name = rule.map_or("", |r| spec.expected[r].name.as_str());
         out.push(',');
         delta.iter().for_each(|d| out.push_str(&d.text));
@@ -298,7 +303,7 @@ impl LineWriter<'_> {
         if chunk.arrays[side][presence].is_null(row) {
             return Value::Null;
         }
-        let columns = self.job.columns();
+        let columns = &self.job.plan.aligned.columns;
         let depth = columns[presence].path.len();
         let direct = columns
             .iter()
@@ -314,7 +319,7 @@ impl LineWriter<'_> {
 
 impl Answers<'_> {
     fn filter(&mut self, job: &Job, chunk: &Chunk<'_>, rule: usize, line: &Line<'_>) -> Result<bool> {
-        let sql = &job.rule_sql[rule];
+        let sql = job.judge.sql(rule);
         let expression = match (line.kind, line.column) {
             (DifferenceKind::DuplicateKey, _) => None,
             (_, Some(column)) => sql.cells.get(column).and_then(Option::as_ref),
@@ -353,7 +358,11 @@ pub(crate) fn key_bytes(job: &Job, chunk: &Chunk<'_>, row: usize) -> (Vec<u8>, u
     let arrays = &chunk.arrays[chunk.side_of(row)];
     let (mut bytes, mut account) = (Vec::new(), 0);
     for (at, column) in job.plan.aligned.key.iter().enumerate() {
-        sort_key_in(&value_at(arrays[*column].as_ref(), row), &job.columns()[*column].shown, &mut bytes);
+        sort_key_in(
+            &value_at(arrays[*column].as_ref(), row),
+            &job.columns[*column].column.shown,
+            &mut bytes,
+        );
         if at + 1 == job.plan.aligned.account_count {
             account = bytes.len();
         }

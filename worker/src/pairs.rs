@@ -1,6 +1,6 @@
 //! Compares the cells of row pairs, a chunk at a time, column by column.
 
-use crate::job::Job;
+use crate::job::{BoundColumn, Job};
 use crate::rows::{Joined, Left, take_optional};
 use arrow_array::ArrayRef;
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
@@ -45,8 +45,8 @@ impl Cells {
 
 impl<'a> Chunk<'a> {
     pub(crate) fn new(job: &Job, left: &Sides<Left>, joined: &'a [Joined]) -> Result<Self> {
-        let live = take_optional(&left.live.batch, joined.iter().map(|j| j.live))?;
-        let shadow = take_optional(&left.shadow.batch, joined.iter().map(|j| j.shadow))?;
+        let live = take_optional(job, &left.live.batch, joined.iter().map(|j| j.live))?;
+        let shadow = take_optional(job, &left.shadow.batch, joined.iter().map(|j| j.shadow))?;
         let mut chunk = Chunk {
             joined,
             arrays: Sides::new(live, shadow),
@@ -100,12 +100,12 @@ impl<'a> Chunk<'a> {
         let both = BooleanBuffer::collect_bool(rows, |row| self.joined[row].live.is_some() && self.joined[row].shadow.is_some());
         let pairs = self.of_kind(|kind| kind == DifferenceKind::Changed);
         let mut cells = Cells {
-            differs: vec![None; job.columns().len()],
+            differs: vec![None; job.columns.len()],
             not_json: BTreeMap::new(),
         };
-        for (at, column) in job.columns().iter().enumerate() {
+        for (at, BoundColumn { column, kernel, .. }) in job.columns.iter().enumerate() {
             let (live, shadow) = (&self.arrays.live[at], &self.arrays.shadow[at]);
-            let unequal = job.kernels[at].unequal(live, shadow);
+            let unequal = kernel.unequal(live, shadow);
             if column.role == Role::Key {
                 if (&unequal & &both).count_set_bits() > 0 {
                     return Err(Error::internal(format!(
@@ -138,11 +138,11 @@ impl<'a> Chunk<'a> {
         unequal: &BooleanBuffer,
         not_json: &mut BTreeMap<usize, u64>,
     ) -> Result<BooleanBuffer> {
-        if let Some(condition) = &job.comparator_sql[at] {
+        let BoundColumn { kernel, sql, .. } = &job.columns[at];
+        if let Some(condition) = sql {
             let near = condition.is_true_where(unequal, &self.sql_arrays(Some(at)))?;
             return Ok(unequal & &!&near);
         }
-        let kernel = &job.kernels[at];
         let (live, shadow) = (self.arrays.live[at].as_ref(), self.arrays.shadow[at].as_ref());
         let mut differs = BooleanBufferBuilder::new(live.len());
         differs.append_n(live.len(), false);

@@ -1,8 +1,6 @@
 //! Which rows of a scan task are read again.
 
-use crate::fingerprints::fingerprints;
-use arrow_array::cast::AsArray;
-use arrow_array::types::UInt64Type;
+use crate::exchanged::numbers;
 use shadowdiff_common::exchange::Object;
 use shadowdiff_core::error::Result;
 use shadowdiff_core::side::Side;
@@ -62,9 +60,7 @@ impl<'a> RowSelection<'a> {
         for object in self.objects {
             for block in object.batches(self.shard, self.side) {
                 let block = block?;
-                let numbers = block.batch().column(0).as_primitive::<UInt64Type>().values();
-                for (fingerprint, row) in fingerprints(&block).zip(block.rows()) {
-                    let row = (numbers[row as usize], fingerprint);
+                for row in numbers(&block) {
                     if self.after.is_some_and(|after| row.0 <= after) {
                         continue;
                     }

@@ -1,6 +1,7 @@
 //! Rows of one shard, or of a part of one: cancelled as multisets, reduced to one row a key with its count, joined by key.
 
-use crate::fingerprints::{ByFingerprint, fingerprints};
+use crate::exchanged::{ExchangedRows, fingerprints};
+use crate::fingerprints::ByFingerprint;
 use crate::job::Job;
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
@@ -128,7 +129,7 @@ fn sign(side: Side) -> i64 {
 
 fn carried_bytes(job: &Job, batch: &RecordBatch, row: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
-    for column in &batch.columns()[job.columns().len()..batch.num_columns() - 1] {
+    for column in ExchangedRows::new(batch, &job.plan).carried() {
         canon(&value_at(column.as_ref(), row), &mut bytes);
     }
     bytes
@@ -146,8 +147,7 @@ fn concat(job: &Job, side: Side, batches: &[RecordBatch]) -> Result<RecordBatch>
 fn reduce(job: &Job, side: Side, batches: Vec<RecordBatch>, before: Option<(Vec<u64>, Vec<Vec<bool>>)>) -> Result<Left> {
     let all = concat(job, side, &batches)?;
     drop(batches);
-    let key_columns: Vec<&ArrayRef> = job.plan.aligned.key.iter().map(|i| all.column(*i)).collect();
-    let keys = job.key_fingerprint.hash(&key_columns, all.num_rows());
+    let keys = job.key_fingerprints(&all);
     let (row_counts, row_scope) = match before {
         Some(known) => known,
         None => (vec![1; keys.len()], scopes(job, side, &all)?),
@@ -187,18 +187,13 @@ fn reduce(job: &Job, side: Side, batches: Vec<RecordBatch>, before: Option<(Vec<
 
 /// For each rule with `accounts.where`, where it is true on this side's rows.
 fn scopes(job: &Job, side: Side, batch: &RecordBatch) -> Result<Vec<Vec<bool>>> {
-    let rules = job.rule_sql.iter().filter_map(|rule| rule.accounts.as_ref());
-    rules
-        .map(|accounts| match &accounts[side] {
-            Some(condition) => Ok(condition.is_true(&row_arrays(batch), batch.num_rows())?.iter().collect()),
+    let columns = ExchangedRows::new(batch, &job.plan).readable();
+    job.account_conditions()
+        .map(|accounts| match &accounts.condition[side] {
+            Some(condition) => Ok(condition.is_true(columns, batch.num_rows())?.iter().collect()),
             None => Ok(vec![false; batch.num_rows()]),
         })
         .collect()
-}
-
-/// The columns of exchanged rows that SQL sees: all but the fingerprint.
-pub(crate) fn row_arrays(batch: &RecordBatch) -> Vec<ArrayRef> {
-    batch.columns()[..batch.num_columns() - 1].to_vec()
 }
 
 /// Puts together what was reduced apart: for a key whose rows had to be divided.
@@ -208,7 +203,7 @@ pub(crate) fn merge(job: &Job, parts: Vec<Sides<Left>>) -> Result<Sides<Left>> {
         by_side.live.push(part.live);
         by_side.shadow.push(part.shadow);
     }
-    let rules = job.rule_sql.iter().filter(|rule| rule.accounts.is_some()).count();
+    let rules = job.account_conditions().count();
     Sides::try_from_fn(|side| {
         let (mut batches, mut counts, mut scope) = (Vec::new(), Vec::new(), vec![Vec::new(); rules]);
         for left in std::mem::take(&mut by_side[side]) {
@@ -291,9 +286,9 @@ pub(crate) fn join(job: &Job, left: &Sides<Left>, context: Arc<TaskContext>) -> 
 }
 
 /// Takes rows of a side; `None` gives a row of NULLs.
-pub(crate) fn take_optional(batch: &RecordBatch, rows: impl Iterator<Item = Option<u32>>) -> Result<Vec<ArrayRef>> {
+pub(crate) fn take_optional(job: &Job, batch: &RecordBatch, rows: impl Iterator<Item = Option<u32>>) -> Result<Vec<ArrayRef>> {
     let rows: UInt32Array = rows.collect();
-    let columns = batch.columns()[..batch.num_columns() - 1].iter();
+    let columns = ExchangedRows::new(batch, &job.plan).readable().iter();
     let taken: Result<Vec<ArrayRef>, _> = columns.map(|c| arrow_select::take::take(c.as_ref(), &rows, None)).collect();
     taken.map_err(|e| Error::internal(format!("take: {e}")))
 }

@@ -1,21 +1,19 @@
 //! The scan task: reads a piece of both sides, cancels what it can, sends the rest to its shards.
 
-use crate::fingerprints::{as_binary, fingerprints};
+use crate::exchanged::{self, ExchangedRows, fingerprints_of, numbered_schema};
 use crate::job::Job;
 use crate::side::{Purpose, Read, Rows, SideReader};
 use crate::window::{Rungs, Window};
-use arrow_array::{ArrayRef, RecordBatch, UInt64Array};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use shadowdiff_common::exchange::{Object, Selected, Writer};
+use arrow_array::{ArrayRef, RecordBatch};
+use shadowdiff_common::exchange::{Object, Writer};
 use shadowdiff_common::link::ScanOutput;
 use shadowdiff_common::spool::{Spool, SpoolWriter};
-use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::error::Result;
 use shadowdiff_core::plan::{Form, ScanTask};
 use shadowdiff_core::row::{Hasher, account_hashes};
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::tally::Tally;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 /// Runs one scan task, which exchanges its rows in the given form. `halvings` says how often its memory share was halved.
 pub(crate) fn scan(job: &Job, task: &ScanTask, form: Form, halvings: u32) -> Result<ScanOutput> {
@@ -68,19 +66,10 @@ fn rungs(job: &Job) -> Rungs {
     }
 }
 
-/// What a row comes to where fingerprints are exchanged: its number and its fingerprint.
-pub(crate) fn numbered_schema() -> SchemaRef {
-    let number = Field::new("row", DataType::UInt64, false);
-    let fingerprint = Field::new("fingerprint", DataType::FixedSizeBinary(16), false);
-    Arc::new(Schema::new(vec![number, fingerprint]))
-}
-
+/// What rows come to where fingerprints are exchanged.
 pub(crate) fn numbered(read: Read) -> Result<Rows> {
-    let numbers: ArrayRef = Arc::new(UInt64Array::from(read.numbers.to_vec()));
-    let fingerprints: ArrayRef = Arc::new(as_binary(&read.rows.fingerprints));
-    let batch = RecordBatch::try_new(numbered_schema(), vec![numbers, fingerprints]);
     Ok(Rows {
-        batch: batch.map_err(|e| Error::internal(format!("fingerprints: {e}")))?,
+        batch: exchanged::numbered(read.numbers.to_vec(), &read.rows.fingerprints)?,
         fingerprints: read.rows.fingerprints,
     })
 }
@@ -117,14 +106,11 @@ impl<'a> Sink<'a> {
         let shard_of: Vec<u32> = match (shards, self.form) {
             (1, _) => vec![0; batch.num_rows()],
             (_, Form::Rows) => {
-                let account: Vec<ArrayRef> = self.job.plan.aligned.account().iter().map(|i| batch.column(*i).clone()).collect();
+                let account: Vec<ArrayRef> = ExchangedRows::new(&batch, &self.job.plan).account().into_iter().cloned().collect();
                 let hashes = account_hashes(&account, batch.num_rows());
                 hashes.into_iter().map(|hash| (hash % shards) as u32).collect()
             }
-            (_, Form::Fingerprints) => {
-                let rows = Selected::all(batch.clone());
-                fingerprints(&rows).map(|f| ((f >> 64) as u64 % shards) as u32).collect()
-            }
+            (_, Form::Fingerprints) => fingerprints_of(&batch).map(|f| ((f >> 64) as u64 % shards) as u32).collect(),
         };
         self.writer.push(side, &batch, &shard_of)
     }
@@ -137,8 +123,8 @@ impl<'a> Sink<'a> {
         if !self.job.plan.count_accounts {
             return Ok(());
         }
-        let columns: Vec<&ArrayRef> = self.job.plan.aligned.account().iter().map(|i| rows.batch.column(*i)).collect();
-        let fingerprints = self.account_fingerprint.hash(&columns, rows.batch.num_rows());
+        let account = ExchangedRows::new(&rows.batch, &self.job.plan).account();
+        let fingerprints = self.account_fingerprint.hash(&account, rows.batch.num_rows());
         self.accounts.see(self.job, fingerprints)
     }
 }

@@ -1,7 +1,7 @@
 //! One side of a scan: its splits, read, converted, derived, filtered, taken apart into the aligned columns.
 
-use crate::fingerprints::as_binary;
-use crate::job::Job;
+use crate::exchanged;
+use crate::job::{BoundColumn, Job};
 use crate::row_selection::RowSelection;
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StructArray, new_null_array};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
@@ -245,15 +245,14 @@ impl<'a> SideReader<'a> {
             .clone()
         };
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(job.schemas[side].fields().len());
-        for column in job.columns() {
+        for BoundColumn { column, .. } in &job.columns {
             let array = member(find(&column.path[0]), &column.path[1..], rows);
             arrays.push(leaf(&array, column, side)?);
         }
         let leaves: Vec<&ArrayRef> = arrays.iter().collect();
         let fingerprints = job.fingerprint.hash(&leaves, rows);
         arrays.extend(plan.carried.iter().map(|name| find(name)));
-        arrays.push(Arc::new(as_binary(&fingerprints)));
-        let batch = RecordBatch::try_new(job.schemas[side].clone(), arrays).map_err(|e| Error::internal(format!("rows of {side}: {e}")))?;
+        let batch = exchanged::rows(&job.schemas[side], arrays, &fingerprints)?;
         Ok(Rows { batch, fingerprints })
     }
 }

@@ -2,14 +2,9 @@
 //!
 //! Shards are by fingerprint here, not by account, so that equal rows meet and no account is larger than another.
 
-use crate::fingerprints::{as_binary, fingerprints};
+use crate::exchanged::{self, fingerprints, numbered_schema};
 use crate::job::Job;
 use crate::rows::Balance;
-use crate::scan::numbered_schema;
-use arrow_array::cast::AsArray;
-use arrow_array::types::UInt64Type;
-use arrow_array::{ArrayRef, RecordBatch, UInt64Array};
-use arrow_schema::SchemaRef;
 use shadowdiff_common::exchange::{Object, Writer};
 use shadowdiff_common::link::SiftOutput;
 use shadowdiff_core::error::{Error, Result};
@@ -26,8 +21,8 @@ type Left = (u32, u64, u128);
 /// the output.
 pub(crate) fn sift(job: &Job, shards: &[u32], objects: &[Made], scans: u32, halvings: u32) -> Result<SiftOutput> {
     let part_bytes = job.memory.part_bytes(halvings);
-    let schema = numbered_schema();
-    let mut writer = Writer::new(Sides::new(schema.clone(), schema.clone()), scans, part_bytes as usize, &job.scratch);
+    let schemas = Sides::from_fn(|_| numbered_schema());
+    let mut writer = Writer::new(schemas, scans, part_bytes as usize, &job.scratch);
     let mut cancelled = 0;
     for shard in shards {
         // What does not fit is cancelled in several passes, a share of the fingerprints each.
@@ -43,7 +38,7 @@ pub(crate) fn sift(job: &Job, shards: &[u32], objects: &[Made], scans: u32, halv
             let (left, pairs) = cancel(job, objects, *shard, &of_pass)?;
             cancelled += pairs;
             for side in Side::BOTH {
-                push(&mut writer, side, &left[side], &schema)?;
+                push(&mut writer, side, &left[side])?;
             }
         }
     }
@@ -72,11 +67,8 @@ fn cancel(job: &Job, objects: &[Made], shard: u32, of_pass: &dyn Fn(u128) -> boo
         for (scan, object) in objects {
             for block in object.batches(shard, side) {
                 let block = block?;
-                let numbers = block.batch().column(0).as_primitive::<UInt64Type>().values();
-                let found = fingerprints(&block)
-                    .zip(block.rows())
-                    .filter(|(f, _)| of_pass(*f) && balance.take(side, *f));
-                left.extend(found.map(|(f, row)| (*scan, numbers[row as usize], f)));
+                let found = exchanged::numbers(&block).filter(|(_, f)| of_pass(*f) && balance.take(side, *f));
+                left.extend(found.map(|(number, f)| (*scan, number, f)));
             }
         }
         Ok::<_, Error>(left)
@@ -88,10 +80,9 @@ fn cancel(job: &Job, objects: &[Made], shard: u32, of_pass: &dyn Fn(u128) -> boo
     Ok((left, pairs.live))
 }
 
-fn push(writer: &mut Writer, side: Side, left: &[Left], schema: &SchemaRef) -> Result<()> {
+fn push(writer: &mut Writer, side: Side, left: &[Left]) -> Result<()> {
     let scans: Vec<u32> = left.iter().map(|row| row.0).collect();
-    let numbers: ArrayRef = Arc::new(left.iter().map(|row| row.1).collect::<UInt64Array>());
     let fingerprints: Vec<u128> = left.iter().map(|row| row.2).collect();
-    let batch = RecordBatch::try_new(schema.clone(), vec![numbers, Arc::new(as_binary(&fingerprints))]);
-    writer.push(side, &batch.map_err(|e| Error::internal(format!("sift: {e}")))?, &scans)
+    let batch = exchanged::numbered(left.iter().map(|row| row.1).collect(), &fingerprints)?;
+    writer.push(side, &batch, &scans)
 }

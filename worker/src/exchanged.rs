@@ -1,0 +1,143 @@
+//! Batches that go through the exchange. Which column is what is known here and nowhere else.
+//!
+//! ```text
+//! rows       the aligned columns, those that only SQL reads, the fingerprint
+//! numbered   the row's number in its scan task, the fingerprint
+//! ```
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt64Type;
+use arrow_array::{ArrayRef, FixedSizeBinaryArray, RecordBatch, UInt64Array};
+use arrow_buffer::Buffer;
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use shadowdiff_common::exchange::Selected;
+use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::plan::Plan;
+use shadowdiff_core::side::Side;
+use shadowdiff_core::value::ValueType;
+use std::sync::Arc;
+
+/// A batch of rows, its columns by their meaning.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ExchangedRows<'a> {
+    batch: &'a RecordBatch,
+    plan: &'a Plan,
+}
+
+impl<'a> ExchangedRows<'a> {
+    pub(crate) fn new(batch: &'a RecordBatch, plan: &'a Plan) -> Self {
+        ExchangedRows { batch, plan }
+    }
+
+    /// The columns of the key.
+    pub(crate) fn key(self) -> Vec<&'a ArrayRef> {
+        self.plan.aligned.key.iter().map(|column| self.batch.column(*column)).collect()
+    }
+
+    /// The columns of the account.
+    pub(crate) fn account(self) -> Vec<&'a ArrayRef> {
+        self.plan
+            .aligned
+            .account()
+            .iter()
+            .map(|column| self.batch.column(*column))
+            .collect()
+    }
+
+    /// The columns that only SQL reads.
+    pub(crate) fn carried(self) -> &'a [ArrayRef] {
+        &self.readable()[self.plan.aligned.columns.len()..]
+    }
+
+    /// The columns that SQL over a row sees: all but the fingerprint.
+    pub(crate) fn readable(self) -> &'a [ArrayRef] {
+        &self.batch.columns()[..self.batch.num_columns() - 1]
+    }
+}
+
+/// The schema of a side's rows.
+pub(crate) fn rows_schema(plan: &Plan, side: Side) -> SchemaRef {
+    let aligned = plan.aligned.columns.iter().enumerate();
+    let aligned = aligned.map(|(i, c)| Field::new(i.to_string(), c.stored[side].storage(), true));
+    let carried = plan.sides[side].carried.iter();
+    let carried = carried.map(|name| Field::new(format!("carried:{name}"), carried_type(plan, side, name).storage(), true));
+    Arc::new(Schema::new(aligned.chain(carried).chain([fingerprint_field()]).collect::<Vec<_>>()))
+}
+
+/// The type of a column that only SQL reads.
+pub(crate) fn carried_type<'a>(plan: &'a Plan, side: Side, name: &str) -> &'a ValueType {
+    &plan.sides[side]
+        .columns
+        .iter()
+        .find(|c| c.name == name)
+        .expect("carried columns are columns of the side")
+        .value_type
+}
+
+/// Rows of a schema of [`rows_schema`]: `columns` are the aligned ones, then the carried ones.
+pub(crate) fn rows(schema: &SchemaRef, mut columns: Vec<ArrayRef>, fingerprints: &[u128]) -> Result<RecordBatch> {
+    columns.push(as_binary(fingerprints));
+    RecordBatch::try_new(Arc::clone(schema), columns).map_err(|e| Error::internal(format!("rows of the exchange: {e}")))
+}
+
+/// What a row comes to where fingerprints are exchanged.
+pub(crate) fn numbered_schema() -> SchemaRef {
+    let number = Field::new("row", DataType::UInt64, false);
+    Arc::new(Schema::new(vec![number, fingerprint_field()]))
+}
+
+/// Rows by their numbers and their fingerprints.
+pub(crate) fn numbered(numbers: Vec<u64>, fingerprints: &[u128]) -> Result<RecordBatch> {
+    let columns: Vec<ArrayRef> = vec![Arc::new(UInt64Array::from(numbers)), as_binary(fingerprints)];
+    RecordBatch::try_new(numbered_schema(), columns).map_err(|e| Error::internal(format!("fingerprints of the exchange: {e}")))
+}
+
+/// The numbers and fingerprints of numbered rows.
+pub(crate) fn numbers(rows: &Selected) -> impl Iterator<Item = (u64, u128)> + '_ {
+    let numbers = rows.batch().column(0).as_primitive::<UInt64Type>().values();
+    rows.rows().map(|row| numbers[row as usize]).zip(fingerprints(rows))
+}
+
+/// The fingerprints of rows, numbered or not.
+pub(crate) fn fingerprints(rows: &Selected) -> impl Iterator<Item = u128> + '_ {
+    let bytes = fingerprint_column(rows.batch());
+    rows.rows().map(|row| fingerprint(bytes, row as usize))
+}
+
+/// The fingerprints of all rows of a batch.
+pub(crate) fn fingerprints_of(batch: &RecordBatch) -> impl Iterator<Item = u128> + '_ {
+    let bytes = fingerprint_column(batch);
+    (0..batch.num_rows()).map(|row| fingerprint(bytes, row))
+}
+
+fn fingerprint_field() -> Field {
+    Field::new("fingerprint", DataType::FixedSizeBinary(16), false)
+}
+
+fn fingerprint_column(batch: &RecordBatch) -> &FixedSizeBinaryArray {
+    batch.column(batch.num_columns() - 1).as_fixed_size_binary()
+}
+
+fn fingerprint(bytes: &FixedSizeBinaryArray, row: usize) -> u128 {
+    u128::from_be_bytes(bytes.value(row).try_into().expect("a fingerprint has 16 bytes"))
+}
+
+/// Fingerprints as they travel: 16 bytes, big-endian.
+fn as_binary(fingerprints: &[u128]) -> ArrayRef {
+    let bytes: Vec<u8> = fingerprints.iter().flat_map(|f| f.to_be_bytes()).collect();
+    Arc::new(FixedSizeBinaryArray::new(16, Buffer::from_vec(bytes), None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbered_rows_come_back_whatever_is_selected_of_them() {
+        let prints = [7, u128::MAX, 1 << 96, 0];
+        let batch = numbered(vec![3, 5, 6, 9], &prints).expect("as many numbers as fingerprints");
+        let all: Vec<(u64, u128)> = numbers(&Selected::all(batch.clone())).collect();
+        assert_eq!(all, [(3, 7), (5, u128::MAX), (6, 1 << 96), (9, 0)]);
+        assert_eq!(fingerprints_of(&batch).collect::<Vec<_>>(), prints);
+    }
+}
