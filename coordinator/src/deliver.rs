@@ -9,7 +9,7 @@
 //! length and digest of its tables, and who reads a result checks them. Every step may be done again, so a delivery that broke off
 //! goes on where it was.
 
-use crate::target::{FILES, Objects, SUMMARY, WRITING, Writing, look_at_objects};
+use crate::target::{FILES, Objects, SUMMARY, TABLES, WRITING, Writing, look_at_objects};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use object_store::ObjectStoreExt;
@@ -43,7 +43,7 @@ impl Delivery<'_> {
         if self.overwrite {
             self.remove(SUMMARY).await?;
         }
-        for name in FILES.into_iter().filter(|name| *name != SUMMARY) {
+        for name in TABLES {
             self.check_mine().await?;
             fault::point("publish:file");
             table(name).await?;

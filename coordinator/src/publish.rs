@@ -10,7 +10,7 @@
 //! On object storage `deliver` does the same.
 
 use crate::deliver::Delivery;
-use crate::target::{FILES, OURS, Objects, SUMMARY, Target, WRITING, Writing, look_in_directory};
+use crate::target::{FILES, OURS, Objects, SUMMARY, TABLES, Target, WRITING, Writing, look_in_directory};
 use bytes::BytesMut;
 use futures::FutureExt;
 use object_store::ObjectStore;
@@ -290,7 +290,7 @@ impl Marking {
 /// What the tables in a directory are known by, as far as they are there.
 pub fn marks_of(directory: &Path) -> Result<FileMarks> {
     let mut marks = FileMarks::new();
-    for name in FILES.into_iter().filter(|name| *name != SUMMARY) {
+    for name in TABLES {
         let path = directory.join(name);
         let mut file = match File::open(&path) {
             Ok(file) => file,

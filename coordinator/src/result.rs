@@ -2,19 +2,22 @@
 
 use crate::merge::{Merged, merge};
 use crate::publish::Staging;
-use crate::target::{FILES, SUMMARY};
+use crate::target::SUMMARY;
 use bytes::Bytes;
 use shadowdiff_common::spool::Spool;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::Plan;
-use shadowdiff_core::report::{Facts, FileMark, FileMarks, Summary, Timings, summary};
+use shadowdiff_core::report::{Facts, FileMark, FileMarks, ResultFile, Summary, Timings, summary};
 use shadowdiff_core::tally::Tally;
 use shadowdiff_core::verdict::AccountCounts;
 use std::io::Write;
 
 /// `diff.csv` and `accounts.csv`. Blocking.
 pub(crate) fn write_tables(plan: &Plan, tally: &Tally, runs: &[Spool], staging: &Staging) -> Result<(Merged, FileMarks)> {
-    let (mut diff, mut accounts) = (staging.create(FILES[0])?, staging.create(FILES[1])?);
+    let (mut diff, mut accounts) = (
+        staging.create(ResultFile::Diff.name())?,
+        staging.create(ResultFile::Accounts.name())?,
+    );
     let merged = merge(plan, tally, runs, &mut diff, &mut accounts)?;
     let files = FileMarks::from([diff.finish()?, accounts.finish()?]);
     Ok((merged, files))

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use shadowdiff_common::read::{Dataset, Meeting, held_file, meets};
 use shadowdiff_common::store::{Location, Stores, store_error};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::report::own_summary;
+use shadowdiff_core::report::{ResultFile, own_summary};
 use shadowdiff_core::side::Sides;
 use shadowdiff_core::spec::{AccountScope, ListSource, Spec};
 use std::path::{Path, PathBuf};
@@ -38,9 +38,11 @@ pub struct Objects {
 }
 
 /// The files of a result; the last one makes it count.
-pub const FILES: [&str; 3] = ["diff.csv", "accounts.csv", "summary.json"];
+pub const FILES: [&str; 3] = [ResultFile::Diff.name(), ResultFile::Accounts.name(), ResultFile::Summary.name()];
+/// Those that the summary names.
+pub(crate) const TABLES: [&str; 2] = [ResultFile::Diff.name(), ResultFile::Accounts.name()];
 /// The file that makes a result count.
-pub const SUMMARY: &str = FILES[2];
+pub const SUMMARY: &str = ResultFile::Summary.name();
 /// Says that a result is being written.
 pub(crate) const WRITING: &str = ".shadowdiff-writing";
 /// What begins like this is ours, and no result.

@@ -55,8 +55,8 @@ pub struct Facts<'a> {
 }
 
 impl<S> Judge<S> {
-    /// Binds the rules. `sets` holds the accounts of the rules that list them, at the rule's place; `as_of` is the spec's day; `sql` plans the
-    /// SQL of a rule, given whether it can cover a cell of a column.
+    /// Binds the rules. `sets` holds the accounts of the rules that list them, at the rule's place; `as_of` is the spec's day; `sql` plans
+    /// the SQL of a rule, given whether it can cover a cell of a column.
     pub fn new(
         spec: &Spec,
         aligned: &Aligned,

@@ -7,7 +7,7 @@ mod summary;
 
 pub use csv::{cell, cell_of_struct, field, header, key_cell};
 pub use delta::{Delta, delta};
-pub use own::{FileMark, FileMarks, own_summary};
+pub use own::{FileMark, FileMarks, ResultFile, own_summary};
 pub use summary::{
     Books, ColumnSummary, DeltaUnit, Facts, PatternSummary, Rows, RuleSummary, SUMMARY_VERSION, Schema, Summary, Timings, summary,
 };

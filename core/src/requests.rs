@@ -4,6 +4,7 @@
 //! of large results while they are merged (one a MiB), the first rows that a glance reads, each worker's read of the plan, and what coordinators ask every few seconds whether
 //! or not there are jobs.
 
+use crate::report::ResultFile;
 use serde::{Deserialize, Serialize};
 use std::ops::Add;
 
@@ -52,7 +53,7 @@ pub struct ReadAgain {
 pub const LISTED: u64 = 1000;
 /// Claimed, two stages done, finished.
 const JOURNAL_ENTRIES: u64 = 4;
-const RESULT_FILES: u64 = 3;
+const RESULT_FILES: u64 = ResultFile::ALL.len() as u64;
 
 impl ReadAgain {
     /// Requests of the glance, of all sift tasks and of a fetch task for every scan.

@@ -1,6 +1,7 @@
 //! What the terminal shows of `accounts.csv` and `diff.csv`: the accounts to hold, and an example of each pattern.
 
 use super::layout::{shortened, shortened_pair, visible};
+use shadowdiff_core::report::ResultFile;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -23,7 +24,7 @@ pub(super) struct Account {
 /// Accounts to hold: how many, and the `most` with the most exceptions.
 pub(super) fn accounts(directory: &Path, most: usize) -> (u64, Vec<Account>) {
     let (mut held, mut worst) = (0, Vec::new());
-    for record in records(&directory.join("accounts.csv")) {
+    for record in records(&directory.join(ResultFile::Accounts.name())) {
         let Some(place) = record.len().checked_sub(OF_AN_ACCOUNT).filter(|place| *place > 0) else {
             continue;
         };
@@ -56,7 +57,7 @@ pub(super) struct Pattern<'a> {
 /// For each pattern the first exception that shows it, if one is near enough.
 pub(super) fn examples(directory: &Path, patterns: &[Pattern<'_>]) -> Vec<Option<String>> {
     let mut found: Vec<Option<String>> = patterns.iter().map(|_| None).collect();
-    for record in records(&directory.join("diff.csv")).take(SEARCHED_LINES) {
+    for record in records(&directory.join(ResultFile::Diff.name())).take(SEARCHED_LINES) {
         let Some(place) = record.len().checked_sub(FIXED) else { continue };
         let (name, of) = record.split_at(place);
         let field = |at: usize| of[at].as_deref().unwrap_or_default();

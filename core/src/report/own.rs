@@ -1,4 +1,5 @@
-//! Tells a summary of ours from any other JSON, and a finished result from a mixture: a summary names its tables with length and digest.
+//! The files of a result. Tells a summary of ours from any other JSON, and a finished result from a mixture: a summary names its tables
+//! with length and digest.
 
 use super::{SUMMARY_VERSION, Summary};
 use crate::side::Sides;
@@ -6,6 +7,28 @@ use crate::verdict::Verdict;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+/// A file of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResultFile {
+    Diff,
+    Accounts,
+    /// Put last: it makes a result count.
+    Summary,
+}
+
+impl ResultFile {
+    /// In the order in which they are put.
+    pub const ALL: [ResultFile; 3] = [ResultFile::Diff, ResultFile::Accounts, ResultFile::Summary];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            ResultFile::Diff => "diff.csv",
+            ResultFile::Accounts => "accounts.csv",
+            ResultFile::Summary => "summary.json",
+        }
+    }
+}
 
 /// A table of a result, as its summary names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

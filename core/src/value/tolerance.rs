@@ -7,7 +7,8 @@ use crate::side::Side;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 
-/// A bound that is not negative, kept both as the exact decimal that was written and as the double nearest to it. Stored as its decimal text.
+/// A bound that is not negative, kept both as the exact decimal that was written and as the double nearest to it. Stored as the decimal's
+/// text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(into = "Number", try_from = "Number")]
 pub struct Tolerance {

@@ -1,4 +1,5 @@
-//! Numbers as written: taken apart without loss, so that nothing is rounded on the way to a type. Decimal text is read here and nowhere else.
+//! Numbers as written: taken apart without loss, so that nothing is rounded on the way to a type. Decimal text is read here and nowhere
+//! else.
 
 use super::{Mantissa, Number};
 use arrow_buffer::i256;
