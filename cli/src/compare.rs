@@ -75,6 +75,7 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
         form: settings.form,
         decoded_bytes: amounts.decoded_bytes,
         part_bytes: job.part_bytes(),
+        scratch: job.scratch.clone(),
         planned_in: started.elapsed(),
         progress: sender,
         interrupted,

@@ -38,13 +38,10 @@ struct Block {
 
 #[derive(Debug)]
 enum Place {
-    Memory(Selected),
+    /// Boxed, because most blocks of a large job are elsewhere.
+    Memory(Box<Selected>),
     /// In a scratch file or an object.
-    Elsewhere {
-        offset: u64,
-        length: usize,
-        checksum: u32,
-    },
+    Elsewhere { offset: u64, length: usize, checksum: u32 },
 }
 
 /// Where one block of a stored object lies and what it holds.
@@ -116,8 +113,10 @@ impl Selected {
 /// A finished exchange object.
 #[derive(Debug)]
 pub struct Object {
-    /// By shard.
-    blocks: Vec<Sides<Vec<Block>>>,
+    /// By shard, then side; those of one in the order they were written. A job may have a thousand in each of thousands of objects.
+    blocks: Vec<Block>,
+    /// Where the blocks of each shard and side begin, and behind the last one where they end.
+    starts: Vec<u32>,
     elsewhere: Option<Arc<dyn Pieces>>,
     _shares: Vec<Share>,
 }
@@ -125,33 +124,44 @@ pub struct Object {
 impl Object {
     /// An object of `shards` shards whose blocks lie in `pieces`.
     pub fn stored(pieces: Arc<dyn Pieces>, shards: usize, stored: impl IntoIterator<Item = StoredBlock>) -> Object {
-        let mut blocks: Vec<Sides<Vec<Block>>> = (0..shards).map(|_| Sides::default()).collect();
-        for block in stored {
-            blocks[block.shard as usize][block.side].push(Block {
-                rows: block.rows,
-                bytes: block.bytes,
-                place: Place::Elsewhere {
-                    offset: block.offset,
-                    length: block.length,
-                    checksum: block.checksum,
-                },
-            });
-        }
+        let block = |block: StoredBlock| {
+            let place = Place::Elsewhere {
+                offset: block.offset,
+                length: block.length,
+                checksum: block.checksum,
+            };
+            let (rows, bytes) = (block.rows, block.bytes);
+            (slot(block.shard, block.side), Block { rows, bytes, place })
+        };
+        Object::new(shards, stored.into_iter().map(block).collect(), Some(pieces), Vec::new())
+    }
+
+    /// `blocks`: each with its slot.
+    fn new(shards: usize, mut blocks: Vec<(u32, Block)>, elsewhere: Option<Arc<dyn Pieces>>, shares: Vec<Share>) -> Object {
+        // Stable: blocks of one shard and side stay in their order.
+        blocks.sort_by_key(|(slot, _)| *slot);
+        let starts = |slot: u32| blocks.partition_point(|(other, _)| *other < slot) as u32;
         Object {
-            blocks,
-            elsewhere: Some(pieces),
-            _shares: Vec::new(),
+            starts: (0..=2 * shards as u32).map(starts).collect(),
+            blocks: blocks.into_iter().map(|(_, block)| block).collect(),
+            elsewhere,
+            _shares: shares,
         }
     }
 
     /// How many shards there are.
     pub fn shards(&self) -> u32 {
-        self.blocks.len() as u32
+        (self.starts.len() / 2) as u32
+    }
+
+    fn blocks(&self, shard: u32, side: Side) -> &[Block] {
+        let slot = slot(shard, side) as usize;
+        &self.blocks[self.starts[slot] as usize..self.starts[slot + 1] as usize]
     }
 
     /// The sizes of each shard.
     pub fn sizes(&self) -> Vec<Sides<Size>> {
-        (0..self.blocks.len() as u32).map(|shard| self.size(shard)).collect()
+        (0..self.shards()).map(|shard| self.size(shard)).collect()
     }
 
     /// Bytes of both sides of a shard.
@@ -162,27 +172,31 @@ impl Object {
 
     /// The size of one shard.
     pub fn size(&self, shard: u32) -> Sides<Size> {
-        let blocks = &self.blocks[shard as usize];
         Sides::from_fn(|side| Size {
-            rows: blocks[side].iter().map(|b| b.rows as u64).sum(),
-            bytes: blocks[side].iter().map(|b| b.bytes as u64).sum(),
+            rows: self.blocks(shard, side).iter().map(|b| b.rows as u64).sum(),
+            bytes: self.blocks(shard, side).iter().map(|b| b.bytes as u64).sum(),
         })
     }
 
     /// The blocks of one shard and side, in the order they were written.
     pub fn batches(&self, shard: u32, side: Side) -> impl Iterator<Item = Result<Selected>> {
-        self.blocks[shard as usize][side].iter().map(|block| self.read(block))
+        self.blocks(shard, side).iter().map(|block| self.read(block))
     }
 
     fn read(&self, block: &Block) -> Result<Selected> {
         match &block.place {
-            Place::Memory(selected) => Ok(selected.clone()),
+            Place::Memory(selected) => Ok((**selected).clone()),
             Place::Elsewhere { offset, length, checksum } => {
                 let pieces = self.elsewhere.as_deref().expect("a block that is elsewhere has a place");
                 decode(&pieces.read(*offset, *length, *checksum)?).map(Selected::all)
             }
         }
     }
+}
+
+/// The place of a shard and side among those of an object.
+fn slot(shard: u32, side: Side) -> u32 {
+    2 * shard + side as u32
 }
 
 fn decode(bytes: &[u8]) -> Result<RecordBatch> {
@@ -216,7 +230,9 @@ pub struct Writer {
     pending_bytes: usize,
     /// How much may be pending before it is made blocks.
     buffer_bytes: usize,
-    object: Object,
+    /// Each with its slot.
+    blocks: Vec<(u32, Block)>,
+    shares: Vec<Share>,
     file: Option<Arc<File>>,
     file_length: u64,
 }
@@ -224,11 +240,6 @@ pub struct Writer {
 impl Writer {
     pub fn new(schemas: Sides<SchemaRef>, shards: u32, buffer_bytes: usize, scratch: &Scratch) -> Self {
         let pending = (0..shards).map(|_| Sides::default()).collect();
-        let object = Object {
-            blocks: (0..shards).map(|_| Sides::default()).collect(),
-            elsewhere: None,
-            _shares: Vec::new(),
-        };
         Writer {
             schemas,
             shards,
@@ -236,7 +247,8 @@ impl Writer {
             pending,
             pending_bytes: 0,
             buffer_bytes,
-            object,
+            blocks: Vec::new(),
+            shares: Vec::new(),
             file: None,
             file_length: 0,
         }
@@ -250,7 +262,7 @@ impl Writer {
         let (order, starts) = counting_sort(shard_of, self.shards);
         let bytes = batch.get_array_memory_size();
         if let Some(share) = self.scratch.budget.take(bytes + 4 * order.len()) {
-            self.object._shares.push(share);
+            self.shares.push(share);
             self.keep(side, batch, order, &starts, bytes);
             return Ok(());
         }
@@ -275,7 +287,8 @@ impl Writer {
 
     pub fn finish(mut self) -> Result<Object> {
         self.flush()?;
-        Ok(self.object)
+        let elsewhere = self.file.map(|file| file as Arc<dyn Pieces>);
+        Ok(Object::new(self.shards as usize, self.blocks, elsewhere, self.shares))
     }
 
     fn keep(&mut self, side: Side, batch: &RecordBatch, order: Vec<u32>, starts: &[usize], bytes: usize) {
@@ -288,15 +301,16 @@ impl Writer {
                     from,
                     to,
                 };
-                let place = Place::Memory(Selected {
+                let selected = Selected {
                     batch: batch.clone(),
                     rows: Some(selection),
-                });
-                self.object.blocks[shard][side].push(Block {
+                };
+                let block = Block {
                     rows: to - from,
                     bytes: bytes * (to - from) / rows,
-                    place,
-                });
+                    place: Place::Memory(Box::new(selected)),
+                };
+                self.blocks.push((slot(shard as u32, side), block));
             }
         }
     }
@@ -321,7 +335,6 @@ impl Writer {
         let encoded = encode(batch)?;
         if self.file.is_none() {
             let file = Arc::new(self.scratch.file()?);
-            self.object.elsewhere = Some(Arc::clone(&file) as Arc<dyn Pieces>);
             self.file = Some(file);
         }
         let mut file: &File = self.file.as_deref().expect("opened above");
@@ -332,11 +345,12 @@ impl Writer {
             checksum: crc32fast::hash(&encoded),
         };
         self.file_length += encoded.len() as u64;
-        self.object.blocks[shard as usize][side].push(Block {
+        let block = Block {
             rows: batch.num_rows(),
             bytes: batch.get_array_memory_size(),
             place,
-        });
+        };
+        self.blocks.push((slot(shard, side), block));
         Ok(())
     }
 }

@@ -8,7 +8,7 @@
 //!   journal/<number>                         create-only, numbered without gaps: who loses a number stands back
 //!   data/<stage>/<task>/<attempt>            what an attempt made; immutable, deleted only by the attempt that lost
 //!   commit/<stage>/<task>                    create-only: the attempt that counts, and the plan that it followed
-//!   tasks/<stage>                            what the tasks of a later stage read
+//!   tasks/<stage>/<part>                     what the tasks of a later stage read
 //!   result/<attempt>/<file>                  the files of a result
 //!   manifest                                 create-only: the result that counts, once the journal says that the job has succeeded
 //! coordinators/<owner>                       a number that goes up while the coordinator lives
@@ -49,7 +49,7 @@ pub use lists::StoredSets;
 pub use patience::{PATIENCE, retrying};
 pub use seal::{is_sealed, seal};
 pub use submissions::{Left, SUBMISSION_VERSION, Standing, Submission};
-pub use table::{InputTable, Source, TaskInput, groups};
+pub use table::{InputTable, Part, Place, Source, TaskInput, groups};
 
 /// The most bytes of one record that are read: a larger one is no record of ours.
 const MAX_RECORD_BYTES: u64 = 256 << 20;
@@ -231,9 +231,9 @@ impl JobState {
         format!("data/{stage}/{task:08}/{attempt}")
     }
 
-    /// What the tasks of a stage read.
-    pub fn tasks(&self, stage: Stage) -> ObjectPath {
-        self.at(&format!("tasks/{stage}"))
+    /// A part of what the tasks of a stage read.
+    pub fn tasks(&self, stage: Stage, part: u32) -> ObjectPath {
+        self.at(&format!("tasks/{stage}/{part:08}"))
     }
 
     pub fn result(&self, attempt: &str, file: &str) -> ObjectPath {
@@ -257,6 +257,11 @@ impl JobState {
     /// A whole sealed record; `None` where there is none.
     pub async fn read_record(&self, path: &ObjectPath) -> Result<Option<Bytes>> {
         self.state.read_record(path).await
+    }
+
+    /// Whether a task has a commit, asked for by its name.
+    pub async fn is_committed(&self, stage: Stage, task: u32) -> Result<bool> {
+        Ok(self.read(&self.commit(stage, task)).await?.is_some())
     }
 
     /// The tasks of a stage that are committed, in order.

@@ -22,6 +22,7 @@ mod recover;
 mod sending;
 mod start;
 mod supervision;
+mod tables;
 mod told;
 mod view;
 mod wire;

@@ -6,6 +6,7 @@ pub mod cluster;
 mod columns;
 pub mod cut;
 mod deliver;
+mod distinct;
 mod fetched;
 mod merge;
 mod prune;

@@ -3,7 +3,6 @@
 use crate::merge::{Merged, merge};
 use crate::publish::Staging;
 use crate::target::SUMMARY;
-use bytes::Bytes;
 use shadowdiff_common::spool::Spool;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::Plan;
@@ -51,35 +50,6 @@ pub(crate) fn write_summary(
     writeln!(file, "{text}").map_err(|e| Error::exhausted(format!("output: {e}")))?;
     let (_, mark) = file.finish()?;
     Ok((summary, mark))
-}
-
-/// Distinct numbers in sorted runs of 16 bytes each. Blocking.
-pub(crate) fn count_distinct(runs: &[Spool]) -> Result<u64> {
-    let mut heads = std::collections::BinaryHeap::new();
-    let mut cursors: Vec<(usize, Bytes, usize)> = Vec::new();
-    for run in runs {
-        cursors.push((1, if run.parts() > 0 { run.part(0)? } else { Bytes::new() }, 0));
-    }
-    let head = |part: &[u8], at: usize| part.get(at..at + 16).map(|b| u128::from_be_bytes(b.try_into().expect("16 bytes")));
-    for (at, (_, part, offset)) in cursors.iter().enumerate() {
-        heads.extend(head(part, *offset).map(|n| std::cmp::Reverse((n, at))));
-    }
-    let (mut last, mut distinct) = (None, 0);
-    while let Some(std::cmp::Reverse((number, at))) = heads.pop() {
-        if last != Some(number) {
-            distinct += 1;
-            last = Some(number);
-        }
-        let (next_part, part, offset) = &mut cursors[at];
-        *offset += 16;
-        if *offset >= part.len() && *next_part < runs[at].parts() {
-            *part = runs[at].part(*next_part)?;
-            *next_part += 1;
-            *offset = 0;
-        }
-        heads.extend(head(part, *offset).map(|n| std::cmp::Reverse((n, at))));
-    }
-    Ok(distinct)
 }
 
 /// Rows that neither cancelled nor were filtered must all be in the exchange. `exchanged`: rows of live and of shadow.

@@ -1,12 +1,13 @@
 //! Drives a planned job through its stages: scan, sift and fetch where fingerprints are exchanged, compare, merge, publish. What to do next
 //! is the machine's word; this loop only does it.
 
+use crate::distinct::count_distinct;
 use crate::publish::{Published, Staging};
-use crate::result::{check_exchange, count_distinct, write_summary, write_tables};
+use crate::result::{check_exchange, write_summary, write_tables};
 use crate::target::Target;
 use shadowdiff_common::exchange::{Object, Size};
 use shadowdiff_common::link::{Assignment, Output, Report, Task, Workers};
-use shadowdiff_common::spool::Spool;
+use shadowdiff_common::spool::{Scratch, Spool};
 use shadowdiff_common::state::groups;
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::{Form, Plan};
@@ -60,6 +61,8 @@ pub struct Run<'a> {
     pub decoded_bytes: u64,
     /// Rows of this many bytes are compared at a time: small shards are put together up to it.
     pub part_bytes: u64,
+    /// For what does not fit the memory.
+    pub scratch: Scratch,
     pub planned_in: Duration,
     pub progress: watch::Sender<Progress>,
     /// True once somebody asked to stop.
@@ -75,7 +78,7 @@ pub async fn run(job: Run<'_>, workers: &dyn Workers) -> Result<Outcome> {
     let mut stages = Stages::new(workers, &job);
     let mut tally = Tally::default();
     let form = form(&mut stages, &job).await?;
-    let mut objects = scan(&mut stages, job.plan, form, &mut tally).await?;
+    let mut objects = scan(&mut stages, &job, form, &mut tally).await?;
     if form == Form::Fingerprints {
         let left = sift(&mut stages, &job, objects, &mut tally).await?;
         objects = fetch(&mut stages, job.plan, left, &tally).await?;
@@ -176,7 +179,8 @@ fn exchanged(objects: &[Arc<Object>]) -> Sides<u64> {
 }
 
 /// The scan stage: what it exchanged, its books checked.
-async fn scan(stages: &mut Stages<'_>, plan: &Plan, form: Form, tally: &mut Tally) -> Result<Vec<Arc<Object>>> {
+async fn scan(stages: &mut Stages<'_>, job: &Run<'_>, form: Form, tally: &mut Tally) -> Result<Vec<Arc<Object>>> {
+    let plan = job.plan;
     let tasks = (0..plan.scans.len())
         .map(|i| (Task::Scan(i, form), plan.scans[i].weight()))
         .collect();
@@ -190,7 +194,7 @@ async fn scan(stages: &mut Stages<'_>, plan: &Plan, form: Form, tally: &mut Tall
         seen.extend(scan.accounts);
     }
     check_exchange(tally, exchanged(&objects))?;
-    tally.accounts = count_distinct(&seen)?;
+    tally.accounts = count_distinct(&seen, &job.scratch)?;
     Ok(objects)
 }
 
@@ -220,9 +224,10 @@ fn by_shard(objects: Vec<Arc<Object>>, shards: u32, part_bytes: u64) -> impl Ite
         }
     }
     let objects = Arc::new(objects);
-    groups(&bytes, part_bytes)
-        .into_iter()
-        .map(move |(shards, weight)| (shards, Arc::clone(&objects), weight))
+    groups(&bytes, part_bytes).into_iter().map(move |(group, weight)| {
+        let shards = group.filter(|shard| bytes[*shard as usize] > 0).collect();
+        (shards, Arc::clone(&objects), weight)
+    })
 }
 
 /// How long a job that has failed or was interrupted waits for tasks to notice: a read that hangs does not.

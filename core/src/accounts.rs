@@ -4,7 +4,7 @@
 //! packed  = "SDACCTS1", how many u64, blocks                 numbers little-endian; this is also how a set is stored
 //! block   = up to 16 accounts in the order of their bytes    all but the last block have 16
 //! account = shared, length, bytes                            shared: how many bytes are those of the account before, 0 for a block's first;
-//!                                                            both numbers in groups of 7 bits, the low ones first
+//!                                                            both numbers in the form of `compact`
 //! ```
 //! An account is the canonical bytes of its values. A set has one form: equal sets are equal bytes. Clones share it. Lists have millions of
 //! accounts, so a set is made in bounded pieces, and nothing is held besides the bytes and where each block begins.
@@ -13,6 +13,7 @@ mod read;
 
 pub use read::{AccountReader, BadAccount};
 
+use crate::compact::{read_number, write_number};
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::fmt;
@@ -172,8 +173,8 @@ struct Entry<'a> {
 
 impl<'a> Entry<'a> {
     fn read(bytes: &'a [u8], at: &mut usize) -> Option<Entry<'a>> {
-        let shared = read_number(bytes, at)?;
-        let length = read_number(bytes, at)?;
+        let shared = usize::try_from(read_number(bytes, at)?).ok()?;
+        let length = usize::try_from(read_number(bytes, at)?).ok()?;
         let rest = bytes.get(*at..at.checked_add(length)?)?;
         *at += length;
         Some(Entry { shared, rest })
@@ -183,27 +184,6 @@ impl<'a> Entry<'a> {
     fn at(bytes: &'a [u8], at: &mut usize) -> Entry<'a> {
         Entry::read(bytes, at).expect("a set holds as many accounts as it says")
     }
-}
-
-fn read_number(bytes: &[u8], at: &mut usize) -> Option<usize> {
-    let (mut number, mut shift) = (0usize, 0);
-    loop {
-        let byte = *bytes.get(*at)?;
-        *at += 1;
-        number |= usize::from(byte & 0x7f).checked_shl(shift)?;
-        if byte & 0x80 == 0 {
-            return Some(number);
-        }
-        shift += 7;
-    }
-}
-
-fn write_number(mut number: usize, out: &mut Vec<u8>) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
 }
 
 /// The accounts of a set one after the other.
@@ -260,8 +240,8 @@ impl Sorted {
             self.blocks.push(self.bytes.len() as u64);
         }
         let common = if is_first { 0 } else { shared(&self.last, account) };
-        write_number(common, &mut self.bytes);
-        write_number(account.len() - common, &mut self.bytes);
+        write_number(common as u64, &mut self.bytes);
+        write_number((account.len() - common) as u64, &mut self.bytes);
         self.bytes.extend_from_slice(&account[common..]);
         self.last.truncate(common);
         self.last.extend_from_slice(&account[common..]);

@@ -4,6 +4,7 @@
 
 pub mod accounts;
 pub mod align;
+pub mod compact;
 pub mod compare;
 pub mod error;
 pub mod journal;

@@ -10,7 +10,7 @@ use crate::attempt::{Attempt, Committed, Work, run};
 use crate::host::Host;
 use crate::job::Watch;
 use shadowdiff_common::fault::panicked;
-use shadowdiff_common::state::{Incarnation, PlanDigest, State};
+use shadowdiff_common::state::{Incarnation, Place, PlanDigest, State};
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::Form;
 use shadowdiff_proto::v1::worker_service_client::WorkerServiceClient;
@@ -334,15 +334,27 @@ fn attempt(assign: Assign) -> Result<Attempt> {
         },
         Some(assign::Task::Sift(task)) => Work::Sift {
             task: task.number,
-            input: task.offset..task.offset + task.length,
+            input: Place {
+                first_shard: task.first_shard,
+                shards: task.shards,
+                parts: task.parts,
+            },
         },
         Some(assign::Task::Fetch(task)) => Work::Fetch {
             task: task.number,
-            input: task.offset..task.offset + task.length,
+            input: Place {
+                first_shard: task.first_shard,
+                shards: task.shards,
+                parts: task.parts,
+            },
         },
         Some(assign::Task::Compare(task)) => Work::Compare {
             task: task.number,
-            input: task.offset..task.offset + task.length,
+            input: Place {
+                first_shard: task.first_shard,
+                shards: task.shards,
+                parts: task.parts,
+            },
         },
         None => return Err(Error::internal("the coordinator gave a task that this version does not know")),
     };

@@ -10,12 +10,11 @@ use crate::sift::{Made, sift};
 use shadowdiff_common::exchange::Object;
 use shadowdiff_common::fault;
 use shadowdiff_common::state::{
-    self, CompareCommit, GlanceCommit, Incarnation, JobState, Maker, PlanDigest, Record, Stage, State, TaskInput,
+    self, CompareCommit, GlanceCommit, Incarnation, JobState, Maker, Place, PlanDigest, Record, Stage, State, TaskInput,
 };
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::Form;
 use shadowdiff_core::tally::Tally;
-use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -27,18 +26,18 @@ pub enum Work {
         task: u32,
         form: Form,
     },
-    /// `input`, here and below: where the task's document lies in the table of its stage.
+    /// `input`, here and below: what the task reads in the table of its stage.
     Sift {
         task: u32,
-        input: Range<u64>,
+        input: Place,
     },
     Fetch {
         task: u32,
-        input: Range<u64>,
+        input: Place,
     },
     Compare {
         task: u32,
-        input: Range<u64>,
+        input: Place,
     },
 }
 
@@ -112,9 +111,9 @@ impl<'a> Attempting<'a> {
         match &self.attempt.work {
             Work::Glance => self.glance(job),
             Work::Scan { form, .. } => self.scan(job, *form),
-            Work::Sift { input, .. } => self.sift(job, input.clone()),
-            Work::Fetch { input, .. } => self.fetch(job, input.clone()),
-            Work::Compare { input, .. } => self.compare(job, input.clone()),
+            Work::Sift { input, .. } => self.sift(job, *input),
+            Work::Fetch { input, .. } => self.fetch(job, *input),
+            Work::Compare { input, .. } => self.compare(job, *input),
         }
     }
 
@@ -135,7 +134,7 @@ impl<'a> Attempting<'a> {
         self.commit_between("scan:before-commit", &record, "scan:after-commit")
     }
 
-    fn sift(&self, job: &Job, input: Range<u64>) -> Result<bool> {
+    fn sift(&self, job: &Job, input: Place) -> Result<bool> {
         let (input, objects) = self.input(job, input)?;
         let shards: Vec<u32> = (0..input.shards.len() as u32).collect();
         let scans = job.plan.scans.len() as u32;
@@ -149,7 +148,7 @@ impl<'a> Attempting<'a> {
         self.commit_between("sift:before-commit", &record, "sift:after-commit")
     }
 
-    fn fetch(&self, job: &Job, input: Range<u64>) -> Result<bool> {
+    fn fetch(&self, job: &Job, input: Place) -> Result<bool> {
         let (input, objects) = self.input(job, input)?;
         let [scan] = input.shards[..] else {
             return Err(Error::internal("a fetch task is of one scan"));
@@ -163,7 +162,7 @@ impl<'a> Attempting<'a> {
     }
 
     /// What the task reads, and the objects with it, each with the number of the task that made it.
-    fn input(&self, job: &Job, place: Range<u64>) -> Result<(TaskInput, Vec<Made>)> {
+    fn input(&self, job: &Job, place: Place) -> Result<(TaskInput, Vec<Made>)> {
         let runtime = &self.host.sources.runtime;
         let input = runtime.block_on(TaskInput::read(self.job, self.stage, place))?;
         let shards = input.shards.len();
@@ -183,7 +182,7 @@ impl<'a> Attempting<'a> {
         Ok((input, objects))
     }
 
-    fn compare(&self, job: &Job, input: Range<u64>) -> Result<bool> {
+    fn compare(&self, job: &Job, input: Place) -> Result<bool> {
         let (input, objects) = self.input(job, input)?;
         let objects: Vec<Arc<Object>> = objects.into_iter().map(|(_, object)| object).collect();
         let shards: Vec<u32> = (0..input.shards.len() as u32).collect();

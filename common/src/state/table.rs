@@ -1,179 +1,212 @@
-//! A later stage as data: what each of its tasks reads, made once from the commits of the stage before.
+//! A later stage as data: what each of its tasks reads, written down once from the commits of the stage before.
 //!
-//! `tasks/<stage>` of a job holds one sealed JSON document a task, one after the other. Who has the commits of all tasks before makes the same bytes
-//! again, so it is no matter who writes it, or how often.
+//! ```text
+//! tasks/<stage>/<part>   the blocks of some tasks before, by shard; numbers little-endian
+//! part    = header, index, sources, rows
+//! header  = "SDTASKS1", shards u32, sources u32, length of the sources u32, CRC-32 of the sources u32, CRC-32 of the header so far u32
+//! index   = where the rows of each shard begin, and behind the last one where they end, u64 from the part's begin; CRC-32 of the rows u32
+//! sources = a source: number, length of the name, name of its data; all numbers here and below in the form of `compact`
+//! row     = a block: source (its place here, less that of the row before), side, offset, length, CRC-32 u32, rows, bytes
+//! ```
+//! Commits are taken in the order of their tasks, and a part ends with the commit that fills it: who has the commits of all tasks before makes
+//! the same bytes again, so it is no matter who writes a part, or how often. Only one part is in memory at a time, however many tasks there
+//! are. A task reads the rows of its shards from every part.
+
+mod read;
 
 use super::commit::{BlockRecord, ExchangeCommit};
-use super::seal::{is_sealed, read_whole, seal};
 use super::{JobState, Stage, state_error};
 use bytes::Bytes;
 use object_store::ObjectStoreExt;
-use serde::{Deserialize, Serialize};
+use shadowdiff_core::compact::write_number;
 use shadowdiff_core::error::{Error, Result};
 use std::ops::Range;
 
-/// What one task reads.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TaskInput {
-    /// The shards of the job; blocks name them by their place in this list.
-    pub shards: Vec<u32>,
-    pub sources: Vec<Source>,
+pub use read::{Source, TaskInput};
+
+/// Names the form of a part and its version.
+const MAGIC: &[u8; 8] = b"SDTASKS1";
+const HEADER_BYTES: usize = 28;
+const INDEX_BYTES: usize = 12;
+/// A part ends with the commit that brings it to so many blocks: some 60 MB in memory while it is made.
+const PART_BLOCKS: usize = 1 << 19;
+
+/// What one task reads: the rows of some shards, from the first parts of its stage's table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub first_shard: u32,
+    /// The shards from the first one on; those without rows count too.
+    pub shards: u32,
+    pub parts: u32,
 }
 
-/// What a task reads of one task of the stage before.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Source {
-    /// The number of that task.
-    pub number: u32,
-    /// Relative to the job.
-    pub data: String,
-    pub blocks: Vec<BlockRecord>,
-}
-
-/// All tasks of a stage.
-#[derive(Debug, Default)]
+/// The table of a stage in the making.
+#[derive(Debug)]
 pub struct InputTable {
-    bytes: Vec<u8>,
-    tasks: Vec<(Range<u64>, u64)>,
+    /// Bytes of each shard in all commits so far.
+    sizes: Vec<u64>,
+    sources: Vec<(u32, String)>,
+    /// Each with its source's place.
+    blocks: Vec<(u32, BlockRecord)>,
+    part_blocks: usize,
+    parts: u32,
 }
 
-impl InputTable {
-    /// Small shards are put together until they hold `part_bytes`; a larger one is a task of its own.
-    pub fn new(commits: &[ExchangeCommit], shards: u32, part_bytes: u64) -> Result<Self> {
-        let mut sizes = vec![0u64; shards as usize];
-        let mut first = Vec::with_capacity(commits.len());
-        for commit in commits {
-            commit.blocks.iter().for_each(|block| sizes[block.shard as usize] += block.bytes);
-            // Blocks stand in the order of their shards.
-            let starts = |shard: u32| commit.blocks.partition_point(|block| block.shard < shard);
-            first.push((0..=shards).map(starts).collect::<Vec<usize>>());
-        }
-        let mut table = InputTable::default();
-        for (group, weight) in groups(&sizes, part_bytes) {
-            let sources = commits.iter().zip(&first).zip(0..);
-            let sources = sources.filter_map(|((commit, first), number)| source(commit, number, first, &group));
-            let input = TaskInput {
-                sources: sources.collect(),
-                shards: group,
-            };
-            table.push(&input, weight)?;
-        }
-        Ok(table)
-    }
+/// A part that is to be stored.
+#[derive(Debug)]
+pub struct Part {
+    number: u32,
+    bytes: Bytes,
+}
 
-    fn push(&mut self, input: &TaskInput, weight: u64) -> Result<()> {
-        let from = self.bytes.len() as u64;
-        self.bytes.extend_from_slice(&seal(input)?);
-        self.tasks.push((from..self.bytes.len() as u64, weight));
-        Ok(())
-    }
-
-    /// For each task, where its document lies and how many bytes it reads.
-    pub fn tasks(&self) -> &[(Range<u64>, u64)] {
-        &self.tasks
-    }
-
-    /// Writes the documents.
+impl Part {
     pub async fn store(&self, job: &JobState, stage: Stage) -> Result<()> {
-        if self.bytes.is_empty() {
-            return Ok(());
-        }
-        let path = job.tasks(stage);
-        let put = job.store().put(&path, Bytes::from(self.bytes.clone()).into()).await;
+        let path = job.tasks(stage, self.number);
+        let put = job.store().put(&path, self.bytes.clone().into()).await;
         put.map(|_| ()).map_err(|e| state_error(e, &job.describe(&path)))
     }
 }
 
-impl TaskInput {
-    /// Reads one task's document.
-    pub async fn read(job: &JobState, stage: Stage, range: Range<u64>) -> Result<TaskInput> {
-        let path = job.tasks(stage);
-        let name = job.describe(&path);
-        let open = |bytes: &Bytes| is_sealed(bytes).then(|| bytes.clone());
-        let read = read_whole(job.store().as_ref(), &path, Some(range), &name, open).await?;
-        let bytes = read.ok_or_else(|| Error::unavailable(format!("{name} does not exist")))?;
-        serde_json::from_slice(&bytes).map_err(|e| Error::unavailable(format!("{name} holds no input of a task: {e}")))
+impl InputTable {
+    pub fn new(shards: u32) -> Self {
+        InputTable {
+            sizes: vec![0; shards as usize],
+            sources: Vec::new(),
+            blocks: Vec::new(),
+            part_blocks: PART_BLOCKS,
+            parts: 0,
+        }
+    }
+
+    /// Adds the commit of a task, after those of all tasks before it; gives the part that it fills.
+    pub fn push(&mut self, number: u32, commit: &ExchangeCommit) -> Result<Option<Part>> {
+        let Some(data) = commit.header.data.as_ref().filter(|_| !commit.blocks.is_empty()) else {
+            return Ok(None);
+        };
+        let source = self.sources.len() as u32;
+        for block in &commit.blocks {
+            let size = self.sizes.get_mut(block.shard as usize);
+            *size.ok_or_else(|| Error::internal(format!("task {number} has rows for shard {}, which is none", block.shard)))? +=
+                block.bytes;
+            self.blocks.push((source, *block));
+        }
+        self.sources.push((number, data.clone()));
+        Ok((self.blocks.len() >= self.part_blocks).then(|| self.part()))
+    }
+
+    /// The last part, and the tasks, each with how many bytes it reads. Small shards are put together until they hold `part_bytes`; a larger
+    /// one is a task of its own.
+    pub fn finish(mut self, part_bytes: u64) -> (Option<Part>, Vec<(u64, Place)>) {
+        let last = (!self.sources.is_empty()).then(|| self.part());
+        let place = |(group, weight): (Range<u32>, u64)| {
+            let place = Place {
+                first_shard: group.start,
+                shards: group.end - group.start,
+                parts: self.parts,
+            };
+            (weight, place)
+        };
+        (last, groups(&self.sizes, part_bytes).into_iter().map(place).collect())
+    }
+
+    fn part(&mut self) -> Part {
+        let (sources, blocks) = (std::mem::take(&mut self.sources), std::mem::take(&mut self.blocks));
+        let part = Part {
+            number: self.parts,
+            bytes: encode(self.sizes.len(), &sources, &blocks).into(),
+        };
+        self.parts += 1;
+        part
     }
 }
 
-/// Shards that one task takes, with their bytes; empty shards are left out.
-pub fn groups(sizes: &[u64], part_bytes: u64) -> Vec<(Vec<u32>, u64)> {
-    let mut groups: Vec<(Vec<u32>, u64)> = Vec::new();
-    for (shard, size) in sizes.iter().enumerate().filter(|(_, size)| **size > 0) {
+fn encode(shards: usize, sources: &[(u32, String)], blocks: &[(u32, BlockRecord)]) -> Vec<u8> {
+    let mut named = Vec::new();
+    for (number, data) in sources {
+        write_number(u64::from(*number), &mut named);
+        write_number(data.len() as u64, &mut named);
+        named.extend_from_slice(data.as_bytes());
+    }
+    let mut out = Vec::with_capacity(HEADER_BYTES + (shards + 1) * INDEX_BYTES + named.len() + 20 * blocks.len());
+    out.extend_from_slice(MAGIC);
+    for number in [shards as u32, sources.len() as u32, named.len() as u32, crc32fast::hash(&named)] {
+        out.extend_from_slice(&number.to_le_bytes());
+    }
+    let checksum = crc32fast::hash(&out);
+    out.extend_from_slice(&checksum.to_le_bytes());
+    out.resize(HEADER_BYTES + (shards + 1) * INDEX_BYTES, 0);
+    out.extend_from_slice(&named);
+    let by_shard = sorted_by_shard(shards, blocks);
+    for shard in 0..=shards {
+        let from = out.len();
+        let mut last = 0;
+        for at in by_shard.of(shard) {
+            let (source, block) = &blocks[*at as usize];
+            write_row(source - last, block, &mut out);
+            last = *source;
+        }
+        let entry = HEADER_BYTES + shard * INDEX_BYTES;
+        let checksum = crc32fast::hash(&out[from..]);
+        out[entry..entry + 8].copy_from_slice(&(from as u64).to_le_bytes());
+        out[entry + 8..entry + INDEX_BYTES].copy_from_slice(&checksum.to_le_bytes());
+    }
+    out
+}
+
+fn write_row(source: u32, block: &BlockRecord, out: &mut Vec<u8>) {
+    for number in [u64::from(source), u64::from(block.side), block.piece.offset, block.piece.length] {
+        write_number(number, out);
+    }
+    out.extend_from_slice(&block.piece.checksum.to_le_bytes());
+    write_number(block.rows, out);
+    write_number(block.bytes, out);
+}
+
+/// The places of blocks in the order of their shards; those of one shard in the order in which they came.
+struct ByShard {
+    order: Vec<u32>,
+    starts: Vec<u32>,
+}
+
+impl ByShard {
+    fn of(&self, shard: usize) -> &[u32] {
+        match self.starts.get(shard..shard + 2) {
+            Some([from, to]) => &self.order[*from as usize..*to as usize],
+            Some(_) | None => &[],
+        }
+    }
+}
+
+fn sorted_by_shard(shards: usize, blocks: &[(u32, BlockRecord)]) -> ByShard {
+    let mut starts = vec![0u32; shards + 1];
+    blocks.iter().for_each(|(_, block)| starts[block.shard as usize + 1] += 1);
+    for shard in 0..shards {
+        starts[shard + 1] += starts[shard];
+    }
+    let mut next = starts.clone();
+    let mut order = vec![0u32; blocks.len()];
+    for (at, (_, block)) in blocks.iter().enumerate() {
+        let place = &mut next[block.shard as usize];
+        order[*place as usize] = at as u32;
+        *place += 1;
+    }
+    ByShard { order, starts }
+}
+
+/// Shards that one task takes, from the first to behind the last, with their bytes: no group begins or ends with an empty one.
+pub fn groups(sizes: &[u64], part_bytes: u64) -> Vec<(Range<u32>, u64)> {
+    let mut groups: Vec<(Range<u32>, u64)> = Vec::new();
+    for (shard, size) in (0..).zip(sizes).filter(|(_, size)| **size > 0) {
         match groups.last_mut() {
             Some((group, weight)) if *weight + size <= part_bytes => {
-                group.push(shard as u32);
+                group.end = shard + 1;
                 *weight += size;
             }
-            _ => groups.push((vec![shard as u32], *size)),
+            _ => groups.push((shard..shard + 1, *size)),
         }
     }
     groups
 }
 
-fn source(commit: &ExchangeCommit, number: u32, first: &[usize], group: &[u32]) -> Option<Source> {
-    let data = commit.header.data.clone()?;
-    let blocks = group.iter().enumerate().flat_map(|(place, shard)| {
-        let shard = *shard as usize;
-        commit.blocks[first[shard]..first[shard + 1]].iter().map(move |block| BlockRecord {
-            shard: place as u32,
-            ..*block
-        })
-    });
-    let blocks: Vec<BlockRecord> = blocks.collect();
-    (!blocks.is_empty()).then_some(Source { number, data, blocks })
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::state::{Header, Incarnation, PlanDigest, RECORD_VERSION};
-    use shadowdiff_core::tally::Tally;
-
-    #[test]
-    fn shards_are_put_together_up_to_a_part() {
-        let grouped = groups(&[3, 0, 3, 5, 100, 1], 7);
-        assert_eq!(grouped, [(vec![0, 2], 6), (vec![3], 5), (vec![4], 100), (vec![5], 1)]);
-    }
-
-    #[test]
-    fn every_block_is_in_exactly_one_task() {
-        let scan = |attempt: &str, shards: &[u32]| ExchangeCommit {
-            header: Header {
-                version: RECORD_VERSION,
-                incarnation: Incarnation::parse(&"0".repeat(32)).expect("one"),
-                plan: PlanDigest::named("plan"),
-                attempt: attempt.into(),
-                worker: "w".into(),
-                data: Some(format!("data/{attempt}")),
-            },
-            blocks: shards
-                .iter()
-                .enumerate()
-                .map(|(at, shard)| BlockRecord {
-                    shard: *shard,
-                    side: 0,
-                    piece: (at as u64 * 10, 10, 1).into(),
-                    rows: 1,
-                    bytes: 10,
-                })
-                .collect(),
-            tally: Tally::default(),
-            accounts: vec![],
-        };
-        let table = InputTable::new(&[scan("a", &[0, 0, 2]), scan("b", &[2, 3])], 4, 25).expect("table");
-        let inputs: Vec<TaskInput> = table
-            .tasks()
-            .iter()
-            .map(|(range, _)| serde_json::from_slice(&table.bytes[range.start as usize..range.end as usize]).expect("JSON"))
-            .collect();
-        assert_eq!(
-            inputs.iter().map(|i| i.shards.clone()).collect::<Vec<_>>(),
-            [vec![0], vec![2], vec![3]]
-        );
-        assert_eq!(inputs[0].sources.len(), 1);
-        assert_eq!(inputs[1].sources.len(), 2);
-        assert_eq!(inputs[1].sources[1].blocks[0].shard, 0, "numbered by place");
-        assert_eq!(inputs.iter().flat_map(|i| &i.sources).map(|s| s.blocks.len()).sum::<usize>(), 5);
-    }
-}
+mod tests;

@@ -7,7 +7,7 @@ use super::halt::Halt;
 use super::supervision::Supervisor;
 use super::told::{MAX_ERROR_CHARS, readable};
 use shadowdiff_common::fault;
-use shadowdiff_common::state::{Incarnation, PlanDigest};
+use shadowdiff_common::state::{Incarnation, Place, PlanDigest};
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::Form;
 use shadowdiff_core::schedule::{Action, AttemptId, Event, JobNumber, Machine, NewTask, TaskId, WorkerId};
@@ -15,7 +15,6 @@ use shadowdiff_proto::v1::{
     Assign, AttachResponse, CompareTask, Forget, GlanceTask, ScanTask, Stop, StoredTask, assign, attach_request, attach_response,
 };
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
@@ -32,18 +31,26 @@ const NOTICES: usize = 1024;
 pub(crate) enum Work {
     Glance,
     Scan(Form),
-    /// Where the task's document lies in the table of its stage.
-    Sift(Range<u64>),
-    Fetch(Range<u64>),
-    Compare(Range<u64>),
+    /// What the task reads in the table of its stage.
+    Sift(Place),
+    Fetch(Place),
+    Compare(Place),
 }
 
 impl Work {
     fn to_message(&self, number: u32) -> assign::Task {
-        let place = |range: &Range<u64>| (range.start, range.end - range.start);
-        let stored = |range: &Range<u64>| {
-            let (offset, length) = place(range);
-            StoredTask { number, offset, length }
+        let stored = |place: &Place| {
+            let Place {
+                first_shard,
+                shards,
+                parts,
+            } = *place;
+            StoredTask {
+                number,
+                first_shard,
+                shards,
+                parts,
+            }
         };
         match self {
             Work::Glance => assign::Task::Glance(GlanceTask {}),
@@ -51,12 +58,18 @@ impl Work {
                 number,
                 fingerprints: *form == Form::Fingerprints,
             }),
-            Work::Sift(range) => assign::Task::Sift(stored(range)),
-            Work::Fetch(range) => assign::Task::Fetch(stored(range)),
-            Work::Compare(range) => {
-                let (offset, length) = place(range);
-                assign::Task::Compare(CompareTask { number, offset, length })
-            }
+            Work::Sift(place) => assign::Task::Sift(stored(place)),
+            Work::Fetch(place) => assign::Task::Fetch(stored(place)),
+            Work::Compare(Place {
+                first_shard,
+                shards,
+                parts,
+            }) => assign::Task::Compare(CompareTask {
+                number,
+                first_shard: *first_shard,
+                shards: *shards,
+                parts: *parts,
+            }),
         }
     }
 }

@@ -9,14 +9,15 @@ use super::halt::Halt;
 use super::journal::Journal;
 use super::planning::Planner;
 use super::supervision::caught;
+use super::tables::{Committed, Table};
 use super::view::{FailedAttempt, JobPhase, JobView};
-use crate::result::{check_exchange, count_distinct};
-use futures::{FutureExt, StreamExt, TryStreamExt};
+use crate::distinct::count_distinct;
+use crate::result::check_exchange;
+use futures::{FutureExt, TryStreamExt};
 use shadowdiff_common::fault;
-use shadowdiff_common::spool::Spool;
+use shadowdiff_common::spool::{Scratch, Spool};
 use shadowdiff_common::state::{
-    Blueprint, CompareCommit, ExchangeCommit, GlanceCommit, InputTable, JobState, PlanDigest, Record, Stage, Submission, open_spools,
-    read_commit, retrying,
+    Blueprint, CompareCommit, ExchangeCommit, GlanceCommit, JobState, Place, PlanDigest, Stage, Submission, open_spools, retrying,
 };
 use shadowdiff_common::store::Stores;
 use shadowdiff_core::error::{Error, Result};
@@ -27,8 +28,8 @@ use shadowdiff_core::schedule::{JobNumber, NewTask};
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::tally::Tally;
 use std::collections::BTreeSet;
-use std::ops::Range;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -37,8 +38,6 @@ use tokio::time::{Instant, interval_at};
 
 /// How often a job looks whether another coordinator has taken it.
 pub(super) const LOOK: Duration = Duration::from_secs(5);
-/// Commits that are read at a time.
-const READS_IN_FLIGHT: usize = 16;
 
 /// What jobs need of their process.
 #[derive(Debug, Clone)]
@@ -92,27 +91,22 @@ impl Driver<'_> {
         let plan = Arc::clone(&self.blueprint);
         let form = self.form(number, notices).await?;
         let scans = plan.plan.scans.iter().map(|task| (task.weight(), Work::Scan(form))).collect();
-        let scans: Vec<ExchangeCommit> = self.stage(Stage::Scan, JobPhase::Scanning, number, notices, scans).await?;
-        let mut tally = self.scanned(&scans).await?;
+        self.stage(Stage::Scan, JobPhase::Scanning, number, notices, scans).await?;
+        let mut tally = Tally::default();
+        let tasks = self.scanned(form, &mut tally).await?;
         self.stage_done(Stage::Scan).await?;
         fault::point("scan:stage-done");
 
-        let rows = match form {
-            Form::Rows => scans,
-            Form::Fingerprints => self.rows_left(number, notices, scans, &mut tally).await?,
+        let tasks = match form {
+            Form::Rows => tasks,
+            Form::Fingerprints => self.rows_left(number, notices, tasks, &mut tally).await?,
         };
         timings.scan_ms = started.elapsed().as_millis() as u64;
-        let table = InputTable::new(&rows, plan.plan.shards, plan.part_bytes)?;
-        drop(rows);
-        let tasks = self.tasks_of(&table, Stage::Compare, Work::Compare).await?;
-        let compares: Vec<CompareCommit> = self.stage(Stage::Compare, JobPhase::Comparing, number, notices, tasks).await?;
+        let (count, tasks) = (tasks.len() as u32, works(tasks, Work::Compare));
+        self.stage(Stage::Compare, JobPhase::Comparing, number, notices, tasks).await?;
         timings.compare_ms = started.elapsed().as_millis() as u64 - timings.scan_ms;
         fault::point("compare:stage-done");
-        let mut runs: Vec<Spool> = Vec::new();
-        for commit in &compares {
-            tally.merge(&commit.tally);
-            runs.extend(open_spools(self.job, &commit.header, &commit.runs, &self.around.runtime));
-        }
+        let runs = self.compared(count, &mut tally).await?;
         tally.balance().map_err(Error::internal)?;
         self.stage_done(Stage::Compare).await?;
         self.look_for_cancel().await?;
@@ -141,43 +135,74 @@ impl Driver<'_> {
             return Ok(form);
         }
         let task = vec![(1, Work::Glance)];
-        let glances: Vec<GlanceCommit> = self.stage(Stage::Glance, JobPhase::Scanning, number, notices, task).await?;
-        let glance = glances.first().map(|commit| commit.glance).unwrap_or_default();
+        self.stage(Stage::Glance, JobPhase::Scanning, number, notices, task).await?;
+        let glance = self.committed(Stage::Glance, 1).one::<GlanceCommit>(0).await?.glance;
         tracing::debug!(job = self.job.id(), ?glance, form = ?glance.form(), "looked at the first rows");
         Ok(glance.form())
     }
 
-    /// Cancels fingerprints, and reads again the rows that are left.
+    /// Cancels fingerprints, and reads again the rows that are left; the tasks that compare them.
     async fn rows_left(
         &mut self,
         number: JobNumber,
         notices: &mut Notices,
-        scans: Vec<ExchangeCommit>,
+        tasks: Vec<(u64, Place)>,
         tally: &mut Tally,
-    ) -> Result<Vec<ExchangeCommit>, Halt> {
+    ) -> Result<Vec<(u64, Place)>, Halt> {
         let blueprint = Arc::clone(&self.blueprint);
-        let table = InputTable::new(&scans, blueprint.plan.shards, blueprint.part_bytes)?;
-        drop(scans);
-        let tasks = self.tasks_of(&table, Stage::Sift, Work::Sift).await?;
-        let sifted: Vec<ExchangeCommit> = self.stage(Stage::Sift, JobPhase::Comparing, number, notices, tasks).await?;
-        sifted.iter().for_each(|sift| tally.merge(&sift.tally));
+        let (count, sifts) = (tasks.len() as u32, works(tasks, Work::Sift));
+        self.stage(Stage::Sift, JobPhase::Comparing, number, notices, sifts).await?;
+        // One task for each scan that has something left.
+        let table = Table {
+            reader: Stage::Fetch,
+            shards: blueprint.plan.scans.len() as u32,
+            part_bytes: 0,
+        };
+        let sifted = self.committed(Stage::Sift, count);
+        let tasks = sifted.table(table, |sift| tally.merge(&sift.tally)).await?;
         self.stage_done(Stage::Sift).await?;
         fault::point("sift:stage-done");
-        // One task for each scan that has something left.
-        let table = InputTable::new(&sifted, blueprint.plan.scans.len() as u32, 0)?;
-        drop(sifted);
-        let tasks = self.tasks_of(&table, Stage::Fetch, Work::Fetch).await?;
-        let fetched: Vec<ExchangeCommit> = self.stage(Stage::Fetch, JobPhase::Comparing, number, notices, tasks).await?;
-        check_exchange(tally, exchanged(&fetched))?;
+        let (count, fetches) = (tasks.len() as u32, works(tasks, Work::Fetch));
+        self.stage(Stage::Fetch, JobPhase::Comparing, number, notices, fetches).await?;
+        let mut rows = Sides::default();
+        let fetched = self.committed(Stage::Fetch, count);
+        let tasks = fetched
+            .table(self.by_shard(Stage::Compare), |fetch| add_rows(&mut rows, fetch))
+            .await?;
+        check_exchange(tally, rows)?;
         self.stage_done(Stage::Fetch).await?;
         fault::point("fetch:stage-done");
-        Ok(fetched)
+        Ok(tasks)
     }
 
-    /// Stores what the tasks of a stage read, and gives the tasks.
-    async fn tasks_of(&self, table: &InputTable, stage: Stage, work: impl Fn(Range<u64>) -> Work) -> Result<Vec<(u64, Work)>> {
-        retrying("tasks", || table.store(self.job, stage).boxed()).await?;
-        Ok(table.tasks().iter().map(|(range, weight)| (*weight, work(range.clone()))).collect())
+    fn committed(&self, stage: Stage, tasks: u32) -> Committed<'_> {
+        Committed {
+            job: self.job,
+            plan: &self.plan,
+            stage,
+            tasks,
+        }
+    }
+
+    /// The table of a stage whose tasks read the shards of the job.
+    fn by_shard(&self, reader: Stage) -> Table {
+        Table {
+            reader,
+            shards: self.blueprint.plan.shards,
+            part_bytes: self.blueprint.part_bytes,
+        }
+    }
+
+    /// The runs of all compare tasks, their books added to `tally`.
+    async fn compared(&self, tasks: u32, tally: &mut Tally) -> Result<Vec<Spool>> {
+        let mut runs = Vec::new();
+        let compares = self.committed(Stage::Compare, tasks);
+        let mut commits = pin!(compares.all::<CompareCommit>());
+        while let Some(commit) = commits.try_next().await? {
+            tally.merge(&commit.tally);
+            runs.extend(open_spools(self.job, &commit.header, &commit.runs, &self.around.runtime));
+        }
+        Ok(runs)
     }
 
     /// Says so once; a job that is taken up again has said it before.
@@ -188,31 +213,39 @@ impl Driver<'_> {
         self.journal.append(JobEvent::StageDone { stage }).await
     }
 
-    /// The books of the scan stage.
-    async fn scanned(&self, scans: &[ExchangeCommit]) -> Result<Tally> {
-        let mut tally = Tally::default();
-        scans.iter().for_each(|scan| tally.merge(&scan.tally));
-        check_exchange(&tally, exchanged(scans))?;
-        let seen: Vec<Spool> = scans
-            .iter()
-            .flat_map(|scan| open_spools(self.job, &scan.header, &scan.accounts, &self.around.runtime))
-            .collect();
+    /// The books of the scan stage, and the tasks that read what it exchanged.
+    async fn scanned(&self, form: Form, tally: &mut Tally) -> Result<Vec<(u64, Place)>> {
+        let reader = match form {
+            Form::Rows => Stage::Compare,
+            Form::Fingerprints => Stage::Sift,
+        };
+        let (mut rows, mut seen) = (Sides::default(), Vec::new());
+        let scans = self.committed(Stage::Scan, self.blueprint.plan.scans.len() as u32);
+        let note = |scan: &ExchangeCommit| {
+            tally.merge(&scan.tally);
+            add_rows(&mut rows, scan);
+            seen.extend(open_spools(self.job, &scan.header, &scan.accounts, &self.around.runtime));
+        };
+        let tasks = scans.table(self.by_shard(reader), note).await?;
+        check_exchange(tally, rows)?;
         if !seen.is_empty() {
-            let counted = tokio::task::spawn_blocking(move || count_distinct(&seen)).await;
+            let scratch = self.around.scratch.clone();
+            let count = move || count_distinct(&seen, &Scratch::new(0, Some(&scratch))?);
+            let counted = tokio::task::spawn_blocking(count).await;
             tally.accounts = counted.map_err(|e| Error::internal(format!("counting accounts panicked: {e}")))??;
         }
-        Ok(tally)
+        Ok(tasks)
     }
 
-    /// Runs what is left of a stage and reads the commits of all its tasks.
-    async fn stage<R: Record>(
+    /// Runs what is left of a stage: all its tasks are committed then.
+    async fn stage(
         &mut self,
         stage: Stage,
         phase: JobPhase,
         number: JobNumber,
         notices: &mut Notices,
         tasks: Vec<(u64, Work)>,
-    ) -> Result<Vec<R>, Halt> {
+    ) -> Result<(), Halt> {
         let count = tasks.len() as u32;
         let committed: BTreeSet<u32> = retrying("commits", || self.job.committed(stage).boxed())
             .await?
@@ -239,26 +272,27 @@ impl Driver<'_> {
         let mut answer = self.around.board.run_stage(number, tasks).await;
         loop {
             self.attend(stage, phase, notices, answer).await?;
-            let found: Vec<Option<R>> = self.commits(stage, count).await?;
-            let missing: Vec<u32> = (0..count).filter(|task| found[*task as usize].is_none()).collect();
+            let missing = self.missing(stage, count).await?;
             if missing.is_empty() {
-                return Ok(found.into_iter().flatten().collect());
+                return Ok(());
             }
             tracing::warn!(job = self.job.id(), %stage, ?missing, "tasks were said to be committed, and are not; they run again");
             answer = self.around.board.not_found(number, missing).await;
         }
     }
 
-    /// The commits of a stage, by task; a worker's word that there is one is not enough.
-    async fn commits<R: Record>(&self, stage: Stage, count: u32) -> Result<Vec<Option<R>>> {
-        let read = |task: u32| {
-            let (job, plan) = (self.job, &self.plan);
-            async move { retrying("commit", || read_commit::<R>(job, plan, stage, task).boxed()).await }
-        };
-        futures::stream::iter((0..count).map(read))
-            .buffered(READS_IN_FLIGHT)
-            .try_collect()
-            .await
+    /// The tasks of a stage without a commit; a worker's word that there is one is not enough.
+    async fn missing(&self, stage: Stage, count: u32) -> Result<Vec<u32>> {
+        let listed = retrying("commits", || self.job.committed(stage).boxed()).await?;
+        let listed: BTreeSet<u32> = listed.into_iter().collect();
+        let mut missing = Vec::new();
+        for task in (0..count).filter(|task| !listed.contains(task)) {
+            // A listing may lack what was just created.
+            if !retrying("commit", || self.job.is_committed(stage, task).boxed()).await? {
+                missing.push(task);
+            }
+        }
+        Ok(missing)
     }
 
     /// Waits for the end of a stage, and keeps journal and view meanwhile.
@@ -355,13 +389,14 @@ pub(super) async fn store_cancel(journal: &mut Journal, asked: CancelRequest) ->
     stored
 }
 
-/// Rows of each side in what was exchanged.
-fn exchanged(commits: &[ExchangeCommit]) -> Sides<u64> {
-    let of = |side: Side| {
-        commits
-            .iter()
-            .flat_map(|commit| &commit.blocks)
-            .filter(move |b| b.side == side as u8)
-    };
-    Sides::from_fn(|side| of(side).map(|b| b.rows).sum())
+fn works(tasks: Vec<(u64, Place)>, work: impl Fn(Place) -> Work) -> Vec<(u64, Work)> {
+    tasks.into_iter().map(|(weight, place)| (weight, work(place))).collect()
+}
+
+/// Adds the rows of each side that a task exchanged.
+fn add_rows(rows: &mut Sides<u64>, commit: &ExchangeCommit) {
+    for side in Side::BOTH {
+        let of_side = commit.blocks.iter().filter(|block| block.side == side as u8);
+        rows[side] += of_side.map(|block| block.rows).sum::<u64>();
+    }
 }

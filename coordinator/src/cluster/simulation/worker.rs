@@ -5,8 +5,8 @@ use super::SHARDS;
 use super::shaky::{Chance, Line, Shaky, content};
 use object_store::ObjectStoreExt;
 use shadowdiff_common::state::{
-    BlockRecord, Blueprint, CompareCommit, ExchangeCommit, Header, Incarnation, JobState, Piece, PlanDigest, RECORD_VERSION, Stage, State,
-    TaskInput, commit,
+    BlockRecord, Blueprint, CompareCommit, ExchangeCommit, Header, Incarnation, JobState, Piece, Place, PlanDigest, RECORD_VERSION, Stage,
+    State, TaskInput, commit,
 };
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::side::Side;
@@ -167,17 +167,25 @@ async fn work(state: &State, assign: &Assign) -> Result<bool> {
         assign::Task::Glance(_) => Err(Error::internal("these jobs know their form")),
         assign::Task::Scan(scan) => task.scan(scan.number).await,
         assign::Task::Sift(sift) => {
-            let input = TaskInput::read(&job, Stage::Sift, sift.offset..sift.offset + sift.length).await?;
+            let input = TaskInput::read(&job, Stage::Sift, place(sift.first_shard, sift.shards, sift.parts)).await?;
             task.sift(sift.number, &input).await
         }
         assign::Task::Fetch(fetch) => {
-            let input = TaskInput::read(&job, Stage::Fetch, fetch.offset..fetch.offset + fetch.length).await?;
+            let input = TaskInput::read(&job, Stage::Fetch, place(fetch.first_shard, fetch.shards, fetch.parts)).await?;
             task.fetch(fetch.number, &input).await
         }
         assign::Task::Compare(compare) => {
-            let input = TaskInput::read(&job, Stage::Compare, compare.offset..compare.offset + compare.length).await?;
+            let input = TaskInput::read(&job, Stage::Compare, place(compare.first_shard, compare.shards, compare.parts)).await?;
             task.compare(compare.number, &input).await
         }
+    }
+}
+
+fn place(first_shard: u32, shards: u32, parts: u32) -> Place {
+    Place {
+        first_shard,
+        shards,
+        parts,
     }
 }
 
