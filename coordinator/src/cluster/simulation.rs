@@ -80,12 +80,7 @@ async fn run(seed: u64, scratch: &Path) -> Result<bool, String> {
         shaky: shaky.clone(),
         board: tokio::sync::watch::channel(None).0,
     };
-    for number in 0..2 + chance.below(3) {
-        tokio::spawn(worker::live(world.clone(), number, false, chance.fork()));
-    }
-    if chance.one_in(3) {
-        tokio::spawn(worker::live(world.clone(), 9, true, chance.fork()));
-    }
+    spawn_workers(&world, &mut chance);
     let (mut owners, told) = (0, Told::default());
     for rows in 1..=2 {
         let submission = submission(&mut chance, rows);
@@ -125,25 +120,43 @@ async fn run(seed: u64, scratch: &Path) -> Result<bool, String> {
             ended.map_err(|_| format!("no end after {} simulated seconds", PATIENCE.as_secs()))?;
             shaky.back().await;
             restarted(coordinator(&shaky, &Line::default(), 1000 + owners, scratch), &told).await?;
-            match told.check(&job).await? {
-                JobPhase::Succeeded => check(&job, &plan, rows).await?,
-                JobPhase::Cancelled => {}
-                phase => {
-                    let why = failure(&job).await?;
-                    // A run may have such bad luck that the rules give a task up, and say so. It must be rare.
-                    if why.contains("workers that were lost") || why.contains("said to be committed") {
-                        return Ok(false);
-                    }
-                    if away < SHORT || !why.contains("Unavailable") {
-                        return Err(format!("the job of {rows} rows a task ended as {phase:?}: {why}"));
-                    }
-                }
+            let phase = told.check(&job).await?;
+            if phase == JobPhase::Succeeded {
+                check(&job, &plan, rows).await?;
+            } else if !may_end_so(phase, &job, rows, away).await? {
+                return Ok(false);
             }
             check_claims(&job, lives + 1).await?;
             removed(&calm, &cluster, &submission.incarnation).await?;
             leave(&line, &mut chance);
             std::mem::forget(cluster);
         }
+    }
+    Ok(true)
+}
+
+/// Honest ones, and sometimes a liar.
+fn spawn_workers(world: &worker::World, chance: &mut Chance) {
+    for number in 0..2 + chance.below(3) {
+        tokio::spawn(worker::live(world.clone(), number, false, chance.fork()));
+    }
+    if chance.one_in(3) {
+        tokio::spawn(worker::live(world.clone(), 9, true, chance.fork()));
+    }
+}
+
+/// Whether a job without a result ended for a reason that this run gives. False where a run has such bad luck that the rules give a task up,
+/// and say so: it must be rare.
+async fn may_end_so(phase: JobPhase, job: &JobState, rows: u64, away: Duration) -> Result<bool, String> {
+    if phase == JobPhase::Cancelled {
+        return Ok(true);
+    }
+    let why = failure(job).await?;
+    if why.contains("workers that were lost") || why.contains("said to be committed") {
+        return Ok(false);
+    }
+    if away < SHORT || !why.contains("Unavailable") {
+        return Err(format!("the job of {rows} rows a task ended as {phase:?}: {why}"));
     }
     Ok(true)
 }
