@@ -1,7 +1,8 @@
 //! Reads Parquet files: the footer, then the wanted columns of one row group after the other.
 //!
 //! Every batch lies in one row group. A row group that has other than the promised number of rows is an error, and so
-//! is a page whose checksum does not fit. What comes undecodable from an object store is read once more: it may have been damaged on its way.
+//! is a page whose checksum does not fit. What comes undecodable from an object store is read once more: it may have been damaged on its
+//! way.
 
 mod chunks;
 mod columns;

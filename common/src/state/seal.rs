@@ -55,8 +55,8 @@ pub(super) fn digest(parts: &[&[u8]]) -> String {
     format!("{:032x}", u128::from(hasher.finish128()))
 }
 
-/// Reads an object, or a range of it, until `open` takes what came; `None` where there is none. An answer that is damaged on its way is asked
-/// for again, here and by whoever is patient with the store; what comes damaged in the same way every time lies so in the store.
+/// Reads an object, or a range of it, until `open` takes what came; `None` where there is none. An answer that is damaged on its way is
+/// asked for again, here and by whoever is patient with the store; what comes damaged in the same way every time lies so in the store.
 pub(super) async fn read_whole<T>(
     store: &dyn ObjectStore,
     path: &Path,
