@@ -86,10 +86,9 @@ pub(crate) fn compare(args: &CompareArgs, coordinator: &str, found: Found) -> Re
 pub(crate) fn list(args: &ListArgs) -> Result<ExitCode> {
     run(async {
         let mut remote = Remote::connect(&args.remote.coordinator).await?;
-        let mut jobs = remote.list().await?;
-        jobs.retain(|job| !args.unfinished || !has_ended(job));
+        let jobs = remote.list(if args.unfinished { &UNFINISHED } else { &[] }).await?;
         if args.json {
-            let jobs: Vec<serde_json::Value> = jobs.iter().map(json::job).collect();
+            let jobs: Vec<serde_json::Value> = jobs.iter().map(json::job_of_list).collect();
             return say_json(&serde_json::Value::Array(jobs));
         }
         say(&show::table(&jobs))
@@ -214,6 +213,14 @@ fn request(manner: &Manner<'_>, found: &Found) -> Result<SubmitRequest> {
         overwrite: manner.overwrite,
     })
 }
+
+const UNFINISHED: [JobState; 5] = [
+    JobState::Planning,
+    JobState::Queued,
+    JobState::Scanning,
+    JobState::Comparing,
+    JobState::Merging,
+];
 
 fn has_ended(job: &Job) -> bool {
     matches!(job.state(), JobState::Succeeded | JobState::Failed | JobState::Cancelled)

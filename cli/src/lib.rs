@@ -8,6 +8,7 @@ mod check;
 mod client;
 mod compare;
 mod describe;
+mod door;
 mod init;
 mod local_job;
 mod process;

@@ -2,6 +2,7 @@
 
 use crate::args::CoordinatorArgs;
 use crate::describe::describe;
+use crate::door::{Door, KEEP_ALIVE, Limits};
 use crate::note;
 use crate::process::{leave, runtime, working_directory};
 use crate::signals::watch_signals;
@@ -23,7 +24,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
@@ -32,7 +32,8 @@ use tonic_health::server::HealthReporter;
 const PART_BYTES: u64 = 64 << 20;
 /// What is still going on this long after the last word is cut off.
 const LAST_WORDS: Duration = Duration::from_secs(2);
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// Calls and streams of one connection at a time.
+const MAX_STREAMS: u32 = 256;
 
 pub(crate) fn run(args: &CoordinatorArgs) -> Result<ExitCode> {
     start_log(&args.log)?;
@@ -54,8 +55,8 @@ async fn serve(args: &CoordinatorArgs) -> Result<()> {
     let (reporter, health) = tonic_health::server::health_reporter();
     tell(&reporter, ServingStatus::NotServing).await;
     if let Some(address) = args.metrics {
-        let listener = bind(address).await?;
-        let page = axum::serve(listener, metrics_page(Arc::clone(&cluster)));
+        let door = Door::new(bind(address).await?, Limits::of_page());
+        let page = axum::serve(door, metrics_page(Arc::clone(&cluster)));
         cluster.supervise("the page of metrics", async move {
             if let Err(error) = page.await {
                 tracing::error!("metrics are served no more: {error}");
@@ -80,12 +81,13 @@ async fn serve(args: &CoordinatorArgs) -> Result<()> {
     let server = Server::builder()
         .http2_keepalive_interval(Some(KEEP_ALIVE))
         .http2_keepalive_timeout(Some(KEEP_ALIVE))
+        .max_concurrent_streams(MAX_STREAMS)
         .add_service(health)
         .add_service(reflection)
         .add_service(older)
         .add_service(jobs_service(Arc::clone(&cluster)))
         .add_service(workers_service(Arc::clone(&cluster)))
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
+        .serve_with_incoming_shutdown(Door::new(listener, Limits::of_service()).incoming(), async move {
             let _ = stopping.wait_for(|stop| *stop).await;
         });
     let (watched, stopped) = (Arc::clone(&cluster), cluster);

@@ -1,6 +1,7 @@
 //! `worker`: takes tasks from a coordinator until it is asked to stop.
 
 use crate::args::WorkerArgs;
+use crate::door::{Door, KEEP_ALIVE, Limits};
 use crate::note;
 use crate::process::{leave, runtime};
 use crate::serve::{bind, host_name};
@@ -16,7 +17,6 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::sync::watch;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
 use tonic_health::ServingStatus;
 
@@ -62,8 +62,10 @@ async fn serve_health(address: SocketAddr, mut connected: watch::Receiver<bool>)
     let (reporter, health) = tonic_health::server::health_reporter();
     tokio::spawn(
         Server::builder()
+            .http2_keepalive_interval(Some(KEEP_ALIVE))
+            .http2_keepalive_timeout(Some(KEEP_ALIVE))
             .add_service(health)
-            .serve_with_incoming(TcpListenerStream::new(listener)),
+            .serve_with_incoming(Door::new(listener, Limits::of_health()).incoming()),
     );
     tokio::spawn(async move {
         loop {

@@ -12,6 +12,7 @@
 //!   result/<attempt>/<file>                  the files of a result
 //!   manifest                                 create-only: the result that counts, once the journal says that the job has succeeded
 //! coordinators/<owner>                       a number that goes up while the coordinator lives
+//! index                                      what is known of jobs that have ended: only a cache
 //! ```
 //! Safety needs no leader: tasks are deterministic and commits are create-only, so whoever commits first is right. An id may come again
 //! after its job was removed; its incarnation does not, so what wakes late writes where nobody looks.
@@ -21,6 +22,7 @@ mod commit;
 mod create;
 mod data;
 mod incarnation;
+mod leftovers;
 mod lists;
 mod patience;
 mod seal;
@@ -48,7 +50,7 @@ pub use incarnation::{Incarnation, PlanDigest};
 pub use lists::StoredSets;
 pub use patience::{PATIENCE, retrying};
 pub use seal::{is_sealed, seal};
-pub use submissions::{Left, SUBMISSION_VERSION, Standing, Submission};
+pub use submissions::{Left, SUBMISSION_VERSION, Standing, Submission, tombstone_until};
 pub use table::{InputTable, Part, Place, Source, TaskInput, groups};
 
 /// The most bytes of one record that are read: a larger one is no record of ours.
@@ -136,7 +138,16 @@ impl State {
 
     /// Where a coordinator says that it is alive.
     pub fn coordinator(&self, owner: &str) -> ObjectPath {
-        self.root.clone().join("coordinators").join(owner)
+        self.coordinators().join(owner)
+    }
+
+    fn coordinators(&self) -> ObjectPath {
+        self.root.clone().join("coordinators")
+    }
+
+    /// What is known of jobs that have ended: only a cache.
+    pub fn index(&self) -> ObjectPath {
+        self.root.clone().join("index")
     }
 
     /// The ids that something is stored of, in order.
@@ -252,6 +263,15 @@ impl JobState {
     /// A whole small object; `None` where there is none.
     pub async fn read(&self, path: &ObjectPath) -> Result<Option<Bytes>> {
         self.state.read(path).await
+    }
+
+    /// The size of an object; `None` where there is none.
+    pub async fn size(&self, path: &ObjectPath) -> Result<Option<u64>> {
+        match self.store().head(path).await {
+            Ok(meta) => Ok(Some(meta.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(state_error(error, &self.describe(path))),
+        }
     }
 
     /// A whole sealed record; `None` where there is none.

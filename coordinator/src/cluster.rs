@@ -14,14 +14,20 @@ mod drive;
 mod ends;
 mod finish;
 mod halt;
+mod index;
 mod jobs_service;
 mod journal;
+mod kept;
+mod look;
 mod metrics;
+mod page;
 mod planning;
+mod pool;
 mod recover;
 mod sending;
 mod start;
 mod supervision;
+mod sweep;
 mod tables;
 mod told;
 mod view;
@@ -31,8 +37,10 @@ mod workers_service;
 use crate::bind::Bound;
 use board::Board;
 use drive::{Around, CancelRequest};
+use index::Done;
 use journal::Journal;
-use planning::{Planner, Understood, content_of, understand};
+use kept::Kept;
+use planning::{For, Planner, Pools, Understood, content_of, understand};
 use shadowdiff_common::drawn_bytes;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::state::{Incarnation, JobState, State, Submission, check_job_id};
@@ -53,7 +61,8 @@ pub use board::Counts;
 pub use halt::Refusal;
 pub use jobs_service::jobs_service;
 pub use metrics::metrics_page;
-pub use view::{FailedAttempt, JobPhase, JobProgress, JobView};
+use view::shown_warnings;
+pub use view::{FailedAttempt, JobPhase, JobProgress, JobView, Submitted};
 pub use workers_service::workers_service;
 
 /// Plans everything that workers will plan, so that a mistake shows before a job is stored; describes the plan for `check`.
@@ -117,8 +126,8 @@ pub struct Cluster {
     board: Board,
     planner: Planner,
     jobs: Mutex<BTreeMap<String, Entry>>,
-    /// Ids of which only a tombstone is left, and when that goes.
-    buried: Mutex<BTreeMap<String, i64>>,
+    kept: Mutex<Kept>,
+    done: Mutex<Done>,
     /// Jobs that are being stored.
     admitting: AtomicUsize,
     /// No more jobs are taken.
@@ -150,6 +159,7 @@ impl Cluster {
             form: options.form,
             part_bytes: options.part_bytes,
             is_directory: state.is_directory(),
+            pools: Pools::default(),
         };
         let supervisor = Supervisor::default();
         Arc::new(Cluster {
@@ -160,7 +170,8 @@ impl Cluster {
             options,
             planner,
             jobs: Mutex::default(),
-            buried: Mutex::default(),
+            kept: Mutex::default(),
+            done: Mutex::default(),
             admitting: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
         })
@@ -186,9 +197,9 @@ impl Cluster {
         self.state.url()
     }
 
-    /// Binds a spec to its data and describes the plan; warnings come apart.
-    pub async fn check(&self, order: &Order) -> Result<(String, Vec<String>)> {
-        let (bound, text) = self.planner.bind(understood(order)?).await?;
+    /// Binds a spec to its data and describes the plan, for a client at this address; warnings come apart.
+    pub async fn check(&self, order: &Order, peer: &str) -> Result<(String, Vec<String>)> {
+        let (bound, text) = self.planner.bind(understood(order)?, For::Peer(peer)).await?;
         Ok((text, bound.plan.warnings))
     }
 
@@ -211,9 +222,9 @@ impl Cluster {
         }
         tracing::info!(job = token, title = submission.title, "submitted");
         let job = self.state.job(&token, &submission.incarnation);
-        let mut view = JobView::new(&token, Arc::new(submission));
-        view.warnings = understood.warnings;
-        self.drive(job, view.clone(), None);
+        let mut view = JobView::new(&token, &submission);
+        view.warnings = shown_warnings(&understood.warnings);
+        self.drive(job, Arc::new(submission), view.clone(), None);
         Ok((view, true))
     }
 
@@ -242,28 +253,25 @@ impl Cluster {
         let Some((job, submission)) = living else {
             return Err(Refusal::Missing(id.to_owned()));
         };
-        match known.filter(|view| view.submission.incarnation == submission.incarnation) {
+        match known.filter(|view| view.submitted.incarnation == submission.incarnation) {
             Some(view) => Ok(view),
-            None => Ok(recover::look(&job, submission).await?),
+            None => {
+                let journal = Journal::read(&job, "").await?;
+                Ok(look::look(&job, submission, &journal, None).await?)
+            }
         }
     }
 
-    /// All jobs that are kept, newest first.
-    pub async fn list(&self) -> Result<Vec<JobView>> {
-        let mut views = Vec::new();
-        for id in self.state.jobs().await? {
-            match self.known(&id) {
-                Some(view) => views.push(view),
-                // One job that cannot be read is no reason to hide the others.
-                None => match self.look(&id).await {
-                    Ok(view) => views.extend(view),
-                    Err(error) if error.kind == Kind::Unavailable => return Err(error),
-                    Err(error) => tracing::error!(job = id, "not listed: {error}"),
-                },
+    /// A job of a list with all there is to say; what cannot be read is left as it is, and what has gone is left out.
+    pub(crate) async fn in_full(&self, listed: Arc<JobView>) -> Option<Arc<JobView>> {
+        match self.get(&listed.id).await {
+            Ok(view) => Some(Arc::new(view)),
+            Err(Refusal::Missing(_)) => None,
+            Err(error) => {
+                tracing::warn!(job = listed.id, "not listed in full: {error}");
+                Some(listed)
             }
         }
-        views.sort_by(|a, b| (b.submission.created_ms, &b.id).cmp(&(a.submission.created_ms, &a.id)));
-        Ok(views)
     }
 
     /// The job's views as they change; `None` where another coordinator runs it.
@@ -342,8 +350,8 @@ impl Cluster {
     }
 
     /// Runs a job, unless that is done here already; false then.
-    fn drive(self: &Arc<Self>, job: JobState, first: JobView, journal: Option<Journal>) -> bool {
-        let (id, incarnation, submission) = (job.id().to_owned(), job.incarnation().clone(), Arc::clone(&first.submission));
+    fn drive(self: &Arc<Self>, job: JobState, submission: Arc<Submission>, first: JobView, journal: Option<Journal>) -> bool {
+        let (id, incarnation) = (job.id().to_owned(), job.incarnation().clone());
         let (view, follow) = watch::channel(first);
         let (cancel, cancels) = mpsc::channel(16);
         {
@@ -358,7 +366,7 @@ impl Cluster {
             };
             jobs.insert(id.clone(), entry);
         }
-        self.buried().remove(&id);
+        self.kept().forget(&id);
         let start = Start {
             around: Around {
                 board: self.board.clone(),
@@ -401,8 +409,23 @@ impl Cluster {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn buried(&self) -> MutexGuard<'_, BTreeMap<String, i64>> {
-        self.buried.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Leaves the telling of a job that has ended to the store.
+    fn drop_ended(&self, id: &str, incarnation: &Incarnation) {
+        let mut jobs = self.jobs();
+        if jobs
+            .get(id)
+            .is_some_and(|entry| entry.incarnation == *incarnation && entry.view.borrow().phase.has_ended())
+        {
+            jobs.remove(id);
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn done(&self) -> MutexGuard<'_, Done> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -16,6 +16,7 @@ pub mod report;
 pub mod requests;
 pub mod row;
 pub mod schedule;
+pub mod shorten;
 pub mod side;
 pub mod sketch;
 pub mod spec;

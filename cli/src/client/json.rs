@@ -33,6 +33,15 @@ pub(super) fn job(job: &Job) -> Value {
     })
 }
 
+/// One job of a list, which does not tell of attempts and warnings.
+pub(super) fn job_of_list(of: &Job) -> Value {
+    let mut told = job(of);
+    for unknown in ["failed_attempts", "warnings"] {
+        told[unknown] = Value::Null;
+    }
+    told
+}
+
 fn progress(of: Progress) -> Value {
     json!({
         "tasks": of.tasks,

@@ -6,8 +6,8 @@ use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_proto::MAX_MESSAGE_BYTES;
 use shadowdiff_proto::v1::job_service_client::JobServiceClient;
 use shadowdiff_proto::v1::{
-    CancelRequest, FetchResultRequest, FetchResultResponse, GetRequest, Job, ListRequest, Spec, SubmitRequest, WatchRequest, WatchResponse,
-    spec,
+    CancelRequest, FetchResultRequest, FetchResultResponse, GetRequest, Job, JobState, ListRequest, Spec, SubmitRequest, WatchRequest,
+    WatchResponse, spec,
 };
 use std::collections::HashMap;
 use std::time::Duration;
@@ -63,13 +63,15 @@ impl Remote {
         self.job(answer.into_inner().job)
     }
 
-    pub(super) async fn list(&mut self) -> Result<Vec<Job>> {
+    /// The jobs in one of these states, or all.
+    pub(super) async fn list(&mut self, states: &[JobState]) -> Result<Vec<Job>> {
         let (mut jobs, mut page_token) = (Vec::new(), String::new());
         loop {
             let request = ListRequest {
                 page_size: PAGE,
                 page_token,
-                states: Vec::new(),
+                states: states.iter().map(|state| (*state).into()).collect(),
+                ..ListRequest::default()
             };
             let answer = self.client.list(request).await.map_err(|status| self.error(&status))?.into_inner();
             jobs.extend(answer.jobs);

@@ -23,6 +23,11 @@ use shadowdiff_core::error::{Error, Result};
 pub const SUBMISSION_VERSION: u32 = 2;
 /// How long a tombstone stays.
 const TOMBSTONE_MS: i64 = 24 * 3600 * 1000;
+/// When a tombstone of this time goes.
+pub fn tombstone_until(at_ms: i64) -> i64 {
+    at_ms.saturating_add(TOMBSTONE_MS)
+}
+
 /// How often a submission meets another one, or a removal, before it gives up.
 const MAX_TRIES: usize = 8;
 
@@ -90,9 +95,23 @@ impl State {
     pub async fn standing(&self, id: &str) -> Result<Option<(u64, Standing)>> {
         let numbers = self.list_below(&self.submissions(id)).await?;
         let highest = numbers.iter().filter_map(|meta| number_of(&meta.location)).max().unwrap_or(0);
+        self.last_from(id, highest).await
+    }
+
+    /// The same, where this number is known to have been among the entries.
+    pub async fn standing_from(&self, id: &str, number: u64) -> Result<Option<(u64, Standing)>> {
+        let (at, next) = (self.submission(id, number), self.submission(id, number + 1));
+        match tokio::try_join!(self.read_record(&at), self.read_record(&next))? {
+            (Some(bytes), None) => Ok(Some((number, parse(&bytes, &format!("state {}: {at}", self.url()))?))),
+            // Removed, and perhaps come again.
+            (Some(_) | None, Some(_)) | (None, None) => self.standing(id).await,
+        }
+    }
+
+    async fn last_from(&self, id: &str, first: u64) -> Result<Option<(u64, Standing)>> {
         let mut last = None;
         // A listing that lacks the newest entry would let a removed job rise; one that lacks all would deny a job that was just submitted.
-        for number in highest.. {
+        for number in first.. {
             let path = self.submission(id, number);
             match self.read_record(&path).await? {
                 Some(bytes) => last = Some((number, parse(&bytes, &format!("state {}: {path}", self.url()))?)),
@@ -162,7 +181,7 @@ impl State {
         let Standing::Removed { at_ms, .. } = standing else {
             return Ok(Left::Living);
         };
-        let until_ms = at_ms + TOMBSTONE_MS;
+        let until_ms = tombstone_until(at_ms);
         // It goes only once nothing else was there to go.
         if !is_clean || now_ms < until_ms || (last > 0 && self.read(&self.submission(id, last - 1)).await?.is_some()) {
             return Ok(Left::Tombstone { until_ms });
@@ -200,12 +219,12 @@ impl State {
         self.submissions(id).join(format!("{number:010}"))
     }
 
-    async fn list_below(&self, prefix: &ObjectPath) -> Result<Vec<ObjectMeta>> {
+    pub(super) async fn list_below(&self, prefix: &ObjectPath) -> Result<Vec<ObjectMeta>> {
         let listed = self.store().list(Some(prefix)).try_collect().await;
         listed.map_err(|e| state_error(e, &format!("state {}: {prefix}", self.url())))
     }
 
-    async fn delete(&self, paths: Vec<ObjectPath>, id: &str) -> Result<()> {
+    pub(super) async fn delete(&self, paths: Vec<ObjectPath>, id: &str) -> Result<()> {
         let paths = futures::stream::iter(paths.into_iter().map(Ok)).boxed();
         let mut removed = self.store().delete_stream(paths);
         while let Some(end) = removed.next().await {

@@ -4,14 +4,15 @@
 //! gone, or has not counted on for a while, is taken. Safety needs none of this: two owners of one job only do some work twice.
 
 use super::Cluster;
-use super::journal::Journal;
+use super::index::LOOKS_IN_FLIGHT;
 use bytes::Bytes;
+use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
 use shadowdiff_common::state::Incarnation;
 use shadowdiff_core::error::{Kind, Result};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -22,16 +23,12 @@ const SILENCE: Duration = Duration::from_secs(40);
 
 /// A job that nobody has claimed for so long is nobody's: whoever stored it has died, or could not reach the store again.
 const UNCLAIMED: Duration = Duration::from_secs(20);
-/// A job that has ended is looked at again after this long: it may be gone, and its id have come again.
-const LOOK_AGAIN: Duration = Duration::from_secs(600);
 
 /// What a coordinator remembers of the others.
 #[derive(Debug, Default)]
 struct Others {
     /// What was last heard of an owner, and when it was new.
     heard: BTreeMap<String, (Bytes, Instant)>,
-    /// Jobs that had ended, and when they were looked at.
-    ended: BTreeMap<String, Instant>,
     /// Jobs that nobody has claimed, and since when that is known.
     unclaimed: BTreeMap<Incarnation, Instant>,
 }
@@ -39,7 +36,11 @@ struct Others {
 impl Cluster {
     /// Says that this coordinator is alive and looks after the jobs of others, until it stops.
     pub async fn stay_alive(self: Arc<Self>) {
-        let mut others = Others::default();
+        // Apart from each other: however many jobs there are to look at, nobody must take this coordinator for gone.
+        tokio::join!(self.beat(), self.look_around());
+    }
+
+    async fn beat(&self) {
         let mut number = 0u64;
         while !self.stopping.load(Ordering::SeqCst) {
             number += 1;
@@ -47,9 +48,17 @@ impl Cluster {
             if let Err(error) = self.state.store().put(&path, Bytes::from(number.to_string()).into()).await {
                 tracing::debug!("not said to be alive: {error}");
             }
-            if let Err(error) = self.look_after(&mut others).await {
+            sleep(BEAT).await;
+        }
+    }
+
+    async fn look_around(self: &Arc<Self>) {
+        let others = Mutex::new(Others::default());
+        while !self.stopping.load(Ordering::SeqCst) {
+            if let Err(error) = self.look_after(&others).await {
                 tracing::debug!("the jobs of others were not looked at: {error}");
             }
+            self.store_index(false).await;
             sleep(BEAT).await;
         }
     }
@@ -61,58 +70,68 @@ impl Cluster {
         if let Err(error) = self.state.store().delete(&path).await {
             tracing::debug!("not said to be gone: {error}");
         }
+        self.store_index(true).await;
     }
 
-    async fn look_after(self: &Arc<Self>, others: &mut Others) -> Result<()> {
-        for id in self.state.jobs().await? {
-            let was_seen = others.ended.get(&id).is_some_and(|since| since.elapsed() < LOOK_AGAIN);
-            let is_here = self.known(&id).is_some_and(|view| !view.phase.has_ended());
-            if was_seen || is_here {
-                continue;
-            }
-            match self.look_after_job(&id, others).await {
-                Ok(()) => {}
-                Err(error) if error.kind == Kind::Unavailable => return Err(error),
-                // One job that cannot be read is no reason to leave the others.
-                Err(error) => tracing::error!(job = id, "not looked after: {error}"),
-            }
-        }
-        Ok(())
+    async fn look_after(self: &Arc<Self>, others: &Mutex<Others>) -> Result<()> {
+        let ids = self.state.jobs().await?;
+        self.ask_again(&ids).await;
+        let is_here = |id: &str| self.known(id).is_some_and(|view| !view.phase.has_ended());
+        let unsettled = ids.into_iter().filter(|id| self.word(id).is_none() && !is_here(id)).map(Ok);
+        futures::stream::iter(unsettled)
+            .try_for_each_concurrent(LOOKS_IN_FLIGHT, |id| async move {
+                match self.look_after_job(&id, others).await {
+                    // One job that cannot be read is no reason to leave the others.
+                    Err(error) if error.kind != Kind::Unavailable => {
+                        tracing::error!(job = id, "not looked after: {error}");
+                        Ok(())
+                    }
+                    done => done,
+                }
+            })
+            .await
     }
 
-    async fn look_after_job(self: &Arc<Self>, id: &str, others: &mut Others) -> Result<()> {
-        let Some((job, _)) = self.state.living(id).await? else {
-            others.ended.insert(id.to_owned(), Instant::now());
+    async fn look_after_job(self: &Arc<Self>, id: &str, others: &Mutex<Others>) -> Result<()> {
+        let Some(found) = self.find(id, "").await? else {
             return Ok(());
         };
-        let history = Journal::read(&job, "").await?.history;
-        if history.ended.is_some() {
-            others.ended.insert(id.to_owned(), Instant::now());
-            return Ok(());
+        if found.journal.end().is_some() {
+            return self.look(found).await.map(|_| ());
         }
+        let (job, history) = (found.job, found.journal.history);
         let is_nobodys = match &history.owner {
             None => {
+                let mut others = lock(others);
                 let since = others.unclaimed.entry(job.incarnation().clone()).or_insert_with(Instant::now);
                 since.elapsed() > UNCLAIMED
             }
-            Some(owner) => *owner == self.options.owner || self.is_silent(owner, &mut others.heard).await?,
+            Some(owner) => *owner == self.options.owner || self.is_silent(owner, others).await?,
         };
         if is_nobodys {
-            others.unclaimed.remove(job.incarnation());
+            lock(others).unclaimed.remove(job.incarnation());
             self.take_up(id).await?;
         }
         Ok(())
     }
 
-    async fn is_silent(&self, owner: &str, heard: &mut BTreeMap<String, (Bytes, Instant)>) -> Result<bool> {
+    async fn is_silent(&self, owner: &str, others: &Mutex<Others>) -> Result<bool> {
         let path = self.state.coordinator(owner);
         let Some(said) = self.state.read(&path).await? else {
             return Ok(true);
         };
-        let (before, since) = heard.entry(owner.to_owned()).or_insert_with(|| (said.clone(), Instant::now()));
+        let mut others = lock(others);
+        let (before, since) = others
+            .heard
+            .entry(owner.to_owned())
+            .or_insert_with(|| (said.clone(), Instant::now()));
         if *before != said {
             (*before, *since) = (said, Instant::now());
         }
         Ok(since.elapsed() > SILENCE)
     }
+}
+
+fn lock(others: &Mutex<Others>) -> MutexGuard<'_, Others> {
+    others.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,9 +7,10 @@
 use super::finish::Manifest;
 use super::halt::Halt;
 use super::journal::Journal;
-use super::view::{JobPhase, JobView};
+use super::view::{JobPhase, JobView, MAX_ERROR_BYTES, shown_warnings};
 use shadowdiff_core::error::{Error, Kind};
 use shadowdiff_core::journal::{End, JobEvent};
+use shadowdiff_core::shorten::shortened;
 use tokio::sync::watch;
 
 /// Writes down what became of a job, then lets everybody know. True if the job goes on elsewhere.
@@ -58,7 +59,7 @@ fn failure(error: Error) -> JobEvent {
         Kind::Interrupted => JobEvent::Cancelled,
         kind => JobEvent::Failed {
             kind,
-            message: error.message,
+            message: shortened(&error.message, MAX_ERROR_BYTES),
         },
     }
 }
@@ -75,7 +76,7 @@ pub(super) fn show(view: &mut JobView, end: &End, manifest: Option<&Manifest>, e
     match end {
         End::Failed(error) => {
             view.phase = JobPhase::Failed;
-            view.error = Some(error.clone());
+            view.error = Some(error.clone().shortened(MAX_ERROR_BYTES));
         }
         End::Cancelled => {
             view.phase = JobPhase::Cancelled;
@@ -88,7 +89,7 @@ pub(super) fn show(view: &mut JobView, end: &End, manifest: Option<&Manifest>, e
     }
     if let Some(manifest) = manifest {
         view.files = manifest.files.clone();
-        view.warnings = manifest.warnings.clone();
+        view.warnings = shown_warnings(&manifest.warnings);
     }
 }
 

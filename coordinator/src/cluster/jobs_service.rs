@@ -1,28 +1,35 @@
 //! The service for clients: `shadowdiff.v1.JobService`.
 
+use super::page::{Page, Wanted};
 use super::sending::Sending;
-use super::wire::{job, order, status};
+use super::view::shown_warnings;
+use super::wire::{Detail, job, order, status};
 use super::{Cluster, JobView, Order};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::shorten::shortened;
 use shadowdiff_proto::MAX_MESSAGE_BYTES;
 use shadowdiff_proto::v1::job_service_server::{JobService, JobServiceServer};
 use shadowdiff_proto::v1::{
     CancelRequest, CancelResponse, CheckSpecRequest, CheckSpecResponse, FetchResultRequest, FetchResultResponse, GetRequest, GetResponse,
-    JobState, ListRequest, ListResponse, SubmitRequest, SubmitResponse, WatchRequest, WatchResponse,
+    ListRequest, ListResponse, SubmitRequest, SubmitResponse, WatchRequest, WatchResponse,
 };
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-const DEFAULT_PAGE: usize = 50;
-const MAX_PAGE: usize = 1000;
+/// Of a plan in words, which names every column.
+const MAX_PLAN_TEXT_BYTES: usize = 1 << 20;
+/// Jobs of a page that are read at a time.
+const FULL_VIEWS_IN_FLIGHT: usize = 16;
 /// Watchers hear of changes at most this often.
 const WATCH_PAUSE: Duration = Duration::from_millis(250);
+/// A watcher that takes nothing for so long is not told any more.
+const SLOW: Duration = Duration::from_secs(60);
 /// A job that another coordinator runs is looked at this often.
 const LOOK_PAUSE: Duration = Duration::from_secs(2);
 
@@ -37,12 +44,43 @@ struct Jobs {
     cluster: Arc<Cluster>,
 }
 
+impl Jobs {
+    /// Reads what the page shows, and no more.
+    async fn page(&self, wanted: &Wanted) -> Result<ListResponse> {
+        let sorted = self.cluster.list(wanted.is_first()).await?;
+        let workers = self.cluster.counts().await.workers;
+        let (chosen, mut more_follow) = wanted.choose(&sorted);
+        let mut full = futures::stream::iter(chosen)
+            .map(|view| async move {
+                match wanted.detail {
+                    Detail::Basic => Some(view),
+                    Detail::Full => self.cluster.in_full(view).await,
+                }
+            })
+            .buffered(FULL_VIEWS_IN_FLIGHT);
+        let mut page = Page::default();
+        while let Some(view) = full.next().await {
+            // One that was removed meanwhile is on no page.
+            let Some(view) = view else { continue };
+            if !page.add(view.submitted.created_ms, job(&view, workers, wanted.detail)) {
+                more_follow = true;
+                break;
+            }
+        }
+        Ok(page.answer(more_follow))
+    }
+}
+
 #[tonic::async_trait]
 impl JobService for Jobs {
     async fn check_spec(&self, request: Request<CheckSpecRequest>) -> Result<Response<CheckSpecResponse>, Status> {
+        let peer = request.remote_addr().map_or_else(String::new, |address| address.ip().to_string());
         let order = order(request.into_inner().spec).map_err(status)?;
-        let (plan, warnings) = self.cluster.check(&order).await.map_err(status)?;
-        Ok(Response::new(CheckSpecResponse { plan, warnings }))
+        let (plan, warnings) = self.cluster.check(&order, &peer).await.map_err(status)?;
+        Ok(Response::new(CheckSpecResponse {
+            plan: shortened(&plan, MAX_PLAN_TEXT_BYTES),
+            warnings: shown_warnings(&warnings),
+        }))
     }
 
     async fn submit(&self, request: Request<SubmitRequest>) -> Result<Response<SubmitResponse>, Status> {
@@ -56,7 +94,7 @@ impl JobService for Jobs {
         };
         let (view, created) = self.cluster.submit(&order).await.map_err(status)?;
         Ok(Response::new(SubmitResponse {
-            job: Some(job(&view, self.cluster.counts().await.workers)),
+            job: Some(job(&view, self.cluster.counts().await.workers, Detail::Full)),
             created,
         }))
     }
@@ -64,15 +102,13 @@ impl JobService for Jobs {
     async fn get(&self, request: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {
         let view = self.cluster.get(&request.into_inner().job_id).await.map_err(status)?;
         Ok(Response::new(GetResponse {
-            job: Some(job(&view, self.cluster.counts().await.workers)),
+            job: Some(job(&view, self.cluster.counts().await.workers, Detail::Full)),
         }))
     }
 
     async fn list(&self, request: Request<ListRequest>) -> Result<Response<ListResponse>, Status> {
-        let request = request.into_inner();
-        let views = self.cluster.list().await.map_err(status)?;
-        let workers = self.cluster.counts().await.workers;
-        page(&views, workers, &request).map(Response::new).map_err(status)
+        let wanted = Wanted::of(request.get_ref()).map_err(status)?;
+        self.page(&wanted).await.map(Response::new).map_err(status)
     }
 
     type WatchStream = BoxStream<'static, Result<WatchResponse, Status>>;
@@ -88,7 +124,7 @@ impl JobService for Jobs {
     async fn cancel(&self, request: Request<CancelRequest>) -> Result<Response<CancelResponse>, Status> {
         let view = self.cluster.cancel(&request.into_inner().job_id).await.map_err(status)?;
         Ok(Response::new(CancelResponse {
-            job: Some(job(&view, self.cluster.counts().await.workers)),
+            job: Some(job(&view, self.cluster.counts().await.workers, Detail::Full)),
         }))
     }
 
@@ -109,36 +145,6 @@ impl JobService for Jobs {
     }
 }
 
-/// One page; its token is the id of the last job on it.
-fn page(views: &[JobView], workers: usize, request: &ListRequest) -> Result<ListResponse> {
-    let size = match request.page_size as usize {
-        0 => DEFAULT_PAGE,
-        size => size.min(MAX_PAGE),
-    };
-    let jobs: Vec<_> = views
-        .iter()
-        .map(|view| job(view, workers))
-        .filter(|job| request.states.is_empty() || request.states.contains(&job.state))
-        .collect();
-    if let Some(unknown) = request.states.iter().find(|state| JobState::try_from(**state).is_err()) {
-        return Err(Error::spec(format!("states: {unknown} is no state")));
-    }
-    let from = match request.page_token.as_str() {
-        "" => 0,
-        last => {
-            1 + jobs
-                .iter()
-                .position(|job| job.id == last)
-                .ok_or_else(|| Error::spec("page_token: is not of this list; begin again without one"))?
-        }
-    };
-    let to = (from + size).min(jobs.len());
-    Ok(ListResponse {
-        next_page_token: if to < jobs.len() { jobs[to - 1].id.clone() } else { String::new() },
-        jobs: jobs[from..to].to_vec(),
-    })
-}
-
 /// Sends a job whenever it changes, until it has ended or nobody listens.
 async fn follow(cluster: Arc<Cluster>, id: String, first: JobView, sender: mpsc::Sender<Result<WatchResponse, Status>>) {
     let mut view = first;
@@ -146,9 +152,11 @@ async fn follow(cluster: Arc<Cluster>, id: String, first: JobView, sender: mpsc:
         let ended = view.phase.has_ended();
         let workers = cluster.counts().await.workers;
         let said = WatchResponse {
-            job: Some(job(&view, workers)),
+            job: Some(job(&view, workers, Detail::Full)),
         };
-        if sender.send(Ok(said)).await.is_err() || ended {
+        // Whoever takes nothing for so long is let go.
+        let taken = timeout(SLOW, sender.send(Ok(said))).await;
+        if !matches!(taken, Ok(Ok(()))) || ended {
             return;
         }
         let next = async {

@@ -42,6 +42,27 @@ impl Journal {
         self.history.ended.as_ref().map(|_| self.last_ms)
     }
 
+    /// The number of the entry that is the end, if there is one.
+    pub(crate) fn end(&self) -> Option<u64> {
+        self.history.ended.as_ref().map(|_| self.history.next_number - 1)
+    }
+
+    /// Whether the entry of this number is an end; nothing follows one.
+    pub(crate) async fn ends_with(job: &JobState, number: u64) -> Result<bool> {
+        let path = job.journal(number);
+        let Some(bytes) = job.read_record(&path).await? else {
+            return Ok(false);
+        };
+        Ok(match parse(&bytes, &job.describe(&path))?.event {
+            JobEvent::Failed { .. } | JobEvent::Cancelled | JobEvent::Finished { .. } => true,
+            JobEvent::Claimed { .. }
+            | JobEvent::AttemptFailed { .. }
+            | JobEvent::WorkerLost { .. }
+            | JobEvent::StageDone { .. }
+            | JobEvent::CancelAsked => false,
+        })
+    }
+
     /// Takes the job: from now on entries of an earlier owner are refused.
     pub(crate) async fn claim(&mut self) -> Result<(), Halt> {
         let epoch = self.history.epoch + 1;

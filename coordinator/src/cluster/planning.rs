@@ -1,6 +1,6 @@
 //! From what a client submitted to a plan: the spec is understood at once, its data are looked at in a thread of its own.
 
-use super::wire::cut;
+use super::pool::{Pool, Share, Sizes};
 use super::{Order, Prepare, clock};
 use crate::bind::{Bound, bind};
 use crate::cut::{Amounts, Cut};
@@ -15,8 +15,10 @@ use shadowdiff_core::plan::{Form, Plan};
 use shadowdiff_core::redact::{redacted, redacted_document};
 use shadowdiff_core::requests::{Kept, ReadAgain, Requests};
 use shadowdiff_core::row::Secret;
+use shadowdiff_core::shorten::shortened;
 use shadowdiff_core::side::Side;
 use shadowdiff_core::spec::{Day, Overrides, Spec, SqlPlaces, parse};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,8 +26,22 @@ use tokio::sync::oneshot;
 
 /// A job has at least so many scan tasks where its files allow: workers come and go, and a lost task should not be much.
 const LANES: usize = 8;
+/// Plans of jobs that are made at a time. A job that finds no slot waits: `--max-jobs` bounds them.
+const JOB_SLOTS: Sizes = Sizes {
+    slots: 64,
+    of_host: 16,
+    of_peer: usize::MAX,
+    waiting_of_share: usize::MAX / 4,
+};
+/// Specs that are checked at a time, besides jobs.
+const CHECK_SLOTS: Sizes = Sizes {
+    slots: 32,
+    of_host: 8,
+    of_peer: 16,
+    waiting_of_share: 64,
+};
 /// Of one side's part of a title.
-const MAX_TITLE_CHARS: usize = 200;
+const MAX_TITLE_BYTES: usize = 200;
 
 /// A spec that has no mistakes of its own; its data may.
 #[derive(Debug)]
@@ -115,6 +131,42 @@ impl Understood {
             overwrite: order.overwrite,
         })
     }
+
+    /// The hosts that are asked for data.
+    fn hosts(&self) -> BTreeSet<Share> {
+        let paths = Side::BOTH.into_iter().flat_map(|side| &self.spec.sides[side].paths);
+        let host = |path: &String| match Location::parse(path, &self.base) {
+            Ok(Location::Object { root, .. }) => Some(Share::Host(root)),
+            Ok(Location::Local(_)) => Some(Share::Host("this machine".into())),
+            // It fails at once.
+            Err(_) => None,
+        };
+        paths.filter_map(host).collect()
+    }
+}
+
+/// The plans that are made now: jobs and checks apart, so that checks never keep a job from being planned.
+#[derive(Debug, Clone)]
+pub(crate) struct Pools {
+    jobs: Pool,
+    checks: Pool,
+}
+
+impl Default for Pools {
+    fn default() -> Self {
+        Pools {
+            jobs: Pool::new(JOB_SLOTS),
+            checks: Pool::new(CHECK_SLOTS),
+        }
+    }
+}
+
+/// For whom a spec is bound.
+#[derive(Debug, Clone)]
+pub(super) enum For<'a> {
+    Job,
+    /// A client that only asks, by its address.
+    Peer(&'a str),
 }
 
 /// The same for the same order, in every process.
@@ -132,8 +184,8 @@ pub(super) fn content_of(order: &Order) -> u64 {
 
 fn title(spec: &Spec) -> String {
     let names = |side: Side| match spec.sides[side].paths.as_slice() {
-        [first, rest @ ..] if !rest.is_empty() => cut(&format!("{first} and {} more", rest.len()), MAX_TITLE_CHARS),
-        paths => cut(&paths.join(", "), MAX_TITLE_CHARS),
+        [first, rest @ ..] if !rest.is_empty() => shortened(&format!("{first} and {} more", rest.len()), MAX_TITLE_BYTES),
+        paths => shortened(&paths.join(", "), MAX_TITLE_BYTES),
     };
     redacted(&format!("{} against {}", names(Side::Live), names(Side::Shadow))).into_owned()
 }
@@ -148,6 +200,7 @@ pub(crate) struct Planner {
     pub(super) part_bytes: u64,
     /// The state lies in a directory, which asks nothing for a request.
     pub(super) is_directory: bool,
+    pub(super) pools: Pools,
 }
 
 impl fmt::Debug for Planner {
@@ -171,7 +224,7 @@ impl Planner {
             debug_assert!(matches!(target, Target::Objects(_)), "only objects are handed on");
         }
         let document = understood.document.clone();
-        let (bound, _) = self.bind(understood).await?;
+        let (bound, _) = self.bind(understood, For::Job).await?;
         let sets = bound.accounts.clone();
         // A digest of millions of accounts takes a moment.
         let naming = tokio::task::spawn_blocking(move || (StoredSets::of(&sets), sets)).await;
@@ -180,7 +233,16 @@ impl Planner {
     }
 
     /// Binds a spec to its data, and describes the plan. If nobody waits for it any more, binding ends at its next read.
-    pub(super) async fn bind(&self, understood: Understood) -> Result<(Bound, String)> {
+    pub(super) async fn bind(&self, understood: Understood, whom: For<'_>) -> Result<(Bound, String)> {
+        let mut shares = understood.hosts();
+        let pool = match whom {
+            For::Job => &self.pools.jobs,
+            For::Peer(peer) => {
+                shares.insert(Share::Peer(peer.to_owned()));
+                &self.pools.checks
+            }
+        };
+        let slot = pool.enter(shares).await?;
         let cut = Cut {
             threads: LANES,
             shards: self.shards,
@@ -193,6 +255,8 @@ impl Planner {
         let planner = self.clone();
         // Binding reads local files as it goes, so it has a thread of its own.
         let binding = move || {
+            // Held by the thread: that is what there are only so many of.
+            let _slot = slot;
             let Understood {
                 spec, warnings, base, sql, ..
             } = understood;

@@ -98,10 +98,14 @@ async fn run(seed: u64, scratch: &Path) -> Result<bool, String> {
             let cluster = coordinator(&shaky, &line, owners, scratch);
             owners += 1;
             world.board.send_replace(Some(cluster.board.clone()));
+            if chance.one_in(2) {
+                // As a coordinator begins: it reads the index of jobs, which may be of before the id came again.
+                let _ = cluster.recover().await;
+            }
             tokio::spawn(Arc::clone(&cluster).stay_alive());
             if driven {
-                let view = JobView::new(JOB, Arc::new(submission.clone()));
-                cluster.drive(cluster.state.job(JOB, &submission.incarnation), view, None);
+                let (view, submission) = (JobView::new(JOB, &submission), Arc::new(submission.clone()));
+                cluster.drive(cluster.state.job(JOB, &submission.incarnation), submission, view, None);
             }
             tokio::spawn(told.clone().watch(Arc::clone(&cluster)));
             if chance.one_in(6) {
@@ -181,7 +185,7 @@ async fn removed(calm: &State, cluster: &Arc<Cluster>, incarnation: &Incarnation
     let mut was_there = true;
     for _ in 0..200 {
         // As one that has just started: who wakes late leaves something again, which others look for only when the tombstone goes.
-        cluster.buried().clear();
+        cluster.kept().clear();
         let _ = cluster.sweep_once().await;
         let is_there = calm.living(JOB).await.map_err(|e| e.to_string())?.is_some();
         if is_there && !was_there {

@@ -1,12 +1,12 @@
 //! A job as it is seen from outside.
 
-use shadowdiff_common::state::{Blueprint, Submission};
+use shadowdiff_common::state::{Blueprint, Incarnation, Submission};
 use shadowdiff_core::error::Error;
 use shadowdiff_core::report::FileMark;
 use shadowdiff_core::requests::Requests;
+use shadowdiff_core::shorten::shortened_all;
 use shadowdiff_core::verdict::Verdict;
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 /// Where a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,11 +47,33 @@ pub struct JobProgress {
     pub left_ms: Option<u64>,
 }
 
-/// All there is to say about a job.
+/// What a list shows of a submission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submitted {
+    pub incarnation: Incarnation,
+    pub created_ms: i64,
+    pub title: String,
+    pub priority: u32,
+    pub max_running: u32,
+}
+
+impl Submitted {
+    fn of(submission: &Submission) -> Submitted {
+        Submitted {
+            incarnation: submission.incarnation.clone(),
+            created_ms: submission.created_ms,
+            title: submission.title.clone(),
+            priority: submission.priority,
+            max_running: submission.max_running,
+        }
+    }
+}
+
+/// All there is to say about a job. Its texts are within limits, so that it fits a message whatever workers, stores and specs say.
 #[derive(Debug, Clone)]
 pub struct JobView {
     pub id: String,
-    pub submission: Arc<Submission>,
+    pub submitted: Submitted,
     pub phase: JobPhase,
     pub progress: JobProgress,
     /// Of a job that has succeeded.
@@ -70,13 +92,28 @@ pub struct JobView {
 
 /// Failed attempts that are kept.
 const MAX_FAILURES: usize = 20;
+/// Of the error of an attempt that was tried again.
+const MAX_FAILURE_BYTES: usize = 1 << 10;
+/// Of the error that ends a job, and of what a worker says of an attempt.
+pub(crate) const MAX_ERROR_BYTES: usize = 8 << 10;
+const MAX_WARNINGS: usize = 50;
+const MAX_WARNING_BYTES: usize = 1 << 10;
+
+/// Warnings as they are shown.
+pub(crate) fn shown_warnings(warnings: &[String]) -> Vec<String> {
+    shortened_all(warnings, MAX_WARNINGS, MAX_WARNING_BYTES)
+}
 
 impl JobView {
     /// A job that was submitted.
-    pub(crate) fn new(id: &str, submission: Arc<Submission>) -> JobView {
+    pub(crate) fn new(id: &str, submission: &Submission) -> JobView {
+        JobView::of(id, Submitted::of(submission))
+    }
+
+    pub(crate) fn of(id: &str, submitted: Submitted) -> JobView {
         JobView {
             id: id.to_owned(),
-            submission,
+            submitted,
             phase: JobPhase::Planning,
             progress: JobProgress::default(),
             verdict: None,
@@ -95,17 +132,57 @@ impl JobView {
     pub(crate) fn plan_is(&mut self, blueprint: &Blueprint) {
         self.phase = JobPhase::Queued;
         self.progress.tasks = blueprint.plan.scans.len();
-        self.warnings = blueprint.plan.warnings.clone();
+        self.warnings = shown_warnings(&blueprint.plan.warnings);
         self.rows_all = blueprint.rows;
         self.stored_bytes = blueprint.stored_bytes;
         self.requests = blueprint.requests;
     }
 
-    pub(crate) fn note_failure(&mut self, failed: FailedAttempt) {
+    pub(crate) fn note_failure(&mut self, mut failed: FailedAttempt) {
+        failed.error = failed.error.shortened(MAX_FAILURE_BYTES);
         if self.failures.len() == MAX_FAILURES {
             self.failures.pop_front();
         }
         self.failures.push_back(failed);
         self.progress.retries += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::wire::{Detail, job};
+    use super::*;
+    use prost::Message;
+
+    #[test]
+    fn a_job_fits_a_message_whatever_is_said_of_it() {
+        let submission = Submission {
+            incarnation: Incarnation::parse(&"0".repeat(32)).expect("32 digits"),
+            content: 0,
+            text: String::new(),
+            variables: Vec::new(),
+            base: None,
+            priority: 1,
+            max_running: 0,
+            created_ms: 0,
+            title: String::new(),
+            output: None,
+            overwrite: false,
+        };
+        let mut view = JobView::new("j", &submission);
+        for _ in 0..100 {
+            view.note_failure(FailedAttempt {
+                task: "scan 1".into(),
+                worker: "liar".into(),
+                error: Error::internal("x".repeat(1 << 20)),
+            });
+        }
+        view.warnings = shown_warnings(&vec!["w".repeat(2000); 20_000]);
+        assert_eq!(view.warnings.last().map(String::as_str), Some("… (19950 more)"));
+        let sent = job(&view, 0, Detail::Full);
+        assert!(sent.encoded_len() < 128 << 10, "{} bytes", sent.encoded_len());
+        let message = &sent.failed_attempts[0].error.as_ref().expect("an error").message;
+        assert!(message.ends_with("x … (1047552 more bytes)"), "{}", &message[message.len() - 40..]);
+        assert!(job(&view, 0, Detail::Basic).encoded_len() < 200);
     }
 }

@@ -1,8 +1,9 @@
 //! Between messages and our own types: views go out, orders come in, errors become statuses with details.
 
-use super::{JobPhase, JobView, Order, Refusal};
+use super::{FailedAttempt, JobPhase, JobView, Order, Refusal};
 use prost_types::{Duration, Struct, Timestamp, Value, value};
 use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_core::shorten::shortened;
 use shadowdiff_core::verdict::Verdict;
 use shadowdiff_proto::v1;
 use std::collections::HashMap;
@@ -10,15 +11,27 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 /// A status travels in headers, which clients take up to 8 KiB of: the text twice, encoded, and the violations.
-const MAX_MESSAGE_CHARS: usize = 900;
+const MAX_STATUS_BYTES: usize = 900;
 const MAX_VIOLATIONS: usize = 20;
-const MAX_VIOLATION_CHARS: usize = 120;
+const MAX_VIOLATION_BYTES: usize = 120;
 
 /// What a client should wait before it tries again.
 const RETRY_AFTER: std::time::Duration = std::time::Duration::from_secs(5);
 
+/// How much of a job is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// Neither warnings nor attempts that failed.
+    Basic,
+    Full,
+}
+
 /// The job as it is sent; `workers` are attached now.
-pub(crate) fn job(view: &JobView, workers: usize) -> v1::Job {
+pub(crate) fn job(view: &JobView, workers: usize, detail: Detail) -> v1::Job {
+    let (failures, warnings) = match detail {
+        Detail::Basic => (Vec::new(), Vec::new()),
+        Detail::Full => (view.failures.iter().map(failed_attempt).collect(), view.warnings.clone()),
+    };
     v1::Job {
         id: view.id.clone(),
         token: view.id.clone(),
@@ -29,7 +42,7 @@ pub(crate) fn job(view: &JobView, workers: usize) -> v1::Job {
             None => v1::Verdict::Unspecified,
         }
         .into(),
-        created_at: Some(timestamp(view.submission.created_ms)),
+        created_at: Some(timestamp(view.submitted.created_ms)),
         ended_at: view.ended_ms.map(timestamp),
         progress: Some(v1::Progress {
             tasks: view.progress.tasks as u32,
@@ -50,16 +63,8 @@ pub(crate) fn job(view: &JobView, workers: usize) -> v1::Job {
             writes: view.requests.writes,
         }),
         error: view.error.as_ref().map(job_error),
-        failed_attempts: view
-            .failures
-            .iter()
-            .map(|failed| v1::FailedAttempt {
-                task: failed.task.clone(),
-                worker: failed.worker.clone(),
-                error: Some(job_error(&failed.error)),
-            })
-            .collect(),
-        warnings: view.warnings.clone(),
+        failed_attempts: failures,
+        warnings,
         files: view
             .files
             .iter()
@@ -69,13 +74,13 @@ pub(crate) fn job(view: &JobView, workers: usize) -> v1::Job {
                 sha256: mark.sha256.clone(),
             })
             .collect(),
-        title: view.submission.title.clone(),
-        priority: view.submission.priority,
-        max_running: view.submission.max_running,
+        title: view.submitted.title.clone(),
+        priority: view.submitted.priority,
+        max_running: view.submitted.max_running,
     }
 }
 
-fn state(phase: JobPhase) -> v1::JobState {
+pub(crate) fn state(phase: JobPhase) -> v1::JobState {
     match phase {
         JobPhase::Planning => v1::JobState::Planning,
         JobPhase::Queued => v1::JobState::Queued,
@@ -95,6 +100,14 @@ pub(crate) fn phase_words(view: &JobView) -> String {
         (JobPhase::Failed, None) => "it failed".into(),
         (JobPhase::Cancelled, _) => "it was cancelled".into(),
         (_, _) => "it has not ended yet".into(),
+    }
+}
+
+fn failed_attempt(failed: &FailedAttempt) -> v1::FailedAttempt {
+    v1::FailedAttempt {
+        task: failed.task.clone(),
+        worker: failed.worker.clone(),
+        error: Some(job_error(&failed.error)),
     }
 }
 
@@ -185,20 +198,20 @@ pub(crate) fn status(refusal: impl Into<Refusal>) -> Status {
     if matches!(code, Code::Unavailable | Code::ResourceExhausted) {
         details.set_retry_info(Some(RETRY_AFTER));
     }
-    Status::with_error_details(code, cut(&message, MAX_MESSAGE_CHARS), details)
+    Status::with_error_details(code, shortened(&message, MAX_STATUS_BYTES), details)
 }
 
 /// The names under which the two forms of a spec are parsed; mistakes begin with them.
 pub(crate) const TEXT: &str = "spec";
 pub(crate) const DOCUMENT: &str = "document";
 /// Fields of requests besides the spec.
-const FIELDS: [&str; 6] = ["token", "job_id", "name", "offset", "states", "page_token"];
+const FIELDS: [&str; 7] = ["token", "job_id", "name", "offset", "states", "page_token", "view"];
 
 /// One mistake a line: `place: field: what`, where either may be absent. The violation names the field by its path in the request.
 fn violation(line: &str) -> FieldViolation {
     let (place, rest) = match line.split_once(": ") {
         Some((field, what)) if FIELDS.contains(&field) || field == "spec" || field.starts_with("spec.") => {
-            return FieldViolation::new(cut(field, MAX_VIOLATION_CHARS), cut(what, MAX_VIOLATION_CHARS));
+            return FieldViolation::new(shortened(field, MAX_VIOLATION_BYTES), shortened(what, MAX_VIOLATION_BYTES));
         }
         Some((place, rest)) if position(place, DOCUMENT).is_some() => (String::new(), rest),
         Some((place, rest)) => match position(place, TEXT) {
@@ -216,8 +229,8 @@ fn violation(line: &str) -> FieldViolation {
         }
     }
     FieldViolation::new(
-        cut(&field, MAX_VIOLATION_CHARS),
-        cut(&format!("{place}{what}"), MAX_VIOLATION_CHARS),
+        shortened(&field, MAX_VIOLATION_BYTES),
+        shortened(&format!("{place}{what}"), MAX_VIOLATION_BYTES),
     )
 }
 
@@ -241,16 +254,6 @@ fn is_path(text: &str) -> bool {
 /// The name in `unknown field `name``.
 fn unknown_field(what: &str) -> Option<&str> {
     what.strip_prefix("unknown field `")?.split('`').next()
-}
-
-/// The beginning of a text that is too long, with how much was left out.
-pub(crate) fn cut(text: &str, most: usize) -> String {
-    let left = text.chars().count().saturating_sub(most);
-    if left == 0 {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(most).collect();
-    format!("{kept} … and {left} more characters")
 }
 
 #[cfg(test)]
@@ -289,7 +292,7 @@ mod tests {
         let status = status(Error::spec(long.join("\n")));
         let headers = status.message().len() * 3 + status.details().len() * 4 / 3;
         assert!(headers < 8 << 10, "{headers} bytes");
-        assert!(status.message().contains("more characters"));
+        assert!(status.message().contains("more bytes"));
     }
 
     #[test]

@@ -30,7 +30,7 @@ impl Told {
 
     fn change<T>(&self, view: &JobView, change: impl FnOnce(&mut Heard) -> T) -> T {
         let mut told = self.0.lock().expect("nobody panics with it");
-        change(told.entry(view.submission.incarnation.clone()).or_default())
+        change(told.entry(view.submitted.incarnation.clone()).or_default())
     }
 
     /// Asks one coordinator again and again.

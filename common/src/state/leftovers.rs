@@ -1,0 +1,190 @@
+//! Removes what belongs to no submission: what woke late after its job had gone, what an older version stored, folders that are empty, and
+//! the signs of life of coordinators that were killed.
+//!
+//! All of it is old by the store's own word before it is touched: a submission that comes meanwhile has names of its own, and is younger.
+
+use super::incarnation::Incarnation;
+use super::{State, state_error};
+use futures::TryStreamExt;
+use object_store::path::Path as ObjectPath;
+use object_store::{ObjectMeta, local::LocalFileSystem};
+use shadowdiff_core::error::{Error, Result};
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+/// A coordinator that has not said for so long that it is alive was killed.
+const GONE: Duration = Duration::from_secs(24 * 3600);
+/// A file that a writer has left half-written for so long is nobody's.
+const ABANDONED: Duration = Duration::from_secs(24 * 3600);
+/// What versions before incarnations stored of a job, beside each other in its folder.
+const OLDER_NAMES: [&str; 7] = ["plan", "manifest", "journal", "commit", "data", "tasks", "result"];
+
+impl State {
+    /// Removes what is left of an id that nobody has submitted, where it is older than `before_ms`. True if nothing is left of it.
+    pub async fn clean_unsubmitted(&self, id: &str, before_ms: i64) -> Result<bool> {
+        let folder = self.folder(id);
+        let listed = self.list_below(&folder).await?;
+        if self.standing(id).await?.is_some() {
+            return Ok(false);
+        }
+        let all = listed.len();
+        let is_over = |meta: &ObjectMeta| meta.last_modified.timestamp_millis() < before_ms && is_left_over(&folder, &meta.location);
+        let over: Vec<ObjectPath> = listed.into_iter().filter(is_over).map(|meta| meta.location).collect();
+        let is_empty = over.len() == all;
+        self.delete(over, id).await?;
+        if is_empty && self.is_directory() {
+            self.remove_empty_folder(&folder).await?;
+        }
+        Ok(is_empty)
+    }
+
+    /// Removes the signs of life of coordinators other than `own` that are a day older than its own.
+    pub async fn forget_coordinators(&self, own: &str) -> Result<usize> {
+        let own = self.coordinator(own);
+        let prefix = self.coordinators();
+        let listed = self.store().list(Some(&prefix)).try_collect::<Vec<_>>().await;
+        let listed = listed.map_err(|e| state_error(e, &format!("state {}: {prefix}", self.url())))?;
+        // Both times are the store's: no clock of ours is asked.
+        let Some(now) = listed.iter().find(|meta| meta.location == own).map(|meta| meta.last_modified) else {
+            return Ok(0);
+        };
+        let is_gone = |meta: &&ObjectMeta| (now - meta.last_modified).to_std().is_ok_and(|age| age > GONE);
+        let gone: Vec<ObjectPath> = listed.iter().filter(is_gone).map(|meta| meta.location.clone()).collect();
+        let count = gone.len();
+        self.delete(gone, "coordinators").await?;
+        Ok(count)
+    }
+
+    /// Stores in the cloud have no folders; a directory keeps them, and a listing shows them.
+    async fn remove_empty_folder(&self, folder: &ObjectPath) -> Result<()> {
+        let path = LocalFileSystem::new()
+            .path_to_filesystem(folder)
+            .map_err(|e| Error::internal(format!("{folder}: {e}")))?;
+        let removed = tokio::task::spawn_blocking(move || remove_empty(&path)).await;
+        removed.map_err(|e| Error::internal(format!("removing an empty folder panicked: {e}")))
+    }
+}
+
+fn is_left_over(folder: &ObjectPath, path: &ObjectPath) -> bool {
+    let first = path.prefix_match(folder).and_then(|mut parts| parts.next());
+    first.is_some_and(|first| Incarnation::parse(first.as_ref()).is_some() || OLDER_NAMES.contains(&first.as_ref()))
+}
+
+/// Removes a folder, its folders, and files that are half-written, from the inside out. What is not empty stays.
+fn remove_empty(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => remove_empty(&entry.path()),
+            Ok(_) if is_abandoned(&entry) => drop(fs::remove_file(entry.path())),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    // Somebody may have put something there just now: then it is not empty, and this fails.
+    drop(fs::remove_dir(folder));
+}
+
+/// A store in a directory writes `name#1` and renames that: listings do not show it.
+fn is_abandoned(entry: &fs::DirEntry) -> bool {
+    let name = entry.file_name();
+    let is_staged = name
+        .to_str()
+        .and_then(|name| name.rsplit_once('#'))
+        .is_some_and(|(_, digits)| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()));
+    let modified = entry.metadata().and_then(|meta| meta.modified());
+    let age = modified.ok().and_then(|at| SystemTime::now().duration_since(at).ok());
+    is_staged && age.is_some_and(|age| age > ABANDONED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Stage, Submission};
+    use super::*;
+    use crate::store::Stores;
+    use object_store::ObjectStoreExt;
+    use std::time::UNIX_EPOCH;
+
+    /// After all that a test has written.
+    const LATER: i64 = i64::MAX;
+
+    fn state(folder: &Path) -> State {
+        State::open(&folder.join("state").to_string_lossy(), folder, &Stores::new()).expect("opens")
+    }
+
+    async fn put(state: &State, path: &ObjectPath) {
+        state.store().put(path, "x".into()).await.expect("puts");
+    }
+
+    #[tokio::test]
+    async fn what_belongs_to_no_submission_goes_with_its_folders() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let state = state(folder.path());
+        let incarnation = Incarnation::draw().expect("chance");
+        let id = "dag~run";
+        let zombie = state.job(id, &incarnation).commit(Stage::Scan, 3);
+        put(&state, &zombie).await;
+        let older = state.folder(id).join("journal").join("0000000000");
+        put(&state, &older).await;
+        let staged = LocalFileSystem::new()
+            .path_to_filesystem(&state.folder(id))
+            .expect("a path")
+            .join("plan#1");
+        fs::write(&staged, "half").expect("writes");
+        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as i64;
+        assert_eq!(state.clean_unsubmitted(id, now_ms - 60_000).await, Ok(false), "it is young");
+        assert!(state.read(&zombie).await.expect("reads").is_some());
+        // What is half-written may still be finished.
+        assert_eq!(state.clean_unsubmitted(id, LATER).await, Ok(true));
+        assert!(staged.exists());
+        let old = SystemTime::now() - 2 * ABANDONED;
+        fs::File::open(&staged).expect("opens").set_modified(old).expect("a time");
+        assert_eq!(state.clean_unsubmitted(id, LATER).await, Ok(true));
+        assert_eq!(state.jobs().await, Ok(Vec::new()), "nothing is listed any more");
+        assert!(folder.path().join("state").exists());
+    }
+
+    #[tokio::test]
+    async fn what_is_submitted_or_not_ours_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let state = state(folder.path());
+        let foreign = state.folder("notes").join("readme");
+        put(&state, &foreign).await;
+        assert_eq!(state.clean_unsubmitted("notes", LATER).await, Ok(false));
+        let submission = Submission {
+            incarnation: Incarnation::draw().expect("chance"),
+            content: 1,
+            text: String::new(),
+            variables: Vec::new(),
+            base: None,
+            priority: 1,
+            max_running: 0,
+            created_ms: 0,
+            title: String::new(),
+            output: None,
+            overwrite: false,
+        };
+        state.submit("j", &submission).await.expect("submits");
+        let plan = state.job("j", &submission.incarnation).plan();
+        put(&state, &plan).await;
+        assert_eq!(state.clean_unsubmitted("j", LATER).await, Ok(false));
+        for path in [foreign, plan] {
+            assert!(state.read(&path).await.expect("reads").is_some(), "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn signs_of_life_go_a_day_after_the_last() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let state = state(folder.path());
+        for owner in ["own", "killed", "sleeps"] {
+            put(&state, &state.coordinator(owner)).await;
+        }
+        let file = folder.path().join("state/coordinators/killed");
+        let old = SystemTime::now() - GONE - Duration::from_secs(60);
+        fs::File::open(&file).expect("opens").set_modified(old).expect("a time");
+        assert_eq!(state.forget_coordinators("not-started").await, Ok(0));
+        assert_eq!(state.forget_coordinators("own").await, Ok(1));
+        assert!(!file.exists() && folder.path().join("state/coordinators/sleeps").exists());
+    }
+}
