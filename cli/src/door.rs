@@ -396,7 +396,7 @@ mod tests {
         for number in 0..20 {
             let mut stream = TcpStream::connect(address).await.expect("connects");
             if number % 2 == 0 {
-                stream.write_all(b"hel").await.expect("writes");
+                stream.write_all(b"PRI").await.expect("writes");
             }
             silent.push(stream);
         }

@@ -5,7 +5,7 @@
 
 use super::halt::Halt;
 use super::supervision::Supervisor;
-use super::told::{MAX_ERROR_CHARS, readable};
+use super::told::{MAX_TOLD_BYTES, readable};
 use shadowdiff_common::fault;
 use shadowdiff_common::state::{Incarnation, Place, PlanDigest};
 use shadowdiff_core::error::{Error, Kind, Result};
@@ -486,7 +486,7 @@ impl Desk {
                 let Some((attempt, running)) = self.take(&failed.attempt_id, worker) else {
                     return;
                 };
-                let error = Error::new(Kind::from_name(&failed.kind), readable(&failed.message, MAX_ERROR_CHARS));
+                let error = Error::new(Kind::from_name(&failed.kind), readable(&failed.message, MAX_TOLD_BYTES));
                 let job = running.job;
                 self.tell_failure(running, &error);
                 self.step(Event::Failed { attempt, error });

@@ -3,7 +3,7 @@
 use super::Cluster;
 use super::board::WORKER_OUTBOX;
 use super::supervision::caught;
-use super::told::{MAX_NAME_CHARS, readable};
+use super::told::{MAX_NAME_BYTES, readable};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use shadowdiff_core::error::{Error, Result};
@@ -37,7 +37,7 @@ impl WorkerService for Workers {
             Some(attach_request::Message::Hello(hello)) => hello,
             Some(_) | None => return Err(Status::invalid_argument("a worker says hello first")),
         };
-        hello.name = readable(&hello.name, MAX_NAME_CHARS).replace('\n', " ");
+        hello.name = readable(&hello.name, MAX_NAME_BYTES).replace('\n', " ");
         fits(&hello).map_err(|error| Status::failed_precondition(error.message))?;
         let (outbox, messages) = mpsc::channel(WORKER_OUTBOX);
         let welcome = Welcome {

@@ -1,3 +1,5 @@
+//! Tables of tasks: what each part holds, and what a task reads of it.
+
 use super::*;
 use crate::state::{Header, Incarnation, PlanDigest, RECORD_VERSION, State};
 use futures::TryStreamExt;
