@@ -152,17 +152,8 @@ mod tests {
         put(&state, &foreign).await;
         assert_eq!(state.clean_unsubmitted("notes", LATER).await, Ok(false));
         let submission = Submission {
-            incarnation: Incarnation::draw().expect("chance"),
             content: 1,
-            text: String::new(),
-            variables: Vec::new(),
-            base: None,
-            priority: 1,
-            max_running: 0,
-            created_ms: 0,
-            title: String::new(),
-            output: None,
-            overwrite: false,
+            ..Submission::new(Incarnation::draw().expect("chance"))
         };
         state.submit("j", &submission).await.expect("submits");
         let plan = state.job("j", &submission.incarnation).plan();

@@ -54,6 +54,25 @@ pub struct Submission {
     pub overwrite: bool,
 }
 
+impl Submission {
+    /// One of an empty spec, of the usual priority, whose result the client fetches.
+    pub fn new(incarnation: Incarnation) -> Self {
+        Submission {
+            incarnation,
+            content: 0,
+            text: String::new(),
+            variables: Vec::new(),
+            base: None,
+            priority: 1,
+            max_running: 0,
+            created_ms: 0,
+            title: String::new(),
+            output: None,
+            overwrite: false,
+        }
+    }
+}
+
 /// The last word on a job's id.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "entry", rename_all = "snake_case")]
@@ -271,17 +290,12 @@ mod tests {
 
     fn submission(content: u64) -> Submission {
         Submission {
-            incarnation: Incarnation::draw().expect("chance"),
             content,
             text: "live: a\nshadow: b\n".into(),
             variables: vec![("day".into(), "2026-11-27".into())],
-            base: None,
-            priority: 1,
-            max_running: 0,
             created_ms: 7,
             title: "a against b".into(),
-            output: None,
-            overwrite: false,
+            ..Submission::new(Incarnation::draw().expect("chance"))
         }
     }
 

@@ -361,17 +361,8 @@ mod tests {
 
     fn submission(created_ms: i64) -> Submission {
         Submission {
-            incarnation: Incarnation::draw().expect("chance"),
-            content: 0,
-            text: String::new(),
-            variables: Vec::new(),
-            base: None,
-            priority: 1,
-            max_running: 0,
             created_ms,
-            title: String::new(),
-            output: None,
-            overwrite: false,
+            ..Submission::new(Incarnation::draw().expect("chance"))
         }
     }
 

@@ -61,17 +61,8 @@ mod tests {
 
     fn submission(incarnation: Incarnation) -> Submission {
         Submission {
-            incarnation,
             content: 1,
-            text: String::new(),
-            variables: Vec::new(),
-            base: None,
-            priority: 1,
-            max_running: 0,
-            created_ms: 0,
-            title: String::new(),
-            output: None,
-            overwrite: false,
+            ..Submission::new(incarnation)
         }
     }
 

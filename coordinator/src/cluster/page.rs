@@ -131,17 +131,8 @@ mod tests {
 
     fn view(id: &str, created_ms: i64) -> Arc<JobView> {
         let submission = Submission {
-            incarnation: Incarnation::parse(&"0".repeat(32)).expect("32 digits"),
-            content: 0,
-            text: String::new(),
-            variables: Vec::new(),
-            base: None,
-            priority: 1,
-            max_running: 0,
             created_ms,
-            title: String::new(),
-            output: None,
-            overwrite: false,
+            ..Submission::new(Incarnation::parse(&"0".repeat(32)).expect("32 digits"))
         };
         Arc::new(JobView::new(id, &submission))
     }

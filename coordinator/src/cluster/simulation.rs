@@ -257,17 +257,8 @@ async fn ended(cluster: &Arc<Cluster>) -> JobPhase {
 fn submission(chance: &mut Chance, rows: u64) -> Submission {
     let incarnation = format!("{:016x}{:016x}", chance.fork().seed(), chance.fork().seed());
     Submission {
-        incarnation: Incarnation::parse(&incarnation).expect("32 digits"),
         content: rows,
-        text: String::new(),
-        variables: Vec::new(),
-        base: None,
-        priority: 1,
-        max_running: 0,
-        created_ms: 0,
-        title: String::new(),
-        output: None,
-        overwrite: false,
+        ..Submission::new(Incarnation::parse(&incarnation).expect("32 digits"))
     }
 }
 

@@ -156,19 +156,7 @@ mod tests {
 
     #[test]
     fn a_job_fits_a_message_whatever_is_said_of_it() {
-        let submission = Submission {
-            incarnation: Incarnation::parse(&"0".repeat(32)).expect("32 digits"),
-            content: 0,
-            text: String::new(),
-            variables: Vec::new(),
-            base: None,
-            priority: 1,
-            max_running: 0,
-            created_ms: 0,
-            title: String::new(),
-            output: None,
-            overwrite: false,
-        };
+        let submission = Submission::new(Incarnation::parse(&"0".repeat(32)).expect("32 digits"));
         let mut view = JobView::new("j", &submission);
         for _ in 0..100 {
             view.note_failure(FailedAttempt {

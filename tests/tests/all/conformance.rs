@@ -116,19 +116,7 @@ async fn suite(url: &str) {
 }
 
 fn submission() -> Submission {
-    Submission {
-        incarnation: Incarnation::draw().expect("chance"),
-        content: 0,
-        text: String::new(),
-        variables: Vec::new(),
-        base: None,
-        priority: 1,
-        max_running: 0,
-        created_ms: 0,
-        title: String::new(),
-        output: None,
-        overwrite: false,
-    }
+    Submission::new(Incarnation::draw().expect("chance"))
 }
 
 /// Removes a job with its tombstone, whose day is over in this test.
