@@ -98,7 +98,7 @@ fn man(args: &ManArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes to stdout. A reader that has gone, such as `head`, is no trouble.
+/// Writes to stdout. A reader that has gone, such as `head`, is not trouble.
 pub(crate) fn say(text: &str) -> Result<ExitCode> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

@@ -53,7 +53,7 @@ pub use seal::{is_sealed, seal};
 pub use submissions::{Left, SUBMISSION_VERSION, Standing, Submission, tombstone_until};
 pub use table::{InputTable, Part, Place, Source, TaskInput, groups};
 
-/// The most bytes of one record that are read: a larger one is no record of ours.
+/// The most bytes of one record that are read: a larger one is not a record of ours.
 const MAX_RECORD_BYTES: u64 = 256 << 20;
 
 /// A place that holds jobs.

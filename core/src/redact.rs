@@ -80,7 +80,7 @@ fn is_store(scheme: &str) -> bool {
 fn user_length(scheme: &str, rest: &str) -> usize {
     let authority = &rest[..rest.find(|c| ends_url(c) || matches!(c, '/' | '?' | '#')).unwrap_or(rest.len())];
     if let Some(at) = authority.rfind('@') {
-        // A container of Azure is no user; one with a colon is no container.
+        // A container of Azure is not a user; one with a colon is not a container.
         let is_container = scheme.to_ascii_lowercase().starts_with(['a']) && is_store(scheme) && !authority[..at].contains(':');
         return if is_container { 0 } else { at + 1 };
     }

@@ -25,7 +25,7 @@ pub struct Run {
 pub fn path() -> PathBuf {
     if let Some(path) = std::env::var_os("SHADOWDIFF_BIN") {
         let path = PathBuf::from(path);
-        assert!(path.is_file(), "SHADOWDIFF_BIN names {}, which is no file", path.display());
+        assert!(path.is_file(), "SHADOWDIFF_BIN names {}, which is not a file", path.display());
         return path.canonicalize().expect("an existing file has a full path");
     }
     beside("shadowdiff")

@@ -38,7 +38,7 @@ pub fn start(folder: &Path, want: &Value, more: &[&str], output: &Path) -> Resul
         "compare",
         "spec.yaml",
         "--output",
-        output.to_str().ok_or("the output path is no UTF-8")?,
+        output.to_str().ok_or("the output path is not UTF-8")?,
     ];
     arguments.extend(want["args"].as_array().into_iter().flatten().filter_map(Value::as_str));
     arguments.extend(more);

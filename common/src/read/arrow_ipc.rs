@@ -147,7 +147,7 @@ struct Footer {
 }
 
 impl Footer {
-    /// `None`: this is no file form, but maybe a stream.
+    /// `None`: this is not a file form, but maybe a stream.
     fn read(pinned: &Arc<PinnedFile>) -> Result<Option<Footer>> {
         let size = pinned.size_bytes();
         let start = pinned.read(0..size.min(MAGIC.len() as u64))?;
@@ -266,7 +266,7 @@ impl Stream {
         stream.schema = stream
             .decoder
             .schema()
-            .ok_or_else(|| pinned.blame("this is no Arrow IPC file or stream"))?;
+            .ok_or_else(|| pinned.blame("this is not an Arrow IPC file or stream"))?;
         Ok(stream)
     }
 

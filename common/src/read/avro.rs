@@ -105,7 +105,7 @@ impl Rows {
         let size = pinned.size_bytes();
         if pinned.read(0..size.min(MAGIC.len() as u64))?.as_ref() != MAGIC {
             return Err(Error::input(format!(
-                "{}: this is no Avro file; it does not begin with 'Obj'",
+                "{}: this is not an Avro file; it does not begin with 'Obj'",
                 pinned.name()
             )));
         }

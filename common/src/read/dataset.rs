@@ -173,7 +173,7 @@ fn wanted(text: &str, base: &Path) -> Result<Wanted> {
     }
 }
 
-/// A local file or directory whose very name has wildcard characters is no glob.
+/// A local file or directory whose very name has wildcard characters is not a glob.
 fn names_a_file(location: &Location) -> bool {
     matches!(location, Location::Local(path) if path.exists())
 }
@@ -190,7 +190,7 @@ fn data_file(found: Found, format: Format, compression: Compression, spec: &Data
     let empty = found.pin.size_bytes == 0;
     if empty && matches!(format, Format::Parquet | Format::ArrowIpc | Format::Avro) {
         return Err(Error::input(format!(
-            "{}: the file has zero bytes, so it is no {format} file: its rows were lost in writing or upload; write it again or remove it",
+            "{}: the file has zero bytes, so it cannot be {format}: its rows were lost in writing or upload; write it again or remove it",
             found.name
         )));
     }

@@ -14,7 +14,7 @@ pub(crate) fn utf8(name: &str, label: Option<&str>, bytes: Box<dyn Read + Send>)
     };
     let Some(encoding) = Encoding::for_label_no_replacement(label.as_bytes()) else {
         return Err(Error::spec(format!(
-            "csv.encoding: '{label}' is no known encoding: take a name such as utf-8, utf-16le or windows-1252"
+            "csv.encoding: '{label}' is not a known encoding: take a name such as utf-8, utf-16le or windows-1252"
         )));
     };
     if encoding == UTF_8 {
@@ -213,6 +213,6 @@ mod tests {
         );
         check("utf-16le", b"a\0b", Err("line 1"));
         check("shift_jis", b"a\n\x81", Err("line 2: bytes that are no Shift_JIS"));
-        check("latin-99", b"a", Err("no known encoding"));
+        check("latin-99", b"a", Err("not a known encoding"));
     }
 }

@@ -365,7 +365,7 @@ fn constants_of(data_type: &DataType, list: &[Expr]) -> Result<Option<Vec<Expr>>
     Ok(Some(members))
 }
 
-/// A constant in a type, or `None` where it is no constant or the type does not hold it exactly.
+/// A constant in a type, or `None` where it is not a constant or the type does not hold it exactly.
 fn constant_as(target: &DataType, value: &Expr) -> Result<Option<Expr>> {
     if matches!(value, Expr::Literal(literal, _) if literal.is_null()) {
         return Ok(Some(lit(ScalarValue::try_from(target)?)));

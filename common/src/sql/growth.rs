@@ -146,7 +146,7 @@ fn elements(bounds: &[ColumnarValue], rows: usize) -> Result<u64> {
     Ok((0..rows).fold(0, |sum: u64, row| sum.saturating_add(count(row).unwrap_or(0))))
 }
 
-/// Text that is no number is for the function to refuse.
+/// Text that is not a number is for the function to refuse.
 fn whole(array: &ArrayRef) -> Result<ArrayRef> {
     Ok(cast_with_options(array, &DataType::Int64, &CastOptions::default())?)
 }

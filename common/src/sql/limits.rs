@@ -29,7 +29,7 @@ pub(super) fn is_deep(text: &str, dialect: &dyn Dialect) -> Result<bool> {
             text.len()
         );
     }
-    // What is no SQL at all is for the parser to say.
+    // What is not SQL at all is for the parser to say.
     let Ok(tokens) = Tokenizer::new(dialect, text).tokenize() else {
         return Ok(false);
     };

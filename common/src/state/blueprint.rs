@@ -76,14 +76,14 @@ fn open(stored: &[u8]) -> Option<(Vec<u8>, String)> {
 
 fn parse((json, digest): &(Vec<u8>, String), job: &JobState) -> Result<(Blueprint, PlanDigest)> {
     let name = job.describe(&job.plan());
-    let version: Versioned = serde_json::from_slice(json).map_err(|e| Error::internal(format!("{name} is no plan: {e}")))?;
+    let version: Versioned = serde_json::from_slice(json).map_err(|e| Error::internal(format!("{name} is not a plan: {e}")))?;
     if version.plan.version != PLAN_VERSION {
         return Err(Error::internal(format!(
             "{name} has version {}; this program reads version {PLAN_VERSION}",
             version.plan.version
         )));
     }
-    let blueprint: Blueprint = serde_json::from_slice(json).map_err(|e| Error::internal(format!("{name} is no plan: {e}")))?;
+    let blueprint: Blueprint = serde_json::from_slice(json).map_err(|e| Error::internal(format!("{name} is not a plan: {e}")))?;
     if blueprint.incarnation != *job.incarnation() {
         return Err(Error::internal(format!(
             "{name} is the plan of another submission, {}",

@@ -147,9 +147,9 @@ pub async fn read_commit<R: Record>(job: &JobState, plan: &PlanDigest, stage: St
 fn parse<R: Record>(bytes: &[u8], job: &JobState, path: &Path, plan: &PlanDigest) -> Result<R> {
     let name = job.describe(path);
     // The version first: what else a record has is known only then.
-    let versioned: Versioned = serde_json::from_slice(bytes).map_err(|e| Error::internal(format!("{name} is no commit: {e}")))?;
+    let versioned: Versioned = serde_json::from_slice(bytes).map_err(|e| Error::internal(format!("{name} is not a commit: {e}")))?;
     check_version(versioned.header.version, &name)?;
-    let record: R = serde_json::from_slice(bytes).map_err(|e| Error::internal(format!("{name} is no commit: {e}")))?;
+    let record: R = serde_json::from_slice(bytes).map_err(|e| Error::internal(format!("{name} is not a commit: {e}")))?;
     let header = record.header();
     if header.incarnation != *job.incarnation() || header.plan != *plan {
         return Err(Error::internal(format!(

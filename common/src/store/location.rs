@@ -95,7 +95,7 @@ impl Location {
     /// The key as the object store takes it; the empty path for the root.
     pub fn key(&self) -> Result<object_store::path::Path> {
         match self {
-            Location::Local(path) => Err(Error::internal(format!("{} is no object", path.display()))),
+            Location::Local(path) => Err(Error::internal(format!("{} is not an object", path.display()))),
             Location::Object { root, key, .. } => {
                 object_store::path::Path::parse(key).map_err(|e| Error::input(format!("{root}/{key}: the name cannot be used: {e}")))
             }
@@ -129,7 +129,7 @@ fn decode(part: &str, text: &str) -> Result<String> {
 }
 
 fn local(path: PathBuf, text: &str) -> Result<Location> {
-    let path = std::path::absolute(&path).map_err(|e| Error::spec(format!("'{text}' is no path: {e}")))?;
+    let path = std::path::absolute(&path).map_err(|e| Error::spec(format!("'{text}' is not a path: {e}")))?;
     Ok(Location::Local(normalize(&path)))
 }
 
@@ -169,7 +169,7 @@ mod tests {
     fn what_is_secret_of_an_address_is_kept_apart() {
         let location = parsed("https://us%40er:p%3Aw@h:81/a%20b.csv?sig=x/y@z#f");
         let Location::Object { root, key, access } = &location else {
-            panic!("{location:?} is no object")
+            panic!("{location:?} is not an object")
         };
         assert_eq!((root.as_str(), key.as_str()), ("https://h:81", "a b.csv"));
         assert_eq!(access.login().as_deref(), Some(&b"us@er:p:w"[..]));

@@ -67,7 +67,7 @@ impl Manifest {
 
 fn parse(bytes: &[u8], job: &JobState, path: &ObjectPath) -> Result<Manifest> {
     let name = job.describe(path);
-    let malformed = |e: serde_json::Error| Error::internal(format!("{name} is no manifest: {e}"));
+    let malformed = |e: serde_json::Error| Error::internal(format!("{name} is not a manifest: {e}"));
     // The version first: what else a manifest has is known only then.
     let Versioned { version } = serde_json::from_slice(bytes).map_err(malformed)?;
     check_version(version, &name)?;

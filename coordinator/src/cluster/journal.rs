@@ -115,7 +115,7 @@ impl Journal {
 }
 
 fn parse(bytes: &[u8], name: &str) -> Result<Entry> {
-    serde_json::from_slice(bytes).map_err(|e| Error::internal(format!("{name} is no journal entry: {e}")))
+    serde_json::from_slice(bytes).map_err(|e| Error::internal(format!("{name} is not a journal entry: {e}")))
 }
 
 #[cfg(test)]

@@ -172,7 +172,7 @@ fn number_value(number: f64, name: &str) -> Result<serde_json::Value> {
     }
     serde_json::Number::from_f64(number)
         .map(serde_json::Value::Number)
-        .ok_or_else(|| Error::spec(format!("spec: {name}: {number} is no number of a spec")))
+        .ok_or_else(|| Error::spec(format!("spec: {name}: {number} is not a number of a spec")))
 }
 
 /// The status of a refusal, with its kind, a violation for each mistake, and when to try again.

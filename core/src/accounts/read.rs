@@ -36,7 +36,7 @@ impl<'a> AccountReader<'a> {
         }
     }
 
-    /// Adds accounts, an array an account column. A row that is NULL in one of them is no account.
+    /// Adds accounts, an array an account column. A row that is NULL in one of them is not an account.
     pub fn push(&mut self, texts: &[&StringArray]) -> Result<(), BadAccount> {
         let rows = texts.first().map_or(0, |column| column.len());
         // All at a time is much faster than one by one; what is not read so is looked at for itself.
@@ -101,12 +101,12 @@ fn read_value(text: &str, column: &Column, out: &mut Vec<u8>) -> Result<(), Stri
     if append(live, false) || append(shadow, false) || append(&column.shown, true) {
         return Ok(());
     }
-    let known = if live == shadow {
-        live.to_string()
+    Err(if live == shadow {
+        format!("`{text}` is not {}", live.with_article())
     } else {
-        format!("{live} (live) and no {shadow} (shadow)")
-    };
-    Err(format!("`{text}` is no {known}"))
+        let (live, shadow) = (live.with_article(), shadow.with_article());
+        format!("`{text}` is neither {live} (live) nor {shadow} (shadow)")
+    })
 }
 
 /// Whether a value is the very number that a text says; what is not a finite number is read exactly or not at all, and so are integers.
@@ -220,7 +220,8 @@ mod tests {
             ("1.5", ValueType::INT64, ValueType::INT64),
         ] {
             let error = read(text, &live, &shadow).expect_err(text).message;
-            let named = format!("accounts: account 1: `{text}` is no {live}");
+            let kind = if live == shadow { "not" } else { "neither" };
+            let named = format!("accounts: account 1: `{text}` is {kind} {}", live.with_article());
             assert!(error.starts_with(&named) && error.contains(&shadow.to_string()), "{error}");
         }
     }

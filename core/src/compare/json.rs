@@ -2,7 +2,7 @@
 //!
 //! The order of an object's members and white space do not matter; numbers are the same when their decimal values are,
 //! whatever their length: `1`, `1.0` and `10e-1`. Text that breaks RFC 8259, repeats a member of one object or nests
-//! deeper than [`MAX_DEPTH`] is no JSON.
+//! deeper than [`MAX_DEPTH`] is not JSON.
 
 use crate::value::{Numeral, Significant};
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ const MAX_DEPTH: usize = 128;
 pub enum JsonOutcome {
     Equal,
     Different,
-    /// At least one text is no JSON: the caller compares them as text.
+    /// At least one text is not JSON: the caller compares them as text.
     NotJson,
 }
 

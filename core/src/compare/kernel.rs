@@ -28,7 +28,7 @@ pub struct Kernel {
 pub enum Nearness {
     Near,
     Different,
-    /// Different as text, and one of them is no JSON although the comparator expects it.
+    /// Different as text, and one of them is not JSON although the comparator expects it.
     NotJson,
 }
 

@@ -28,7 +28,7 @@ impl Duration {
 
     /// Reads `1s`, `1.5h` or `1h 30m`.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let malformed = || format!("`{text}` is no duration; write a number and one of ms, s, m, h, d, such as 1.5s");
+        let malformed = || format!("`{text}` is not a duration; write a number and one of ms, s, m, h, d, such as 1.5s");
         let (mut total, mut rest) = (0u128, text.trim());
         if rest.is_empty() {
             return Err(malformed());
@@ -98,14 +98,14 @@ mod tests {
             ("0.0000001ms", Err("finer than a nanosecond"), ""),
             ("999999d", Err("too long"), ""),
             ("200000d 200000d", Err("too long"), ""),
-            ("1", Err("no duration"), ""),
-            ("s", Err("no duration"), ""),
-            ("1us", Err("no duration"), ""),
-            ("1S", Err("no duration"), ""),
-            ("-1s", Err("no duration"), ""),
-            ("1.2.3s", Err("no duration"), ""),
-            ("", Err("no duration"), ""),
-            ("1s!", Err("no duration"), ""),
+            ("1", Err("not a duration"), ""),
+            ("s", Err("not a duration"), ""),
+            ("1us", Err("not a duration"), ""),
+            ("1S", Err("not a duration"), ""),
+            ("-1s", Err("not a duration"), ""),
+            ("1.2.3s", Err("not a duration"), ""),
+            ("", Err("not a duration"), ""),
+            ("1s!", Err("not a duration"), ""),
         ] {
             match (Duration::parse(text), wanted) {
                 (Ok(found), Ok(ns)) => assert_eq!((found.nanoseconds(), found.to_string().as_str()), (ns, printed), "{text}"),

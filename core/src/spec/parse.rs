@@ -138,7 +138,7 @@ fn output(fields: &Fields<'_>, mistakes: &mut Mistakes) -> OutputSpec {
 }
 
 fn day(text: &str) -> Result<Day, String> {
-    Day::parse(text).ok_or_else(|| format!("`{text}` is no day of the calendar; write one such as 2026-12-31"))
+    Day::parse(text).ok_or_else(|| format!("`{text}` is not a day of the calendar; write one such as 2026-12-31"))
 }
 
 /// The flag that gives a side on the command line.

@@ -67,7 +67,7 @@ pub(super) fn limit(text: &str) -> Result<Limit, String> {
     }
     count(text)
         .map(Limit::Count)
-        .map_err(|_| format!("`{text}` is no limit; write a count such as 10, or a percentage such as 5%"))
+        .map_err(|_| format!("`{text}` is not a limit; write a count such as 10, or a percentage such as 5%"))
 }
 
 pub(super) fn count(text: &str) -> Result<u64, String> {
@@ -75,10 +75,10 @@ pub(super) fn count(text: &str) -> Result<u64, String> {
     digits
         .then(|| text.parse().ok())
         .flatten()
-        .ok_or_else(|| format!("`{text}` is no count; write a whole number such as 10"))
+        .ok_or_else(|| format!("`{text}` is not a count; write a whole number such as 10"))
 }
 
-/// One ASCII character that is no line break; `\t` may be spelled out.
+/// One ASCII character that is not a line break; `\t` may be spelled out.
 pub(super) fn character(text: &str) -> Result<u8, String> {
     match text.as_bytes() {
         [b'\n' | b'\r'] => Err("a line break ends a row; write another character".to_owned()),
@@ -102,7 +102,7 @@ pub(super) fn column_type(text: &str) -> Result<ValueType, String> {
         Some(near) => format!("did you mean `{near}`?"),
         None => "write one such as int, decimal(18,2), double, text, bool, date, timestamp(us, UTC), list(text)".to_owned(),
     };
-    Err(format!("`{text}` is no column type; {advice}"))
+    Err(format!("`{text}` is not a column type; {advice}"))
 }
 
 #[cfg(test)]

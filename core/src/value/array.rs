@@ -76,7 +76,7 @@ pub fn value_at(array: &dyn Array, row: usize) -> Value<'_> {
         }
         DataType::Map(_, _) => Value::Map(map_at(array, row)),
         DataType::LargeBinary => mixed::decode(array.as_binary::<i64>().value(row)),
-        other => unreachable!("{other} is no storage type"),
+        other => unreachable!("{other} is not a storage type"),
     }
 }
 

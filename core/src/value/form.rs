@@ -323,7 +323,7 @@ mod tests {
         check(&comma, "int", "3,0", Ok("3"));
         check(&comma, "decimal(5,1)", "1,25", Err("would be rounded"));
         check(&comma, "double", "1.5", Err("has a decimal point"));
-        check(&comma, "double", "1.234,5", Err("is no number"));
+        check(&comma, "double", "1.234,5", Err("is not a number"));
         check(&comma, "text", "1,5", Ok("1,5"));
         let german = form(false, &["%d.%m.%Y"]);
         check(&german, "date", "1.2.2026", Ok("2026-02-01"));

@@ -28,7 +28,7 @@ enum Mantissa {
 }
 
 impl Number {
-    /// `None` for NULL, NaN, the infinities and whatever is no number.
+    /// `None` for NULL, NaN, the infinities and whatever is not a number.
     pub fn from_value(value: &Value<'_>) -> Option<Number> {
         match value {
             Value::Int(v) => Some(Number::from_int(*v)),

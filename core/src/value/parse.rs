@@ -62,7 +62,7 @@ impl std::fmt::Display for BadValue {
 
 /// Reads every text as a value of `target`, in the form that `target.storage()` names. NULL stays NULL.
 pub fn parse_into(texts: &StringArray, target: &ValueType) -> Result<ArrayRef, BadValue> {
-    let is_no = || format!("is no {target}");
+    let is_not = || format!("is not {}", target.with_article());
     match target {
         ValueType::Null => each(
             texts,
@@ -71,7 +71,7 @@ pub fn parse_into(texts: &StringArray, target: &ValueType) -> Result<ArrayRef, B
         ),
         ValueType::Bool => each(
             texts,
-            |text| read_bool(text).ok_or_else(is_no),
+            |text| read_bool(text).ok_or_else(is_not),
             |values| Arc::new(BooleanArray::from(values)),
         ),
         ValueType::Int { bits, signed: true } => primitive::<Int64Type>(texts, |text| read_signed(text, *bits), DataType::Int64),
@@ -82,18 +82,18 @@ pub fn parse_into(texts: &StringArray, target: &ValueType) -> Result<ArrayRef, B
         ValueType::Text => Ok(Arc::new(texts.clone())),
         ValueType::Binary => each(
             texts,
-            |text| read_hex(text).ok_or_else(|| "is no pairs of hexadecimal digits".into()),
+            |text| read_hex(text).ok_or_else(|| "is not an even number of hexadecimal digits".into()),
             binary,
         ),
         ValueType::Date => primitive::<Date32Type>(
             texts,
-            |text| read_date(text).ok_or_else(|| "is no date such as 2026-12-31".into()),
+            |text| read_date(text).ok_or_else(|| "is not a date such as 2026-12-31".into()),
             DataType::Date32,
         ),
         ValueType::Timestamp { unit, .. } => parse_ticks(texts, target, |text| read_instant(text, *unit)),
         ValueType::Mixed(shown) => each(texts, |text| read_mixed(text, shown, target), mixed),
         ValueType::Time { unit } => parse_ticks(texts, target, |text| {
-            ticks(read_time(text).ok_or("is no time such as 23:59:59")?, *unit)
+            ticks(read_time(text).ok_or("is not a time such as 23:59:59")?, *unit)
         }),
         ValueType::Duration { .. } | ValueType::Interval | ValueType::List(_) | ValueType::Struct(_) | ValueType::Map(_, _) => each(
             texts,
@@ -171,7 +171,7 @@ fn parse_decimals(texts: &StringArray, precision: u8, scale: i8, target: &ValueT
 }
 
 fn scan<'a>(text: &'a str, target: &ValueType) -> Result<Numeral<'a>, String> {
-    Numeral::scan(text).ok_or_else(|| format!("is no {target}"))
+    Numeral::scan(text).ok_or_else(|| format!("is not {}", target.with_article()))
 }
 
 /// For types that count ticks of a unit: 64-bit counts that take on the storage type of `target`.
@@ -200,10 +200,10 @@ fn read_integer(text: &str, smallest: i128, largest: i128) -> Result<i128, Strin
         Ok(value) => value.into(),
         // Not plain digits, or more than 64 bits of them.
         Err(_) => Numeral::scan(text)
-            .ok_or("is no integer")?
+            .ok_or("is not an integer")?
             .to_i128(0, 20)
             .map_err(|misfit| match misfit {
-                Misfit::TooFine => "is no integer",
+                Misfit::TooFine => "is not an integer",
                 Misfit::TooLarge => "is beyond 64 bits",
             })?,
     };
@@ -215,7 +215,7 @@ fn read_integer(text: &str, smallest: i128, largest: i128) -> Result<i128, Strin
 }
 
 fn read_double(text: &str) -> Result<f64, String> {
-    let value = text.parse::<f64>().map_err(|_| "is no number")?;
+    let value = text.parse::<f64>().map_err(|_| "is not a number")?;
     if is_not_finite(text) {
         return Ok(value);
     }
@@ -226,7 +226,7 @@ fn read_double(text: &str) -> Result<f64, String> {
 }
 
 fn read_float(text: &str, bits: u8) -> Result<f32, String> {
-    let value = text.parse::<f32>().map_err(|_| "is no number")?;
+    let value = text.parse::<f32>().map_err(|_| "is not a number")?;
     let value = if bits == 16 {
         <Float16Type as ArrowPrimitiveType>::Native::from_f32(value).to_f32()
     } else {
@@ -243,7 +243,7 @@ fn read_float(text: &str, bits: u8) -> Result<f32, String> {
     faithful(text, || format!("{value:?}"), || Number::from_f64(f64::from(value)), most_digits).map(|()| value)
 }
 
-/// A text of more digits than a float holds would be rounded, and two of them made equal: that is no reading.
+/// A text of more digits than a float holds would be rounded, and two of them made equal: that is not a reading.
 fn faithful(text: &str, shortest: impl Fn() -> String, exact: impl Fn() -> Option<Number>, most_digits: usize) -> Result<(), String> {
     if text.bytes().filter(u8::is_ascii_digit).count() <= most_digits {
         return Ok(());
@@ -368,14 +368,14 @@ mod tests {
             }
         };
         check("bool", "TRUE", Ok("true"));
-        check("bool", "1", Err("is no bool"));
+        check("bool", "1", Err("is not a bool"));
         check("int", "-7", Ok("-7"));
         check("int", "+007", Ok("7"));
         check("int", "3.0", Ok("3"));
         check("int", "1e3", Ok("1000"));
-        check("int", "3.5", Err("is no integer"));
-        check("int", " 3", Err("is no integer"));
-        check("int", "", Err("is no integer"));
+        check("int", "3.5", Err("is not an integer"));
+        check("int", " 3", Err("is not an integer"));
+        check("int", "", Err("is not an integer"));
         check("int", "9223372036854775808", Err("is not between"));
         check("int", "99999999999999999999999", Err("beyond 64 bits"));
         check("int8", "-128", Ok("-128"));
@@ -389,7 +389,7 @@ mod tests {
         check("decimal(18,2)", "1.500", Ok("1.50"));
         check("decimal(18,2)", "1.505", Err("would be rounded"));
         check("decimal(4,2)", "100", Err("has more digits than decimal(4,2)"));
-        check("decimal(4,2)", "1,5", Err("is no decimal(4,2)"));
+        check("decimal(4,2)", "1,5", Err("is not a decimal(4,2)"));
         check(
             "decimal(48,1)",
             "41000000000000000000000000000000000000000000017",
@@ -400,7 +400,7 @@ mod tests {
         check("double", "Infinity", Ok("inf"));
         check("double", "nan", Ok("NaN"));
         check("double", "1e400", Err("beyond the largest double"));
-        check("double", "one", Err("is no number"));
+        check("double", "one", Err("is not a number"));
         check("float", "0.1", Ok("0.1"));
         check("float", "1e39", Err("beyond the largest float32"));
         check("float16", "0.1", Ok("0.099975586"));
@@ -410,8 +410,8 @@ mod tests {
         check("binary", "0", Err("hexadecimal"));
         check("binary", "zz", Err("hexadecimal"));
         check("date", "2024-02-29", Ok("2024-02-29"));
-        check("date", "2026-02-29", Err("is no date"));
-        check("date", "2026-02-28T00:00:00", Err("is no date"));
+        check("date", "2026-02-29", Err("is not a date"));
+        check("date", "2026-02-28T00:00:00", Err("is not a date"));
         check("timestamp(us)", "2026-02-28", Ok("2026-02-28T00:00:00.000000"));
         check("timestamp(us)", "9999-12-31 23:59:59.999999", Ok("9999-12-31T23:59:59.999999"));
         check("timestamp(us)", "1969-12-31T23:59:59.5", Ok("1969-12-31T23:59:59.500000"));
@@ -431,7 +431,7 @@ mod tests {
 
     #[test]
     fn long_values_are_cut_in_messages() {
-        let bad = BadValue::new(0, &"ä".repeat(100), "is no date");
+        let bad = BadValue::new(0, &"ä".repeat(100), "is not a date");
         assert_eq!(bad.text, format!("{}…", "ä".repeat(SHOWN_CHARACTERS)));
     }
 }

@@ -53,7 +53,7 @@ impl std::fmt::Display for Tolerance {
 /// Whether `|shadow - live| <= absolute` or `|shadow - live| <= relative * |baseline|`, or the values are equal.
 ///
 /// Two floats are computed as IEEE doubles, every other pair of numbers exactly. NULL is near nothing but NULL, NaN
-/// nothing but NaN, an infinity nothing but itself. Lists of one length are held element by element. What is no number
+/// nothing but NaN, an infinity nothing but itself. Lists of one length are held element by element. What is not a number
 /// must be equal.
 pub fn within(live: &Value<'_>, shadow: &Value<'_>, baseline: Side, absolute: Option<&Tolerance>, relative: Option<&Tolerance>) -> bool {
     if let (Some(live), Some(shadow)) = (as_double(live), as_double(shadow)) {

@@ -122,6 +122,13 @@ impl ValueType {
     pub const INT64: ValueType = ValueType::Int { bits: 64, signed: true };
     pub const DOUBLE: ValueType = ValueType::Float { bits: 64 };
 
+    /// The name in a sentence: `an int64`, `a double`.
+    pub fn with_article(&self) -> String {
+        let name = self.to_string();
+        let article = if name.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+        format!("{article} {name}")
+    }
+
     /// The type of a field of a file: that of its Arrow type, unless a reader says by [`INSTANT`] that decimals are moments.
     pub fn from_field(field: &Field) -> Result<ValueType, String> {
         if !field.metadata().contains_key(INSTANT) {

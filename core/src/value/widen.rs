@@ -234,7 +234,7 @@ fn digits(t: &ValueType) -> (i16, i16) {
             (whole, 0)
         }
         ValueType::Decimal { precision, scale } => (i16::from(*precision) - i16::from(*scale), i16::from(*scale)),
-        other => unreachable!("{other} is no exact number"),
+        other => unreachable!("{other} is not an exact number"),
     }
 }
 

@@ -88,12 +88,12 @@ fn bad_input_gets_a_clear_error() {
         ("a directory as spec", "compare sub --output out".into(), &["sub", "directory|file"]),
         ("an empty spec", "compare empty.yaml --output out".into(), &["empty.yaml", "live"]),
         (
-            "a spec that is no YAML",
+            "a spec that is not YAML",
             "compare broken.yaml --output out".into(),
             &["broken.yaml"],
         ),
         (
-            "a spec that is no text",
+            "a spec that is not text",
             "compare bytes.yaml --output out".into(),
             &["bytes.yaml", "utf-8"],
         ),

@@ -41,7 +41,7 @@ struct Source {
 }
 
 impl Source {
-    /// The part of a Rust file that is no test. Tests are data, and their tables may be long.
+    /// The part of a Rust file that is not a test. Tests are data, and their tables may be long.
     fn product_text(&self) -> &str {
         let is_test = self.path.ends_with("tests.rs") || self.path.contains("/tests/");
         if is_test {

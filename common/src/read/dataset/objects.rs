@@ -10,7 +10,7 @@ use shadowdiff_core::error::{Error, Result};
 
 pub(super) async fn list(wanted: &Wanted, store: &dyn ObjectStore) -> Result<Listed> {
     let Location::Object { root, key, .. } = &wanted.location else {
-        return Err(Error::internal(format!("{} is no object", wanted.shown)));
+        return Err(Error::internal(format!("{} is not an object", wanted.shown)));
     };
     let path = wanted.location.key()?;
     let is_http = wanted.location.is_http();

@@ -187,7 +187,11 @@ fn rows_in_the_wanted_type() {
 
 #[test]
 fn values_that_do_not_fit_name_file_line_and_field() {
-    check("{\"a\": 1}\n\n{\"a\": 1.5}", "int", Err("line 3: field 'a': '1.5' is no integer"));
+    check(
+        "{\"a\": 1}\n\n{\"a\": 1.5}",
+        "int",
+        Err("line 3: field 'a': '1.5' is not an integer"),
+    );
     check(
         "{\"a\": 1.505}",
         "decimal(18,2)",
@@ -212,12 +216,12 @@ fn values_that_do_not_fit_name_file_line_and_field() {
     check(
         "{\"a\": [1]}\n{\"a\": [2, 3.5]}",
         "list(int)",
-        Err("line 2: field 'a[]': '3.5' is no integer"),
+        Err("line 2: field 'a[]': '3.5' is not an integer"),
     );
     check(
         "{\"a\": {\"k\": 1}}\n{\"a\": {\"k\": 0.5}}",
         "map(text, int)",
-        Err("line 2: field 'a.*': '0.5' is no integer"),
+        Err("line 2: field 'a.*': '0.5' is not an integer"),
     );
 }
 

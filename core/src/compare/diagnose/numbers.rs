@@ -41,7 +41,7 @@ pub(super) fn diagnose(live: &Value<'_>, shadow: &Value<'_>, column_type: &Value
     single.map(|_| "float32".into())
 }
 
-/// The number that the printed value shows, in normal form; `None` for NaN, the infinities and what is no number.
+/// The number that the printed value shows, in normal form; `None` for NaN, the infinities and what is not a number.
 fn written(value: &Value<'_>, column_type: &ValueType) -> Option<Number> {
     match value {
         Value::Int(v) => Some(Number::from_int(*v).normalized()),

@@ -44,7 +44,7 @@ impl Drop for Seed {
 
 fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable}: {text} is no number")))
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable}: {text} is not a number")))
 }
 
 fn run(seed: u64) -> World {

@@ -67,7 +67,7 @@ fn integers<T: ArrowPrimitiveType>(
     fit: impl Fn(i128) -> Option<T::Native>,
     target: &ValueType,
 ) -> Result<ArrayRef, BadValue> {
-    let why = || format!("is no {target}");
+    let why = || format!("is not {}", target.with_article());
     Ok(Arc::new(match source.data_type() {
         DataType::Int64 => each::<Int64Type, T>(source, |value| fit(value.into()), why)?,
         DataType::UInt64 => each::<UInt64Type, T>(source, |value| fit(value.into()), why)?,

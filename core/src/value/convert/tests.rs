@@ -98,22 +98,26 @@ fn integers() {
     check(
         UInt64Array::from(vec![1, u64::MAX]),
         "int",
-        Err((1, "'18446744073709551615' is no int64")),
+        Err((1, "'18446744073709551615' is not an int64")),
     );
-    check(Int64Array::from(vec![1, -1]), "uint64", Err((1, "'-1' is no uint64")));
-    check(Int64Array::from(vec![1, 1 << 31]), "int32", Err((1, "'2147483648' is no int32")));
+    check(Int64Array::from(vec![1, -1]), "uint64", Err((1, "'-1' is not a uint64")));
+    check(
+        Int64Array::from(vec![1, 1 << 31]),
+        "int32",
+        Err((1, "'2147483648' is not an int32")),
+    );
     check(Float64Array::from(vec![3.0, -0.0]), "int", all(&["3", "0"]));
-    check(Float64Array::from(vec![3.0, 3.5]), "int", Err((1, "'3.5' is no int64")));
+    check(Float64Array::from(vec![3.0, 3.5]), "int", Err((1, "'3.5' is not an int64")));
     check(
         Float64Array::from(vec![9_223_372_036_854_775_808.0]),
         "int",
-        Err((0, "is no int64")),
+        Err((0, "is not an int64")),
     );
-    check(Float64Array::from(vec![f64::NAN]), "int", Err((0, "'NaN' is no int64")));
-    check(Float32Array::from(vec![f32::INFINITY]), "int", Err((0, "'inf' is no int64")));
+    check(Float64Array::from(vec![f64::NAN]), "int", Err((0, "'NaN' is not an int64")));
+    check(Float32Array::from(vec![f32::INFINITY]), "int", Err((0, "'inf' is not an int64")));
     check(decimals(&[300, -1000], 5, 2), "int", all(&["3", "-10"]));
-    check(decimals(&[301], 5, 2), "int", Err((0, "'3.01' is no int64")));
-    check(StringArray::from(vec!["1", "x"]), "int", Err((1, "'x' is no integer")));
+    check(decimals(&[301], 5, 2), "int", Err((0, "'3.01' is not an int64")));
+    check(StringArray::from(vec!["1", "x"]), "int", Err((1, "'x' is not an integer")));
     check(BooleanArray::from(vec![true, false]), "int", all(&["1", "0"]));
     check(Int32Array::from(vec![1, 0]), "bool", all(&["true", "false"]));
     check(Int32Array::from(vec![1, 2]), "bool", Err((1, "'2' is neither 0 nor 1")));
@@ -340,7 +344,7 @@ fn text_is_what_the_output_prints() {
     check(
         BinaryArray::from(vec![b"a".as_slice(), b"\xff"]),
         "text",
-        Err((1, "is binary that is no UTF-8")),
+        Err((1, "is binary that is not UTF-8")),
     );
     check(LargeStringArray::from(vec!["ä"]), "binary", all(&["c3a4"]));
     check(
@@ -350,7 +354,7 @@ fn text_is_what_the_output_prints() {
     );
 }
 
-/// Four texts of which the one at `BAD` is no integer.
+/// Four texts of which the one at `BAD` is not an integer.
 fn items() -> ArrayRef {
     Arc::new(StringArray::from(vec!["1", "2", "bad", "4"]))
 }
@@ -373,7 +377,7 @@ fn lists_of_every_form() {
     check(list.slice(1, 2), "list(int)", Ok(vec![None, Some("[4]")]));
     let list = ListArray::new(item(), offsets(vec![0, 2, 2, 4]), items(), None);
     check(list.slice(0, 2), "list(int)", all(&["[1,2]", "[]"]));
-    check(list, "list(int)", Err((2, "'bad' is no integer")));
+    check(list, "list(int)", Err((2, "'bad' is not an integer")));
     let large = LargeListArray::new(item(), OffsetBuffer::new(vec![0_i64, 1, 2].into()), items(), None);
     check(large, "list(int)", all(&["[1]", "[2]"]));
     let fixed = FixedSizeListArray::new(item(), 2, items(), Some(NullBuffer::from(vec![true, false])));
@@ -416,7 +420,7 @@ fn structs_by_name() {
         Ok(vec![Some(r#"{"c":null,"b":7,"a":1}"#), None, Some(r#"{"c":null,"b":9,"a":3}"#)]),
     );
     check_type(Arc::new(whole.slice(2, 1)), &target, all(&[r#"{"c":null,"b":9,"a":3}"#]));
-    check_type(Arc::new(whole), &target, Err((1, "'bad' in member b is no integer")));
+    check_type(Arc::new(whole), &target, Err((1, "'bad' in member b is not an integer")));
     check_type(Arc::new(Int32Array::from(vec![1])), &target, Err((0, "does not become struct(")));
 }
 
@@ -432,5 +436,5 @@ fn maps_of_any_field_names() {
     builder.append(true).expect("an entry");
     let map = builder.finish();
     check(map.slice(1, 2), "map(text, double)", Ok(vec![None, Some(r#"{"b":null}"#)]));
-    check(map, "map(int, int)", Err((0, "'a' is no integer")));
+    check(map, "map(int, int)", Err((0, "'a' is not an integer")));
 }

@@ -39,7 +39,7 @@ fn binary_to_text(array: &ArrayRef) -> Result<ArrayRef, BadValue> {
         .iter()
         .position(|value| value.is_some_and(|bytes| std::str::from_utf8(bytes).is_err()))
     {
-        Some(row) => Err(super::bad(array, row, "is binary that is no UTF-8 and so no text")),
+        Some(row) => Err(super::bad(array, row, "is binary that is not UTF-8, so not text")),
         None => lossless(&binary, &DataType::Utf8),
     }
 }

@@ -44,7 +44,7 @@ const MAX_EXPONENT: u64 = 20_000;
 const I128_DIGITS: usize = 38;
 
 impl<'a> Numeral<'a> {
-    /// `None` if the text is no number; blanks, separators and `NaN` are none.
+    /// `None` if the text is not a number; blanks, separators and `NaN` are none.
     pub(crate) fn scan(text: &'a str) -> Option<Self> {
         let bytes = text.as_bytes();
         let (negative, plus) = (bytes.first() == Some(&b'-'), bytes.first() == Some(&b'+'));

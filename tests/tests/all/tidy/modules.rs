@@ -26,7 +26,7 @@ fn no_modules_use_each_other_in_a_circle() {
     report(circles.collect());
 }
 
-/// The crate, then the modules down to that of the file; `None` for what is no module of a crate's library.
+/// The crate, then the modules down to that of the file; `None` for what is not a module of a crate's library.
 fn module_path(path: &str) -> Option<Vec<String>> {
     let (name, rest) = path.split_once("/src/")?;
     let mut module: Vec<String> = vec![name.to_owned()];

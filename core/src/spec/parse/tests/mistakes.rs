@@ -72,9 +72,12 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "as_of: 2026-02-30",
-        "4:8: as_of: `2026-02-30` is no day of the calendar; write one such as 2026-12-31",
+        "4:8: as_of: `2026-02-30` is not a day of the calendar; write one such as 2026-12-31",
     ),
-    ("schema: {a: itn}", "4:13: schema.a: `itn` is no column type; did you mean `int`?"),
+    (
+        "schema: {a: itn}",
+        "4:13: schema.a: `itn` is not a column type; did you mean `int`?",
+    ),
     (
         "schema: {live: {a: text}, b: text}",
         "4:27: schema: `b` stands beside a side; name only live and shadow here, and put the rest below them",
@@ -109,7 +112,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "ready: {marker: a, wait: 10}",
-        "4:26: ready.wait: `10` is no duration; write a number and one of ms, s, m, h, d, such as 1.5s",
+        "4:26: ready.wait: `10` is not a duration; write a number and one of ms, s, m, h, d, such as 1.5s",
     ),
     (
         "ready: a/b",
@@ -245,15 +248,15 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "expected: [{name: a, min: 1.5}]",
-        "4:27: expected[0].min: `1.5` is no count; write a whole number such as 10",
+        "4:27: expected[0].min: `1.5` is not a count; write a whole number such as 10",
     ),
     (
         "expected: [{name: a, until: tomorrow}]",
-        "4:29: expected[0].until: `tomorrow` is no day of the calendar; write one such as 2026-12-31",
+        "4:29: expected[0].until: `tomorrow` is not a day of the calendar; write one such as 2026-12-31",
     ),
     (
         "verdict: {max_exceptions: 0.5}",
-        "4:27: verdict.max_exceptions: `0.5` is no limit; write a count such as 10, or a percentage such as 5%",
+        "4:27: verdict.max_exceptions: `0.5` is not a limit; write a count such as 10, or a percentage such as 5%",
     ),
     (
         "verdict: {max_exception_accounts: 101%}",
@@ -274,7 +277,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("output: {too: x}", "4:10: output: unknown field `too`; did you mean `to`?"),
     (
         "output: {max_differences: -1}",
-        "4:27: output.max_differences: `-1` is no count; write a whole number such as 10",
+        "4:27: output.max_differences: `-1` is not a count; write a whole number such as 10",
     ),
     ("where: ${date} > 1", "4:8: where: ${date} has no value; give --set date=VALUE"),
     ("as_of: ${date}", "4:8: as_of: ${date} has no value; give --set date=VALUE"),
