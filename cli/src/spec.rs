@@ -188,6 +188,7 @@ fn folder(file: &Path, here: &Path) -> PathBuf {
 }
 
 /// The day in UTC.
+#[expect(clippy::disallowed_methods, reason = "the day of one process, told to all else")]
 pub(crate) fn today() -> Day {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64);
     Day::of_seconds(seconds)

@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub(crate) fn now_ms() -> i64 {
     #[cfg(test)]
     if let Some(now_ms) = simulated::now_ms() {

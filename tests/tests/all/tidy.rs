@@ -6,6 +6,8 @@ mod dependencies;
 mod invariants;
 #[path = "tidy/modules.rs"]
 mod modules;
+#[path = "tidy/spawns.rs"]
+mod spawns;
 
 use std::path::{Path, PathBuf};
 

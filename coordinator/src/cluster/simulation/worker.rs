@@ -25,7 +25,7 @@ pub(super) struct World {
 
 /// Attaches again and again, for ever. What its attempts say at their end goes to whichever coordinator it is attached to then.
 pub(super) async fn live(world: World, number: u64, lies: bool, mut chance: Chance) {
-    let (ended, mut ends) = mpsc::unbounded_channel();
+    let (ended, mut ends) = mpsc::channel(1024);
     let mut worker = Attached {
         world,
         number,
@@ -50,7 +50,7 @@ struct Attached {
     number: u64,
     /// It says done at once, and commits nothing.
     lies: bool,
-    ended: mpsc::UnboundedSender<attach_request::Message>,
+    ended: mpsc::Sender<attach_request::Message>,
 }
 
 impl Attached {
@@ -59,7 +59,7 @@ impl Attached {
         &mut self,
         board: &Board,
         boards: &mut watch::Receiver<Option<Board>>,
-        ends: &mut mpsc::UnboundedReceiver<attach_request::Message>,
+        ends: &mut mpsc::Receiver<attach_request::Message>,
         chance: &mut Chance,
     ) {
         let (outbox, mut inbox) = mpsc::channel(64);
@@ -80,7 +80,7 @@ impl Attached {
                 biased;
                 message = inbox.recv() => match message.map(|m| m.message) {
                     Some(Some(attach_response::Message::Assign(assign))) if self.lies => {
-                        let _ = self.ended.send(attach_request::Message::Done(AttemptDone {
+                        let _ = self.ended.try_send(attach_request::Message::Done(AttemptDone {
                             attempt_id: assign.attempt_id,
                             rows: 2,
                             won: true,
@@ -105,7 +105,7 @@ impl Attached {
 }
 
 /// One attempt; it may go on long after its worker was given up, and its job has ended and was removed.
-async fn attempt(shaky: Shaky, ended: mpsc::UnboundedSender<attach_request::Message>, assign: Assign, mut chance: Chance) {
+async fn attempt(shaky: Shaky, ended: mpsc::Sender<attach_request::Message>, assign: Assign, mut chance: Chance) {
     let line = Line::default();
     let state = State::new(shaky.through(line.clone()), "state".into(), "memory");
     sleep(Duration::from_millis(chance.below(500))).await;
@@ -136,7 +136,7 @@ async fn attempt(shaky: Shaky, ended: mpsc::UnboundedSender<attach_request::Mess
     };
     // Committed or not: sometimes nobody hears of it.
     if !chance.one_in(30) {
-        let _ = ended.send(said);
+        let _ = ended.send(said).await;
     }
 }
 
