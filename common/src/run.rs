@@ -207,4 +207,27 @@ mod tests {
         }
         assert!(!reader.advance().expect("end"));
     }
+
+    #[test]
+    fn a_record_is_as_in_the_golden_file() {
+        let record = Record {
+            sort_key: b"key\0\0\0\0\x01\x02",
+            account_key_bytes: 2,
+            account_text_bytes: 3,
+            rule: Some(4),
+            stratum: 5,
+            line: "acc,row,changed\n",
+        };
+        let mut now = Vec::new();
+        record.encode(&mut now);
+        Record { rule: None, ..record }.encode(&mut now);
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/run.bin");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(path, &now).expect("the golden file can be written");
+        }
+        assert!(
+            std::fs::read(path).expect("the golden file") == now,
+            "run with UPDATE_GOLDEN=1 if the change is meant"
+        );
+    }
 }

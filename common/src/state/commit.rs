@@ -249,4 +249,46 @@ mod tests {
             assert!(error.message.contains(says), "{error}");
         }
     }
+
+    #[tokio::test]
+    async fn commits_are_as_in_the_golden_file() {
+        let job = job('a');
+        let compare = record(&job, "1-4");
+        let exchange = ExchangeCommit {
+            header: compare.header.clone(),
+            blocks: vec![BlockRecord {
+                shard: 3,
+                side: 1,
+                piece: (0, 10, 99).into(),
+                rows: 4,
+                bytes: 512,
+            }],
+            tally: Tally::default(),
+            accounts: vec![vec![(10, 16, 7).into()]],
+        };
+        let glance = GlanceCommit {
+            header: Header {
+                data: None,
+                ..compare.header.clone()
+            },
+            glance: Glance::default(),
+        };
+        commit(&job, Stage::Glance, 0, &glance).await.expect("commits");
+        commit(&job, Stage::Scan, 1, &exchange).await.expect("commits");
+        commit(&job, Stage::Compare, 7, &compare).await.expect("commits");
+        let mut now = Vec::new();
+        for (stage, task) in [(Stage::Glance, 0), (Stage::Scan, 1), (Stage::Compare, 7)] {
+            now.extend(job.read(&job.commit(stage, task)).await.expect("reads").expect("a commit"));
+            now.push(b'\n');
+        }
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/commits.jsonl");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(path, &now).expect("the golden file can be written");
+        }
+        let golden = std::fs::read(path).expect("the golden file");
+        assert!(
+            golden == now,
+            "run with UPDATE_GOLDEN=1 if the change is meant, and raise RECORD_VERSION"
+        );
+    }
 }

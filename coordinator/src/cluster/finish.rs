@@ -226,3 +226,36 @@ async fn copy(job: &JobState, from: &ObjectPath, store: Arc<dyn ObjectStore>, to
     let done = writer.shutdown().await;
     done.map_err(|e| Error::unavailable(format!("{to}: {e}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_is_as_in_the_golden_file() {
+        let mark = FileMark {
+            size_bytes: 7,
+            sha256: "ab".repeat(32),
+        };
+        let manifest = Manifest {
+            version: RECORD_VERSION,
+            incarnation: Incarnation::parse(&"0123456789abcdef".repeat(2)).expect("one"),
+            plan: PlanDigest::named("plan"),
+            attempt: "1-2".into(),
+            files: vec![(SUMMARY.into(), mark)],
+            verdict: Verdict::Fail,
+            warnings: vec!["beware".into()],
+            ended_ms: 9,
+        };
+        let now = seal(&manifest).expect("seals");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/manifest.json");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(path, &now).expect("the golden file can be written");
+        }
+        let golden = std::fs::read(path).expect("the golden file");
+        assert!(
+            golden == now,
+            "run with UPDATE_GOLDEN=1 if the change is meant, and raise RECORD_VERSION"
+        );
+    }
+}
