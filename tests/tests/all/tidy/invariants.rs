@@ -1,4 +1,4 @@
-//! What ARCHITECTURE.md says always holds names the tests that would fail otherwise.
+//! What the pages name exists: the tests behind the invariants of ARCHITECTURE.md, the golden files and modules of docs/formats.md.
 
 use super::{report, root, sources};
 use std::collections::BTreeSet;
@@ -30,4 +30,35 @@ fn tests_of(text: &str) -> impl Iterator<Item = &str> {
         let head = after.lines().skip(1).find(|line| !line.trim_start().starts_with("#["))?;
         head.split_once("fn ")?.1.split('(').next()
     })
+}
+
+#[test]
+fn the_page_of_formats_names_every_golden_file_and_no_other() {
+    let page = std::fs::read_to_string(root().join("docs/formats.md")).expect("the page is there");
+    let named: BTreeSet<&str> = page.split('`').filter(|word| word.contains("/golden/")).collect();
+    let mut there = BTreeSet::new();
+    for name in ["core", "common", "coordinator", "worker", "cli", "tests"] {
+        let folder = format!("{name}/tests/golden");
+        let Ok(entries) = std::fs::read_dir(root().join(&folder)) else {
+            continue;
+        };
+        there.extend(entries.map(|entry| format!("{folder}/{}", entry.expect("listed").file_name().to_string_lossy())));
+    }
+    let there: BTreeSet<&str> = there.iter().map(String::as_str).collect();
+    let mut broken: Vec<String> = there
+        .difference(&named)
+        .map(|path| format!("docs/formats.md: {path} is missing"))
+        .collect();
+    broken.extend(
+        named
+            .difference(&there)
+            .map(|path| format!("docs/formats.md: {path} does not exist")),
+    );
+    let files = page.split('`').filter(|word| word.ends_with(".rs") && word.contains('/'));
+    broken.extend(
+        files
+            .filter(|path| !root().join(path).is_file())
+            .map(|path| format!("docs/formats.md: {path} does not exist")),
+    );
+    report(broken);
 }
