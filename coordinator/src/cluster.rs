@@ -318,7 +318,9 @@ impl Cluster {
         // A job whose result could not be handed on has failed, and keeps it.
         let view = self.get(id).await?;
         let manifest = finish::Manifest::read(&job).await?;
-        let Some(manifest) = manifest.filter(|_| view.phase.has_ended()) else {
+        // What this coordinator saw last may be old: another one may have brought the job to its end, and told so.
+        let has_ended = view.phase.has_ended() || Journal::read(&job, "").await?.history.ended.is_some();
+        let Some(manifest) = manifest.filter(|_| has_ended) else {
             return Err(Error::input(format!("job {id} has no result: {}", wire::phase_words(&view))).into());
         };
         let mark = manifest.mark(name).map_err(|e| e.at("name"))?.clone();
