@@ -275,7 +275,7 @@ fn progress_moves_on_a_terminal_from_the_first_second() {
     let folder = folder();
     for (name, step) in [("live.csv", 1), ("shadow.csv", 3)] {
         let mut text = "id,a,b\n".to_owned();
-        for row in 0..600_000_u64 {
+        for row in 0..2_400_000_u64 {
             let _ = writeln!(text, "{row},{},text {}", row * step, row % 97);
         }
         std::fs::write(folder.path().join(name), text).expect("the file can be written");
