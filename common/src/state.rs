@@ -49,7 +49,7 @@ pub use data::{MAX_REQUEST_BYTES, Maker, open_exchange, open_spools, store_compa
 pub use incarnation::{Incarnation, PlanDigest};
 pub use lists::StoredSets;
 pub use patience::{PATIENCE, retrying};
-pub use seal::{is_sealed, seal};
+pub use seal::{begins_sealed, is_sealed, seal};
 pub use submissions::{Left, SUBMISSION_VERSION, Standing, Submission, tombstone_until};
 pub use table::{InputTable, Part, Place, Source, TaskInput, groups};
 

@@ -2,13 +2,15 @@
 //! the signs of life of coordinators that were killed.
 //!
 //! All of it is old by the store's own word before it is touched: a submission that comes meanwhile has names of its own, and is younger.
+//! And all of it has a name that nobody else gives: the state may lie beside other programs' `jobs` and `coordinators`, whose `data` is theirs.
 
 use super::incarnation::Incarnation;
-use super::{State, state_error};
+use super::{Stage, State, state_error};
 use futures::TryStreamExt;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectMeta, local::LocalFileSystem};
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::report::ResultFile;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -17,8 +19,8 @@ use std::time::{Duration, SystemTime};
 const GONE: Duration = Duration::from_secs(24 * 3600);
 /// A file that a writer has left half-written for so long is nobody's.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
-/// What versions before incarnations stored of a job, beside each other in its folder.
-const OLDER_NAMES: [&str; 7] = ["plan", "manifest", "journal", "commit", "data", "tasks", "result"];
+/// The digits of the number that a coordinator counts, at most.
+const MAX_COUNT_BYTES: u64 = 20;
 
 impl State {
     /// Removes what is left of an id that nobody has submitted, where it is older than `before_ms`. True if nothing is left of it.
@@ -29,7 +31,14 @@ impl State {
             return Ok(false);
         }
         let all = listed.len();
-        let is_over = |meta: &ObjectMeta| meta.last_modified.timestamp_millis() < before_ms && is_left_over(&folder, &meta.location);
+        let is_older = listed.iter().any(|meta| Name::of(&folder, &meta.location) == Name::Telling);
+        let is_ours = |meta: &ObjectMeta| match Name::of(&folder, &meta.location) {
+            Name::Incarnation | Name::Telling => true,
+            // A `plan` may be anybody's; beside a journal it is that of a version before incarnations.
+            Name::Common => is_older,
+            Name::Foreign => false,
+        };
+        let is_over = |meta: &ObjectMeta| meta.last_modified.timestamp_millis() < before_ms && is_ours(meta);
         let over: Vec<ObjectPath> = listed.into_iter().filter(is_over).map(|meta| meta.location).collect();
         let is_empty = over.len() == all;
         self.delete(over, id).await?;
@@ -49,7 +58,8 @@ impl State {
         let Some(now) = listed.iter().find(|meta| meta.location == own).map(|meta| meta.last_modified) else {
             return Ok(0);
         };
-        let is_gone = |meta: &&ObjectMeta| (now - meta.last_modified).to_std().is_ok_and(|age| age > GONE);
+        let is_old = |meta: &&ObjectMeta| (now - meta.last_modified).to_std().is_ok_and(|age| age > GONE);
+        let is_gone = |meta: &&ObjectMeta| is_old(meta) && is_sign_of_life(&prefix, meta);
         let gone: Vec<ObjectPath> = listed.iter().filter(is_gone).map(|meta| meta.location.clone()).collect();
         let count = gone.len();
         self.delete(gone, "coordinators").await?;
@@ -61,23 +71,80 @@ impl State {
         let path = LocalFileSystem::new()
             .path_to_filesystem(folder)
             .map_err(|e| Error::internal(format!("{folder}: {e}")))?;
-        let removed = tokio::task::spawn_blocking(move || remove_empty(&path)).await;
+        let removed = tokio::task::spawn_blocking(move || remove_empty(&path, &mut Vec::new())).await;
         removed.map_err(|e| Error::internal(format!("removing an empty folder panicked: {e}")))
     }
 }
 
-fn is_left_over(folder: &ObjectPath, path: &ObjectPath) -> bool {
-    let first = path.prefix_match(folder).and_then(|mut parts| parts.next());
-    first.is_some_and(|first| Incarnation::parse(first.as_ref()).is_some() || OLDER_NAMES.contains(&first.as_ref()))
+/// Whose an object in the folder of a job is, by its name alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Name {
+    /// Of a submission of ours.
+    Incarnation,
+    /// Of a version before incarnations, which kept a job's objects beside each other in its folder; nobody else has such a name.
+    Telling,
+    /// The same, but others may have such a name too.
+    Common,
+    Foreign,
 }
 
-/// Removes a folder, its folders, and files that are half-written, from the inside out. What is not empty stays.
-fn remove_empty(folder: &Path) {
+impl Name {
+    fn of(folder: &ObjectPath, path: &ObjectPath) -> Name {
+        let Some(parts) = path.prefix_match(folder) else {
+            return Name::Foreign;
+        };
+        let parts: Vec<String> = parts.map(|part| part.as_ref().to_owned()).collect();
+        Name::of_parts(&parts.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// The parts below the folder of the job.
+    fn of_parts(parts: &[&str]) -> Name {
+        match parts {
+            [first, rest @ ..] if Incarnation::parse(first).is_some() && is_stored(rest) => Name::Incarnation,
+            ["journal" | "commit" | "data", ..] if is_stored(parts) => Name::Telling,
+            _ if is_stored(parts) => Name::Common,
+            _ => Name::Foreign,
+        }
+    }
+}
+
+/// Whether a job has an object of this name, as `JobState` gives them.
+fn is_stored(parts: &[&str]) -> bool {
+    let is_number = |text: &str, digits: usize| text.len() == digits && text.bytes().all(|b| b.is_ascii_digit());
+    let is_stage = |text: &str| Stage::ALL.iter().any(|stage| stage.name() == text);
+    match parts {
+        ["plan" | "manifest"] => true,
+        ["journal", number] => is_number(number, 10),
+        ["commit", stage, task] | ["data", stage, task, _] => is_stage(stage) && is_number(task, 8),
+        ["tasks", stage] => is_stage(stage),
+        ["tasks", stage, part] => is_stage(stage) && is_number(part, 8),
+        ["accounts", digest] => digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit()),
+        ["result", _, file] => ResultFile::ALL.iter().any(|known| known.name() == *file),
+        _ => false,
+    }
+}
+
+/// `coordinators/<host>-<32 hexadecimal digits>`, holding a number.
+fn is_sign_of_life(prefix: &ObjectPath, meta: &ObjectMeta) -> bool {
+    let parts: Vec<_> = meta.location.prefix_match(prefix).into_iter().flatten().collect();
+    let [owner] = &parts[..] else { return false };
+    let drawn = owner.as_ref().rsplit_once('-').map(|(_, drawn)| drawn);
+    meta.size <= MAX_COUNT_BYTES && drawn.is_some_and(|drawn| drawn.len() == 32 && drawn.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// Removes a folder, its folders, and files of ours that are half-written, from the inside out. What is not empty stays. `parts`: the names
+/// from the job's folder down.
+fn remove_empty(folder: &Path, parts: &mut Vec<String>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
         match entry.file_type() {
-            Ok(kind) if kind.is_dir() => remove_empty(&entry.path()),
-            Ok(_) if is_abandoned(&entry) => drop(fs::remove_file(entry.path())),
+            Ok(kind) if kind.is_dir() => {
+                parts.push(name);
+                remove_empty(&entry.path(), parts);
+                parts.pop();
+            }
+            Ok(_) if is_abandoned(&entry, &name, parts) => drop(fs::remove_file(entry.path())),
             Ok(_) | Err(_) => {}
         }
     }
@@ -87,12 +154,12 @@ fn remove_empty(folder: &Path) {
 
 /// A store in a directory writes `name#1` and renames that: listings do not show it.
 #[expect(clippy::disallowed_methods, reason = "the age of a file by the clock that dated it")]
-fn is_abandoned(entry: &fs::DirEntry) -> bool {
-    let name = entry.file_name();
-    let is_staged = name
-        .to_str()
-        .and_then(|name| name.rsplit_once('#'))
-        .is_some_and(|(_, digits)| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()));
+fn is_abandoned(entry: &fs::DirEntry, name: &str, parts: &[String]) -> bool {
+    let Some((name, digits)) = name.rsplit_once('#') else {
+        return false;
+    };
+    let parts: Vec<&str> = parts.iter().map(String::as_str).chain([name]).collect();
+    let is_staged = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) && Name::of_parts(&parts) != Name::Foreign;
     let modified = entry.metadata().and_then(|meta| meta.modified());
     let age = modified.ok().and_then(|at| SystemTime::now().duration_since(at).ok());
     is_staged && age.is_some_and(|age| age > ABANDONED)
@@ -150,9 +217,27 @@ mod tests {
     async fn what_is_submitted_or_not_ours_stays() {
         let folder = tempfile::tempdir().expect("a folder");
         let state = state(folder.path());
-        let foreign = state.folder("notes").join("readme");
-        put(&state, &foreign).await;
-        assert_eq!(state.clean_unsubmitted("notes", LATER).await, Ok(false));
+        let below = |id: &str, name: &str| ObjectPath::from(format!("{}/{name}", state.folder(id)));
+        // Another program keeps its own jobs beside ours, and calls things as people do.
+        let md5 = "0123456789abcdef".repeat(2);
+        let mut foreign: Vec<ObjectPath> = [
+            "readme",
+            "plan",
+            "manifest",
+            "data/part-0.parquet",
+            "data/scan/part-0",
+            "tasks/today",
+            "result/1/x.csv",
+        ]
+        .map(|name| below("etl", name))
+        .into();
+        foreign.push(below("images", &format!("{md5}/photo.png")));
+        for path in &foreign {
+            put(&state, path).await;
+        }
+        for id in ["etl", "images"] {
+            assert_eq!(state.clean_unsubmitted(id, LATER).await, Ok(false), "{id}");
+        }
         let submission = Submission {
             content: 1,
             ..Submission::new(Incarnation::draw().expect("chance"))
@@ -161,7 +246,7 @@ mod tests {
         let plan = state.job("j", &submission.incarnation).plan();
         put(&state, &plan).await;
         assert_eq!(state.clean_unsubmitted("j", LATER).await, Ok(false));
-        for path in [foreign, plan] {
+        for path in foreign.into_iter().chain([plan]) {
             assert!(state.read(&path).await.expect("reads").is_some(), "{path}");
         }
     }
@@ -170,14 +255,20 @@ mod tests {
     async fn signs_of_life_go_a_day_after_the_last() {
         let folder = tempfile::tempdir().expect("a folder");
         let state = state(folder.path());
-        for owner in ["own", "killed", "sleeps"] {
-            put(&state, &state.coordinator(owner)).await;
+        let [own, killed, sleeps] = ["1", "2", "3"].map(|digit| format!("a-host-{}", digit.repeat(32)));
+        // What others keep there is no sign of life, however old.
+        let foreign = ["readme.txt", "a-host-1", "team/a-host"].map(str::to_owned);
+        for owner in [&own, &killed, &sleeps].into_iter().chain(&foreign) {
+            put(&state, &ObjectPath::from(format!("{}/{owner}", state.coordinators()))).await;
         }
-        let file = folder.path().join("state/coordinators/killed");
+        let file = |owner: &str| folder.path().join("state/coordinators").join(owner);
         let old = SystemTime::now() - GONE - Duration::from_secs(60);
-        fs::File::open(&file).expect("opens").set_modified(old).expect("a time");
+        for owner in foreign.iter().chain([&killed]) {
+            fs::File::open(file(owner)).expect("opens").set_modified(old).expect("a time");
+        }
         assert_eq!(state.forget_coordinators("not-started").await, Ok(0));
-        assert_eq!(state.forget_coordinators("own").await, Ok(1));
-        assert!(!file.exists() && folder.path().join("state/coordinators/sleeps").exists());
+        assert_eq!(state.forget_coordinators(&own).await, Ok(1));
+        assert!(!file(&killed).exists() && file(&sleeps).exists());
+        assert!(foreign.iter().all(|owner| file(owner).exists()));
     }
 }

@@ -44,6 +44,15 @@ pub(super) fn seal_of(stored: &[u8]) -> Option<String> {
     (digest.as_bytes() == said).then_some(digest)
 }
 
+/// Whether an object begins as our records do; `None` where there is none. One that does not is another program's.
+pub async fn begins_sealed(store: &dyn ObjectStore, path: &Path) -> object_store::Result<Option<bool>> {
+    match store.get_range(path, 0..HEAD.len() as u64).await {
+        Ok(bytes) => Ok(Some(bytes.starts_with(HEAD))),
+        Err(object_store::Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Whether these bytes are a record as it was stored.
 pub fn is_sealed(stored: &[u8]) -> bool {
     seal_of(stored).is_some()

@@ -8,7 +8,7 @@ use super::view::JobView;
 use super::{Cluster, page};
 use futures::{StreamExt, TryStreamExt};
 use object_store::ObjectStoreExt;
-use shadowdiff_common::state::{Incarnation, JobState, Standing, State, Submission, tombstone_until};
+use shadowdiff_common::state::{Incarnation, JobState, Standing, State, Submission, begins_sealed, tombstone_until};
 use shadowdiff_core::error::{Error, Kind, Result};
 use std::sync::Arc;
 use std::time::Duration;
@@ -196,9 +196,21 @@ impl Cluster {
             return;
         }
         self.done().stored = Some(Instant::now());
+        let path = self.state.index();
+        match begins_sealed(self.state.store().as_ref(), &path).await {
+            Ok(Some(false)) => {
+                self.kept().has_changed = true;
+                return tracing::warn!("state {}: {path} is not ours, so no index of jobs is kept", self.state.url());
+            }
+            Ok(Some(true) | None) => {}
+            Err(error) => {
+                self.kept().has_changed = true;
+                return tracing::debug!("the index of jobs is not stored: {error}");
+            }
+        }
         let bytes = self.kept().to_bytes();
         let stored = match bytes {
-            Ok(bytes) => self.state.store().put(&self.state.index(), bytes.into()).await,
+            Ok(bytes) => self.state.store().put(&path, bytes.into()).await,
             Err(error) => return tracing::error!("the index of jobs: {error}"),
         };
         if let Err(error) = stored {
@@ -427,6 +439,19 @@ mod tests {
         assert_eq!(list.len(), 3, "{list:?}");
         assert_eq!((&list[0].0, &list[0].2), (&"again".to_owned(), &second.incarnation));
         assert!(list.contains(&stays));
+    }
+
+    #[tokio::test]
+    async fn an_index_that_is_anothers_stays() {
+        let store = Arc::new(InMemory::new());
+        let cluster = cluster(&store);
+        ended(&cluster.state, "j", 0).await;
+        let path = cluster.state.index();
+        cluster.state.store().put(&path, "index of the library".into()).await.expect("puts");
+        assert_eq!(listed(&cluster).await.len(), 1);
+        cluster.store_index(true).await;
+        let kept = cluster.state.read(&path).await.expect("reads").expect("is there");
+        assert_eq!(kept, "index of the library");
     }
 
     /// The time is that of a test, in which only requests take some.
