@@ -357,3 +357,4 @@ fn reads(expression: &Expr, schema: &DFSchema) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests;
+mod wrapped;

@@ -4,6 +4,7 @@
 //! `repeat(note, 100000000)` ends an attempt with the name of its field, and not the process.
 
 use super::growth::{bytes, made};
+use super::wrapped::Wrapped;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, FieldRef, Schema};
 use arrow_select::concat::concat;
@@ -102,7 +103,7 @@ pub(super) fn bounded(node: Arc<dyn PhysicalExpr>, schema: &Schema) -> Result<Ar
             .is_some_and(|b| *b.op() == Operator::StringConcat);
     Ok(
         match may_grow && data_type.primitive_width().is_none() && data_type != DataType::Boolean {
-            true => Arc::new(Bounded(node)),
+            true => Arc::new(Bounded(Wrapped(node))),
             false => node,
         },
     )
@@ -126,53 +127,31 @@ fn too_much<T>(what: String) -> Result<T> {
 }
 
 /// A function whose values may be larger than its arguments.
-#[derive(Debug)]
-struct Bounded(Arc<dyn PhysicalExpr>);
-
-impl PartialEq for Bounded {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.eq(&other.0)
-    }
-}
-
-impl Eq for Bounded {}
-
-impl Hash for Bounded {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
-    }
-}
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Bounded(Wrapped);
 
 impl Display for Bounded {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
+        self.0.0.fmt(f)
     }
 }
 
 impl Bounded {
     fn name(&self) -> &str {
-        let node: &dyn PhysicalExpr = self.0.as_ref();
+        let node: &dyn PhysicalExpr = self.0.0.as_ref();
         node.downcast_ref::<ScalarFunctionExpr>().map_or("||", |f| f.fun().name())
     }
 }
 
 impl PhysicalExpr for Bounded {
     fn return_field(&self, input_schema: &Schema) -> Result<FieldRef> {
-        self.0.return_field(input_schema)
-    }
-
-    fn data_type(&self, input_schema: &Schema) -> Result<DataType> {
-        self.0.data_type(input_schema)
-    }
-
-    fn nullable(&self, input_schema: &Schema) -> Result<bool> {
-        self.0.nullable(input_schema)
+        self.0.0.return_field(input_schema)
     }
 
     fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
         let mut arguments: Vec<Arc<dyn PhysicalExpr>> = Vec::new();
         let mut values = Vec::new();
-        for child in self.0.children() {
+        for child in self.0.0.children() {
             let value = child.evaluate(batch)?;
             let field = child.return_field(batch.schema_ref())?;
             values.push(value.clone());
@@ -187,19 +166,19 @@ impl PhysicalExpr for Bounded {
             return too_much(format!("`{}` would take more than {MAX_PIECE_BYTES} bytes for {of}", self.name()));
         }
         MADE.set(made);
-        Arc::clone(&self.0).with_new_children(arguments)?.evaluate(batch)
+        Arc::clone(&self.0.0).with_new_children(arguments)?.evaluate(batch)
     }
 
     fn children(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
-        self.0.children()
+        self.0.0.children()
     }
 
     fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn PhysicalExpr>>) -> Result<Arc<dyn PhysicalExpr>> {
-        Ok(Arc::new(Bounded(Arc::clone(&self.0).with_new_children(children)?)))
+        Ok(Arc::new(Bounded(Wrapped(Arc::clone(&self.0.0).with_new_children(children)?))))
     }
 
     fn fmt_sql(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt_sql(f)
+        self.0.0.fmt_sql(f)
     }
 }
 

@@ -10,6 +10,7 @@
 use super::bounds::bounded;
 use super::canonical::{canonical, canonical_scalar, has_forms};
 use super::compare::{is_comparison, is_total_comparison};
+use super::wrapped::{Node, Wrapped};
 use arrow_arith::boolean::{and_kleene, or_kleene};
 use arrow_arith::numeric::neg;
 use arrow_array::cast::AsArray;
@@ -25,10 +26,8 @@ use datafusion_physical_expr::expressions::{
 };
 use datafusion_physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use std::fmt::{Display, Formatter};
-use std::hash::{Hash, Hasher};
+use std::hash::Hash;
 use std::sync::Arc;
-
-type Node = Arc<dyn PhysicalExpr>;
 
 /// The same expression over rows of `schema`, made strict.
 pub(super) fn strict(expression: Node, schema: &Schema) -> Result<Node> {
@@ -114,24 +113,6 @@ fn is_total_cast(cast: &CastExpr, schema: &Schema) -> bool {
     *cast.cast_type() == DataType::Float64 && cast.expr().data_type(schema).is_ok_and(|from| from.is_numeric())
 }
 
-/// A child, equal and hashed as what it is.
-#[derive(Debug, Clone)]
-struct Wrapped(Node);
-
-impl PartialEq for Wrapped {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.eq(&other.0)
-    }
-}
-
-impl Eq for Wrapped {}
-
-impl Hash for Wrapped {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.hash(state);
-    }
-}
-
 /// An expression whose values go on in their one form.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Canonical(Wrapped);
@@ -145,14 +126,6 @@ impl Display for Canonical {
 impl PhysicalExpr for Canonical {
     fn return_field(&self, input_schema: &Schema) -> Result<FieldRef> {
         self.0.0.return_field(input_schema)
-    }
-
-    fn data_type(&self, input_schema: &Schema) -> Result<DataType> {
-        self.0.0.data_type(input_schema)
-    }
-
-    fn nullable(&self, input_schema: &Schema) -> Result<bool> {
-        self.0.0.nullable(input_schema)
     }
 
     fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
@@ -186,14 +159,6 @@ impl Display for Negated {
 }
 
 impl PhysicalExpr for Negated {
-    fn data_type(&self, input_schema: &Schema) -> Result<DataType> {
-        self.0.0.data_type(input_schema)
-    }
-
-    fn nullable(&self, input_schema: &Schema) -> Result<bool> {
-        self.0.0.nullable(input_schema)
-    }
-
     fn return_field(&self, input_schema: &Schema) -> Result<FieldRef> {
         self.0.0.return_field(input_schema)
     }

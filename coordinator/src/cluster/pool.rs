@@ -40,11 +40,11 @@ impl Sizes {
 #[derive(Debug, Clone)]
 pub(crate) struct Pool {
     sizes: Sizes,
-    desk: Arc<Mutex<Desk>>,
+    occupancy: Arc<Mutex<Occupancy>>,
 }
 
 #[derive(Debug, Default)]
-struct Desk {
+struct Occupancy {
     taken: usize,
     taken_of: BTreeMap<Share, usize>,
     waiting: VecDeque<Waiting>,
@@ -73,51 +73,51 @@ impl Pool {
     pub(crate) fn new(sizes: Sizes) -> Pool {
         Pool {
             sizes,
-            desk: Arc::default(),
+            occupancy: Arc::default(),
         }
     }
 
     /// Waits for a slot; an error where too many wait already.
     pub(crate) async fn enter(&self, shares: BTreeSet<Share>) -> Result<Slot> {
         let waits = {
-            let mut desk = self.desk();
-            if self.fits(&desk, &shares) {
-                return Ok(self.take(&mut desk, shares));
+            let mut occupancy = self.occupancy();
+            if self.fits(&occupancy, &shares) {
+                return Ok(self.take(&mut occupancy, shares));
             }
             // Those whose client has gone wait no more.
-            desk.waiting.retain(|waiting| !waiting.slot.is_closed());
-            self.check_room(&desk, &shares)?;
+            occupancy.waiting.retain(|waiting| !waiting.slot.is_closed());
+            self.check_room(&occupancy, &shares)?;
             let (slot, waits) = oneshot::channel();
-            desk.waiting.push_back(Waiting { shares, slot });
+            occupancy.waiting.push_back(Waiting { shares, slot });
             waits
         };
         waits.await.map_err(|_| Error::internal("the queue of plans has gone"))
     }
 
-    fn check_room(&self, desk: &Desk, shares: &BTreeSet<Share>) -> Result<()> {
+    fn check_room(&self, occupancy: &Occupancy, shares: &BTreeSet<Share>) -> Result<()> {
         let most = self.sizes.waiting_of_share;
-        let of = |share: &&Share| desk.waiting.iter().filter(|waiting| waiting.shares.contains(share)).count();
+        let of = |share: &&Share| occupancy.waiting.iter().filter(|waiting| waiting.shares.contains(share)).count();
         let whose = match shares.iter().find(|share| of(share) >= most) {
             Some(Share::Host(host)) => format!("for data at {host}"),
             Some(Share::Peer(_)) => "of this client".to_owned(),
-            None if desk.waiting.len() >= 4 * most => "of all clients".to_owned(),
+            None if occupancy.waiting.len() >= 4 * most => "of all clients".to_owned(),
             None => return Ok(()),
         };
-        let (waiting, slots) = (desk.waiting.len(), self.sizes.slots);
+        let (waiting, slots) = (occupancy.waiting.len(), self.sizes.slots);
         Err(Error::exhausted(format!(
             "too many specs {whose} wait to be looked at ({waiting} wait, at most {slots} at a time); try again later"
         )))
     }
 
-    fn fits(&self, desk: &Desk, shares: &BTreeSet<Share>) -> bool {
-        let has_room = |share: &Share| desk.taken_of.get(share).copied().unwrap_or(0) < self.sizes.of(share);
-        desk.taken < self.sizes.slots && shares.iter().all(has_room)
+    fn fits(&self, occupancy: &Occupancy, shares: &BTreeSet<Share>) -> bool {
+        let has_room = |share: &Share| occupancy.taken_of.get(share).copied().unwrap_or(0) < self.sizes.of(share);
+        occupancy.taken < self.sizes.slots && shares.iter().all(has_room)
     }
 
-    fn take(&self, desk: &mut Desk, shares: BTreeSet<Share>) -> Slot {
-        desk.taken += 1;
+    fn take(&self, occupancy: &mut Occupancy, shares: BTreeSet<Share>) -> Slot {
+        occupancy.taken += 1;
         for share in &shares {
-            *desk.taken_of.entry(share.clone()).or_default() += 1;
+            *occupancy.taken_of.entry(share.clone()).or_default() += 1;
         }
         Slot {
             pool: self.clone(),
@@ -128,29 +128,29 @@ impl Pool {
     fn leave(&self, shares: &BTreeSet<Share>) {
         let mut next = Vec::new();
         {
-            let mut desk = self.desk();
-            desk.taken -= 1;
+            let mut occupancy = self.occupancy();
+            occupancy.taken -= 1;
             for share in shares {
-                let of_share = desk.taken_of.get_mut(share).expect("was taken");
+                let of_share = occupancy.taken_of.get_mut(share).expect("was taken");
                 *of_share -= 1;
                 if *of_share == 0 {
-                    desk.taken_of.remove(share);
+                    occupancy.taken_of.remove(share);
                 }
             }
-            while let Some(at) = desk.waiting.iter().position(|waiting| self.fits(&desk, &waiting.shares)) {
-                let waiting = desk.waiting.remove(at).expect("was found there");
-                let slot = self.take(&mut desk, waiting.shares);
+            while let Some(at) = occupancy.waiting.iter().position(|waiting| self.fits(&occupancy, &waiting.shares)) {
+                let waiting = occupancy.waiting.remove(at).expect("was found there");
+                let slot = self.take(&mut occupancy, waiting.shares);
                 next.push((waiting.slot, slot));
             }
         }
         for (waits, slot) in next {
-            // One that has gone gives its slot back at once, with the desk unlocked.
+            // One that has gone gives its slot back at once, with the occupancy unlocked.
             drop(waits.send(slot));
         }
     }
 
-    fn desk(&self) -> MutexGuard<'_, Desk> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    fn occupancy(&self) -> MutexGuard<'_, Occupancy> {
+        self.occupancy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -194,8 +194,8 @@ mod tests {
         assert!((&mut late).now_or_never().is_none());
         drop(held);
         late.await.expect("a slot");
-        assert_eq!(pool.desk().taken, 0);
-        assert!(pool.desk().taken_of.is_empty() && pool.desk().waiting.is_empty());
+        assert_eq!(pool.occupancy().taken, 0);
+        assert!(pool.occupancy().taken_of.is_empty() && pool.occupancy().waiting.is_empty());
     }
 
     #[tokio::test]

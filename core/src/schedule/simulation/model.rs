@@ -362,22 +362,25 @@ impl Model {
 
     /// The job and the task that the next free slot belongs to.
     fn turn(&self) -> Option<(JobNumber, TaskId)> {
+        self.neediest(|task| {
+            let is_placeable = !task.is_alone() && self.best_worker(task).is_some();
+            is_placeable.then_some((task.doubt.is_some(), task.new.weight))
+        })
+    }
+
+    /// Of the job that runs the least for its priority and may run more, the ready task of the highest rank; the first of several.
+    fn neediest<R: Ord>(&self, rank: impl Fn(&Task) -> Option<R>) -> Option<(JobNumber, TaskId)> {
         let mut best: Option<(usize, &Job, JobNumber, TaskId)> = None;
         for (number, job) in self.jobs.iter().filter(|(_, job)| !job.failed) {
             let running = self.running_of(*number, None).len();
-            let ready = job
-                .tasks
-                .iter()
-                .enumerate()
-                .filter(|(_, t)| t.state == State::Ready && !t.is_alone());
-            let placeable = ready.filter(|(_, t)| self.best_worker(t).is_some());
-            let heaviest = placeable.max_by_key(|(at, t)| (t.doubt.is_some(), t.new.weight, std::cmp::Reverse(*at)));
-            let Some((at, _)) = heaviest.filter(|_| running < job.cap) else {
+            let ready = job.tasks.iter().enumerate().filter(|(_, t)| t.state == State::Ready);
+            let ranked = ready.filter_map(|(at, t)| Some((rank(t)?, std::cmp::Reverse(at))));
+            let Some((_, at)) = ranked.max().filter(|_| running < job.cap) else {
                 continue;
             };
             let is_needier = best.is_none_or(|(of, other, ..)| running * (other.priority as usize) < of * (job.priority as usize));
             if is_needier {
-                best = Some((running, job, *number, TaskId(at as u32)));
+                best = Some((running, job, *number, TaskId(at.0 as u32)));
             }
         }
         best.map(|(_, _, job, task)| (job, task))

@@ -45,25 +45,10 @@ impl Model {
         if self.emptied.is_some() {
             return;
         }
-        let mut best: Option<(usize, &super::Job, JobNumber, TaskId)> = None;
-        for (number, job) in self.jobs.iter().filter(|(_, job)| !job.failed) {
-            let running = self.running_of(*number, None).len();
-            let ready = job
-                .tasks
-                .iter()
-                .enumerate()
-                .filter(|(_, t)| t.state == State::Ready && t.is_alone());
-            let heaviest = ready.max_by_key(|(at, t)| (t.new.weight, std::cmp::Reverse(*at)));
-            let Some((at, _)) = heaviest.filter(|_| running < job.cap) else {
-                continue;
-            };
-            let is_needier = best.is_none_or(|(of, other, ..)| running * (other.priority as usize) < of * (job.priority as usize));
-            if is_needier {
-                best = Some((running, job, *number, TaskId(at as u32)));
-            }
-        }
-        let Some((_, job, number, task)) = best else { return };
-        let worker = self.least_busy(&job.tasks[task.0 as usize]);
+        let Some((number, task)) = self.neediest(|task| task.is_alone().then_some(task.new.weight)) else {
+            return;
+        };
+        let worker = self.least_busy(&self.jobs[&number].tasks[task.0 as usize]);
         self.emptied = worker.map(|worker| (number, task, worker));
         if worker.is_some_and(|worker| self.on(worker) > 0) {
             self.saw("emptied");
