@@ -442,7 +442,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_index_that_is_anothers_stays() {
+    async fn an_index_of_another_program_stays() {
         let store = Arc::new(InMemory::new());
         let cluster = cluster(&store);
         ended(&cluster.state, "j", 0).await;
