@@ -24,6 +24,7 @@ mod data;
 mod incarnation;
 mod leftovers;
 mod lists;
+mod names;
 mod patience;
 mod seal;
 mod submissions;

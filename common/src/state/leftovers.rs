@@ -4,13 +4,12 @@
 //! All of it is old by the store's own word before it is touched: a submission that comes meanwhile has names of its own, and is younger.
 //! And all of it has a name that nobody else gives: the state may lie beside other programs' `jobs` and `coordinators`, whose `data` is theirs.
 
-use super::incarnation::Incarnation;
-use super::{Stage, State, state_error};
+use super::names::Name;
+use super::{State, state_error};
 use futures::TryStreamExt;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectMeta, local::LocalFileSystem};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::report::ResultFile;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -76,54 +75,6 @@ impl State {
     }
 }
 
-/// Whose an object in the folder of a job is, by its name alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Name {
-    /// Of a submission of ours.
-    Incarnation,
-    /// Of a version before incarnations, which kept a job's objects beside each other in its folder; nobody else has such a name.
-    Telling,
-    /// The same, but others may have such a name too.
-    Common,
-    Foreign,
-}
-
-impl Name {
-    fn of(folder: &ObjectPath, path: &ObjectPath) -> Name {
-        let Some(parts) = path.prefix_match(folder) else {
-            return Name::Foreign;
-        };
-        let parts: Vec<String> = parts.map(|part| part.as_ref().to_owned()).collect();
-        Name::of_parts(&parts.iter().map(String::as_str).collect::<Vec<_>>())
-    }
-
-    /// The parts below the folder of the job.
-    fn of_parts(parts: &[&str]) -> Name {
-        match parts {
-            [first, rest @ ..] if Incarnation::parse(first).is_some() && is_stored(rest) => Name::Incarnation,
-            ["journal" | "commit" | "data", ..] if is_stored(parts) => Name::Telling,
-            _ if is_stored(parts) => Name::Common,
-            _ => Name::Foreign,
-        }
-    }
-}
-
-/// Whether a job has an object of this name, as `JobState` gives them.
-fn is_stored(parts: &[&str]) -> bool {
-    let is_number = |text: &str, digits: usize| text.len() == digits && text.bytes().all(|b| b.is_ascii_digit());
-    let is_stage = |text: &str| Stage::ALL.iter().any(|stage| stage.name() == text);
-    match parts {
-        ["plan" | "manifest"] => true,
-        ["journal", number] => is_number(number, 10),
-        ["commit", stage, task] | ["data", stage, task, _] => is_stage(stage) && is_number(task, 8),
-        ["tasks", stage] => is_stage(stage),
-        ["tasks", stage, part] => is_stage(stage) && is_number(part, 8),
-        ["accounts", digest] => digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit()),
-        ["result", _, file] => ResultFile::ALL.iter().any(|known| known.name() == *file),
-        _ => false,
-    }
-}
-
 /// `coordinators/<host>-<32 hexadecimal digits>`, holding a number.
 fn is_sign_of_life(prefix: &ObjectPath, meta: &ObjectMeta) -> bool {
     let parts: Vec<_> = meta.location.prefix_match(prefix).into_iter().flatten().collect();
@@ -168,7 +119,7 @@ fn is_abandoned(entry: &fs::DirEntry, name: &str, parts: &[String]) -> bool {
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "files of these tests are dated by hand")]
 mod tests {
-    use super::super::{Stage, Submission};
+    use super::super::{Incarnation, Stage, Submission};
     use super::*;
     use crate::store::Stores;
     use object_store::ObjectStoreExt;

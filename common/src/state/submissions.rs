@@ -11,6 +11,7 @@
 
 use super::create::{Created, create_record};
 use super::incarnation::Incarnation;
+use super::names::Name;
 use super::seal::seal;
 use super::{JobState, State, state_error};
 use futures::{StreamExt, TryStreamExt};
@@ -211,13 +212,12 @@ impl State {
 
     /// Objects of another form, such as those of an older version, are left alone.
     fn is_dead(&self, id: &str, path: &ObjectPath, last: u64, living: Option<&Incarnation>) -> bool {
-        let Some(mut parts) = path.prefix_match(&self.folder(id)) else {
-            return false;
-        };
-        let Some(first) = parts.next() else { return false };
-        match Incarnation::parse(first.as_ref()) {
-            Some(incarnation) => living != Some(&incarnation),
-            None => first.as_ref() == FOLDER && number_of(path).is_some_and(|number| number < last),
+        let folder = self.folder(id);
+        let first = path.prefix_match(&folder).and_then(|mut parts| parts.next());
+        let first = first.as_ref().map(AsRef::as_ref).unwrap_or_default();
+        match Name::of(&folder, path) {
+            Name::Incarnation => living.is_none_or(|living| living.as_str() != first),
+            _ => first == FOLDER && number_of(path).is_some_and(|number| number < last),
         }
     }
 
@@ -336,10 +336,13 @@ mod tests {
         put(&state, &old.path("data/scan/00000000/zombie")).await;
         let foreign = state.folder("j").join("plan");
         put(&state, &foreign).await;
+        // A folder of somebody else may be called by a digest too.
+        let photo = state.folder("j").join("0123456789abcdef".repeat(2)).join("photo.png");
+        put(&state, &photo).await;
         assert_eq!(state.clean("j", 20).await, Ok(Left::Living));
         assert_eq!(state.read(&old.plan()).await, Ok(None));
         assert_eq!(state.read(&old.path("data/scan/00000000/zombie")).await, Ok(None));
-        for kept in [new.plan(), foreign] {
+        for kept in [new.plan(), foreign, photo] {
             assert!(state.read(&kept).await.expect("reads").is_some(), "{kept}");
         }
         assert_eq!(state.living("j").await.expect("reads").map(|(_, s)| s), Some(second));
