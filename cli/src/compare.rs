@@ -9,7 +9,7 @@ use crate::spec::{self, Found};
 use crate::{client, note, progress, render, say};
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::store::Stores;
-use shadowdiff_coordinator::{Phase, Progress, Published, Run, check_files, check_target, run as run_job};
+use shadowdiff_coordinator::{Progress, Published, Run, check_files, check_target, run as run_job};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::report::Summary;
 use shadowdiff_worker::{LocalWorkers, Watch};
@@ -54,11 +54,7 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
     let job = job(bound, settings, &args.settings, sources, Arc::clone(&watch));
     let job = Arc::new(job.map_err(|e| parsed.sql.locate(e))?);
     let workers = LocalWorkers::new(Arc::clone(&job), slots);
-    let (sender, receiver) = watch::channel(Progress {
-        phase: Phase::Scan,
-        done: 0,
-        all: 0,
-    });
+    let (sender, receiver) = watch::channel(Progress::default());
     let read = progress::Read {
         rows: watch,
         all_rows: amounts.all_rows(),

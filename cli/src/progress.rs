@@ -5,7 +5,8 @@
 
 use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use shadowdiff_common::read::Sources;
-use shadowdiff_coordinator::{Phase, Progress};
+use shadowdiff_coordinator::Progress;
+use shadowdiff_core::stage::Stage;
 use shadowdiff_worker::Watch;
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -112,27 +113,25 @@ pub(crate) async fn show(mut progress: watch::Receiver<Progress>, read: Read, qu
         return;
     }
     let bar = bar();
-    let (mut phase, mut started) = (Phase::Scan, Instant::now());
+    let (mut stage, mut started) = (Stage::Scan, Instant::now());
     loop {
         let now = *progress.borrow_and_update();
-        if now.phase != phase {
-            (phase, started) = (now.phase, Instant::now());
+        if now.stage != stage {
+            (stage, started) = (now.stage, Instant::now());
         }
         let tasks = Done {
             done: now.done as u64,
             all: now.all as u64,
         };
-        // Of tasks that take long the time says that something happens.
-        let of_tasks = || format!("{} of {} tasks, for {}", tasks.done, tasks.all, HumanDuration(started.elapsed()));
-        let (name, done, words) = match phase {
-            Phase::Scan => ("scan", read.done(), read.words()),
-            Phase::Sift => ("sift", tasks, of_tasks()),
-            Phase::Fetch => ("fetch", tasks, of_tasks()),
-            Phase::Compare => ("compare", tasks, of_tasks()),
-            Phase::Merge => ("merge", tasks, of_tasks()),
-            Phase::Done => break,
+        let (done, words) = match stage {
+            Stage::Glance | Stage::Scan => (read.done(), read.words()),
+            // Of tasks that take long the time says that something happens.
+            Stage::Sift | Stage::Fetch | Stage::Compare | Stage::Merge => {
+                let since = HumanDuration(started.elapsed());
+                (tasks, format!("{} of {} tasks, for {since}", tasks.done, tasks.all))
+            }
         };
-        draw(&bar, name, done, &words, started.elapsed());
+        draw(&bar, stage.name(), done, &words, started.elapsed());
         tokio::select! {
             changed = progress.changed() => if changed.is_err() { break },
             () = tokio::time::sleep(PERIOD) => {}

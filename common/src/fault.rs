@@ -3,20 +3,28 @@
 //! The switch itself (which point, how to fail) is code of the tests: a program of theirs installs it before it runs the command line.
 
 use shadowdiff_core::error::Error;
+use shadowdiff_core::stage::Stage;
 use std::any::Any;
 use std::sync::OnceLock;
 
-static HOOK: OnceLock<fn(&'static str)> = OnceLock::new();
+static HOOK: OnceLock<fn(&str)> = OnceLock::new();
 
 /// Lets `hook` be called at every point from now on; the first hook stays.
-pub fn install(hook: fn(&'static str)) {
+pub fn install(hook: fn(&str)) {
     let _ = HOOK.set(hook);
 }
 
 /// A point where a process may fail.
-pub fn point(name: &'static str) {
+pub fn point(name: &str) {
     if let Some(hook) = HOOK.get() {
         hook(name);
+    }
+}
+
+/// A point in a task of a stage: `<stage>:<name>`.
+pub fn stage_point(stage: Stage, name: &str) {
+    if HOOK.get().is_some() {
+        point(&format!("{stage}:{name}"));
     }
 }
 

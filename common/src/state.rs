@@ -37,22 +37,20 @@ use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
 use seal::{read_once, read_whole};
 use shadowdiff_core::error::{Error, Result};
-pub use shadowdiff_core::journal::Stage;
+pub use shadowdiff_core::stage::{ShardRange, Stage};
 use std::path::Path;
 use std::sync::Arc;
 
 pub use blueprint::Blueprint;
-pub use commit::{
-    BlockRecord, CompareCommit, ExchangeCommit, GlanceCommit, Header, Piece, RECORD_VERSION, Record, check_version, commit, read_commit,
-};
+pub use commit::{BlockRecord, Commit, Header, Piece, RECORD_VERSION, check_version, commit, read_commit};
 pub use create::{Created, create, create_record};
-pub use data::{MAX_REQUEST_BYTES, Maker, open_exchange, open_spools, store_compare, store_exchange};
+pub use data::{MAX_REQUEST_BYTES, Maker, open_exchange, open_spools, store_output};
 pub use incarnation::{Incarnation, PlanDigest};
 pub use lists::StoredSets;
 pub use patience::{PATIENCE, retrying};
 pub use seal::{begins_sealed, is_sealed, seal};
 pub use submissions::{Left, SUBMISSION_VERSION, Standing, Submission, tombstone_until};
-pub use table::{InputTable, Part, Place, Source, TaskInput, groups};
+pub use table::{InputTable, Part, Source, TaskInput, groups};
 
 /// The most bytes of one record that are read: a larger one is not a record of ours.
 const MAX_RECORD_BYTES: u64 = 256 << 20;

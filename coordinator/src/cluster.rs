@@ -12,6 +12,7 @@ mod board;
 mod clock;
 mod drive;
 mod ends;
+mod executor;
 mod finish;
 mod halt;
 mod index;
@@ -36,7 +37,7 @@ mod workers_service;
 
 use crate::bind::Bound;
 use board::Board;
-use drive::{Around, CancelRequest};
+use executor::{Around, CancelRequest};
 use index::Done;
 use journal::Journal;
 use kept::Kept;

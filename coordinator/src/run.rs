@@ -1,42 +1,27 @@
-//! Drives a planned job through its stages: scan, sift and fetch where fingerprints are exchanged, compare, merge, publish. What to do next
-//! is the machine's word; this loop only does it.
+//! Runs a job in this process: its stages on the threads of one worker, then merge and publish. What to do next is the machine's word.
 
-use crate::distinct::count_distinct;
+use crate::pipeline::{Compared, Executor, Pipeline, Reader, StageOutcome, Tasks};
 use crate::publish::{Published, Staging};
-use crate::result::{check_exchange, write_summary, write_tables};
+use crate::result::{write_summary, write_tables};
 use crate::target::Target;
-use shadowdiff_common::exchange::{Object, Size};
-use shadowdiff_common::link::{Assignment, Output, Report, Task, Workers};
-use shadowdiff_common::spool::{Scratch, Spool};
+use shadowdiff_common::exchange::Size;
+use shadowdiff_common::link::{Assignment, Exchanged, Report, TaskOutput, Workers};
+use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::state::groups;
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::{Form, Plan};
-use shadowdiff_core::report::{Summary, Timings};
+use shadowdiff_core::report::Summary;
 use shadowdiff_core::schedule::{Action, AttemptId, Event, JobNumber, Machine, NewTask, WorkerId};
-use shadowdiff_core::side::Sides;
-use shadowdiff_core::tally::Tally;
+use shadowdiff_core::stage::{Stage, Task};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
-/// Where a job is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    Scan,
-    /// Fingerprints cancel, where those are exchanged.
-    Sift,
-    /// Rows without a partner are read again.
-    Fetch,
-    Compare,
-    Merge,
-    Done,
-}
-
-/// How far a phase is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How far a stage is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
-    pub phase: Phase,
+    pub stage: Stage,
     pub done: usize,
     pub all: usize,
 }
@@ -71,163 +56,31 @@ pub struct Run<'a> {
 
 /// Runs the job to its published result.
 pub async fn run(job: Run<'_>, workers: &dyn Workers) -> Result<Outcome> {
-    let mut timings = Timings {
-        plan_ms: job.planned_in.as_millis() as u64,
-        ..Timings::default()
+    let pipeline = Pipeline {
+        plan: job.plan,
+        form: job.form,
+        decoded_bytes: job.decoded_bytes,
+        part_bytes: job.part_bytes,
     };
-    let mut stages = Stages::new(workers, &job);
-    let mut tally = Tally::default();
-    let form = form(&mut stages, &job).await?;
-    let mut objects = scan(&mut stages, &job, form, &mut tally).await?;
-    if form == Form::Fingerprints {
-        let left = sift(&mut stages, &job, objects, &mut tally).await?;
-        objects = fetch(&mut stages, job.plan, left, &tally).await?;
-    }
-    timings.scan_ms = stages.lap();
-    let runs = compare(&mut stages, &job, objects, &mut tally).await?;
-    timings.compare_ms = stages.lap() - timings.scan_ms;
-    tally.balance().map_err(Error::internal)?;
+    let mut executor = LocalExecutor::new(workers, &job);
+    let Compared { tally, runs, mut timings } = pipeline.run(&mut executor).await?;
     if *job.interrupted.borrow() {
         return Err(Error::new(Kind::Interrupted, "interrupted"));
     }
     job.progress.send_replace(Progress {
-        phase: Phase::Merge,
+        stage: Stage::Merge,
         done: 0,
         all: 1,
     });
-    let before_merge = stages.lap();
+    let before_merge = executor.lap();
     let staging = Staging::new(&job.target)?;
     let merged = write_tables(job.plan, &tally, &runs, &staging)?;
-    timings.merge_ms = stages.lap() - before_merge;
-    timings.total_ms = stages.lap() + timings.plan_ms;
+    timings.plan_ms = job.planned_in.as_millis() as u64;
+    timings.merge_ms = executor.lap() - before_merge;
+    timings.total_ms = executor.lap() + timings.plan_ms;
     let (summary, _) = write_summary(job.plan, job.document, &tally, &merged, timings, &staging)?;
     let published = staging.publish(&job.target, job.overwrite).await?;
-    job.progress.send_replace(Progress {
-        phase: Phase::Done,
-        done: 1,
-        all: 1,
-    });
     Ok(Outcome { summary, published })
-}
-
-/// In what form rows are exchanged.
-async fn form(stages: &mut Stages<'_>, job: &Run<'_>) -> Result<Form> {
-    if let Some(form) = job.plan.known_form(job.form, job.decoded_bytes) {
-        return Ok(form);
-    }
-    match stages.run(Phase::Scan, vec![(Task::Glance, 1)]).await?.pop() {
-        Some(Output::Glance(glance)) => {
-            tracing::debug!(?glance, form = ?glance.form(), "looked at the first rows");
-            Ok(glance.form())
-        }
-        Some(_) | None => Err(unexpected("glance")),
-    }
-}
-
-fn unexpected(stage: &str) -> Error {
-    Error::internal(format!("a {stage} task gave something else"))
-}
-
-/// The sift stage: the numbers of the rows that are left, by scan task.
-async fn sift(stages: &mut Stages<'_>, job: &Run<'_>, objects: Vec<Arc<Object>>, tally: &mut Tally) -> Result<Vec<Arc<Object>>> {
-    let grouped = by_shard(objects, job.plan.shards, job.part_bytes);
-    let tasks = grouped
-        .map(|(shards, objects, weight)| (Task::Sift { shards, objects }, weight))
-        .collect();
-    let mut left = Vec::new();
-    for output in stages.run(Phase::Sift, tasks).await? {
-        let Output::Sift(sifted) = output else {
-            return Err(unexpected("sift"));
-        };
-        tally.cancelled += sifted.cancelled;
-        left.push(Arc::new(sifted.left));
-    }
-    Ok(left)
-}
-
-/// The fetch stage: the rows that are left, its books checked.
-async fn fetch(stages: &mut Stages<'_>, plan: &Plan, left: Vec<Arc<Object>>, tally: &Tally) -> Result<Vec<Arc<Object>>> {
-    let has_rows = |scan: &usize| {
-        left.iter()
-            .any(|object| object.size(*scan as u32).each().into_iter().any(|(_, size)| size.rows > 0))
-    };
-    let scans: Vec<usize> = (0..plan.scans.len()).filter(has_rows).collect();
-    let objects = Arc::new(left);
-    let task = |scan: usize| {
-        let objects = Arc::clone(&objects);
-        (Task::Fetch { scan, objects }, plan.scans[scan].weight())
-    };
-    let mut fetched = Vec::new();
-    for output in stages.run(Phase::Fetch, scans.into_iter().map(task).collect()).await? {
-        let Output::Fetch(rows) = output else {
-            return Err(unexpected("fetch"));
-        };
-        fetched.push(Arc::new(rows));
-    }
-    check_exchange(tally, exchanged(&fetched))?;
-    Ok(fetched)
-}
-
-fn exchanged(objects: &[Arc<Object>]) -> Sides<u64> {
-    Sides::from_fn(|side| {
-        objects
-            .iter()
-            .flat_map(|o| o.sizes())
-            .map(|sizes: Sides<Size>| sizes[side].rows)
-            .sum()
-    })
-}
-
-/// The scan stage: what it exchanged, its books checked.
-async fn scan(stages: &mut Stages<'_>, job: &Run<'_>, form: Form, tally: &mut Tally) -> Result<Vec<Arc<Object>>> {
-    let plan = job.plan;
-    let tasks = (0..plan.scans.len())
-        .map(|i| (Task::Scan(i, form), plan.scans[i].weight()))
-        .collect();
-    let (mut objects, mut seen) = (Vec::new(), Vec::new());
-    for output in stages.run(Phase::Scan, tasks).await? {
-        let Output::Scan(scan) = output else {
-            return Err(unexpected("scan"));
-        };
-        tally.merge(&scan.tally);
-        objects.push(Arc::new(scan.exchange));
-        seen.extend(scan.accounts);
-    }
-    check_exchange(tally, exchanged(&objects))?;
-    tally.accounts = count_distinct(&seen, &job.scratch)?;
-    Ok(objects)
-}
-
-/// The compare stage: its sorted runs.
-async fn compare(stages: &mut Stages<'_>, job: &Run<'_>, objects: Vec<Arc<Object>>, tally: &mut Tally) -> Result<Vec<Spool>> {
-    let mut runs = Vec::new();
-    let grouped = by_shard(objects, job.plan.shards, job.part_bytes);
-    let tasks = grouped
-        .map(|(shards, objects, weight)| (Task::Compare { shards, objects }, weight))
-        .collect();
-    for output in stages.run(Phase::Compare, tasks).await? {
-        let Output::Compare(compare) = output else {
-            return Err(unexpected("compare"));
-        };
-        tally.merge(&compare.tally);
-        runs.extend(compare.runs);
-    }
-    Ok(runs)
-}
-
-/// Small shards are put together until they are worth a task; a large one is a task of its own.
-fn by_shard(objects: Vec<Arc<Object>>, shards: u32, part_bytes: u64) -> impl Iterator<Item = (Vec<u32>, Arc<Vec<Arc<Object>>>, u64)> {
-    let mut bytes = vec![0u64; shards as usize];
-    for object in &objects {
-        for (shard, sizes) in object.sizes().iter().enumerate() {
-            bytes[shard] += sizes.live.bytes + sizes.shadow.bytes;
-        }
-    }
-    let objects = Arc::new(objects);
-    groups(&bytes, part_bytes).into_iter().map(move |(group, weight)| {
-        let shards = group.filter(|shard| bytes[*shard as usize] > 0).collect();
-        (shards, Arc::clone(&objects), weight)
-    })
 }
 
 /// How long a job that has failed or was interrupted waits for tasks to notice: a read that hangs does not.
@@ -236,17 +89,49 @@ const GRACE: Duration = Duration::from_secs(1);
 /// One process runs one job.
 const ONLY_JOB: JobNumber = JobNumber(0);
 
-/// The loop around the machine.
-struct Stages<'a> {
+/// Runs the tasks of this process: the loop around the machine.
+struct LocalExecutor<'a> {
     machine: Machine,
     workers: &'a dyn Workers,
+    /// What the last stage exchanged.
+    exchanged: Arc<Exchanged>,
+    scratch: Scratch,
     started: Instant,
     interrupted: watch::Receiver<bool>,
     progress: watch::Sender<Progress>,
 }
 
-impl<'a> Stages<'a> {
-    fn new(workers: &'a dyn Workers, job: &'a Run<'_>) -> Self {
+impl Executor for LocalExecutor<'_> {
+    type Stop = Error;
+
+    async fn run_stage(&mut self, stage: Stage, tasks: Tasks, reader: Option<Reader>) -> Result<StageOutcome> {
+        let mut outcome = StageOutcome::default();
+        let mut exchanged = Exchanged::new();
+        let mut bytes = vec![0; reader.map_or(0, |reader| reader.shards as usize)];
+        for (number, output) in (0..).zip(self.run_tasks(stage, &tasks).await?) {
+            outcome.tally.merge(&output.tally);
+            outcome.accounts.extend(output.accounts);
+            outcome.runs.extend(output.runs);
+            outcome.glance = output.glance.or(outcome.glance);
+            let Some(object) = output.exchange else { continue };
+            for (size, bytes) in object.sizes().into_iter().zip(&mut bytes) {
+                outcome.add_exchanged(size.map(|size: Size| size.rows));
+                *bytes += size.live.bytes + size.shadow.bytes;
+            }
+            exchanged.push((number, Arc::new(object)));
+        }
+        self.exchanged = Arc::new(exchanged);
+        outcome.next = reader.map_or_else(Vec::new, |reader| groups(&bytes, reader.part_bytes));
+        Ok(outcome)
+    }
+
+    fn scratch(&self) -> Result<Scratch> {
+        Ok(self.scratch.clone())
+    }
+}
+
+impl<'a> LocalExecutor<'a> {
+    fn new(workers: &'a dyn Workers, job: &Run<'_>) -> Self {
         let mut machine = Machine::default();
         machine.step(
             0,
@@ -266,9 +151,11 @@ impl<'a> Stages<'a> {
                 max_running: None,
             },
         );
-        Stages {
+        LocalExecutor {
             machine,
             workers,
+            exchanged: Arc::default(),
+            scratch: job.scratch.clone(),
             started: Instant::now(),
             interrupted: job.interrupted.clone(),
             progress: job.progress.clone(),
@@ -279,15 +166,15 @@ impl<'a> Stages<'a> {
         self.started.elapsed().as_millis() as u64
     }
 
-    /// Runs one stage; its outputs come in the order of the tasks.
-    async fn run(&mut self, phase: Phase, tasks: Vec<(Task, u64)>) -> Result<Vec<Output>> {
+    /// Runs the tasks of a stage; what they leave behind comes in their order.
+    async fn run_tasks(&mut self, stage: Stage, tasks: &[(u64, Task)]) -> Result<Vec<TaskOutput>> {
         // An attempt whose report has no room waits; no more of them run than there are slots.
         let (reports, mut inbox) = mpsc::channel::<Report>(self.workers.slots().max(1));
-        let mut outputs: Vec<Option<Output>> = tasks.iter().map(|_| None).collect();
+        let mut outputs: Vec<Option<TaskOutput>> = tasks.iter().map(|_| None).collect();
         let mut running: BTreeMap<AttemptId, usize> = BTreeMap::new();
         let mut event = Event::StageOpened {
             job: ONLY_JOB,
-            tasks: tasks.iter().map(|(_, weight)| NewTask::new(*weight, 0)).collect(),
+            tasks: tasks.iter().map(|(weight, _)| NewTask::new(*weight, 0)).collect(),
         };
         let mut failed: Option<(Error, Instant)> = None;
         loop {
@@ -300,7 +187,8 @@ impl<'a> Stages<'a> {
                         running.insert(attempt, task.0 as usize);
                         let assignment = Assignment {
                             attempt,
-                            task: tasks[task.0 as usize].0.clone(),
+                            task: tasks[task.0 as usize].1,
+                            exchanged: Arc::clone(&self.exchanged),
                             halvings,
                         };
                         self.workers.start(assignment, reports.clone());
@@ -316,15 +204,13 @@ impl<'a> Stages<'a> {
             }
             let progress = self.machine.progress(ONLY_JOB).unwrap_or_default();
             self.progress.send_replace(Progress {
-                phase,
+                stage,
                 done: progress.done,
                 all: progress.all,
             });
             if stage_done {
-                return Ok(outputs
-                    .into_iter()
-                    .map(|o| o.expect("every task of a finished stage has an output"))
-                    .collect());
+                let output = |output: Option<TaskOutput>| output.ok_or_else(|| Error::internal("a task of a finished stage has no output"));
+                return outputs.into_iter().map(output).collect();
             }
             if let Some((error, since)) = &failed
                 && (running.is_empty() || since.elapsed() >= GRACE)
@@ -339,7 +225,7 @@ impl<'a> Stages<'a> {
         &mut self,
         inbox: &mut mpsc::Receiver<Report>,
         running: &mut BTreeMap<AttemptId, usize>,
-        outputs: &mut [Option<Output>],
+        outputs: &mut [Option<TaskOutput>],
         failing: bool,
     ) -> Event {
         let wait = if failing {

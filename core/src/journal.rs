@@ -12,6 +12,7 @@
 
 use crate::error::{Error, Kind, Result};
 use crate::schedule::{NewTask, is_blamed};
+use crate::stage::Stage;
 use crate::verdict::Verdict;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
@@ -69,22 +70,6 @@ pub enum JobEvent {
     Finished {
         verdict: Verdict,
     },
-}
-
-/// The stages of a job in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stage {
-    /// A look at the first rows; small jobs do without.
-    #[default]
-    Glance,
-    Scan,
-    /// Where fingerprints are exchanged.
-    Sift,
-    /// Where fingerprints are exchanged.
-    Fetch,
-    Compare,
-    Merge,
 }
 
 /// How a job ended.
@@ -268,39 +253,6 @@ fn check_version(version: u32) -> Result<()> {
         Err(Error::internal(format!(
             "the journal is of version {version}, this shadowdiff reads version {VERSION}: use the one that began the job"
         )))
-    }
-}
-
-impl Stage {
-    pub const ALL: [Stage; 6] = [Stage::Glance, Stage::Scan, Stage::Sift, Stage::Fetch, Stage::Compare, Stage::Merge];
-
-    /// The stage after this one; the last stays.
-    fn next(self) -> Stage {
-        match self {
-            Stage::Glance => Stage::Scan,
-            Stage::Scan => Stage::Sift,
-            Stage::Sift => Stage::Fetch,
-            Stage::Fetch => Stage::Compare,
-            Stage::Compare | Stage::Merge => Stage::Merge,
-        }
-    }
-
-    /// The word of the journal and of paths.
-    pub fn name(self) -> &'static str {
-        match self {
-            Stage::Glance => "glance",
-            Stage::Scan => "scan",
-            Stage::Sift => "sift",
-            Stage::Fetch => "fetch",
-            Stage::Compare => "compare",
-            Stage::Merge => "merge",
-        }
-    }
-}
-
-impl std::fmt::Display for Stage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
     }
 }
 

@@ -20,6 +20,7 @@ pub mod shorten;
 pub mod side;
 pub mod sketch;
 pub mod spec;
+pub mod stage;
 pub mod tally;
 pub mod value;
 pub mod verdict;

@@ -6,17 +6,18 @@
 //! Attempts that still run when the stream ends go on: their commits count even if nobody hears of them. They are stopped when the worker
 //! comes back, because then their slots are promised anew.
 
-use crate::attempt::{Attempt, Committed, Work, run};
+use crate::attempt::{Attempt, Committed, run};
 use crate::host::Host;
 use crate::job::Watch;
 use shadowdiff_common::fault::panicked;
-use shadowdiff_common::state::{Incarnation, Place, PlanDigest, State};
+use shadowdiff_common::state::{Incarnation, PlanDigest, State};
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::Form;
+use shadowdiff_core::stage::{ShardRange, Stage, Task};
 use shadowdiff_proto::v1::worker_service_client::WorkerServiceClient;
 use shadowdiff_proto::v1::{
     Assign, AttachRequest, AttachResponse, AttemptDone, AttemptFailed, AttemptHandedBack, Draining, Heartbeat, Hello, Ready,
-    RunningAttempt, assign, attach_request, attach_response,
+    RunningAttempt, attach_request, attach_response,
 };
 use shadowdiff_proto::{MAX_MESSAGE_BYTES, PROTOCOL};
 use std::collections::BTreeMap;
@@ -326,37 +327,17 @@ fn report(attempt: String, outcome: Result<Committed>) -> attach_request::Messag
 }
 
 fn attempt(assign: Assign) -> Result<Attempt> {
-    let work = match assign.task {
-        Some(assign::Task::Glance(_)) => Work::Glance,
-        Some(assign::Task::Scan(task)) => Work::Scan {
-            task: task.number,
-            form: if task.fingerprints { Form::Fingerprints } else { Form::Rows },
+    let unknown = || Error::internal("the coordinator gave a task that this version does not know");
+    let task = assign.task.ok_or_else(unknown)?;
+    let task = Task {
+        stage: Stage::named(&task.stage).ok_or_else(unknown)?,
+        number: task.number,
+        form: if task.fingerprints { Form::Fingerprints } else { Form::Rows },
+        input: ShardRange {
+            first: task.first_shard,
+            count: task.shards,
+            parts: task.parts,
         },
-        Some(assign::Task::Sift(task)) => Work::Sift {
-            task: task.number,
-            input: Place {
-                first_shard: task.first_shard,
-                shards: task.shards,
-                parts: task.parts,
-            },
-        },
-        Some(assign::Task::Fetch(task)) => Work::Fetch {
-            task: task.number,
-            input: Place {
-                first_shard: task.first_shard,
-                shards: task.shards,
-                parts: task.parts,
-            },
-        },
-        Some(assign::Task::Compare(task)) => Work::Compare {
-            task: task.number,
-            input: Place {
-                first_shard: task.first_shard,
-                shards: task.shards,
-                parts: task.parts,
-            },
-        },
-        None => return Err(Error::internal("the coordinator gave a task that this version does not know")),
     };
     let incarnation = Incarnation::parse(&assign.incarnation).ok_or_else(|| {
         Error::internal(format!(
@@ -368,7 +349,7 @@ fn attempt(assign: Assign) -> Result<Attempt> {
         job: assign.job_id,
         incarnation,
         plan: PlanDigest::named(&assign.plan),
-        work,
+        task,
         name: assign.attempt_id,
         halvings: assign.halvings,
     })

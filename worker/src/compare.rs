@@ -14,7 +14,7 @@ use datafusion_execution::config::SessionConfig;
 use datafusion_execution::memory_pool::GreedyMemoryPool;
 use datafusion_execution::runtime_env::RuntimeEnvBuilder;
 use shadowdiff_common::exchange::{Object, Selected, Writer};
-use shadowdiff_common::link::CompareOutput;
+use shadowdiff_common::link::TaskOutput;
 use shadowdiff_common::run::RunWriter;
 use shadowdiff_common::spool::Spool;
 use shadowdiff_core::error::{Error, Result};
@@ -29,7 +29,7 @@ const CHUNK_ROWS: usize = 4096;
 const MAX_PARTS: u64 = 256;
 
 /// Compares the given shards. `halvings` says how often the memory share was halved.
-pub(crate) fn compare(job: &Job, shards: &[u32], objects: &[Arc<Object>], halvings: u32) -> Result<CompareOutput> {
+pub(crate) fn compare(job: &Job, shards: &[u32], objects: &[Arc<Object>], halvings: u32) -> Result<TaskOutput> {
     let part_bytes = job.memory.part_bytes(halvings);
     let mut task = Task {
         job,
@@ -54,9 +54,10 @@ pub(crate) fn compare(job: &Job, shards: &[u32], objects: &[Arc<Object>], halvin
             Box::new(objects.iter().flat_map(move |object| object.batches(shard, side))) as Box<dyn Iterator<Item = Result<Selected>>>
         })?;
     }
-    Ok(CompareOutput {
+    Ok(TaskOutput {
         runs: task.runs,
         tally: task.tally,
+        ..TaskOutput::default()
     })
 }
 

@@ -8,6 +8,7 @@ use crate::side::{Purpose, SideReader};
 use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
 use shadowdiff_common::exchange::Object;
+use shadowdiff_common::link::TaskOutput;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::{Form, ScanTask};
 use shadowdiff_core::side::Side;
@@ -17,7 +18,7 @@ use std::sync::Arc;
 const BATCH_BYTES: usize = 8 << 20;
 
 /// Fetches what is left of a scan task; `shard` is its place in `objects`, those of all sift tasks.
-pub(crate) fn fetch(job: &Job, task: &ScanTask, shard: u32, objects: &[Arc<Object>], halvings: u32) -> Result<Object> {
+pub(crate) fn fetch(job: &Job, task: &ScanTask, shard: u32, objects: &[Arc<Object>], halvings: u32) -> Result<TaskOutput> {
     let share = job.memory.task_bytes >> halvings.min(8);
     let mut sink = Sink::new(job, Form::Rows, share / 3);
     for side in Side::BOTH {
@@ -43,7 +44,10 @@ pub(crate) fn fetch(job: &Job, task: &ScanTask, shard: u32, objects: &[Arc<Objec
             )));
         }
     }
-    sink.finish()
+    Ok(TaskOutput {
+        exchange: Some(sink.finish()?),
+        ..TaskOutput::default()
+    })
 }
 
 fn flush(sink: &mut Sink<'_>, side: Side, pending: &mut Vec<RecordBatch>) -> Result<()> {

@@ -5,6 +5,7 @@ use crate::job::Job;
 use crate::scan::numbered;
 use crate::side::{Purpose, SideReader};
 use crate::window::{Rungs, Window};
+use shadowdiff_common::link::TaskOutput;
 use shadowdiff_core::error::Result;
 use shadowdiff_core::plan::Glance;
 use shadowdiff_core::side::{Side, Sides};
@@ -13,14 +14,14 @@ use shadowdiff_core::side::{Side, Sides};
 const ROWS: u64 = 40_000;
 
 /// Looks at the heaviest piece that has rows of both sides.
-pub(crate) fn glance(job: &Job) -> Result<Glance> {
+pub(crate) fn glance(job: &Job) -> Result<TaskOutput> {
     let both = job
         .plan
         .scans
         .iter()
         .filter(|task| Side::BOTH.iter().all(|side| !task.splits[*side].is_empty()));
     let Some(task) = both.max_by_key(|task| task.weight()) else {
-        return Ok(Glance::default());
+        return Ok(output(Glance::default()));
     };
     let rungs = Rungs {
         in_step: true,
@@ -42,5 +43,12 @@ pub(crate) fn glance(job: &Job) -> Result<Glance> {
     window.finish(&mut |_, _| Ok(()))?;
     found.cancelled = window.cancelled;
     found.common_keys = keys.values().filter(|on| on.live && on.shadow).count() as u64;
-    Ok(found)
+    Ok(output(found))
+}
+
+fn output(glance: Glance) -> TaskOutput {
+    TaskOutput {
+        glance: Some(glance),
+        ..TaskOutput::default()
+    }
 }

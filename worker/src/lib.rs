@@ -4,12 +4,14 @@ mod attached;
 mod attempt;
 mod compare;
 mod exchanged;
+mod execute;
 mod fetch;
 mod fingerprints;
 mod glance;
 mod host;
 pub mod job;
 mod lines;
+mod local;
 mod pairs;
 mod row_selection;
 mod rows;
@@ -18,10 +20,8 @@ mod side;
 mod sift;
 mod window;
 
-mod local;
-
 pub use attached::{Attachment, Drain, attach};
-pub use attempt::{Attempt, Committed, Work, run as run_attempt};
+pub use attempt::{Attempt, Committed, run as run_attempt};
 pub use host::Host;
 pub use job::{Disabled, Given, Job, Memory, Watch};
 pub use local::LocalWorkers;

@@ -1,13 +1,9 @@
 //! Workers in the coordinator's own process: each attempt runs on a blocking thread. A panic ends the attempt, not the process.
 
-use crate::compare::compare;
-use crate::fetch::fetch;
-use crate::glance::glance;
+use crate::execute::{Input, execute};
 use crate::job::Job;
-use crate::scan::scan;
-use crate::sift::sift;
 use shadowdiff_common::fault::panicked;
-use shadowdiff_common::link::{Assignment, Output, Report, Task, Workers};
+use shadowdiff_common::link::{Assignment, Report, TaskOutput, Workers};
 use shadowdiff_core::error::Result;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -48,16 +44,12 @@ impl Workers for LocalWorkers {
     }
 }
 
-fn run(job: &Job, assignment: Assignment) -> Result<Output> {
-    let halvings = assignment.halvings;
-    match assignment.task {
-        Task::Scan(number, form) => scan(job, &job.plan.scans[number], form, halvings).map(Output::Scan),
-        Task::Glance => glance(job).map(Output::Glance),
-        Task::Sift { shards, objects } => {
-            let numbered: Vec<_> = (0..).zip(objects.iter().cloned()).collect();
-            sift(job, &shards, &numbered, objects.len() as u32, halvings).map(Output::Sift)
-        }
-        Task::Fetch { scan, objects } => fetch(job, &job.plan.scans[scan], scan as u32, &objects, halvings).map(Output::Fetch),
-        Task::Compare { shards, objects } => compare(job, &shards, &objects, halvings).map(Output::Compare),
-    }
+fn run(job: &Job, assignment: Assignment) -> Result<TaskOutput> {
+    let has_rows = |shard: &u32| assignment.exchanged.iter().any(|(_, object)| object.shard_bytes(*shard) > 0);
+    let shards = assignment.task.input.shards().filter(has_rows).map(|shard| (shard, shard));
+    let input = Input {
+        shards: shards.collect(),
+        exchanged: Arc::clone(&assignment.exchanged),
+    };
+    execute(job, &assignment.task, &input, assignment.halvings)
 }

@@ -6,7 +6,7 @@ use crate::side::{Purpose, Read, Rows, SideReader};
 use crate::window::{Rungs, Window};
 use arrow_array::{ArrayRef, RecordBatch};
 use shadowdiff_common::exchange::{Object, Writer};
-use shadowdiff_common::link::ScanOutput;
+use shadowdiff_common::link::TaskOutput;
 use shadowdiff_common::spool::{Spool, SpoolWriter};
 use shadowdiff_core::error::Result;
 use shadowdiff_core::plan::{Form, ScanTask};
@@ -16,7 +16,7 @@ use shadowdiff_core::tally::Tally;
 use std::collections::BTreeSet;
 
 /// Runs one scan task, which exchanges its rows in the given form. `halvings` says how often its memory share was halved.
-pub(crate) fn scan(job: &Job, task: &ScanTask, form: Form, halvings: u32) -> Result<ScanOutput> {
+pub(crate) fn scan(job: &Job, task: &ScanTask, form: Form, halvings: u32) -> Result<TaskOutput> {
     let share = job.memory.task_bytes >> halvings.min(8);
     let mut sink = Sink::new(job, form, share / 3);
     let mut window = Window::new(share / 3, rungs(job));
@@ -50,10 +50,11 @@ pub(crate) fn scan(job: &Job, task: &ScanTask, form: Form, halvings: u32) -> Res
         tally.sides[side].filtered = reader.filtered;
     }
     let accounts = std::mem::take(&mut sink.accounts).finish(job)?;
-    Ok(ScanOutput {
-        exchange: sink.finish()?,
+    Ok(TaskOutput {
+        exchange: Some(sink.finish()?),
         tally,
         accounts,
+        ..TaskOutput::default()
     })
 }
 

@@ -5,21 +5,18 @@
 use crate::exchanged::{self, fingerprints, numbered_schema};
 use crate::job::Job;
 use crate::rows::Balance;
-use shadowdiff_common::exchange::{Object, Writer};
-use shadowdiff_common::link::SiftOutput;
+use shadowdiff_common::exchange::Writer;
+use shadowdiff_common::link::{Exchanged, TaskOutput};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::side::{Side, Sides};
-use std::sync::Arc;
-
-/// What a task has made, with the task's number.
-pub(crate) type Made = (u32, Arc<Object>);
+use shadowdiff_core::tally::Tally;
 
 /// A row that has no partner: its scan task, its number there, its fingerprint.
 type Left = (u32, u64, u128);
 
-/// Cancels the rows of the given shards. The objects come with the numbers of their scans, of which there are `scans`; these are the shards of
-/// the output.
-pub(crate) fn sift(job: &Job, shards: &[u32], objects: &[Made], scans: u32, halvings: u32) -> Result<SiftOutput> {
+/// Cancels the rows of the given shards. The objects come with the numbers of their scans; these are the shards of the output.
+pub(crate) fn sift(job: &Job, shards: &[u32], objects: &Exchanged, halvings: u32) -> Result<TaskOutput> {
+    let scans = job.plan.scans.len() as u32;
     let part_bytes = job.memory.part_bytes(halvings);
     let schemas = Sides::from_fn(|_| numbered_schema());
     let mut writer = Writer::new(schemas, scans, part_bytes as usize, &job.scratch);
@@ -42,13 +39,17 @@ pub(crate) fn sift(job: &Job, shards: &[u32], objects: &[Made], scans: u32, halv
             }
         }
     }
-    Ok(SiftOutput {
-        left: writer.finish()?,
-        cancelled,
+    Ok(TaskOutput {
+        exchange: Some(writer.finish()?),
+        tally: Tally {
+            cancelled,
+            ..Tally::default()
+        },
+        ..TaskOutput::default()
     })
 }
 
-fn cancel(job: &Job, objects: &[Made], shard: u32, of_pass: &dyn Fn(u128) -> bool) -> Result<(Sides<Vec<Left>>, u64)> {
+fn cancel(job: &Job, objects: &Exchanged, shard: u32, of_pass: &dyn Fn(u128) -> bool) -> Result<(Sides<Vec<Left>>, u64)> {
     let mut balance = Balance::default();
     let mut rows = Sides::new(0u64, 0u64);
     for side in Side::BOTH {

@@ -4,14 +4,14 @@ use super::create::{Created, create_record};
 use super::seal::seal;
 use super::{Incarnation, JobState, PlanDigest, Stage};
 use object_store::path::Path;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::Glance;
+use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::tally::Tally;
 
 /// The version of all records of a job; one of another version is refused.
-pub const RECORD_VERSION: u32 = 3;
+pub const RECORD_VERSION: u32 = 4;
 
 /// Who made an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,65 +62,58 @@ pub struct BlockRecord {
     pub bytes: u64,
 }
 
-/// A committed glance.
+/// A committed task: where what it left behind lies in the data object.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct GlanceCommit {
+pub struct Commit {
     pub header: Header,
-    pub glance: Glance,
-}
-
-/// A committed task that exchanges rows: scan, sift or fetch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ExchangeCommit {
-    pub header: Header,
-    /// In the order of shards, so that a range of shards is a range of bytes.
+    pub tally: Tally,
+    /// Rows that were exchanged, in the order of shards, so that a range of shards is a range of bytes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocks: Vec<BlockRecord>,
-    pub tally: Tally,
     /// Sorted runs of accounts' fingerprints, a list of parts each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<Vec<Piece>>,
-}
-
-/// A committed compare task.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CompareCommit {
-    pub header: Header,
     /// Sorted runs of lines, a list of parts each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<Vec<Piece>>,
-    pub tally: Tally,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub glance: Option<Glance>,
 }
 
-/// A record that can be committed.
-pub trait Record: Serialize + DeserializeOwned + Send + Sync {
-    fn header(&self) -> &Header;
-}
-
-impl Record for ExchangeCommit {
-    fn header(&self) -> &Header {
-        &self.header
+impl Commit {
+    /// The record of a task that has left nothing behind.
+    pub fn empty(header: Header) -> Self {
+        Commit {
+            header,
+            tally: Tally::default(),
+            blocks: Vec::new(),
+            accounts: Vec::new(),
+            runs: Vec::new(),
+            glance: None,
+        }
     }
-}
 
-impl Record for GlanceCommit {
-    fn header(&self) -> &Header {
-        &self.header
-    }
-}
-
-impl Record for CompareCommit {
-    fn header(&self) -> &Header {
-        &self.header
+    /// Rows of each side that were exchanged.
+    pub fn exchanged(&self) -> Sides<u64> {
+        let rows = |side: Side| {
+            self.blocks
+                .iter()
+                .filter(move |block| block.side == side as u8)
+                .map(|block| block.rows)
+        };
+        Sides::from_fn(|side| rows(side).sum())
     }
 }
 
 /// Makes an attempt count, unless another of its task does already. True if this one won; the loser's content is removed.
-pub async fn commit<R: Record>(job: &JobState, stage: Stage, task: u32, record: &R) -> Result<bool> {
+pub async fn commit(job: &JobState, stage: Stage, task: u32, record: &Commit) -> Result<bool> {
     let path = job.commit(stage, task);
     match create_record(job.store().as_ref(), &path, seal(record)?).await? {
         Created::Mine => Ok(true),
         Created::Another(other) => {
-            let mine = record.header();
-            let other: R = parse(&other, job, &path, &mine.plan)?;
-            if other.header().attempt == mine.attempt {
+            let mine = &record.header;
+            let other = parse(&other, job, &path, &mine.plan)?;
+            if other.header.attempt == mine.attempt {
                 return Err(Error::internal(format!(
                     "{}: attempt {} was made twice, with different results",
                     job.describe(&path),
@@ -136,7 +129,7 @@ pub async fn commit<R: Record>(job: &JobState, stage: Stage, task: u32, record: 
 }
 
 /// Reads the commit of a task; `None` while it has none. One that followed another plan than `plan` is refused.
-pub async fn read_commit<R: Record>(job: &JobState, plan: &PlanDigest, stage: Stage, task: u32) -> Result<Option<R>> {
+pub async fn read_commit(job: &JobState, plan: &PlanDigest, stage: Stage, task: u32) -> Result<Option<Commit>> {
     let path = job.commit(stage, task);
     let Some(bytes) = job.read_record(&path).await? else {
         return Ok(None);
@@ -144,13 +137,13 @@ pub async fn read_commit<R: Record>(job: &JobState, plan: &PlanDigest, stage: St
     parse(&bytes, job, &path, plan).map(Some)
 }
 
-fn parse<R: Record>(bytes: &[u8], job: &JobState, path: &Path, plan: &PlanDigest) -> Result<R> {
+fn parse(bytes: &[u8], job: &JobState, path: &Path, plan: &PlanDigest) -> Result<Commit> {
     let name = job.describe(path);
     // The version first: what else a record has is known only then.
     let versioned: Versioned = serde_json::from_slice(bytes).map_err(|e| Error::internal(format!("{name} is not a commit: {e}")))?;
     check_version(versioned.header.version, &name)?;
-    let record: R = serde_json::from_slice(bytes).map_err(|e| Error::internal(format!("{name} is not a commit: {e}")))?;
-    let header = record.header();
+    let record: Commit = serde_json::from_slice(bytes).map_err(|e| Error::internal(format!("{name} is not a commit: {e}")))?;
+    let header = &record.header;
     if header.incarnation != *job.incarnation() || header.plan != *plan {
         return Err(Error::internal(format!(
             "{name} was made by attempt {} of submission {} with plan {}; this is submission {} with plan {plan}",
@@ -197,22 +190,21 @@ mod tests {
         State::new(Arc::new(InMemory::new()), Path::from("s"), "memory").job("j", &incarnation)
     }
 
-    fn record(job: &JobState, attempt: &str) -> CompareCommit {
-        CompareCommit {
-            header: Header {
+    fn record(job: &JobState, attempt: &str) -> Commit {
+        Commit {
+            runs: vec![vec![(0, 10, 99).into()], vec![]],
+            ..Commit::empty(Header {
                 version: RECORD_VERSION,
                 incarnation: job.incarnation().clone(),
                 plan: PlanDigest::of(b"plan"),
                 attempt: attempt.into(),
                 worker: "w".into(),
                 data: Some(JobState::data_name(Stage::Compare, 7, attempt)),
-            },
-            runs: vec![vec![(0, 10, 99).into()], vec![]],
-            tally: Tally::default(),
+            })
         }
     }
 
-    async fn read(job: &JobState, task: u32) -> Result<Option<CompareCommit>> {
+    async fn read(job: &JobState, task: u32) -> Result<Option<Commit>> {
         read_commit(job, &PlanDigest::of(b"plan"), Stage::Compare, task).await
     }
 
@@ -229,7 +221,7 @@ mod tests {
         assert_eq!(commit(&job, Stage::Compare, 7, &first).await, Ok(true), "said twice");
         assert_eq!(read(&job, 7).await, Ok(Some(first.clone())));
         assert_eq!(read(&job, 8).await, Ok(None));
-        let there = |attempt: &CompareCommit| job.path(attempt.header.data.as_deref().expect("data"));
+        let there = |attempt: &Commit| job.path(attempt.header.data.as_deref().expect("data"));
         assert_eq!(job.read(&there(&first)).await, Ok(Some(Bytes::from_static(b"x"))));
         assert_eq!(job.read(&there(&second)).await, Ok(None));
     }
@@ -254,8 +246,7 @@ mod tests {
     async fn commits_are_as_in_the_golden_file() {
         let job = job('a');
         let compare = record(&job, "1-4");
-        let exchange = ExchangeCommit {
-            header: compare.header.clone(),
+        let exchange = Commit {
             blocks: vec![BlockRecord {
                 shard: 3,
                 side: 1,
@@ -263,15 +254,15 @@ mod tests {
                 rows: 4,
                 bytes: 512,
             }],
-            tally: Tally::default(),
             accounts: vec![vec![(10, 16, 7).into()]],
+            ..Commit::empty(compare.header.clone())
         };
-        let glance = GlanceCommit {
-            header: Header {
+        let glance = Commit {
+            glance: Some(Glance::default()),
+            ..Commit::empty(Header {
                 data: None,
                 ..compare.header.clone()
-            },
-            glance: Glance::default(),
+            })
         };
         commit(&job, Stage::Glance, 0, &glance).await.expect("commits");
         commit(&job, Stage::Scan, 1, &exchange).await.expect("commits");

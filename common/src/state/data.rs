@@ -1,17 +1,15 @@
 //! Stores what attempts make as immutable objects, and opens it again where the next stage needs it.
 //!
 //! ```text
-//! scan attempt     blocks by shard, then side (the format of the exchange), then the parts of the runs of accounts
-//! sift attempt     the same, where the shards are scan tasks; fetch attempt: the same
-//! compare attempt  the parts of the runs of lines
+//! data = blocks of exchanged rows by shard, then side (the format of the exchange); parts of runs of accounts; parts of runs of lines
 //! ```
 //! Every block and part has its CRC-32 in the commit record. Blocking: call from a thread that is no runtime worker.
 
-use super::commit::{BlockRecord, CompareCommit, ExchangeCommit, Header, Piece, RECORD_VERSION};
+use super::commit::{BlockRecord, Commit, Header, Piece, RECORD_VERSION};
 use super::patience::{PATIENCE, retrying_for};
 use super::{JobState, PlanDigest, Stage, state_error};
 use crate::exchange::{Object, Selected, StoredBlock, encode};
-use crate::link::CompareOutput;
+use crate::link::TaskOutput;
 use crate::spool::{Pieces, Spool};
 use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
@@ -22,7 +20,6 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::side::Side;
-use shadowdiff_core::tally::Tally;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -53,7 +50,7 @@ pub struct Maker<'a> {
 
 impl Maker<'_> {
     /// The record's header; `uploaded`: whether there is content besides.
-    pub fn header(&self, stage: Stage, uploaded: bool) -> Header {
+    fn header(&self, stage: Stage, uploaded: bool) -> Header {
         Header {
             version: RECORD_VERSION,
             incarnation: self.job.incarnation().clone(),
@@ -77,32 +74,26 @@ impl Maker<'_> {
     }
 }
 
-/// Stores what an attempt of scan, sift or fetch exchanges and gives the record that commits it.
-pub fn store_exchange(maker: Maker<'_>, stage: Stage, exchange: &Object, accounts: &[Spool], tally: Tally) -> Result<ExchangeCommit> {
+/// Stores what an attempt has made and gives the record that commits it.
+pub fn store_output(maker: Maker<'_>, stage: Stage, output: &TaskOutput) -> Result<Commit> {
     let mut upload = maker.upload(stage);
     let mut blocks = Vec::new();
-    for shard in 0..exchange.shards() {
-        for side in Side::BOTH {
-            store_shard(&mut upload, exchange, shard, side, &mut blocks)?;
+    if let Some(exchange) = &output.exchange {
+        for shard in 0..exchange.shards() {
+            for side in Side::BOTH {
+                store_shard(&mut upload, exchange, shard, side, &mut blocks)?;
+            }
         }
     }
-    let accounts = store_spools(&mut upload, accounts)?;
-    Ok(ExchangeCommit {
-        header: maker.header(stage, upload.finish()?),
-        blocks,
-        tally,
-        accounts,
-    })
-}
-
-/// Stores a compare attempt's output and gives the record that commits it.
-pub fn store_compare(maker: Maker<'_>, output: &CompareOutput) -> Result<CompareCommit> {
-    let mut upload = maker.upload(Stage::Compare);
+    let accounts = store_spools(&mut upload, &output.accounts)?;
     let runs = store_spools(&mut upload, &output.runs)?;
-    Ok(CompareCommit {
-        header: maker.header(Stage::Compare, upload.finish()?),
-        runs,
+    Ok(Commit {
+        header: maker.header(stage, upload.finish()?),
         tally: output.tally.clone(),
+        blocks,
+        accounts,
+        runs,
+        glance: output.glance,
     })
 }
 

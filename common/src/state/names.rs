@@ -39,7 +39,7 @@ impl Name {
 /// Whether a job has an object of this name, as `JobState` gives them.
 fn is_stored(parts: &[&str]) -> bool {
     let is_number = |text: &str, digits: usize| text.len() == digits && text.bytes().all(|b| b.is_ascii_digit());
-    let is_stage = |text: &str| Stage::ALL.iter().any(|stage| stage.name() == text);
+    let is_stage = |text: &str| Stage::named(text).is_some();
     match parts {
         ["plan" | "manifest"] => true,
         ["journal", number] => is_number(number, 10),

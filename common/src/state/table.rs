@@ -14,13 +14,12 @@
 
 mod read;
 
-use super::commit::{BlockRecord, ExchangeCommit};
-use super::{JobState, Stage, state_error};
+use super::commit::{BlockRecord, Commit};
+use super::{JobState, ShardRange, Stage, state_error};
 use bytes::Bytes;
 use object_store::ObjectStoreExt;
 use shadowdiff_core::compact::write_number;
 use shadowdiff_core::error::{Error, Result};
-use std::ops::Range;
 
 pub use read::{Source, TaskInput};
 
@@ -30,15 +29,6 @@ const HEADER_BYTES: usize = 28;
 const INDEX_BYTES: usize = 12;
 /// A part ends with the commit that brings it to so many blocks: some 60 MB in memory while it is made.
 const PART_BLOCKS: usize = 1 << 19;
-
-/// What one task reads: the rows of some shards, from the first parts of its stage's table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    pub first_shard: u32,
-    /// The shards from the first one on; those without rows count too.
-    pub shards: u32,
-    pub parts: u32,
-}
 
 /// The table of a stage in the making.
 #[derive(Debug)]
@@ -79,7 +69,7 @@ impl InputTable {
     }
 
     /// Adds the commit of a task, after those of all tasks before it; gives the part that it fills.
-    pub fn push(&mut self, number: u32, commit: &ExchangeCommit) -> Result<Option<Part>> {
+    pub fn push(&mut self, number: u32, commit: &Commit) -> Result<Option<Part>> {
         let Some(data) = commit.header.data.as_ref().filter(|_| !commit.blocks.is_empty()) else {
             return Ok(None);
         };
@@ -96,17 +86,11 @@ impl InputTable {
 
     /// The last part, and the tasks, each with how many bytes it reads. Small shards are put together until they hold `part_bytes`; a larger
     /// one is a task of its own.
-    pub fn finish(mut self, part_bytes: u64) -> (Option<Part>, Vec<(u64, Place)>) {
+    pub fn finish(mut self, part_bytes: u64) -> (Option<Part>, Vec<(u64, ShardRange)>) {
         let last = (!self.sources.is_empty()).then(|| self.part());
-        let place = |(group, weight): (Range<u32>, u64)| {
-            let place = Place {
-                first_shard: group.start,
-                shards: group.end - group.start,
-                parts: self.parts,
-            };
-            (weight, place)
-        };
-        (last, groups(&self.sizes, part_bytes).into_iter().map(place).collect())
+        let parts = self.parts;
+        let numbered = |(weight, range)| (weight, ShardRange { parts, ..range });
+        (last, groups(&self.sizes, part_bytes).into_iter().map(numbered).collect())
     }
 
     fn part(&mut self) -> Part {
@@ -193,16 +177,24 @@ fn sorted_by_shard(shards: usize, blocks: &[(u32, BlockRecord)]) -> ByShard {
     ByShard { order, starts }
 }
 
-/// Shards that one task takes, from the first to behind the last, with their bytes: no group begins or ends with an empty one.
-pub fn groups(sizes: &[u64], part_bytes: u64) -> Vec<(Range<u32>, u64)> {
-    let mut groups: Vec<(Range<u32>, u64)> = Vec::new();
+/// The shards that each task takes, with their bytes: small ones are put together up to `part_bytes`. No group begins or ends with a shard
+/// that is empty.
+pub fn groups(sizes: &[u64], part_bytes: u64) -> Vec<(u64, ShardRange)> {
+    let mut groups: Vec<(u64, ShardRange)> = Vec::new();
     for (shard, size) in (0..).zip(sizes).filter(|(_, size)| **size > 0) {
         match groups.last_mut() {
-            Some((group, weight)) if *weight + size <= part_bytes => {
-                group.end = shard + 1;
+            Some((weight, group)) if *weight + size <= part_bytes => {
+                group.count = shard + 1 - group.first;
                 *weight += size;
             }
-            _ => groups.push((shard..shard + 1, *size)),
+            _ => groups.push((
+                *size,
+                ShardRange {
+                    first: shard,
+                    count: 1,
+                    parts: 0,
+                },
+            )),
         }
     }
     groups

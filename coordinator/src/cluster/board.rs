@@ -8,11 +8,12 @@ mod scheduler_loop;
 use self::scheduler_loop::SchedulerLoop;
 use super::halt::Halt;
 use super::supervision::Supervisor;
-use shadowdiff_common::state::{Incarnation, Place, PlanDigest};
+use shadowdiff_common::state::{Incarnation, PlanDigest};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::Form;
 use shadowdiff_core::schedule::{JobNumber, NewTask};
-use shadowdiff_proto::v1::{AttachResponse, CompareTask, GlanceTask, ScanTask, StoredTask, assign, attach_request};
+use shadowdiff_core::stage::Task;
+use shadowdiff_proto::v1::{self, AttachResponse, attach_request};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// Messages that wait for one worker; a worker that takes none for so long is let go.
@@ -22,59 +23,31 @@ const INBOX: usize = 1024;
 /// Failures that wait for one job's journal. More are not journaled: a coordinator that takes the job up then tries those tasks once more.
 const NOTICES: usize = 1024;
 
-/// What a task of a stage does, as it is sent to workers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Work {
-    Glance,
-    Scan(Form),
-    /// What the task reads in the table of its stage.
-    Sift(Place),
-    Fetch(Place),
-    Compare(Place),
-}
-
-impl Work {
-    fn to_message(&self, number: u32) -> assign::Task {
-        let stored = |place: &Place| {
-            let Place {
-                first_shard,
-                shards,
-                parts,
-            } = *place;
-            StoredTask {
-                number,
-                first_shard,
-                shards,
-                parts,
-            }
-        };
-        match self {
-            Work::Glance => assign::Task::Glance(GlanceTask {}),
-            Work::Scan(form) => assign::Task::Scan(ScanTask {
-                number,
-                fingerprints: *form == Form::Fingerprints,
-            }),
-            Work::Sift(place) => assign::Task::Sift(stored(place)),
-            Work::Fetch(place) => assign::Task::Fetch(stored(place)),
-            Work::Compare(Place {
-                first_shard,
-                shards,
-                parts,
-            }) => assign::Task::Compare(CompareTask {
-                number,
-                first_shard: *first_shard,
-                shards: *shards,
-                parts: *parts,
-            }),
-        }
-    }
-}
-
 /// A task of a stage.
 #[derive(Debug, Clone)]
 pub(crate) struct StageTask {
     pub(crate) new: NewTask,
-    pub(crate) work: Work,
+    pub(crate) task: Task,
+}
+
+impl StageTask {
+    /// As it is sent to workers.
+    fn to_message(&self) -> v1::Task {
+        let Task {
+            stage,
+            number,
+            form,
+            input,
+        } = self.task;
+        v1::Task {
+            stage: stage.name().into(),
+            number,
+            fingerprints: form == Form::Fingerprints,
+            first_shard: input.first,
+            shards: input.count,
+            parts: input.parts,
+        }
+    }
 }
 
 /// What a job hears while a stage runs.

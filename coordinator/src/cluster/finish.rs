@@ -6,6 +6,7 @@
 
 use super::clock::now_ms;
 use crate::deliver::Delivery;
+use crate::pipeline::Compared;
 use crate::publish::{Marking, Staging, upload, uploader};
 use crate::result::{write_summary, write_tables};
 use crate::target::{FILES, Objects, SUMMARY};
@@ -15,14 +16,12 @@ use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
 use shadowdiff_common::fault;
-use shadowdiff_common::spool::Spool;
 use shadowdiff_common::state::{
     Blueprint, Created, Incarnation, JobState, PlanDigest, RECORD_VERSION, check_version, create_record, retrying, seal,
 };
 use shadowdiff_common::store::{Stores, store_error};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::report::{FileMark, Timings};
-use shadowdiff_core::tally::Tally;
+use shadowdiff_core::report::FileMark;
 use shadowdiff_core::verdict::Verdict;
 use std::path::Path;
 use std::sync::Arc;
@@ -86,14 +85,6 @@ struct Versioned {
     version: u32,
 }
 
-/// What the stages found.
-#[derive(Debug)]
-pub(crate) struct Found {
-    pub(crate) tally: Tally,
-    pub(crate) runs: Vec<Spool>,
-    pub(crate) timings: Timings,
-}
-
 /// Merges and stores the result; gives the manifest that counts, which may be an earlier attempt's.
 pub(crate) async fn store_result(
     job: &JobState,
@@ -101,7 +92,7 @@ pub(crate) async fn store_result(
     plan: &PlanDigest,
     attempt: &str,
     scratch: &Path,
-    found: Found,
+    found: Compared,
 ) -> Result<Manifest> {
     let scratch = scratch.join(job.incarnation().as_str());
     let blueprint = Arc::clone(blueprint);

@@ -41,9 +41,7 @@ pub(super) async fn look(job: &JobState, submission: Submission, kept: &Journal,
 async fn phase(job: &JobState, stage: Stage) -> Result<JobPhase> {
     Ok(match stage {
         Stage::Glance | Stage::Scan if job.committed(Stage::Scan).await?.is_empty() => JobPhase::Queued,
-        Stage::Glance | Stage::Scan => JobPhase::Scanning,
-        Stage::Sift | Stage::Fetch | Stage::Compare => JobPhase::Comparing,
-        Stage::Merge => JobPhase::Merging,
+        _ => JobPhase::of(stage),
     })
 }
 

@@ -24,9 +24,7 @@ use crate::cut::Cut;
 use clients::{Told, restarted};
 use futures::TryStreamExt;
 use shadowdiff_common::read::Sources;
-use shadowdiff_common::state::{
-    Blueprint, CompareCommit, ExchangeCommit, Incarnation, JobState, PlanDigest, Stage, State, StoredSets, Submission, read_commit,
-};
+use shadowdiff_common::state::{Blueprint, Incarnation, JobState, PlanDigest, Stage, State, StoredSets, Submission, read_commit};
 use shadowdiff_common::store::Stores;
 use shadowdiff_core::plan::Form;
 use shadowdiff_core::row::Secret;
@@ -327,7 +325,7 @@ async fn check(job: &JobState, plan: &PlanDigest, rows: u64) -> Result<(), Strin
         }
     }
     for task in 0..TASKS as u32 {
-        let commit = read_commit::<ExchangeCommit>(job, plan, Stage::Scan, task)
+        let commit = read_commit(job, plan, Stage::Scan, task)
             .await
             .map_err(text)?
             .ok_or("a scan without a commit")?;
@@ -337,7 +335,7 @@ async fn check(job: &JobState, plan: &PlanDigest, rows: u64) -> Result<(), Strin
         }
     }
     for task in 0..SHARDS {
-        let found = read_commit::<CompareCommit>(job, plan, Stage::Compare, task).await.map_err(text)?;
+        let found = read_commit(job, plan, Stage::Compare, task).await.map_err(text)?;
         found.ok_or("a compare task without a commit")?;
     }
     Ok(())

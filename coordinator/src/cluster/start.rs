@@ -1,7 +1,8 @@
 //! The beginning of a job at this coordinator: claims it, plans it unless that was done, and drives it.
 
-use super::drive::{Around, CancelRequest, Driver, LOOK, store_cancel};
+use super::drive::drive;
 use super::ends::{cancelled, end};
+use super::executor::{Around, CancelRequest, LOOK, RunningJob, store_cancel};
 use super::finish::Manifest;
 use super::halt::Halt;
 use super::journal::Journal;
@@ -46,9 +47,9 @@ impl Start {
     async fn work(&mut self, journal: &mut Journal) -> Result<Manifest, Halt> {
         let (blueprint, plan) = self.plan(journal).await?;
         self.view.send_modify(|view| view.plan_is(&blueprint));
-        let driver = Driver {
+        let job = RunningJob {
             around: &self.around,
-            job: &self.job,
+            state: &self.job,
             submission: &self.submission,
             blueprint: Arc::new(blueprint),
             plan,
@@ -56,7 +57,7 @@ impl Start {
             view: &self.view,
             cancels: &mut self.cancels,
         };
-        driver.run().await
+        drive(job).await
     }
 
     async fn claim(&mut self) -> Result<Journal, Halt> {

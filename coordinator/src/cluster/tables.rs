@@ -2,10 +2,12 @@
 //!
 //! There may be a hundred thousand commits with a thousand blocks each: few commits and one part of the table are in memory at a time.
 
+use crate::pipeline::{Reader, StageOutcome};
 use futures::{FutureExt, Stream, StreamExt};
-use shadowdiff_common::state::{ExchangeCommit, InputTable, JobState, Part, Place, PlanDigest, Record, Stage, read_commit, retrying};
+use shadowdiff_common::state::{Commit, InputTable, JobState, Part, PlanDigest, Stage, open_spools, read_commit, retrying};
 use shadowdiff_core::error::{Error, Result};
 use std::pin::pin;
+use tokio::runtime::Handle;
 
 /// Commits that are read at a time.
 const READS_IN_FLIGHT: usize = 16;
@@ -19,28 +21,41 @@ pub(super) struct Committed<'a> {
     pub(super) plan: &'a PlanDigest,
     pub(super) stage: Stage,
     pub(super) tasks: u32,
-}
-
-/// What the tasks of a later stage read.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Table {
-    pub(super) reader: Stage,
-    /// Of what the commits name as shards.
-    pub(super) shards: u32,
-    /// Small shards are put together into one task up to this many bytes.
-    pub(super) part_bytes: u64,
+    pub(super) runtime: &'a Handle,
 }
 
 impl<'a> Committed<'a> {
-    /// The commit of one task.
-    pub(super) async fn one<R: Record>(self, task: u32) -> Result<R> {
-        let Committed { job, plan, stage, .. } = self;
-        let found = retrying("commit", || read_commit::<R>(job, plan, stage, task).boxed()).await?;
-        found.ok_or_else(|| Error::internal(format!("{stage} task {task} was said to be committed, but is not")))
+    /// What the tasks have left behind; what the tasks of `reader` read is written down.
+    pub(super) async fn outcome(self, reader: Option<Reader>) -> Result<StageOutcome> {
+        let mut outcome = StageOutcome::default();
+        let mut inputs = reader.map(|reader| (reader, InputTable::new(reader.shards)));
+        let mut commits = pin!(self.all().zip(futures::stream::iter(0..)));
+        while let Some((commit, task)) = commits.next().await {
+            let commit = commit?;
+            outcome.tally.merge(&commit.tally);
+            outcome.add_exchanged(commit.exchanged());
+            outcome.glance = commit.glance.or(outcome.glance);
+            let open = |spools| open_spools(self.job, &commit.header, spools, self.runtime);
+            outcome.accounts.extend(open(&commit.accounts));
+            outcome.runs.extend(open(&commit.runs));
+            if let Some((reader, inputs)) = &mut inputs
+                && let Some(part) = inputs.push(task, &commit)?
+            {
+                self.store(&part, reader.stage).await?;
+            }
+        }
+        if let Some((reader, inputs)) = inputs {
+            let (last, next) = inputs.finish(reader.part_bytes);
+            if let Some(part) = last {
+                self.store(&part, reader.stage).await?;
+            }
+            outcome.next = next;
+        }
+        Ok(outcome)
     }
 
     /// All commits, in the order of their tasks.
-    pub(super) fn all<R: Record + 'a>(self) -> impl Stream<Item = Result<R>> + Send + 'a {
+    fn all(self) -> impl Stream<Item = Result<Commit>> + Send + 'a {
         let reads = match self.stage {
             // A sift task may have something left of every scan.
             Stage::Sift => LARGE_READS_IN_FLIGHT,
@@ -49,22 +64,11 @@ impl<'a> Committed<'a> {
         futures::stream::iter((0..self.tasks).map(move |task| self.one(task))).buffered(reads)
     }
 
-    /// Writes down what the tasks of `table` read, and gives them with how much each reads. `each` sees every commit once, in order.
-    pub(super) async fn table(self, table: Table, mut each: impl FnMut(&ExchangeCommit)) -> Result<Vec<(u64, Place)>> {
-        let mut inputs = InputTable::new(table.shards);
-        let mut commits = pin!(self.all::<ExchangeCommit>().zip(futures::stream::iter(0..)));
-        while let Some((commit, task)) = commits.next().await {
-            let commit = commit?;
-            each(&commit);
-            if let Some(part) = inputs.push(task, &commit)? {
-                self.store(&part, table.reader).await?;
-            }
-        }
-        let (last, tasks) = inputs.finish(table.part_bytes);
-        if let Some(part) = last {
-            self.store(&part, table.reader).await?;
-        }
-        Ok(tasks)
+    /// The commit of one task.
+    async fn one(self, task: u32) -> Result<Commit> {
+        let Committed { job, plan, stage, .. } = self;
+        let found = retrying("commit", || read_commit(job, plan, stage, task).boxed()).await?;
+        found.ok_or_else(|| Error::internal(format!("{stage} task {task} was said to be committed, but is not")))
     }
 
     async fn store(self, part: &Part, reader: Stage) -> Result<()> {

@@ -1,8 +1,8 @@
 //! Reads what one task reads from the parts of its stage's table.
 
 use super::super::commit::{BlockRecord, Piece};
-use super::super::{JobState, Stage, state_error};
-use super::{HEADER_BYTES, INDEX_BYTES, MAGIC, Place};
+use super::super::{JobState, ShardRange, Stage, state_error};
+use super::{HEADER_BYTES, INDEX_BYTES, MAGIC};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
@@ -35,9 +35,9 @@ pub struct Source {
 }
 
 impl TaskInput {
-    /// Reads what the task of this place reads.
-    pub async fn read(job: &JobState, stage: Stage, place: Place) -> Result<TaskInput> {
-        let parts = (0..place.parts).map(|number| StoredPart::new(job, stage, number).sources(place));
+    /// Reads what a task of these shards reads.
+    pub async fn read(job: &JobState, stage: Stage, range: ShardRange) -> Result<TaskInput> {
+        let parts = (0..range.parts).map(|number| StoredPart::new(job, stage, number).sources(range));
         let parts: Vec<Vec<Source>> = futures::stream::iter(parts).buffered(PARTS_IN_FLIGHT).try_collect().await?;
         let mut sources: Vec<Source> = parts.into_iter().flatten().collect();
         let blocks = || sources.iter().flat_map(|source| &source.blocks);
@@ -76,9 +76,9 @@ impl<'a> StoredPart<'a> {
     }
 
     /// The sources that have rows in the shards of a task; blocks name their shards as the job does.
-    async fn sources(self, place: Place) -> Result<Vec<Source>> {
+    async fn sources(self, range: ShardRange) -> Result<Vec<Source>> {
         let front = self.front().await?;
-        let (first, end) = (u64::from(place.first_shard), u64::from(place.first_shard) + u64::from(place.shards));
+        let (first, end) = (u64::from(range.first), u64::from(range.first) + u64::from(range.count));
         if end > front.shards {
             return Err(self.broken());
         }
@@ -98,7 +98,7 @@ impl<'a> StoredPart<'a> {
         for (number, two) in index.windows(2).enumerate() {
             let rows = &rows[(two[0].0 - from) as usize..(two[1].0 - from) as usize];
             let is_whole = crc32fast::hash(rows) == two[0].1;
-            let shard = place.first_shard + number as u32;
+            let shard = range.first + number as u32;
             is_whole
                 .then(|| read_rows(rows, shard, &mut sources))
                 .flatten()

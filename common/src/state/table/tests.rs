@@ -6,7 +6,6 @@ use futures::TryStreamExt;
 use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use shadowdiff_core::tally::Tally;
 use std::sync::Arc;
 
 fn job() -> JobState {
@@ -14,7 +13,7 @@ fn job() -> JobState {
     State::new(Arc::new(InMemory::new()), Path::from("s"), "memory").job("j", &incarnation)
 }
 
-fn scan(number: u32, shards: &[u32]) -> ExchangeCommit {
+fn scan(number: u32, shards: &[u32]) -> Commit {
     let block = |(at, shard): (usize, &u32)| BlockRecord {
         shard: *shard,
         side: (at % 2) as u8,
@@ -23,23 +22,21 @@ fn scan(number: u32, shards: &[u32]) -> ExchangeCommit {
         bytes: 10,
     };
     let attempt = format!("attempt-{number}");
-    ExchangeCommit {
-        header: Header {
+    Commit {
+        blocks: shards.iter().enumerate().map(block).collect(),
+        ..Commit::empty(Header {
             version: RECORD_VERSION,
             incarnation: Incarnation::parse(&"0".repeat(32)).expect("one"),
             plan: PlanDigest::named("plan"),
             data: Some(JobState::data_name(Stage::Scan, number, &attempt)),
             attempt,
             worker: "w".into(),
-        },
-        blocks: shards.iter().enumerate().map(block).collect(),
-        tally: Tally::default(),
-        accounts: vec![],
+        })
     }
 }
 
 /// Stores the table of these commits in parts of about so many blocks; the tasks.
-async fn store(job: &JobState, commits: &[ExchangeCommit], shards: u32, part_blocks: usize, part_bytes: u64) -> Vec<(u64, Place)> {
+async fn store(job: &JobState, commits: &[Commit], shards: u32, part_blocks: usize, part_bytes: u64) -> Vec<(u64, ShardRange)> {
     let mut table = InputTable::new(shards);
     table.part_blocks = part_blocks;
     for (number, commit) in (0..).zip(commits) {
@@ -57,6 +54,7 @@ async fn store(job: &JobState, commits: &[ExchangeCommit], shards: u32, part_blo
 #[test]
 fn shards_are_put_together_up_to_a_part() {
     let grouped = groups(&[3, 0, 3, 5, 100, 1], 7);
+    let grouped: Vec<_> = grouped.into_iter().map(|(bytes, range)| (range.shards(), bytes)).collect();
     assert_eq!(grouped, [(0..3, 6), (3..4, 5), (4..5, 100), (5..6, 1)]);
 }
 
@@ -103,13 +101,13 @@ async fn every_block_is_in_exactly_one_task_however_the_table_is_cut() {
 async fn a_part_that_does_not_fit_one_request_is_read_in_several() {
     let job = job();
     let shards: Vec<u32> = (0..40_000).collect();
-    let commits: Vec<ExchangeCommit> = (0..3).map(|number| scan(number, &shards)).collect();
+    let commits: Vec<Commit> = (0..3).map(|number| scan(number, &shards)).collect();
     let tasks = store(&job, &commits, 40_000, 1 << 20, 0).await;
     for (_, place) in [tasks[0], tasks[20_000], tasks[39_999]] {
         let input = TaskInput::read(&job, Stage::Compare, place).await.expect("reads");
-        assert_eq!(input.shards, [place.first_shard]);
+        assert_eq!(input.shards, [place.first]);
         let blocks = input.sources.iter().map(|source| source.blocks[0].piece.offset);
-        assert_eq!(blocks.collect::<Vec<_>>(), [u64::from(place.first_shard) * 1000; 3]);
+        assert_eq!(blocks.collect::<Vec<_>>(), [u64::from(place.first) * 1000; 3]);
     }
 }
 

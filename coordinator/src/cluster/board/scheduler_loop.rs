@@ -367,7 +367,7 @@ impl SchedulerLoop {
             job_id: opening.id.clone(),
             incarnation: opening.incarnation.to_string(),
             plan: opening.plan.to_string(),
-            task: Some(job.tasks[task.0 as usize].work.to_message(task.0)),
+            task: Some(job.tasks[task.0 as usize].to_message()),
             halvings,
         };
         self.attempts.insert(

@@ -5,13 +5,13 @@ use super::SHARDS;
 use super::shaky::{Chance, Line, Shaky, content};
 use object_store::ObjectStoreExt;
 use shadowdiff_common::state::{
-    BlockRecord, Blueprint, CompareCommit, ExchangeCommit, Header, Incarnation, JobState, Piece, Place, PlanDigest, RECORD_VERSION, Stage,
-    State, TaskInput, commit,
+    BlockRecord, Blueprint, Commit, Header, Incarnation, JobState, Piece, PlanDigest, RECORD_VERSION, ShardRange, Stage, State, TaskInput,
+    commit,
 };
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::side::Side;
 use shadowdiff_core::tally::Tally;
-use shadowdiff_proto::v1::{Assign, AttemptDone, AttemptFailed, Heartbeat, assign, attach_request, attach_response};
+use shadowdiff_proto::v1::{Assign, AttemptDone, AttemptFailed, Heartbeat, attach_request, attach_response};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, interval, sleep};
@@ -163,29 +163,20 @@ async fn work(state: &State, assign: &Assign) -> Result<bool> {
         attempt: &assign.attempt_id,
         rows: blueprint.row_bytes,
     };
-    match assign.task.as_ref().expect("a task") {
-        assign::Task::Glance(_) => Err(Error::internal("these jobs know their form")),
-        assign::Task::Scan(scan) => task.scan(scan.number).await,
-        assign::Task::Sift(sift) => {
-            let input = TaskInput::read(&job, Stage::Sift, place(sift.first_shard, sift.shards, sift.parts)).await?;
-            task.sift(sift.number, &input).await
-        }
-        assign::Task::Fetch(fetch) => {
-            let input = TaskInput::read(&job, Stage::Fetch, place(fetch.first_shard, fetch.shards, fetch.parts)).await?;
-            task.fetch(fetch.number, &input).await
-        }
-        assign::Task::Compare(compare) => {
-            let input = TaskInput::read(&job, Stage::Compare, place(compare.first_shard, compare.shards, compare.parts)).await?;
-            task.compare(compare.number, &input).await
-        }
-    }
-}
-
-fn place(first_shard: u32, shards: u32, parts: u32) -> Place {
-    Place {
-        first_shard,
-        shards,
-        parts,
+    let assigned = assign.task.as_ref().expect("a task");
+    let stage = Stage::named(&assigned.stage).expect("a stage");
+    let range = ShardRange {
+        first: assigned.first_shard,
+        count: assigned.shards,
+        parts: assigned.parts,
+    };
+    let input = TaskInput::read(&job, stage, range).await?;
+    match stage {
+        Stage::Scan => task.scan(assigned.number).await,
+        Stage::Sift => task.sift(assigned.number, &input).await,
+        Stage::Fetch => task.fetch(assigned.number, &input).await,
+        Stage::Compare => task.compare(assigned.number, &input).await,
+        Stage::Glance | Stage::Merge => Err(Error::internal("these jobs know their form, and a merge has no tasks")),
     }
 }
 
@@ -250,11 +241,10 @@ impl Task<'_> {
             rows: self.rows,
             bytes: 1,
         };
-        let record = ExchangeCommit {
-            header,
+        let record = Commit {
             blocks: shards.iter().flat_map(|shard| Side::BOTH.map(|side| block(*shard, side))).collect(),
             tally,
-            accounts: Vec::new(),
+            ..Commit::empty(header)
         };
         commit(self.job, stage, task, &record).await
     }
@@ -275,13 +265,12 @@ impl Task<'_> {
         let header = self.store(Stage::Compare, task).await?;
         let blocks = input.sources.iter().flat_map(|s| &s.blocks);
         let pairs: u64 = blocks.filter(|b| b.side == 0).map(|b| b.rows).sum();
-        let record = CompareCommit {
-            header,
-            runs: Vec::new(),
+        let record = Commit {
             tally: Tally {
                 within_tolerance: pairs,
                 ..Tally::default()
             },
+            ..Commit::empty(header)
         };
         commit(self.job, Stage::Compare, task, &record).await
     }

@@ -1,0 +1,190 @@
+//! The stages of a job in their order, once: which tasks each has, what their outcomes add up to, what the next one reads.
+//!
+//! ```text
+//! [glance ->] scan -> [sift -> fetch ->] compare -> (merge)
+//! ```
+//! Small jobs need no glance; sift and fetch are for jobs that exchange fingerprints. Where tasks run, and where what they leave behind
+//! lies meanwhile, is the executor's business: in this process (`run`), or on workers and in the state store (`cluster/drive`).
+
+use crate::distinct::count_distinct;
+use crate::result::check_exchange;
+use shadowdiff_common::spool::{Scratch, Spool};
+use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::plan::{Form, Glance, Plan};
+use shadowdiff_core::report::Timings;
+use shadowdiff_core::side::{Side, Sides};
+use shadowdiff_core::stage::{ShardRange, Stage, Task};
+use shadowdiff_core::tally::Tally;
+use tokio::time::Instant;
+
+/// Tasks of a stage, each with how much there is to do.
+pub(crate) type Tasks = Vec<(u64, Task)>;
+
+/// Runs the stages of one job.
+pub(crate) trait Executor: Send {
+    /// Why a stage has not come to its end: an error of the job, or what else ends its run here.
+    type Stop: From<Error>;
+
+    /// Runs all tasks of a stage to their end. `reader`: how the tasks are cut that read what these exchange.
+    fn run_stage(
+        &mut self,
+        stage: Stage,
+        tasks: Tasks,
+        reader: Option<Reader>,
+    ) -> impl Future<Output = Result<StageOutcome, Self::Stop>> + Send;
+
+    /// Where what does not fit the memory goes.
+    fn scratch(&self) -> Result<Scratch>;
+}
+
+/// The stage that reads what another exchanges, and how its tasks are cut.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reader {
+    pub(crate) stage: Stage,
+    pub(crate) shards: u32,
+    /// Small shards are put together into one task up to this many bytes.
+    pub(crate) part_bytes: u64,
+}
+
+/// What the tasks of a stage have left behind, added up in their order.
+#[derive(Debug, Default)]
+pub(crate) struct StageOutcome {
+    pub(crate) tally: Tally,
+    /// Rows of each side that were exchanged.
+    pub(crate) exchanged: Sides<u64>,
+    /// Sorted runs of accounts' fingerprints.
+    pub(crate) accounts: Vec<Spool>,
+    /// Sorted runs of lines.
+    pub(crate) runs: Vec<Spool>,
+    pub(crate) glance: Option<Glance>,
+    /// Of the reader's tasks: what each reads, and how many bytes that is.
+    pub(crate) next: Vec<(u64, ShardRange)>,
+}
+
+impl StageOutcome {
+    pub(crate) fn add_exchanged(&mut self, rows: Sides<u64>) {
+        for side in Side::BOTH {
+            self.exchanged[side] += rows[side];
+        }
+    }
+}
+
+/// A job that is about to run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pipeline<'a> {
+    pub(crate) plan: &'a Plan,
+    /// The form of the exchange, where it is not to be chosen.
+    pub(crate) form: Option<Form>,
+    /// About how many bytes the rows of both sides are.
+    pub(crate) decoded_bytes: u64,
+    /// Rows of about this many bytes are compared at a time.
+    pub(crate) part_bytes: u64,
+}
+
+/// What the stages have found: all that the merge needs.
+#[derive(Debug)]
+pub(crate) struct Compared {
+    pub(crate) tally: Tally,
+    pub(crate) runs: Vec<Spool>,
+    pub(crate) timings: Timings,
+}
+
+impl Pipeline<'_> {
+    /// Runs all stages before the merge; their books balance.
+    pub(crate) async fn run<E: Executor>(self, executor: &mut E) -> Result<Compared, E::Stop> {
+        let started = Instant::now();
+        let mut timings = Timings::default();
+        let mut tally = Tally::default();
+        let form = self.form(executor).await?;
+        let mut shards = self.scan(executor, form, &mut tally).await?;
+        if form == Form::Fingerprints {
+            shards = self.unmatched(executor, shards, &mut tally).await?;
+        }
+        timings.scan_ms = started.elapsed().as_millis() as u64;
+        let tasks = tasks_of(Stage::Compare, Form::Rows, shards);
+        let compared = executor.run_stage(Stage::Compare, tasks, None).await?;
+        timings.compare_ms = started.elapsed().as_millis() as u64 - timings.scan_ms;
+        tally.merge(&compared.tally);
+        tally.balance().map_err(Error::internal)?;
+        Ok(Compared {
+            tally,
+            runs: compared.runs,
+            timings,
+        })
+    }
+
+    /// In what form rows are exchanged.
+    async fn form<E: Executor>(self, executor: &mut E) -> Result<Form, E::Stop> {
+        if let Some(form) = self.plan.known_form(self.form, self.decoded_bytes) {
+            return Ok(form);
+        }
+        let tasks = tasks_of(Stage::Glance, Form::Rows, [(1, ShardRange::default())]);
+        let outcome = executor.run_stage(Stage::Glance, tasks, None).await?;
+        let glance = outcome.glance.ok_or_else(|| Error::internal("a glance without what was seen"))?;
+        tracing::debug!(?glance, form = ?glance.form(), "looked at the first rows");
+        Ok(glance.form())
+    }
+
+    /// Reads both sides; gives the shards of rows, or of fingerprints, that have not cancelled.
+    async fn scan<E: Executor>(self, executor: &mut E, form: Form, tally: &mut Tally) -> Result<Vec<(u64, ShardRange)>, E::Stop> {
+        let pieces = self.plan.scans.iter().map(|scan| (scan.weight(), ShardRange::default()));
+        let tasks = tasks_of(Stage::Scan, form, pieces);
+        let reader = match form {
+            Form::Rows => Stage::Compare,
+            Form::Fingerprints => Stage::Sift,
+        };
+        let outcome = executor.run_stage(Stage::Scan, tasks, Some(self.by_shard(reader))).await?;
+        tally.merge(&outcome.tally);
+        check_exchange(tally, outcome.exchanged)?;
+        if !outcome.accounts.is_empty() {
+            let (accounts, scratch) = (outcome.accounts, executor.scratch()?);
+            let counted = tokio::task::spawn_blocking(move || count_distinct(&accounts, &scratch)).await;
+            tally.accounts = counted.map_err(|e| Error::internal(format!("counting accounts panicked: {e}")))??;
+        }
+        Ok(outcome.next)
+    }
+
+    /// Cancels fingerprints, and reads again the rows that have no partner; gives their shards.
+    async fn unmatched<E: Executor>(
+        self,
+        executor: &mut E,
+        shards: Vec<(u64, ShardRange)>,
+        tally: &mut Tally,
+    ) -> Result<Vec<(u64, ShardRange)>, E::Stop> {
+        // One task for each scan that has such rows.
+        let by_scan = Reader {
+            stage: Stage::Fetch,
+            shards: self.plan.scans.len() as u32,
+            part_bytes: 0,
+        };
+        let tasks = tasks_of(Stage::Sift, Form::Fingerprints, shards);
+        let sifted = executor.run_stage(Stage::Sift, tasks, Some(by_scan)).await?;
+        tally.merge(&sifted.tally);
+        let tasks = tasks_of(Stage::Fetch, Form::Rows, sifted.next);
+        let fetched = executor.run_stage(Stage::Fetch, tasks, Some(self.by_shard(Stage::Compare))).await?;
+        check_exchange(tally, fetched.exchanged)?;
+        Ok(fetched.next)
+    }
+
+    /// A reader whose tasks take the shards of the job.
+    fn by_shard(self, stage: Stage) -> Reader {
+        Reader {
+            stage,
+            shards: self.plan.shards,
+            part_bytes: self.part_bytes,
+        }
+    }
+}
+
+fn tasks_of(stage: Stage, form: Form, inputs: impl IntoIterator<Item = (u64, ShardRange)>) -> Tasks {
+    let task = |(number, (weight, input))| {
+        let task = Task {
+            stage,
+            number,
+            form,
+            input,
+        };
+        (weight, task)
+    };
+    (0..).zip(inputs).map(task).collect()
+}

@@ -1,0 +1,128 @@
+//! The stages of a job in their order, and the tasks that they have: as they are planned, sent and stored.
+//!
+//! Who adds a stage adds a row here, its place in the coordinator's `pipeline`, and what its tasks do in the worker's `execute`.
+
+use crate::plan::Form;
+use serde::{Deserialize, Serialize};
+
+/// The stages of a job in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// A look at the first rows; small jobs do without.
+    #[default]
+    Glance,
+    /// Reads both sides, and cancels what it can.
+    Scan,
+    /// Cancels fingerprints, where those are exchanged.
+    Sift,
+    /// Reads the rows without a partner again, where fingerprints are exchanged.
+    Fetch,
+    /// Compares the rows that have not cancelled.
+    Compare,
+    /// Merges what differs, and publishes it: the coordinator's own, without tasks.
+    Merge,
+}
+
+/// What is to know of a stage.
+struct Row {
+    stage: Stage,
+    /// The word of journals, paths, messages and metrics.
+    name: &'static str,
+    /// Its tasks read the inputs of the job; those of others read what the stage before exchanged.
+    reads_inputs: bool,
+}
+
+const TABLE: [Row; 6] = [
+    row(Stage::Glance, "glance", true),
+    row(Stage::Scan, "scan", true),
+    row(Stage::Sift, "sift", false),
+    row(Stage::Fetch, "fetch", true),
+    row(Stage::Compare, "compare", false),
+    row(Stage::Merge, "merge", false),
+];
+
+const fn row(stage: Stage, name: &'static str, reads_inputs: bool) -> Row {
+    Row { stage, name, reads_inputs }
+}
+
+impl Stage {
+    /// All, in their order.
+    pub fn all() -> impl Iterator<Item = Stage> {
+        TABLE.iter().map(|row| row.stage)
+    }
+
+    /// The stage of this word.
+    pub fn named(name: &str) -> Option<Stage> {
+        TABLE.iter().find(|row| row.name == name).map(|row| row.stage)
+    }
+
+    /// The stage after this one; the last stays.
+    pub fn next(self) -> Stage {
+        TABLE.get(self as usize + 1).map_or(self, |row| row.stage)
+    }
+
+    /// The word of journals, paths, messages and metrics.
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// Its tasks read the inputs of the job.
+    pub fn reads_inputs(self) -> bool {
+        self.row().reads_inputs
+    }
+
+    fn row(self) -> &'static Row {
+        &TABLE[self as usize]
+    }
+}
+
+impl std::fmt::Display for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A unit of a stage, the same in memory, on the wire and in a process of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Task {
+    pub stage: Stage,
+    /// Its number in its stage.
+    pub number: u32,
+    /// In what form it exchanges rows.
+    pub form: Form,
+    pub input: ShardRange,
+}
+
+/// What a task reads of what the stage before exchanged: the rows of some shards. Nothing for a task that reads inputs alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ShardRange {
+    pub first: u32,
+    /// The shards from the first one on; those without rows count too.
+    pub count: u32,
+    /// Where that is written down: the parts of the stage's table of tasks. 0 in a process that keeps what was exchanged itself.
+    pub parts: u32,
+}
+
+impl ShardRange {
+    /// The numbers of the shards.
+    pub fn shards(self) -> std::ops::Range<u32> {
+        self.first..self.first.saturating_add(self.count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_the_stages_in_their_order() {
+        let all: Vec<Stage> = Stage::all().collect();
+        assert!(all.is_sorted() && (0..).zip(&all).all(|(at, stage)| *stage as usize == at));
+        for stage in all {
+            assert_eq!(Stage::named(stage.name()), Some(stage));
+            assert_eq!(serde_json::to_value(stage).expect("serializes"), stage.name());
+        }
+        assert_eq!((Stage::Glance.next(), Stage::Merge.next()), (Stage::Scan, Stage::Merge));
+    }
+}

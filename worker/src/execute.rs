@@ -1,0 +1,55 @@
+//! What the tasks of each stage do: a task and what it reads in, what it leaves behind out.
+
+use crate::compare::compare;
+use crate::fetch::fetch;
+use crate::glance::glance;
+use crate::job::Job;
+use crate::scan::scan;
+use crate::sift::sift;
+use shadowdiff_common::exchange::Object;
+use shadowdiff_common::link::{Exchanged, TaskOutput};
+use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::plan::ScanTask;
+use shadowdiff_core::stage::{Stage, Task};
+use std::sync::Arc;
+
+/// What a task reads of what the stage before exchanged.
+#[derive(Debug, Default)]
+pub(crate) struct Input {
+    /// Shards of the job, each with its place in the objects.
+    pub(crate) shards: Vec<(u32, u32)>,
+    pub(crate) exchanged: Arc<Exchanged>,
+}
+
+impl Input {
+    /// The places of the shards in the objects.
+    fn places(&self) -> Vec<u32> {
+        self.shards.iter().map(|(_, place)| *place).collect()
+    }
+
+    fn objects(&self) -> Vec<Arc<Object>> {
+        self.exchanged.iter().map(|(_, object)| Arc::clone(object)).collect()
+    }
+}
+
+/// Runs a task. `halvings` says how often its share of memory is halved. Blocking.
+pub(crate) fn execute(job: &Job, task: &Task, input: &Input, halvings: u32) -> Result<TaskOutput> {
+    match task.stage {
+        Stage::Glance => glance(job),
+        Stage::Scan => scan(job, scan_task(job, task.number)?, task.form, halvings),
+        Stage::Sift => sift(job, &input.places(), &input.exchanged, halvings),
+        Stage::Fetch => {
+            let [(scan, place)] = input.shards[..] else {
+                return Err(Error::internal("a fetch task is of one scan"));
+            };
+            fetch(job, scan_task(job, scan)?, place, &input.objects(), halvings)
+        }
+        Stage::Compare => compare(job, &input.places(), &input.objects(), halvings),
+        Stage::Merge => Err(Error::internal("the merge has no tasks")),
+    }
+}
+
+fn scan_task(job: &Job, number: u32) -> Result<&ScanTask> {
+    let task = job.plan.scans.get(number as usize);
+    task.ok_or_else(|| Error::internal(format!("the plan has no scan {number}")))
+}
