@@ -8,13 +8,13 @@ use crate::{say, spec};
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::store::Stores;
 use shadowdiff_core::error::Result;
-use shadowdiff_worker::Watch;
+use shadowdiff_worker::{TaskLimits, Watch};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
     let found = spec::find(&args.spec)?;
-    let settings = Settings::new(&args.settings)?;
+    let settings = Settings::new(&args.settings, TaskLimits::PRODUCT)?;
     let runtime = settings.runtime()?;
     let text: Result<String> = runtime.block_on(async {
         let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());

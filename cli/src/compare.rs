@@ -12,19 +12,19 @@ use shadowdiff_common::store::Stores;
 use shadowdiff_coordinator::{Progress, Published, Run, check_files, check_target, run as run_job};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::report::Summary;
-use shadowdiff_worker::{LocalWorkers, Watch};
+use shadowdiff_worker::{LocalWorkers, TaskLimits, Watch};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 use tokio::sync::watch;
 
-pub(crate) fn run(args: &CompareArgs) -> Result<ExitCode> {
+pub(crate) fn run(args: &CompareArgs, limits: TaskLimits) -> Result<ExitCode> {
     let found = spec::find(&args.spec)?;
     if let Some(coordinator) = &args.coordinator {
         return client::compare(args, coordinator, found);
     }
-    let settings = Settings::new(&args.settings)?;
+    let settings = Settings::new(&args.settings, limits)?;
     let runtime = settings.runtime()?;
     let outcome = runtime.block_on(compare(args, &settings, found));
     leave(runtime);
@@ -70,7 +70,7 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
         overwrite: args.overwrite,
         form: settings.form,
         decoded_bytes: amounts.decoded_bytes,
-        part_bytes: job.part_bytes(),
+        part_bytes: job.part_bytes(0),
         scratch: job.scratch.clone(),
         planned_in: started.elapsed(),
         progress: sender,

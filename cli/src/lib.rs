@@ -25,16 +25,22 @@ use args::{Cli, Command, ManArgs};
 use clap::{CommandFactory, Parser};
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::redact::redacted;
+pub use shadowdiff_worker::TaskLimits;
 use std::io::Write;
 use std::process::ExitCode;
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    main_within(TaskLimits::PRODUCT)
+}
+
+/// The same, where tasks have other limits: for tests.
+pub fn main_within(limits: TaskLimits) -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return refuse(&error),
     };
-    match run(cli) {
+    match run(cli, limits) {
         Ok(code) => code,
         Err(error) => {
             complain(&error);
@@ -54,9 +60,9 @@ fn refuse(error: &clap::Error) -> ExitCode {
     ExitCode::from(2)
 }
 
-fn run(cli: Cli) -> Result<ExitCode> {
+fn run(cli: Cli, limits: TaskLimits) -> Result<ExitCode> {
     match cli.command {
-        Command::Compare(args) => compare::run(&args),
+        Command::Compare(args) => compare::run(&args, limits),
         Command::Check(args) => check::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Report(args) => report::run(&args),
@@ -67,7 +73,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Cancel(args) => client::cancel(&args),
         Command::Results(args) => client::results(&args),
         Command::Coordinator(args) => serve::run(&args),
-        Command::Worker(args) => work::run(&args),
+        Command::Worker(args) => work::run(&args, limits),
         Command::Schema => {
             let text = serde_json::to_string_pretty(&shadowdiff_core::spec::json_schema()).map_err(|e| Error::internal(e.to_string()))?;
             say(&format!("{text}\n"))

@@ -16,7 +16,7 @@ use shadowdiff_coordinator::Bound;
 use shadowdiff_coordinator::cluster::{Cluster, Options, jobs_service, metrics_page, workers_service};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_proto::FILE_DESCRIPTORS;
-use shadowdiff_worker::{Disabled, Given, Job, Memory, Watch};
+use shadowdiff_worker::{Disabled, Given, Job, Memory, TaskLimits, Watch};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -140,6 +140,7 @@ fn options(args: &CoordinatorArgs, sources: &Sources, scratch: &Scratch) -> Resu
             datasets: bound.datasets.clone(),
             sources: sources.clone(),
             scratch: kept.clone(),
+            limits: TaskLimits::PRODUCT,
             memory: Memory { task_bytes: 0 },
             batch_rows: 1,
             disabled: Disabled::default(),

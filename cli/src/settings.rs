@@ -5,7 +5,7 @@ use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::telemetry::start_log;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::Form;
-use shadowdiff_worker::{Disabled, Memory};
+use shadowdiff_worker::{Disabled, Memory, TaskLimits};
 
 /// Flags with their defaults filled in.
 #[derive(Debug)]
@@ -13,12 +13,13 @@ pub(crate) struct Settings {
     pub(crate) threads: usize,
     pub(crate) memory_bytes: u64,
     pub(crate) disabled: Disabled,
+    pub(crate) limits: TaskLimits,
     pub(crate) form: Option<Form>,
     pub(crate) quiet: bool,
 }
 
 impl Settings {
-    pub(crate) fn new(args: &SettingArgs) -> Result<Self> {
+    pub(crate) fn new(args: &SettingArgs, limits: TaskLimits) -> Result<Self> {
         start_log(&args.log)?;
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Settings {
@@ -28,6 +29,7 @@ impl Settings {
                 same_position: args.disable.contains(&Rung::SamePosition),
                 window: args.disable.contains(&Rung::Window),
             },
+            limits,
             form: args.exchange.form(),
             quiet: args.quiet,
         })
@@ -48,11 +50,12 @@ impl Settings {
 
     pub(crate) fn scratch(&self, args: &SettingArgs, reading_bytes: u64, lists_bytes: u64) -> Result<Scratch> {
         let rows_bytes = self.rows_bytes(reading_bytes, lists_bytes);
-        Scratch::new(Memory::intermediate_bytes(rows_bytes), args.scratch.as_deref())
+        Scratch::new(Memory::intermediate_bytes(rows_bytes, &self.limits), args.scratch.as_deref())
     }
 
     pub(crate) fn task_memory(&self, reading_bytes: u64, lists_bytes: u64) -> Memory {
-        Memory::of_task(self.rows_bytes(reading_bytes, lists_bytes) / self.slots(reading_bytes) as u64)
+        let rows_bytes = self.rows_bytes(reading_bytes, lists_bytes) / self.slots(reading_bytes) as u64;
+        Memory::of_task(rows_bytes, &self.limits)
     }
 
     /// A shard holds about what a task compares at a time.

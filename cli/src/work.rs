@@ -12,7 +12,7 @@ use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::store::Stores;
 use shadowdiff_common::telemetry::start_log;
 use shadowdiff_core::error::Result;
-use shadowdiff_worker::{Attachment, Drain, Host, Memory, attach};
+use shadowdiff_worker::{Attachment, Drain, Host, Memory, TaskLimits, attach};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -20,23 +20,23 @@ use tokio::sync::watch;
 use tonic::transport::Server;
 use tonic_health::ServingStatus;
 
-pub(crate) fn run(args: &WorkerArgs) -> Result<ExitCode> {
+pub(crate) fn run(args: &WorkerArgs, limits: TaskLimits) -> Result<ExitCode> {
     start_log(&args.log)?;
     let runtime = runtime()?;
-    let worked = runtime.block_on(work(args));
+    let worked = runtime.block_on(work(args, limits));
     leave(runtime);
     worked.map(|()| ExitCode::SUCCESS)
 }
 
-async fn work(args: &WorkerArgs) -> Result<()> {
+async fn work(args: &WorkerArgs, limits: TaskLimits) -> Result<()> {
     let mut asked = watch_signals();
     let memory = args.memory.unwrap_or_else(|| (available_bytes() / 2).max(256 << 20));
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let slots = args.slots.map_or_else(cores, usize::from);
-    let scratch = Scratch::new(Memory::intermediate_bytes(memory), args.scratch.as_deref())?;
+    let scratch = Scratch::new(Memory::intermediate_bytes(memory, &limits), args.scratch.as_deref())?;
     let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
     let name = args.name.clone().unwrap_or_else(host_name);
-    let host = Arc::new(Host::new(sources, scratch, memory, slots, name));
+    let host = Arc::new(Host::new(sources, scratch, memory, slots, limits, name));
     let (connected, seen) = watch::channel(false);
     if let Some(address) = args.health {
         serve_health(address, seen).await?;

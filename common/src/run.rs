@@ -90,13 +90,11 @@ pub struct RunWriter {
     last_key: Vec<u8>,
 }
 
-/// What a merge of many runs holds of each at a time.
-const PART_BYTES: usize = 128 << 10;
-
 impl RunWriter {
-    pub fn new(scratch: &Scratch) -> Self {
+    /// `part_bytes`: what a merge of many runs holds of each at a time.
+    pub fn new(scratch: &Scratch, part_bytes: usize) -> Self {
         RunWriter {
-            spool: SpoolWriter::with_part_bytes(scratch, PART_BYTES),
+            spool: SpoolWriter::new(scratch, part_bytes),
             record: Vec::new(),
             last_key: Vec::new(),
         }
@@ -166,7 +164,7 @@ mod tests {
     #[test]
     fn records_come_back_in_order() {
         let scratch = Scratch::new(100, None).expect("scratch");
-        let mut writer = RunWriter::new(&scratch);
+        let mut writer = RunWriter::new(&scratch, 1 << 10);
         let keys: Vec<Vec<u8>> = (0..300u16).map(|i| [&i.to_be_bytes()[..], &[0; SUFFIX_BYTES]].concat()).collect();
         let line = "account,é\n".repeat(100);
         for (i, key) in keys.iter().enumerate() {

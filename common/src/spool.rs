@@ -121,7 +121,7 @@ enum Part {
     Elsewhere { offset: u64, length: usize, checksum: u32 },
 }
 
-/// Writes a [`Spool`] in parts of about 1 MiB.
+/// Writes a [`Spool`] in parts.
 #[derive(Debug)]
 pub struct SpoolWriter {
     scratch: Scratch,
@@ -132,15 +132,9 @@ pub struct SpoolWriter {
     spool: Spool,
 }
 
-const PART_BYTES: usize = 1 << 20;
-
 impl SpoolWriter {
-    pub fn new(scratch: &Scratch) -> Self {
-        Self::with_part_bytes(scratch, PART_BYTES)
-    }
-
     /// Parts are what a reader holds in memory at a time.
-    pub fn with_part_bytes(scratch: &Scratch, part_bytes: usize) -> Self {
+    pub fn new(scratch: &Scratch, part_bytes: usize) -> Self {
         let spool = Spool {
             parts: Vec::new(),
             elsewhere: None,
@@ -260,7 +254,7 @@ mod tests {
     fn records_come_back_whole_from_memory_and_from_scratch() {
         for budget in [0, 40, 1 << 20] {
             let scratch = Scratch::new(budget, None).expect("scratch");
-            let mut writer = SpoolWriter::with_part_bytes(&scratch, 16);
+            let mut writer = SpoolWriter::new(&scratch, 16);
             for i in 0..10u8 {
                 writer.append(&[i; 7]).expect("append");
             }

@@ -25,7 +25,7 @@ fn count(runs: &[Spool], scratch: &Scratch, max_runs: usize) -> Result<u64> {
         return Ok(distinct);
     }
     let one = |some: &[Spool]| {
-        let mut merged = SpoolWriter::with_part_bytes(scratch, PART_BYTES);
+        let mut merged = SpoolWriter::new(scratch, PART_BYTES);
         merge(some, |number| merged.append(&number.to_be_bytes()))?;
         merged.finish()
     };
@@ -70,7 +70,7 @@ mod tests {
     fn numbers_count_once_however_many_runs_are_merged_at_a_time() {
         let scratch = Scratch::new(0, None).expect("scratch");
         let run = |numbers: Vec<u128>| {
-            let mut writer = SpoolWriter::with_part_bytes(&scratch, 32);
+            let mut writer = SpoolWriter::new(&scratch, 32);
             numbers
                 .iter()
                 .for_each(|number| writer.append(&number.to_be_bytes()).expect("appends"));

@@ -102,6 +102,7 @@ impl AttemptRunner<'_> {
             task: self.attempt.task.number,
             attempt: &self.attempt.name,
             worker: &self.host.name,
+            block_bytes: self.host.limits.stored_block_bytes,
             runtime: &self.host.sources.runtime,
         }
     }

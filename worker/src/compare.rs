@@ -23,14 +23,9 @@ use shadowdiff_core::spec::DifferenceKind;
 use shadowdiff_core::tally::Tally;
 use std::sync::Arc;
 
-/// Rows compared at a time.
-const CHUNK_ROWS: usize = 4096;
-/// A giant shard is cut into at most this many parts at a time.
-const MAX_PARTS: u64 = 256;
-
 /// Compares the given shards. `halvings` says how often the memory share was halved.
 pub(crate) fn compare(job: &Job, shards: &[u32], objects: &[Arc<Object>], halvings: u32) -> Result<TaskOutput> {
-    let part_bytes = job.memory.part_bytes(halvings);
+    let part_bytes = job.part_bytes(halvings);
     let mut task = Task {
         job,
         part_bytes,
@@ -77,7 +72,7 @@ struct Task<'a> {
 impl Task<'_> {
     /// Cuts a shard that is too large into parts by key.
     fn divide(&mut self, bytes: u64, rows: &mut Rows<'_>) -> Result<()> {
-        let parts = (bytes / self.part_bytes + 2).min(MAX_PARTS) as u32;
+        let parts = self.parts(bytes);
         let object = self.distribute(parts, rows, &|job, batch| {
             let keys = job.key_fingerprints(batch).into_iter();
             keys.map(|f| ((f >> 32) as u64 % u64::from(parts)) as u32).collect()
@@ -95,9 +90,14 @@ impl Task<'_> {
         Ok(())
     }
 
+    /// How many parts of the usual size so many bytes are cut into.
+    fn parts(&self, bytes: u64) -> u32 {
+        (bytes / self.part_bytes + 2).min(self.job.limits.max_parts) as u32
+    }
+
     /// Cancels in slices what no key divides, and compares what is left.
     fn divide_by_row(&mut self, bytes: u64, rows: &mut Rows<'_>) -> Result<()> {
-        let parts = (bytes / self.part_bytes + 2).min(MAX_PARTS) as u32;
+        let parts = self.parts(bytes);
         let object = self.distribute(parts, rows, &|_, batch| {
             fingerprints_of(batch).map(|f| (f >> 96) as u32 % parts).collect()
         })?;
@@ -108,7 +108,7 @@ impl Task<'_> {
             self.tally.cancelled += cancelled;
             reduced.push(left);
             // Many slices of one key reduce to one row each; merged early they stay small.
-            if reduced.len() == 8 {
+            if reduced.len() == self.job.limits.merged_slices {
                 let merged = merge(self.job, std::mem::take(&mut reduced))?;
                 reduced.push(merged);
             }
@@ -144,7 +144,7 @@ impl Task<'_> {
     fn compare_left(&mut self, left: &Sides<Left>) -> Result<()> {
         let joined = join(self.job, left, self.context()?)?;
         let mut differing: Vec<(Vec<u8>, usize, Joined)> = Vec::new();
-        for rows in joined.chunks(CHUNK_ROWS) {
+        for rows in joined.chunks(self.job.limits.chunk_rows) {
             self.job.watch.check()?;
             let chunk = Chunk::new(self.job, left, rows)?;
             let cells = chunk.compare(self.job)?;
@@ -167,8 +167,8 @@ impl Task<'_> {
         if differing.is_empty() {
             return Ok(());
         }
-        let mut run = RunWriter::new(&self.job.scratch);
-        for rows in differing.chunks(CHUNK_ROWS) {
+        let mut run = RunWriter::new(&self.job.scratch, self.job.limits.run_part_bytes);
+        for rows in differing.chunks(self.job.limits.chunk_rows) {
             self.job.watch.check()?;
             let joined: Vec<Joined> = rows.iter().map(|r| r.2).collect();
             let chunk = Chunk::new(self.job, left, &joined)?;
@@ -190,7 +190,7 @@ impl Task<'_> {
 
     /// The join's memory is bounded by the task's share; it holds 24 bytes a row.
     fn context(&self) -> Result<Arc<TaskContext>> {
-        let pool = GreedyMemoryPool::new(self.job.memory.task_bytes.max(64 << 20));
+        let pool = GreedyMemoryPool::new(self.job.memory.task_bytes.max(self.job.limits.min_join_bytes));
         let runtime = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(pool))
             .build_arc()

@@ -14,16 +14,14 @@ use shadowdiff_core::plan::{Form, ScanTask};
 use shadowdiff_core::side::Side;
 use std::sync::Arc;
 
-/// Rows of several batches are put together up to this.
-const BATCH_BYTES: usize = 8 << 20;
-
 /// Fetches what is left of a scan task; `shard` is its place in `objects`, those of all sift tasks.
 pub(crate) fn fetch(job: &Job, task: &ScanTask, shard: u32, objects: &[Arc<Object>], halvings: u32) -> Result<TaskOutput> {
     let share = job.memory.task_bytes >> halvings.min(8);
     let mut sink = Sink::new(job, Form::Rows, share / 3);
     for side in Side::BOTH {
         let all: u64 = objects.iter().map(|object| object.size(shard)[side].rows).sum();
-        let wanted = RowSelection::new(objects, shard, side, share / 6)?;
+        let most = (share / 6 / size_of::<(u64, u128)>()).max(job.limits.min_row_numbers);
+        let wanted = RowSelection::new(objects, shard, side, most)?;
         let mut reader = SideReader::new(job, side, &task.splits[side], Purpose::Fetch(wanted));
         // Of each batch that is read few rows may be wanted; together they make batches of the usual size.
         let (mut pending, mut rows, mut bytes, mut found) = (Vec::new(), 0, 0, 0);
@@ -32,7 +30,7 @@ pub(crate) fn fetch(job: &Job, task: &ScanTask, shard: u32, objects: &[Arc<Objec
             bytes += read.rows.batch.get_array_memory_size();
             found += read.rows.batch.num_rows() as u64;
             pending.push(read.rows.batch);
-            if rows >= job.batch_rows || bytes >= BATCH_BYTES {
+            if rows >= job.batch_rows || bytes >= job.limits.fetched_batch_bytes {
                 flush(&mut sink, side, &mut pending)?;
                 (rows, bytes) = (0, 0);
             }

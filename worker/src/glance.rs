@@ -10,9 +10,6 @@ use shadowdiff_core::error::Result;
 use shadowdiff_core::plan::Glance;
 use shadowdiff_core::side::{Side, Sides};
 
-/// Rows of a side that are looked at.
-const ROWS: u64 = 40_000;
-
 /// Looks at the heaviest piece that has rows of both sides.
 pub(crate) fn glance(job: &Job) -> Result<TaskOutput> {
     let both = job
@@ -27,8 +24,8 @@ pub(crate) fn glance(job: &Job) -> Result<TaskOutput> {
         in_step: true,
         remember: true,
     };
-    let mut window = Window::new(job.memory.task_bytes / 3, rungs);
-    let mut readers = Sides::from_fn(|side| SideReader::new(job, side, &task.splits[side], Purpose::Glance(ROWS)));
+    let mut window = Window::new(job.memory.task_bytes / 3, rungs, &job.limits);
+    let mut readers = Sides::from_fn(|side| SideReader::new(job, side, &task.splits[side], Purpose::Glance(job.limits.glanced_rows)));
     let mut keys: ByFingerprint<Sides<bool>> = ByFingerprint::default();
     let mut found = Glance::default();
     for side in Side::BOTH {

@@ -1,6 +1,7 @@
 //! What the attempts of a worker process share: its memory, its scratch, its connections, and the jobs it knows.
 
 use crate::job::{Disabled, Given, Job, Memory, Watch};
+use crate::limits::TaskLimits;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::state::{Blueprint, Incarnation, JobState, PlanDigest};
@@ -17,6 +18,7 @@ pub struct Host {
     pub memory_bytes: u64,
     pub slots: usize,
     pub disabled: Disabled,
+    pub limits: TaskLimits,
     /// For people: the host's or the pod's name.
     pub name: String,
     jobs: Mutex<BTreeMap<Incarnation, Arc<Known>>>,
@@ -27,13 +29,14 @@ pub struct Host {
 type Known = Mutex<Option<(PlanDigest, Job)>>;
 
 impl Host {
-    pub fn new(sources: Sources, scratch: Scratch, memory_bytes: u64, slots: usize, name: String) -> Self {
+    pub fn new(sources: Sources, scratch: Scratch, memory_bytes: u64, slots: usize, limits: TaskLimits, name: String) -> Self {
         Host {
             sources,
             scratch,
             memory_bytes,
             slots: slots.max(1),
             disabled: Disabled::default(),
+            limits,
             name,
             jobs: Mutex::default(),
         }
@@ -85,13 +88,14 @@ impl Host {
         let slot_bytes = self.memory_bytes / slots;
         let held = blueprint.reading_bytes.saturating_add(accounts.memory_bytes() / slots);
         let left = slot_bytes.saturating_sub(held).max(slot_bytes / 4);
-        let memory = Memory::of_task(left);
+        let memory = Memory::of_task(left, &self.limits);
         Given {
             datasets: blueprint.datasets.clone(),
             sources: self.sources.clone(),
             scratch: self.scratch.clone(),
+            limits: self.limits,
             memory,
-            batch_rows: memory.batch_rows(blueprint.row_bytes),
+            batch_rows: memory.batch_rows(blueprint.row_bytes, &self.limits),
             disabled: self.disabled,
             watch: Arc::new(Watch::default()),
             accounts,

@@ -1,6 +1,7 @@
 //! What every task of a job needs, made once from the plan: expressions, columns with their comparators, rules, schemas.
 
 use crate::exchanged::{ExchangedRows, carried_type, rows_schema};
+use crate::limits::TaskLimits;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use shadowdiff_common::read::{Dataset, Sources};
@@ -33,26 +34,31 @@ const BATCHES_A_TASK: u64 = 32;
 
 impl Memory {
     /// Of one task, where it and its intermediate results have `rows_bytes`.
-    pub fn of_task(rows_bytes: u64) -> Self {
+    pub fn of_task(rows_bytes: u64, limits: &TaskLimits) -> Self {
         Memory {
-            task_bytes: (rows_bytes * SHARE_TENTHS / 10) as usize,
+            task_bytes: share(rows_bytes).min(limits.max_task_bytes),
         }
     }
 
     /// How many bytes of rows are compared at a time: a part is held about three times (rows, what is left of them, indexes).
-    pub(crate) fn part_bytes(&self, halvings: u32) -> u64 {
-        ((self.task_bytes >> halvings.min(8)) as u64 / 4).clamp(1 << 20, 512 << 20)
+    fn part_bytes(self, halvings: u32, limits: &TaskLimits) -> u64 {
+        ((self.task_bytes >> halvings.min(8)) as u64 / 4).clamp(limits.min_part_bytes, limits.max_part_bytes)
     }
 
     /// What intermediate results may take of `rows_bytes`.
-    pub fn intermediate_bytes(rows_bytes: u64) -> usize {
-        (rows_bytes * SHARE_TENTHS / 10) as usize
+    pub fn intermediate_bytes(rows_bytes: u64, limits: &TaskLimits) -> usize {
+        share(rows_bytes).min(limits.max_intermediate_bytes)
     }
 
     /// Rows of a batch, where one takes about `row_bytes`.
-    pub fn batch_rows(self, row_bytes: u64) -> usize {
-        (self.task_bytes as u64 / BATCHES_A_TASK / row_bytes.max(1)).clamp(128, 8192) as usize
+    pub fn batch_rows(self, row_bytes: u64, limits: &TaskLimits) -> usize {
+        let rows = self.task_bytes as u64 / BATCHES_A_TASK / row_bytes.max(1);
+        (rows as usize).clamp(limits.min_batch_rows, limits.max_batch_rows)
     }
+}
+
+fn share(rows_bytes: u64) -> usize {
+    (rows_bytes * SHARE_TENTHS / 10) as usize
 }
 
 /// Optimisations that a test switches off; the result does not change.
@@ -134,6 +140,7 @@ pub struct Shared {
     pub datasets: Sides<Dataset>,
     pub sources: Sources,
     pub scratch: Scratch,
+    pub limits: TaskLimits,
     pub memory: Memory,
     pub batch_rows: usize,
     pub disabled: Disabled,
@@ -156,6 +163,7 @@ pub struct Given {
     pub datasets: Sides<Dataset>,
     pub sources: Sources,
     pub scratch: Scratch,
+    pub limits: TaskLimits,
     pub memory: Memory,
     pub batch_rows: usize,
     pub disabled: Disabled,
@@ -187,6 +195,7 @@ impl Job {
             datasets: given.datasets,
             sources: given.sources,
             scratch: given.scratch,
+            limits: given.limits,
             memory: given.memory,
             batch_rows: given.batch_rows,
             disabled: given.disabled,
@@ -234,9 +243,9 @@ impl Job {
         }
     }
 
-    /// How many bytes of rows a task compares at a time.
-    pub fn part_bytes(&self) -> u64 {
-        self.memory.part_bytes(0)
+    /// How many bytes of rows a task compares at a time. `halvings` says how often its memory share was halved.
+    pub fn part_bytes(&self, halvings: u32) -> u64 {
+        self.memory.part_bytes(halvings, &self.limits)
     }
 
     /// The name of a column's comparator in the output.

@@ -21,15 +21,15 @@ pub(crate) struct RowSelection<'a> {
 }
 
 impl<'a> RowSelection<'a> {
-    /// `bytes`: about how much may be held.
-    pub(crate) fn new(objects: &'a [Arc<Object>], shard: u32, side: Side, bytes: usize) -> Result<Self> {
+    /// `most`: how many rows may be held.
+    pub(crate) fn new(objects: &'a [Arc<Object>], shard: u32, side: Side, most: usize) -> Result<Self> {
         let mut selection = RowSelection {
             objects,
             shard,
             side,
             next: Vec::new(),
             at: 0,
-            most: (bytes / size_of::<(u64, u128)>()).max(1024),
+            most: most.max(1),
             after: None,
         };
         selection.load()?;

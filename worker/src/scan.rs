@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 pub(crate) fn scan(job: &Job, task: &ScanTask, form: Form, halvings: u32) -> Result<TaskOutput> {
     let share = job.memory.task_bytes >> halvings.min(8);
     let mut sink = Sink::new(job, form, share / 3);
-    let mut window = Window::new(share / 3, rungs(job));
+    let mut window = Window::new(share / 3, rungs(job), &job.limits);
     let mut readers = Sides::from_fn(|side| SideReader::new(job, side, &task.splits[side], Purpose::Scan));
     let mut ended = Sides::new(false, false);
     while !(ended.live && ended.shadow) {
@@ -137,9 +137,6 @@ struct Accounts {
     runs: Vec<Spool>,
 }
 
-/// Accounts held before a run is written: about 40 MB.
-const MAX_HELD_ACCOUNTS: usize = 1 << 19;
-
 impl Accounts {
     fn see(&mut self, job: &Job, fingerprints: Vec<u128>) -> Result<()> {
         let mut last = None;
@@ -149,7 +146,7 @@ impl Accounts {
                 last = Some(fingerprint);
             }
         }
-        if self.seen.len() > MAX_HELD_ACCOUNTS {
+        if self.seen.len() > job.limits.held_accounts {
             self.spill(job)
         } else {
             Ok(())
@@ -160,7 +157,7 @@ impl Accounts {
         if self.seen.is_empty() {
             return Ok(());
         }
-        let mut writer = SpoolWriter::with_part_bytes(&job.scratch, 16 << 10);
+        let mut writer = SpoolWriter::new(&job.scratch, job.limits.account_part_bytes);
         for fingerprint in std::mem::take(&mut self.seen) {
             writer.append(&fingerprint.to_be_bytes())?;
         }

@@ -17,7 +17,7 @@ type Left = (u32, u64, u128);
 /// Cancels the rows of the given shards. The objects come with the numbers of their scans; these are the shards of the output.
 pub(crate) fn sift(job: &Job, shards: &[u32], objects: &Exchanged, halvings: u32) -> Result<TaskOutput> {
     let scans = job.plan.scans.len() as u32;
-    let part_bytes = job.memory.part_bytes(halvings);
+    let part_bytes = job.part_bytes(halvings);
     let schemas = Sides::from_fn(|_| numbered_schema());
     let mut writer = Writer::new(schemas, scans, part_bytes as usize, &job.scratch);
     let mut cancelled = 0;

@@ -9,6 +9,7 @@
 //! goes to the exchange, where it will. So the window only ever saves work: with it or without, the same rows cancel.
 
 use crate::fingerprints::ByFingerprint;
+use crate::limits::TaskLimits;
 use crate::side::Rows;
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_buffer::BooleanBuffer;
@@ -17,14 +18,10 @@ use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::side::{Side, Sides};
 use std::collections::VecDeque;
 
-/// How far apart rows may be and still count as in step.
-const LOOK_AHEAD: usize = 8;
 /// A batch of which at least this share has cancelled is made smaller at once: the window then reaches further with the same memory.
 const COMPACT_FROM: usize = 2;
 /// What a held row takes besides its batch: fingerprint, flag, and its place in the map of those without a partner.
 const ROW_BYTES: usize = 16 + 1 + 60;
-/// After this many rows that found hardly a partner the window is of no use.
-const PATIENCE_ROWS: u64 = 100_000;
 
 #[derive(Debug)]
 struct Held {
@@ -126,6 +123,8 @@ pub(crate) struct Rungs {
 pub(crate) struct Window {
     queues: Sides<Queue>,
     limit_bytes: usize,
+    look_ahead: usize,
+    patience_rows: u64,
     rungs: Rungs,
     on: bool,
     passed: u64,
@@ -133,10 +132,12 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    pub(crate) fn new(limit_bytes: usize, rungs: Rungs) -> Self {
+    pub(crate) fn new(limit_bytes: usize, rungs: Rungs, limits: &TaskLimits) -> Self {
         Window {
             queues: Sides::default(),
             limit_bytes,
+            look_ahead: limits.look_ahead,
+            patience_rows: limits.patience_rows,
             on: rungs.in_step || rungs.remember,
             rungs,
             passed: 0,
@@ -168,7 +169,7 @@ impl Window {
             bytes,
         });
         self.cancel_in_step();
-        if self.passed > PATIENCE_ROWS && self.cancelled * 20 < self.passed {
+        if self.passed > self.patience_rows && self.cancelled * 20 < self.passed {
             return self.switch_off(emit);
         }
         self.queues.live.compact()?;
@@ -212,7 +213,7 @@ impl Window {
         if !self.rungs.in_step {
             return None;
         }
-        (1..=LOOK_AHEAD).find_map(|ahead| {
+        (1..=self.look_ahead).find_map(|ahead| {
             if self.queues.live.fingerprint(ahead) == Some(shadow) {
                 Some((Side::Live, ahead))
             } else if self.queues.shadow.fingerprint(ahead) == Some(live) {
@@ -324,6 +325,7 @@ mod tests {
                 in_step: true,
                 remember: true,
             },
+            &TaskLimits::PRODUCT,
         );
         for i in 0..live.len().max(shadow.len()) {
             for (side, list) in [(Side::Live, live), (Side::Shadow, shadow)] {

@@ -29,8 +29,6 @@ use tokio::runtime::Handle;
 /// A part of a multipart upload; smaller objects are one put.
 const UPLOAD_PART_BYTES: usize = 16 << 20;
 const UPLOAD_PARTS_IN_FLIGHT: usize = 2;
-/// Rows of one shard and side are put together up to this many bytes in memory: smaller blocks are mostly headers.
-const BLOCK_BYTES: usize = 8 << 20;
 /// One request asks for at most this much, because one connection is slow.
 pub const MAX_REQUEST_BYTES: u64 = 16 << 20;
 const REQUESTS_IN_FLIGHT: usize = 4;
@@ -45,6 +43,8 @@ pub struct Maker<'a> {
     pub task: u32,
     pub attempt: &'a str,
     pub worker: &'a str,
+    /// Rows of one shard and side are put together up to so many bytes in memory.
+    pub block_bytes: usize,
     pub runtime: &'a Handle,
 }
 
@@ -81,7 +81,7 @@ pub fn store_output(maker: Maker<'_>, stage: Stage, output: &TaskOutput) -> Resu
     if let Some(exchange) = &output.exchange {
         for shard in 0..exchange.shards() {
             for side in Side::BOTH {
-                store_shard(&mut upload, exchange, shard, side, &mut blocks)?;
+                store_shard(&mut upload, exchange, (shard, side), maker.block_bytes, &mut blocks)?;
             }
         }
     }
@@ -97,7 +97,13 @@ pub fn store_output(maker: Maker<'_>, stage: Stage, output: &TaskOutput) -> Resu
     })
 }
 
-fn store_shard(upload: &mut Upload<'_>, object: &Object, shard: u32, side: Side, blocks: &mut Vec<BlockRecord>) -> Result<()> {
+fn store_shard(
+    upload: &mut Upload<'_>,
+    object: &Object,
+    (shard, side): (u32, Side),
+    block_bytes: usize,
+    blocks: &mut Vec<BlockRecord>,
+) -> Result<()> {
     let mut pending: Vec<RecordBatch> = Vec::new();
     let mut pending_bytes = 0;
     let mut flush = |pending: &mut Vec<RecordBatch>| -> Result<()> {
@@ -117,7 +123,7 @@ fn store_shard(upload: &mut Upload<'_>, object: &Object, shard: u32, side: Side,
         let batch = rows.and_then(|rows: Selected| rows.to_batch())?;
         pending_bytes += batch.get_array_memory_size();
         pending.push(batch);
-        if pending_bytes >= BLOCK_BYTES {
+        if pending_bytes >= block_bytes {
             flush(&mut pending)?;
             pending_bytes = 0;
         }

@@ -1,0 +1,67 @@
+//! How much a task holds, divides and tries: values, so that a test reaches with twenty rows what users reach with millions.
+
+/// The limits of the tasks of a process. No user sets them, and none changes a byte of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TaskLimits {
+    /// What a task may use, however much memory there is.
+    pub max_task_bytes: usize,
+    /// What may stay in memory of intermediate results, however much memory there is; more goes to scratch files.
+    pub max_intermediate_bytes: usize,
+    /// Rows of a batch that is read.
+    pub min_batch_rows: usize,
+    pub max_batch_rows: usize,
+    /// Bytes of rows that are compared at a time.
+    pub min_part_bytes: u64,
+    pub max_part_bytes: u64,
+    /// A giant shard, or a giant key, is divided into at most so many parts at a time.
+    pub max_parts: u64,
+    /// Slices of a giant key whose unmatched rows are merged at a time.
+    pub merged_slices: usize,
+    /// Rows whose cells are compared at a time.
+    pub chunk_rows: usize,
+    /// What the join of a part may always use.
+    pub min_join_bytes: usize,
+    /// How far apart rows may be and still count as in step.
+    pub look_ahead: usize,
+    /// After so many rows of which hardly one found a partner, the window is of no use.
+    pub patience_rows: u64,
+    /// Accounts that a scan task holds before it writes a sorted run of them: about 40 MB.
+    pub held_accounts: usize,
+    /// What whoever merges such runs holds of each.
+    pub account_part_bytes: usize,
+    /// Rows of a side that are looked at to choose the form of the exchange.
+    pub glanced_rows: u64,
+    /// Numbers of rows to be read again that are held at least.
+    pub min_row_numbers: usize,
+    /// Rows that are read again are put together up to this.
+    pub fetched_batch_bytes: usize,
+    /// What a merge of many runs of lines holds of each.
+    pub run_part_bytes: usize,
+    /// Rows of one shard and side are stored together up to so many bytes in memory: smaller blocks are mostly headers.
+    pub stored_block_bytes: usize,
+}
+
+impl TaskLimits {
+    /// Those of the product.
+    pub const PRODUCT: TaskLimits = TaskLimits {
+        max_task_bytes: usize::MAX,
+        max_intermediate_bytes: usize::MAX,
+        min_batch_rows: 128,
+        max_batch_rows: 8192,
+        min_part_bytes: 1 << 20,
+        max_part_bytes: 512 << 20,
+        max_parts: 256,
+        merged_slices: 8,
+        chunk_rows: 4096,
+        min_join_bytes: 64 << 20,
+        look_ahead: 8,
+        patience_rows: 100_000,
+        held_accounts: 1 << 19,
+        account_part_bytes: 16 << 10,
+        glanced_rows: 40_000,
+        min_row_numbers: 1024,
+        fetched_batch_bytes: 8 << 20,
+        run_part_bytes: 128 << 10,
+        stored_block_bytes: 8 << 20,
+    };
+}
