@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     shadowdiff::main()
 }
 
-fn meet(point: &'static str) {
+fn meet(point: &str) {
     let Some(plan) = PLAN.get().filter(|plan| plan.point == point) else {
         return;
     };
