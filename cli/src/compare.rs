@@ -48,8 +48,8 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
             .for_each(|warning| note(&format!("shadowdiff: warning: {warning}")));
     }
     let bytes = Arc::clone(&sources.bytes_read);
-    let amounts = bound.amounts;
-    let slots = settings.slots(amounts.reading_bytes);
+    let estimate = bound.plan.estimate;
+    let slots = settings.slots(estimate.reading_bytes);
     let watch = Arc::new(Watch::default());
     let job = job(bound, settings, &args.settings, sources, Arc::clone(&watch));
     let job = Arc::new(job.map_err(|e| parsed.sql.locate(e))?);
@@ -57,10 +57,10 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
     let (sender, receiver) = watch::channel(Progress::default());
     let read = progress::Read {
         rows: watch,
-        all_rows: amounts.all_rows(),
+        all_rows: estimate.all_rows(),
         bytes_before: bytes.load(Ordering::Relaxed),
         bytes,
-        all_bytes: amounts.stored_bytes,
+        all_bytes: estimate.stored_bytes,
     };
     let bar = tokio::spawn(progress::show(receiver, read, settings.quiet));
     let run = Run {
@@ -68,9 +68,6 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
         document: parsed.document,
         target,
         overwrite: args.overwrite,
-        form: settings.form,
-        decoded_bytes: amounts.decoded_bytes,
-        part_bytes: job.part_bytes(0),
         scratch: job.scratch.clone(),
         planned_in: started.elapsed(),
         progress: sender,

@@ -26,7 +26,7 @@ pub(crate) fn data(bound: &Bound) -> String {
     for side in Side::BOTH {
         let pins = &bound.plan.pins[side];
         let bytes: u64 = pins.iter().map(|p| p.size_bytes).sum();
-        let rows = bound.amounts.rows[side].map_or("rows unknown until read".to_owned(), |n| counted(n, "row"));
+        let rows = bound.plan.estimate.rows[side].map_or("rows unknown until read".to_owned(), |n| counted(n, "row"));
         let _ = writeln!(
             out,
             "{side}: {}, {rows}, {}",
@@ -40,7 +40,7 @@ pub(crate) fn data(bound: &Bound) -> String {
             let _ = writeln!(out, "  … and {} more", pins.len() - SHOWN_FILES);
         }
     }
-    let Requests { reads, writes } = bound.amounts.requests;
+    let Requests { reads, writes } = bound.plan.estimate.requests;
     if reads + writes > 0 {
         let _ = writeln!(out, "{} for the inputs", requests(reads, writes));
     }

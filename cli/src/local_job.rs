@@ -32,23 +32,26 @@ pub(crate) fn cut(settings: &Settings, shards: Option<u32>) -> Result<Cut> {
         threads: settings.threads,
         shards,
         shard_bytes: settings.shard_bytes(),
+        form: settings.form,
         secret: Secret(drawn_bytes()?),
         today: spec::today(),
     })
 }
 
 /// Binds the plan to this process; mistakes in SQL show here.
-pub(crate) fn job(bound: Bound, settings: &Settings, args: &SettingArgs, sources: Sources, watch: Arc<Watch>) -> Result<Job> {
-    let row_bytes = bound.amounts.row_bytes();
-    let (reading_bytes, lists_bytes) = (bound.amounts.reading_bytes, bound.accounts.memory_bytes());
+pub(crate) fn job(mut bound: Bound, settings: &Settings, args: &SettingArgs, sources: Sources, watch: Arc<Watch>) -> Result<Job> {
+    let estimate = bound.plan.estimate;
+    let (reading_bytes, lists_bytes) = (estimate.reading_bytes, bound.accounts.memory_bytes());
     let memory = settings.task_memory(reading_bytes, lists_bytes);
+    // Known only now: what readers and lists of accounts leave.
+    bound.plan.part_bytes = memory.part_bytes(0, &settings.limits);
     let given = Given {
         datasets: bound.datasets,
         sources,
         scratch: settings.scratch(args, reading_bytes, lists_bytes)?,
         limits: settings.limits,
         memory,
-        batch_rows: memory.batch_rows(row_bytes, &settings.limits),
+        batch_rows: memory.batch_rows(estimate.row_bytes(), &settings.limits),
         disabled: settings.disabled,
         watch,
         accounts: bound.accounts,

@@ -2,7 +2,7 @@
 
 use crate::accounts::Lists;
 use crate::columns::{Found, Known, SideFiles, legacy_dates, look};
-use crate::cut::{Amounts, Cut, CutUp};
+use crate::cut::{Cut, CutUp};
 use crate::prune::{check_scopes, side_plan};
 use crate::scale::forget_scales;
 use crate::types::{Named, Note, fill_rowless, types};
@@ -27,7 +27,6 @@ pub struct Bound {
     pub plan: Plan,
     pub datasets: Sides<Dataset>,
     pub accounts: AccountSets,
-    pub amounts: Amounts,
 }
 
 /// The datasets of a spec and the columns of their files, before the sides meet.
@@ -112,15 +111,13 @@ pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: 
         pins,
         scans: cut_up.scans,
         shards: cut_up.shards,
+        part_bytes: cut.shard_bytes,
+        form: cut.form,
+        estimate: cut_up.estimate,
         secret: PlanSecret(cut.secret),
         warnings,
     };
-    Ok(Bound {
-        plan,
-        datasets,
-        accounts,
-        amounts: cut_up.amounts,
-    })
+    Ok(Bound { plan, datasets, accounts })
 }
 
 /// A comparison of files with themselves passes, and proves nothing.

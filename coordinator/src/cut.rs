@@ -3,7 +3,7 @@
 use crate::columns::SideFiles;
 use shadowdiff_common::read::{self, DataFile, Dataset, RowGroup};
 use shadowdiff_common::store::Location;
-use shadowdiff_core::plan::{ScanTask, Split, pair_splits};
+use shadowdiff_core::plan::{Estimate, Form, ScanTask, Split, pair_splits};
 use shadowdiff_core::requests::{LISTED, Requests};
 use shadowdiff_core::row::Secret;
 use shadowdiff_core::side::{Side, Sides};
@@ -17,37 +17,10 @@ pub struct Cut {
     pub shards: Option<u32>,
     /// About how many bytes of rows a shard should hold.
     pub shard_bytes: u64,
+    /// In what form rows are exchanged; `None`: as a look at the data suggests.
+    pub form: Option<Form>,
     pub secret: Secret,
     pub today: Day,
-}
-
-/// How much there is to do.
-#[derive(Debug, Clone, Copy)]
-pub struct Amounts {
-    /// Bytes of both sides as stored, and about how many when decoded.
-    pub stored_bytes: u64,
-    pub decoded_bytes: u64,
-    /// To list, look into and read the inputs once, as far as they lie in object stores.
-    pub requests: Requests,
-    /// The most that reading one piece of both sides at a time holds: a row group each, decompressed.
-    pub reading_bytes: u64,
-    /// Rows where the files tell.
-    pub rows: Sides<Option<u64>>,
-}
-
-impl Amounts {
-    /// Rows of both sides, where the files tell.
-    pub fn all_rows(&self) -> Option<u64> {
-        self.rows.live.zip(self.rows.shadow).map(|(live, shadow)| live + shadow)
-    }
-
-    /// About what a row takes in memory.
-    pub fn row_bytes(&self) -> u64 {
-        const UNKNOWN: u64 = 256;
-        self.all_rows()
-            .and_then(|rows| self.decoded_bytes.checked_div(rows))
-            .unwrap_or(UNKNOWN)
-    }
 }
 
 /// The work of a job, cut into tasks.
@@ -55,7 +28,7 @@ impl Amounts {
 pub(crate) struct CutUp {
     pub(crate) scans: Vec<ScanTask>,
     pub(crate) shards: u32,
-    pub(crate) amounts: Amounts,
+    pub(crate) estimate: Estimate,
 }
 
 impl CutUp {
@@ -71,7 +44,7 @@ impl CutUp {
         });
         CutUp {
             shards: cut.shards.unwrap_or_else(by_size),
-            amounts: Amounts {
+            estimate: Estimate {
                 stored_bytes: both(&|side| datasets[side].files.iter().map(|f| f.pin.size_bytes).sum()),
                 decoded_bytes,
                 requests: requests.live + requests.shadow,

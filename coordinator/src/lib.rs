@@ -20,7 +20,7 @@ mod types;
 mod unread;
 
 pub use bind::{Bound, Inspected, bind, inspect};
-pub use cut::{Amounts, Cut};
+pub use cut::Cut;
 pub use fetched::{Fetched, fetch_result};
 pub use publish::{Marking, Published, StagedFile, Staging, marks_of};
 pub use run::{Outcome, Progress, Run, run};

@@ -73,12 +73,6 @@ impl StageOutcome {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pipeline<'a> {
     pub(crate) plan: &'a Plan,
-    /// The form of the exchange, where it is not to be chosen.
-    pub(crate) form: Option<Form>,
-    /// About how many bytes the rows of both sides are.
-    pub(crate) decoded_bytes: u64,
-    /// Rows of about this many bytes are compared at a time.
-    pub(crate) part_bytes: u64,
 }
 
 /// What the stages have found: all that the merge needs.
@@ -115,7 +109,7 @@ impl Pipeline<'_> {
 
     /// In what form rows are exchanged.
     async fn form<E: Executor>(self, executor: &mut E) -> Result<Form, E::Stop> {
-        if let Some(form) = self.plan.known_form(self.form, self.decoded_bytes) {
+        if let Some(form) = self.plan.known_form() {
             return Ok(form);
         }
         let tasks = tasks_of(Stage::Glance, Form::Rows, [(1, ShardRange::default())]);
@@ -171,7 +165,7 @@ impl Pipeline<'_> {
         Reader {
             stage,
             shards: self.plan.shards,
-            part_bytes: self.part_bytes,
+            part_bytes: self.plan.part_bytes,
         }
     }
 }

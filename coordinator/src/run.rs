@@ -9,7 +9,7 @@ use shadowdiff_common::link::{Assignment, Exchanged, Report, TaskOutput, Workers
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::state::groups;
 use shadowdiff_core::error::{Error, Kind, Result};
-use shadowdiff_core::plan::{Form, Plan};
+use shadowdiff_core::plan::Plan;
 use shadowdiff_core::report::Summary;
 use shadowdiff_core::schedule::{Action, AttemptId, Event, JobNumber, Machine, NewTask, WorkerId};
 use shadowdiff_core::stage::{Stage, Task};
@@ -40,12 +40,6 @@ pub struct Run<'a> {
     pub document: serde_json::Value,
     pub target: Target,
     pub overwrite: bool,
-    /// In what form rows are exchanged; `None`: as a look at the data suggests.
-    pub form: Option<Form>,
-    /// About how many bytes the rows of both sides are.
-    pub decoded_bytes: u64,
-    /// Rows of this many bytes are compared at a time: small shards are put together up to it.
-    pub part_bytes: u64,
     /// For what does not fit the memory.
     pub scratch: Scratch,
     pub planned_in: Duration,
@@ -56,14 +50,8 @@ pub struct Run<'a> {
 
 /// Runs the job to its published result.
 pub async fn run(job: Run<'_>, workers: &dyn Workers) -> Result<Outcome> {
-    let pipeline = Pipeline {
-        plan: job.plan,
-        form: job.form,
-        decoded_bytes: job.decoded_bytes,
-        part_bytes: job.part_bytes,
-    };
     let mut executor = LocalExecutor::new(workers, &job);
-    let Compared { tally, runs, mut timings } = pipeline.run(&mut executor).await?;
+    let Compared { tally, runs, mut timings } = Pipeline { plan: job.plan }.run(&mut executor).await?;
     if *job.interrupted.borrow() {
         return Err(Error::new(Kind::Interrupted, "interrupted"));
     }

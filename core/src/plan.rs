@@ -1,6 +1,7 @@
 //! The plan of a job as data: what is read, in which pieces, and how it is cut into tasks. It is stored before anything runs.
 
 use crate::align::{Aligned, SideColumn};
+use crate::requests::Requests;
 use crate::row::Secret;
 use crate::side::Sides;
 use crate::spec::{Day, Spec};
@@ -112,6 +113,35 @@ pub struct ReadColumn {
     pub value_type: ValueType,
 }
 
+/// How much there is to do, as the files tell before they are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Estimate {
+    /// Bytes of both sides as stored, and about how many when decoded.
+    pub stored_bytes: u64,
+    pub decoded_bytes: u64,
+    /// The most that reading one piece of both sides at a time holds: a row group each, decompressed.
+    pub reading_bytes: u64,
+    /// Rows where the files tell.
+    pub rows: Sides<Option<u64>>,
+    /// To object stores: to list, look into and read the inputs once, as far as they lie there, and what the job itself keeps there.
+    pub requests: Requests,
+}
+
+impl Estimate {
+    /// Rows of both sides, where the files tell.
+    pub fn all_rows(&self) -> Option<u64> {
+        self.rows.live.zip(self.rows.shadow).map(|(live, shadow)| live + shadow)
+    }
+
+    /// About what a row takes in memory.
+    pub fn row_bytes(&self) -> u64 {
+        const UNKNOWN: u64 = 256;
+        self.all_rows()
+            .and_then(|rows| self.decoded_bytes.checked_div(rows))
+            .unwrap_or(UNKNOWN)
+    }
+}
+
 /// The whole plan of a job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -123,6 +153,11 @@ pub struct Plan {
     pub pins: Sides<Vec<Pinned>>,
     pub scans: Vec<ScanTask>,
     pub shards: u32,
+    /// A task that reads shards takes about this many bytes of rows: small shards are put together.
+    pub part_bytes: u64,
+    /// The form of the exchange, where it is not to be chosen.
+    pub form: Option<Form>,
+    pub estimate: Estimate,
     pub count_accounts: bool,
     pub secret: PlanSecret,
     pub warnings: Vec<String>,
@@ -135,17 +170,17 @@ impl Plan {
     }
 
     /// The form of the exchange, where no look at the data has to decide it.
-    pub fn known_form(&self, asked: Option<Form>, decoded_bytes: u64) -> Option<Form> {
-        if self.carries() || (asked.is_none() && decoded_bytes < GLANCE_FROM_BYTES) {
+    pub fn known_form(&self) -> Option<Form> {
+        if self.carries() || (self.form.is_none() && self.estimate.decoded_bytes < GLANCE_FROM_BYTES) {
             Some(Form::Rows)
         } else {
-            asked
+            self.form
         }
     }
 }
 
 /// The plan's version; a stored plan of another version is refused.
-pub const PLAN_VERSION: u32 = 4;
+pub const PLAN_VERSION: u32 = 5;
 
 /// The secret does not show in debug output.
 #[derive(Clone, Copy, Serialize, Deserialize)]

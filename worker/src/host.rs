@@ -86,7 +86,11 @@ impl Host {
     fn given(&self, blueprint: &Blueprint, accounts: AccountSets) -> Given {
         let slots = self.slots as u64;
         let slot_bytes = self.memory_bytes / slots;
-        let held = blueprint.reading_bytes.saturating_add(accounts.memory_bytes() / slots);
+        let held = blueprint
+            .plan
+            .estimate
+            .reading_bytes
+            .saturating_add(accounts.memory_bytes() / slots);
         let left = slot_bytes.saturating_sub(held).max(slot_bytes / 4);
         let memory = Memory::of_task(left, &self.limits);
         Given {
@@ -95,7 +99,7 @@ impl Host {
             scratch: self.scratch.clone(),
             limits: self.limits,
             memory,
-            batch_rows: memory.batch_rows(blueprint.row_bytes, &self.limits),
+            batch_rows: memory.batch_rows(blueprint.plan.estimate.row_bytes(), &self.limits),
             disabled: self.disabled,
             watch: Arc::new(Watch::default()),
             accounts,

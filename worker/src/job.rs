@@ -41,7 +41,7 @@ impl Memory {
     }
 
     /// How many bytes of rows are compared at a time: a part is held about three times (rows, what is left of them, indexes).
-    fn part_bytes(self, halvings: u32, limits: &TaskLimits) -> u64 {
+    pub fn part_bytes(self, halvings: u32, limits: &TaskLimits) -> u64 {
         ((self.task_bytes >> halvings.min(8)) as u64 / 4).clamp(limits.min_part_bytes, limits.max_part_bytes)
     }
 
@@ -244,7 +244,7 @@ impl Job {
     }
 
     /// How many bytes of rows a task compares at a time. `halvings` says how often its memory share was halved.
-    pub fn part_bytes(&self, halvings: u32) -> u64 {
+    pub(crate) fn part_bytes(&self, halvings: u32) -> u64 {
         self.memory.part_bytes(halvings, &self.limits)
     }
 

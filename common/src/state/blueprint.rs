@@ -8,8 +8,7 @@ use super::{Incarnation, JobState, PlanDigest, StoredSets};
 use crate::read::Dataset;
 use serde::{Deserialize, Serialize};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::plan::{Form, PLAN_VERSION, Plan};
-use shadowdiff_core::requests::Requests;
+use shadowdiff_core::plan::{PLAN_VERSION, Plan};
 use shadowdiff_core::side::Sides;
 
 /// A job that is ready to run.
@@ -22,22 +21,6 @@ pub struct Blueprint {
     pub document: serde_json::Value,
     pub datasets: Sides<Dataset>,
     pub accounts: StoredSets,
-    /// A task puts shards together up to this many bytes.
-    pub part_bytes: u64,
-    /// The most that reading one piece of both sides at a time holds.
-    pub reading_bytes: u64,
-    /// About what a row takes in memory.
-    pub row_bytes: u64,
-    /// Bytes of both sides as stored.
-    pub stored_bytes: u64,
-    /// About how many bytes the rows of both sides are.
-    pub decoded_bytes: u64,
-    /// The form of the exchange, where it is not to be chosen.
-    pub form: Option<Form>,
-    /// Rows of both sides, where the files tell.
-    pub rows: Option<u64>,
-    /// Estimated, to object stores.
-    pub requests: Requests,
 }
 
 const ZSTD_LEVEL: i32 = 3;

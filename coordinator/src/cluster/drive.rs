@@ -38,12 +38,7 @@ async fn finish(executor: &mut ClusterExecutor<'_>) -> Result<Manifest, Halt> {
         return Err(cancelled().into());
     }
     let blueprint = Arc::clone(&executor.job.blueprint);
-    let pipeline = Pipeline {
-        plan: &blueprint.plan,
-        form: blueprint.form,
-        decoded_bytes: blueprint.decoded_bytes,
-        part_bytes: blueprint.part_bytes,
-    };
+    let pipeline = Pipeline { plan: &blueprint.plan };
     let compared = pipeline.run(executor).await?;
     executor.look_for_cancel().await?;
     let RunningJob {

@@ -94,7 +94,7 @@ impl ClusterExecutor<'_> {
             .into_iter()
             .collect();
         let memory_bytes = if stage.reads_inputs() {
-            self.job.blueprint.reading_bytes
+            self.job.blueprint.plan.estimate.reading_bytes
         } else {
             0
         };

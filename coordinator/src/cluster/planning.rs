@@ -3,7 +3,7 @@
 use super::pool::{Pool, Share, Sizes};
 use super::{Order, Prepare, clock};
 use crate::bind::{Bound, bind};
-use crate::cut::{Amounts, Cut};
+use crate::cut::Cut;
 use crate::target::{Reads, Target, check_target, refuse_secrets};
 use shadowdiff_common::drawn_bytes;
 use shadowdiff_common::read::Sources;
@@ -11,7 +11,7 @@ use shadowdiff_common::state::{Blueprint, Incarnation, MAX_REQUEST_BYTES, Stored
 use shadowdiff_common::store::Location;
 use shadowdiff_core::accounts::AccountSets;
 use shadowdiff_core::error::{Error, Kind, Result};
-use shadowdiff_core::plan::{Form, Plan};
+use shadowdiff_core::plan::{Estimate, Form, Plan};
 use shadowdiff_core::redact::{redacted, redacted_document};
 use shadowdiff_core::requests::{Kept, ReadAgain, Requests};
 use shadowdiff_core::row::Secret;
@@ -247,6 +247,7 @@ impl Planner {
             threads: LANES,
             shards: self.shards,
             shard_bytes: self.part_bytes,
+            form: self.form,
             secret: Secret(drawn_bytes()?),
             today: Day::of_seconds(clock::now_ms() / 1_000),
         };
@@ -277,48 +278,43 @@ impl Planner {
     }
 
     fn blueprint(&self, submission: &Submission, bound: Bound, document: serde_json::Value, accounts: StoredSets) -> Blueprint {
-        let amounts = bound.amounts;
-        let requests = amounts.requests + self.state_requests(&bound.plan, &amounts);
+        let mut plan = bound.plan;
+        plan.estimate.requests = plan.estimate.requests + self.state_requests(&plan);
         Blueprint {
             incarnation: submission.incarnation.clone(),
-            requests,
             document: redacted_document(document),
             datasets: bound.datasets,
             accounts,
-            part_bytes: self.part_bytes,
-            reading_bytes: amounts.reading_bytes,
-            row_bytes: amounts.row_bytes(),
-            stored_bytes: amounts.stored_bytes,
-            decoded_bytes: amounts.decoded_bytes,
-            form: self.form,
-            rows: amounts.all_rows(),
-            plan: bound.plan,
+            plan,
         }
     }
 
-    fn state_requests(&self, plan: &Plan, amounts: &Amounts) -> Requests {
+    fn state_requests(&self, plan: &Plan) -> Requests {
         if self.is_directory {
             return Requests::default();
         }
+        let Estimate {
+            decoded_bytes, requests, ..
+        } = plan.estimate;
         let shards = u64::from(plan.shards);
-        let shard_bytes = amounts.decoded_bytes / shards.max(1);
-        let compares = groups(&vec![shard_bytes.max(1); shards as usize], self.part_bytes).len();
+        let shard_bytes = decoded_bytes / shards.max(1);
+        let compares = groups(&vec![shard_bytes.max(1); shards as usize], plan.part_bytes).len();
         let kept = Kept {
             scans: plan.scans.len() as u64,
             compares: compares as u64,
-            exchange_bytes: amounts.decoded_bytes,
+            exchange_bytes: decoded_bytes,
             request_bytes: MAX_REQUEST_BYTES,
         };
         // Where a look at the data will decide, the form that takes more is counted.
-        if plan.known_form(self.form, amounts.decoded_bytes) == Some(Form::Rows) {
+        if plan.known_form() == Some(Form::Rows) {
             return kept.requests();
         }
         // A fingerprint and a number take 24 bytes of a row.
-        let numbered = amounts.decoded_bytes * 24 / amounts.row_bytes().max(24) / shards.max(1);
+        let numbered = decoded_bytes * 24 / plan.estimate.row_bytes().max(24) / shards.max(1);
         let again = ReadAgain {
             scans: kept.scans,
-            sifts: groups(&vec![numbered.max(1); shards as usize], self.part_bytes).len() as u64,
-            input_reads: amounts.requests.reads,
+            sifts: groups(&vec![numbered.max(1); shards as usize], plan.part_bytes).len() as u64,
+            input_reads: requests.reads,
         };
         kept.requests() + again.requests()
     }

@@ -28,6 +28,7 @@ use shadowdiff_common::state::{Blueprint, Incarnation, JobState, PlanDigest, Sta
 use shadowdiff_common::store::Stores;
 use shadowdiff_core::plan::Form;
 use shadowdiff_core::row::Secret;
+use shadowdiff_core::side::Sides;
 use shadowdiff_core::spec::{Day, Overrides, parse};
 use shaky::{Chance, Line, Shaky};
 use std::path::Path;
@@ -266,8 +267,9 @@ fn blueprint(submission: &Submission, rows: u64) -> Blueprint {
     let mut blueprint = FIRST.get_or_init(|| std::thread::spawn(bind_once).join().expect("binds")).clone();
     blueprint.incarnation = submission.incarnation.clone();
     let is_even = submission.incarnation.as_str().ends_with(['0', '2', '4', '6', '8', 'a', 'c', 'e']);
-    blueprint.form = is_even.then_some(Form::Fingerprints);
-    blueprint.row_bytes = rows;
+    blueprint.plan.form = is_even.then_some(Form::Fingerprints);
+    blueprint.plan.estimate.rows = Sides::new(Some(1), Some(0));
+    blueprint.plan.estimate.decoded_bytes = rows;
     blueprint
 }
 
@@ -282,6 +284,7 @@ fn bind_once() -> Blueprint {
         threads: 1,
         shards: Some(SHARDS),
         shard_bytes: 1,
+        form: None,
         secret: Secret([0; 16]),
         today: Day(20_000),
     };
@@ -292,19 +295,12 @@ fn bind_once() -> Blueprint {
         .expect("binds");
     let task = bound.plan.scans[0].clone();
     bound.plan.scans = vec![task; TASKS];
+    bound.plan.estimate.reading_bytes = 0;
     Blueprint {
         incarnation: Incarnation::parse(&"0".repeat(32)).expect("32 digits"),
         document: parsed.document,
         datasets: bound.datasets,
         accounts: StoredSets::of(&bound.accounts),
-        part_bytes: 1,
-        reading_bytes: 0,
-        row_bytes: 1,
-        stored_bytes: 1,
-        decoded_bytes: 1,
-        form: None,
-        rows: None,
-        requests: bound.amounts.requests,
         plan: bound.plan,
     }
 }

@@ -143,9 +143,9 @@ impl JobView {
         self.phase = JobPhase::Queued;
         self.progress.tasks = blueprint.plan.scans.len();
         self.warnings = shown_warnings(&blueprint.plan.warnings);
-        self.rows_all = blueprint.rows;
-        self.stored_bytes = blueprint.stored_bytes;
-        self.requests = blueprint.requests;
+        self.rows_all = blueprint.plan.estimate.all_rows();
+        self.stored_bytes = blueprint.plan.estimate.stored_bytes;
+        self.requests = blueprint.plan.estimate.requests;
     }
 
     pub(crate) fn note_failure(&mut self, mut failed: FailedAttempt) {

@@ -161,7 +161,7 @@ async fn work(state: &State, assign: &Assign) -> Result<bool> {
         job: &job,
         plan: &plan,
         attempt: &assign.attempt_id,
-        rows: blueprint.row_bytes,
+        rows: blueprint.plan.estimate.row_bytes(),
     };
     let assigned = assign.task.as_ref().expect("a task");
     let stage = Stage::named(&assigned.stage).expect("a stage");
