@@ -6,6 +6,7 @@ pub mod accounts;
 pub mod align;
 pub mod compact;
 pub mod compare;
+pub mod difference;
 pub mod error;
 pub mod journal;
 pub mod judge;

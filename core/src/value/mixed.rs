@@ -70,13 +70,11 @@ fn double(value: f64, out: &mut Vec<u8>) {
 fn coarsest(ticks: i64, unit: TimeUnit) -> (i64, TimeUnit) {
     let ns = i128::from(ticks) * unit.nanoseconds();
     let whole = |unit: TimeUnit| (ns % unit.nanoseconds() == 0).then(|| (i64::try_from(ns / unit.nanoseconds()).ok(), unit));
-    match UNITS.into_iter().find_map(whole) {
+    match TimeUnit::ALL.into_iter().find_map(whole) {
         Some((Some(ticks), unit)) => (ticks, unit),
         Some((None, _)) | None => (ticks, unit),
     }
 }
-
-const UNITS: [TimeUnit; 4] = [TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Microsecond, TimeUnit::Nanosecond];
 
 /// The value that `encode` wrote.
 pub(super) fn decode(bytes: &[u8]) -> Value<'static> {
@@ -107,7 +105,7 @@ fn read(bytes: &[u8]) -> Option<Value<'static>> {
             let (digits, ticks) = body.split_first()?;
             Value::Duration {
                 ticks: i64::from_le_bytes(ticks.try_into().ok()?),
-                unit: UNITS.into_iter().find(|unit| unit.digits() == usize::from(*digits))?,
+                unit: TimeUnit::of_digits((*digits).into())?,
             }
         }
         _ => return None,

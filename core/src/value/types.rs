@@ -13,6 +13,9 @@ pub enum TimeUnit {
 }
 
 impl TimeUnit {
+    /// The coarsest first.
+    pub(super) const ALL: [TimeUnit; 4] = [TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Microsecond, TimeUnit::Nanosecond];
+
     pub fn nanoseconds(self) -> i128 {
         match self {
             TimeUnit::Second => 1_000_000_000,
@@ -32,6 +35,11 @@ impl TimeUnit {
         }
     }
 
+    /// The unit with that many digits after the decimal point of a second.
+    pub(super) fn of_digits(digits: usize) -> Option<Self> {
+        TimeUnit::ALL.into_iter().find(|unit| unit.digits() == digits)
+    }
+
     fn name(self) -> &'static str {
         match self {
             TimeUnit::Second => "s",
@@ -42,9 +50,7 @@ impl TimeUnit {
     }
 
     fn parse(name: &str) -> Option<Self> {
-        [TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Microsecond, TimeUnit::Nanosecond]
-            .into_iter()
-            .find(|u| u.name() == name)
+        TimeUnit::ALL.into_iter().find(|unit| unit.name() == name)
     }
 }
 
