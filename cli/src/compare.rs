@@ -65,6 +65,7 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
     let bar = tokio::spawn(progress::show(receiver, read, settings.quiet));
     let run = Run {
         plan: &job.plan,
+        accounts: &job.accounts,
         document: parsed.document,
         target,
         overwrite: args.overwrite,

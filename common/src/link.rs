@@ -32,7 +32,7 @@ pub struct TaskOutput {
     pub tally: Tally,
     /// Fingerprints of the accounts that were seen, in sorted runs of 16 bytes each; none unless the plan counts accounts.
     pub accounts: Vec<Spool>,
-    /// Lines, each run sorted; together they hold every line of the task's shards.
+    /// Differences, each run sorted; together they hold every difference of the task's shards.
     pub runs: Vec<Spool>,
     pub glance: Option<Glance>,
 }

@@ -1,85 +1,24 @@
-//! Runs: the sorted lines of a compare task, as the merge reads them.
+//! Runs: the sorted differences of a compare task, as the merge reads them.
 //!
 //! ```text
-//! record = length u32, sort key length u32, account key length u32, account text length u32, rule i32, stratum u32, sort key, line
-//! sort key = the key's values, column number u32, kind u8, all ordered by their bytes; the account is a prefix of it
-//! line     = the CSV line with its line feed; the account's fields are a prefix of it
-//! rule     = the rule's number, or -1 for an exception
-//! stratum  = the column's number, or the number of columns plus the kind's for row-level kinds
+//! record = length u32 little-endian, a difference of that many bytes (`core/src/difference.rs`)
 //! ```
-//! All numbers little-endian. What must always hold: sort keys ascend strictly within a run.
+//! What must always hold: sort keys ascend strictly within a run.
 
 use crate::spool::{Scratch, Spool, SpoolWriter};
 use bytes::Bytes;
+use shadowdiff_core::difference::{Difference, SortKey};
 use shadowdiff_core::error::{Error, Result};
 
-const HEADER_BYTES: usize = 24;
-/// Bytes of the sort key after the key's values: the column's number and the kind.
-pub const SUFFIX_BYTES: usize = 5;
+const LENGTH_BYTES: usize = 4;
 
-/// One line with what the merge needs to know of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Record<'a> {
-    pub sort_key: &'a [u8],
-    pub account_key_bytes: usize,
-    pub account_text_bytes: usize,
-    /// `None`: an exception.
-    pub rule: Option<u32>,
-    pub stratum: u32,
-    pub line: &'a str,
-}
-
-impl<'a> Record<'a> {
-    /// The key without column and kind: the same for all lines of a row.
-    pub fn row_key(&self) -> &'a [u8] {
-        &self.sort_key[..self.sort_key.len() - SUFFIX_BYTES]
-    }
-
-    pub fn account_key(&self) -> &'a [u8] {
-        &self.sort_key[..self.account_key_bytes]
-    }
-
-    pub fn account_text(&self) -> &'a str {
-        &self.line[..self.account_text_bytes]
-    }
-
-    fn encode(&self, out: &mut Vec<u8>) {
-        let word = |n: usize| u32::try_from(n).expect("a line is below 4 GiB").to_le_bytes();
-        out.extend(word(HEADER_BYTES - 4 + self.sort_key.len() + self.line.len()));
-        out.extend(word(self.sort_key.len()));
-        out.extend(word(self.account_key_bytes));
-        out.extend(word(self.account_text_bytes));
-        out.extend(self.rule.map_or(-1, |r| i32::try_from(r).expect("rules are few")).to_le_bytes());
-        out.extend(self.stratum.to_le_bytes());
-        out.extend(self.sort_key);
-        out.extend(self.line.as_bytes());
-    }
-}
-
-/// Reads the record at the front of `bytes` and its length in all.
-pub fn decode(bytes: &[u8]) -> Result<(Record<'_>, usize)> {
+/// The difference in the record at the front of `bytes`, and the record's length.
+pub fn first(bytes: &[u8]) -> Result<(&[u8], usize)> {
     let broken = || Error::internal("run: a record is cut short");
-    let word = |at: usize| {
-        bytes
-            .get(at..at + 4)
-            .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-            .ok_or_else(broken)
-    };
-    let length = word(0)? as usize + 4;
-    let key_end = HEADER_BYTES + word(4)? as usize;
-    let sort_key = bytes.get(HEADER_BYTES..key_end).ok_or_else(broken)?;
-    let line = bytes.get(key_end..length).ok_or_else(broken)?;
-    let line = std::str::from_utf8(line).map_err(|_| Error::internal("run: a line is not UTF-8"))?;
-    let rule = u32::try_from(word(16)? as i32).ok();
-    let record = Record {
-        sort_key,
-        account_key_bytes: word(8)? as usize,
-        account_text_bytes: word(12)? as usize,
-        rule,
-        stratum: word(20)?,
-        line,
-    };
-    Ok((record, length))
+    let (length, rest) = bytes.split_first_chunk::<LENGTH_BYTES>().ok_or_else(broken)?;
+    let length = u32::from_le_bytes(*length) as usize;
+    let difference = rest.get(..length).ok_or_else(broken)?;
+    Ok((difference, LENGTH_BYTES + length))
 }
 
 /// Writes one run.
@@ -100,20 +39,28 @@ impl RunWriter {
         }
     }
 
-    pub fn append(&mut self, record: &Record<'_>) -> Result<()> {
-        if record.sort_key <= self.last_key.as_slice() {
-            return Err(Error::internal("run: lines are out of order"));
+    pub fn append(&mut self, difference: &Difference<'_>) -> Result<()> {
+        encode(difference, &mut self.record);
+        let sort_key = SortKey::of(&self.record[LENGTH_BYTES..])?.bytes;
+        if sort_key <= self.last_key.as_slice() {
+            return Err(Error::internal("run: differences are out of order"));
         }
         self.last_key.clear();
-        self.last_key.extend(record.sort_key);
-        self.record.clear();
-        record.encode(&mut self.record);
+        self.last_key.extend_from_slice(sort_key);
         self.spool.append(&self.record)
     }
 
     pub fn finish(self) -> Result<Spool> {
         self.spool.finish()
     }
+}
+
+fn encode(difference: &Difference<'_>, record: &mut Vec<u8>) {
+    record.clear();
+    record.extend([0; LENGTH_BYTES]);
+    difference.encode(record);
+    let length = u32::try_from(record.len() - LENGTH_BYTES).expect("a difference is below 4 GiB");
+    record[..LENGTH_BYTES].copy_from_slice(&length.to_le_bytes());
 }
 
 /// Reads a run from the front.
@@ -138,7 +85,7 @@ impl<'a> RunReader<'a> {
     /// Makes the first record current, or the next; false at the end.
     pub fn advance(&mut self) -> Result<bool> {
         if self.at < self.part.len() {
-            self.at += decode(&self.part[self.at..])?.1;
+            self.at += first(&self.part[self.at..])?.1;
         }
         while self.at >= self.part.len() {
             if self.next_part >= self.run.parts() {
@@ -152,73 +99,88 @@ impl<'a> RunReader<'a> {
     }
 
     /// The current record; only after `advance` said true.
-    pub fn current(&self) -> Result<Record<'_>> {
-        Ok(decode(&self.part[self.at..])?.0)
+    pub fn record(&self) -> Result<&[u8]> {
+        let bytes = &self.part[self.at..];
+        Ok(&bytes[..first(bytes)?.1])
+    }
+
+    /// The sort key of the current record.
+    pub fn sort_key(&self) -> Result<SortKey<'_>> {
+        SortKey::of(first(&self.part[self.at..])?.0)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shadowdiff_core::difference::{Answer, Answers, KeyValues, Question};
+    use shadowdiff_core::side::Side;
+    use shadowdiff_core::spec::DifferenceKind;
+    use shadowdiff_core::value::{Value, write_value};
+
+    fn of_row(row_key: &[u8]) -> Difference<'_> {
+        Difference {
+            row_key,
+            account_key_bytes: 1,
+            kind: DifferenceKind::MissingInLive,
+            column: None,
+            baseline: Side::Live,
+            key: KeyValues::of(&[]),
+            live: Value::Null,
+            shadow: Value::Null,
+            diagnosis: None,
+            answers: Answers::default(),
+        }
+    }
 
     #[test]
     fn records_come_back_in_order() {
         let scratch = Scratch::new(100, None).expect("scratch");
         let mut writer = RunWriter::new(&scratch, 1 << 10);
-        let keys: Vec<Vec<u8>> = (0..300u16).map(|i| [&i.to_be_bytes()[..], &[0; SUFFIX_BYTES]].concat()).collect();
-        let line = "account,é\n".repeat(100);
-        for (i, key) in keys.iter().enumerate() {
-            let rule = (i % 2 == 0).then_some(i as u32);
-            writer
-                .append(&Record {
-                    sort_key: key,
-                    account_key_bytes: 1,
-                    account_text_bytes: 7,
-                    rule,
-                    stratum: 9,
-                    line: &line,
-                })
-                .expect("append");
-        }
-        assert!(
-            writer
-                .append(&Record {
-                    sort_key: &keys[3],
-                    account_key_bytes: 1,
-                    account_text_bytes: 7,
-                    rule: None,
-                    stratum: 0,
-                    line: ""
-                })
-                .is_err()
-        );
+        let keys: Vec<[u8; 2]> = (0..300u16).map(u16::to_be_bytes).collect();
+        let text = "account,é".repeat(100);
+        let of = |key| Difference {
+            diagnosis: Some(&text),
+            ..of_row(key)
+        };
+        keys.iter().for_each(|key| writer.append(&of(key)).expect("append"));
+        assert!(writer.append(&of_row(&keys[3])).is_err(), "out of order");
         let run = writer.finish().expect("finish");
         assert!(run.parts() > 1);
         let mut reader = RunReader::new(&run);
-        for (i, key) in keys.iter().enumerate() {
+        for key in &keys {
             assert!(reader.advance().expect("advance"));
-            let record = reader.current().expect("record");
-            assert_eq!(
-                (record.sort_key, record.rule, record.account_text()),
-                (key.as_slice(), (i % 2 == 0).then_some(i as u32), "account")
-            );
+            assert_eq!(reader.sort_key().expect("a key").row(), key);
+            let (difference, length) = first(reader.record().expect("a record")).expect("whole");
+            assert_eq!(length, reader.record().expect("a record").len());
+            assert_eq!(Difference::decode(difference), Ok(of(key)));
         }
         assert!(!reader.advance().expect("end"));
     }
 
     #[test]
     fn a_record_is_as_in_the_golden_file() {
-        let record = Record {
-            sort_key: b"key\0\0\0\0\x01\x02",
-            account_key_bytes: 2,
-            account_text_bytes: 3,
-            rule: Some(4),
-            stratum: 5,
-            line: "acc,row,changed\n",
+        let (mut key, mut answers) = (Vec::new(), Vec::new());
+        write_value(&Value::Text("acc"), &mut key);
+        write_value(&Value::Int(-300), &mut key);
+        Answers::write(Question::Accounts(0), Answer::Yes, &mut answers);
+        Answers::write(Question::Filter(1), Answer::Unknown, &mut answers);
+        let cell = Difference {
+            kind: DifferenceKind::Changed,
+            column: Some(2),
+            baseline: Side::Shadow,
+            key: KeyValues::of(&key),
+            live: Value::Float64(1.5),
+            shadow: Value::List(vec![Value::Null, Value::Bool(true)]),
+            diagnosis: Some("order"),
+            answers: Answers::of(&answers),
+            ..of_row(b"key")
         };
-        let mut now = Vec::new();
-        record.encode(&mut now);
-        Record { rule: None, ..record }.encode(&mut now);
+        let (mut now, mut record) = (Vec::new(), Vec::new());
+        for difference in [cell, of_row(b"row")] {
+            encode(&difference, &mut record);
+            now.extend_from_slice(&record);
+        }
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/run.bin");
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
             std::fs::write(path, &now).expect("the golden file can be written");

@@ -1,266 +1,251 @@
-//! The merge: all sorted runs into one `diff.csv` and `accounts.csv`, in bounded memory.
+//! The merge: the sorted differences of all runs are judged and become `diff.csv` and `accounts.csv`, in bounded memory.
 //!
-//! Lines come in the order of key, then column; accounts stand together because the key begins with them. With `max_differences` a first
-//! pass chooses which lines stay: every column and kind gets the same quota, as far as it has lines; within one, first one line of every
-//! account, then a second, by a fixed hash. The choice is a function of the lines alone.
+//! ```text
+//! runs -> sorted, in batches -> judged and printed by several threads in turn -> written in the same turn
+//! ```
+//! Differences come in the order of key, then column; accounts stand together because the key begins with them. Batches go round the threads
+//! and what becomes of them is taken in the same turn, so that it comes in order, and nobody is more than two batches ahead.
 
-use shadowdiff_common::run::RunReader;
-use shadowdiff_common::spool::Spool;
+mod selection;
+mod sorted;
+
+use selection::choose;
+use shadowdiff_common::fault::panicked;
+use shadowdiff_common::run;
+use shadowdiff_common::spool::{Scratch, Spool, SpoolWriter};
+use shadowdiff_core::difference::Difference;
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::judge::Judge;
 use shadowdiff_core::plan::Plan;
-use shadowdiff_core::report;
-use shadowdiff_core::spec::DifferenceKind;
-use shadowdiff_core::tally::Tally;
-use shadowdiff_core::verdict;
-use siphasher::sip::SipHasher24;
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use shadowdiff_core::report::{AccountLine, LinePrinter, Reported, Reporter, accounts_header, header, print_accounts};
+use shadowdiff_core::tally::{DifferenceTally, Tally};
+use shadowdiff_core::verdict::{self, AccountCounts};
+use sorted::Sorted;
+use std::collections::BTreeSet;
 use std::io::Write;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::ScopedJoinHandle;
+
+/// A batch has at least so many bytes, but for the last.
+const BATCH_BYTES: usize = 512 << 10;
+/// More threads would wait for the one that sorts.
+const MAX_THREADS: usize = 8;
+
+/// What is merged, and by what it is judged.
+#[derive(Debug)]
+pub(crate) struct Merge<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) judge: &'a Judge<()>,
+    pub(crate) tally: &'a Tally,
+    pub(crate) runs: &'a [Spool],
+    /// For accounts that wait for their decision.
+    pub(crate) scratch: &'a Scratch,
+    pub(crate) threads: usize,
+}
 
 /// What the merge counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Merged {
     pub(crate) listed: u64,
-    pub(crate) lines: u64,
     pub(crate) differing_accounts: u64,
     pub(crate) accounts_with_exceptions: u64,
+    pub(crate) differences: DifferenceTally,
 }
 
-/// Merges `runs` into the two files.
-pub(crate) fn merge(plan: &Plan, tally: &Tally, runs: &[Spool], diff: &mut dyn Write, accounts: &mut dyn Write) -> Result<Merged> {
-    let failed = |e: std::io::Error| Error::exhausted(format!("the result cannot be written: {e}"));
-    let chosen = choose(plan, tally, runs)?;
-    let safe = plan.spec.output.spreadsheet_safe;
-    let key = plan.aligned.key_columns().map(|c| c.name.as_str());
-    diff.write_all(report::header(key, safe).as_bytes()).map_err(failed)?;
-    accounts.write_all(accounts_header(plan).as_bytes()).map_err(failed)?;
-    let kept_bounds: Vec<bool> = verdict::rules(&plan.spec, tally, plan.as_of)
+impl Merged {
+    pub(crate) fn accounts(&self, tally: &Tally) -> AccountCounts {
+        AccountCounts {
+            with_exceptions: self.accounts_with_exceptions,
+            all: tally.accounts,
+        }
+    }
+}
+
+fn failed(error: std::io::Error) -> Error {
+    Error::exhausted(format!("the result cannot be written: {error}"))
+}
+
+impl Merge<'_> {
+    /// Writes the two files.
+    pub(crate) fn write(&self, diff: &mut dyn Write, accounts: &mut dyn Write) -> Result<Merged> {
+        let chosen = choose(self.plan, self.tally, self.runs)?;
+        let key = self.plan.aligned.key_columns().map(|c| c.name.as_str());
+        let header = header(key, self.plan.spec.output.spreadsheet_safe);
+        diff.write_all(header.as_bytes()).map_err(failed)?;
+        let mut merged = Merged::default();
+        let mut waiting = WaitingAccounts::new(self.scratch);
+        let (count, differences) = self.report(chosen.as_ref(), &mut |reported| {
+            diff.write_all(reported.lines.as_bytes()).map_err(failed)?;
+            merged.listed += reported.listed;
+            reported.accounts.into_iter().try_for_each(|account| waiting.add(account))
+        })?;
+        if count != self.tally.differences() {
+            return Err(Error::internal(format!(
+                "the books of the merge do not balance: {count} differences merged, {} counted",
+                self.tally.differences()
+            )));
+        }
+        let rules = verdict::rules(&self.plan.spec, &differences, self.plan.as_of);
+        let kept: Vec<bool> = rules.iter().map(|rule| rule.broken.is_empty()).collect();
+        accounts.write_all(accounts_header(self.plan).as_bytes()).map_err(failed)?;
+        Ok(Merged {
+            differences,
+            ..waiting.write(&kept, accounts, merged)?
+        })
+    }
+
+    /// Judges and prints all differences; `take` is given what becomes of them, in their order. Gives how many there were.
+    fn report(&self, chosen: Option<&BTreeSet<u64>>, take: &mut dyn FnMut(Reported) -> Result<()>) -> Result<(u64, DifferenceTally)> {
+        let printer = LinePrinter::new(self.plan);
+        std::thread::scope(|scope| {
+            let (mut batches, mut results, mut threads) = (Vec::new(), Vec::new(), Vec::new());
+            for _ in 0..self.threads.clamp(1, MAX_THREADS) {
+                let (sender, inbox) = sync_channel(1);
+                let (outbox, receiver) = sync_channel(1);
+                let reporter = Reporter::new(self.plan, self.judge, &printer);
+                threads.push(scope.spawn(move || report_batches(reporter, chosen, inbox, &outbox)));
+                batches.push(sender);
+                results.push(receiver);
+            }
+            let sorting = scope.spawn(move || send_batches(self.runs, &batches));
+            take_in_turn(results, take)?;
+            let mut tally = DifferenceTally::default();
+            for thread in threads {
+                tally.merge(joined(thread)?);
+            }
+            Ok((joined(sorting)??, tally))
+        })
+    }
+}
+
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> Result<T> {
+    thread.join().map_err(|panic| panicked("the merge", panic.as_ref()))
+}
+
+/// Records that follow each other; all of a row are in one batch.
+#[derive(Debug, Default)]
+struct Batch {
+    records: Vec<u8>,
+    /// How many there are before them.
+    before: u64,
+}
+
+/// Sorts the records of all runs and gives them to the threads in turn. Gives how many there were.
+fn send_batches(runs: &[Spool], threads: &[SyncSender<Batch>]) -> Result<u64> {
+    let mut sorted = Sorted::new(runs)?;
+    let mut turn = threads.iter().cycle();
+    let (mut batch, mut count) = (Batch::default(), 0);
+    while let Some(next) = sorted.next()? {
+        if batch.records.len() >= BATCH_BYTES && next.begins_row {
+            let full = std::mem::replace(
+                &mut batch,
+                Batch {
+                    records: Vec::with_capacity(BATCH_BYTES),
+                    before: count,
+                },
+            );
+            if turn.next().is_none_or(|thread| thread.send(full).is_err()) {
+                // Somebody has failed, and says so.
+                return Ok(count);
+            }
+        }
+        batch.records.extend_from_slice(next.record);
+        count += 1;
+    }
+    let _ = turn.next().map(|thread| thread.send(batch));
+    Ok(count)
+}
+
+/// Takes the results of the threads in the turn in which they were given batches; whoever has none has ended, and so have all behind it.
+fn take_in_turn(results: Vec<Receiver<Result<Reported>>>, take: &mut dyn FnMut(Reported) -> Result<()>) -> Result<()> {
+    results
         .iter()
-        .map(|rule| rule.broken.is_empty())
-        .collect();
-    let mut merged = Merged::default();
-    let mut account: Option<Account> = None;
-    let mut lines = Lines::new(runs)?;
-    while let Some(record) = lines.next()? {
-        let current = record.account_key();
-        if account.as_ref().is_none_or(|a| a.key != current) {
-            if let Some(done) = account.take() {
-                done.write(accounts, &mut merged).map_err(failed)?;
-            }
-            account = Some(Account::new(current, record.account_text()));
-        }
-        let of = account.as_mut().expect("set above");
-        of.count(record.row_key(), record.rule, &kept_bounds);
-        if chosen.as_ref().is_none_or(|c| c.contains(&merged.lines)) {
-            diff.write_all(record.line.as_bytes()).map_err(failed)?;
-            merged.listed += 1;
-        }
-        merged.lines += 1;
-    }
-    if let Some(done) = account {
-        done.write(accounts, &mut merged).map_err(failed)?;
-    }
-    if merged.lines != tally.lines() {
-        return Err(Error::internal(format!(
-            "the books of the merge do not balance: {} lines merged, {} counted",
-            merged.lines,
-            tally.lines()
-        )));
-    }
-    Ok(merged)
+        .cycle()
+        .map_while(|thread| thread.recv().ok())
+        .try_for_each(|reported| take(reported?))
 }
 
-fn accounts_header(plan: &Plan) -> String {
-    let mut line = String::new();
-    for column in plan.aligned.account() {
-        report::field(&plan.aligned.columns[*column].name, plan.spec.output.spreadsheet_safe, &mut line);
-        line.push(',');
-    }
-    line.push_str("rows,expected,exceptions,decision\n");
-    line
-}
-
-/// What is known of the account whose lines are passing.
-struct Account {
-    key: Vec<u8>,
-    text: String,
-    last_row: Vec<u8>,
-    rows: u64,
-    expected: u64,
-    exceptions: u64,
-    /// All lines are expected, by rules that kept their bounds.
-    flip: bool,
-}
-
-impl Account {
-    fn new(key: &[u8], text: &str) -> Self {
-        Account {
-            key: key.to_vec(),
-            text: text.to_owned(),
-            last_row: Vec::new(),
-            rows: 0,
-            expected: 0,
-            exceptions: 0,
-            flip: true,
-        }
-    }
-
-    fn count(&mut self, row: &[u8], rule: Option<u32>, kept_bounds: &[bool]) {
-        if self.rows == 0 || self.last_row != row {
-            self.last_row = row.to_vec();
-            self.rows += 1;
-        }
-        match rule {
-            Some(rule) => {
-                self.expected += 1;
-                self.flip &= kept_bounds[rule as usize];
-            }
-            None => {
-                self.exceptions += 1;
-                self.flip = false;
-            }
-        }
-    }
-
-    fn write(self, out: &mut dyn Write, merged: &mut Merged) -> std::io::Result<()> {
-        merged.differing_accounts += 1;
-        merged.accounts_with_exceptions += u64::from(self.exceptions > 0);
-        let decision = if self.flip { "flip" } else { "hold" };
-        writeln!(out, "{},{},{},{},{decision}", self.text, self.rows, self.expected, self.exceptions)
-    }
-}
-
-/// All lines of all runs in order.
-struct Lines<'a> {
-    readers: Vec<RunReader<'a>>,
-    /// The sort key of each reader's current line.
-    heap: BinaryHeap<Reverse<(Vec<u8>, usize)>>,
-    current: Option<usize>,
-    last_key: Vec<u8>,
-}
-
-impl<'a> Lines<'a> {
-    fn new(runs: &'a [Spool]) -> Result<Self> {
-        let mut lines = Lines {
-            readers: runs.iter().map(RunReader::new).collect(),
-            heap: BinaryHeap::new(),
-            current: None,
-            last_key: Vec::new(),
-        };
-        (0..lines.readers.len()).try_for_each(|at| lines.advance(at))?;
-        Ok(lines)
-    }
-
-    fn advance(&mut self, at: usize) -> Result<()> {
-        if self.readers[at].advance()? {
-            let key = self.readers[at].current()?.sort_key.to_vec();
-            self.heap.push(Reverse((key, at)));
-        }
-        Ok(())
-    }
-
-    fn next(&mut self) -> Result<Option<shadowdiff_common::run::Record<'_>>> {
-        if let Some(last) = self.current.take() {
-            self.advance(last)?;
-        }
-        let Some(Reverse((key, at))) = self.heap.pop() else {
-            return Ok(None);
-        };
-        if !self.last_key.is_empty() && key <= self.last_key {
-            return Err(Error::internal("the merge met a line twice"));
-        }
-        self.last_key = key;
-        self.current = Some(at);
-        self.readers[at].current().map(Some)
-    }
-}
-
-/// The numbers of the lines that stay, or `None` for all.
-fn choose(plan: &Plan, tally: &Tally, runs: &[Spool]) -> Result<Option<BTreeSet<u64>>> {
-    let Some(most) = plan.spec.output.max_differences.filter(|most| tally.lines() > *most) else {
-        return Ok(None);
-    };
-    let quotas = quotas(&strata(plan, tally), most);
-    let mut best: BTreeMap<u32, BinaryHeap<(u64, u64, u64)>> = BTreeMap::new();
-    let mut of_account: BTreeMap<u32, u64> = BTreeMap::new();
-    let mut account: Vec<u8> = Vec::new();
-    let hasher = SipHasher24::new_with_key(b"shadowdiff.pick.");
-    let mut lines = Lines::new(runs)?;
-    let mut number = 0;
-    while let Some(record) = lines.next()? {
-        if account != record.account_key() {
-            account = record.account_key().to_vec();
-            of_account.clear();
-        }
-        let turn = of_account.entry(record.stratum).or_default();
-        let heap = best.entry(record.stratum).or_default();
-        heap.push((*turn, hasher.hash(record.sort_key), number));
-        if heap.len() as u64 > quotas.get(&record.stratum).copied().unwrap_or(0) {
-            heap.pop();
-        }
-        *turn += 1;
-        number += 1;
-    }
-    Ok(Some(best.into_values().flatten().map(|(_, _, number)| number).collect()))
-}
-
-/// Lines by column, then by row-level kind.
-fn strata(plan: &Plan, tally: &Tally) -> BTreeMap<u32, u64> {
-    let columns = plan.aligned.columns.len() as u32;
-    let kinds = [
-        (DifferenceKind::MissingInShadow, tally.missing_in_shadow),
-        (DifferenceKind::MissingInLive, tally.missing_in_live),
-        (DifferenceKind::DuplicateKey, tally.duplicate_key),
-    ];
-    let rows = kinds
-        .into_iter()
-        .filter(|(_, n)| *n > 0)
-        .map(|(kind, n)| (columns + kind as u32, n));
-    tally
-        .columns
-        .iter()
-        .map(|(column, counts)| (*column as u32, counts.differing))
-        .chain(rows)
-        .collect()
-}
-
-/// Shares `most` lines out: the same number for each stratum, what one does not need going to the others.
-fn quotas(strata: &BTreeMap<u32, u64>, most: u64) -> BTreeMap<u32, u64> {
-    let mut quotas: BTreeMap<u32, u64> = strata.keys().map(|s| (*s, 0)).collect();
-    let mut left = most;
-    while left > 0 {
-        let open: Vec<u32> = strata.iter().filter(|(s, n)| quotas[*s] < **n).map(|(s, _)| *s).collect();
-        if open.is_empty() {
+fn report_batches(
+    mut reporter: Reporter<'_>,
+    chosen: Option<&BTreeSet<u64>>,
+    inbox: Receiver<Batch>,
+    outbox: &SyncSender<Result<Reported>>,
+) -> DifferenceTally {
+    for batch in inbox {
+        if outbox.send(report_batch(&mut reporter, chosen, &batch)).is_err() {
             break;
         }
-        let each = (left / open.len() as u64).max(1);
-        for stratum in open {
-            let more = each.min(strata[&stratum] - quotas[&stratum]).min(left);
-            *quotas.get_mut(&stratum).expect("every stratum has a quota") += more;
-            left -= more;
-        }
     }
-    quotas
+    reporter.tally
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn report_batch(reporter: &mut Reporter<'_>, chosen: Option<&BTreeSet<u64>>, batch: &Batch) -> Result<Reported> {
+    let mut reported = Reported::default();
+    let (mut at, mut number) = (0, batch.before);
+    while at < batch.records.len() {
+        let (difference, length) = run::first(&batch.records[at..])?;
+        let is_listed = chosen.is_none_or(|chosen| chosen.contains(&number));
+        reporter.add(&Difference::decode(difference)?, is_listed, &mut reported)?;
+        at += length;
+        number += 1;
+    }
+    Ok(reported)
+}
 
-    #[test]
-    fn quotas_are_even_and_use_all() {
-        for (counts, most, expected) in [
-            (vec![100, 3, 100], 30, vec![14, 3, 13]),
-            (vec![5, 5], 20, vec![5, 5]),
-            (vec![10, 10, 10], 2, vec![1, 1, 0]),
-            (vec![1000], 7, vec![7]),
-        ] {
-            let strata: BTreeMap<u32, u64> = counts.iter().enumerate().map(|(i, n)| (i as u32, *n)).collect();
-            assert_eq!(
-                quotas(&strata, most).into_values().collect::<Vec<u64>>(),
-                expected,
-                "{counts:?} {most}"
-            );
+/// Accounts that have passed: they wait until all differences are counted.
+struct WaitingAccounts {
+    last: Option<AccountLine>,
+    spool: SpoolWriter,
+    encoded: Vec<u8>,
+    differing: u64,
+    with_exceptions: u64,
+}
+
+impl WaitingAccounts {
+    fn new(scratch: &Scratch) -> Self {
+        WaitingAccounts {
+            last: None,
+            spool: SpoolWriter::new(scratch),
+            encoded: Vec::new(),
+            differing: 0,
+            with_exceptions: 0,
         }
+    }
+
+    fn add(&mut self, account: AccountLine) -> Result<()> {
+        let next = match &mut self.last {
+            Some(last) => last.goes_on(account),
+            None => Some(account),
+        };
+        match next.and_then(|next| self.last.replace(next)) {
+            Some(done) => self.store(done),
+            None => Ok(()),
+        }
+    }
+
+    fn store(&mut self, mut account: AccountLine) -> Result<()> {
+        self.differing += 1;
+        self.with_exceptions += u64::from(account.has_exceptions());
+        self.encoded.clear();
+        account.encode(&mut self.encoded);
+        self.spool.append(&self.encoded)
+    }
+
+    /// Writes their lines, now that it is known which rules have kept their bounds.
+    fn write(mut self, kept: &[bool], out: &mut dyn Write, merged: Merged) -> Result<Merged> {
+        if let Some(last) = self.last.take() {
+            self.store(last)?;
+        }
+        let (spool, mut lines) = (self.spool.finish()?, String::new());
+        for part in 0..spool.parts() {
+            lines.clear();
+            print_accounts(&spool.part(part)?, kept, &mut lines)?;
+            out.write_all(lines.as_bytes()).map_err(failed)?;
+        }
+        Ok(Merged {
+            differing_accounts: self.differing,
+            accounts_with_exceptions: self.with_exceptions,
+            ..merged
+        })
     }
 }

@@ -1,23 +1,30 @@
-//! Writes the files of a result into staging: the merged lines, the accounts, the summary.
+//! Writes the files of a result into staging: the merged differences, the accounts, the summary.
 
-use crate::merge::{Merged, merge};
+use crate::merge::{Merge, Merged};
 use crate::publish::Staging;
 use crate::target::SUMMARY;
-use shadowdiff_common::spool::Spool;
+use shadowdiff_core::accounts::AccountSet;
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::judge::Judge;
 use shadowdiff_core::plan::Plan;
 use shadowdiff_core::report::{Facts, FileMark, FileMarks, ResultFile, Summary, Timings, summary};
 use shadowdiff_core::tally::Tally;
-use shadowdiff_core::verdict::AccountCounts;
+use shadowdiff_core::verdict::Counts;
 use std::io::Write;
 
+/// The rules of a plan, whose SQL has been asked. `accounts`: those that a rule lists, at its place.
+pub(crate) fn rules(plan: &Plan, accounts: &[Option<AccountSet>]) -> Result<Judge<()>> {
+    let (judge, _) = Judge::new(&plan.spec, &plan.aligned, accounts, plan.as_of, |_, _| Ok(()))?;
+    Ok(judge)
+}
+
 /// `diff.csv` and `accounts.csv`. Blocking.
-pub(crate) fn write_tables(plan: &Plan, tally: &Tally, runs: &[Spool], staging: &Staging) -> Result<(Merged, FileMarks)> {
+pub(crate) fn write_tables(merge: &Merge<'_>, staging: &Staging) -> Result<(Merged, FileMarks)> {
     let (mut diff, mut accounts) = (
         staging.create(ResultFile::Diff.name())?,
         staging.create(ResultFile::Accounts.name())?,
     );
-    let merged = merge(plan, tally, runs, &mut diff, &mut accounts)?;
+    let merged = merge.write(&mut diff, &mut accounts)?;
     let files = FileMarks::from([diff.finish()?, accounts.finish()?]);
     Ok((merged, files))
 }
@@ -33,10 +40,10 @@ pub(crate) fn write_summary(
 ) -> Result<(Summary, FileMark)> {
     let (merged, files) = merged;
     let facts = Facts {
-        tally,
-        accounts: AccountCounts {
-            with_exceptions: merged.accounts_with_exceptions,
-            all: tally.accounts,
+        counts: Counts {
+            rows: tally,
+            differences: &merged.differences,
+            accounts: merged.accounts(tally),
         },
         differing_accounts: merged.differing_accounts,
         listed: merged.listed,

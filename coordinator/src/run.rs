@@ -1,13 +1,15 @@
 //! Runs a job in this process: its stages on the threads of one worker, then merge and publish. What to do next is the machine's word.
 
+use crate::merge::Merge;
 use crate::pipeline::{Compared, Executor, Pipeline, Reader, StageOutcome, Tasks};
 use crate::publish::{Published, Staging};
-use crate::result::{write_summary, write_tables};
+use crate::result::{rules, write_summary, write_tables};
 use crate::target::Target;
 use shadowdiff_common::exchange::Size;
 use shadowdiff_common::link::{Assignment, Exchanged, Report, TaskOutput, Workers};
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::state::groups;
+use shadowdiff_core::accounts::AccountSets;
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::Plan;
 use shadowdiff_core::report::Summary;
@@ -37,6 +39,7 @@ pub struct Outcome {
 #[derive(Debug)]
 pub struct Run<'a> {
     pub plan: &'a Plan,
+    pub accounts: &'a AccountSets,
     pub document: serde_json::Value,
     pub target: Target,
     pub overwrite: bool,
@@ -62,7 +65,15 @@ pub async fn run(job: Run<'_>, workers: &dyn Workers) -> Result<Outcome> {
     });
     let before_merge = executor.lap();
     let staging = Staging::new(&job.target)?;
-    let merged = write_tables(job.plan, &tally, &runs, &staging)?;
+    let merge = Merge {
+        plan: job.plan,
+        judge: &rules(job.plan, &job.accounts.rules)?,
+        tally: &tally,
+        runs: &runs,
+        scratch: &job.scratch,
+        threads: workers.slots(),
+    };
+    let merged = write_tables(&merge, &staging)?;
     timings.plan_ms = job.planned_in.as_millis() as u64;
     timings.merge_ms = executor.lap() - before_merge;
     timings.total_ms = executor.lap() + timings.plan_ms;

@@ -2,10 +2,10 @@
 
 use crate::accounts::AccountSet;
 use crate::align::Aligned;
+use crate::difference::{Difference, Question};
 use crate::error::{Error, Kind, Result};
-use crate::side::Side;
 use crate::spec::{AccountScope, Day, DifferenceKind, Expected, Spec, Within, nearest};
-use crate::value::{Value, ValueType, place_ns, within};
+use crate::value::{ValueType, place_ns, within};
 
 #[derive(Debug, Clone)]
 enum Scope {
@@ -30,28 +30,6 @@ struct Coverage {
 #[derive(Debug, Clone)]
 pub struct Judge<S> {
     rules: Vec<(Coverage, S)>,
-}
-
-/// What SQL has to answer about a difference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Question {
-    /// `accounts.where` of the rule, on the baseline row or the only one.
-    Accounts(usize),
-    /// `where` of the rule, on the cell and its rows.
-    Filter(usize),
-}
-
-/// What is known of a difference when it is judged.
-#[derive(Debug)]
-pub struct Facts<'a> {
-    pub kind: DifferenceKind,
-    /// Index into the aligned columns; `None` for row-level kinds.
-    pub column: Option<usize>,
-    /// Canonical bytes of the account.
-    pub account: &'a [u8],
-    pub live: Value<'a>,
-    pub shadow: Value<'a>,
-    pub baseline: Side,
 }
 
 impl<S> Judge<S> {
@@ -81,34 +59,38 @@ impl<S> Judge<S> {
             return Err(Error::all(Kind::Spec, mistakes));
         }
         let with_sql = |(rule, coverage): (&Expected, Coverage)| {
-            let planned = sql(rule, &|column| coverage.takes(column))?;
+            let planned = sql(rule, &|column| coverage.takes(DifferenceKind::Changed, Some(column)))?;
             Ok((coverage, planned))
         };
         let rules = bound.into_iter().map(with_sql).collect::<Result<_>>()?;
         Ok((Judge { rules }, warnings))
     }
 
-    /// The rule that covers the difference, if any. `sql` answers for one difference; it is asked as late as possible.
-    pub fn judge(&self, facts: &Facts<'_>, mut sql: impl FnMut(Question) -> bool) -> Option<usize> {
+    /// The rule that covers the difference, if any. `account`: its account's canonical bytes. `sql` is asked as late as possible.
+    pub fn judge(&self, difference: &Difference<'_>, account: &[u8], mut sql: impl FnMut(Question) -> bool) -> Option<usize> {
         self.rules.iter().enumerate().position(|(at, (rule, _))| {
-            rule.covers(facts)
+            rule.covers(difference)
                 && match &rule.scope {
                     Scope::All => true,
-                    Scope::Set(accounts) => accounts.contains(facts.account),
+                    Scope::Set(accounts) => accounts.contains(account),
                     Scope::Sql => sql(Question::Accounts(at)),
                 }
                 && (!rule.filtered || sql(Question::Filter(at)))
         })
     }
 
-    /// What answers the SQL of a rule.
-    pub fn sql(&self, rule: usize) -> &S {
-        &self.rules[rule].1
-    }
-
-    /// The same of all rules, in order.
+    /// What answers the SQL of the rules, in order.
     pub fn all_sql(&self) -> impl Iterator<Item = &S> {
         self.rules.iter().map(|(_, sql)| sql)
+    }
+
+    /// The same of the rules that are for differences of a kind in a column, each with its number. What has expired counts: another day may
+    /// be asked about.
+    pub fn sql_for(&self, kind: DifferenceKind, column: Option<usize>) -> impl Iterator<Item = (usize, &S)> {
+        let rules = self.rules.iter().enumerate();
+        rules
+            .filter(move |(_, (rule, _))| rule.takes(kind, column))
+            .map(|(at, (_, sql))| (at, sql))
     }
 }
 
@@ -123,28 +105,25 @@ fn scope(rule: &Expected, set: Option<&AccountSet>) -> Result<Scope> {
 }
 
 impl Coverage {
-    /// Whether the rule can cover a cell of the column at all: its SQL is worth planning then.
-    fn takes(&self, column: usize) -> bool {
-        self.columns.as_ref().is_none_or(|c| c[column]) && self.kinds.contains(&DifferenceKind::Changed)
+    /// Whether the rule is for differences of this kind, in this column.
+    fn takes(&self, kind: DifferenceKind, column: Option<usize>) -> bool {
+        self.kinds.contains(&kind)
+            && match (&self.columns, column) {
+                (Some(columns), Some(column)) => columns[column],
+                (Some(_), None) => false,
+                (None, _) => true,
+            }
     }
 
-    fn covers(&self, facts: &Facts<'_>) -> bool {
-        if self.expired || !self.kinds.contains(&facts.kind) {
-            return false;
-        }
-        match (&self.columns, facts.column) {
-            (Some(_), None) => return false,
-            (Some(columns), Some(column)) if !columns[column] => return false,
-            (Some(_) | None, _) => {}
-        }
-        let keeps = |bounds: &Within| facts.column.is_some() && keeps(bounds, facts);
-        self.within.as_ref().is_none_or(keeps)
+    fn covers(&self, difference: &Difference<'_>) -> bool {
+        let keeps = |bounds: &Within| difference.column.is_some() && keeps(bounds, difference);
+        !self.expired && self.takes(difference.kind, difference.column) && self.within.as_ref().is_none_or(keeps)
     }
 }
 
 /// Whether a change keeps one of the bounds.
-fn keeps(bounds: &Within, facts: &Facts<'_>) -> bool {
-    let (live, shadow) = (&facts.live, &facts.shadow);
+fn keeps(bounds: &Within, change: &Difference<'_>) -> bool {
+    let (live, shadow) = (&change.live, &change.shadow);
     if live.is_null() || shadow.is_null() {
         return false;
     }
@@ -153,7 +132,7 @@ fn keeps(bounds: &Within, facts: &Facts<'_>) -> bool {
         (Some(_) | None, _, _) => false,
     };
     let (absolute, relative) = (bounds.absolute.as_ref(), bounds.relative.as_ref());
-    in_time || ((absolute.is_some() || relative.is_some()) && within(live, shadow, facts.baseline, absolute, relative))
+    in_time || ((absolute.is_some() || relative.is_some()) && within(live, shadow, change.baseline, absolute, relative))
 }
 
 fn kinds(rule: &Expected) -> Vec<DifferenceKind> {
@@ -252,9 +231,10 @@ mod tests {
                 Ok(all.filter(|(at, _)| takes(*at)).map(|(_, c)| c.name.clone()).collect::<Vec<_>>())
             };
             let day = Day::parse("2026-11-01").expect("a day of the test");
-            Judge::new(&spec, &aligned, &[], day, taken).map(|(judge, _)| judge.sql(0).clone())
+            Judge::new(&spec, &aligned, &[], day, taken).map(|(judge, _)| judge.all_sql().next().cloned())
         };
-        assert_eq!(judge("columns: [p]").expect("a struct may be named"), ["p", "p.x"]);
+        let taken = judge("columns: [p]").expect("a struct may be named");
+        assert_eq!(taken.expect("there is a rule"), ["p", "p.x"]);
         let bounded = judge("columns: [p], within: {absolute: 1}").expect_err("a bound needs members");
         assert_eq!(bounded.message, "expected `r`: `p` is a struct; name its members, such as `p.*`");
         let listed = judge("accounts: {list: [a]}").expect_err("its accounts were not given");

@@ -1,12 +1,17 @@
-//! What the output says and how: CSV fields, deltas, the summary.
+//! What the output says and how: lines of differences and of accounts, CSV fields, deltas, the summary.
 
+mod accounts;
 mod csv;
 mod delta;
+mod judged;
+mod line;
 mod own;
 mod summary;
 
-pub use csv::{cell, cell_of_struct, field, header, key_cell};
-pub use delta::{Delta, delta};
+pub use accounts::{AccountLine, accounts_header, print_accounts};
+pub use csv::header;
+pub use judged::{Reported, Reporter};
+pub use line::LinePrinter;
 pub use own::{FileMark, FileMarks, ResultFile, own_summary};
 pub use summary::{
     Books, ColumnSummary, DeltaUnit, Facts, PatternSummary, Rows, RuleSummary, SUMMARY_VERSION, Schema, Summary, Timings, summary,

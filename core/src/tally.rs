@@ -1,4 +1,5 @@
-//! The counts of a comparison: mergeable in any order to the same bytes, and books that must balance.
+//! The counts of a comparison: mergeable in any order to the same bytes, and books that must balance. Those of rows are counted where rows
+//! are read and compared; those of differences, which depend on the rules, where differences are judged.
 
 use crate::side::{Side, Sides};
 use crate::sketch::Sketch;
@@ -15,17 +16,8 @@ pub struct SideRows {
     pub in_duplicates: u64,
 }
 
-/// What happened to the cells of one column.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct ColumnTally {
-    pub differing: u64,
-    pub exceptions: u64,
-    /// Distribution of `shadow - live` over the differing cells, for numbers (in their unit) and times (in seconds; dates in days).
-    pub deltas: Sketch,
-}
-
 /// What differences that look alike have in common: where, and in which way.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pattern {
     pub kind: DifferenceKind,
     /// A column's number; `None` for whole rows.
@@ -52,14 +44,14 @@ impl Direction {
 }
 
 /// Differences of one pattern.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PatternTally {
     pub differing: u64,
     pub exceptions: u64,
 }
 
-/// All counts of a task, a stage or a job.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+/// What became of the rows of a task, a stage or a job, whatever the rules say.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Tally {
     pub sides: Sides<SideRows>,
     /// Row pairs.
@@ -72,15 +64,8 @@ pub struct Tally {
     pub duplicate_key: u64,
     /// Of `duplicate_key`, those with rows on both sides.
     pub duplicate_on_both: u64,
-    pub expected: u64,
-    pub exceptions: u64,
-    /// By column number.
-    pub columns: BTreeMap<usize, ColumnTally>,
-    /// Lines by rule number.
-    pub rules: BTreeMap<usize, u64>,
-    pub diagnoses: BTreeMap<String, u64>,
-    #[serde(with = "as_pairs")]
-    pub patterns: BTreeMap<Pattern, PatternTally>,
+    /// Differing cells by column number.
+    pub cells: BTreeMap<usize, u64>,
     /// Distinct accounts after `where`, of either side; only counted where the verdict asks.
     pub accounts: u64,
     /// Cells that a `json` comparator met that are no JSON, by column number.
@@ -102,29 +87,9 @@ impl Tally {
         self.missing_in_live += other.missing_in_live;
         self.duplicate_key += other.duplicate_key;
         self.duplicate_on_both += other.duplicate_on_both;
-        self.expected += other.expected;
-        self.exceptions += other.exceptions;
         self.accounts += other.accounts;
-        for (column, theirs) in &other.columns {
-            let mine = self.columns.entry(*column).or_default();
-            mine.differing += theirs.differing;
-            mine.exceptions += theirs.exceptions;
-            mine.deltas.merge(&theirs.deltas);
-        }
-        for (rule, lines) in &other.rules {
-            *self.rules.entry(*rule).or_default() += lines;
-        }
-        for (diagnosis, cells) in &other.diagnoses {
-            *self.diagnoses.entry(diagnosis.clone()).or_default() += cells;
-        }
-        for (pattern, theirs) in &other.patterns {
-            let mine = self.patterns.entry(pattern.clone()).or_default();
-            mine.differing += theirs.differing;
-            mine.exceptions += theirs.exceptions;
-        }
-        for (column, cells) in &other.not_json {
-            *self.not_json.entry(*column).or_default() += cells;
-        }
+        add(&mut self.cells, &other.cells);
+        add(&mut self.not_json, &other.not_json);
     }
 
     /// Rows that both sides have, one to one.
@@ -133,8 +98,8 @@ impl Tally {
     }
 
     /// Lines of the CSV before any cut.
-    pub fn lines(&self) -> u64 {
-        self.expected + self.exceptions
+    pub fn differences(&self) -> u64 {
+        self.cells.values().sum::<u64>() + self.missing_in_shadow + self.missing_in_live + self.duplicate_key
     }
 
     /// Per side: rows read = filtered out + matched + missing on the other side + in duplicate groups. `Err` says where they do not.
@@ -156,26 +121,78 @@ impl Tally {
     }
 }
 
+/// Adds counts to those of the same number.
+fn add(counts: &mut BTreeMap<usize, u64>, more: &BTreeMap<usize, u64>) {
+    for (number, count) in more {
+        *counts.entry(*number).or_default() += count;
+    }
+}
+
+/// The counts of judged differences.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct DifferenceTally {
+    pub patterns: BTreeMap<Pattern, PatternTally>,
+    /// By rule number.
+    pub rules: BTreeMap<usize, u64>,
+    /// By column number: the distribution of `shadow - live`, for numbers (in their unit) and times (in seconds; dates in days).
+    pub deltas: BTreeMap<usize, Sketch>,
+}
+
+impl DifferenceTally {
+    /// Counts one difference, covered by the rule of that number.
+    pub fn count(&mut self, pattern: Pattern, rule: Option<usize>) {
+        let pattern = self.patterns.entry(pattern).or_default();
+        pattern.differing += 1;
+        match rule {
+            Some(rule) => *self.rules.entry(rule).or_default() += 1,
+            None => pattern.exceptions += 1,
+        }
+    }
+
+    pub fn merge(&mut self, other: DifferenceTally) {
+        for (pattern, theirs) in other.patterns {
+            let mine = self.patterns.entry(pattern).or_default();
+            mine.differing += theirs.differing;
+            mine.exceptions += theirs.exceptions;
+        }
+        add(&mut self.rules, &other.rules);
+        for (column, theirs) in &other.deltas {
+            self.deltas.entry(*column).or_default().merge(theirs);
+        }
+    }
+
+    pub fn exceptions(&self) -> u64 {
+        self.patterns.values().map(|counts| counts.exceptions).sum()
+    }
+
+    pub fn expected(&self) -> u64 {
+        self.rules.values().sum()
+    }
+
+    /// Exceptions among the cells of a column.
+    pub fn exceptions_in(&self, column: usize) -> u64 {
+        let of_column = self.patterns.iter().filter(|(pattern, _)| pattern.column == Some(column));
+        of_column.map(|(_, counts)| counts.exceptions).sum()
+    }
+
+    /// Differences by diagnosis.
+    pub fn diagnoses(&self) -> BTreeMap<String, u64> {
+        let mut diagnoses = BTreeMap::new();
+        for (pattern, counts) in &self.patterns {
+            if let Some(diagnosis) = &pattern.diagnosis {
+                *diagnoses.entry(diagnosis.clone()).or_default() += counts.differing;
+            }
+        }
+        diagnoses
+    }
+}
+
 /// A count with its noun: `1 row`, `2 rows`.
 pub fn counted(count: u64, noun: &str) -> String {
     match (count, noun.strip_suffix("is")) {
         (1, _) => format!("1 {noun}"),
         (_, Some(stem)) => format!("{count} {stem}es"),
         (_, None) => format!("{count} {noun}s"),
-    }
-}
-
-/// A map whose keys are not text, as a list of pairs: JSON has no other form for it.
-mod as_pairs {
-    use super::{BTreeMap, Pattern, PatternTally};
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(map: &BTreeMap<Pattern, PatternTally>, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(map)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<Pattern, PatternTally>, D::Error> {
-        Ok(Vec::deserialize(deserializer)?.into_iter().collect())
     }
 }
 
@@ -216,35 +233,31 @@ mod tests {
     fn merging_is_adding() {
         let mut one = Tally {
             cancelled: 1,
+            missing_in_live: 1,
             ..Tally::default()
         };
-        one.rules.insert(0, 2);
-        one.columns.insert(
-            3,
-            ColumnTally {
-                differing: 1,
-                exceptions: 1,
-                deltas: Sketch::default(),
-            },
-        );
-        let pattern = Pattern {
-            kind: DifferenceKind::Changed,
-            column: Some(3),
-            diagnosis: None,
-            direction: Some(Direction::Up),
-        };
-        one.patterns.insert(
-            pattern.clone(),
-            PatternTally {
-                differing: 1,
-                exceptions: 0,
-            },
-        );
+        one.cells.insert(3, 2);
         let mut both = one.clone();
         both.merge(&one);
-        assert_eq!((both.cancelled, both.rules[&0], both.columns[&3].differing), (2, 4, 2));
-        assert_eq!((both.patterns[&pattern].differing, both.patterns[&pattern].exceptions), (2, 0));
-        let stored = serde_json::to_string(&both).expect("a tally is JSON");
-        assert_eq!(serde_json::from_str::<Tally>(&stored).expect("it reads back"), both);
+        assert_eq!((both.cancelled, both.cells[&3], both.differences()), (2, 4, 6));
+
+        let of = |column: usize, diagnosis: Option<&str>| Pattern {
+            kind: DifferenceKind::Changed,
+            column: Some(column),
+            diagnosis: diagnosis.map(str::to_owned),
+            direction: Some(Direction::Up),
+        };
+        let mut judged = DifferenceTally::default();
+        judged.count(of(3, Some("sign")), Some(0));
+        judged.count(of(3, Some("sign")), None);
+        judged.count(of(3, None), None);
+        judged.count(of(4, Some("sign")), Some(1));
+        judged.deltas.entry(3).or_default().observe(1.5);
+        let mut twice = judged.clone();
+        twice.merge(judged);
+        assert_eq!((twice.expected(), twice.exceptions(), twice.rules[&0]), (4, 4, 2));
+        assert_eq!((twice.exceptions_in(3), twice.exceptions_in(4)), (4, 0));
+        assert_eq!(twice.diagnoses(), BTreeMap::from([("sign".to_owned(), 6)]));
+        assert_eq!(twice.deltas[&3].count(), 2);
     }
 }

@@ -4,7 +4,7 @@ use crate::align::Aligned;
 use crate::error::{Error, Kind, Result};
 use crate::side::Sides;
 use crate::spec::{Day, Limit, SchemaChange, Spec, nearest};
-use crate::tally::{Tally, counted};
+use crate::tally::{DifferenceTally, Tally, counted};
 use crate::value::Number;
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +30,15 @@ impl Verdict {
     }
 }
 
-/// What the thresholds are held against besides the tally.
+/// What the thresholds are held against.
+#[derive(Debug, Clone, Copy)]
+pub struct Counts<'a> {
+    pub rows: &'a Tally,
+    pub differences: &'a DifferenceTally,
+    pub accounts: AccountCounts,
+}
+
+/// Accounts as the thresholds count them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AccountCounts {
     /// Accounts with at least one exception.
@@ -48,20 +56,21 @@ pub struct RuleOutcome {
 }
 
 /// Every broken threshold in words; empty means pass.
-pub fn broken(spec: &Spec, aligned: &Aligned, tally: &Tally, accounts: AccountCounts, as_of: Day) -> Vec<String> {
+pub fn broken(spec: &Spec, aligned: &Aligned, counts: Counts<'_>, as_of: Day) -> Vec<String> {
     let mut broken = Vec::new();
-    empty(spec, aligned, tally, &mut broken);
-    exceptions(spec, tally, accounts, &mut broken);
-    column_mismatches(spec, aligned, tally, &mut broken);
+    empty(spec, aligned, counts.rows, &mut broken);
+    exceptions(spec, counts, &mut broken);
+    column_mismatches(spec, aligned, counts, &mut broken);
     schema(spec, aligned, &mut broken);
-    broken.extend(rules(spec, tally, as_of).into_iter().flat_map(|rule| rule.broken));
+    let rules = rules(spec, counts.differences, as_of);
+    broken.extend(rules.into_iter().flat_map(|rule| rule.broken));
     broken
 }
 
 /// How each rule fared, in the order of the spec.
-pub fn rules(spec: &Spec, tally: &Tally, as_of: Day) -> Vec<RuleOutcome> {
+pub fn rules(spec: &Spec, differences: &DifferenceTally, as_of: Day) -> Vec<RuleOutcome> {
     let outcome = |(at, rule): (usize, &crate::spec::Expected)| {
-        let lines = tally.rules.get(&at).copied().unwrap_or(0);
+        let lines = differences.rules.get(&at).copied().unwrap_or(0);
         let mut broken = Vec::new();
         let name = &rule.name;
         if let Some(until) = rule.until.filter(|until| as_of > *until) {
@@ -172,17 +181,19 @@ fn shown(limit: &Limit) -> String {
     }
 }
 
-fn exceptions(spec: &Spec, tally: &Tally, accounts: AccountCounts, broken: &mut Vec<String>) {
+fn exceptions(spec: &Spec, counts: Counts<'_>, broken: &mut Vec<String>) {
+    let (matched, accounts) = (counts.rows.matched(), counts.accounts);
+    let exceptions = counts.differences.exceptions();
     let limit = &spec.verdict.max_exceptions;
-    if exceeds(tally.exceptions, limit, tally.matched()) {
+    if exceeds(exceptions, limit, matched) {
         let of = if matches!(limit, Limit::Share(_)) {
-            format!(" of {}", counted(tally.matched(), "matched row"))
+            format!(" of {}", counted(matched, "matched row"))
         } else {
             String::new()
         };
         broken.push(format!(
             "max_exceptions: {}{of}, at most {} allowed",
-            counted(tally.exceptions, "exception"),
+            counted(exceptions, "exception"),
             shown(limit)
         ));
     }
@@ -200,20 +211,21 @@ fn exceptions(spec: &Spec, tally: &Tally, accounts: AccountCounts, broken: &mut 
     }
 }
 
-fn column_mismatches(spec: &Spec, aligned: &Aligned, tally: &Tally, broken: &mut Vec<String>) {
+fn column_mismatches(spec: &Spec, aligned: &Aligned, counts: Counts<'_>, broken: &mut Vec<String>) {
+    let matched = counts.rows.matched();
     for (at, column) in aligned.columns.iter().enumerate() {
         let limits = &spec.verdict.max_column_mismatch;
         let exact = limits.iter().find(|(p, _)| p.is_exact() && p.0 == column.name);
         let Some((_, limit)) = exact.or_else(|| limits.iter().find(|(p, _)| p.matches(&column.name))) else {
             continue;
         };
-        let cells = tally.columns.get(&at).map_or(0, |c| c.exceptions);
-        if exceeds(cells, limit, tally.matched()) {
+        let cells = counts.differences.exceptions_in(at);
+        if exceeds(cells, limit, matched) {
             broken.push(format!(
                 "max_column_mismatch: `{}` has {} in {}, at most {} allowed",
                 column.name,
                 counted(cells, "excepted cell"),
-                counted(tally.matched(), "matched row"),
+                counted(matched, "matched row"),
                 shown(limit)
             ));
         }

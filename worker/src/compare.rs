@@ -3,9 +3,9 @@
 //! A part is what fits the task's memory: several small shards, one shard, or a slice of a giant account by key. Should the rows of one key
 //! alone be more than a part, they are cancelled in slices by fingerprint; what matters of them then is only how many are left.
 
+use crate::differences::{DifferenceWriter, RowKey, row_key};
 use crate::exchanged::fingerprints_of;
 use crate::job::Job;
-use crate::lines::{LineWriter, key_bytes};
 use crate::pairs::Chunk;
 use crate::rows::{Joined, Left, cancel, join, merge};
 use arrow_array::RecordBatch;
@@ -140,10 +140,10 @@ impl Task<'_> {
         self.compare_left(&left)
     }
 
-    /// Joins by key, compares the pairs, and writes the lines of all rows that differ, in order.
+    /// Joins by key, compares the pairs, and writes the differences of all rows that differ, in order.
     fn compare_left(&mut self, left: &Sides<Left>) -> Result<()> {
         let joined = join(self.job, left, self.context()?)?;
-        let mut differing: Vec<(Vec<u8>, usize, Joined)> = Vec::new();
+        let mut differing: Vec<(RowKey, Joined)> = Vec::new();
         for rows in joined.chunks(self.job.limits.chunk_rows) {
             self.job.watch.check()?;
             let chunk = Chunk::new(self.job, left, rows)?;
@@ -153,36 +153,34 @@ impl Task<'_> {
                 if chunk.kinds[row] == DifferenceKind::Changed && !differs.value(row) {
                     self.tally.within_tolerance += 1;
                 } else {
-                    let (key, account) = key_bytes(self.job, &chunk, row);
-                    differing.push((key, account, *joined));
+                    differing.push((row_key(self.job, &chunk, row), *joined));
                 }
             }
         }
         drop(joined);
         differing.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        self.write(left, &differing)
+        self.write(left, differing)
     }
 
-    fn write(&mut self, left: &Sides<Left>, differing: &[(Vec<u8>, usize, Joined)]) -> Result<()> {
+    fn write(&mut self, left: &Sides<Left>, differing: Vec<(RowKey, Joined)>) -> Result<()> {
         if differing.is_empty() {
             return Ok(());
         }
         let mut run = RunWriter::new(&self.job.scratch, self.job.limits.run_part_bytes);
-        for rows in differing.chunks(self.job.limits.chunk_rows) {
+        let (keys, joined): (Vec<RowKey>, Vec<Joined>) = differing.into_iter().unzip();
+        for (keys, joined) in keys.chunks(self.job.limits.chunk_rows).zip(joined.chunks(self.job.limits.chunk_rows)) {
             self.job.watch.check()?;
-            let joined: Vec<Joined> = rows.iter().map(|r| r.2).collect();
-            let chunk = Chunk::new(self.job, left, &joined)?;
+            let chunk = Chunk::new(self.job, left, joined)?;
             let cells = chunk.compare(self.job)?;
             for (column, count) in &cells.not_json {
                 *self.tally.not_json.entry(*column).or_default() += count;
             }
-            let keys: Vec<(Vec<u8>, usize)> = rows.iter().map(|r| (r.0.clone(), r.1)).collect();
-            let mut lines = LineWriter {
+            let mut differences = DifferenceWriter {
                 job: self.job,
                 run: &mut run,
                 tally: &mut self.tally,
             };
-            lines.write(&chunk, &cells, left, &keys)?;
+            differences.write(&chunk, &cells, left, keys)?;
         }
         self.runs.push(run.finish()?);
         Ok(())

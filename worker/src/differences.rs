@@ -1,346 +1,272 @@
-//! Writes the lines of differing rows, in order: judges each, prints it, counts it.
+//! Makes differences of the rows that differ, in order: what each is, and what SQL says of it. What the rules make of it is not asked here.
 
-use crate::job::Job;
+use crate::job::{Job, RuleSql};
 use crate::pairs::{Cells, Chunk};
 use crate::rows::Left;
-use arrow_array::{Array, ArrayRef};
+use arrow_array::Array;
 use arrow_buffer::BooleanBuffer;
-use shadowdiff_common::run::{Record, RunWriter};
-use shadowdiff_core::align::Role;
-use shadowdiff_core::compare::{diagnose, has_delta, swapped_with};
+use shadowdiff_common::run::RunWriter;
+use shadowdiff_common::sql::Expression;
+use shadowdiff_core::align::{Column, Role};
+use shadowdiff_core::compare::{diagnose, swapped_with};
+use shadowdiff_core::difference::{Answer, Answers, Difference, KeyValues, Question};
 use shadowdiff_core::error::Result;
-use shadowdiff_core::judge::{Facts, Question};
-use shadowdiff_core::report::{self, Delta, delta};
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::DifferenceKind;
-use shadowdiff_core::tally::{Pattern, Tally};
-use shadowdiff_core::value::{Value, ValueType, sort_key_in, value_at};
+use shadowdiff_core::tally::Tally;
+use shadowdiff_core::value::{Value, sort_key_in, value_at, write_value};
 use std::collections::BTreeMap;
 
-/// Appends the lines of a chunk whose rows are sorted by key and all differ.
-pub(crate) struct LineWriter<'a> {
+/// A row by the order-preserving bytes of its key, and how many of them are the account's.
+pub(crate) type RowKey = (Vec<u8>, usize);
+
+/// Appends the differences of a chunk whose rows are sorted by key and all differ.
+pub(crate) struct DifferenceWriter<'a> {
     pub(crate) job: &'a Job,
     pub(crate) run: &'a mut RunWriter,
     pub(crate) tally: &'a mut Tally,
 }
 
-/// What SQL said about the rows of a chunk, asked once a rule and column; `None` where it failed for some row.
-struct Answers<'c> {
-    cells: &'c Cells,
-    filters: BTreeMap<(usize, Option<usize>), Option<BooleanBuffer>>,
-}
-
-/// One line before it is printed.
-struct Line<'a> {
-    row: usize,
-    kind: DifferenceKind,
-    column: Option<usize>,
-    live: Value<'a>,
-    shadow: Value<'a>,
-}
-
-impl LineWriter<'_> {
-    pub(crate) fn write(&mut self, chunk: &Chunk<'_>, cells: &Cells, left: &Sides<Left>, sort_keys: &[(Vec<u8>, usize)]) -> Result<()> {
-        let mut answers = Answers {
-            cells,
-            filters: BTreeMap::new(),
-        };
-        for (row, (key, account_bytes)) in sort_keys.iter().enumerate() {
-            let kind = chunk.kinds[row];
-            self.count_row(chunk, left, row, kind);
-            if kind != DifferenceKind::Changed {
-                let counts = |side: Side| joined_row(chunk, row, side).map_or(0, |r| left[side].counts[r]);
-                let (live, shadow) = match kind {
-                    DifferenceKind::DuplicateKey => (Value::Int(counts(Side::Live).into()), Value::Int(counts(Side::Shadow).into())),
-                    DifferenceKind::Changed | DifferenceKind::MissingInShadow | DifferenceKind::MissingInLive => (Value::Null, Value::Null),
-                };
-                self.line(
-                    chunk,
-                    left,
-                    &mut answers,
-                    key,
-                    *account_bytes,
-                    Line {
-                        row,
-                        kind,
-                        column: None,
-                        live,
-                        shadow,
-                    },
-                )?;
-                continue;
+impl DifferenceWriter<'_> {
+    pub(crate) fn write(&mut self, chunk: &Chunk<'_>, cells: &Cells, left: &Sides<Left>, row_keys: &[RowKey]) -> Result<()> {
+        for (column, differs) in cells.differs.iter().enumerate() {
+            if let Some(differs) = differs {
+                *self.tally.cells.entry(column).or_default() += differs.count_set_bits() as u64;
             }
-            for column in (0..cells.differs.len()).filter(|c| cells.differs[*c].as_ref().is_some_and(|d| d.value(row))) {
-                let value = |side: Side| value_at(chunk.arrays[side][column].as_ref(), row);
-                let line = Line {
-                    row,
-                    kind,
-                    column: Some(column),
-                    live: value(Side::Live),
-                    shadow: value(Side::Shadow),
-                };
-                self.line(chunk, left, &mut answers, key, *account_bytes, line)?;
+        }
+        let job = self.job;
+        let mut sql = RowSql::new(job, chunk, cells, left);
+        let mut key = Vec::new();
+        for (row, row_key) in row_keys.iter().enumerate() {
+            self.count_row(chunk, left, row);
+            key.clear();
+            store_key(job, chunk, row, &mut key);
+            let of_row = Difference {
+                row_key: &row_key.0,
+                account_key_bytes: row_key.1,
+                kind: chunk.kinds[row],
+                column: None,
+                baseline: chunk.baseline[row],
+                key: KeyValues::of(&key),
+                live: Value::Null,
+                shadow: Value::Null,
+                diagnosis: None,
+                answers: Answers::default(),
+            };
+            let columns = (0..cells.differs.len()).filter(|c| cells.differs[*c].as_ref().is_some_and(|d| d.value(row)));
+            match chunk.kinds[row] {
+                DifferenceKind::Changed => columns.into_iter().try_for_each(|column| {
+                    let diagnosis = diagnosis(job, chunk, row, column);
+                    let changed = Difference {
+                        column: Some(column),
+                        live: value(job, chunk, Side::Live, row, column),
+                        shadow: value(job, chunk, Side::Shadow, row, column),
+                        diagnosis: diagnosis.as_deref(),
+                        ..of_row.clone()
+                    };
+                    self.append(&mut sql, row, changed)
+                })?,
+                DifferenceKind::DuplicateKey => {
+                    let rows = |side| Value::Int(rows_of(chunk, left, side, row).into());
+                    let duplicate = Difference {
+                        live: rows(Side::Live),
+                        shadow: rows(Side::Shadow),
+                        ..of_row
+                    };
+                    self.append(&mut sql, row, duplicate)?;
+                }
+                DifferenceKind::MissingInShadow | DifferenceKind::MissingInLive => self.append(&mut sql, row, of_row)?,
             }
         }
         Ok(())
     }
 
-    fn count_row(&mut self, chunk: &Chunk<'_>, left: &Sides<Left>, row: usize, kind: DifferenceKind) {
-        match kind {
+    fn append(&mut self, sql: &mut RowSql<'_>, row: usize, difference: Difference<'_>) -> Result<()> {
+        sql.answer(row, &difference)?;
+        self.run.append(&Difference {
+            answers: Answers::of(&sql.answers),
+            ..difference
+        })
+    }
+
+    fn count_row(&mut self, chunk: &Chunk<'_>, left: &Sides<Left>, row: usize) {
+        match chunk.kinds[row] {
             DifferenceKind::Changed => self.tally.changed += 1,
             DifferenceKind::MissingInShadow => self.tally.missing_in_shadow += 1,
             DifferenceKind::MissingInLive => self.tally.missing_in_live += 1,
             DifferenceKind::DuplicateKey => {
                 self.tally.duplicate_key += 1;
                 for side in Side::BOTH {
-                    self.tally.sides[side].in_duplicates += joined_row(chunk, row, side).map_or(0, |r| left[side].counts[r]);
+                    self.tally.sides[side].in_duplicates += rows_of(chunk, left, side, row);
                 }
                 let joined = chunk.joined[row];
                 self.tally.duplicate_on_both += u64::from(joined.live.is_some() && joined.shadow.is_some());
             }
         }
     }
+}
 
-    fn line(
-        &mut self,
-        chunk: &Chunk<'_>,
-        left: &Sides<Left>,
-        answers: &mut Answers<'_>,
-        key: &[u8],
-        account_bytes: usize,
-        line: Line<'_>,
-    ) -> Result<()> {
-        let rule = self.judge(chunk, left, answers, &line)?;
-        let (delta, diagnosis) = self.look_into(chunk, &line);
-        self.count_line(&line, rule, delta.as_ref(), diagnosis.as_deref());
-        let mut text = String::new();
-        let account_text_bytes = self.print_key(chunk, line.row, &mut text);
-        self.print_rest(chunk, &line, rule, delta.as_ref(), diagnosis.as_deref(), &mut text);
-        let columns = self.job.columns.len() as u32;
-        let number = line.column.map_or(u32::MAX, |c| c as u32);
-        let mut sort_key = key.to_vec();
-        sort_key.extend(number.to_be_bytes());
-        sort_key.push(line.kind as u8);
-        let stratum = line.column.map_or(columns + line.kind as u32, |c| c as u32);
-        self.run.append(&Record {
-            sort_key: &sort_key,
-            account_key_bytes: account_bytes,
-            account_text_bytes,
-            rule: rule.map(|r| r as u32),
-            stratum,
-            line: &text,
-        })
+/// What kind of change a cell shows.
+fn diagnosis(job: &Job, chunk: &Chunk<'_>, row: usize, at: usize) -> Option<String> {
+    let column = &job.columns[at].column;
+    let cell = |side: Side| value_at(chunk.arrays[side][at].as_ref(), row);
+    let (live, shadow) = (cell(Side::Live), cell(Side::Shadow));
+    if column.role == Role::Presence {
+        return Some(if live.is_null() { "null_vanished" } else { "null_appeared" }.into());
+    }
+    swap(job, chunk, row, at).or_else(|| diagnose(&live, &shadow, &column.shown, chunk.baseline[row]))
+}
+
+fn swap(job: &Job, chunk: &Chunk<'_>, row: usize, at: usize) -> Option<String> {
+    let columns = &job.plan.aligned.columns;
+    let alike = |c: &usize| *c != at && matches!(columns[*c].role, Role::Value(_)) && columns[*c].shown == columns[at].shown;
+    let candidates: Vec<usize> = (0..columns.len()).filter(alike).collect();
+    let live = |c: usize| value_at(chunk.arrays.live[c].as_ref(), row);
+    let shadow = |c: usize| value_at(chunk.arrays.shadow[c].as_ref(), row);
+    let other = swapped_with(at, &live, &shadow, &candidates)?;
+    Some(format!("swapped_with({})", columns[other].name))
+}
+
+/// The value of a cell; of a struct the members that are compared, put together again.
+fn value<'c>(job: &'c Job, chunk: &'c Chunk<'_>, side: Side, row: usize, at: usize) -> Value<'c> {
+    let columns = &job.plan.aligned.columns;
+    let cell = &chunk.arrays[side][at];
+    if columns[at].role != Role::Presence || cell.is_null(row) {
+        return value_at(cell.as_ref(), row);
+    }
+    let depth = columns[at].path.len();
+    let direct = columns
+        .iter()
+        .enumerate()
+        .filter(|(_, c)| c.parents.last() == Some(&at) && c.path.len() == depth + 1);
+    let member = |(member, column): (usize, &'c Column)| (column.path[depth].as_str(), value(job, chunk, side, row, member));
+    Value::Struct(direct.map(member).collect())
+}
+
+/// What SQL says about the rows of a chunk, asked once a rule and column.
+struct RowSql<'c> {
+    job: &'c Job,
+    chunk: &'c Chunk<'c>,
+    cells: &'c Cells,
+    left: &'c Sides<Left>,
+    /// `where` of the rules; `None` where it failed for some row.
+    filters: BTreeMap<(usize, Option<usize>), Option<BooleanBuffer>>,
+    /// About the difference that was asked about last.
+    answers: Vec<u8>,
+    /// The rules whose `where` must be asked about it alone.
+    open: Vec<usize>,
+}
+
+impl<'c> RowSql<'c> {
+    fn new(job: &'c Job, chunk: &'c Chunk<'c>, cells: &'c Cells, left: &'c Sides<Left>) -> Self {
+        RowSql {
+            job,
+            chunk,
+            cells,
+            left,
+            filters: BTreeMap::new(),
+            answers: Vec::new(),
+            open: Vec::new(),
+        }
     }
 
-    fn judge(&self, chunk: &Chunk<'_>, left: &Sides<Left>, answers: &mut Answers<'_>, line: &Line<'_>) -> Result<Option<usize>> {
-        let account = chunk.account(self.job, line.row);
-        let facts = Facts {
-            kind: line.kind,
-            column: line.column,
-            account: &account,
-            live: line.live.clone(),
-            shadow: line.shadow.clone(),
-            baseline: chunk.baseline[line.row],
-        };
-        let mut failed = None;
-        let rule = self.job.judge.judge(&facts, |question| match question {
-            Question::Accounts(rule) => self.in_scope(chunk, left, rule, line.row),
-            Question::Filter(rule) => answers.filter(self.job, chunk, rule, line).unwrap_or_else(|e| {
-                failed.get_or_insert(e);
-                false
-            }),
+    /// Asks all rules that are for the difference.
+    fn answer(&mut self, row: usize, difference: &Difference<'_>) -> Result<()> {
+        self.answers.clear();
+        self.open.clear();
+        let job = self.job;
+        for (rule, sql) in job.judge.sql_for(difference.kind, difference.column) {
+            if let Some(accounts) = &sql.accounts
+                && self.in_scope(accounts.place, row)
+            {
+                Answers::write(Question::Accounts(rule), Answer::Yes, &mut self.answers);
+            }
+            let Some(condition) = condition(sql, difference) else { continue };
+            match self.filter(rule, condition, difference.column) {
+                Some(answers) if answers.value(row) => Answers::write(Question::Filter(rule), Answer::Yes, &mut self.answers),
+                Some(_) => {}
+                None => self.open.push(rule),
+            }
+        }
+        if self.open.is_empty() {
+            return Ok(());
+        }
+        self.answer_alone(row, difference)
+    }
+
+    /// For conditions that fail somewhere in the chunk: asks those that a rule comes to about this row alone, so that no failure counts of
+    /// a row that is not asked about. Which rows share a chunk is the layout's doing.
+    fn answer_alone(&mut self, row: usize, difference: &Difference<'_>) -> Result<()> {
+        let (mut asked, mut failed) = (BTreeMap::new(), None);
+        let known = Answers::of(&self.answers);
+        self.job
+            .judge
+            .judge(difference, &self.chunk.account(self.job, row), |question| match question {
+                Question::Filter(rule) if self.open.contains(&rule) => {
+                    let answer = self.alone(rule, row, difference).unwrap_or_else(|e| {
+                        failed.get_or_insert(e);
+                        false
+                    });
+                    asked.insert(rule, answer);
+                    answer
+                }
+                Question::Filter(_) | Question::Accounts(_) => known.to(question) == Answer::Yes,
+            });
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        for rule in &self.open {
+            let answer = match asked.get(rule) {
+                Some(true) => Answer::Yes,
+                Some(false) => Answer::No,
+                None => Answer::Unknown,
+            };
+            Answers::write(Question::Filter(*rule), answer, &mut self.answers);
+        }
+        Ok(())
+    }
+
+    fn alone(&self, rule: usize, row: usize, difference: &Difference<'_>) -> Result<bool> {
+        let sql = self.job.judge.all_sql().nth(rule);
+        let condition = sql
+            .and_then(|sql| condition(sql, difference))
+            .expect("an open rule has a condition");
+        let alone = BooleanBuffer::collect_bool(self.chunk.kinds.len(), |at| at == row);
+        Ok(condition
+            .is_true_where(&alone, &self.chunk.sql_arrays(difference.column))?
+            .value(row))
+    }
+
+    /// The answers of a rule's `where` for all rows that are asked about.
+    fn filter(&mut self, rule: usize, condition: &Expression, column: Option<usize>) -> Option<&BooleanBuffer> {
+        let (chunk, cells) = (self.chunk, self.cells);
+        let answers = self.filters.entry((rule, column)).or_insert_with(|| {
+            let asked = match column.and_then(|c| cells.differs[c].as_ref()) {
+                Some(differs) => differs.clone(),
+                None => chunk.of_kind(|kind| matches!(kind, DifferenceKind::MissingInShadow | DifferenceKind::MissingInLive)),
+            };
+            condition.is_true_where(&asked, &chunk.sql_arrays(column)).ok()
         });
-        failed.map_or(Ok(rule), Err)
+        answers.as_ref()
     }
 
-    /// `accounts.where` on the baseline row, or the only one; for duplicates on all rows of both sides.
-    fn in_scope(&self, chunk: &Chunk<'_>, left: &Sides<Left>, rule: usize, row: usize) -> bool {
-        let accounts = self.job.judge.sql(rule).accounts.as_ref();
-        let at = accounts.expect("a rule that asks has the SQL").place;
-        let of = |side: Side| joined_row(chunk, row, side).map(|r| left[side].in_scope[at][r]);
-        if chunk.kinds[row] == DifferenceKind::DuplicateKey {
+    /// `accounts.where` on the baseline row, or the only one; for duplicates on all rows of both sides. `place`: of the condition.
+    fn in_scope(&self, place: usize, row: usize) -> bool {
+        let of = |side: Side| joined_row(self.chunk, row, side).map(|r| self.left[side].in_scope[place][r]);
+        if self.chunk.kinds[row] == DifferenceKind::DuplicateKey {
             return of(Side::Live).unwrap_or(true) && of(Side::Shadow).unwrap_or(true);
         }
-        let baseline = chunk.baseline[row];
+        let baseline = self.chunk.baseline[row];
         of(baseline).or_else(|| of(baseline.other())).unwrap_or(false)
-    }
-
-    /// Delta and diagnosis of a changed cell.
-    fn look_into(&self, chunk: &Chunk<'_>, line: &Line<'_>) -> (Option<Delta>, Option<String>) {
-        let Some(at) = line.column else { return (None, None) };
-        let column = &self.job.columns[at].column;
-        if column.role == Role::Presence {
-            let appeared = if line.live.is_null() { "null_vanished" } else { "null_appeared" };
-            return (None, Some(appeared.into()));
-        }
-        let delta = has_delta(&column.shown)
-            .then(|| delta(&line.live, &line.shadow, &column.shown, chunk.baseline[line.row]))
-            .flatten();
-        let diagnosis = self
-            .swap(chunk, line.row, at)
-            .or_else(|| diagnose(&line.live, &line.shadow, &column.shown, chunk.baseline[line.row]));
-        (delta, diagnosis)
-    }
-
-    fn swap(&self, chunk: &Chunk<'_>, row: usize, at: usize) -> Option<String> {
-        let columns = &self.job.plan.aligned.columns;
-        let alike = |c: &usize| *c != at && matches!(columns[*c].role, Role::Value(_)) && columns[*c].shown == columns[at].shown;
-        let candidates: Vec<usize> = (0..columns.len()).filter(alike).collect();
-        let live = |c: usize| value_at(chunk.arrays.live[c].as_ref(), row);
-        let shadow = |c: usize| value_at(chunk.arrays.shadow[c].as_ref(), row);
-        let other = swapped_with(at, &live, &shadow, &candidates)?;
-        Some(format!("swapped_with({})", columns[other].name))
-    }
-
-    fn count_line(&mut self, line: &Line<'_>, rule: Option<usize>, delta: Option<&Delta>, diagnosis: Option<&str>) {
-        let tally = &mut *self.tally;
-        match rule {
-            Some(rule) => {
-                tally.expected += 1;
-                *tally.rules.entry(rule).or_default() += 1;
-            }
-            None => tally.exceptions += 1,
-        }
-        let pattern = Pattern {
-            kind: line.kind,
-            column: line.column,
-            diagnosis: diagnosis.map(str::to_owned),
-            direction: delta.and_then(Delta::direction),
-        };
-        let pattern = tally.patterns.entry(pattern).or_default();
-        pattern.differing += 1;
-        pattern.exceptions += u64::from(rule.is_none());
-        if let Some(diagnosis) = diagnosis {
-            *tally.diagnoses.entry(diagnosis.to_owned()).or_default() += 1;
-        }
-        let Some(column) = line.column else { return };
-        let column = tally.columns.entry(column).or_default();
-        column.differing += 1;
-        column.exceptions += u64::from(rule.is_none());
-        if let Some(delta) = delta {
-            delta.observe(&mut column.deltas);
-        }
-    }
-
-    /// The key's fields; gives the length of the account's.
-    fn print_key(&self, chunk: &Chunk<'_>, row: usize, out: &mut String) -> usize {
-        let arrays = &chunk.arrays[chunk.side_of(row)];
-        let safe = self.job.plan.spec.output.spreadsheet_safe;
-        let mut account_bytes = 0;
-        for (at, column) in self.job.plan.aligned.key.iter().enumerate() {
-            if at > 0 {
-                out.push(',');
-            }
-            report::key_cell(
-                &value_at(arrays[*column].as_ref(), row),
-                &self.job.columns[*column].column,
-                safe,
-                out,
-            );
-            if at + 1 == self.job.plan.aligned.account_count {
-                account_bytes = out.len();
-            }
-        }
-        account_bytes
-    }
-
-    fn print_rest(
-        &self,
-        chunk: &Chunk<'_>,
-        line: &Line<'_>,
-        rule: Option<usize>,
-        delta: Option<&Delta>,
-        diagnosis: Option<&str>,
-        out: &mut String,
-    ) {
-        let spec = &self.job.plan.spec;
-        let safe = spec.output.spreadsheet_safe;
-        out.push(',');
-        out.push_str(line.kind.name());
-        out.push(',');
-        match line.column {
-            Some(at) => {
-                let column = &self.job.columns[at].column;
-                report::field(&column.name, safe, out);
-                for (side, value) in [(Side::Live, &line.live), (Side::Shadow, &line.shadow)] {
-                    out.push(',');
-                    if column.role == Role::Presence {
-                        report::cell_of_struct(&self.members(chunk, side, line.row, at), safe, out);
-                    } else {
-                        report::cell(value, &column.shown, safe, out);
-                    }
-                }
-            }
-            None => {
-                for value in [&line.live, &line.shadow] {
-                    out.push(',');
-                    report::cell(value, &ValueType::INT64, safe, out);
-                }
-            }
-        }
-        let comparator = line.column.map_or("", |c| self.job.columns[c].comparator.as_str());
-        let rule_name = rule.map_or("", |r| spec.expected[r].name.as_str());
-        out.push(',');
-        delta.iter().for_each(|d| out.push_str(&d.text));
-        out.push(',');
-        delta.iter().for_each(|d| out.push_str(&d.relative));
-        for text in [
-            comparator,
-            rule_name,
-            if rule.is_some() { "expected" } else { "exception" },
-            diagnosis.unwrap_or(""),
-        ] {
-            out.push(',');
-            if !text.is_empty() {
-                report::field(text, safe, out);
-            }
-        }
-        out.push('\n');
-    }
-
-    /// A struct put together again from its compared members, for print.
-    fn members<'c>(&'c self, chunk: &'c Chunk<'_>, side: Side, row: usize, presence: usize) -> Value<'c> {
-        if chunk.arrays[side][presence].is_null(row) {
-            return Value::Null;
-        }
-        let columns = &self.job.plan.aligned.columns;
-        let depth = columns[presence].path.len();
-        let direct = columns
-            .iter()
-            .enumerate()
-            .filter(|(_, c)| c.parents.last() == Some(&presence) && c.path.len() == depth + 1);
-        let value = |at: usize, role: &Role| match role {
-            Role::Presence => self.members(chunk, side, row, at),
-            Role::Key | Role::Value(_) => value_at((&chunk.arrays[side][at] as &ArrayRef).as_ref(), row),
-        };
-        Value::Struct(direct.map(|(at, c)| (c.path[depth].as_str(), value(at, &c.role))).collect())
     }
 }
 
-impl Answers<'_> {
-    fn filter(&mut self, job: &Job, chunk: &Chunk<'_>, rule: usize, line: &Line<'_>) -> Result<bool> {
-        let sql = job.judge.sql(rule);
-        let expression = match (line.kind, line.column) {
-            (DifferenceKind::DuplicateKey, _) => None,
-            (_, Some(column)) => sql.cells.get(column).and_then(Option::as_ref),
-            (_, None) => sql.rows.as_ref(),
-        };
-        let Some(expression) = expression else { return Ok(false) };
-        let is_missing = |kind| matches!(kind, DifferenceKind::MissingInShadow | DifferenceKind::MissingInLive);
-        let answers = self.filters.entry((rule, line.column)).or_insert_with(|| {
-            let asked = match line.column.and_then(|c| self.cells.differs[c].as_ref()) {
-                Some(differs) => differs.clone(),
-                None => chunk.of_kind(is_missing),
-            };
-            expression.is_true_where(&asked, &chunk.sql_arrays(line.column)).ok()
-        });
-        if let Some(answers) = answers {
-            return Ok(answers.value(line.row));
-        }
-        // Some row has no answer. It counts only where the rule comes to that row: which rows share a chunk is the layout's doing.
-        let alone = BooleanBuffer::collect_bool(chunk.kinds.len(), |row| row == line.row);
-        let answer = expression.is_true_where(&alone, &chunk.sql_arrays(line.column))?;
-        Ok(answer.value(line.row))
+/// `where` of a rule, as it is planned for such a difference.
+fn condition<'s>(sql: &'s RuleSql, difference: &Difference<'_>) -> Option<&'s Expression> {
+    match (difference.kind, difference.column) {
+        (DifferenceKind::DuplicateKey, _) => None,
+        (_, Some(column)) => sql.cells.get(column).and_then(Option::as_ref),
+        (_, None) => sql.rows.as_ref(),
     }
 }
 
@@ -353,8 +279,13 @@ fn joined_row(chunk: &Chunk<'_>, row: usize, side: Side) -> Option<usize> {
     at.map(|r| r as usize)
 }
 
-/// The order-preserving bytes of a row's key, and how many of them are the account's.
-pub(crate) fn key_bytes(job: &Job, chunk: &Chunk<'_>, row: usize) -> (Vec<u8>, usize) {
+/// How many rows of a side stand behind a row.
+fn rows_of(chunk: &Chunk<'_>, left: &Sides<Left>, side: Side, row: usize) -> u64 {
+    joined_row(chunk, row, side).map_or(0, |r| left[side].counts[r])
+}
+
+/// The order-preserving bytes of a row's key.
+pub(crate) fn row_key(job: &Job, chunk: &Chunk<'_>, row: usize) -> RowKey {
     let arrays = &chunk.arrays[chunk.side_of(row)];
     let (mut bytes, mut account) = (Vec::new(), 0);
     for (at, column) in job.plan.aligned.key.iter().enumerate() {
@@ -368,4 +299,11 @@ pub(crate) fn key_bytes(job: &Job, chunk: &Chunk<'_>, row: usize) -> (Vec<u8>, u
         }
     }
     (bytes, account)
+}
+
+/// Appends the values of a row's key.
+fn store_key(job: &Job, chunk: &Chunk<'_>, row: usize, out: &mut Vec<u8>) {
+    let arrays = &chunk.arrays[chunk.side_of(row)];
+    let key = job.plan.aligned.key.iter();
+    key.for_each(|column| write_value(&value_at(arrays[*column].as_ref(), row), out));
 }

@@ -7,7 +7,7 @@ use arrow_schema::SchemaRef;
 use shadowdiff_common::read::{Dataset, Sources};
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::sql::{Expression, Sql, SqlColumn};
-use shadowdiff_core::accounts::{AccountSet, AccountSets};
+use shadowdiff_core::accounts::AccountSets;
 use shadowdiff_core::align::{Column, Role};
 use shadowdiff_core::compare::Kernel;
 use shadowdiff_core::error::{Error, Result};
@@ -144,8 +144,7 @@ pub struct Shared {
     pub memory: Memory,
     pub batch_rows: usize,
     pub disabled: Disabled,
-    /// Accounts whose baseline is not the default side.
-    pub flipped: AccountSet,
+    pub accounts: AccountSets,
     pub(crate) filters: Sides<Option<Expression>>,
     /// Parallel to the side's columns: derived ones have an expression over the columns read.
     pub(crate) derives: Sides<Vec<Option<Expression>>>,
@@ -199,7 +198,7 @@ impl Job {
             memory: given.memory,
             batch_rows: given.batch_rows,
             disabled: given.disabled,
-            flipped: given.accounts.flipped,
+            accounts: given.accounts,
             filters,
             derives,
             schemas,
@@ -236,7 +235,8 @@ impl Job {
     /// The side of the old value for an account, given by its canonical bytes.
     pub(crate) fn baseline(&self, account: &[u8]) -> Side {
         let default = self.plan.spec.baseline.default;
-        if !self.flipped.is_empty() && self.flipped.contains(account) {
+        let flipped = &self.accounts.flipped;
+        if !flipped.is_empty() && flipped.contains(account) {
             default.other()
         } else {
             default

@@ -3,6 +3,7 @@
 mod attached;
 mod attempt;
 mod compare;
+mod differences;
 mod exchanged;
 mod execute;
 mod fetch;
@@ -11,7 +12,6 @@ mod glance;
 mod host;
 pub mod job;
 mod limits;
-mod lines;
 mod local;
 mod pairs;
 mod row_selection;

@@ -53,7 +53,7 @@ impl<'a> Chunk<'a> {
             baseline: Vec::new(),
             kinds: joined.iter().map(|row| kind_of(left, *row)).collect(),
         };
-        chunk.baseline = if job.flipped.is_empty() {
+        chunk.baseline = if job.accounts.flipped.is_empty() {
             vec![job.plan.spec.baseline.default; joined.len()]
         } else {
             (0..joined.len()).map(|row| job.baseline(&chunk.account(job, row))).collect()

@@ -73,7 +73,7 @@ pub struct Commit {
     /// Sorted runs of accounts' fingerprints, a list of parts each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<Vec<Piece>>,
-    /// Sorted runs of lines, a list of parts each.
+    /// Sorted runs of differences, a list of parts each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<Vec<Piece>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

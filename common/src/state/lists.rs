@@ -97,6 +97,15 @@ impl StoredSets {
         Ok(())
     }
 
+    /// Reads the sets that rules list, at the rules' places.
+    pub async fn read_of_rules(&self, job: &JobState) -> Result<Vec<Option<AccountSet>>> {
+        let of_rules = StoredSets {
+            flipped: None,
+            rules: self.rules.clone(),
+        };
+        Ok(of_rules.read(job).await?.rules)
+    }
+
     /// Reads the sets; those of the same accounts are one.
     pub async fn read(&self, job: &JobState) -> Result<AccountSets> {
         let mut known: BTreeMap<&StoredSet, AccountSet> = BTreeMap::new();

@@ -6,9 +6,10 @@
 
 use super::clock::now_ms;
 use crate::deliver::Delivery;
+use crate::merge::Merge;
 use crate::pipeline::Compared;
 use crate::publish::{Marking, Staging, upload, uploader};
-use crate::result::{write_summary, write_tables};
+use crate::result::{rules, write_summary, write_tables};
 use crate::target::{FILES, Objects, SUMMARY};
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
@@ -16,6 +17,7 @@ use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
 use shadowdiff_common::fault;
+use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::state::{
     Blueprint, Created, Incarnation, JobState, PlanDigest, RECORD_VERSION, check_version, create_record, retrying, seal,
 };
@@ -96,10 +98,19 @@ pub(crate) async fn store_result(
 ) -> Result<Manifest> {
     let scratch = scratch.join(job.incarnation().as_str());
     let blueprint = Arc::clone(blueprint);
+    let accounts = retrying("lists of accounts", || blueprint.accounts.read_of_rules(job).boxed()).await?;
     let merging = tokio::task::spawn_blocking(move || {
         let staging = Staging::aside(&scratch)?;
         let started = std::time::Instant::now();
-        let merged = write_tables(&blueprint.plan, &found.tally, &found.runs, &staging)?;
+        let merge = Merge {
+            plan: &blueprint.plan,
+            judge: &rules(&blueprint.plan, &accounts)?,
+            tally: &found.tally,
+            runs: &found.runs,
+            scratch: &Scratch::new(0, Some(&scratch))?,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+        };
+        let merged = write_tables(&merge, &staging)?;
         let mut timings = found.timings;
         timings.merge_ms = started.elapsed().as_millis() as u64;
         timings.total_ms = timings.plan_ms + timings.scan_ms + timings.compare_ms + timings.merge_ms;

@@ -17,7 +17,7 @@ pub fn header<'a>(key: impl IntoIterator<Item = &'a str>, spreadsheet_safe: bool
 }
 
 /// Appends a value as a field, in the column's common type.
-pub fn cell(value: &Value<'_>, shown: &ValueType, spreadsheet_safe: bool, out: &mut String) {
+pub(super) fn cell(value: &Value<'_>, shown: &ValueType, spreadsheet_safe: bool, out: &mut String) {
     if value.is_null() {
         return;
     }
@@ -32,7 +32,7 @@ pub fn cell(value: &Value<'_>, shown: &ValueType, spreadsheet_safe: bool, out: &
 
 /// Appends a value of a key: one way whichever side its row is from. Where one side has integers and the other doubles, what is an integer
 /// prints as one; else the same account would be `3` here and `3.0` there.
-pub fn key_cell(value: &Value<'_>, column: &Column, spreadsheet_safe: bool, out: &mut String) {
+pub(super) fn key_cell(value: &Value<'_>, column: &Column, spreadsheet_safe: bool, out: &mut String) {
     let is_double = matches!(value, Value::Float32(_) | Value::Float64(_));
     let only_doubles = column.stored.each().iter().all(|(_, t)| matches!(t, ValueType::Float { .. }));
     let whole = Number::from_value(value).map(|n| n.normalized()).filter(|n| n.parts().1 <= 0);
@@ -43,12 +43,12 @@ pub fn key_cell(value: &Value<'_>, column: &Column, spreadsheet_safe: bool, out:
 }
 
 /// Appends a struct that was put together from its members, as JSON.
-pub fn cell_of_struct(value: &Value<'_>, spreadsheet_safe: bool, out: &mut String) {
+pub(super) fn cell_of_struct(value: &Value<'_>, spreadsheet_safe: bool, out: &mut String) {
     cell(value, &ValueType::Null, spreadsheet_safe, out);
 }
 
 /// Appends a text as a field, quoted where it must be.
-pub fn field(text: &str, spreadsheet_safe: bool, out: &mut String) {
+pub(super) fn field(text: &str, spreadsheet_safe: bool, out: &mut String) {
     let defused = spreadsheet_safe && runs(text);
     if quiet(text) && !defused {
         return out.push_str(text);

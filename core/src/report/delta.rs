@@ -5,15 +5,17 @@ use crate::sketch::Sketch;
 use crate::tally::Direction;
 use crate::value::{DAY_NS, Number, Value, ValueType, as_double, place_ns, print};
 use std::cmp::Ordering;
+use std::fmt::Write;
 
-/// A delta as printed and as counted.
+/// A delta, as it is counted and as it is printed.
 #[derive(Debug, Clone)]
-pub struct Delta {
+pub(super) struct Delta {
+    /// In the column's unit; of times in seconds, of dates in days.
     amount: Amount,
-    /// In the column's unit; times in seconds with the digits of their unit, dates in days.
-    pub text: String,
-    /// Delta by the size of the baseline, as the shortest double; empty where that is 0, or the values are times.
-    pub relative: String,
+    /// With the digits of the column's unit.
+    printed: Amount,
+    /// Delta by the size of the baseline; `None` where that is 0, or the values are times.
+    relative: Option<f64>,
 }
 
 #[derive(Debug, Clone)]
@@ -24,7 +26,7 @@ enum Amount {
 
 impl Delta {
     /// Whether shadow is larger or smaller; `None` for NaN.
-    pub fn direction(&self) -> Option<Direction> {
+    pub(super) fn direction(&self) -> Option<Direction> {
         let sign = match &self.amount {
             Amount::Exact(number) => number.sign(),
             Amount::Double(double) => double.partial_cmp(&0.0)?,
@@ -37,76 +39,79 @@ impl Delta {
     }
 
     /// Adds the delta to a distribution.
-    pub fn observe(&self, sketch: &mut Sketch) {
+    pub(super) fn observe(&self, sketch: &mut Sketch) {
         match &self.amount {
             Amount::Exact(number) => sketch.observe_exact(number),
             Amount::Double(double) => sketch.observe(*double),
         }
     }
+
+    /// Appends the delta; exact, or as the shortest double.
+    pub(super) fn print(&self, out: &mut String) {
+        match &self.printed {
+            Amount::Exact(number) => write!(out, "{number}").expect("a string takes all"),
+            Amount::Double(double) => print(&Value::Float64(*double), out),
+        }
+    }
+
+    /// Appends the relative delta as the shortest double, if there is one.
+    pub(super) fn print_relative(&self, out: &mut String) {
+        if let Some(relative) = self.relative {
+            print(&Value::Float64(relative), out);
+        }
+    }
 }
 
 /// The delta of two values of a column, if both are there and it has a meaning.
-pub fn delta(live: &Value<'_>, shadow: &Value<'_>, shown: &ValueType, baseline: Side) -> Option<Delta> {
+pub(super) fn delta(live: &Value<'_>, shadow: &Value<'_>, shown: &ValueType, baseline: Side) -> Option<Delta> {
     if shown.is_time() {
         return time_delta(live, shadow, shown);
     }
     if let (Some(a), Some(b)) = (as_double(live), as_double(shadow)) {
         let difference = b - a + 0.0;
         let base = if baseline == Side::Live { a } else { b };
-        let relative = relative(difference, base);
         return Some(Delta {
             amount: Amount::Double(difference),
-            text: printed(difference),
-            relative,
+            printed: Amount::Double(difference),
+            relative: relative(difference, base),
         });
     }
     let (a, b) = (Number::from_value(live)?, Number::from_value(shadow)?);
     let difference = b.sub(&a);
     let base = if baseline == Side::Live { &a } else { &b };
     let relative = relative(difference.to_f64(), base.to_f64());
-    let text = match shown {
-        ValueType::Decimal { scale, .. } if *scale > 0 => difference.at_scale(i32::from(*scale)).to_string(),
-        _ => difference.normalized().to_string(),
+    let printed = match shown {
+        ValueType::Decimal { scale, .. } if *scale > 0 => difference.at_scale(i32::from(*scale)),
+        _ => difference.normalized(),
     };
     Some(Delta {
         amount: Amount::Exact(difference),
-        text,
+        printed: Amount::Exact(printed),
         relative,
     })
 }
 
-fn printed(double: f64) -> String {
-    let mut text = String::new();
-    print(&Value::Float64(double), &mut text);
-    text
-}
-
-fn relative(difference: f64, base: f64) -> String {
-    if base == 0.0 || !base.is_finite() || !difference.is_finite() {
-        String::new()
-    } else {
-        printed(difference / base.abs() + 0.0)
-    }
+fn relative(difference: f64, base: f64) -> Option<f64> {
+    let has_meaning = base != 0.0 && base.is_finite() && difference.is_finite();
+    has_meaning.then(|| difference / base.abs() + 0.0)
 }
 
 fn time_delta(live: &Value<'_>, shadow: &Value<'_>, shown: &ValueType) -> Option<Delta> {
     let ns = place_ns(shadow)? - place_ns(live)?;
-    let (amount, text) = match shown {
+    let (amount, printed) = match shown {
         ValueType::Date => {
-            let days = ns / DAY_NS;
-            (Number::from_int(days), days.to_string())
+            let days = Number::from_int(ns / DAY_NS);
+            (days.clone(), days)
         }
         ValueType::Timestamp { unit, .. } | ValueType::Time { unit } | ValueType::Duration { unit } => {
-            let seconds = Number::new(ns, 9);
-            let text = Number::new(ns / unit.nanoseconds(), unit.digits() as i32).to_string();
-            (seconds, text)
+            (Number::new(ns, 9), Number::new(ns / unit.nanoseconds(), unit.digits() as i32))
         }
         _ => return None,
     };
     Some(Delta {
         amount: Amount::Exact(amount),
-        text,
-        relative: String::new(),
+        printed: Amount::Exact(printed),
+        relative: None,
     })
 }
 
@@ -154,11 +159,11 @@ mod tests {
             (ms(0), ms(3_600_000), t("timestamp(us)"), "3600.000000", ""),
         ] {
             let delta = delta(&live, &shadow, &shown, Side::Live).expect("a delta");
-            assert_eq!(
-                (delta.text.as_str(), delta.relative.as_str()),
-                (text, relative),
-                "{live:?} {shadow:?}"
-            );
+            let mut printed = String::new();
+            delta.print(&mut printed);
+            printed.push(' ');
+            delta.print_relative(&mut printed);
+            assert_eq!(printed, format!("{text} {relative}"), "{live:?} {shadow:?}");
         }
         assert!(delta(&Value::Null, &Value::Int(1), &t("int64"), Side::Live).is_none());
     }

@@ -6,11 +6,11 @@ use crate::compare::{Kernel, has_delta};
 use crate::plan::{Pinned, Plan};
 use crate::redact::redacted_document;
 use crate::side::{Side, Sides};
-use crate::sketch::Distribution;
+use crate::sketch::{Distribution, Sketch};
 use crate::spec::{DifferenceKind, Limit};
-use crate::tally::{ColumnTally, Direction, Pattern, PatternTally, Tally};
+use crate::tally::{DifferenceTally, Direction, Pattern, PatternTally, Tally};
 use crate::value::{ValueType, exact};
-use crate::verdict::{self, AccountCounts, Verdict};
+use crate::verdict::{self, Counts, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -159,8 +159,7 @@ pub struct Timings {
 /// What the summary is made of besides the plan.
 #[derive(Debug)]
 pub struct Facts<'a> {
-    pub tally: &'a Tally,
-    pub accounts: AccountCounts,
+    pub counts: Counts<'a>,
     pub differing_accounts: u64,
     pub listed: u64,
     pub document: serde_json::Value,
@@ -170,8 +169,12 @@ pub struct Facts<'a> {
 
 /// Makes the summary, verdict included.
 pub fn summary(plan: &Plan, facts: Facts<'_>) -> Summary {
-    let tally = facts.tally;
-    let broken = verdict::broken(&plan.spec, &plan.aligned, tally, facts.accounts, plan.as_of);
+    let Counts {
+        rows: tally,
+        differences,
+        accounts,
+    } = facts.counts;
+    let broken = verdict::broken(&plan.spec, &plan.aligned, facts.counts, plan.as_of);
     let mut warnings = plan.warnings.clone();
     for (column, cells) in &tally.not_json {
         warnings.push(format!(
@@ -187,14 +190,14 @@ pub fn summary(plan: &Plan, facts: Facts<'_>) -> Summary {
         rows: rows(tally),
         differences: Differences {
             listed: facts.listed,
-            expected: tally.expected,
-            exceptions: tally.exceptions,
-            cut: tally.lines() - facts.listed,
+            expected: differences.expected(),
+            exceptions: differences.exceptions(),
+            cut: tally.differences() - facts.listed,
         },
         accounts: Accounts {
             differing: facts.differing_accounts,
-            with_exceptions: facts.accounts.with_exceptions,
-            all: counted.then_some(facts.accounts.all),
+            with_exceptions: accounts.with_exceptions,
+            all: counted.then_some(accounts.all),
         },
         schema: Schema {
             compared: plan.aligned.compared(),
@@ -202,10 +205,10 @@ pub fn summary(plan: &Plan, facts: Facts<'_>) -> Summary {
             only_shadow: plan.aligned.only.shadow.clone(),
             types: plan.aligned.types.clone(),
         },
-        columns: columns(plan, tally),
-        patterns: patterns(plan, tally),
-        rules: rules(plan, tally),
-        diagnoses: tally.diagnoses.clone(),
+        columns: columns(plan, tally, differences),
+        patterns: patterns(plan, differences),
+        rules: rules(plan, differences),
+        diagnoses: differences.diagnoses(),
         warnings,
         as_of: plan.as_of.to_string(),
         spec: redacted_document(facts.document),
@@ -241,29 +244,32 @@ fn rows(tally: &Tally) -> Rows {
     }
 }
 
-fn columns(plan: &Plan, tally: &Tally) -> Vec<ColumnSummary> {
+fn columns(plan: &Plan, tally: &Tally, differences: &DifferenceTally) -> Vec<ColumnSummary> {
     let matched = tally.matched();
-    let one = |(at, counts): (&usize, &ColumnTally)| {
+    let one = |(at, differing): (&usize, &u64)| {
         let column = &plan.aligned.columns[*at];
-        let has_deltas = has_delta(&column.shown) && counts.deltas.count() > 0;
+        let deltas = differences
+            .deltas
+            .get(at)
+            .filter(|deltas| has_delta(&column.shown) && deltas.count() > 0);
         ColumnSummary {
             column: column.name.clone(),
             column_type: column.shown.to_string(),
             comparator: Kernel::new(column).describe(),
-            differing: counts.differing,
-            exceptions: counts.exceptions,
-            share: (matched > 0).then(|| counts.differing as f64 / matched as f64),
-            delta_unit: has_deltas.then(|| delta_unit(&column.shown)).flatten(),
-            deltas: has_deltas.then(|| distribution(column, counts)),
+            differing: *differing,
+            exceptions: differences.exceptions_in(*at),
+            share: (matched > 0).then(|| *differing as f64 / matched as f64),
+            delta_unit: deltas.and_then(|_| delta_unit(&column.shown)),
+            deltas: deltas.map(|deltas| distribution(column, deltas)),
         }
     };
-    tally.columns.iter().map(one).collect()
+    tally.cells.iter().map(one).collect()
 }
 
 /// Deltas of integers and of days are whole, so the percentiles are too.
-fn distribution(column: &Column, counts: &ColumnTally) -> Distribution {
+fn distribution(column: &Column, deltas: &Sketch) -> Distribution {
     let is_whole = |t: &ValueType| matches!(t, ValueType::Int { .. } | ValueType::Date);
-    let found = counts.deltas.summary();
+    let found = deltas.summary();
     if is_whole(&column.stored.live) && is_whole(&column.stored.shadow) {
         found.whole()
     } else {
@@ -271,8 +277,8 @@ fn distribution(column: &Column, counts: &ColumnTally) -> Distribution {
     }
 }
 
-fn patterns(plan: &Plan, tally: &Tally) -> Vec<PatternSummary> {
-    let mut all: Vec<(&Pattern, &PatternTally)> = tally.patterns.iter().collect();
+fn patterns(plan: &Plan, differences: &DifferenceTally) -> Vec<PatternSummary> {
+    let mut all: Vec<(&Pattern, &PatternTally)> = differences.patterns.iter().collect();
     // Patterns in their own order decide between equal counts.
     all.sort_by_key(|(_, counts)| std::cmp::Reverse((counts.exceptions, counts.differing)));
     let one = |(pattern, counts): (&Pattern, &PatternTally)| PatternSummary {
@@ -294,8 +300,8 @@ fn delta_unit(shown: &ValueType) -> Option<DeltaUnit> {
     }
 }
 
-fn rules(plan: &Plan, tally: &Tally) -> Vec<RuleSummary> {
-    let outcomes = verdict::rules(&plan.spec, tally, plan.as_of);
+fn rules(plan: &Plan, differences: &DifferenceTally) -> Vec<RuleSummary> {
+    let outcomes = verdict::rules(&plan.spec, differences, plan.as_of);
     let one = |(rule, outcome): (&crate::spec::Expected, verdict::RuleOutcome)| RuleSummary {
         name: rule.name.clone(),
         lines: outcome.lines,

@@ -1,0 +1,80 @@
+//! The lines of `diff.csv`.
+
+use super::csv::{cell, cell_of_struct, field, key_cell};
+use super::delta::Delta;
+use crate::align::Role;
+use crate::compare::Kernel;
+use crate::difference::Difference;
+use crate::plan::Plan;
+use crate::value::ValueType;
+
+/// Prints differences; the words that all lines share are made once.
+#[derive(Debug)]
+pub struct LinePrinter<'a> {
+    plan: &'a Plan,
+    /// By column.
+    comparators: Vec<String>,
+}
+
+impl<'a> LinePrinter<'a> {
+    pub fn new(plan: &'a Plan) -> Self {
+        let columns = plan.aligned.columns.iter();
+        LinePrinter {
+            plan,
+            comparators: columns.map(|column| Kernel::new(column).describe()).collect(),
+        }
+    }
+
+    /// The fields of the key: the same for all lines of a row. Gives the length of the account's.
+    pub(super) fn print_key(&self, difference: &Difference<'_>, out: &mut String) -> usize {
+        let aligned = &self.plan.aligned;
+        let mut account_bytes = 0;
+        for (at, (column, value)) in aligned.key_columns().zip(difference.key.values()).enumerate() {
+            if at > 0 {
+                out.push(',');
+            }
+            key_cell(&value, column, self.plan.spec.output.spreadsheet_safe, out);
+            if at + 1 == aligned.account_count {
+                account_bytes = out.len();
+            }
+        }
+        account_bytes
+    }
+
+    /// All fields behind the key's, and the end of the line.
+    pub(super) fn print_rest(&self, difference: &Difference<'_>, rule: Option<usize>, delta: Option<&Delta>, out: &mut String) {
+        let spec = &self.plan.spec;
+        let safe = spec.output.spreadsheet_safe;
+        out.push(',');
+        out.push_str(difference.kind.name());
+        out.push(',');
+        let column = difference.column.map(|at| &self.plan.aligned.columns[at]);
+        if let Some(column) = column {
+            field(&column.name, safe, out);
+        }
+        for value in [&difference.live, &difference.shadow] {
+            out.push(',');
+            match column {
+                Some(column) if column.role == Role::Presence => cell_of_struct(value, safe, out),
+                Some(column) => cell(value, &column.shown, safe, out),
+                None => cell(value, &ValueType::INT64, safe, out),
+            }
+        }
+        out.push(',');
+        delta.iter().for_each(|delta| delta.print(out));
+        out.push(',');
+        delta.iter().for_each(|delta| delta.print_relative(out));
+        for text in [
+            difference.column.map_or("", |column| self.comparators[column].as_str()),
+            rule.map_or("", |rule| spec.expected[rule].name.as_str()),
+            if rule.is_some() { "expected" } else { "exception" },
+            difference.diagnosis.unwrap_or_default(),
+        ] {
+            out.push(',');
+            if !text.is_empty() {
+                field(text, safe, out);
+            }
+        }
+        out.push('\n');
+    }
+}
