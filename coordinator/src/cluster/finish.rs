@@ -22,8 +22,9 @@ use shadowdiff_common::state::{
     Blueprint, Created, Incarnation, JobState, PlanDigest, RECORD_VERSION, check_version, create_record, retrying, seal,
 };
 use shadowdiff_common::store::{Stores, store_error};
+use shadowdiff_core::accounts::AccountSet;
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::report::FileMark;
+use shadowdiff_core::report::{FileMark, FileMarks, Summary};
 use shadowdiff_core::verdict::Verdict;
 use std::path::Path;
 use std::sync::Arc;
@@ -97,36 +98,12 @@ pub(crate) async fn store_result(
     found: Compared,
 ) -> Result<Manifest> {
     let scratch = scratch.join(job.incarnation().as_str());
-    let blueprint = Arc::clone(blueprint);
     let accounts = retrying("lists of accounts", || blueprint.accounts.read_of_rules(job).boxed()).await?;
-    let merging = tokio::task::spawn_blocking(move || {
-        let staging = Staging::aside(&scratch)?;
-        let started = std::time::Instant::now();
-        let merge = Merge {
-            plan: &blueprint.plan,
-            judge: &rules(&blueprint.plan, &accounts)?,
-            tally: &found.tally,
-            runs: &found.runs,
-            scratch: &Scratch::new(0, Some(&scratch))?,
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
-        };
-        let merged = write_tables(&merge, &staging)?;
-        let mut timings = found.timings;
-        timings.merge_ms = started.elapsed().as_millis() as u64;
-        timings.total_ms = timings.plan_ms + timings.scan_ms + timings.compare_ms + timings.merge_ms;
-        let (summary, mark) = write_summary(
-            &blueprint.plan,
-            blueprint.document.clone(),
-            &found.tally,
-            &merged,
-            timings,
-            &staging,
-        )?;
-        let mut marks = merged.1;
-        marks.insert(SUMMARY.to_owned(), mark);
-        Ok::<_, Error>((staging, summary.verdict, summary.warnings, marks))
-    });
-    let (staging, verdict, warnings, marks) = merging.await.map_err(|e| Error::internal(format!("the merge panicked: {e}")))??;
+    let merging = {
+        let blueprint = Arc::clone(blueprint);
+        tokio::task::spawn_blocking(move || merge(&blueprint, &accounts, &found, &scratch))
+    };
+    let (staging, summary, marks) = merging.await.map_err(|e| Error::internal(format!("the merge panicked: {e}")))??;
     fault::point("merge:before-upload");
     let mut files = Vec::new();
     for name in FILES {
@@ -146,8 +123,8 @@ pub(crate) async fn store_result(
         plan: plan.clone(),
         attempt: attempt.to_owned(),
         files,
-        verdict,
-        warnings,
+        verdict: summary.verdict,
+        warnings: summary.warnings,
         ended_ms: now_ms(),
     };
     fault::point("publish:before-manifest");
@@ -163,6 +140,29 @@ pub(crate) async fn store_result(
             parse(&bytes, job, &path)
         }
     }
+}
+
+/// Writes the result's files, and says what each is known by. Blocking.
+fn merge(blueprint: &Blueprint, accounts: &[Option<AccountSet>], found: &Compared, scratch: &Path) -> Result<(Staging, Summary, FileMarks)> {
+    let staging = Staging::aside(scratch)?;
+    let started = std::time::Instant::now();
+    let merge = Merge {
+        plan: &blueprint.plan,
+        judge: &rules(&blueprint.plan, accounts)?,
+        tally: &found.tally,
+        runs: &found.runs,
+        scratch: &Scratch::new(0, Some(scratch))?,
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
+    };
+    let merged = write_tables(&merge, &staging)?;
+    let mut timings = found.timings.clone();
+    timings.merge_ms = started.elapsed().as_millis() as u64;
+    timings.total_ms = timings.plan_ms + timings.scan_ms + timings.compare_ms + timings.merge_ms;
+    let document = blueprint.document.clone();
+    let (summary, mark) = write_summary(&blueprint.plan, document, &found.tally, &merged, timings, &staging)?;
+    let mut marks = merged.1;
+    marks.insert(SUMMARY.to_owned(), mark);
+    Ok((staging, summary, marks))
 }
 
 /// Copies the counted files to the output that the spec names. What an earlier try has put there is gone on with.
