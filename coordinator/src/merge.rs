@@ -28,6 +28,8 @@ use std::thread::ScopedJoinHandle;
 
 /// A batch has at least so many bytes, but for the last.
 const BATCH_BYTES: usize = 512 << 10;
+/// What is held of the accounts that wait for their decision, before it goes to scratch or is written.
+const ACCOUNT_PART_BYTES: usize = 1 << 20;
 /// More threads would wait for the one that sorts.
 const MAX_THREADS: usize = 8;
 
@@ -205,7 +207,7 @@ impl WaitingAccounts {
     fn new(scratch: &Scratch) -> Self {
         WaitingAccounts {
             last: None,
-            spool: SpoolWriter::new(scratch),
+            spool: SpoolWriter::new(scratch, ACCOUNT_PART_BYTES),
             encoded: Vec::new(),
             differing: 0,
             with_exceptions: 0,
