@@ -66,7 +66,20 @@ pub fn command_of<S: AsRef<OsStr>>(program: &Path, folder: &Path, arguments: &[S
 
 /// Runs the binary in `folder`; `Err` where it does not end in time.
 pub fn run<S: AsRef<OsStr>>(folder: &Path, arguments: &[S]) -> Result<Run, String> {
-    let child = command(folder, arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    run_within(None, folder, arguments)
+}
+
+/// The same; with a seed, its tasks have the small limits of that seed.
+pub fn run_within<S: AsRef<OsStr>>(limits: Option<u64>, folder: &Path, arguments: &[S]) -> Result<Run, String> {
+    let mut command = match limits {
+        None => command(folder, arguments),
+        Some(seed) => {
+            let mut command = command_of(&beside("examples/shadowdiff_of_tests"), folder, arguments);
+            command.env("SHADOWDIFF_LIMITS", seed.to_string());
+            command
+        }
+    };
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     finish(child.map_err(|e| format!("the binary does not start: {e}"))?)
 }
 

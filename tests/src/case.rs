@@ -34,6 +34,11 @@ pub fn expectation(folder: &Path) -> Result<Value, String> {
 
 /// Runs the case with its own arguments and some more, its output in `output`.
 pub fn start(folder: &Path, want: &Value, more: &[&str], output: &Path) -> Result<Run, String> {
+    start_within(None, folder, want, more, output)
+}
+
+/// The same; with a seed, tasks have the small limits of that seed.
+pub fn start_within(limits: Option<u64>, folder: &Path, want: &Value, more: &[&str], output: &Path) -> Result<Run, String> {
     let mut arguments = vec![
         "compare",
         "spec.yaml",
@@ -42,7 +47,7 @@ pub fn start(folder: &Path, want: &Value, more: &[&str], output: &Path) -> Resul
     ];
     arguments.extend(want["args"].as_array().into_iter().flatten().filter_map(Value::as_str));
     arguments.extend(more);
-    binary::run(folder, &arguments)
+    binary::run_within(limits, folder, &arguments)
 }
 
 /// Runs the case and checks everything that its expect.json fixes. `work` is a folder to write to.

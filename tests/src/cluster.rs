@@ -194,7 +194,7 @@ fn coordinator(folder: &Path, place: &Place, address: &str, fault: Option<&str>,
 
 fn start(folder: &Path, place: &Place, prefix: &[String], arguments: &[&str], fault: Option<&str>, log: PathBuf) -> Server {
     let program = match fault {
-        Some(_) => binary::beside("examples/shadowdiff_with_faults"),
+        Some(_) => binary::beside("examples/shadowdiff_of_tests"),
         None => binary::path(),
     };
     let program = program.to_string_lossy().into_owned();

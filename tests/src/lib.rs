@@ -12,6 +12,7 @@ mod deltas;
 pub mod exact;
 pub mod generate;
 pub mod ledger;
+pub mod limits;
 mod listing;
 pub mod mirror;
 pub mod namespace;

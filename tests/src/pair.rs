@@ -41,12 +41,17 @@ pub fn expected(generated: &Generated) -> std::result::Result<Outcome, String> {
 
 /// Writes the pair into `folder` and runs the binary over it.
 pub fn run(generated: &Generated, folder: &Path) -> std::result::Result<Result, String> {
+    run_within(None, generated, folder)
+}
+
+/// The same; with a seed, tasks have the small limits of that seed.
+pub fn run_within(limits: Option<u64>, generated: &Generated, folder: &Path) -> std::result::Result<Result, String> {
     for side in Side::BOTH {
         generated.layouts[side].write(&generated.tables[side], &folder.join(side.name()));
     }
     std::fs::write(folder.join("spec.yaml"), generated.spec.yaml()).map_err(|e| e.to_string())?;
     let arguments = ["compare", "spec.yaml", "--output", "out"].map(str::to_owned);
-    let run = binary::run(folder, &[&arguments, generated.settings.as_slice()].concat())?;
+    let run = binary::run_within(limits, folder, &[&arguments, generated.settings.as_slice()].concat())?;
     if run.exit > 1 || run.exit < 0 {
         return Err(format!("exit {}: {}", run.exit, run.stderr.trim()));
     }

@@ -197,3 +197,92 @@ impl Task<'_> {
         Ok(Arc::new(TaskContext::default().with_session_config(config).with_runtime(runtime)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::TaskLimits;
+    use crate::scan::scan;
+    use crate::testing::Setup;
+    use shadowdiff_common::run::RunReader;
+    use shadowdiff_core::plan::Form;
+
+    /// Thirty accounts, one of which has a giant key: sixty rows a side, of which half are equal.
+    fn csv(is_shadow: bool) -> String {
+        let mut text = "id,v\n".to_owned();
+        for i in 0..30 {
+            let v = if is_shadow && i % 3 == 0 { i + 1 } else { i };
+            text.push_str(&format!("a{i},{v}\n"));
+        }
+        for i in 0..60 {
+            let v = if is_shadow { i + 30 } else { i };
+            text.push_str(&format!("giant,{v}\n"));
+        }
+        if is_shadow {
+            text.push_str("b,1\n");
+        }
+        text
+    }
+
+    /// All lines in the order of their keys, the tally, and how many runs there are.
+    fn compared(part_bytes: u64, max_parts: u64, chunk_rows: usize) -> (Vec<Vec<u8>>, Tally, usize) {
+        let limits = TaskLimits {
+            min_part_bytes: part_bytes,
+            max_part_bytes: part_bytes,
+            max_parts,
+            merged_slices: 2,
+            chunk_rows,
+            run_part_bytes: 50,
+            patience_rows: 0,
+            max_batch_rows: 4,
+            max_intermediate_bytes: 0,
+            ..TaskLimits::PRODUCT
+        };
+        let small = Setup {
+            spec: "schema: {v: int64}\ncomparators:\n- {columns: [v], absolute: 0.5}\n",
+            live: &csv(false),
+            shadow: &csv(true),
+            limits,
+            task_bytes: 0,
+            ..Setup::default()
+        }
+        .job();
+        let scanned = scan(&small.job, &small.job.plan.scans[0], Form::Rows, 0).expect("a scan");
+        let exchanged = [Arc::new(scanned.exchange.expect("rows are exchanged"))];
+        let output = compare(&small.job, &[0], &exchanged, 0).expect("a comparison");
+        let mut tally = output.tally;
+        tally.merge(&scanned.tally);
+        let mut records = Vec::new();
+        for run in &output.runs {
+            let mut reader = RunReader::new(run);
+            let from = records.len();
+            while reader.advance().expect("a record") {
+                let record = reader.current().expect("a record");
+                records.push([record.sort_key, record.line.as_bytes()].concat());
+            }
+            assert!(records[from..].is_sorted(), "a run is sorted");
+        }
+        records.sort();
+        (records, tally, output.runs.len())
+    }
+
+    #[test]
+    fn a_divided_shard_and_a_giant_key_give_the_same_lines() {
+        let (lines, tally, runs) = compared(1 << 20, 256, 4096);
+        assert_eq!((lines.len(), runs), (12, 1), "ten changed, one missing, one duplicate key");
+        assert_eq!((tally.changed, tally.missing_in_live, tally.duplicate_key), (10, 1, 1));
+        assert_eq!(
+            (tally.cancelled, tally.sides.live.in_duplicates, tally.sides.shadow.in_duplicates),
+            (50, 30, 30)
+        );
+        for (part_bytes, max_parts, chunk_rows) in [(4 << 10, 256, 4096), (600, 3, 1), (64, 2, 2), (64, 40, 3)] {
+            let divided = compared(part_bytes, max_parts, chunk_rows);
+            assert!(divided.2 > 1, "parts of {part_bytes}");
+            assert_eq!(
+                (&divided.0, &divided.1),
+                (&lines, &tally),
+                "parts of {part_bytes}, at most {max_parts}"
+            );
+        }
+    }
+}

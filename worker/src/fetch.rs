@@ -54,3 +54,79 @@ fn flush(sink: &mut Sink<'_>, side: Side, pending: &mut Vec<RecordBatch>) -> Res
     pending.clear();
     sink.push(side, batch)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::TaskLimits;
+    use crate::scan::scan;
+    use crate::sift::sift;
+    use crate::testing::{Setup, SmallJob};
+    use arrow_array::cast::AsArray;
+
+    const LIVE: &str = "id,v\na,1\nb,2\nc,3\nd,4\ne,5\nf,6\ng,7\n";
+    const SHADOW: &str = "id,v\na,1\nb,0\nc,3\nd,0\ne,0\nf,6\nh,0\n";
+
+    /// A job whose row numbers come two at a time, and what its sift task has left.
+    fn sifted(spec: &str) -> (SmallJob, Vec<Arc<Object>>) {
+        let limits = TaskLimits {
+            max_batch_rows: 3,
+            min_row_numbers: 2,
+            fetched_batch_bytes: 1,
+            ..TaskLimits::PRODUCT
+        };
+        let small = Setup {
+            spec,
+            live: LIVE,
+            shadow: SHADOW,
+            limits,
+            task_bytes: 0,
+            ..Setup::default()
+        }
+        .job();
+        let scanned = scan(&small.job, &small.job.plan.scans[0], Form::Fingerprints, 0).expect("a scan");
+        let exchanged = vec![(0, Arc::new(scanned.exchange.expect("rows are exchanged")))];
+        let sifted = sift(&small.job, &[0], &exchanged, 0).expect("rows cancel");
+        let left = sifted.exchange.expect("rows are left");
+        (small, vec![Arc::new(left)])
+    }
+
+    fn fetched(small: &SmallJob, objects: &[Arc<Object>]) -> Result<Vec<String>> {
+        let output = fetch(&small.job, &small.job.plan.scans[0], 0, objects, 0)?;
+        let object = output.exchange.expect("rows are exchanged");
+        let mut rows = Vec::new();
+        for side in Side::BOTH {
+            for block in object.batches(0, side) {
+                let batch = block?.to_batch()?;
+                let keys = batch.column(0).as_string::<i32>().iter().flatten();
+                rows.extend(keys.map(|key| format!("{side} {key}")));
+            }
+        }
+        Ok(rows)
+    }
+
+    #[test]
+    fn rows_without_a_partner_are_read_again_page_by_page() {
+        let (small, objects) = sifted("");
+        let rows = fetched(&small, &objects).expect("the data are as they were");
+        let want = [
+            "live b", "live d", "live e", "live g", "shadow b", "shadow d", "shadow e", "shadow h",
+        ];
+        assert_eq!(rows, want);
+    }
+
+    #[test]
+    fn numbers_of_rows_are_those_before_the_filter() {
+        let (small, objects) = sifted("where: \"id <> 'a' and id <> 'd'\"\n");
+        let rows = fetched(&small, &objects).expect("the data are as they were");
+        assert_eq!(rows, ["live b", "live e", "live g", "shadow b", "shadow e", "shadow h"]);
+    }
+
+    #[test]
+    fn a_row_that_is_not_what_it_was_fails_the_job() {
+        let (small, objects) = sifted("");
+        small.overwrite("l.csv", &LIVE.replace("d,4", "d,5"));
+        let error = fetched(&small, &objects).expect_err("a row has changed");
+        assert!(error.message.contains("changed"), "{}", error.message);
+    }
+}

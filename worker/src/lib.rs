@@ -19,6 +19,8 @@ mod rows;
 mod scan;
 mod side;
 mod sift;
+#[cfg(test)]
+mod testing;
 mod window;
 
 pub use attached::{Attachment, Drain, attach};

@@ -170,3 +170,107 @@ fn kind_of(left: &Sides<Left>, row: Joined) -> DifferenceKind {
         (_, _) => DifferenceKind::DuplicateKey,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::{cancel, join};
+    use crate::testing::{Setup, SmallJob};
+    use std::sync::Arc;
+
+    /// What was found of the rows of a job, which are few enough for one chunk: kinds and differing columns by key, and what is not JSON.
+    fn found(small: &SmallJob) -> (Vec<String>, Vec<(usize, u64)>) {
+        let (left, _) = cancel(&small.job, &Sides::from_fn(|side| small.rows(side))).expect("rows cancel");
+        let joined = join(&small.job, &left, Arc::default()).expect("keys join");
+        let chunk = Chunk::new(&small.job, &left, &joined).expect("a chunk");
+        let cells = chunk.compare(&small.job).expect("cells are compared");
+        let any = cells.rows(joined.len());
+        let mut lines: Vec<String> = (0..joined.len())
+            .map(|row| {
+                let key = value_at(chunk.arrays[chunk.side_of(row)][0].as_ref(), row);
+                let differs = |column: &usize| cells.differs[*column].as_ref().is_some_and(|differs| differs.value(row));
+                let columns: Vec<String> = (0..small.job.columns.len())
+                    .filter(differs)
+                    .map(|column| small.job.columns[column].column.name.clone())
+                    .collect();
+                assert_eq!(any.value(row), !columns.is_empty());
+                format!("{key:?} {} {}", chunk.kinds[row].name(), columns.join("+"))
+            })
+            .collect();
+        lines.sort();
+        (lines, cells.not_json.into_iter().collect())
+    }
+
+    #[test]
+    fn cells_are_compared_where_one_row_meets_one() {
+        let small = Setup {
+            spec: "comparators:\n- {columns: [t], text: {trim: true}}\n",
+            live: "id,t,v\na,1,x\nb, 1,x\nc,1,x\nd,1,x\nd,2,x\ne,1,x\nf,1,\n",
+            shadow: "id,t,v\na,2,y\nb,1 ,y\nc,1 ,x\nd,3,y\ng,1,x\nf,1,z\n",
+            ..Setup::default()
+        }
+        .job();
+        let (lines, _) = found(&small);
+        assert_eq!(
+            lines,
+            [
+                "Text(\"a\") changed t+v",
+                "Text(\"b\") changed v",
+                "Text(\"c\") changed ",
+                "Text(\"d\") duplicate_key ",
+                "Text(\"e\") missing_in_shadow ",
+                "Text(\"f\") changed v",
+                "Text(\"g\") missing_in_live ",
+            ]
+        );
+    }
+
+    #[test]
+    fn sql_is_asked_about_unequal_cells_alone() {
+        // Of equal cells, and of rows without a partner, it would fail.
+        let small = Setup {
+            spec: "schema: {v: int64}\ncomparators:\n- {columns: [v], sql: \"10 / (live - shadow) > 4\"}\n",
+            live: "id,v,w\na,5,1\nb,5,1\nc,5,1\nd,5,1\n",
+            shadow: "id,v,w\na,5,2\nb,4,1\nc,1,1\ne,5,1\n",
+            ..Setup::default()
+        }
+        .job();
+        let (lines, _) = found(&small);
+        assert_eq!(
+            lines,
+            [
+                "Text(\"a\") changed w",
+                "Text(\"b\") changed ",
+                "Text(\"c\") changed v",
+                "Text(\"d\") missing_in_shadow ",
+                "Text(\"e\") missing_in_live ",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_tolerance_is_of_the_baseline_and_text_that_is_not_json_is_counted() {
+        let spec = "schema: {v: double}\ncomparators:\n- {columns: [v], relative: 50%}\n- {columns: [j], json: true}\n";
+        let found_from = |baseline: &str| {
+            let small = Setup {
+                spec: &format!("{spec}baseline: {baseline}\n"),
+                live: "id,v,j\na,2,\"[1]\"\nb,3,\"[ 1 ]\"\nc,1,soon\n",
+                shadow: "id,v,j\na,3,\"[1]\"\nb,2,\"[1]\"\nc,1,later\n",
+                ..Setup::default()
+            }
+            .job();
+            found(&small)
+        };
+        let (lines, not_json) = found_from("live");
+        assert_eq!(lines, ["Text(\"a\") changed ", "Text(\"b\") changed ", "Text(\"c\") changed j"]);
+        assert_eq!(not_json, [(2, 1)]);
+        let small = Setup {
+            spec: "schema: {v: double}\ncomparators:\n- {columns: [v], relative: 40%}\nbaseline: shadow\n",
+            live: "id,v\na,2\nb,3\n",
+            shadow: "id,v\na,3\nb,2\n",
+            ..Setup::default()
+        }
+        .job();
+        assert_eq!(found(&small).0, ["Text(\"a\") changed ", "Text(\"b\") changed v"]);
+    }
+}

@@ -77,3 +77,50 @@ impl<'a> RowSelection<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchanged::{numbered, numbered_schema};
+    use shadowdiff_common::exchange::Writer;
+    use shadowdiff_common::spool::Scratch;
+    use shadowdiff_core::side::Sides;
+
+    /// What a sift task left of scans 0 and 1, of the live side.
+    fn sifted(scratch: &Scratch, rows: &[(u32, u64)]) -> Arc<Object> {
+        let mut writer = Writer::new(Sides::from_fn(|_| numbered_schema()), 2, 1, scratch);
+        for (scan, number) in rows {
+            let batch = numbered(vec![*number], &[print(*number)]).expect("a batch");
+            writer.push(Side::Live, &batch, &[*scan]).expect("push");
+        }
+        Arc::new(writer.finish().expect("finish"))
+    }
+
+    fn print(number: u64) -> u128 {
+        u128::from(number) << 70
+    }
+
+    #[test]
+    fn rows_come_in_their_order_in_pages_of_any_size() {
+        for budget in [0, 1 << 20] {
+            let scratch = Scratch::new(budget, None).expect("scratch");
+            let objects = [
+                sifted(&scratch, &[(0, 8), (0, 2), (1, 3), (0, 11)]),
+                sifted(&scratch, &[(1, 9), (0, 0), (0, 9), (0, 4)]),
+            ];
+            for most in 1..8 {
+                let mut selection = RowSelection::new(&objects, 0, Side::Live, most).expect("a selection");
+                let mut pages = Vec::new();
+                for below in [3, 3, 4, 10, 20] {
+                    pages.push(selection.take_below(below).expect("rows"));
+                }
+                let rows = |numbers: &[u64]| numbers.iter().map(|n| (*n, print(*n))).collect::<Vec<_>>();
+                let want = [rows(&[0, 2]), rows(&[]), rows(&[]), rows(&[4, 8, 9]), rows(&[11])];
+                assert_eq!(pages, want, "{most} at a time");
+                assert!(selection.is_empty());
+                let other = RowSelection::new(&objects, 1, Side::Shadow, most).expect("a selection");
+                assert!(other.is_empty(), "the other side has none");
+            }
+        }
+    }
+}

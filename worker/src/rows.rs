@@ -292,3 +292,123 @@ pub(crate) fn take_optional(job: &Job, batch: &RecordBatch, rows: impl Iterator<
     let taken: Result<Vec<ArrayRef>, _> = columns.map(|c| arrow_select::take::take(c.as_ref(), &rows, None)).collect();
     taken.map_err(|e| Error::internal(format!("take: {e}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Setup, SmallJob};
+
+    /// The values of a column, which is text.
+    fn texts(batch: &RecordBatch, column: usize) -> Vec<String> {
+        let values = batch.column(column).as_string::<i32>().iter();
+        values.map(|value| value.unwrap_or("NULL").to_owned()).collect()
+    }
+
+    fn cancelled(small: &SmallJob) -> (Sides<Left>, u64) {
+        cancel(&small.job, &Sides::from_fn(|side| small.rows(side))).expect("rows cancel")
+    }
+
+    #[test]
+    fn equal_rows_cancel_one_to_one_and_the_rest_is_one_row_a_key() {
+        let small = Setup {
+            live: "id,v\na,1\na,1\na,1\nb,2\nc,3\nc,4\n",
+            shadow: "id,v\nb,2\na,1\nd,5\nc,4\n",
+            ..Setup::default()
+        }
+        .job();
+        let (left, pairs) = cancelled(&small);
+        assert_eq!(pairs, 3);
+        assert_eq!(texts(&left.live.batch, 0), ["a", "c"]);
+        assert_eq!(left.live.counts, [2, 1]);
+        assert_eq!(texts(&left.live.batch, 1), ["1", "3"]);
+        assert_eq!((texts(&left.shadow.batch, 0), left.shadow.counts), (vec!["d".to_owned()], vec![1]));
+        assert_eq!(left.live.keys, small.job.key_fingerprints(&left.live.batch));
+    }
+
+    #[test]
+    fn which_of_equal_rows_stay_is_decided_by_the_columns_that_only_sql_reads() {
+        for live in ["id,v,c\na,1,x\na,1,y\na,1,z\n", "id,v,c\na,1,z\na,1,y\na,1,x\n"] {
+            let small = Setup {
+                live,
+                shadow: "id,v,c\na,1,w\n",
+                carried: &["c"],
+                ..Setup::default()
+            }
+            .job();
+            let (left, pairs) = cancelled(&small);
+            assert_eq!((pairs, left.live.counts, left.shadow.counts.len()), (1, vec![2], 0));
+            assert_eq!(
+                texts(&left.live.batch, 2),
+                ["x"],
+                "the smallest stand, whatever the order of the rows"
+            );
+        }
+    }
+
+    #[test]
+    fn a_scope_of_accounts_is_true_for_a_key_where_it_is_for_all_its_rows() {
+        let small = Setup {
+            spec: "expected:\n- {name: r, accounts: {where: \"plan = 'trial'\"}}\n",
+            live: "id,plan\na,trial\na,paid\nb,trial\nb,trial\nc,paid\n",
+            shadow: "id,plan\nd,trial\n",
+            ..Setup::default()
+        }
+        .job();
+        let (left, _) = cancelled(&small);
+        assert_eq!(left.live.in_scope, [[false, true, false]]);
+        assert_eq!(left.shadow.in_scope, [[true]]);
+    }
+
+    #[test]
+    fn parts_that_were_reduced_apart_merge_to_one_row_a_key() {
+        let small = Setup {
+            spec: "expected:\n- {name: r, accounts: {where: \"v = '1'\"}}\n",
+            live: "id,v\na,1\na,2\nb,1\na,3\n",
+            shadow: "id,v\nc,1\n",
+            ..Setup::default()
+        }
+        .job();
+        let rows = Sides::from_fn(|side| concat(&small.job, side, &[small.rows(side)[0].batch().clone()]).expect("one batch"));
+        let parts = [0, 1, 2, 3].map(|row| {
+            let live = Selected::all(rows.live.slice(row, 1));
+            let shadow = if row == 1 {
+                vec![Selected::all(rows.shadow.clone())]
+            } else {
+                Vec::new()
+            };
+            cancel(&small.job, &Sides::new(vec![live], shadow)).expect("rows cancel").0
+        });
+        let merged = merge(&small.job, parts.into()).expect("parts merge");
+        assert_eq!(texts(&merged.live.batch, 0), ["a", "b"]);
+        assert_eq!(merged.live.counts, [3, 1]);
+        assert_eq!(merged.live.in_scope, [[false, true]]);
+        assert_eq!(merged.shadow.counts, [1]);
+    }
+
+    #[test]
+    fn keys_join_to_the_rows_of_either_side_that_have_them() {
+        let small = Setup {
+            live: "id,v\na,1\nb,1\n,1\n",
+            shadow: "id,v\nc,2\n,2\na,2\n",
+            ..Setup::default()
+        }
+        .job();
+        let (left, _) = cancelled(&small);
+        let mut joined = join(&small.job, &left, Arc::default()).expect("keys join");
+        joined.sort_by_key(|pair| (pair.live, pair.shadow));
+        let pair = |live, shadow| Joined { live, shadow };
+        assert_eq!(
+            joined,
+            [
+                pair(None, Some(0)),
+                pair(Some(0), Some(2)),
+                pair(Some(1), None),
+                pair(Some(2), Some(1))
+            ]
+        );
+        let taken = take_optional(&small.job, &left.live.batch, joined.iter().map(|pair| pair.live)).expect("rows are taken");
+        let keys: Vec<Option<&str>> = taken[0].as_string::<i32>().iter().collect();
+        assert_eq!(keys, [None, Some("a"), Some("b"), None]);
+        assert!(taken[1].is_null(0) && taken[1].is_valid(3), "a row that a side lacks is all NULL");
+    }
+}

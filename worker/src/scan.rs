@@ -170,3 +170,87 @@ impl Accounts {
         Ok(self.runs)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::TaskLimits;
+    use crate::testing::Setup;
+
+    const LIVE: &str = "id,v\na,1\nb,2\na,3\nc,4\nd,5\nb,6\ne,7\n";
+    const SHADOW: &str = "id,v\na,1\nb,2\nf,3\nc,4\nd,0\nb,6\na,8\n";
+
+    fn fingerprints_in(runs: &[Spool]) -> Vec<Vec<u128>> {
+        let numbers = |run: &Spool| {
+            let bytes: Vec<u8> = (0..run.parts()).flat_map(|part| run.part(part).expect("a part").to_vec()).collect();
+            let numbers = bytes.chunks(16).map(|n| u128::from_be_bytes(n.try_into().expect("16 bytes")));
+            numbers.collect::<Vec<u128>>()
+        };
+        runs.iter().map(numbers).collect()
+    }
+
+    #[test]
+    fn accounts_spill_in_sorted_runs_and_none_is_lost() {
+        let mut all_accounts = Vec::new();
+        for (held_accounts, least_runs) in [(0, 5), (2, 2), (1 << 19, 1)] {
+            let limits = TaskLimits {
+                max_batch_rows: 1,
+                held_accounts,
+                account_part_bytes: 20,
+                ..TaskLimits::PRODUCT
+            };
+            let small = Setup {
+                live: LIVE,
+                shadow: SHADOW,
+                limits,
+                ..Setup::default()
+            }
+            .job();
+            let output = scan(&small.job, &small.job.plan.scans[0], Form::Rows, 0).expect("a scan");
+            let runs = fingerprints_in(&output.accounts);
+            assert!(runs.len() >= least_runs, "{} runs", runs.len());
+            assert!(runs.iter().all(|run| !run.is_empty() && run.is_sorted()));
+            let distinct: BTreeSet<u128> = runs.into_iter().flatten().collect();
+            assert_eq!(distinct.len(), 6);
+            all_accounts.push(distinct);
+        }
+        assert!(all_accounts.windows(2).all(|pair| pair[0] == pair[1]));
+    }
+
+    #[test]
+    fn what_does_not_cancel_goes_to_the_shard_of_its_account() {
+        for (budget, patience_rows) in [(0, 0), (1 << 20, 1 << 20)] {
+            let limits = TaskLimits {
+                max_batch_rows: 2,
+                max_intermediate_bytes: budget,
+                patience_rows,
+                ..TaskLimits::PRODUCT
+            };
+            let small = Setup {
+                live: LIVE,
+                shadow: SHADOW,
+                limits,
+                shards: 3,
+                ..Setup::default()
+            }
+            .job();
+            let output = scan(&small.job, &small.job.plan.scans[0], Form::Rows, 0).expect("a scan");
+            let exchange = output.exchange.expect("rows are exchanged");
+            let read = [output.tally.sides.live.read, output.tally.sides.shadow.read];
+            assert_eq!(read, [7, 7]);
+            let mut left = [0, 0];
+            for shard in 0..3 {
+                for side in Side::BOTH {
+                    for block in exchange.batches(shard, side) {
+                        let batch = block.expect("a block").to_batch().expect("rows");
+                        left[side as usize] += batch.num_rows() as u64;
+                        let account: Vec<ArrayRef> = vec![batch.column(0).clone()];
+                        let shards = account_hashes(&account, batch.num_rows()).into_iter().map(|hash| hash % 3);
+                        assert!(shards.into_iter().all(|of| of == u64::from(shard)));
+                    }
+                }
+            }
+            assert_eq!(left.map(|rows| rows + output.tally.cancelled), read, "rows in are rows out");
+        }
+    }
+}

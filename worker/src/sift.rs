@@ -87,3 +87,82 @@ fn push(writer: &mut Writer, side: Side, left: &[Left]) -> Result<()> {
     let batch = exchanged::numbered(left.iter().map(|row| row.1).collect(), &fingerprints)?;
     writer.push(side, &batch, &scans)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::TaskLimits;
+    use crate::testing::Setup;
+    use shadowdiff_common::exchange::Object;
+    use std::sync::Arc;
+
+    /// One scan's rows: fingerprint and side, numbered in this order.
+    fn scanned(job: &Job, rows: &[(u128, Side)]) -> Arc<Object> {
+        let mut writer = Writer::new(Sides::from_fn(|_| numbered_schema()), 1, 1, &job.scratch);
+        for (number, (fingerprint, side)) in (0..).zip(rows) {
+            let batch = exchanged::numbered(vec![number], &[*fingerprint]).expect("a batch");
+            writer.push(*side, &batch, &[0]).expect("push");
+        }
+        Arc::new(writer.finish().expect("finish"))
+    }
+
+    #[test]
+    fn rows_of_all_scans_cancel_however_many_passes_it_takes() {
+        use Side::{Live, Shadow};
+        let print = |n: u128| n << 32;
+        let mut passes = Vec::new();
+        for part_bytes in [1 << 20, 2_000, 300, 40] {
+            let limits = TaskLimits {
+                min_part_bytes: part_bytes,
+                max_part_bytes: part_bytes,
+                ..TaskLimits::PRODUCT
+            };
+            let (live, shadow) = ("id\n", "id\n");
+            let small = Setup {
+                live,
+                shadow,
+                limits,
+                scans: 2,
+                ..Setup::default()
+            }
+            .job();
+            let first = [
+                (print(1), Live),
+                (print(2), Live),
+                (print(1), Live),
+                (print(3), Shadow),
+                (print(4), Live),
+            ];
+            let second = [
+                (print(2), Shadow),
+                (print(3), Live),
+                (print(1), Shadow),
+                (print(5), Shadow),
+                (print(4), Live),
+            ];
+            let objects = vec![(0, scanned(&small.job, &first)), (1, scanned(&small.job, &second))];
+            passes.push(
+                objects
+                    .iter()
+                    .map(|(_, object)| object.shard_bytes(0))
+                    .sum::<u64>()
+                    .div_ceil(part_bytes),
+            );
+            let sifted = sift(&small.job, &[0], &objects, 0).expect("rows cancel");
+            assert_eq!(sifted.tally.cancelled, 3, "parts of {part_bytes}");
+            let exchange = sifted.exchange.expect("rows are exchanged");
+            let left = |scan: u32, side: Side| {
+                let mut numbers: Vec<u64> = Vec::new();
+                for block in exchange.batches(scan, side) {
+                    numbers.extend(exchanged::numbers(&block.expect("a block")).map(|(number, _)| number));
+                }
+                numbers.sort_unstable();
+                numbers
+            };
+            assert_eq!(left(0, Live), [0, 4], "of equal rows one finds the partner");
+            assert_eq!(left(1, Live), [4]);
+            assert_eq!((left(0, Shadow), left(1, Shadow)), (vec![], vec![3]));
+        }
+        assert!(passes[0] == 1 && passes[3] > 10, "{passes:?}");
+    }
+}

@@ -313,20 +313,22 @@ mod tests {
         }
     }
 
+    const BOTH: Rungs = Rungs {
+        in_step: true,
+        remember: true,
+    };
+
     fn run(live: &[&[i64]], shadow: &[&[i64]], limit: usize) -> (u64, Vec<usize>) {
+        run_within(live, shadow, limit, BOTH, &TaskLimits::PRODUCT)
+    }
+
+    fn run_within(live: &[&[i64]], shadow: &[&[i64]], limit: usize, rungs: Rungs, limits: &TaskLimits) -> (u64, Vec<usize>) {
         let mut left = vec![0, 0];
         let mut emit = |side: Side, batch: RecordBatch| {
             left[side as usize] += batch.num_rows();
             Ok(())
         };
-        let mut window = Window::new(
-            limit,
-            Rungs {
-                in_step: true,
-                remember: true,
-            },
-            &TaskLimits::PRODUCT,
-        );
+        let mut window = Window::new(limit, rungs, limits);
         for i in 0..live.len().max(shadow.len()) {
             for (side, list) in [(Side::Live, live), (Side::Shadow, shadow)] {
                 if let Some(values) = list.get(i) {
@@ -382,5 +384,58 @@ mod tests {
         // Shadow's odd rows run from 99 down; live's from -1 down: 100 of each side have a partner.
         let (cancelled, left) = run(&live, &shadow, 20 * one_batch);
         assert_eq!((cancelled, left), (200 * 999 + 100, vec![100, 100]));
+    }
+
+    #[test]
+    fn a_window_of_no_use_gives_up_and_loses_no_row() {
+        let limits = |patience_rows| TaskLimits {
+            patience_rows,
+            ..TaskLimits::PRODUCT
+        };
+        // Two batches without a partner, then two that have all of them.
+        let (live, shadow) = (
+            [&[1, 2, 3][..], &[4, 5, 6], &[7, 8], &[9]],
+            [&[-1, -2, -3][..], &[-4, -5, -6], &[7, 8], &[9]],
+        );
+        assert_eq!(run_within(&live, &shadow, 1 << 20, BOTH, &limits(12)), (3, vec![6, 6]));
+        assert_eq!(run_within(&live, &shadow, 1 << 20, BOTH, &limits(11)), (0, vec![9, 9]));
+        // One pair in twenty rows is of use.
+        let (live, shadow) = (
+            [&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9][..], &[77]],
+            [&[0, -1, -2, -3, -4, -5, -6, -7, -8, -9][..], &[77]],
+        );
+        assert_eq!(run_within(&live, &shadow, 1 << 20, BOTH, &limits(4)), (2, vec![9, 9]));
+    }
+
+    #[test]
+    fn rows_out_of_step_are_found_as_far_as_the_look_ahead_reaches() {
+        let in_step = Rungs {
+            in_step: true,
+            remember: false,
+        };
+        let look = |look_ahead| {
+            let limits = TaskLimits {
+                look_ahead,
+                ..TaskLimits::PRODUCT
+            };
+            run_within(&[&[1, 8, 9, 2, 3]], &[&[1, 2, 3]], 1 << 20, in_step, &limits)
+        };
+        assert_eq!(look(2), (3, vec![2, 0]));
+        assert_eq!(look(1), (1, vec![4, 2]));
+    }
+
+    #[test]
+    fn rows_that_are_not_in_step_alone_are_remembered() {
+        let remember = Rungs {
+            in_step: false,
+            remember: true,
+        };
+        let (live, shadow) = ([&[1, 2, 3][..]], [&[3, 1, 2, 2][..]]);
+        assert_eq!(run_within(&live, &shadow, 1 << 20, remember, &TaskLimits::PRODUCT), (3, vec![0, 1]));
+        let neither = Rungs {
+            in_step: false,
+            remember: false,
+        };
+        assert_eq!(run_within(&live, &shadow, 1 << 20, neither, &TaskLimits::PRODUCT), (0, vec![3, 4]));
     }
 }

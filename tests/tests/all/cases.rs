@@ -35,6 +35,9 @@ const VARIANTS: &[&[&str]] = &[
     ],
 ];
 
+/// Seeds of small limits of tasks, within which each case runs too.
+const LIMITS: u64 = 4;
+
 #[test]
 fn case_variants() {
     let work = tempfile::tempdir().expect("a temporary folder can be made");
@@ -123,12 +126,25 @@ fn all_variants_agree(folder: &Path, work: &Path) -> Result<(), String> {
             return Err(format!("another result with {}", variant.join(" ")));
         }
     }
+    for seed in 0..LIMITS {
+        let variant = &["--exchange", ["rows", "fingerprints"][seed as usize % 2]];
+        let output = work.join(format!("{}-limits-{seed}", case::name(folder)));
+        if result_within(Some(seed), folder, &want, variant, &output)? != plain {
+            return Err(format!("another result within the limits of seed {seed}, {}", variant.join(" ")));
+        }
+    }
     Ok(())
 }
 
 /// Exit code, diff.csv, accounts.csv.
-fn result(folder: &Path, want: &Value, variant: &[&str], output: &Path) -> Result<(i32, Vec<u8>, Vec<u8>), String> {
-    let run = case::start(folder, want, variant, output)?;
+type Published = (i32, Vec<u8>, Vec<u8>);
+
+fn result(folder: &Path, want: &Value, variant: &[&str], output: &Path) -> Result<Published, String> {
+    result_within(None, folder, want, variant, output)
+}
+
+fn result_within(limits: Option<u64>, folder: &Path, want: &Value, variant: &[&str], output: &Path) -> Result<Published, String> {
+    let run = case::start_within(limits, folder, want, variant, output)?;
     let read =
         |name: &str| std::fs::read(output.join(name)).map_err(|e| format!("{}: {name}: {e}: {}", variant.join(" "), run.stderr.trim()));
     Ok((run.exit, read("diff.csv")?, read("accounts.csv")?))

@@ -19,6 +19,16 @@ fn oracle() {
     });
 }
 
+/// What only large data reaches otherwise: shards and keys that are divided, spills, pages of row numbers, a window that gives up.
+#[test]
+fn oracle_within_small_limits() {
+    check_seeds("limits", count(500) / 2, |seed, folder| {
+        let generated = generate(seed);
+        let want = pair::expected(&generated)?;
+        pair::hold_against(&pair::run_within(Some(seed), &generated, folder)?, &want)
+    });
+}
+
 #[test]
 fn mirrored() {
     check_seeds("mirror", count(500) / 5, |seed, folder| {

@@ -304,7 +304,7 @@ fn a_coordinator_keeps_a_bucket_as_one_process_does() {
 /// Replaces the result at `place` and is killed before the n-th of its files is there.
 fn killed_at(here: &Path, environment: &[(String, String)], place: &str, file: u32) {
     let arguments = format!("compare --live s.csv --shadow l.csv --key id -o {place} --overwrite");
-    let program = binary::beside("examples/shadowdiff_with_faults");
+    let program = binary::beside("examples/shadowdiff_of_tests");
     let mut command = binary::command_of(&program, here, &arguments.split_whitespace().collect::<Vec<_>>());
     command.env("SHADOWDIFF_FAULT", format!("publish:file=kill@{file}"));
     let child = command

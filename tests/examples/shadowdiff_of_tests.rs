@@ -1,7 +1,9 @@
-//! The product with a switch for faults: `SHADOWDIFF_FAULT=point=action[@n]` kills or stops the process when it comes to a named point for
-//! the n-th time. Only tests build and run it.
+//! The product with two switches that only tests have: `SHADOWDIFF_FAULT=point=action[@n]` kills or stops the process when it comes to a named
+//! point for the n-th time, and `SHADOWDIFF_LIMITS=seed` gives its tasks the small limits of that seed.
 
+use shadowdiff::TaskLimits;
 use shadowdiff_common::fault;
+use shadowdiff_tests::limits;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -28,7 +30,9 @@ fn main() -> ExitCode {
         let _ = PLAN.set(plan);
         fault::install(meet);
     }
-    shadowdiff::main()
+    let seed = std::env::var("SHADOWDIFF_LIMITS").ok();
+    let limits = seed.map(|text| limits::drawn(text.parse().expect("a seed is a number")));
+    shadowdiff::main_within(limits.unwrap_or(TaskLimits::PRODUCT))
 }
 
 fn meet(point: &str) {
