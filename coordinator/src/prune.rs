@@ -46,7 +46,7 @@ pub(crate) fn side_plan(spec: &Spec, side: Side, read: &[ReadColumn], columns: &
 pub(crate) fn pair_sql(spec: &Spec) -> Vec<&str> {
     let scopes = scopes(spec).map(|(_, text)| text);
     let filters = spec.expected.iter().filter_map(|rule| rule.filter.as_deref());
-    let comparators = spec.comparators.iter().filter_map(|entry| entry.comparison.sql.as_deref());
+    let comparators = spec.comparators.iter().filter_map(|entry| entry.comparator.sql());
     scopes.chain(filters).chain(comparators).collect()
 }
 

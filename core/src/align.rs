@@ -7,7 +7,7 @@ mod paths;
 
 use crate::error::{Error, Kind, Result};
 use crate::side::{Side, Sides};
-use crate::spec::{ComparatorEntry, Comparison, Pattern, Spec, nearest};
+use crate::spec::{Comparator, ComparatorEntry, Pattern, Spec, ValueRule, nearest};
 use crate::value::{ValueType, alike, common, compares_by_value, holds_values, members_inside, only_inside, without};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -28,7 +28,7 @@ pub enum Role {
     Key,
     /// Whether a struct is there at all: stored as true or NULL, shown as the struct's JSON.
     Presence,
-    Value(Comparison),
+    Value(Comparator),
 }
 
 /// A column both sides have.
@@ -48,6 +48,14 @@ pub struct Column {
 impl Column {
     pub fn is_mixed(&self) -> bool {
         compares_by_value(&self.stored)
+    }
+
+    /// When unequal cells are equal enough: keys, and whether a struct is there, match exactly.
+    pub fn comparator(&self) -> &Comparator {
+        match &self.role {
+            Role::Value(comparator) => comparator,
+            Role::Key | Role::Presence => &Comparator::EXACT,
+        }
     }
 }
 
@@ -290,7 +298,7 @@ impl Meeting<'_> {
         let role = if self.is_key(&name) {
             Role::Key
         } else {
-            Role::Value(Comparison::default())
+            Role::Value(Comparator::EXACT)
         };
         if role == Role::Key && met.needs_tolerance {
             self.mistakes.push(refusal(&name, live, shadow));
@@ -415,7 +423,7 @@ impl Meeting<'_> {
                 continue;
             }
             match claim(column, &spec.comparators) {
-                Ok(Some(entry)) => self.columns[at].role = Role::Value(entry.comparison.clone()),
+                Ok(Some(entry)) => self.columns[at].role = Role::Value(entry.comparator.clone()),
                 Ok(None) => {}
                 Err(mistake) => self.mistakes.push(mistake),
             }
@@ -426,9 +434,13 @@ impl Meeting<'_> {
     /// A decimal against a double has no exact common form; only a tolerance says what is meant.
     fn check_tolerance(&mut self, at: usize) {
         let column = &self.columns[at];
-        let Role::Value(comparison) = &column.role else { return };
+        let says_what_is_near = match &column.role {
+            Role::Value(Comparator::Values { rule, .. }) => matches!(rule, ValueRule::Number(_)),
+            Role::Value(Comparator::Json) => false,
+            Role::Value(Comparator::Sql(_)) | Role::Key | Role::Presence => true,
+        };
         let needs = common(&column.stored.live, &column.stored.shadow).is_some_and(|met| met.needs_tolerance);
-        if needs && comparison.absolute.is_none() && comparison.relative.is_none() && comparison.sql.is_none() {
+        if needs && !says_what_is_near {
             let mistake = refusal(&column.name, &column.stored.live, &column.stored.shadow);
             self.mistakes
                 .push(format!("{mistake}, or give it `absolute` or `relative` under `comparators`"));
@@ -516,7 +528,7 @@ fn claim<'a>(column: &Column, entries: &'a [ComparatorEntry]) -> Result<Option<&
             ));
         }
         [entry] => {
-            return unfit(&entry.comparison, &column.shown).map_or(Ok(Some(*entry)), |why| {
+            return unfit(&entry.comparator, &column.shown).map_or(Ok(Some(*entry)), |why| {
                 Err(format!("comparators: column `{name}` is {}: {why}", column.shown))
             });
         }
@@ -527,7 +539,7 @@ fn claim<'a>(column: &Column, entries: &'a [ComparatorEntry]) -> Result<Option<&
     }
     let mut fitting = entries
         .iter()
-        .filter(|e| e.columns.iter().any(|p| !p.is_exact() && p.matches(name)) && unfit(&e.comparison, &column.shown).is_none());
+        .filter(|e| e.columns.iter().any(|p| !p.is_exact() && p.matches(name)) && unfit(&e.comparator, &column.shown).is_none());
     let first = fitting.next();
     if fitting.next().is_some() {
         return Err(format!(
@@ -537,31 +549,33 @@ fn claim<'a>(column: &Column, entries: &'a [ComparatorEntry]) -> Result<Option<&
     Ok(first)
 }
 
-/// Why a comparison does not fit a type, or `None`.
-pub fn unfit(comparison: &Comparison, shown: &ValueType) -> Option<String> {
+/// Why a comparator does not fit a type, or `None`. A column that is all NULL has no type yet: everything fits it.
+pub fn unfit(comparator: &Comparator, shown: &ValueType) -> Option<String> {
     let mut item = shown;
     while let ValueType::List(inner) = item {
         item = inner;
     }
+    if *item == ValueType::Null {
+        return None;
+    }
+    let is_text = *item == ValueType::Text;
+    let (rule, unordered) = match comparator {
+        Comparator::Values { rule, unordered } => (rule, *unordered),
+        Comparator::Json => return (!is_text).then(|| "`json` compares text only".into()),
+        Comparator::Sql(_) => return None,
+    };
+    let (fits, mistake) = match rule {
+        ValueRule::Exact => (true, ""),
+        ValueRule::Number(tolerance) if tolerance.absolute().is_some() => (item.is_number(), "`absolute` compares numbers only"),
+        ValueRule::Number(_) => (item.is_number(), "`relative` compares numbers only"),
+        ValueRule::Time(_) => (item.is_time(), "`time` compares dates and times only"),
+        ValueRule::Text(_) => (is_text, "`text` compares text only"),
+    };
+    if !fits {
+        return Some(mistake.into());
+    }
     let is_list = matches!(shown, ValueType::List(_));
-    let untyped = *item == ValueType::Null;
-    if (comparison.absolute.is_some() || comparison.relative.is_some()) && !item.is_number() && !untyped {
-        let which = if comparison.absolute.is_some() { "absolute" } else { "relative" };
-        return Some(format!("`{which}` compares numbers only"));
-    }
-    if comparison.time.is_some() && !item.is_time() && !untyped {
-        return Some("`time` compares dates and times only".into());
-    }
-    if comparison.text.is_some() && *item != ValueType::Text && !untyped {
-        return Some("`text` compares text only".into());
-    }
-    if comparison.unordered && !is_list && !untyped {
-        return Some("`unordered` compares lists only".into());
-    }
-    if comparison.json && *item != ValueType::Text && !untyped {
-        return Some("`json` compares text only".into());
-    }
-    None
+    (unordered && !is_list).then(|| "`unordered` compares lists only".into())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The spec: what to compare and which differences are expected, as a person writes it.
 
+mod comparator;
 mod document;
 mod duration;
 mod fields;
@@ -14,12 +15,12 @@ mod scalars;
 mod sql_places;
 mod variables;
 
+pub use comparator::{Comparator, Normalization, NumberTolerance, TextRules, ValueRule};
 pub use duration::Duration;
 pub use json_schema::json_schema;
 pub use model::{
-    AccountScope, BaselineSpec, Columns, ComparatorEntry, Comparison, Compression, CsvOptions, CsvTypes, DatasetSpec, Day, DifferenceKind,
-    EmptyField, Expected, Header, Limit, ListSource, Normalization, OUTPUT_COLUMNS, OutputSpec, Pattern, Ready, SchemaChange, Spec,
-    TextRules, VerdictSpec, Within,
+    AccountScope, BaselineSpec, Columns, ComparatorEntry, Compression, CsvOptions, CsvTypes, DatasetSpec, Day, DifferenceKind, EmptyField,
+    Expected, Header, Limit, ListSource, OUTPUT_COLUMNS, OutputSpec, Pattern, Ready, SchemaChange, Spec, VerdictSpec, Within,
 };
 pub use names::nearest;
 pub use overrides::{CsvOverride, Measure, Overrides, ToleranceOverride};

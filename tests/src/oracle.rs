@@ -10,7 +10,7 @@ use crate::sql;
 use crate::tolerance::{describe, passes, within};
 use crate::verdict::{Broken, broken};
 use shadowdiff_core::side::{Side, Sides};
-use shadowdiff_core::spec::{AccountScope, Comparison, DifferenceKind, Expected, ListSource, Pattern, Spec};
+use shadowdiff_core::spec::{AccountScope, Comparator, DifferenceKind, Expected, ListSource, Pattern, Spec, ValueRule};
 
 /// What a comparison must give.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(crate) struct Unequal<'a> {
     pub(crate) shown: &'a Type,
     pub(crate) live: &'a Cell,
     pub(crate) shadow: &'a Cell,
-    comparison: Comparison,
+    comparator: Comparator,
 }
 
 /// The rows of one key that are left after cancelling, of both sides.
@@ -284,7 +284,7 @@ impl<'a> Comparing<'a> {
                 print(cell.shadow, cell.shown),
                 delta,
                 relative,
-                Some(describe(&cell.comparison)),
+                Some(describe(&cell.comparator)),
             ];
             let rule = self.rule_for(group, DifferenceKind::Changed, Some(cell));
             Difference {
@@ -313,24 +313,24 @@ impl<'a> Comparing<'a> {
             }
             return;
         }
-        let comparison = self.comparison_of(name, shown);
-        if !passes(&comparison, live, shadow, old == Side::Live) {
+        let comparator = self.comparator_of(name, shown);
+        if !passes(&comparator, live, shadow, old == Side::Live) {
             out.push(Unequal {
                 name: name.to_owned(),
                 shown,
                 live,
                 shadow,
-                comparison,
+                comparator,
             });
         }
     }
 
     /// An exact name beats a pattern; a pattern takes the columns that it fits.
-    fn comparison_of(&self, name: &str, shown: &Type) -> Comparison {
+    fn comparator_of(&self, name: &str, shown: &Type) -> Comparator {
         let entries = || self.spec.comparators.iter();
         let exact = entries().find(|e| e.columns.iter().any(|p| p.is_exact() && p.0 == name));
-        let pattern = || entries().find(|e| e.columns.iter().any(|p| p.matches(name)) && fits(&e.comparison, shown));
-        exact.or_else(pattern).map(|e| e.comparison.clone()).unwrap_or_default()
+        let pattern = || entries().find(|e| e.columns.iter().any(|p| p.matches(name)) && fits(&e.comparator, shown));
+        exact.or_else(pattern).map_or(Comparator::EXACT, |e| e.comparator.clone())
     }
 
     fn baseline(&self, group: &Group<'_>) -> Side {
@@ -426,15 +426,25 @@ fn has_values(shown: &Type) -> bool {
     }
 }
 
-fn fits(comparison: &Comparison, shown: &Type) -> bool {
+fn fits(comparator: &Comparator, shown: &Type) -> bool {
     let item = match shown {
         Type::List(item) => item,
         plain => plain,
     };
-    let number = matches!(item, Type::Int { .. } | Type::Decimal { .. } | Type::Float { .. } | Type::Own);
-    let time = matches!(item, Type::Date | Type::Timestamp { .. });
-    (number || (comparison.absolute.is_none() && comparison.relative.is_none()))
-        && (time || comparison.time.is_none())
-        && (*item == Type::Text || (comparison.text.is_none() && !comparison.json))
-        && (matches!(shown, Type::List(_)) || !comparison.unordered)
+    let is_number = matches!(item, Type::Int { .. } | Type::Decimal { .. } | Type::Float { .. } | Type::Own);
+    let is_time = matches!(item, Type::Date | Type::Timestamp { .. });
+    let is_text = *item == Type::Text;
+    match comparator {
+        Comparator::Sql(_) => true,
+        Comparator::Json => is_text,
+        Comparator::Values { rule, unordered } => {
+            let fits_rule = match rule {
+                ValueRule::Exact => true,
+                ValueRule::Number(_) => is_number,
+                ValueRule::Text(_) => is_text,
+                ValueRule::Time(_) => is_time,
+            };
+            fits_rule && (matches!(shown, Type::List(_)) || !unordered)
+        }
+    }
 }

@@ -4,35 +4,40 @@ use crate::cell::{Cell, equal, pairs_up};
 use crate::exact::Exact;
 use crate::sql;
 use serde_json::Value;
-use shadowdiff_core::spec::{Comparison, Normalization, TextRules, Within};
+use shadowdiff_core::spec::{Comparator, Normalization, TextRules, ValueRule, Within};
 use shadowdiff_core::value::Tolerance;
 use std::borrow::Cow;
 use unicode_normalization::UnicodeNormalization;
 
 /// Whether the column's comparator lets the pair pass. `live_is_baseline` names the old value.
-pub fn passes(comparison: &Comparison, live: &Cell, shadow: &Cell, live_is_baseline: bool) -> bool {
+pub fn passes(comparator: &Comparator, live: &Cell, shadow: &Cell, live_is_baseline: bool) -> bool {
     if equal(live, shadow) {
         return true;
     }
-    let inner = |a: &Cell, b: &Cell| passes(comparison, a, b, live_is_baseline);
+    let inner = |a: &Cell, b: &Cell| passes(comparator, a, b, live_is_baseline);
+    let is_unordered = matches!(comparator, Comparator::Values { unordered: true, .. });
     match (live, shadow) {
-        (Cell::List(a), Cell::List(b)) if comparison.unordered => return pairs_up(a, b, inner),
+        (Cell::List(a), Cell::List(b)) if is_unordered => return pairs_up(a, b, inner),
         (Cell::List(a), Cell::List(b)) => return a.len() == b.len() && a.iter().zip(b).all(|(a, b)| inner(a, b)),
         _ => {}
     }
-    if let Some(condition) = &comparison.sql {
-        return sql::pair_holds(condition, live, shadow);
-    }
-    if let (true, Cell::Text(a), Cell::Text(b)) = (comparison.json, live, shadow) {
-        return equal_json(a, b);
-    }
-    if let Some(rules) = &comparison.text {
-        return normalized(live, rules) == normalized(shadow, rules);
-    }
-    let bounds = Within {
-        absolute: comparison.absolute.clone(),
-        relative: comparison.relative.clone(),
-        time: comparison.time,
+    let rule = match comparator {
+        Comparator::Sql(condition) => return sql::pair_holds(condition, live, shadow),
+        Comparator::Json => return matches!((live, shadow), (Cell::Text(a), Cell::Text(b)) if equal_json(a, b)),
+        Comparator::Values { rule, .. } => rule,
+    };
+    let bounds = match rule {
+        ValueRule::Exact => return false,
+        ValueRule::Text(rules) => return normalized(live, rules) == normalized(shadow, rules),
+        ValueRule::Time(limit) => Within {
+            time: Some(*limit),
+            ..Within::default()
+        },
+        ValueRule::Number(tolerance) => Within {
+            absolute: tolerance.absolute().cloned(),
+            relative: tolerance.relative().cloned(),
+            time: None,
+        },
     };
     within(&bounds, live, shadow, live_is_baseline)
 }
@@ -114,15 +119,24 @@ fn same_json(a: &Value, b: &Value) -> bool {
 }
 
 /// The comparator as the CSV names it.
-pub fn describe(comparison: &Comparison) -> String {
+pub fn describe(comparator: &Comparator) -> String {
     let mut parts = Vec::new();
-    parts.extend(comparison.absolute.as_ref().map(|t| format!("absolute: {t}")));
-    parts.extend(comparison.relative.as_ref().map(|t| format!("relative: {t}")));
-    parts.extend(comparison.text.as_ref().map(describe_text));
-    parts.extend(comparison.time.map(|t| format!("time: {}", describe_time(t.nanoseconds()))));
-    parts.extend(comparison.unordered.then(|| "unordered: true".into()));
-    parts.extend(comparison.json.then(|| "json: true".into()));
-    parts.extend(comparison.sql.as_ref().map(|condition| format!("sql: {condition}")));
+    match comparator {
+        Comparator::Sql(condition) => parts.push(format!("sql: {condition}")),
+        Comparator::Json => parts.push("json: true".into()),
+        Comparator::Values { rule, unordered } => {
+            match rule {
+                ValueRule::Exact => {}
+                ValueRule::Number(tolerance) => {
+                    parts.extend(tolerance.absolute().map(|t| format!("absolute: {t}")));
+                    parts.extend(tolerance.relative().map(|t| format!("relative: {t}")));
+                }
+                ValueRule::Text(rules) => parts.push(describe_text(rules)),
+                ValueRule::Time(limit) => parts.push(format!("time: {}", describe_time(limit.nanoseconds()))),
+            }
+            parts.extend(unordered.then(|| "unordered: true".into()));
+        }
+    }
     if parts.is_empty() { "exact".into() } else { parts.join(", ") }
 }
 

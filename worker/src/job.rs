@@ -1,5 +1,6 @@
 //! What every task of a job needs, made once from the plan: expressions, columns with their comparators, rules, schemas.
 
+use crate::comparators::comparator;
 use crate::exchanged::{ExchangedRows, carried_type, rows_schema};
 use crate::limits::TaskLimits;
 use arrow_array::RecordBatch;
@@ -9,7 +10,7 @@ use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::sql::{Expression, Sql, SqlColumn};
 use shadowdiff_core::accounts::AccountSets;
 use shadowdiff_core::align::{Column, Role};
-use shadowdiff_core::compare::Kernel;
+use shadowdiff_core::compare::CellComparator;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::judge::Judge;
 use shadowdiff_core::plan::Plan;
@@ -92,11 +93,9 @@ impl Watch {
 #[derive(Debug)]
 pub(crate) struct BoundColumn {
     pub(crate) column: Column,
-    pub(crate) kernel: Kernel,
-    /// Of a comparator that is SQL.
-    pub(crate) sql: Option<Expression>,
+    pub(crate) comparator: Box<dyn CellComparator>,
     /// The comparator in the spec's own words.
-    pub(crate) comparator: String,
+    pub(crate) comparator_name: String,
 }
 
 /// `accounts.where` of a rule.
@@ -250,7 +249,7 @@ impl Job {
 
     /// The name of a column's comparator in the output.
     pub fn comparator_names(&self) -> Vec<String> {
-        self.columns.iter().map(|column| column.comparator.clone()).collect()
+        self.columns.iter().map(|bound| bound.comparator_name.clone()).collect()
     }
 }
 
@@ -327,16 +326,14 @@ fn row_columns(plan: &Plan, side: Side) -> Vec<SqlColumn> {
 }
 
 fn bind(sql: &Sql, plan: &Plan, column: &Column) -> Result<BoundColumn> {
-    let kernel = Kernel::new(column);
-    let condition = kernel.sql().map(|text| {
+    let comparator = comparator(column, |text| {
         let place = format!("comparators: sql of column `{}`", column.name);
         sql.plan_condition(&place, text, &pair_columns(plan, Some(column)))
-    });
+    })?;
     Ok(BoundColumn {
         column: column.clone(),
-        comparator: kernel.describe(),
-        sql: condition.transpose()?,
-        kernel,
+        comparator,
+        comparator_name: column.comparator().to_string(),
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod attached;
 mod attempt;
+mod comparators;
 mod compare;
 mod differences;
 mod exchanged;

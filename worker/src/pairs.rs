@@ -1,11 +1,12 @@
 //! Compares the cells of row pairs, a chunk at a time, column by column.
 
+use crate::comparators::sql_arrays;
 use crate::job::{BoundColumn, Job};
 use crate::rows::{Joined, Left, take_optional};
 use arrow_array::ArrayRef;
-use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
+use arrow_buffer::BooleanBuffer;
 use shadowdiff_core::align::Role;
-use shadowdiff_core::compare::Nearness;
+use shadowdiff_core::compare::{CellPairs, unequal};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::row::canon;
 use shadowdiff_core::side::{Side, Sides};
@@ -80,12 +81,20 @@ impl<'a> Chunk<'a> {
         bytes
     }
 
-    /// The columns that SQL over a pair sees: the cell's two, then all of the live row, then all of the shadow row.
+    /// What SQL over a pair sees: a rule's, of a cell or of the row alone.
     pub(crate) fn sql_arrays(&self, column: Option<usize>) -> Vec<ArrayRef> {
-        let nulls = || arrow_array::new_null_array(&arrow_schema::DataType::Null, self.joined.len());
-        let cell = |side: Side| column.map_or_else(nulls, |c| self.arrays[side][c].clone());
-        let rows = self.arrays.live.iter().chain(&self.arrays.shadow).cloned();
-        [cell(Side::Live), cell(Side::Shadow)].into_iter().chain(rows).collect()
+        let none = arrow_array::new_null_array(&arrow_schema::DataType::Null, self.joined.len());
+        let cell = |side: Side| column.map_or(&none, |at| &self.arrays[side][at]);
+        sql_arrays(&self.cells(cell(Side::Live), cell(Side::Shadow)))
+    }
+
+    fn cells<'c>(&'c self, live: &'c ArrayRef, shadow: &'c ArrayRef) -> CellPairs<'c> {
+        CellPairs {
+            live,
+            shadow,
+            baseline: &self.baseline,
+            rows: &self.arrays,
+        }
     }
 
     /// The rows of a kind.
@@ -103,9 +112,9 @@ impl<'a> Chunk<'a> {
             differs: vec![None; job.columns.len()],
             not_json: BTreeMap::new(),
         };
-        for (at, BoundColumn { column, kernel, .. }) in job.columns.iter().enumerate() {
+        for (at, BoundColumn { column, comparator, .. }) in job.columns.iter().enumerate() {
             let (live, shadow) = (&self.arrays.live[at], &self.arrays.shadow[at]);
-            let unequal = kernel.unequal(live, shadow);
+            let unequal = unequal(column, live, shadow);
             if column.role == Role::Key {
                 if (&unequal & &both).count_set_bits() > 0 {
                     return Err(Error::internal(format!(
@@ -123,40 +132,15 @@ impl<'a> Chunk<'a> {
                 }
             }
             if unequal.count_set_bits() > 0 {
-                let differs = self.beyond_tolerance(job, at, &unequal, &mut cells.not_json)?;
+                let found = comparator.near(&self.cells(live, shadow), &unequal)?;
+                if found.not_json > 0 {
+                    cells.not_json.insert(at, found.not_json);
+                }
+                let differs = &unequal & &!&found.near;
                 cells.differs[at] = (differs.count_set_bits() > 0).then_some(differs);
             }
         }
         Ok(cells)
-    }
-
-    /// Of the unequal cells of a column, those that are not equal enough.
-    fn beyond_tolerance(
-        &self,
-        job: &Job,
-        at: usize,
-        unequal: &BooleanBuffer,
-        not_json: &mut BTreeMap<usize, u64>,
-    ) -> Result<BooleanBuffer> {
-        let BoundColumn { kernel, sql, .. } = &job.columns[at];
-        if let Some(condition) = sql {
-            let near = condition.is_true_where(unequal, &self.sql_arrays(Some(at)))?;
-            return Ok(unequal & &!&near);
-        }
-        let (live, shadow) = (self.arrays.live[at].as_ref(), self.arrays.shadow[at].as_ref());
-        let mut differs = BooleanBufferBuilder::new(live.len());
-        differs.append_n(live.len(), false);
-        for row in unequal.set_indices() {
-            match kernel.near(live, shadow, row, self.baseline[row]) {
-                Nearness::Near => {}
-                Nearness::Different => differs.set_bit(row, true),
-                Nearness::NotJson => {
-                    *not_json.entry(at).or_default() += 1;
-                    differs.set_bit(row, true);
-                }
-            }
-        }
-        Ok(differs.finish())
     }
 }
 

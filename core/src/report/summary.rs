@@ -2,7 +2,7 @@
 
 use super::FileMarks;
 use crate::align::Column;
-use crate::compare::{Kernel, has_delta};
+use crate::compare::has_delta;
 use crate::plan::{Pinned, Plan};
 use crate::redact::redacted_document;
 use crate::side::{Side, Sides};
@@ -255,7 +255,7 @@ fn columns(plan: &Plan, tally: &Tally, differences: &DifferenceTally) -> Vec<Col
         ColumnSummary {
             column: column.name.clone(),
             column_type: column.shown.to_string(),
-            comparator: Kernel::new(column).describe(),
+            comparator: column.comparator().to_string(),
             differing: *differing,
             exceptions: differences.exceptions_in(*at),
             share: (matched > 0).then(|| *differing as f64 / matched as f64),

@@ -1,6 +1,7 @@
 //! Every field of a spec, once: its name, the shape of its value, what it means. The parser and the JSON Schema both read this.
 
-use super::model::{Compression, CsvTypes, DifferenceKind, EmptyField, Normalization, SchemaChange};
+use super::comparator::Normalization;
+use super::model::{Compression, CsvTypes, DifferenceKind, EmptyField, SchemaChange};
 use crate::side::Side;
 
 /// A mapping with known fields.

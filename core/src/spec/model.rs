@@ -1,5 +1,6 @@
 //! The content of a spec after parsing: complete, typed, defaults filled in, not yet held against any data.
 
+use super::comparator::Comparator;
 use super::duration::Duration;
 use crate::side::{Side, Sides};
 pub use crate::value::Day;
@@ -226,37 +227,7 @@ fn glob(pattern: &[u8], text: &[u8]) -> bool {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ComparatorEntry {
     pub columns: Vec<Pattern>,
-    pub comparison: Comparison,
-}
-
-/// How two values of a column are held against each other.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Comparison {
-    pub absolute: Option<Tolerance>,
-    pub relative: Option<Tolerance>,
-    pub text: Option<TextRules>,
-    #[serde(rename = "time_ns")]
-    pub time: Option<Duration>,
-    pub unordered: bool,
-    pub json: bool,
-    pub sql: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct TextRules {
-    pub normalize: Option<Normalization>,
-    pub trim: bool,
-    pub ignore_case: bool,
-    pub collapse_whitespace: bool,
-    pub empty_is_null: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Normalization {
-    Nfc,
-    Nfd,
-    Nfkc,
-    Nfkd,
+    pub comparator: Comparator,
 }
 
 /// The kind of a difference, in the order in which ties are listed.

@@ -74,7 +74,8 @@ pub fn within(live: &Value<'_>, shadow: &Value<'_>, baseline: Side, absolute: Op
     distance.is_zero() || absolute.is_some_and(|a| distance <= a.exact) || relative.is_some_and(|r| distance <= r.exact.mul(&old.abs()))
 }
 
-fn doubles_within(live: f64, shadow: f64, baseline: Side, absolute: Option<&Tolerance>, relative: Option<&Tolerance>) -> bool {
+/// The same of two doubles.
+pub fn doubles_within(live: f64, shadow: f64, baseline: Side, absolute: Option<&Tolerance>, relative: Option<&Tolerance>) -> bool {
     if live == shadow {
         return true;
     }

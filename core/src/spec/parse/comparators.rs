@@ -1,11 +1,12 @@
 //! The comparators: how the values of some columns are held against each other.
 
 use super::columns::patterns;
+use crate::spec::comparator::{Comparator, NumberTolerance, TextRules, ValueRule};
 use crate::spec::duration::Duration;
 use crate::spec::fields::{COMPARATOR, NORMALIZATIONS, TEXT};
 use crate::spec::item::{Fields, Item};
 use crate::spec::mistakes::Mistakes;
-use crate::spec::model::{ComparatorEntry, Comparison, Pattern, TextRules};
+use crate::spec::model::{ComparatorEntry, Pattern};
 use crate::spec::scalars::tolerance;
 use crate::value::{Number, Tolerance};
 use std::collections::BTreeMap;
@@ -40,23 +41,37 @@ fn entry(item: &Item<'_>, key: &[String], claimed: &mut BTreeMap<Pattern, String
             }
         }
     }
-    let comparison = comparison(&fields, mistakes);
-    refuse_nonsense(&fields, &comparison, mistakes);
+    let comparator = comparator(&fields, mistakes);
     Some(ComparatorEntry {
         columns: columns.into_iter().map(|(pattern, _)| pattern).collect(),
-        comparison,
+        comparator,
     })
 }
 
-fn comparison(fields: &Fields<'_>, mistakes: &mut Mistakes) -> Comparison {
-    Comparison {
-        absolute: tolerance_of(fields, "absolute", mistakes),
-        relative: tolerance_of(fields, "relative", mistakes),
-        text: fields.get("text").and_then(|item| text_rules(&item, mistakes)),
-        time: fields.read("time", "a duration such as 1s", Duration::parse, mistakes),
-        unordered: fields.flag("unordered", mistakes),
-        json: fields.flag("json", mistakes),
-        sql: fields.text("sql", mistakes),
+fn comparator(fields: &Fields<'_>, mistakes: &mut Mistakes) -> Comparator {
+    let number = NumberTolerance::new(
+        tolerance_of(fields, "absolute", mistakes),
+        tolerance_of(fields, "relative", mistakes),
+    );
+    let text = fields.get("text").and_then(|item| text_rules(&item, mistakes));
+    let time = fields.read("time", "a duration such as 1s", Duration::parse, mistakes);
+    let unordered = fields.flag("unordered", mistakes);
+    let json = fields.flag("json", mistakes);
+    let sql = fields.text("sql", mistakes);
+    refuse_mixtures(fields, unordered, json, mistakes);
+    if let Some(sql) = sql {
+        return Comparator::Sql(sql);
+    }
+    if json {
+        return Comparator::Json;
+    }
+    let rule = number
+        .map(ValueRule::Number)
+        .or(text.map(ValueRule::Text))
+        .or(time.map(ValueRule::Time));
+    Comparator::Values {
+        rule: rule.unwrap_or(ValueRule::Exact),
+        unordered,
     }
 }
 
@@ -98,20 +113,20 @@ fn text_rules(item: &Item<'_>, mistakes: &mut Mistakes) -> Option<TextRules> {
 }
 
 /// Only absolute and relative go together, and `unordered` with those, with text and with time.
-fn refuse_nonsense(fields: &Fields<'_>, comparison: &Comparison, mistakes: &mut Mistakes) {
+fn refuse_mixtures(fields: &Fields<'_>, unordered: bool, json: bool, mistakes: &mut Mistakes) {
     let tolerance = if fields.has("absolute") { "absolute" } else { "relative" };
     let given = [
         (tolerance, fields.has("absolute") || fields.has("relative")),
         ("text", fields.has("text")),
         ("time", fields.has("time")),
-        ("json", comparison.json),
+        ("json", json),
         ("sql", fields.has("sql")),
     ];
     let mut given: Vec<&str> = given.into_iter().filter(|(_, is_given)| *is_given).map(|(name, _)| name).collect();
-    if comparison.unordered && given.iter().any(|name| ["json", "sql"].contains(name)) {
+    if unordered && given.iter().any(|name| ["json", "sql"].contains(name)) {
         given.push("unordered");
     }
-    let names_one = !given.is_empty() || comparison.unordered || unread(fields, "unordered", mistakes) || unread(fields, "json", mistakes);
+    let names_one = !given.is_empty() || unordered || unread(fields, "unordered", mistakes) || unread(fields, "json", mistakes);
     if !names_one {
         fields.wrong(
             mistakes,

@@ -5,8 +5,8 @@ mod every_field;
 mod mistakes;
 
 use super::*;
-use crate::spec::Duration;
 use crate::spec::model::*;
+use crate::spec::{Comparator, Duration, Normalization, NumberTolerance, TextRules, ValueRule};
 use crate::value::{DateForm, Number, TextForm, Tolerance, ValueType};
 
 /// Enough of a spec for the part under test to be all that matters. Its lines are 1 to 3.
@@ -59,7 +59,7 @@ fn the_full_example() {
     assert_eq!(spec.key, ["account_id", "metric"]);
     assert_eq!(spec.columns.rename, Sides::new(vec![], pairs(&[("shadow_name", "live_name")])));
     assert_eq!(spec.columns.derive.shadow, pairs(&[("amount_eur", "amount_cents / 100.0")]));
-    assert_eq!(spec.comparators[1].comparison.absolute, tolerance("0.01"));
+    assert_eq!(spec.comparators[1].comparator.to_string(), "absolute: 0.01");
     assert_eq!(spec.expected[0].until, Day::parse("2026-12-31"));
     assert_eq!(spec.verdict.max_exception_accounts, Some(Limit::Share(Number::new(1, 3))));
     assert_eq!(spec.as_of, Day::parse("2026-11-01"));
@@ -232,68 +232,29 @@ fn sides_and_columns() {
 }
 
 /// Whether the fields of an entry, besides its column, are read as this.
-fn compares(part: &str, wanted: Comparison) {
+fn compares(part: &str, comparator: Comparator) {
     let spec = with(&format!("comparators: [{{columns: x, {part}}}]\n"));
-    assert_eq!(
-        spec.comparators,
-        [ComparatorEntry {
-            columns: patterns(&["x"]),
-            comparison: wanted
-        }],
-        "{part}"
-    );
+    let columns = patterns(&["x"]);
+    assert_eq!(spec.comparators, [ComparatorEntry { columns, comparator }], "{part}");
 }
 
 #[test]
 fn comparators() {
-    let none = Comparison::default;
-    compares(
-        "absolute: 0.010",
-        Comparison {
-            absolute: tolerance("0.01"),
-            ..none()
-        },
-    );
-    compares(
-        "absolute: 1e-3, relative: 5%",
-        Comparison {
-            absolute: tolerance("0.001"),
-            relative: tolerance("0.05"),
-            ..none()
-        },
-    );
-    compares(
-        "time: 1.5s",
-        Comparison {
-            time: Some(Duration::from_nanoseconds(1_500_000_000)),
-            ..none()
-        },
-    );
-    compares(
-        "time: 1s, unordered: true",
-        Comparison {
-            time: Some(Duration::from_nanoseconds(1_000_000_000)),
-            unordered: true,
-            ..none()
-        },
-    );
-    compares("unordered: true, json: false", Comparison { unordered: true, ..none() });
-    compares("unordered: false, json: true", Comparison { json: true, ..none() });
-    compares(
-        "unordered: true, absolute: '1'",
-        Comparison {
-            absolute: tolerance("1"),
-            unordered: true,
-            ..none()
-        },
-    );
-    compares(
-        "sql: live = shadow",
-        Comparison {
-            sql: Some("live = shadow".into()),
-            ..none()
-        },
-    );
+    let values = |rule, unordered| Comparator::Values { rule, unordered };
+    let number = |absolute: Option<&str>, relative: Option<&str>| {
+        let found = NumberTolerance::new(absolute.and_then(tolerance), relative.and_then(tolerance));
+        ValueRule::Number(found.expect("a tolerance"))
+    };
+    let time = |ns| ValueRule::Time(Duration::from_nanoseconds(ns));
+    compares("absolute: 0.010", values(number(Some("0.01"), None), false));
+    compares("absolute: 1e-3, relative: 5%", values(number(Some("0.001"), Some("0.05")), false));
+    compares("relative: 5%", values(number(None, Some("0.05")), false));
+    compares("time: 1.5s", values(time(1_500_000_000), false));
+    compares("time: 1s, unordered: true", values(time(1_000_000_000), true));
+    compares("unordered: true, json: false", values(ValueRule::Exact, true));
+    compares("unordered: false, json: true", Comparator::Json);
+    compares("unordered: true, absolute: '1'", values(number(Some("1"), None), true));
+    compares("sql: live = shadow", Comparator::Sql("live = shadow".into()));
     let text = TextRules {
         normalize: Some(Normalization::Nfkc),
         trim: true,
@@ -303,11 +264,7 @@ fn comparators() {
     };
     compares(
         "text: {normalize: nfkc, trim: true, ignore_case: true, collapse_whitespace: true, empty_is_null: true}, unordered: true",
-        Comparison {
-            text: Some(text),
-            unordered: true,
-            ..none()
-        },
+        values(ValueRule::Text(text), true),
     );
 }
 

@@ -1,0 +1,225 @@
+//! The comparators that look at values: numbers, texts and times by a rule, which reaches the elements of lists at every depth.
+
+use super::comparator::{CellComparator, CellPairs, Closeness, NearCells, cell_by_cell, in_order};
+use super::text::normalize;
+use crate::error::Result;
+use crate::side::Side;
+use crate::spec::{Duration, NumberTolerance, TextRules, ValueRule};
+use crate::value::{Value, doubles_within, equal, place_ns, within};
+use arrow_array::Array;
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float64Type;
+use arrow_buffer::BooleanBuffer;
+use arrow_schema::DataType;
+
+/// Compares values by a rule.
+#[derive(Debug, Clone)]
+pub struct ByValue {
+    pub(super) rule: ValueRule,
+    /// Whether lists are multisets.
+    pub(super) unordered: bool,
+}
+
+impl CellComparator for ByValue {
+    fn near(&self, pairs: &CellPairs<'_>, asked: &BooleanBuffer) -> Result<NearCells> {
+        let doubles = |array: &dyn Array| *array.data_type() == DataType::Float64;
+        Ok(match &self.rule {
+            ValueRule::Exact if !self.unordered => NearCells {
+                near: BooleanBuffer::new_unset(asked.len()),
+                not_json: 0,
+            },
+            ValueRule::Number(tolerance) if doubles(pairs.live) && doubles(pairs.shadow) => near_doubles(pairs, asked, tolerance),
+            ValueRule::Exact | ValueRule::Number(_) | ValueRule::Text(_) | ValueRule::Time(_) => {
+                cell_by_cell(pairs, asked, |a, b, baseline| self.closeness(a, b, baseline))
+            }
+        })
+    }
+}
+
+impl ByValue {
+    pub fn new(rule: ValueRule, unordered: bool) -> Self {
+        ByValue { rule, unordered }
+    }
+
+    /// That of two values, be they cells or elements of lists at any depth.
+    pub(super) fn closeness(&self, a: &Value<'_>, b: &Value<'_>, baseline: Side) -> Closeness {
+        match (a, b) {
+            (Value::List(x), Value::List(y)) if self.unordered => Closeness::near_if(self.multisets_near(x, y, baseline)),
+            (Value::List(x), Value::List(y)) => in_order(x, y, |x, y| self.closeness(x, y, baseline)),
+            _ => Closeness::near_if(equal(a, b) || self.near_by_rule(a, b, baseline)),
+        }
+    }
+
+    pub(super) fn is_near(&self, a: &Value<'_>, b: &Value<'_>, baseline: Side) -> bool {
+        self.closeness(a, b, baseline) == Closeness::Near
+    }
+
+    fn near_by_rule(&self, a: &Value<'_>, b: &Value<'_>, baseline: Side) -> bool {
+        match &self.rule {
+            ValueRule::Exact => false,
+            ValueRule::Text(rules) => texts_near(a, b, rules),
+            ValueRule::Time(_) | ValueRule::Number(_) if a.is_null() || b.is_null() => false,
+            ValueRule::Time(limit) => times_near(a, b, *limit),
+            ValueRule::Number(tolerance) => within(a, b, baseline, tolerance.absolute(), tolerance.relative()),
+        }
+    }
+}
+
+/// Columns of doubles, without a value of its own for each cell.
+fn near_doubles(pairs: &CellPairs<'_>, asked: &BooleanBuffer, tolerance: &NumberTolerance) -> NearCells {
+    let (live, shadow) = (pairs.live.as_primitive::<Float64Type>(), pairs.shadow.as_primitive::<Float64Type>());
+    let (absolute, relative) = (tolerance.absolute(), tolerance.relative());
+    let is_near = |row: usize| {
+        asked.value(row)
+            && live.is_valid(row)
+            && shadow.is_valid(row)
+            && doubles_within(live.value(row), shadow.value(row), pairs.baseline[row], absolute, relative)
+    };
+    NearCells {
+        near: BooleanBuffer::collect_bool(asked.len(), is_near),
+        not_json: 0,
+    }
+}
+
+fn texts_near(a: &Value<'_>, b: &Value<'_>, rules: &TextRules) -> bool {
+    // Only a text or a NULL can be what the rules speak of; anything else was unequal and stays so.
+    let normal = |value: &Value<'_>| match value {
+        Value::Text(text) => Some(normalize(text, rules).map(|t| t.into_owned())),
+        Value::Null => Some(None),
+        _ => None,
+    };
+    matches!((normal(a), normal(b)), (Some(x), Some(y)) if x == y)
+}
+
+fn times_near(a: &Value<'_>, b: &Value<'_>, limit: Duration) -> bool {
+    let place = |value: &Value<'_>| match value {
+        Value::Time { ticks, unit } | Value::Duration { ticks, unit } => Some(i128::from(*ticks) * unit.nanoseconds()),
+        other => place_ns(other),
+    };
+    match (place(a), place(b)) {
+        (Some(x), Some(y)) => (y - x).unsigned_abs() <= u128::from(limit.nanoseconds()),
+        (None, _) | (_, None) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::side::Sides;
+    use crate::value::{Number, Tolerance};
+    use arrow_array::builder::{ListBuilder, StringBuilder};
+    use arrow_array::{ArrayRef, Float64Array, Int64Array};
+    use std::sync::Arc;
+
+    fn near(comparator: &ByValue, live: &ArrayRef, shadow: &ArrayRef, baseline: Side, asked: &BooleanBuffer) -> Vec<bool> {
+        let pairs = CellPairs {
+            live,
+            shadow,
+            baseline: &vec![baseline; live.len()],
+            rows: &Sides::default(),
+        };
+        comparator.near(&pairs, asked).expect("values compare").near.iter().collect()
+    }
+
+    fn number(absolute: Option<&str>, relative: Option<&str>) -> ByValue {
+        let tolerance = |text: &str| Number::parse(text).and_then(Tolerance::new).expect("a tolerance");
+        let tolerance = NumberTolerance::new(absolute.map(tolerance), relative.map(tolerance));
+        ByValue::new(ValueRule::Number(tolerance.expect("a tolerance")), false)
+    }
+
+    #[test]
+    fn only_what_is_asked_about_is_near() {
+        let (live, shadow): (ArrayRef, ArrayRef) = (Arc::new(Int64Array::from(vec![1, 1, 1])), Arc::new(Int64Array::from(vec![2, 2, 4])));
+        let asked = BooleanBuffer::from(vec![false, true, true]);
+        assert_eq!(
+            near(&number(Some("1"), None), &live, &shadow, Side::Live, &asked),
+            [false, true, false]
+        );
+        let doubles = |array: &ArrayRef| -> ArrayRef {
+            Arc::new(
+                array
+                    .as_primitive::<arrow_array::types::Int64Type>()
+                    .unary::<_, Float64Type>(|v| v as f64),
+            )
+        };
+        let (live, shadow) = (doubles(&live), doubles(&shadow));
+        assert_eq!(
+            near(&number(Some("1"), None), &live, &shadow, Side::Live, &asked),
+            [false, true, false]
+        );
+        let exact = ByValue::new(ValueRule::Exact, false);
+        assert_eq!(near(&exact, &live, &shadow, Side::Live, &asked), [false, false, false]);
+    }
+
+    #[test]
+    fn columns_of_doubles_are_compared_as_one_value_after_the_other() {
+        let some = [
+            0.0,
+            -0.0,
+            1.0,
+            1.5,
+            -1.0,
+            1e308,
+            5e-324,
+            f64::NAN,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            0.3,
+            0.29,
+        ];
+        let cells = || some.into_iter().map(Some).chain([None]);
+        let pairs = cells().flat_map(|live| cells().map(move |shadow| (live, shadow)));
+        let (live, shadow): (Vec<Option<f64>>, Vec<Option<f64>>) = pairs.unzip();
+        let (live, shadow): (ArrayRef, ArrayRef) = (Arc::new(Float64Array::from(live)), Arc::new(Float64Array::from(shadow)));
+        let asked = BooleanBuffer::collect_bool(live.len(), |row| {
+            !equal(
+                &crate::value::value_at(live.as_ref(), row),
+                &crate::value::value_at(shadow.as_ref(), row),
+            )
+        });
+        for baseline in Side::BOTH {
+            for comparator in [
+                number(Some("0.01"), None),
+                number(Some("0"), None),
+                number(None, Some("0.5")),
+                number(Some("1e308"), Some("2")),
+            ] {
+                let pairs = CellPairs {
+                    live: &live,
+                    shadow: &shadow,
+                    baseline: &vec![baseline; live.len()],
+                    rows: &Sides::default(),
+                };
+                let one_by_one = cell_by_cell(&pairs, &asked, |a, b, baseline| comparator.closeness(a, b, baseline));
+                assert_eq!(
+                    comparator.near(&pairs, &asked).expect("doubles compare"),
+                    one_by_one,
+                    "{comparator:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_null_list_is_near_no_list_whatever_the_text_rules() {
+        let rules = TextRules {
+            trim: true,
+            empty_is_null: true,
+            ..TextRules::default()
+        };
+        let comparator = ByValue::new(ValueRule::Text(rules), false);
+        let list = |items: Option<&[&str]>| -> ArrayRef {
+            let mut builder = ListBuilder::new(StringBuilder::new());
+            items
+                .iter()
+                .for_each(|items| items.iter().for_each(|item| builder.values().append_value(item)));
+            builder.append(items.is_some());
+            Arc::new(builder.finish())
+        };
+        let asked = BooleanBuffer::new_set(1);
+        let near = |a: Option<&[&str]>, b: Option<&[&str]>| near(&comparator, &list(a), &list(b), Side::Live, &asked)[0];
+        assert!(!near(None, Some(&["a", "b"])));
+        assert!(!near(Some(&[]), None));
+        assert!(near(Some(&["a "]), Some(&["a"])));
+    }
+}

@@ -1,0 +1,182 @@
+//! The comparators of a spec: each that can be written is one value, and no other can be made.
+
+use super::duration::Duration;
+use crate::value::Tolerance;
+use serde::{Deserialize, Serialize};
+
+/// When two unequal cells of a column are equal enough. It shows in the spec's own words.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Comparator {
+    /// When their values are by the rule; lists element by element, or as multisets where they are unordered.
+    Values { rule: ValueRule, unordered: bool },
+    /// When their texts are the same JSON.
+    Json,
+    /// When SQL over the pair of rows is true.
+    Sql(String),
+}
+
+/// When two unequal values are equal enough.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ValueRule {
+    /// Never.
+    Exact,
+    Number(NumberTolerance),
+    Text(TextRules),
+    /// When they are at most this far apart.
+    Time(Duration),
+}
+
+/// How far apart numbers may be; where both are given either may hold.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum NumberTolerance {
+    Absolute(Tolerance),
+    Relative(Tolerance),
+    Either { absolute: Tolerance, relative: Tolerance },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TextRules {
+    pub normalize: Option<Normalization>,
+    pub trim: bool,
+    pub ignore_case: bool,
+    pub collapse_whitespace: bool,
+    pub empty_is_null: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Normalization {
+    Nfc,
+    Nfd,
+    Nfkc,
+    Nfkd,
+}
+
+impl Comparator {
+    /// That of a column that no entry names.
+    pub const EXACT: Comparator = Comparator::Values {
+        rule: ValueRule::Exact,
+        unordered: false,
+    };
+
+    /// The SQL that it evaluates, and thus what it reads besides the cells.
+    pub fn sql(&self) -> Option<&str> {
+        match self {
+            Comparator::Sql(text) => Some(text),
+            Comparator::Values { .. } | Comparator::Json => None,
+        }
+    }
+}
+
+impl NumberTolerance {
+    /// `None` where neither is given.
+    pub fn new(absolute: Option<Tolerance>, relative: Option<Tolerance>) -> Option<NumberTolerance> {
+        match (absolute, relative) {
+            (Some(absolute), Some(relative)) => Some(NumberTolerance::Either { absolute, relative }),
+            (Some(absolute), None) => Some(NumberTolerance::Absolute(absolute)),
+            (None, relative) => relative.map(NumberTolerance::Relative),
+        }
+    }
+
+    pub fn absolute(&self) -> Option<&Tolerance> {
+        match self {
+            NumberTolerance::Absolute(absolute) | NumberTolerance::Either { absolute, .. } => Some(absolute),
+            NumberTolerance::Relative(_) => None,
+        }
+    }
+
+    pub fn relative(&self) -> Option<&Tolerance> {
+        match self {
+            NumberTolerance::Relative(relative) | NumberTolerance::Either { relative, .. } => Some(relative),
+            NumberTolerance::Absolute(_) => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Comparator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Comparator::Values { rule, unordered: false } => write!(f, "{rule}"),
+            Comparator::Values {
+                rule: ValueRule::Exact,
+                unordered: true,
+            } => f.write_str("unordered: true"),
+            Comparator::Values { rule, unordered: true } => write!(f, "{rule}, unordered: true"),
+            Comparator::Json => f.write_str("json: true"),
+            Comparator::Sql(text) => write!(f, "sql: {text}"),
+        }
+    }
+}
+
+impl std::fmt::Display for ValueRule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ValueRule::Exact => f.write_str("exact"),
+            ValueRule::Number(NumberTolerance::Absolute(absolute)) => write!(f, "absolute: {absolute}"),
+            ValueRule::Number(NumberTolerance::Relative(relative)) => write!(f, "relative: {relative}"),
+            ValueRule::Number(NumberTolerance::Either { absolute, relative }) => write!(f, "absolute: {absolute}, relative: {relative}"),
+            ValueRule::Text(rules) => write!(f, "text: {rules}"),
+            ValueRule::Time(limit) => write!(f, "time: {limit}"),
+        }
+    }
+}
+
+impl std::fmt::Display for TextRules {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let form = self.normalize.map(|form| match form {
+            Normalization::Nfc => "normalize: nfc",
+            Normalization::Nfd => "normalize: nfd",
+            Normalization::Nfkc => "normalize: nfkc",
+            Normalization::Nfkd => "normalize: nfkd",
+        });
+        let flags = [
+            (self.trim, "trim: true"),
+            (self.ignore_case, "ignore_case: true"),
+            (self.collapse_whitespace, "collapse_whitespace: true"),
+            (self.empty_is_null, "empty_is_null: true"),
+        ];
+        let set = flags.into_iter().filter(|(set, _)| *set).map(|(_, name)| name);
+        write!(f, "{{{}}}", form.into_iter().chain(set).collect::<Vec<_>>().join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Number;
+
+    #[test]
+    fn comparators_show_in_the_words_of_the_spec() {
+        let tolerance = |text| Number::parse(text).and_then(Tolerance::new);
+        let number = |absolute, relative| ValueRule::Number(NumberTolerance::new(absolute, relative).expect("a tolerance"));
+        let values = |rule, unordered| Comparator::Values { rule, unordered };
+        let text = TextRules {
+            normalize: Some(Normalization::Nfkd),
+            trim: true,
+            empty_is_null: true,
+            ..TextRules::default()
+        };
+        for (comparator, shown) in [
+            (Comparator::EXACT, "exact"),
+            (values(ValueRule::Exact, true), "unordered: true"),
+            (values(number(tolerance("0.5"), None), false), "absolute: 0.5"),
+            (
+                values(number(tolerance("1"), tolerance("0.05")), true),
+                "absolute: 1, relative: 0.05, unordered: true",
+            ),
+            (values(number(None, tolerance("2")), false), "relative: 2"),
+            (
+                values(ValueRule::Text(text), false),
+                "text: {normalize: nfkd, trim: true, empty_is_null: true}",
+            ),
+            (
+                values(ValueRule::Time(Duration::from_nanoseconds(1_500_000_000)), true),
+                "time: 1500ms, unordered: true",
+            ),
+            (Comparator::Json, "json: true"),
+            (Comparator::Sql("live > 0".into()), "sql: live > 0"),
+        ] {
+            assert_eq!(comparator.to_string(), shown);
+        }
+        assert_eq!(NumberTolerance::new(None, None), None);
+    }
+}
