@@ -7,7 +7,7 @@ mod paths;
 
 use crate::error::{Error, Kind, Result};
 use crate::side::{Side, Sides};
-use crate::spec::{Comparator, ComparatorEntry, Pattern, Spec, ValueRule, nearest};
+use crate::spec::{Comparator, ComparatorEntry, Pattern, Spec, nearest};
 use crate::value::{ValueType, alike, common, compares_by_value, holds_values, members_inside, only_inside, without};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -434,13 +434,9 @@ impl Meeting<'_> {
     /// A decimal against a double has no exact common form; only a tolerance says what is meant.
     fn check_tolerance(&mut self, at: usize) {
         let column = &self.columns[at];
-        let says_what_is_near = match &column.role {
-            Role::Value(Comparator::Values { rule, .. }) => matches!(rule, ValueRule::Number(_)),
-            Role::Value(Comparator::Json) => false,
-            Role::Value(Comparator::Sql(_)) | Role::Key | Role::Presence => true,
-        };
+        let Role::Value(comparator) = &column.role else { return };
         let needs = common(&column.stored.live, &column.stored.shadow).is_some_and(|met| met.needs_tolerance);
-        if needs && !says_what_is_near {
+        if needs && !comparator.has_tolerance() {
             let mistake = refusal(&column.name, &column.stored.live, &column.stored.shadow);
             self.mistakes
                 .push(format!("{mistake}, or give it `absolute` or `relative` under `comparators`"));
@@ -528,7 +524,7 @@ fn claim<'a>(column: &Column, entries: &'a [ComparatorEntry]) -> Result<Option<&
             ));
         }
         [entry] => {
-            return unfit(&entry.comparator, &column.shown).map_or(Ok(Some(*entry)), |why| {
+            return entry.comparator.misfit(&column.shown).map_or(Ok(Some(*entry)), |why| {
                 Err(format!("comparators: column `{name}` is {}: {why}", column.shown))
             });
         }
@@ -539,7 +535,7 @@ fn claim<'a>(column: &Column, entries: &'a [ComparatorEntry]) -> Result<Option<&
     }
     let mut fitting = entries
         .iter()
-        .filter(|e| e.columns.iter().any(|p| !p.is_exact() && p.matches(name)) && unfit(&e.comparator, &column.shown).is_none());
+        .filter(|e| e.columns.iter().any(|p| !p.is_exact() && p.matches(name)) && e.comparator.misfit(&column.shown).is_none());
     let first = fitting.next();
     if fitting.next().is_some() {
         return Err(format!(
@@ -547,35 +543,6 @@ fn claim<'a>(column: &Column, entries: &'a [ComparatorEntry]) -> Result<Option<&
         ));
     }
     Ok(first)
-}
-
-/// Why a comparator does not fit a type, or `None`. A column that is all NULL has no type yet: everything fits it.
-pub fn unfit(comparator: &Comparator, shown: &ValueType) -> Option<String> {
-    let mut item = shown;
-    while let ValueType::List(inner) = item {
-        item = inner;
-    }
-    if *item == ValueType::Null {
-        return None;
-    }
-    let is_text = *item == ValueType::Text;
-    let (rule, unordered) = match comparator {
-        Comparator::Values { rule, unordered } => (rule, *unordered),
-        Comparator::Json => return (!is_text).then(|| "`json` compares text only".into()),
-        Comparator::Sql(_) => return None,
-    };
-    let (fits, mistake) = match rule {
-        ValueRule::Exact => (true, ""),
-        ValueRule::Number(tolerance) if tolerance.absolute().is_some() => (item.is_number(), "`absolute` compares numbers only"),
-        ValueRule::Number(_) => (item.is_number(), "`relative` compares numbers only"),
-        ValueRule::Time(_) => (item.is_time(), "`time` compares dates and times only"),
-        ValueRule::Text(_) => (is_text, "`text` compares text only"),
-    };
-    if !fits {
-        return Some(mistake.into());
-    }
-    let is_list = matches!(shown, ValueType::List(_));
-    (unordered && !is_list).then(|| "`unordered` compares lists only".into())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::fingerprints::ByFingerprint;
 use crate::job::Job;
 use crate::scan::numbered;
 use crate::side::{Purpose, SideReader};
-use crate::window::{Rungs, Window};
+use crate::window::{CancelMode, Window};
 use shadowdiff_common::link::TaskOutput;
 use shadowdiff_core::error::Result;
 use shadowdiff_core::plan::Glance;
@@ -20,11 +20,11 @@ pub(crate) fn glance(job: &Job) -> Result<TaskOutput> {
     let Some(task) = both.max_by_key(|task| task.weight()) else {
         return Ok(output(Glance::default()));
     };
-    let rungs = Rungs {
+    let mode = CancelMode {
         in_step: true,
         remember: true,
     };
-    let mut window = Window::new(job.memory.task_bytes / 3, rungs, &job.limits);
+    let mut window = Window::new(job.memory.task_bytes / 3, mode, &job.limits);
     let mut readers = Sides::from_fn(|side| SideReader::new(job, side, &task.splits[side], Purpose::Glance(job.limits.glanced_rows)));
     let mut keys: ByFingerprint<Sides<bool>> = ByFingerprint::default();
     let mut found = Glance::default();

@@ -42,15 +42,15 @@ pub(crate) struct Joined {
 
 /// Cancels equal rows one to one and reduces what is left. Gives the number of cancelled pairs too.
 pub(crate) fn cancel(job: &Job, rows: &Sides<Vec<Selected>>) -> Result<(Sides<Left>, u64)> {
-    let mut balance = Balance::default();
+    let mut diff = MultisetDiff::default();
     let counts = Sides::from_fn(|side| rows[side].iter().map(Selected::len).sum::<usize>());
-    balance.reserve(counts.live.max(counts.shadow));
+    diff.reserve(counts.live.max(counts.shadow));
     for (side, list) in rows.each() {
-        list.iter().flat_map(fingerprints).for_each(|f| balance.add(side, f));
+        list.iter().flat_map(fingerprints).for_each(|f| diff.add(side, f));
     }
     let mut left_rows = Sides::new(0, 0);
     let left = Sides::try_from_fn(|side| {
-        let kept = keep_excess(job, side, &rows[side], &mut balance)?;
+        let kept = keep_excess(job, side, &rows[side], &mut diff)?;
         left_rows[side] = kept.num_rows();
         reduce(job, side, vec![kept], None)
     })?;
@@ -62,7 +62,7 @@ pub(crate) fn cancel(job: &Job, rows: &Sides<Vec<Selected>>) -> Result<(Sides<Le
 }
 
 /// The rows of a side that the other side has no partner for.
-fn keep_excess(job: &Job, side: Side, rows: &[Selected], balance: &mut Balance) -> Result<RecordBatch> {
+fn keep_excess(job: &Job, side: Side, rows: &[Selected], diff: &mut MultisetDiff) -> Result<RecordBatch> {
     if job.plan.carries() {
         // Equal rows may differ in the columns that only SQL reads: which of them stay is decided by those, not by the layout.
         let batches: Vec<RecordBatch> = rows.iter().map(Selected::to_batch).collect::<Result<_>>()?;
@@ -74,7 +74,7 @@ fn keep_excess(job: &Job, side: Side, rows: &[Selected], balance: &mut Balance) 
         order.sort_unstable_by(|a, b| (&a.0, a.2).cmp(&(&b.0, b.2)));
         let chosen: Vec<u32> = order
             .into_iter()
-            .filter(|(_, print, _)| balance.take(side, *print))
+            .filter(|(_, print, _)| diff.take(side, *print))
             .map(|(_, _, row)| row)
             .collect();
         return take_rows(all.batch(), &chosen);
@@ -83,7 +83,7 @@ fn keep_excess(job: &Job, side: Side, rows: &[Selected], balance: &mut Balance) 
     for list in rows {
         let chosen: Vec<u32> = fingerprints(list)
             .zip(list.rows())
-            .filter(|(f, _)| balance.take(side, *f))
+            .filter(|(f, _)| diff.take(side, *f))
             .map(|(_, row)| row)
             .collect();
         match chosen.len() {
@@ -97,9 +97,9 @@ fn keep_excess(job: &Job, side: Side, rows: &[Selected], balance: &mut Balance) 
 
 /// Rows of each fingerprint: those of live less those of shadow.
 #[derive(Debug, Default)]
-pub(crate) struct Balance(ByFingerprint<i64>);
+pub(crate) struct MultisetDiff(ByFingerprint<i64>);
 
-impl Balance {
+impl MultisetDiff {
     pub(crate) fn reserve(&mut self, rows: usize) {
         self.0.reserve(rows);
     }

@@ -3,7 +3,7 @@
 use crate::exchanged::{self, ExchangedRows, fingerprints_of, numbered_schema};
 use crate::job::Job;
 use crate::side::{Purpose, Read, Rows, SideReader};
-use crate::window::{Rungs, Window};
+use crate::window::{CancelMode, Window};
 use arrow_array::{ArrayRef, RecordBatch};
 use shadowdiff_common::exchange::{Object, Writer};
 use shadowdiff_common::link::TaskOutput;
@@ -19,12 +19,12 @@ use std::collections::BTreeSet;
 pub(crate) fn scan(job: &Job, task: &ScanTask, form: Form, halvings: u32) -> Result<TaskOutput> {
     let share = job.memory.task_bytes >> halvings.min(8);
     let mut sink = Sink::new(job, form, share / 3);
-    let mut window = Window::new(share / 3, rungs(job), &job.limits);
+    let mut window = Window::new(share / 3, mode(job), &job.limits);
     let mut readers = Sides::from_fn(|side| SideReader::new(job, side, &task.splits[side], Purpose::Scan));
     let mut ended = Sides::new(false, false);
     while !(ended.live && ended.shadow) {
-        let hungry = window.hungry();
-        let side = if ended[hungry] { hungry.other() } else { hungry };
+        let next = window.next_side();
+        let side = if ended[next] { next.other() } else { next };
         match readers[side].next()? {
             Some(read) => {
                 sink.see_accounts(&read.rows)?;
@@ -59,9 +59,9 @@ pub(crate) fn scan(job: &Job, task: &ScanTask, form: Form, halvings: u32) -> Res
 }
 
 /// Rows that carry columns of their own do not cancel early: which of several equal rows is left may matter to a rule.
-fn rungs(job: &Job) -> Rungs {
+fn mode(job: &Job) -> CancelMode {
     let early = !job.plan.carries();
-    Rungs {
+    CancelMode {
         in_step: early && !job.disabled.same_position,
         remember: early && !job.disabled.window,
     }

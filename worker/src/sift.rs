@@ -4,7 +4,7 @@
 
 use crate::exchanged::{self, fingerprints, numbered_schema};
 use crate::job::Job;
-use crate::rows::Balance;
+use crate::rows::MultisetDiff;
 use shadowdiff_common::exchange::Writer;
 use shadowdiff_common::link::{Exchanged, TaskOutput};
 use shadowdiff_core::error::{Error, Result};
@@ -12,7 +12,7 @@ use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::tally::Tally;
 
 /// A row that has no partner: its scan task, its number there, its fingerprint.
-type Left = (u32, u64, u128);
+type UnmatchedRow = (u32, u64, u128);
 
 /// Cancels the rows of the given shards. The objects come with the numbers of their scans; these are the shards of the output.
 pub(crate) fn sift(job: &Job, shards: &[u32], objects: &Exchanged, halvings: u32) -> Result<TaskOutput> {
@@ -49,15 +49,15 @@ pub(crate) fn sift(job: &Job, shards: &[u32], objects: &Exchanged, halvings: u32
     })
 }
 
-fn cancel(job: &Job, objects: &Exchanged, shard: u32, of_pass: &dyn Fn(u128) -> bool) -> Result<(Sides<Vec<Left>>, u64)> {
-    let mut balance = Balance::default();
+fn cancel(job: &Job, objects: &Exchanged, shard: u32, of_pass: &dyn Fn(u128) -> bool) -> Result<(Sides<Vec<UnmatchedRow>>, u64)> {
+    let mut diff = MultisetDiff::default();
     let mut rows = Sides::new(0u64, 0u64);
     for side in Side::BOTH {
         for (_, object) in objects {
             job.watch.check()?;
             for block in object.batches(shard, side) {
                 for fingerprint in fingerprints(&block?).filter(|f| of_pass(*f)) {
-                    balance.add(side, fingerprint);
+                    diff.add(side, fingerprint);
                     rows[side] += 1;
                 }
             }
@@ -68,7 +68,7 @@ fn cancel(job: &Job, objects: &Exchanged, shard: u32, of_pass: &dyn Fn(u128) -> 
         for (scan, object) in objects {
             for block in object.batches(shard, side) {
                 let block = block?;
-                let found = exchanged::numbers(&block).filter(|(_, f)| of_pass(*f) && balance.take(side, *f));
+                let found = exchanged::numbers(&block).filter(|(_, f)| of_pass(*f) && diff.take(side, *f));
                 left.extend(found.map(|(number, f)| (*scan, number, f)));
             }
         }
@@ -81,7 +81,7 @@ fn cancel(job: &Job, objects: &Exchanged, shard: u32, of_pass: &dyn Fn(u128) -> 
     Ok((left, pairs.live))
 }
 
-fn push(writer: &mut Writer, side: Side, left: &[Left]) -> Result<()> {
+fn push(writer: &mut Writer, side: Side, left: &[UnmatchedRow]) -> Result<()> {
     let scans: Vec<u32> = left.iter().map(|row| row.0).collect();
     let fingerprints: Vec<u128> = left.iter().map(|row| row.2).collect();
     let batch = exchanged::numbered(left.iter().map(|row| row.1).collect(), &fingerprints)?;

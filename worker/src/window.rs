@@ -24,7 +24,7 @@ const COMPACT_FROM: usize = 2;
 const ROW_BYTES: usize = 16 + 1 + 60;
 
 #[derive(Debug)]
-struct Held {
+struct HeldBatch {
     rows: Rows,
     alive: Vec<bool>,
     bytes: usize,
@@ -32,7 +32,7 @@ struct Held {
 
 #[derive(Debug, Default)]
 struct Queue {
-    held: VecDeque<Held>,
+    held: VecDeque<HeldBatch>,
     /// Number of the first held batch since the start.
     first: usize,
     /// The batch (since the start) and row under the cursor.
@@ -74,7 +74,7 @@ impl Queue {
         }
     }
 
-    fn kill(&mut self, batch: usize, row: usize) {
+    fn mark_cancelled(&mut self, batch: usize, row: usize) {
         self.held[batch - self.first].alive[row] = false;
     }
 
@@ -111,7 +111,7 @@ impl Queue {
 
 /// Which rows find each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Rungs {
+pub(crate) struct CancelMode {
     /// Rows under both cursors, with a short look ahead.
     pub(crate) in_step: bool,
     /// Rows that were passed, until they leave the window.
@@ -125,28 +125,28 @@ pub(crate) struct Window {
     limit_bytes: usize,
     look_ahead: usize,
     patience_rows: u64,
-    rungs: Rungs,
+    mode: CancelMode,
     on: bool,
     passed: u64,
     pub(crate) cancelled: u64,
 }
 
 impl Window {
-    pub(crate) fn new(limit_bytes: usize, rungs: Rungs, limits: &TaskLimits) -> Self {
+    pub(crate) fn new(limit_bytes: usize, mode: CancelMode, limits: &TaskLimits) -> Self {
         Window {
             queues: Sides::default(),
             limit_bytes,
             look_ahead: limits.look_ahead,
             patience_rows: limits.patience_rows,
-            on: rungs.in_step || rungs.remember,
-            rungs,
+            on: mode.in_step || mode.remember,
+            mode,
             passed: 0,
             cancelled: 0,
         }
     }
 
     /// The side that should be read next: the one with less ahead of its cursor.
-    pub(crate) fn hungry(&self) -> Side {
+    pub(crate) fn next_side(&self) -> Side {
         let ahead = |queue: &Queue| queue.first + queue.held.len() - queue.batch;
         if ahead(&self.queues.live) <= ahead(&self.queues.shadow) {
             Side::Live
@@ -163,7 +163,7 @@ impl Window {
         let bytes = rows.held_bytes();
         let queue = &mut self.queues[side];
         queue.bytes += bytes;
-        queue.held.push_back(Held {
+        queue.held.push_back(HeldBatch {
             alive: vec![true; rows.fingerprints.len()],
             rows,
             bytes,
@@ -194,7 +194,7 @@ impl Window {
 
     fn cancel_in_step(&mut self) {
         while let (Some(live), Some(shadow)) = (self.queues.live.fingerprint(0), self.queues.shadow.fingerprint(0)) {
-            if self.rungs.in_step && live == shadow {
+            if self.mode.in_step && live == shadow {
                 self.cancel_both();
                 continue;
             }
@@ -210,7 +210,7 @@ impl Window {
 
     /// How many rows of which side to skip so that both agree again.
     fn resync(&self, live: u128, shadow: u128) -> Option<(Side, usize)> {
-        if !self.rungs.in_step {
+        if !self.mode.in_step {
             return None;
         }
         (1..=self.look_ahead).find_map(|ahead| {
@@ -227,7 +227,7 @@ impl Window {
     fn cancel_both(&mut self) {
         for side in Side::BOTH {
             let queue = &mut self.queues[side];
-            queue.kill(queue.batch, queue.row);
+            queue.mark_cancelled(queue.batch, queue.row);
             queue.step();
         }
         self.cancelled += 1;
@@ -242,12 +242,12 @@ impl Window {
         let (batch, row) = (queue.batch, queue.row);
         match partner {
             Some((other_batch, other_row)) => {
-                queue.kill(batch, row);
-                self.queues[side.other()].kill(other_batch, other_row);
+                queue.mark_cancelled(batch, row);
+                self.queues[side.other()].mark_cancelled(other_batch, other_row);
                 self.cancelled += 1;
             }
             // A second row of the same fingerprint is not remembered; it finds its partner after the exchange.
-            None if !self.rungs.remember => {}
+            None if !self.mode.remember => {}
             None => {
                 queue.unmatched.entry(fingerprint).or_insert((batch, row));
             }
@@ -260,13 +260,13 @@ impl Window {
     fn evict(&mut self, limit_bytes: usize, emit: &mut impl FnMut(Side, RecordBatch) -> Result<()>) -> Result<()> {
         for side in Side::BOTH {
             while self.queues[side].bytes > limit_bytes / 2 && self.queues[side].first < self.queues[side].batch {
-                self.let_go(side, emit)?;
+                self.evict_oldest(side, emit)?;
             }
         }
         Ok(())
     }
 
-    fn let_go(&mut self, side: Side, emit: &mut impl FnMut(Side, RecordBatch) -> Result<()>) -> Result<()> {
+    fn evict_oldest(&mut self, side: Side, emit: &mut impl FnMut(Side, RecordBatch) -> Result<()>) -> Result<()> {
         let queue = &mut self.queues[side];
         let held = queue.held.pop_front().expect("a passed batch is held");
         let number = queue.first;
@@ -290,7 +290,7 @@ impl Window {
     }
 }
 
-fn alive_rows(held: &Held) -> Result<RecordBatch> {
+fn alive_rows(held: &HeldBatch) -> Result<RecordBatch> {
     if !held.alive.contains(&false) {
         return Ok(held.rows.batch.clone());
     }
@@ -313,7 +313,7 @@ mod tests {
         }
     }
 
-    const BOTH: Rungs = Rungs {
+    const BOTH: CancelMode = CancelMode {
         in_step: true,
         remember: true,
     };
@@ -322,13 +322,13 @@ mod tests {
         run_within(live, shadow, limit, BOTH, &TaskLimits::PRODUCT)
     }
 
-    fn run_within(live: &[&[i64]], shadow: &[&[i64]], limit: usize, rungs: Rungs, limits: &TaskLimits) -> (u64, Vec<usize>) {
+    fn run_within(live: &[&[i64]], shadow: &[&[i64]], limit: usize, mode: CancelMode, limits: &TaskLimits) -> (u64, Vec<usize>) {
         let mut left = vec![0, 0];
         let mut emit = |side: Side, batch: RecordBatch| {
             left[side as usize] += batch.num_rows();
             Ok(())
         };
-        let mut window = Window::new(limit, rungs, limits);
+        let mut window = Window::new(limit, mode, limits);
         for i in 0..live.len().max(shadow.len()) {
             for (side, list) in [(Side::Live, live), (Side::Shadow, shadow)] {
                 if let Some(values) = list.get(i) {
@@ -409,7 +409,7 @@ mod tests {
 
     #[test]
     fn rows_out_of_step_are_found_as_far_as_the_look_ahead_reaches() {
-        let in_step = Rungs {
+        let in_step = CancelMode {
             in_step: true,
             remember: false,
         };
@@ -426,13 +426,13 @@ mod tests {
 
     #[test]
     fn rows_that_are_not_in_step_alone_are_remembered() {
-        let remember = Rungs {
+        let remember = CancelMode {
             in_step: false,
             remember: true,
         };
         let (live, shadow) = ([&[1, 2, 3][..]], [&[3, 1, 2, 2][..]]);
         assert_eq!(run_within(&live, &shadow, 1 << 20, remember, &TaskLimits::PRODUCT), (3, vec![0, 1]));
-        let neither = Rungs {
+        let neither = CancelMode {
             in_step: false,
             remember: false,
         };

@@ -3,7 +3,6 @@
 use super::csv::{cell, cell_of_struct, field, key_cell};
 use super::delta::Delta;
 use crate::align::Role;
-use crate::compare::Kernel;
 use crate::difference::Difference;
 use crate::plan::Plan;
 use crate::value::ValueType;
@@ -21,7 +20,7 @@ impl<'a> LinePrinter<'a> {
         let columns = plan.aligned.columns.iter();
         LinePrinter {
             plan,
-            comparators: columns.map(|column| Kernel::new(column).describe()).collect(),
+            comparators: columns.map(|column| column.comparator().to_string()).collect(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The comparators of a spec: each that can be written is one value, and no other can be made.
 
 use super::duration::Duration;
-use crate::value::Tolerance;
+use crate::value::{Tolerance, ValueType};
 use serde::{Deserialize, Serialize};
 
 /// When two unequal cells of a column are equal enough. It shows in the spec's own words.
@@ -64,6 +64,47 @@ impl Comparator {
             Comparator::Sql(text) => Some(text),
             Comparator::Values { .. } | Comparator::Json => None,
         }
+    }
+
+    /// Whether it says which numbers are equal enough, where their types have no exact common form.
+    pub fn has_tolerance(&self) -> bool {
+        match self {
+            Comparator::Values { rule, .. } => matches!(rule, ValueRule::Number(_)),
+            Comparator::Json => false,
+            Comparator::Sql(_) => true,
+        }
+    }
+
+    /// Why it does not fit a type, or `None`. A column that is all NULL has no type yet: everything fits it.
+    pub fn misfit(&self, shown: &ValueType) -> Option<&'static str> {
+        let mut item = shown;
+        while let ValueType::List(inner) = item {
+            item = inner;
+        }
+        if *item == ValueType::Null {
+            return None;
+        }
+        match self {
+            Comparator::Values { rule, unordered } => rule.misfit(item).or_else(|| {
+                let is_list = matches!(shown, ValueType::List(_));
+                (*unordered && !is_list).then_some("`unordered` compares lists only")
+            }),
+            Comparator::Json => (*item != ValueType::Text).then_some("`json` compares text only"),
+            Comparator::Sql(_) => None,
+        }
+    }
+}
+
+impl ValueRule {
+    fn misfit(&self, item: &ValueType) -> Option<&'static str> {
+        let (fits, mistake) = match self {
+            ValueRule::Exact => return None,
+            ValueRule::Number(NumberTolerance::Relative(_)) => (item.is_number(), "`relative` compares numbers only"),
+            ValueRule::Number(_) => (item.is_number(), "`absolute` compares numbers only"),
+            ValueRule::Text(_) => (*item == ValueType::Text, "`text` compares text only"),
+            ValueRule::Time(_) => (item.is_time(), "`time` compares dates and times only"),
+        };
+        (!fits).then_some(mistake)
     }
 }
 
@@ -178,5 +219,28 @@ mod tests {
             assert_eq!(comparator.to_string(), shown);
         }
         assert_eq!(NumberTolerance::new(None, None), None);
+    }
+
+    #[test]
+    fn each_fits_the_types_that_it_can_compare() {
+        let number = |unordered| Comparator::Values {
+            rule: ValueRule::Number(NumberTolerance::Relative(Tolerance::new(Number::from_int(1)).expect("a tolerance"))),
+            unordered,
+        };
+        let list = |item| ValueType::List(Box::new(item));
+        for (comparator, shown, mistake) in [
+            (number(false), ValueType::DOUBLE, None),
+            (number(false), list(list(ValueType::DOUBLE)), None),
+            (number(false), ValueType::Text, Some("`relative` compares numbers only")),
+            (number(true), list(ValueType::INT64), None),
+            (number(true), ValueType::INT64, Some("`unordered` compares lists only")),
+            (number(true), ValueType::Null, None),
+            (Comparator::Json, list(ValueType::Text), None),
+            (Comparator::Json, ValueType::Date, Some("`json` compares text only")),
+            (Comparator::Sql("true".into()), ValueType::Date, None),
+            (Comparator::EXACT, ValueType::Binary, None),
+        ] {
+            assert_eq!(comparator.misfit(&shown), mistake, "{comparator} of {shown}");
+        }
     }
 }
