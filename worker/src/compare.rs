@@ -168,7 +168,10 @@ impl Task<'_> {
         }
         let mut run = RunWriter::new(&self.job.scratch, self.job.limits.run_part_bytes);
         let (keys, joined): (Vec<RowKey>, Vec<Joined>) = differing.into_iter().unzip();
-        for (keys, joined) in keys.chunks(self.job.limits.chunk_rows).zip(joined.chunks(self.job.limits.chunk_rows)) {
+        for (keys, joined) in keys
+            .chunks(self.job.limits.chunk_rows)
+            .zip(joined.chunks(self.job.limits.chunk_rows))
+        {
             self.job.watch.check()?;
             let chunk = Chunk::new(self.job, left, joined)?;
             let cells = chunk.compare(self.job)?;
@@ -224,7 +227,7 @@ mod tests {
         text
     }
 
-    /// All lines in the order of their keys, the tally, and how many runs there are.
+    /// All differences in the order of their keys, the tally, and how many runs there are.
     fn compared(part_bytes: u64, max_parts: u64, chunk_rows: usize) -> (Vec<Vec<u8>>, Tally, usize) {
         let limits = TaskLimits {
             min_part_bytes: part_bytes,
@@ -257,8 +260,8 @@ mod tests {
             let mut reader = RunReader::new(run);
             let from = records.len();
             while reader.advance().expect("a record") {
-                let record = reader.current().expect("a record");
-                records.push([record.sort_key, record.line.as_bytes()].concat());
+                let (key, record) = (reader.sort_key().expect("a sort key"), reader.record().expect("a record"));
+                records.push([key.bytes, record].concat());
             }
             assert!(records[from..].is_sorted(), "a run is sorted");
         }
@@ -267,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn a_divided_shard_and_a_giant_key_give_the_same_lines() {
+    fn a_divided_shard_and_a_giant_key_give_the_same_differences() {
         let (lines, tally, runs) = compared(1 << 20, 256, 4096);
         assert_eq!((lines.len(), runs), (12, 1), "ten changed, one missing, one duplicate key");
         assert_eq!((tally.changed, tally.missing_in_live, tally.duplicate_key), (10, 1, 1));

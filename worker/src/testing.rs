@@ -9,7 +9,7 @@ use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::store::Stores;
 use shadowdiff_core::accounts::AccountSets;
 use shadowdiff_core::align::{SideColumn, align};
-use shadowdiff_core::plan::{PLAN_VERSION, Pinned, Plan, PlanSecret, ReadColumn, ScanTask, SidePlan, Split};
+use shadowdiff_core::plan::{Estimate, PLAN_VERSION, Pinned, Plan, PlanSecret, ReadColumn, ScanTask, SidePlan, Split};
 use shadowdiff_core::row::Secret;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::{Day, Overrides, Spec, parse};
@@ -118,6 +118,9 @@ impl Setup<'_> {
             pins: Sides::from_fn(|side| datasets[side].files.iter().map(pinned).collect()),
             scans: vec![task; self.scans],
             shards: self.shards,
+            part_bytes: 1,
+            form: None,
+            estimate: Estimate::default(),
             count_accounts: true,
             secret: PlanSecret(Secret([7; 16])),
             warnings: Vec::new(),

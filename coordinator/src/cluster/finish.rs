@@ -143,7 +143,12 @@ pub(crate) async fn store_result(
 }
 
 /// Writes the result's files, and says what each is known by. Blocking.
-fn merge(blueprint: &Blueprint, accounts: &[Option<AccountSet>], found: &Compared, scratch: &Path) -> Result<(Staging, Summary, FileMarks)> {
+fn merge(
+    blueprint: &Blueprint,
+    accounts: &[Option<AccountSet>],
+    found: &Compared,
+    scratch: &Path,
+) -> Result<(Staging, Summary, FileMarks)> {
     let staging = Staging::aside(scratch)?;
     let started = std::time::Instant::now();
     let merge = Merge {
