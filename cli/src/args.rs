@@ -447,7 +447,7 @@ fn yes_or_no(text: &str) -> Result<bool, String> {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+fn duration(text: &str) -> Result<Duration, shadowdiff_core::error::Error> {
     shadowdiff_core::spec::Duration::parse_ms(text).map(Duration::from_millis)
 }
 

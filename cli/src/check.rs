@@ -25,5 +25,5 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
         let job = job(bound, &settings, &args.settings, sources, Arc::new(Watch::default()))?;
         Ok(format!("{head}{}", tables(&job)))
     });
-    say(&text.map_err(|e| found.parsed.sql.locate(e))?)
+    say(&text.map_err(|e| found.parsed.places.locate(e))?)
 }

@@ -231,14 +231,8 @@ fn ended(job: &Job) -> Result<ExitCode> {
     match job.state() {
         JobState::Succeeded => Ok(exit_code(verdict(job).unwrap_or(Verdict::Fail))),
         JobState::Cancelled => Err(Error::new(Kind::Interrupted, format!("job {} was cancelled", job.id))),
-        JobState::Failed => {
-            let error = job.error.clone().unwrap_or_default();
-            Err(Error::new(Kind::from_name(&error.kind), error.message))
-        }
-        _ => Err(Error::input(format!(
-            "job {} has not ended yet; follow it with `shadowdiff watch {}`",
-            job.id, job.id
-        ))),
+        JobState::Failed => Err(Error::from(&job.error.clone().unwrap_or_default())),
+        _ => Err(Error::input(format!("job {} has not ended yet", job.id)).advice(format!("follow it with `shadowdiff watch {}`", job.id))),
     }
 }
 

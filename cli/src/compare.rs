@@ -52,7 +52,7 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
     let slots = settings.slots(estimate.reading_bytes);
     let watch = Arc::new(Watch::default());
     let job = job(bound, settings, &args.settings, sources, Arc::clone(&watch));
-    let job = Arc::new(job.map_err(|e| parsed.sql.locate(e))?);
+    let job = Arc::new(job.map_err(|e| parsed.places.locate(e))?);
     let workers = LocalWorkers::new(Arc::clone(&job), slots);
     let (sender, receiver) = watch::channel(Progress::default());
     let read = progress::Read {

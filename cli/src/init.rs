@@ -29,7 +29,7 @@ use shadowdiff_core::align::{SideColumn, align, find_path};
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::ReadColumn;
 use shadowdiff_core::side::{Side, Sides};
-use shadowdiff_core::spec::{CsvOverride, Overrides, Spec, from_overrides, nearest, parse};
+use shadowdiff_core::spec::{CsvOverride, Overrides, Spec, from_overrides, parse};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -153,7 +153,7 @@ async fn look(mut asked: Overrides, here: &Path) -> Result<Found> {
         tokio::task::spawn_blocking(move || sample(side, &dataset, &csv, &met.shared, &sources))
     };
     let (live, shadow) = (start(Side::Live), start(Side::Shadow));
-    let stopped = |e| Error::internal(format!("a reader stopped: {e}; please report it"));
+    let stopped = |e| Error::internal(format!("a reader stopped: {e}")).advice("please report it");
     let samples = Sides::new(live.await.map_err(stopped)??, shadow.await.map_err(stopped)??);
     drop(planning);
     let met = Arc::try_unwrap(met).map_err(|_| Error::internal("the readers are done with the schema"))?;
@@ -222,10 +222,8 @@ fn places(names: &[String], met: &Met) -> Result<Option<Vec<usize>>> {
     for (side, columns) in met.columns.each() {
         let known = as_side(columns);
         if let Some(name) = names.iter().find(|name| find_path(&known, name).is_none()) {
-            let near = nearest(name, known.iter().map(|c| c.name.as_str()))
-                .map(|n| format!("; did you mean `{n}`"))
-                .unwrap_or_default();
-            return Err(Error::spec(format!("{side} has no column `{name}`{near}")));
+            let error = Error::spec(format!("no column `{name}`")).side(side);
+            return Err(error.did_you_mean(name, known.iter().map(|c| c.name.as_str())));
         }
     }
     Ok(names.iter().map(|name| met.shared.iter().position(|s| s.name == *name)).collect())
@@ -270,26 +268,23 @@ fn no_key(columns: &Sides<Vec<ReadColumn>>) -> String {
 fn check(text: &str, found: &Found) -> Result<()> {
     let spec = parse(text, "the proposed spec", &Overrides::default())?.spec;
     let columns = Sides::from_fn(|side| as_side(&found.met.columns[side]));
-    align(&spec, &columns)
-        .map(drop)
-        .map_err(|e| e.at("the proposed spec does not fit the data"))
+    align(&spec, &columns).map(drop).map_err(|e| e.file("the proposed spec"))
 }
 
 fn write(file: &PathBuf, text: &str) -> Result<()> {
     let failed = |e: std::io::Error| match e.kind() {
         std::io::ErrorKind::AlreadyExists => there_already(file),
-        std::io::ErrorKind::NotFound => Error::spec(format!("{}: the folder does not exist; create it", file.display())),
-        _ => Error::new(Kind::Exhausted, format!("{}: {e}", file.display())),
+        std::io::ErrorKind::NotFound => Error::spec("the folder does not exist").file(file.display()).advice("create it"),
+        _ => Error::new(Kind::Exhausted, e.to_string()).file(file.display()),
     };
     let mut out = std::fs::File::create_new(file).map_err(failed)?;
     out.write_all(text.as_bytes()).and_then(|()| out.sync_all()).map_err(failed)
 }
 
 fn there_already(file: &Path) -> Error {
-    Error::spec(format!(
-        "{}: is there already and is not replaced; name another file",
-        file.display()
-    ))
+    Error::spec("is there already and is not replaced")
+        .file(file.display())
+        .advice("name another file")
 }
 
 #[cfg(test)]

@@ -96,7 +96,7 @@ fn man(args: &ManArgs) -> Result<ExitCode> {
             .map_err(|e| Error::internal(e.to_string()))?;
         return say(&String::from_utf8_lossy(&text));
     };
-    let failed = |e: std::io::Error| Error::new(Kind::Exhausted, format!("{}: {e}", directory.display()));
+    let failed = |e: std::io::Error| Error::new(Kind::Exhausted, e.to_string()).file(directory.display());
     std::fs::create_dir_all(directory).map_err(failed)?;
     let command = Cli::command().disable_help_subcommand(true);
     clap_mangen::generate_to(command, directory).map_err(failed)?;
@@ -128,7 +128,7 @@ fn complain(error: &Error) {
         Kind::Internal => "internal error, please report it",
         Kind::Interrupted => "stopped",
     };
-    for line in error.message.lines() {
+    for line in error.to_string().lines() {
         // What is set in goes with the line above, and can be copied as it stands.
         if line.starts_with("  ") {
             note(line);

@@ -18,7 +18,7 @@ pub(crate) async fn bound(found: &Found, sources: &Sources, cut: Cut, quiet: boo
     let planning = Planning::show(sources, quiet);
     let (spec, warnings) = (found.parsed.spec.clone(), found.parsed.warnings.clone());
     let bound = bind(spec, warnings, &found.base, sources, cut).await;
-    let bound = bound.map_err(|e| found.parsed.sql.locate(e));
+    let bound = bound.map_err(|e| found.parsed.places.locate(e));
     drop(planning);
     match bound {
         Err(error) if found.is_from_command_line => Err(with_csv_flags(error, &found.parsed.spec, &found.base, sources).await),

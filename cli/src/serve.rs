@@ -102,7 +102,7 @@ async fn serve(args: &CoordinatorArgs) -> Result<()> {
     tokio::select! {
         served = server => served.map_err(|e| Error::unavailable(format!("{address}: {e}"))),
         () = ending => Ok(()),
-        fault = watched.faulted() => Err(fault.at("the coordinator ends, its jobs go on at the next one")),
+        fault = watched.faulted() => Err(fault.advice("the coordinator ends, its jobs go on at the next one")),
     }
 }
 
@@ -164,7 +164,7 @@ fn options(args: &CoordinatorArgs, sources: &Sources, scratch: &Scratch) -> Resu
 
 pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener> {
     let bound = TcpListener::bind(address).await;
-    bound.map_err(|e| Error::input(format!("{address}: {e}; give another address")))
+    bound.map_err(|e| Error::input(format!("{address}: {e}")).advice("give another address"))
 }
 
 /// Workers open the state by what they are told: a local path must not start at the coordinator's folder.

@@ -43,7 +43,7 @@ impl Found {
         let Some(output) = &self.parsed.spec.output.to else {
             return Ok(false);
         };
-        let location = Location::parse(output, &self.base).map_err(|e| e.at("output"))?;
+        let location = Location::parse(output, &self.base).map_err(|e| e.field("output"))?;
         Ok(matches!(location, Location::Local(_)))
     }
 }
@@ -84,22 +84,20 @@ fn positions(args: &SpecArgs) -> Result<Positions<'_>> {
     match args.positions.as_slice() {
         [live, shadow] => {
             if let Some(spec) = [live, shadow].into_iter().find(|place| *place == STDIN || is_spec(place)) {
-                return Err(Error::spec(format!(
-                    "{spec}: a spec stands alone; put other datasets into its place with --live and --shadow"
-                )));
+                return Err(Error::spec("a spec stands alone")
+                    .file(spec)
+                    .advice("put other datasets into its place with --live and --shadow"));
             }
             if !args.live.is_empty() || !args.shadow.is_empty() {
-                return Err(Error::spec(format!(
-                    "{live} {shadow}: are the two datasets already; take --live and --shadow out"
-                )));
+                return Err(Error::spec(format!("{live} {shadow}: are the two datasets already")).advice("take --live and --shadow out"));
             }
             Ok((None, Some([live, shadow])))
         }
         [one] if is_dataset(one) => {
             let what = if Path::new(one).is_dir() { "a directory" } else { "a dataset" };
-            Err(Error::spec(format!(
-                "{one}: is {what}; give both datasets, first live, then shadow, or the file of a spec"
-            )))
+            Err(Error::spec(format!("is {what}"))
+                .file(one)
+                .advice("give both datasets, first live, then shadow, or the file of a spec"))
         }
         [spec] => Ok((Some(spec), None)),
         _ => Ok((None, None)),
@@ -162,8 +160,8 @@ fn is_dataset(place: &str) -> bool {
 
 fn read(file: &Path) -> Result<String> {
     let bytes = std::fs::read(file).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => Error::spec(format!("{}: there is no such spec", file.display())),
-        _ => Error::spec(format!("{}: {e}", file.display())),
+        std::io::ErrorKind::NotFound => Error::spec("there is no such spec").file(file.display()),
+        _ => Error::spec(e.to_string()).file(file.display()),
     })?;
     text(bytes, &file.to_string_lossy())
 }
@@ -177,7 +175,7 @@ fn read_stdin() -> Result<String> {
 }
 
 fn text(bytes: Vec<u8>, name: &str) -> Result<String> {
-    String::from_utf8(bytes).map_err(|_| Error::spec(format!("{name}: is not UTF-8 text")))
+    String::from_utf8(bytes).map_err(|_| Error::spec("is not UTF-8 text").file(name))
 }
 
 fn folder(file: &Path, here: &Path) -> PathBuf {

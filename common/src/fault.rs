@@ -32,5 +32,5 @@ pub fn stage_point(stage: Stage, name: &str) {
 pub fn panicked(what: &str, panic: &(dyn Any + Send)) -> Error {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    Error::internal(format!("{what} panicked: {}; please report it", text.unwrap_or("no message")))
+    Error::internal(format!("{what} panicked: {}", text.unwrap_or("no message"))).advice("please report it")
 }

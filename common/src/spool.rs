@@ -89,10 +89,7 @@ impl Scratch {
 
 /// What a full or broken scratch disk is to the job.
 pub fn failed(error: &std::io::Error) -> Error {
-    Error::new(
-        Kind::Exhausted,
-        format!("scratch: {error}; give another directory with --scratch, or more memory with --memory"),
-    )
+    Error::new(Kind::Exhausted, format!("scratch: {error}")).advice("give another directory with --scratch, or more memory with --memory")
 }
 
 /// Checked ranges of bytes that lie somewhere else than in memory: in a scratch file, in an object.
@@ -239,9 +236,7 @@ pub fn read_checked(file: &File, offset: u64, length: usize, checksum: u32) -> R
     let mut bytes = vec![0; length];
     file.read_exact_at(&mut bytes, offset).map_err(|e| failed(&e))?;
     if crc32fast::hash(&bytes) != checksum {
-        return Err(Error::unavailable(
-            "scratch: a block does not read back as it was written; is the disk sound?",
-        ));
+        return Err(Error::unavailable("scratch: a block does not read back as it was written").advice("is the disk sound?"));
     }
     Ok(bytes)
 }

@@ -32,9 +32,9 @@ use exact::exact;
 use functions::Functions;
 use limits::on_stack;
 pub use names::longest_name;
-use names::{all_names, is_known, no_column, one_word};
-use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::spec::excerpt;
+use names::{all_names, is_known, one_word};
+use shadowdiff_core::error::{Error, Place, Result};
+use shadowdiff_core::shorten::excerpt;
 use shadowdiff_core::value::{ValueType, for_sql};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -90,18 +90,22 @@ pub struct Expression {
     is_deep: bool,
     /// The longest constant in it, in bytes.
     constant_bytes: u64,
-    place: String,
+    place: Place,
 }
 
 impl Sql {
     /// Plans `text` over `columns`. `place` names the spec's field in messages.
-    pub fn plan(&self, place: &str, text: &str, columns: &[SqlColumn]) -> Result<Expression> {
-        self.deeply(text, || self.planned(place, text, columns)).map_err(|why| {
-            let said = match self.missing(text, columns).first() {
-                Some(name) => no_column(name, columns),
-                None => plain(&why.to_string()),
-            };
-            Error::spec(format!("{place}: `{}`: {said}", excerpt(text)))
+    pub fn plan(&self, place: impl Into<Place>, text: &str, columns: &[SqlColumn]) -> Result<Expression> {
+        let place = place.into();
+        self.deeply(text, || self.planned(place.clone(), text, columns)).map_err(|why| {
+            let wrong = |said: &str| Error::spec(format!("`{}`: {said}", excerpt(text))).at(&place);
+            match self.missing(text, columns).first() {
+                Some(name) => {
+                    let known: Vec<String> = columns.iter().map(SqlColumn::full_name).collect();
+                    wrong(&format!("no column `{name}`")).did_you_mean(name, known.iter().map(String::as_str))
+                }
+                None => wrong(&plain(&why.to_string())),
+            }
         })
     }
 
@@ -111,7 +115,7 @@ impl Sql {
         on_stack(is_deep, work)?
     }
 
-    fn planned(&self, place: &str, text: &str, columns: &[SqlColumn]) -> DfResult<Expression> {
+    fn planned(&self, place: Place, text: &str, columns: &[SqlColumn]) -> DfResult<Expression> {
         let mut named = self.functions.parse(text)?;
         one_word(&mut named, columns);
         let fields = columns
@@ -142,7 +146,7 @@ impl Sql {
             schema: Arc::new(Schema::new(positions)),
             is_deep: self.functions.is_deep(text)?,
             constant_bytes,
-            place: place.to_owned(),
+            place,
         })
     }
 
@@ -181,14 +185,13 @@ impl Sql {
     }
 
     /// Plans a condition: an expression that is true or not.
-    pub fn plan_condition(&self, place: &str, text: &str, columns: &[SqlColumn]) -> Result<Expression> {
+    pub fn plan_condition(&self, place: impl Into<Place>, text: &str, columns: &[SqlColumn]) -> Result<Expression> {
         let planned = self.plan(place, text, columns)?;
         match planned.data_type {
             DataType::Boolean | DataType::Null => Ok(planned),
-            ref other => Err(Error::spec(format!(
-                "{place}: `{}` gives {other}; a condition that is true or false is needed",
-                excerpt(text)
-            ))),
+            ref other => Err(Error::spec(format!("`{}` gives {other}", excerpt(text)))
+                .at(&planned.place)
+                .advice("a condition that is true or false is needed")),
         }
     }
 }
@@ -197,8 +200,8 @@ impl Expression {
     /// Evaluates over columns in the order and of the types it was planned with; columns it does not read may be of any content.
     pub fn evaluate(&self, columns: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
         let failed = |e: &DataFusionError| match e {
-            DataFusionError::ResourcesExhausted(what) => Error::spec(format!("{}: {what}; let it make less", self.place)),
-            other => Error::input(format!("{}: {}", self.place, plain(&other.to_string()))),
+            DataFusionError::ResourcesExhausted(what) => Error::spec(what).at(&self.place).advice("let it make less"),
+            other => Error::input(plain(&other.to_string())).at(&self.place),
         };
         if rows == 0 {
             // An operation of constants may fail, and no row asks for it.
@@ -217,7 +220,7 @@ impl Expression {
         let batch = RecordBatch::try_new_with_options(self.schema.clone(), given, &options).map_err(|e| Error::internal(e.to_string()))?;
         let evaluated = on_stack(self.is_deep, || in_pieces(self.expression.as_ref(), &batch, self.constant_bytes));
         evaluated
-            .map_err(|e| Error::exhausted(format!("{}: no stack for a deep expression: {e}", self.place)))?
+            .map_err(|e| Error::exhausted(format!("no stack for a deep expression: {e}")).at(&self.place))?
             .map_err(|e| failed(&e))
     }
 
@@ -231,7 +234,7 @@ impl Expression {
         let mut chosen = Vec::with_capacity(columns.len());
         for (at, column) in columns.iter().enumerate() {
             chosen.push(match self.reads.contains(&at) {
-                true => filter(column.as_ref(), &mask).map_err(|e| Error::internal(format!("{}: {e}", self.place)))?,
+                true => filter(column.as_ref(), &mask).map_err(|e| Error::internal(e.to_string()).at(&self.place))?,
                 false => new_null_array(&DataType::Null, rows),
             });
         }

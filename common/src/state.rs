@@ -36,7 +36,7 @@ use futures::TryStreamExt;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
 use seal::{read_once, read_whole};
-use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::error::{Error, Kind, Result};
 pub use shadowdiff_core::stage::{ShardRange, Stage};
 use std::path::Path;
 use std::sync::Arc;
@@ -72,7 +72,7 @@ impl State {
             std::fs::create_dir_all(directory).map_err(|e| Error::input(format!("state {url}: {e}")))?;
         }
         if url.starts_with("http://") || url.starts_with("https://") {
-            return Err(Error::spec(format!("state {url}: http is only read; name a bucket or a directory")));
+            return Err(Error::spec(format!("state {url}: http is only read")).advice("name a bucket or a directory"));
         }
         let (store, root) = stores.resolve(url, base)?;
         Ok(State {
@@ -310,8 +310,10 @@ impl JobState {
 
 /// What fails in the state store is never the fault of the user's data: it is tried again.
 pub(crate) fn state_error(error: object_store::Error, name: &str) -> Error {
-    let told = store_error(error, name);
-    Error::unavailable(told.message)
+    Error {
+        kind: Kind::Unavailable,
+        ..store_error(error, name)
+    }
 }
 
 #[cfg(test)]

@@ -155,7 +155,7 @@ mod tests {
         let with = |names: &'static [&str]| profile(move |name| names.contains(&name).then(|| "x".to_owned()));
         assert!(with(&[]).is_ok() && with(&["AWS_PROFILE", "AWS_ACCESS_KEY_ID"]).is_ok());
         let error = with(&["AWS_PROFILE"]).expect_err("it is not read");
-        assert!(error.message.contains("export-credentials"), "{error}");
+        assert!(error.to_string().contains("export-credentials"), "{error}");
     }
 
     #[test]

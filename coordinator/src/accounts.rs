@@ -25,33 +25,31 @@ impl Lists<'_> {
         let mut known = Known::default();
         let mut sets = AccountSets::default();
         if let Some(source) = &self.spec.baseline.flipped {
-            sets.flipped = self.set(source, "baseline", &mut known).await?;
+            let field = format!("baseline.{}_for", self.spec.baseline.default.other());
+            sets.flipped = self.set(source, &field, &mut known).await?;
         }
-        for rule in &self.spec.expected {
+        for (at, rule) in self.spec.expected.iter().enumerate() {
             sets.rules.push(match &rule.accounts {
-                Some(AccountScope::Source(source)) => {
-                    let place = format!("expected `{}`: accounts", rule.name);
-                    Some(self.set(source, &place, &mut known).await?)
-                }
+                Some(AccountScope::Source(source)) => Some(self.set(source, &format!("expected[{at}].accounts"), &mut known).await?),
                 Some(AccountScope::Where(_)) | None => None,
             });
         }
         Ok(sets)
     }
 
-    async fn set(&self, source: &ListSource, place: &str, known: &mut Known) -> Result<AccountSet> {
+    async fn set(&self, source: &ListSource, field: &str, known: &mut Known) -> Result<AccountSet> {
         let columns: Vec<&Column> = self.aligned.account().iter().map(|i| &self.aligned.columns[*i]).collect();
         // Without a value on either side, no account is one of the list.
         if columns.iter().any(|column| column.shown == ValueType::Null) {
             return Ok(AccountSet::default());
         }
         match source {
-            ListSource::List(accounts) => AccountSet::parse(accounts, &columns, place).map(|set| known.shared(set)),
+            ListSource::List(accounts) => AccountSet::parse(accounts, &columns, &format!("{field}.list")).map(|set| known.shared(set)),
             ListSource::File(path) => {
                 if let Some(set) = known.files.get(path) {
                     return Ok(set.clone());
                 }
-                let set = self.read_file(path, &columns).await.map_err(|e| e.at(place))?;
+                let set = self.read_file(path, &columns).await.map_err(|e| e.field(format!("{field}.file")))?;
                 let set = known.shared(set);
                 known.files.insert(path.clone(), set.clone());
                 Ok(set)
@@ -66,10 +64,10 @@ impl Lists<'_> {
             csv: CsvOptions::default(),
             ready: None,
         };
-        let dataset = list(Side::Live, &spec, self.base, &self.sources.stores).await.map_err(|e| Error {
-            message: e.message.replacen("live dataset: ", "", 1),
-            ..e
-        })?;
+        // A list of accounts is of no side.
+        let dataset = list(Side::Live, &spec, self.base, &self.sources.stores)
+            .await
+            .map_err(Error::of_no_side)?;
         let columns: Vec<Column> = columns.iter().map(|column| (*column).clone()).collect();
         let names: Vec<String> = self.spec.account.clone();
         let sources = self.sources.clone();
@@ -118,7 +116,7 @@ fn read_accounts(file: &DataFile, names: &[String], sources: &Sources, reader: &
         let texts = columns.iter().map(|column| batch.columns.column(*column).as_string());
         reader
             .push(&texts.collect::<Vec<_>>())
-            .map_err(|bad| Error::spec(format!("{}: line {}: {}", file.name, batch.lines[bad.row], bad.why)))?;
+            .map_err(|bad| Error::spec(bad.why).file(&file.name).line(batch.lines[bad.row]))?;
     }
     Ok(())
 }
@@ -130,10 +128,9 @@ fn check_form(file: &DataFile, csv: &CsvOptions, sources: &Sources) -> Result<()
         return Ok(());
     }
     let form = found.setting().unwrap_or_default();
-    Err(Error::input(format!(
-        "{}: is not UTF-8 with commas, but seems to be {form}; write the list of accounts as UTF-8 with commas, or in the spec as `list`",
-        file.name
-    )))
+    Err(Error::input(format!("is not UTF-8 with commas, but seems to be {form}"))
+        .file(&file.name)
+        .advice("write the list of accounts as UTF-8 with commas, or in the spec as `list`"))
 }
 
 /// Where the account columns are in a file: by name, else the first ones.
@@ -143,10 +140,11 @@ fn positions(header: &[String], names: &[String], file: &str) -> Result<Vec<usiz
         Some(found) => Ok(found),
         None if header.len() >= names.len() => Ok((0..names.len()).collect()),
         None => Err(Error::input(format!(
-            "{file}: has {} columns, but an account has {}: {}",
+            "has {} columns, but an account has {}: {}",
             header.len(),
             names.len(),
             names.join(", ")
-        ))),
+        ))
+        .file(file)),
     }
 }

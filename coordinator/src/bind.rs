@@ -12,11 +12,12 @@ use shadowdiff_common::read::{DataFile, Dataset, Format, Sources, list};
 use shadowdiff_common::sql::{Expression, Sql, SqlColumn};
 use shadowdiff_core::accounts::AccountSets;
 use shadowdiff_core::align::{SideColumn, align};
-use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_core::error::{Error, Place, Result};
 use shadowdiff_core::judge::Judge;
 use shadowdiff_core::plan::{PLAN_VERSION, Pinned, Plan, PlanSecret, ReadColumn};
+use shadowdiff_core::shorten::excerpt;
 use shadowdiff_core::side::{Side, Sides};
-use shadowdiff_core::spec::{Limit, Spec, excerpt, nearest};
+use shadowdiff_core::spec::{Limit, Spec, member};
 use shadowdiff_core::value::ValueType;
 use shadowdiff_core::verdict;
 use std::path::Path;
@@ -229,10 +230,8 @@ fn names(spec: &Spec, files: &Sides<SideFiles>) -> Result<Sides<Vec<Named>>> {
             .collect();
         for (at, column) in named.iter().enumerate() {
             if named[..at].iter().any(|c| c.name == column.name) {
-                mistakes.push(format!(
-                    "columns.rename: two columns of {side} are named `{}`; give one another name",
-                    column.name
-                ));
+                let mistake = Error::spec(format!("two columns are named `{}`", column.name));
+                mistakes.push(mistake.field("columns.rename").side(side).advice("give one another name"));
             }
         }
         for (name, _) in &spec.columns.cast[side] {
@@ -247,18 +246,16 @@ fn names(spec: &Spec, files: &Sides<SideFiles>) -> Result<Sides<Vec<Named>>> {
         }
         named
     });
-    if mistakes.is_empty() {
-        Ok(named)
-    } else {
-        Err(Error::all(Kind::Spec, mistakes))
-    }
+    Error::all(mistakes)?;
+    Ok(named)
 }
 
-fn no_column(place: &str, side: Side, name: &str, found: &[Found]) -> String {
-    let near = nearest(name, found.iter().map(|c| c.name.as_str()))
-        .map(|n| format!("; did you mean `{n}`"))
-        .unwrap_or_default();
-    format!("{place}: {side} has no column `{name}`{near}")
+fn no_column(field: &str, side: Side, name: &str, found: &[Found]) -> Error {
+    let known = found.iter().map(|c| c.name.as_str());
+    Error::spec(format!("no column `{name}`"))
+        .field(field)
+        .side(side)
+        .did_you_mean(name, known)
 }
 
 /// The side's columns as compared: the columns read, with derived ones replaced or added.
@@ -274,11 +271,11 @@ fn derived(spec: &Spec, side: Side, read: &[ReadColumn]) -> Result<Vec<SideColum
         .collect();
     let mut mistakes = Vec::new();
     for (name, text) in &spec.columns.derive[side] {
-        let place = format!("columns.derive.{name} ({side})");
-        let planned = sql.plan(&place, text, &given).and_then(|e| match copied_type(&e, read) {
+        let place = Place::from(member("columns.derive", name).as_str()).of(side);
+        let planned = sql.plan(place.clone(), text, &given).and_then(|e| match copied_type(&e, read) {
             Some(value_type) => Ok(value_type),
             None => ValueType::from_arrow(&e.data_type)
-                .map_err(|t| Error::spec(format!("{place}: `{}` gives {t}, which cannot be compared", excerpt(text)))),
+                .map_err(|t| Error::spec(format!("`{}` gives {t}, which cannot be compared", excerpt(text))).at(&place)),
         });
         match planned {
             Ok(value_type) => match columns.iter_mut().find(|c| c.name == *name) {
@@ -288,14 +285,11 @@ fn derived(spec: &Spec, side: Side, read: &[ReadColumn]) -> Result<Vec<SideColum
                     value_type,
                 }),
             },
-            Err(e) => mistakes.push(e.message),
+            Err(e) => mistakes.push(e),
         }
     }
-    if mistakes.is_empty() {
-        Ok(columns)
-    } else {
-        Err(Error::all(Kind::Spec, mistakes))
-    }
+    Error::all(mistakes)?;
+    Ok(columns)
 }
 
 /// The type of a plain copy is that of the column, or of the member: SQL knows only the form that it is stored in.
@@ -330,6 +324,6 @@ mod tests {
             let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
             inspect(&spec, folder.path(), &sources).await.expect_err("no such column")
         });
-        assert_eq!(error.message, "columns.rename: shadow has no column `amount`");
+        assert_eq!(error.to_string(), "columns.rename (shadow): no column `amount`");
     }
 }

@@ -210,7 +210,7 @@ impl Cluster {
             "" => drawn_token()?,
             token => token.to_owned(),
         };
-        check_job_id(&token).map_err(|e| e.at("token"))?;
+        check_job_id(&token).map_err(|e| e.field("token"))?;
         let understood = understood(order)?;
         if let Some((_, before)) = self.state.living(&token).await? {
             return self.submitted_before(&token, &before, order).await;
@@ -243,7 +243,7 @@ impl Cluster {
         if let Some(view) = known.as_ref().filter(|view| !view.phase.has_ended()) {
             return Ok(view.clone());
         }
-        check_job_id(id).map_err(|e| e.at("job_id"))?;
+        check_job_id(id).map_err(|e| e.field("job_id"))?;
         let living = match (self.state.living(id).await, known.as_ref()) {
             (Err(error), Some(view)) if error.kind == Kind::Unavailable => {
                 tracing::debug!(job = id, "told as it was: {error}");
@@ -290,7 +290,9 @@ impl Cluster {
             self.take_up_unowned(id).await?;
         }
         let Some(cancel) = self.cancels(id) else {
-            return Err(Error::unavailable(format!("job {id} is run by another coordinator; ask that one")).into());
+            return Err(Error::unavailable(format!("job {id} is run by another coordinator"))
+                .advice("ask that one")
+                .into());
         };
         let (asked, stored) = oneshot::channel();
         if cancel.send(asked).await.is_ok()
@@ -304,7 +306,9 @@ impl Cluster {
         if view.phase.has_ended() {
             return Ok(view);
         }
-        Err(Error::unavailable(format!("job {id} goes to another coordinator just now; ask again")).into())
+        Err(Error::unavailable(format!("job {id} goes to another coordinator just now"))
+            .advice("ask again")
+            .into())
     }
 
     fn cancels(&self, id: &str) -> Option<mpsc::Sender<CancelRequest>> {
@@ -313,7 +317,7 @@ impl Cluster {
 
     /// A file of a finished job's result: its place in the state store and its size.
     pub async fn result_file(&self, id: &str, name: &str) -> Result<(JobState, object_store::path::Path, FileMark), Refusal> {
-        check_job_id(id).map_err(|e| e.at("job_id"))?;
+        check_job_id(id).map_err(|e| e.field("job_id"))?;
         let living = self.state.living(id).await?;
         let (job, _) = living.ok_or_else(|| Refusal::Missing(id.to_owned()))?;
         // A job whose result could not be handed on has failed, and keeps it.
@@ -324,7 +328,7 @@ impl Cluster {
         let Some(manifest) = manifest.filter(|_| has_ended) else {
             return Err(Error::input(format!("job {id} has no result: {}", wire::phase_words(&view))).into());
         };
-        let mark = manifest.mark(name).map_err(|e| e.at("name"))?.clone();
+        let mark = manifest.mark(name).map_err(|e| e.field("name"))?.clone();
         let path = job.result(&manifest.attempt, name);
         Ok((job, path, mark))
     }
@@ -337,16 +341,17 @@ impl Cluster {
     /// A place among the unfinished jobs, held until the job has taken it.
     fn admit(&self) -> Result<Place<'_>> {
         if self.stopping.load(Ordering::SeqCst) {
-            return Err(Error::unavailable("this coordinator stops; submit to the next one"));
+            return Err(Error::unavailable("this coordinator stops").advice("submit to the next one"));
         }
         // Whoever looks at the jobs while a place is drawn waits: no two can draw the last one.
         let jobs = self.jobs();
         let unfinished = jobs.values().filter(|entry| !entry.view.borrow().phase.has_ended()).count();
         let taken = unfinished + self.admitting.load(Ordering::SeqCst);
         if taken >= self.options.max_jobs {
-            return Err(Error::exhausted(format!(
-                "{taken} jobs are unfinished, as many as this coordinator takes; submit again when one has ended"
-            )));
+            return Err(
+                Error::exhausted(format!("{taken} jobs are unfinished, as many as this coordinator takes"))
+                    .advice("submit again when one has ended"),
+            );
         }
         self.admitting.fetch_add(1, Ordering::SeqCst);
         Ok(Place(&self.admitting))

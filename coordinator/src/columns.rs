@@ -131,9 +131,9 @@ fn stored(schema: &FileSchema, field: &Field, file: &DataFile, unread: &Unread) 
     let known = if unread.takes(name) {
         ValueType::Null
     } else if let Some(why) = schema.refused.get(name) {
-        return Err(Error::input(refusal(&file.name, name, why)));
+        return Err(refusal(&file.name, name, why));
     } else {
-        ValueType::from_field(field).map_err(|t| Error::input(refusal(&file.name, name, &format!("is of type {t}"))))?
+        ValueType::from_field(field).map_err(|t| refusal(&file.name, name, &format!("is of type {t}")))?
     };
     Ok(Found {
         name: name.clone(),
@@ -173,7 +173,7 @@ pub(crate) async fn blocking<T: Send + 'static>(sources: &Sources, work: impl Fn
         .runtime
         .spawn_blocking(work)
         .await
-        .map_err(|e| Error::internal(format!("a reader stopped: {e}; please report it")))?
+        .map_err(|e| Error::internal(format!("a reader stopped: {e}")).advice("please report it"))?
 }
 
 /// The types that files store a column as, each with the first file that does, by column.
@@ -193,10 +193,7 @@ fn add(side: &mut SideFiles, column: Found, file: &DataFile, stored: &mut Stored
         return Ok(());
     };
     match (&mut before.known, &column.known) {
-        (Known::Json(a), Known::Json(b)) => a.merge(b, &file.name).map_err(|e| Error {
-            message: e.message.replacen("field '", &format!("field '{}.", column.name), 1),
-            ..e
-        }),
+        (Known::Json(a), Known::Json(b)) => a.merge(b, &file.name, &column.name),
         (Known::Type(_), Known::Type(_)) | (Known::Untyped, Known::Untyped) => Ok(()),
         (Known::Type(_) | Known::Json(_) | Known::Untyped, _) => Err(Error::internal("files of one format know the same of their columns")),
     }
@@ -217,10 +214,13 @@ fn settle(side: &mut SideFiles, stored: &StoredTypes) -> Result<()> {
 }
 
 fn no_common_type(column: &str, types: &[StoredType]) -> Error {
-    let which = pair(types, |a, b| unify(&[a, b]).is_none()).map_or_else(String::new, |((a, first), (b, second))| {
-        format!(" is {a} in {first}, but {b} in {second}, which have no common type;")
-    });
-    Error::input(format!("column `{column}`{which} compare the files apart, or rewrite one"))
+    let what = pair(types, |a, b| unify(&[a, b]).is_none()).map_or_else(
+        || "has no type that all its files have".to_owned(),
+        |((a, first), (b, second))| format!("is {a} in {first}, but {b} in {second}, which have no common type"),
+    );
+    Error::input(what)
+        .column(column)
+        .advice("compare the files separately, or rewrite one")
 }
 
 /// The first two types of which `test` holds.

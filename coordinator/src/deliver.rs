@@ -78,9 +78,10 @@ impl Delivery<'_> {
                     put.map(|_| ()).map_err(|e| self.objects.error(e))
                 }
                 Some(_) | None => Err(Error::input(format!(
-                    "output: {} is being written by another run, or by one that died; once that is gone replace it with --overwrite",
+                    "output: {} is being written by another run, or by one that died",
                     self.objects.name
-                ))),
+                ))
+                .advice("once that is gone replace it with --overwrite")),
             },
         }
     }
@@ -97,10 +98,8 @@ impl Delivery<'_> {
     }
 
     fn lost(&self) -> Error {
-        Error::input(format!(
-            "output: {} was written by somebody else meanwhile; two runs must not write one place",
-            self.objects.name
-        ))
+        Error::input(format!("output: {} was written by somebody else meanwhile", self.objects.name))
+            .advice("two runs must not write one place")
     }
 
     async fn release(&self) -> Result<()> {

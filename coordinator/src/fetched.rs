@@ -52,10 +52,7 @@ fn no_result(missing: Error, is_being_written: bool) -> Error {
     } else {
         "name the directory or URL that `shadowdiff compare` wrote"
     };
-    Error {
-        message: format!("{missing}; {hint}"),
-        ..missing
-    }
+    missing.advice(hint)
 }
 
 async fn download(objects: &Objects, name: &str, staging: &Staging) -> Result<(String, shadowdiff_core::report::FileMark)> {
@@ -64,7 +61,7 @@ async fn download(objects: &Objects, name: &str, staging: &Staging) -> Result<(S
     let mut file = staging.create(name)?;
     while let Some(chunk) = chunks.next().await {
         file.write_all(&chunk.map_err(failed)?)
-            .map_err(|e| Error::exhausted(format!("{name}: {e}")))?;
+            .map_err(|e| Error::exhausted(e.to_string()).file(name))?;
     }
     file.finish()
 }
@@ -75,8 +72,9 @@ fn checked(place: &str, summary: Vec<u8>, marks: &FileMarks, files: Published) -
     let wrong = read.files.iter().find(|(name, mark)| marks.get(*name) != Some(*mark));
     if let Some((name, _)) = wrong {
         return Err(Error::input(format!(
-            "{place}: {name} is not the one that {SUMMARY} names: it was changed, or another run wrote here; compare again"
-        )));
+            "{place}: {name} is not the one that {SUMMARY} names: it was changed, or another run wrote here"
+        ))
+        .advice("compare again"));
     }
     let text = String::from_utf8(summary).map_err(|_| Error::input(format!("{place}: its {SUMMARY} is not UTF-8")))?;
     Ok(Fetched {

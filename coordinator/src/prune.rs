@@ -2,10 +2,11 @@
 
 use shadowdiff_common::sql::{Sql, SqlColumn, longest_name};
 use shadowdiff_core::align::{Column, Role, SideColumn};
-use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::{ReadColumn, SidePlan};
+use shadowdiff_core::shorten::excerpt;
 use shadowdiff_core::side::{Side, Sides};
-use shadowdiff_core::spec::{AccountScope, Spec, excerpt, nearest};
+use shadowdiff_core::spec::{AccountScope, Spec};
 use std::collections::BTreeSet;
 
 /// Prunes a side to what is compared or named by SQL.
@@ -50,10 +51,10 @@ pub(crate) fn pair_sql(spec: &Spec) -> Vec<&str> {
     scopes.chain(filters).chain(comparators).collect()
 }
 
-/// The rules whose accounts are told by SQL, by name.
-fn scopes(spec: &Spec) -> impl Iterator<Item = (&str, &str)> {
-    spec.expected.iter().filter_map(|rule| match &rule.accounts {
-        Some(AccountScope::Where(text)) => Some((rule.name.as_str(), text.as_str())),
+/// The rules whose accounts SQL names, by their number.
+fn scopes(spec: &Spec) -> impl Iterator<Item = (usize, &str)> {
+    spec.expected.iter().enumerate().filter_map(|(at, rule)| match &rule.accounts {
+        Some(AccountScope::Where(text)) => Some((at, text.as_str())),
         Some(AccountScope::Source(_)) | None => None,
     })
 }
@@ -79,32 +80,31 @@ pub(crate) fn check_scopes(spec: &Spec, columns: &Sides<Vec<SideColumn>>) -> Res
     let sql_columns = Sides::from_fn(|side| columns[side].iter().map(of_sql).collect::<Vec<_>>());
     let (mut mistakes, mut warnings) = (Vec::new(), Vec::new());
     for (rule, text) in scopes(spec) {
-        let place = format!("expected `{rule}`.accounts.where: `{}`", excerpt(text));
+        let wrong = |what: String| Error::spec(format!("`{}`: {what}", excerpt(text))).field(format!("expected[{rule}].accounts.where"));
         let missing = Sides::from_fn(|side| sql.missing(text, &sql_columns[side]));
         let before = mistakes.len();
         for name in missing.live.iter().filter(|name| missing.shadow.contains(name)) {
             let known = columns.live.iter().chain(&columns.shadow).map(|c| c.name.as_str());
-            let near = nearest(name, known).map(|n| format!("; did you mean `{n}`")).unwrap_or_default();
-            mistakes.push(format!("{place}: neither side has a column `{name}`{near}"));
+            mistakes.push(wrong(format!("neither side has a column `{name}`")).did_you_mean(name, known));
         }
         if mistakes.len() > before {
             continue;
         }
         match (missing.live.first(), missing.shadow.first()) {
-            (Some(of_shadow), Some(of_live)) => mistakes.push(format!(
-                "{place}: only live has `{of_live}` and only shadow has `{of_shadow}`, but it is judged on a row of one side; `where` of the \
-                 rule sees both rows"
-            )),
+            (Some(of_shadow), Some(of_live)) => {
+                let what = format!("only live has `{of_live}` and only shadow has `{of_shadow}`, but it is judged on a row of one side");
+                mistakes.push(wrong(what).advice("`where` of the rule sees both rows"));
+            }
             (Some(name), None) | (None, Some(name)) => {
                 let side = if missing.live.is_empty() { Side::Shadow } else { Side::Live };
-                warnings.push(format!("{place}: {side} has no column `{name}`: no account is in scope by its rows"));
+                let rule = &spec.expected[rule].name;
+                warnings.push(format!(
+                    "expected `{rule}`: accounts.where: {side} has no column `{name}`: no account is in scope by its rows"
+                ));
             }
             (None, None) => {}
         }
     }
-    if mistakes.is_empty() {
-        Ok(warnings)
-    } else {
-        Err(Error::all(Kind::Spec, mistakes))
-    }
+    Error::all(mistakes)?;
+    Ok(warnings)
 }

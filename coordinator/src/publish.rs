@@ -154,10 +154,10 @@ impl Staging {
         std::fs::rename(&made, directory).map_err(|e| {
             let _ = std::fs::remove_dir_all(&made);
             match e.kind() {
-                io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => Error::input(format!(
-                    "output: {} was filled by somebody else meanwhile; nothing was written there",
-                    directory.display()
-                )),
+                io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => {
+                    Error::input(format!("output: {} was filled by somebody else meanwhile", directory.display()))
+                        .advice("nothing was written there")
+                }
                 _ => failed(e),
             }
         })
@@ -295,7 +295,7 @@ pub fn marks_of(directory: &Path) -> Result<FileMarks> {
         let mut file = match File::open(&path) {
             Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-            Err(e) => return Err(Error::input(format!("{}: {e}", path.display()))),
+            Err(e) => return Err(Error::input(e.to_string()).file(path.display())),
         };
         let (mut marking, mut buffer) = (Marking::default(), vec![0; 1 << 20]);
         loop {
@@ -303,7 +303,7 @@ pub fn marks_of(directory: &Path) -> Result<FileMarks> {
                 Ok(0) => break,
                 Ok(read) => marking.update(&buffer[..read]),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(Error::input(format!("{}: {e}", path.display()))),
+                Err(e) => return Err(Error::input(e.to_string()).file(path.display())),
             }
         }
         marks.insert(name.to_owned(), marking.finish());
@@ -322,12 +322,8 @@ impl Lock {
     fn take(directory: &Path) -> Result<Lock> {
         let path = directory.join(WRITING);
         let failed = |e: io::Error| Error::exhausted(format!("output: {}: {e}", path.display()));
-        let busy = || {
-            Error::input(format!(
-                "output: {} is being written by another process; nothing was written",
-                directory.display()
-            ))
-        };
+        let busy =
+            || Error::input(format!("output: {} is being written by another process", directory.display())).advice("nothing was written");
         for _ in 0..MAX_LOCKS {
             let file = File::options()
                 .create(true)

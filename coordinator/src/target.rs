@@ -88,11 +88,11 @@ impl Reads<'_> {
 pub fn refuse_secrets(reads: Reads<'_>) -> Result<()> {
     for path in reads.paths().chain(reads.spec.output.to.clone()) {
         if Location::parse(&path, reads.base)?.access().is_some() {
-            return Err(Error::spec(format!(
-                "{}: a user, password or query in an address is read by `compare` in one process only, since a cluster stores its plan; \
-                 copy the file to a bucket that all processes have credentials for",
-                Location::shown(&path)
-            )));
+            return Err(Error::spec(
+                "a user, password or query in an address is read by `compare` in one process only, since a cluster stores its plan",
+            )
+            .file(Location::shown(&path))
+            .advice("copy the file to a bucket that all processes have credentials for"));
         }
     }
     Ok(())
@@ -101,7 +101,7 @@ pub fn refuse_secrets(reads: Reads<'_>) -> Result<()> {
 /// Finds the place. Refuses one that touches what the job reads, one that is not ours, and without `overwrite` one that holds anything.
 /// `reads`: absent where nothing is read from here, as when a finished result is fetched.
 pub async fn check_target(output: &str, base: &Path, reads: Option<Reads<'_>>, stores: &Stores, overwrite: bool) -> Result<Target> {
-    let place = Location::parse(output, base).map_err(|e| e.at("output"))?;
+    let place = Location::parse(output, base).map_err(|e| e.field("output"))?;
     for path in reads.iter().flat_map(Reads::paths) {
         let base = reads.map_or(base, |reads| reads.base);
         match meets(&path, base, &place, &FILES)? {
@@ -109,8 +109,9 @@ pub async fn check_target(output: &str, base: &Path, reads: Option<Reads<'_>>, s
             Meeting::Holds => return Err(holds_input(output, &path)),
             Meeting::Inside => {
                 return Err(Error::input(format!(
-                    "output: {output} lies inside {path}, which is read: the next run would take the result for input; name a place outside"
-                )));
+                    "output: {output} lies inside {path}, which is read: the next run would take the result for input"
+                ))
+                .advice("name a place outside"));
             }
         }
     }
@@ -120,9 +121,8 @@ pub async fn check_target(output: &str, base: &Path, reads: Option<Reads<'_>>, s
             (Target::Directory(directory), found)
         }
         Location::Object { ref root, .. } if root.starts_with("http") => {
-            return Err(Error::spec(format!(
-                "output: {output}: http is only read; name a directory, or a bucket by s3://, gs:// or az://"
-            )));
+            return Err(Error::spec(format!("output: {output}: http is only read"))
+                .advice("name a directory, or a bucket by s3://, gs:// or az://"));
         }
         Location::Object { .. } => {
             let objects = Objects::open(output, stores)?;
@@ -149,9 +149,7 @@ pub fn check_files(target: &Target, output: &str, datasets: &Sides<Dataset>) -> 
 }
 
 fn holds_input(output: &str, input: &str) -> Error {
-    Error::input(format!(
-        "output: {output} holds {input}, which is read; inputs are never touched: name a folder of its own"
-    ))
+    Error::input(format!("output: {output} holds {input}, which is read")).advice("inputs are never touched: name a folder of its own")
 }
 
 /// What lies at a place.
@@ -209,7 +207,7 @@ impl Writing {
     }
 
     pub(crate) fn bytes(&self) -> Result<Vec<u8>> {
-        serde_json::to_vec(self).map_err(|e| Error::internal(format!("{WRITING}: {e}")))
+        serde_json::to_vec(self).map_err(|e| Error::internal(e.to_string()).file(WRITING))
     }
 }
 
@@ -232,7 +230,7 @@ pub(crate) fn look_in_directory(directory: &Path) -> Result<Found> {
         }
         Err(e) if e.kind() == K::NotFound => return Ok(Found::Nothing),
         Err(e) if e.kind() == K::NotADirectory && directory.is_file() => {
-            return Err(Error::input(format!("output: {} is a file; name a directory", directory.display())));
+            return Err(Error::input(format!("output: {} is a file", directory.display())).advice("name a directory"));
         }
         Err(e) => return Err(failed(e)),
     };
@@ -322,7 +320,7 @@ impl Objects {
     }
 
     pub(crate) fn error(&self, error: object_store::Error) -> Error {
-        store_error(error, &self.name).at("output")
+        store_error(error, &self.name).field("output")
     }
 }
 

@@ -152,7 +152,7 @@ impl Settling<'_> {
             Some(Known::Json(theirs)) => {
                 let mut both = shape.clone();
                 // Shapes that clash keep their own types, and meeting them says so.
-                match both.merge(theirs, "") {
+                match both.merge(theirs, "", &column.name) {
                     Ok(()) => both.value_type(),
                     Err(_) => shape.value_type(),
                 }

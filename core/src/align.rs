@@ -5,9 +5,9 @@
 
 mod paths;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::side::{Side, Sides};
-use crate::spec::{Comparator, ComparatorEntry, Pattern, Spec, nearest};
+use crate::spec::{Comparator, ComparatorEntry, Pattern, Spec};
 use crate::value::{ValueType, alike, common, compares_by_value, holds_values, members_inside, only_inside, without};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -136,9 +136,7 @@ pub fn align(spec: &Spec, sides: &Sides<Vec<SideColumn>>) -> Result<Aligned> {
     meeting.check_patterns(sides);
     meeting.bind_comparators();
     meeting.hint_at_case(sides);
-    if !meeting.mistakes.is_empty() {
-        return Err(Error::all(Kind::Spec, meeting.mistakes));
-    }
+    Error::all(std::mem::take(&mut meeting.mistakes))?;
     let Meeting {
         columns,
         only,
@@ -169,7 +167,7 @@ struct Meeting<'a> {
     only: Sides<Vec<String>>,
     types: Vec<TypeDifference>,
     warnings: Vec<String>,
-    mistakes: Vec<String>,
+    mistakes: Vec<Error>,
     /// Names with dots in them that both sides have as they are: they win over the members of structs whose paths they are.
     literal: BTreeSet<String>,
     /// Columns of both sides that have no common type.
@@ -202,27 +200,33 @@ impl Meeting<'_> {
             let paths = Sides::from_fn(|side| find_path(&sides[side], name));
             for side in Side::BOTH {
                 if paths[side].is_none() {
-                    self.mistakes.push(no_key(name, side, &sides[side]));
+                    self.mistakes.push(
+                        self.of_key(name, format!("is not in {side}, which has: {}", list(&sides[side])))
+                            .did_you_mean(name, names(&sides[side])),
+                    );
                 }
             }
             let (Some(live), Some(shadow)) = (paths.live, paths.shadow) else {
                 continue;
             };
             if live != shadow {
-                self.mistakes.push(format!(
-                    "key column `{name}` is a member of a struct on one side and a column on the other; derive one column from both"
-                ));
+                let mistake = self.of_key(name, "is a member of a struct on one side and a column on the other");
+                self.mistakes.push(mistake.advice("derive one column from both"));
             }
             let around = (1..live.len()).map(|depth| live[..depth].join("."));
             let exclude = &self.spec.columns.exclude;
             let mut excluded = around.filter_map(|outer| Some((exclude.iter().find(|p| p.matches(&outer))?, outer)));
             if let Some((pattern, outer)) = excluded.next() {
-                self.mistakes.push(format!(
-                    "key column `{name}` is a member of `{outer}`, which is excluded; remove `{}` from `columns.exclude` or choose another key",
-                    pattern.0
-                ));
+                let mistake = self.of_key(name, format!("is a member of `{outer}`, which is excluded"));
+                let advice = format!("remove `{}` from `columns.exclude` or choose another key", pattern.0);
+                self.mistakes.push(mistake.advice(advice));
             }
         }
+    }
+
+    fn of_key(&self, column: &str, what: impl Into<String>) -> Error {
+        let is_account = self.spec.account.iter().any(|name| name == column);
+        Error::spec(what).field(if is_account { "account" } else { "key" }).column(column)
     }
 
     /// Meets the members of one level, in the order of live.
@@ -334,8 +338,8 @@ impl Meeting<'_> {
         let mut names: Vec<&str> = self.columns.iter().map(|c| c.name.as_str()).collect();
         names.sort_unstable();
         for pair in names.windows(2).filter(|pair| pair[0] == pair[1]) {
-            let mistake = format!("`{0}` is a column and a member of a struct; rename or exclude one of them", pair[0]);
-            self.mistakes.push(mistake);
+            let mistake = Error::spec("is a column and a member of a struct").column(pair[0]);
+            self.mistakes.push(mistake.advice("rename or exclude one of them"));
         }
     }
 
@@ -346,14 +350,13 @@ impl Meeting<'_> {
                 continue;
             };
             if self.columns[at].shown.is_nested() || self.columns[at].role == Role::Presence {
-                self.mistakes.push(format!(
-                    "key column `{name}` is nested; name a member of it, or derive a key from it"
-                ));
+                let mistake = self.of_key(name, "is nested");
+                self.mistakes.push(mistake.advice("name a member of it, or derive a key from it"));
             }
             key.push(at);
         }
         if key.len() < self.spec.key.len() && self.mistakes.is_empty() {
-            self.mistakes.push("a key column has no common type on both sides".into());
+            self.mistakes.push(Error::spec("a key column has no common type on both sides"));
         }
         key
     }
@@ -398,10 +401,9 @@ impl Meeting<'_> {
             self.warnings.push(format!("{place}: `{}` matches no column", pattern.0));
             return;
         }
-        let near = nearest(&pattern.0, names.iter().map(String::as_str))
-            .map(|n| format!("; did you mean `{n}`"))
-            .unwrap_or_default();
-        self.mistakes.push(format!("{place}: no column `{}`{near}", pattern.0));
+        let mistake = Error::spec(format!("no column `{}`", pattern.0)).field(place);
+        self.mistakes
+            .push(mistake.did_you_mean(&pattern.0, names.iter().map(String::as_str)));
     }
 
     fn bind_comparators(&mut self) {
@@ -415,10 +417,9 @@ impl Meeting<'_> {
                     .flat_map(|e| &e.columns)
                     .any(|p| p.is_exact() && p.0 == column.name);
                 if named {
-                    self.mistakes.push(format!(
-                        "comparators: `{0}` is a struct; name its members, such as `{0}.*`",
-                        column.name
-                    ));
+                    let mistake = Error::spec("is a struct").field("comparators").column(&column.name);
+                    self.mistakes
+                        .push(mistake.advice(format!("name its members, such as `{}.*`", column.name)));
                 }
                 continue;
             }
@@ -439,7 +440,7 @@ impl Meeting<'_> {
         if needs && !comparator.has_tolerance() {
             let mistake = refusal(&column.name, &column.stored.live, &column.stored.shadow);
             self.mistakes
-                .push(format!("{mistake}, or give it `absolute` or `relative` under `comparators`"));
+                .push(mistake.advice("or give it `absolute` or `relative` under `comparators`"));
         }
     }
 
@@ -462,24 +463,18 @@ impl Meeting<'_> {
     }
 }
 
-fn no_key(name: &str, side: Side, columns: &[SideColumn]) -> String {
-    let names: Vec<&str> = columns.iter().map(|c| c.name.as_str()).collect();
-    let alike = names.iter().find(|n| n.eq_ignore_ascii_case(name)).copied();
-    let hint = match alike.or_else(|| nearest(name, names.iter().copied())) {
-        Some(near) => format!("; did you mean `{near}`"),
-        None => String::new(),
-    };
-    format!("key column `{name}` is not in {side}, which has: {}{hint}", list(&names))
+fn names(columns: &[SideColumn]) -> impl Iterator<Item = &str> {
+    columns.iter().map(|c| c.name.as_str())
 }
 
-fn list(names: &[&str]) -> String {
+fn list(columns: &[SideColumn]) -> String {
     const SHOWN: usize = 30;
-    let more = if names.len() > SHOWN {
-        format!(", … ({} in all)", names.len())
+    let more = if columns.len() > SHOWN {
+        format!(", … ({} in all)", columns.len())
     } else {
         String::new()
     };
-    format!("{}{more}", names[..names.len().min(SHOWN)].join(", "))
+    format!("{}{more}", names(columns).take(SHOWN).collect::<Vec<_>>().join(", "))
 }
 
 /// Both structs, or one a struct and the other all NULL (then it takes the struct's members).
@@ -498,7 +493,7 @@ fn both_structs(live: &ValueType, shadow: &ValueType) -> Option<(Vec<SideColumn>
     None
 }
 
-fn refusal(name: &str, live: &ValueType, shadow: &ValueType) -> String {
+fn refusal(name: &str, live: &ValueType, shadow: &ValueType) -> Error {
     let to = if *live == ValueType::Text { shadow } else { live };
     let side = if to == live { Side::Shadow } else { Side::Live };
     // A spec cannot write every type: structs only files have.
@@ -506,43 +501,39 @@ fn refusal(name: &str, live: &ValueType, shadow: &ValueType) -> String {
         Some(_) => format!("say what is meant, such as `columns: {{cast: {{{side}: {{{name}: \"{to}\"}}}}}}`"),
         None => "derive it alike on both sides, or exclude it".to_owned(),
     };
-    format!("column `{name}`: live is {live}, shadow is {shadow}, which have no common type; {advice}")
+    let what = format!("live is {live}, shadow is {shadow}, which have no common type");
+    Error::spec(what).column(name).advice(advice)
 }
 
 /// The comparator entry of a column: one that names it exactly, else the one whose pattern takes it.
-fn claim<'a>(column: &Column, entries: &'a [ComparatorEntry]) -> Result<Option<&'a ComparatorEntry>, String> {
-    let exact: Vec<&ComparatorEntry> = entries
-        .iter()
-        .filter(|e| e.columns.iter().any(|p| p.is_exact() && p.0 == column.name))
-        .collect();
+fn claim<'a>(column: &Column, entries: &'a [ComparatorEntry]) -> Result<Option<&'a ComparatorEntry>> {
     let name = &column.name;
+    let wrong = |at: usize, what: String| Error::spec(what).field(format!("comparators[{at}]")).column(name);
+    let takes = |entry: &ComparatorEntry, exactly: bool| entry.columns.iter().any(|p| p.is_exact() == exactly && p.matches(name));
+    let exact: Vec<(usize, &ComparatorEntry)> = entries.iter().enumerate().filter(|(_, entry)| takes(entry, true)).collect();
     match exact.as_slice() {
         [] => {}
-        [_] if column.role == Role::Key => {
-            return Err(format!(
-                "comparators: `{name}` is a key column, and keys match exactly; derive a normalised key with `columns.derive`"
-            ));
+        [(at, _)] if column.role == Role::Key => {
+            let what = "is a key column, and keys match exactly".to_owned();
+            return Err(wrong(*at, what).advice("derive a normalised key with `columns.derive`"));
         }
-        [entry] => {
-            return entry.comparator.misfit(&column.shown).map_or(Ok(Some(*entry)), |why| {
-                Err(format!("comparators: column `{name}` is {}: {why}", column.shown))
-            });
+        [(at, entry)] => {
+            let misfit = entry.comparator.misfit(&column.shown);
+            return misfit.map_or(Ok(Some(*entry)), |why| Err(wrong(*at, format!("is {}, but {why}", column.shown))));
         }
-        [_, _, ..] => return Err(format!("comparators: two entries name column `{name}`; keep one")),
+        [(first, _), (at, _), ..] => return Err(wrong(*at, format!("comparators[{first}] names it too")).advice("keep one")),
     }
     if column.role == Role::Key {
         return Ok(None);
     }
-    let mut fitting = entries
-        .iter()
-        .filter(|e| e.columns.iter().any(|p| !p.is_exact() && p.matches(name)) && e.comparator.misfit(&column.shown).is_none());
+    let fits = |entry: &ComparatorEntry| takes(entry, false) && entry.comparator.misfit(&column.shown).is_none();
+    let mut fitting = entries.iter().enumerate().filter(|(_, entry)| fits(entry));
     let first = fitting.next();
-    if fitting.next().is_some() {
-        return Err(format!(
-            "comparators: patterns of two entries claim column `{name}`; name it in one of them"
-        ));
+    if let (Some((first, _)), Some((at, _))) = (first, fitting.next()) {
+        let what = format!("a pattern of comparators[{first}] takes it too");
+        return Err(wrong(at, what).advice("name it in one of them"));
     }
-    Ok(first)
+    Ok(first.map(|(_, entry)| entry))
 }
 
 #[cfg(test)]

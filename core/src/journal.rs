@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
 /// The version of the entries that this code writes, and the only one it reads.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// How many failures a history keeps; the oldest go first.
 pub const MAX_KEPT_FAILURES: usize = 20;
 
@@ -46,8 +46,8 @@ pub enum JobEvent {
         task: u32,
         attempt: String,
         worker: String,
-        kind: Kind,
-        message: String,
+        #[serde(flatten)]
+        error: Error,
     },
     /// A worker was lost under this task.
     WorkerLost {
@@ -61,8 +61,8 @@ pub enum JobEvent {
     CancelAsked,
     /// An end.
     Failed {
-        kind: Kind,
-        message: String,
+        #[serde(flatten)]
+        error: Error,
     },
     /// An end.
     Cancelled,
@@ -162,8 +162,7 @@ impl TryFrom<serde_json::Value> for Entry {
 impl History {
     /// Takes the next entry. An entry that cannot follow is refused, and the history stays as it was.
     pub fn apply(&mut self, number: u64, entry: &Entry) -> Result<()> {
-        self.check(number, entry)
-            .map_err(|e| e.at(format_args!("journal entry {number}")))?;
+        self.check(number, entry).map_err(|e| e.file(format!("journal entry {number}")))?;
         self.next_number += 1;
         match &entry.event {
             JobEvent::Claimed { owner } => {
@@ -174,14 +173,13 @@ impl History {
                 stage,
                 task,
                 worker,
-                kind,
-                message,
+                error,
                 ..
             } => {
                 let trouble = self.tasks.entry((*stage, *task)).or_default();
-                trouble.attempts += u32::from(is_blamed(*kind));
-                trouble.halvings += u32::from(*kind == Kind::Exhausted);
-                self.keep(entry.at_ms, *stage, *task, worker, Error::new(*kind, message));
+                trouble.attempts += u32::from(is_blamed(error.kind));
+                trouble.halvings += u32::from(error.kind == Kind::Exhausted);
+                self.keep(entry.at_ms, *stage, *task, worker, error.clone());
             }
             JobEvent::WorkerLost { stage, task, worker } => {
                 self.tasks.entry((*stage, *task)).or_default().lost += 1;
@@ -189,7 +187,7 @@ impl History {
             }
             JobEvent::StageDone { stage } => self.stage = self.stage.max(stage.next()),
             JobEvent::CancelAsked => self.cancel_asked = true,
-            JobEvent::Failed { kind, message } => self.ended = Some(End::Failed(Error::new(*kind, message))),
+            JobEvent::Failed { error } => self.ended = Some(End::Failed(error.clone())),
             JobEvent::Cancelled => self.ended = Some(End::Cancelled),
             JobEvent::Finished { verdict } => self.ended = Some(End::Finished(*verdict)),
         }
@@ -267,8 +265,7 @@ mod tests {
             task,
             attempt: "a7".to_owned(),
             worker: "w2".to_owned(),
-            kind,
-            message: "live/part-3.parquet: \"503\"".to_owned(),
+            error: Error::new(kind, "\"503\"").file("live/part-3.parquet").advice("try later"),
         }
     }
 
@@ -426,8 +423,7 @@ mod tests {
             JobEvent::StageDone { stage: Stage::Scan },
             JobEvent::CancelAsked,
             JobEvent::Failed {
-                kind: Kind::Input,
-                message: "live/part-3.parquet changed since it was listed".to_owned(),
+                error: Error::input("live/part-3.parquet changed since it was listed"),
             },
             JobEvent::Cancelled,
             JobEvent::Finished { verdict: Verdict::Pass },

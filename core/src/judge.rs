@@ -3,8 +3,8 @@
 use crate::accounts::AccountSet;
 use crate::align::Aligned;
 use crate::difference::{Difference, Question};
-use crate::error::{Error, Kind, Result};
-use crate::spec::{AccountScope, Day, DifferenceKind, Expected, Spec, Within, nearest};
+use crate::error::{Error, Result};
+use crate::spec::{AccountScope, Day, DifferenceKind, Expected, Spec, Within};
 use crate::value::{ValueType, place_ns, within};
 
 #[derive(Debug, Clone)]
@@ -42,12 +42,12 @@ impl<S> Judge<S> {
         as_of: Day,
         mut sql: impl FnMut(&Expected, &dyn Fn(usize) -> bool) -> Result<S>,
     ) -> Result<(Self, Vec<String>)> {
-        let (mut mistakes, mut warnings) = (Vec::new(), Vec::new());
+        let mut found = Findings::default();
         let mut bound = Vec::new();
         for (at, rule) in spec.expected.iter().enumerate() {
             let coverage = Coverage {
-                scope: scope(rule, sets.get(at).and_then(Option::as_ref))?,
-                columns: bind_columns(rule, aligned, &mut mistakes, &mut warnings),
+                scope: scope(at, rule, sets.get(at).and_then(Option::as_ref))?,
+                columns: bind_columns(at, rule, aligned, &mut found),
                 kinds: kinds(rule),
                 within: rule.within.clone(),
                 filtered: rule.filter.is_some(),
@@ -55,15 +55,13 @@ impl<S> Judge<S> {
             };
             bound.push((rule, coverage));
         }
-        if !mistakes.is_empty() {
-            return Err(Error::all(Kind::Spec, mistakes));
-        }
+        Error::all(found.mistakes)?;
         let with_sql = |(rule, coverage): (&Expected, Coverage)| {
             let planned = sql(rule, &|column| coverage.takes(DifferenceKind::Changed, Some(column)))?;
             Ok((coverage, planned))
         };
         let rules = bound.into_iter().map(with_sql).collect::<Result<_>>()?;
-        Ok((Judge { rules }, warnings))
+        Ok((Judge { rules }, found.warnings))
     }
 
     /// The rule that covers the difference, if any. `account`: its account's canonical bytes. `sql` is asked as late as possible.
@@ -95,12 +93,12 @@ impl<S> Judge<S> {
 }
 
 /// The accounts of a rule. Without those that it lists it would cover nothing, and nobody would see it.
-fn scope(rule: &Expected, set: Option<&AccountSet>) -> Result<Scope> {
+fn scope(at: usize, rule: &Expected, set: Option<&AccountSet>) -> Result<Scope> {
     match (&rule.accounts, set) {
         (None, _) => Ok(Scope::All),
         (Some(AccountScope::Where(_)), _) => Ok(Scope::Sql),
         (Some(AccountScope::Source(_)), Some(set)) => Ok(Scope::Set(set.clone())),
-        (Some(AccountScope::Source(_)), None) => Err(Error::internal(format!("expected `{}`: its accounts are missing", rule.name))),
+        (Some(AccountScope::Source(_)), None) => Err(Error::internal("its accounts are missing").field(format!("expected[{at}].accounts"))),
     }
 }
 
@@ -143,17 +141,16 @@ fn kinds(rule: &Expected) -> Vec<DifferenceKind> {
     }
 }
 
-fn bind_columns(rule: &Expected, aligned: &Aligned, mistakes: &mut Vec<String>, warnings: &mut Vec<String>) -> Option<Vec<bool>> {
+fn bind_columns(at: usize, rule: &Expected, aligned: &Aligned, found: &mut Findings) -> Option<Vec<bool>> {
     if rule.columns.is_empty() {
         return None;
     }
+    let wrong = |what: String, column: &str| Error::spec(what).field(format!("expected[{at}].columns")).column(column);
     let mut taken = vec![false; aligned.columns.len()];
     for pattern in &rule.columns {
         if pattern.is_exact() && aligned.is_struct(&pattern.0) && rule.within.is_some() {
-            mistakes.push(format!(
-                "expected `{}`: `{1}` is a struct; name its members, such as `{1}.*`",
-                rule.name, pattern.0
-            ));
+            let advice = format!("name its members, such as `{}.*`", pattern.0);
+            found.mistakes.push(wrong("is a struct".to_owned(), &pattern.0).advice(advice));
             continue;
         }
         let mut matched = false;
@@ -162,32 +159,35 @@ fn bind_columns(rule: &Expected, aligned: &Aligned, mistakes: &mut Vec<String>, 
             let is_named = pattern.0 == column.name;
             if aligned.key.contains(&at) {
                 if is_named {
-                    mistakes.push(format!(
-                        "expected `{}`: `{}` is a key column; its values never change, rows go missing instead",
-                        rule.name, column.name
-                    ));
+                    let what = "is a key column; its values never change, rows go missing instead".to_owned();
+                    found.mistakes.push(wrong(what, &column.name));
                 }
                 continue;
             }
             match unfit(rule, &column.shown) {
                 None => taken[at] = true,
-                Some(why) if is_named => mistakes.push(format!(
-                    "expected `{}`: column `{}` is {}: {why}",
-                    rule.name, column.name, column.shown
-                )),
+                Some(why) if is_named => found.mistakes.push(wrong(format!("is {}, but {why}", column.shown), &column.name)),
                 Some(_) => {}
             }
         }
         if !matched && pattern.is_exact() {
-            let near = nearest(&pattern.0, aligned.columns.iter().map(|c| c.name.as_str()))
-                .map(|n| format!("; did you mean `{n}`"))
-                .unwrap_or_default();
-            mistakes.push(format!("expected `{}`: no compared column `{}`{near}", rule.name, pattern.0));
+            let known = aligned.columns.iter().map(|c| c.name.as_str());
+            let mistake = wrong("is not a compared column".to_owned(), &pattern.0);
+            found.mistakes.push(mistake.did_you_mean(&pattern.0, known));
         } else if !matched {
-            warnings.push(format!("expected `{}`: `{}` matches no column", rule.name, pattern.0));
+            found
+                .warnings
+                .push(format!("expected `{}`: `{}` matches no column", rule.name, pattern.0));
         }
     }
     Some(taken)
+}
+
+/// What is wrong with the rules, and what is probably not meant.
+#[derive(Default)]
+struct Findings {
+    mistakes: Vec<Error>,
+    warnings: Vec<String>,
 }
 
 fn unfit(rule: &Expected, shown: &ValueType) -> Option<&'static str> {
@@ -236,8 +236,11 @@ mod tests {
         let taken = judge("columns: [p]").expect("a struct may be named");
         assert_eq!(taken.expect("there is a rule"), ["p", "p.x"]);
         let bounded = judge("columns: [p], within: {absolute: 1}").expect_err("a bound needs members");
-        assert_eq!(bounded.message, "expected `r`: `p` is a struct; name its members, such as `p.*`");
+        assert_eq!(
+            bounded.to_string(),
+            "expected[0].columns: column `p`: is a struct; name its members, such as `p.*`"
+        );
         let listed = judge("accounts: {list: [a]}").expect_err("its accounts were not given");
-        assert_eq!(listed.message, "expected `r`: its accounts are missing");
+        assert_eq!(listed.to_string(), "expected[0].accounts: its accounts are missing");
     }
 }

@@ -11,6 +11,7 @@ pub mod error;
 pub mod journal;
 pub mod judge;
 pub mod mix;
+pub mod nearest;
 pub mod plan;
 pub mod redact;
 pub mod report;

@@ -20,13 +20,28 @@ pub fn shortened_all(texts: &[String], most: usize, most_bytes: usize) -> Vec<St
     kept
 }
 
+/// As many characters of an expression are repeated in a message.
+const MAX_EXCERPT: usize = 200;
+
+/// An expression as messages repeat it: one line, not too long.
+pub fn excerpt(sql: &str) -> String {
+    let words: Vec<&str> = sql.split_whitespace().collect();
+    let text = words.join(" ");
+    match text.char_indices().nth(MAX_EXCERPT) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
 impl Error {
-    /// The same error with a text within a limit. Secrets are taken out before, so none is cut in two and missed.
-    pub fn shortened(mut self, most_bytes: usize) -> Error {
-        if self.message.len() > most_bytes {
-            self.message = shortened(&self.message, most_bytes);
+    /// The same error with its texts within a limit. Secrets are taken out before, so none is cut in two and missed. What is too long is
+    /// cut as it is printed, places and all.
+    pub fn shortened(self, most_bytes: usize) -> Error {
+        let text = self.to_string();
+        if text.len() <= most_bytes {
+            return self;
         }
-        self
+        Error::new(self.kind, shortened(&text, most_bytes))
     }
 }
 
@@ -44,6 +59,9 @@ mod tests {
         let error = Error::spec("x".repeat(9)).shortened(4);
         assert_eq!(error, Error::spec("xxxx … (5 more bytes)"));
         assert_eq!(error.clone().shortened(100), error);
+        let placed = Error::spec("x".repeat(9)).file("f");
+        assert_eq!(placed.shortened(4), Error::spec("f: x … (8 more bytes)"));
+        assert_eq!(excerpt(&"n + ".repeat(100)).chars().count(), MAX_EXCERPT + 1);
     }
 
     #[test]

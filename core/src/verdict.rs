@@ -1,9 +1,9 @@
 //! The verdict: pass only if no threshold of the spec is broken, with each broken one in words.
 
 use crate::align::Aligned;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::side::Sides;
-use crate::spec::{Day, Limit, SchemaChange, Spec, nearest};
+use crate::spec::{Day, Limit, Pattern, SchemaChange, Spec, member};
 use crate::tally::{DifferenceTally, Tally, counted};
 use crate::value::Number;
 use serde::{Deserialize, Serialize};
@@ -100,28 +100,24 @@ pub fn check(spec: &Spec, aligned: &Aligned) -> Result<Vec<String>> {
     let (mut mistakes, mut warnings) = (Vec::new(), Vec::new());
     for (pattern, _) in &spec.verdict.max_column_mismatch {
         if pattern.is_exact() && aligned.is_struct(&pattern.0) {
-            mistakes.push(format!(
-                "verdict.max_column_mismatch: `{0}` is a struct; name its members, such as `{0}.*`",
-                pattern.0
-            ));
+            mistakes.push(of_pattern(pattern, "is a struct").advice(format!("name its members, such as `{}.*`", pattern.0)));
         }
         if aligned.columns.iter().any(|c| pattern.matches(&c.name)) {
             continue;
         }
         if pattern.is_exact() {
-            let near = nearest(&pattern.0, aligned.columns.iter().map(|c| c.name.as_str()))
-                .map(|n| format!("; did you mean `{n}`"))
-                .unwrap_or_default();
-            mistakes.push(format!("verdict.max_column_mismatch: no compared column `{}`{near}", pattern.0));
+            let known = aligned.columns.iter().map(|c| c.name.as_str());
+            mistakes.push(of_pattern(pattern, "is not a compared column").did_you_mean(&pattern.0, known));
         } else {
             warnings.push(format!("verdict.max_column_mismatch: `{}` matches no column", pattern.0));
         }
     }
-    if mistakes.is_empty() {
-        Ok(warnings)
-    } else {
-        Err(Error::all(Kind::Spec, mistakes))
-    }
+    Error::all(mistakes)?;
+    Ok(warnings)
+}
+
+fn of_pattern(pattern: &Pattern, what: &str) -> Error {
+    Error::spec(format!("`{}` {what}", pattern.0)).field(member("verdict.max_column_mismatch", &pattern.0))
 }
 
 /// Comparing nothing is never a pass: no row, no key in common, or no value of the rows that have one.

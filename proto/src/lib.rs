@@ -1,5 +1,7 @@
 //! The messages and services of `shadowdiff.v1`, as the compiler of the protocol makes them from `proto/shadowdiff/v1`.
 
+mod errors;
+
 /// Version 1 of the protocol.
 pub mod v1 {
     tonic::include_proto!("shadowdiff.v1");

@@ -72,13 +72,13 @@ type Ended = (String, Result<Committed>);
 /// Serves until asked to end. `connected` is true while the coordinator knows this worker. An error is one that no new try would mend.
 pub async fn attach(host: Arc<Host>, attachment: Attachment, stop: watch::Receiver<Drain>, connected: watch::Sender<bool>) -> Result<()> {
     if !attachment.coordinator.starts_with("http://") {
-        return Err(Error::spec(format!(
-            "coordinator {}: write http://HOST:PORT; encrypted connections are not offered",
-            attachment.coordinator
-        )));
+        return Err(
+            Error::spec(format!("coordinator {}: write http://HOST:PORT", attachment.coordinator))
+                .advice("encrypted connections are not offered"),
+        );
     }
     let endpoint = Endpoint::from_shared(attachment.coordinator.clone())
-        .map_err(|e| Error::spec(format!("coordinator {}: {e}; write http://HOST:PORT", attachment.coordinator)))?
+        .map_err(|e| Error::spec(format!("coordinator {}: {e}", attachment.coordinator)).advice("write http://HOST:PORT"))?
         .connect_timeout(CONNECT_TIMEOUT)
         .http2_keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE)
@@ -318,11 +318,7 @@ fn report(attempt: String, outcome: Result<Committed>) -> attach_request::Messag
             rows: committed.rows,
             won: committed.won,
         }),
-        Err(error) => attach_request::Message::Failed(AttemptFailed {
-            attempt_id: attempt,
-            kind: error.kind.name().into(),
-            message: error.message,
-        }),
+        Err(error) => attach_request::Message::Failed(AttemptFailed::new(attempt, &error)),
     }
 }
 

@@ -38,8 +38,9 @@ pub(crate) fn fetch(job: &Job, task: &ScanTask, shard: u32, objects: &[Arc<Objec
         flush(&mut sink, side, &mut pending)?;
         if found != all {
             return Err(Error::input(format!(
-                "{side}: {all} rows have no partner, but {found} of them were found again: the data changed while it was compared; run it again"
-            )));
+                "{side}: {all} rows have no partner, but {found} of them were found again: the data changed while it was compared"
+            ))
+            .advice("run it again"));
         }
     }
     Ok(TaskOutput {

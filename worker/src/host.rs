@@ -60,10 +60,10 @@ impl Host {
         let read = runtime.block_on(Blueprint::read(state))?;
         let (blueprint, digest) = read.ok_or_else(|| Error::unavailable(format!("job {} has no plan in the state store", state.id())))?;
         if digest != *plan {
-            return Err(Error::unavailable(format!(
-                "{} has the digest {digest}; the coordinator follows {plan}",
-                state.describe(&state.plan())
-            )));
+            return Err(
+                Error::unavailable(format!("{} has the digest {digest}", state.describe(&state.plan())))
+                    .advice(format!("the coordinator follows {plan}")),
+            );
         }
         let accounts = runtime.block_on(blueprint.accounts.read(state))?;
         Job::new(blueprint.plan.clone(), self.given(&blueprint, accounts))

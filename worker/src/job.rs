@@ -11,12 +11,12 @@ use shadowdiff_common::sql::{Expression, Sql, SqlColumn};
 use shadowdiff_core::accounts::AccountSets;
 use shadowdiff_core::align::{Column, Role};
 use shadowdiff_core::compare::CellComparator;
-use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::error::{Error, Place, Result};
 use shadowdiff_core::judge::Judge;
 use shadowdiff_core::plan::Plan;
 use shadowdiff_core::row::{Form, Hasher};
 use shadowdiff_core::side::{Side, Sides};
-use shadowdiff_core::spec::{AccountScope, Expected};
+use shadowdiff_core::spec::{AccountScope, Expected, member};
 use shadowdiff_core::value::ValueType;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -263,7 +263,7 @@ fn form(column: &Column) -> Form {
 
 fn plan_filter(sql: &Sql, plan: &Plan, side: Side) -> Result<Option<Expression>> {
     let Some(text) = &plan.spec.filter[side] else { return Ok(None) };
-    sql.plan_condition(&format!("where ({side})"), text, &side_columns(plan, side))
+    sql.plan_condition(Place::from("where").of(side), text, &side_columns(plan, side))
         .map(Some)
 }
 
@@ -286,7 +286,8 @@ fn plan_derives(sql: &Sql, plan: &Plan, side: Side) -> Result<Vec<Option<Express
         let Some((name, text)) = derive.iter().find(|(name, _)| *name == column.name) else {
             return Ok(None);
         };
-        sql.plan(&format!("columns.derive.{name} ({side})"), text, &read).map(Some)
+        let place = Place::from(member("columns.derive", name).as_str()).of(side);
+        sql.plan(place, text, &read).map(Some)
     });
     planned.collect()
 }
@@ -327,8 +328,13 @@ fn row_columns(plan: &Plan, side: Side) -> Vec<SqlColumn> {
 
 fn bind(sql: &Sql, plan: &Plan, column: &Column) -> Result<BoundColumn> {
     let comparator = comparator(column, |text| {
-        let place = format!("comparators: sql of column `{}`", column.name);
-        sql.plan_condition(&place, text, &pair_columns(plan, Some(column)))
+        let entries = plan.spec.comparators.iter();
+        let entry = entries.map(|entry| entry.comparator.sql()).position(|sql| sql == Some(text));
+        let place = Place {
+            column: Some(column.name.clone()),
+            ..Place::from(format!("comparators[{}].sql", entry.unwrap_or_default()).as_str())
+        };
+        sql.plan_condition(place, text, &pair_columns(plan, Some(column)))
     })?;
     Ok(BoundColumn {
         column: column.clone(),
@@ -339,10 +345,11 @@ fn bind(sql: &Sql, plan: &Plan, column: &Column) -> Result<BoundColumn> {
 
 /// `takes`: whether the rule can cover a cell of a column. `conditions`: how many `accounts.where` there were before.
 fn plan_rule(sql: &Sql, plan: &Plan, rule: &Expected, takes: &dyn Fn(usize) -> bool, conditions: &mut usize) -> Result<RuleSql> {
-    let place = format!("expected `{}`", rule.name);
+    let number = plan.spec.expected.iter().position(|known| known.name == rule.name);
+    let field = format!("expected[{}]", number.unwrap_or_default());
     let accounts = match &rule.accounts {
         Some(AccountScope::Where(text)) => {
-            let condition = plan_accounts(sql, plan, &format!("{place}.accounts.where"), text)?;
+            let condition = plan_accounts(sql, plan, &format!("{field}.accounts.where"), text)?;
             *conditions += 1;
             Some(AccountCondition {
                 place: *conditions - 1,
@@ -358,7 +365,7 @@ fn plan_rule(sql: &Sql, plan: &Plan, rule: &Expected, takes: &dyn Fn(usize) -> b
             rows: None,
         });
     };
-    let place = format!("{place}.where");
+    let field = format!("{field}.where");
     // Planned once for all columns of one type.
     let mut known: Vec<(Sides<ValueType>, Result<Expression>)> = Vec::new();
     let mut cell = |(i, column): (usize, &Column)| {
@@ -368,7 +375,7 @@ fn plan_rule(sql: &Sql, plan: &Plan, rule: &Expected, takes: &dyn Fn(usize) -> b
         let planned = match known.iter().find(|(types, _)| *types == column.stored) {
             Some((_, planned)) => planned.clone(),
             None => {
-                let planned = sql.plan_condition(&place, text, &pair_columns(plan, Some(column)));
+                let planned = sql.plan_condition(field.as_str(), text, &pair_columns(plan, Some(column)));
                 known.push((column.stored.clone(), planned.clone()));
                 planned
             }
@@ -383,21 +390,21 @@ fn plan_rule(sql: &Sql, plan: &Plan, rule: &Expected, takes: &dyn Fn(usize) -> b
     };
     let cells: Vec<Option<Expression>> = plan.aligned.columns.iter().enumerate().map(&mut cell).collect::<Result<_>>()?;
     let rows = sql
-        .plan_condition(&place, text, &pair_columns(plan, None))
+        .plan_condition(field.as_str(), text, &pair_columns(plan, None))
         .ok()
         .filter(|e| !e.reads.contains(&0) && !e.reads.contains(&1));
     if rows.is_none() && cells.iter().all(Option::is_none) {
         // Nothing can answer it: let the planner say why.
-        sql.plan_condition(&place, text, &pair_columns(plan, plan.aligned.columns.first()))?;
+        sql.plan_condition(field.as_str(), text, &pair_columns(plan, plan.aligned.columns.first()))?;
     }
     Ok(RuleSql { accounts, cells, rows })
 }
 
 /// Plans `accounts.where` for the sides that have what it names; that at least one has is checked when the spec is bound.
-fn plan_accounts(sql: &Sql, plan: &Plan, place: &str, text: &str) -> Result<Sides<Option<Expression>>> {
+fn plan_accounts(sql: &Sql, plan: &Plan, field: &str, text: &str) -> Result<Sides<Option<Expression>>> {
     let columns = Sides::from_fn(|side| row_columns(plan, side));
     let lacks = Sides::from_fn(|side| !sql.missing(text, &columns[side]).is_empty());
-    let planned = Sides::from_fn(|side| sql.plan_condition(place, text, &columns[side]));
+    let planned = Sides::from_fn(|side| sql.plan_condition(field, text, &columns[side]));
     Ok(match (planned.live, planned.shadow) {
         (Ok(live), Err(_)) if lacks.shadow && !lacks.live => Sides::new(Some(live), None),
         (Err(_), Ok(shadow)) if lacks.live && !lacks.shadow => Sides::new(None, Some(shadow)),

@@ -117,10 +117,7 @@ impl<'a> Chunk<'a> {
             let unequal = unequal(column, live, shadow);
             if column.role == Role::Key {
                 if (&unequal & &both).count_set_bits() > 0 {
-                    return Err(Error::internal(format!(
-                        "two keys of one fingerprint differ in `{}`; run again",
-                        column.name
-                    )));
+                    return Err(Error::internal(format!("two keys of one fingerprint differ in `{}`", column.name)).advice("run again"));
                 }
                 continue;
             }

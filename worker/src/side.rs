@@ -203,8 +203,11 @@ impl<'a> SideReader<'a> {
                     Some((at, members)) => member(Arc::clone(&read[*at]), members, rows),
                     None => expression.evaluate(read, rows)?,
                 };
-                convert(&value, &column.value_type)
-                    .map_err(|bad| Error::input(format!("columns.derive.{} ({side}): `{}` {}", column.name, bad.text, bad.why)))
+                convert(&value, &column.value_type).map_err(|bad| {
+                    Error::input(bad.to_string())
+                        .field(shadowdiff_core::spec::member("columns.derive", &column.name))
+                        .side(side)
+                })
             }
             None => {
                 let at = plan
@@ -291,9 +294,9 @@ fn leaf(array: &ArrayRef, column: &Column, side: Side) -> Result<ArrayRef> {
         return Ok(Arc::new(BooleanArray::new(there, nulls)));
     }
     convert(array, &column.stored[side]).map_err(|bad| {
-        Error::input(format!(
-            "column `{}` of {side}: `{}` {}; a wider type may hold it: `columns: {{cast: …}}`",
-            column.name, bad.text, bad.why
-        ))
+        Error::input(bad.to_string())
+            .column(&column.name)
+            .side(side)
+            .advice("a wider type may hold it: `columns: {cast: …}`")
     })
 }

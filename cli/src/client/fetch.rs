@@ -40,10 +40,10 @@ async fn whole(remote: &mut Remote, job: &Job, name: &str, staging: &Staging) ->
     let told = job.files.iter().find(|file| file.name == name);
     let told = told.ok_or_else(|| Error::internal(format!("job {} has no {name}", job.id)))?;
     if told.sha256.is_empty() {
-        return Err(Error::internal(format!(
-            "job {}: its coordinator does not name the digest of {name}; run the same version on both",
-            job.id
-        )));
+        return Err(
+            Error::internal(format!("job {}: its coordinator does not name the digest of {name}", job.id))
+                .advice("run the same version on both"),
+        );
     }
     let mark = FileMark {
         size_bytes: told.size_bytes,

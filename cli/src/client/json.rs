@@ -2,6 +2,7 @@
 
 use super::{has_ended, verdict};
 use serde_json::{Value, json};
+use shadowdiff_core::error::Error;
 use shadowdiff_core::verdict::Verdict;
 use shadowdiff_proto::v1::{Job, JobError, Progress};
 
@@ -57,7 +58,9 @@ fn progress(of: Progress) -> Value {
 }
 
 fn error(of: &JobError) -> Value {
-    json!({"kind": of.kind, "message": of.message})
+    let parts = |error: &Error| json!({"place": error.place, "what": error.what, "advice": error.advice});
+    let mistakes = (!of.mistakes.is_empty()).then(|| Error::from(of).each().map(parts).collect::<Vec<_>>());
+    json!({"kind": of.kind, "message": of.message, "mistakes": mistakes})
 }
 
 /// `succeeded` of `JOB_STATE_SUCCEEDED`.

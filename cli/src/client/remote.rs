@@ -29,19 +29,15 @@ pub(super) struct Remote {
 impl Remote {
     pub(super) async fn connect(url: &str) -> Result<Remote> {
         if !url.starts_with("http://") {
-            return Err(Error::spec(format!(
-                "--coordinator {url}: write http://HOST:PORT; encrypted connections are not offered"
-            )));
+            return Err(Error::spec(format!("--coordinator {url}: write http://HOST:PORT")).advice("encrypted connections are not offered"));
         }
         let endpoint = Endpoint::from_shared(url.to_owned())
-            .map_err(|e| Error::spec(format!("--coordinator {url}: {e}; write http://HOST:PORT")))?
+            .map_err(|e| Error::spec(format!("--coordinator {url}: {e}")).advice("write http://HOST:PORT"))?
             .connect_timeout(CONNECT_TIMEOUT)
             .http2_keep_alive_interval(KEEP_ALIVE)
             .keep_alive_timeout(KEEP_ALIVE);
         let channel = endpoint.connect().await.map_err(|_| {
-            Error::unavailable(format!(
-                "no coordinator answers at {url}; is it running, and is --coordinator right?"
-            ))
+            Error::unavailable(format!("no coordinator answers at {url}")).advice("is it running, and is --coordinator right?")
         })?;
         let client = JobServiceClient::new(channel)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)

@@ -58,9 +58,10 @@ pub(crate) async fn with_csv_flags(error: Error, spec: &Spec, here: &Path, sourc
         return error;
     }
     let seen = seen(&found).into_iter().map(|line| format!("  {line}"));
-    let lines = std::iter::once(error.message).chain(seen);
     let advice = ["  if that is right, read them so with".to_owned(), format!("    {}", again(&flags))];
-    Error::new(error.kind, lines.chain(advice).collect::<Vec<_>>().join("\n"))
+    let lines: Vec<String> = seen.chain(advice).collect();
+    let more = Error::new(error.kind, lines.join("\n"));
+    error.and(more)
 }
 
 async fn of_side(spec: &Spec, side: Side, here: &Path, sources: &Sources) -> Result<Vec<Setting>> {
@@ -71,7 +72,7 @@ async fn of_side(spec: &Spec, side: Side, here: &Path, sources: &Sources) -> Res
     let (csv, sources, name) = (spec.sides[side].csv.clone(), sources.clone(), file.name.clone());
     let found = tokio::task::spawn_blocking(move || csv_findings(&file, &csv, &sources))
         .await
-        .map_err(|e| Error::internal(format!("a reader stopped: {e}; please report it")))??;
+        .map_err(|e| Error::internal(format!("a reader stopped: {e}")).advice("please report it"))??;
     Ok(settings(&found, side, &name))
 }
 

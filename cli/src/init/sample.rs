@@ -138,7 +138,7 @@ impl Sampling<'_> {
         let stored = self.shared.iter().map(|shared| {
             let top = Arc::clone(&read[shared.read[self.side].source.as_str()]);
             convert(&member(top, &shared.path, rows), &shared.met.stored[self.side])
-                .map_err(|bad| Error::input(format!("column `{}` of {}: `{}` {}", shared.name, self.side, bad.text, bad.why)))
+                .map_err(|bad| Error::input(bad.to_string()).column(&shared.name).side(self.side))
         });
         let stored: Vec<ArrayRef> = stored.collect::<Result<_>>()?;
         self.sample.rows += rows;

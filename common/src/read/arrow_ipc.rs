@@ -92,10 +92,7 @@ impl Source {
     fn open(pinned: &Arc<PinnedFile>, selection: &Selection, columns: &[String]) -> Result<Source> {
         let Some(footer) = Footer::read(pinned)? else {
             if let Selection::RowGroups(_) = selection {
-                return Err(Error::internal(format!(
-                    "{}: a stream has no record batches to choose from",
-                    pinned.name()
-                )));
+                return Err(Error::internal("a stream has no record batches to choose from").file(pinned.name()));
             }
             let stream = Stream::open(pinned)?;
             none_refused(pinned.name(), &refused(stream.schema.fields()), columns)?;
@@ -152,10 +149,9 @@ impl Footer {
         let size = pinned.size_bytes();
         let start = pinned.read(0..size.min(MAGIC.len() as u64))?;
         if start.starts_with(FEATHER_1_MAGIC) {
-            return Err(Error::input(format!(
-                "{}: Feather version 1 cannot be read; write it as version 2 (Arrow IPC)",
-                pinned.name()
-            )));
+            return Err(Error::input("Feather version 1 cannot be read")
+                .file(pinned.name())
+                .advice("write it as version 2 (Arrow IPC)"));
         }
         if start.as_ref() != MAGIC {
             return Ok(None);
@@ -196,7 +192,7 @@ impl Footer {
                 .iter()
                 .map(|group| self.record_batches.get(*group).copied())
                 .collect::<Option<_>>()
-                .ok_or_else(|| Error::internal(format!("{}: a record batch of the plan is not in the file", pinned.name()))),
+                .ok_or_else(|| Error::internal("a record batch of the plan is not in the file").file(pinned.name())),
         }
     }
 

@@ -45,7 +45,7 @@ pub fn schema(file: &DataFile, sources: &Sources) -> Result<FileSchema> {
 /// Reads the rows, `columns` only.
 pub fn open(file: &DataFile, selection: &Selection, columns: &[String], batch_rows: usize, sources: &Sources) -> Result<Batches> {
     if let Selection::RowGroups(_) = selection {
-        return Err(Error::internal(format!("{}: an Avro file can only be read as a whole", file.name)));
+        return Err(Error::internal("an Avro file can only be read as a whole").file(&file.name));
     }
     let pinned = PinnedFile::open(file, sources)?;
     let found = guarded(&pinned, || Columns::of(&pinned))?;
@@ -80,7 +80,7 @@ impl Columns {
         let (rows, plain) = Rows::open(pinned, ReaderBuilder::new())?;
         let schema = rows.reader.schema();
         if schema.fields().is_empty() {
-            return Err(Error::input(format!("{}: the records of this file have no fields", pinned.name())));
+            return Err(Error::input("the records of this file have no fields").file(pinned.name()));
         }
         let mut refused = refused(schema.fields());
         refused.extend(plain.refused);
@@ -104,10 +104,9 @@ impl Rows {
     fn open(pinned: &Arc<PinnedFile>, builder: ReaderBuilder) -> Result<(Rows, Plain)> {
         let size = pinned.size_bytes();
         if pinned.read(0..size.min(MAGIC.len() as u64))?.as_ref() != MAGIC {
-            return Err(Error::input(format!(
-                "{}: this is not an Avro file; it does not begin with 'Obj'",
-                pinned.name()
-            )));
+            return Err(Error::input("this is not an Avro file")
+                .file(pinned.name())
+                .advice("it does not begin with 'Obj'"));
         }
         let build = || {
             let stored = read_header_info(pinned.reader(0..size)).map_err(|e| pinned.blame(e))?;

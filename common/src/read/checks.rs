@@ -10,7 +10,7 @@ use arrow_array::types::{
 };
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Fields, TimeUnit};
-use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::value::ValueType;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -93,20 +93,16 @@ fn repeated_names<'a>(names: impl Iterator<Item = &'a str>) -> BTreeMap<String, 
 
 /// Refuses to read a column that cannot be read.
 pub(super) fn none_refused(file: &str, refused: &BTreeMap<String, String>, wanted: &[String]) -> Result<()> {
-    let mistakes: Vec<String> = wanted
-        .iter()
-        .filter_map(|name| Some(refusal(file, name, refused.get(name)?)))
-        .collect();
-    if mistakes.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::all(Kind::Input, mistakes))
-    }
+    let mistake = |name: &String| Some(refusal(file, name, refused.get(name)?));
+    Error::all(wanted.iter().filter_map(mistake).collect())
 }
 
-/// What to say of a column that cannot be read.
-pub fn refusal(file: &str, column: &str, why: &str) -> String {
-    format!("{file}: column `{column}` {why}, so it cannot be compared; write it as another type, or exclude it under `columns.exclude`")
+/// The error for a column that cannot be read.
+pub fn refusal(file: &str, column: &str, why: &str) -> Error {
+    Error::input(format!("{why}, so it cannot be compared"))
+        .file(file)
+        .column(column)
+        .advice("write it as another type, or exclude it under `columns.exclude`")
 }
 
 /// Holds the values of a batch against their types.

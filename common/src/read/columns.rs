@@ -22,46 +22,38 @@ enum Bad {
 
 impl Bad {
     fn at(self, side: Side, column: &ReadColumn, file: &DataFile, raw: &Raw, before: u64) -> Error {
-        let place = |row: usize| match &raw.lines {
-            Some(lines) => format!("{}:{}", file.name, lines[row]),
-            None => format!("{}: row {}", file.name, before + row as u64 + 1),
+        let wrong = |row: usize, what: String| {
+            let error = Error::input(what).file(&file.name).column(&column.source).side(side);
+            match &raw.lines {
+                Some(lines) => error.line(lines[row]),
+                None => error.row(before + row as u64 + 1),
+            }
         };
         match self {
-            Bad::Value(bad) => Error::input(format!(
-                "{}: column `{}` of {side}: `{}` {}; fix the value, or give the column another type under `schema` or `columns.cast`{}",
-                place(bad.row),
-                column.source,
-                bad.text,
-                bad.why,
-                if raw.lines.is_some() {
-                    setting_for(&bad.text, column, &raw.form)
-                } else {
-                    String::new()
+            Bad::Value(bad) => {
+                let error = wrong(bad.row, bad.to_string())
+                    .advice("fix the value, or give the column another type under `schema` or `columns.cast`");
+                match raw.lines.as_ref().and_then(|_| setting_for(&bad.text, column, &raw.form)) {
+                    Some(setting) => error.advice(setting),
+                    None => error,
                 }
-            )),
-            Bad::Partition { in_path, row, in_file } => Error::input(format!(
-                "{}: column `{}` of {side} is `{in_file}` in the file, but `{in_path}` in its path",
-                place(row),
-                column.source
-            )),
+            }
+            Bad::Partition { in_path, row, in_file } => wrong(row, format!("is `{in_file}` in the file, but `{in_path}` in its path")),
         }
     }
 }
 
 /// The setting of `csv` that would read a value of a CSV file, if one would.
-fn setting_for(text: &str, column: &ReadColumn, form: &TextForm) -> String {
+fn setting_for(text: &str, column: &ReadColumn, form: &TextForm) -> Option<String> {
     let comma = TextForm {
         decimal_comma: true,
         ..form.clone()
     };
     let one = StringArray::from(vec![text]);
     if column.value_type.is_number() && comma.parse_into(&one, &column.value_type).is_ok() {
-        return "; `csv: {decimal: \",\"}` reads decimal commas".to_owned();
+        return Some("`csv: {decimal: \",\"}` reads decimal commas".to_owned());
     }
-    if is_null_mark(text) {
-        return format!("; `csv: {{null_values: [{}]}}` makes it NULL", in_yaml(text));
-    }
-    String::new()
+    is_null_mark(text).then(|| format!("`csv: {{null_values: [{}]}}` makes it NULL", in_yaml(text)))
 }
 
 fn typed(column: &ReadColumn, raw: &Raw, file: &DataFile) -> Result<ArrayRef, Bad> {

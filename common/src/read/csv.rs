@@ -59,6 +59,7 @@ pub fn open_csv(
         schema: Arc::new(Schema::empty()),
         fields: Vec::new(),
         blank_line: None,
+        row: 0,
         done: false,
     };
     if options.delimiter.is_none() {
@@ -116,6 +117,8 @@ pub struct CsvReader {
     fields: Vec<Field>,
     /// The first of the empty lines just before the source's window; nothing but more of them may follow.
     blank_line: Option<u64>,
+    /// The row that was read last, from 1.
+    row: u64,
     done: bool,
 }
 
@@ -154,9 +157,9 @@ impl CsvReader {
             return Ok(());
         };
         let (mine, other) = (quoted(self.dialect.delimiter), quoted(other));
-        Err(self.source.wrong(format!(
-            "the fields are separated by {other}, not by {mine}: write csv: {{delimiter: {other}}}, \
-             or csv: {{delimiter: {mine}}} to read them as they are"
+        let wrong = self.source.wrong(format!("the fields are separated by {other}, not by {mine}"));
+        Err(wrong.advice(format!(
+            "write csv: {{delimiter: {other}}}, or csv: {{delimiter: {mine}}} to read them as they are"
         )))
     }
 
@@ -175,10 +178,9 @@ impl CsvReader {
                     Ok(names)
                 }
                 Scan::Blank { .. } => Err(self.source.wrong("is empty where the header is expected")),
-                _ => Err(Error::input(format!(
-                    "{}: is empty: a CSV file needs a header, or csv: {{header: false}}",
-                    self.source.name()
-                ))),
+                _ => Err(Error::input("is empty")
+                    .file(self.source.name())
+                    .advice("a CSV file needs a header, or csv: {header: false}")),
             },
         }
     }
@@ -186,15 +188,16 @@ impl CsvReader {
     fn name_in(&self, field: &Field) -> Result<String> {
         let mut name = Vec::new();
         self.dialect.append(field, self.source.window(), &mut name);
-        String::from_utf8(name).map_err(|error| self.source.wrong(not_utf8("the header", error.as_bytes())))
+        String::from_utf8(name).map_err(|error| self.not_utf8(self.source.line(), error.as_bytes()))
     }
 
     fn check_names(&self) -> Result<()> {
         let mut seen = BTreeSet::new();
         match self.columns.iter().find(|column| !seen.insert(column.as_str())) {
-            Some(twice) => Err(self
-                .source
-                .wrong_at(1, format!("the header has the column '{twice}' twice: rename one of them"))),
+            Some(twice) => {
+                let wrong = self.source.wrong_at(1, format!("the header has the column `{twice}` twice"));
+                Err(wrong.advice("rename one of them"))
+            }
             None => Ok(()),
         }
     }
@@ -220,6 +223,7 @@ impl CsvReader {
                     self.source.take(bytes, 1);
                 }
                 Scan::Blank { bytes } => {
+                    self.row += 1;
                     self.append_record(&mut columns)?;
                     lines.push(self.source.line());
                     self.source.take(bytes, 1);
@@ -227,6 +231,7 @@ impl CsvReader {
                 }
                 Scan::Record { bytes, lines: over } => {
                     self.refuse_blank_line()?;
+                    self.row += 1;
                     self.append_record(&mut columns)?;
                     lines.push(self.source.line());
                     self.source.take(bytes, over);
@@ -245,10 +250,10 @@ impl CsvReader {
     /// A row follows, so the empty lines before it are not the end of the file.
     fn refuse_blank_line(&self) -> Result<()> {
         match self.blank_line {
-            Some(line) => Err(self.source.wrong_at(
-                line,
-                format!("is empty where {} fields are expected: remove the line", self.columns.len()),
-            )),
+            Some(line) => {
+                let what = format!("is empty where {} fields are expected", self.columns.len());
+                Err(self.source.wrong_at(line, what).advice("remove the line"))
+            }
             None => Ok(()),
         }
     }
@@ -258,9 +263,10 @@ impl CsvReader {
         if found != expected {
             let fields = if found == 1 { "field" } else { "fields" };
             let columns = if expected == 1 { "column" } else { "columns" };
-            return Err(self.source.wrong(format!(
-                "has {found} {fields}, but the file has {expected} {columns}: is a delimiter missing or not quoted?"
-            )));
+            let wrong = self
+                .source
+                .wrong(format!("has {found} {fields}, but the file has {expected} {columns}"));
+            return Err(wrong.row(self.row).advice("is a delimiter missing or not quoted?"));
         }
         let window = self.source.window();
         for (field, column) in self.fields.iter().zip(columns) {
@@ -277,6 +283,18 @@ impl CsvReader {
         !self.null_values.is_empty() && self.null_values.contains(unquoted)
     }
 
+    /// Says how the text reads in the encoding that such bytes mostly have, so that a person sees whether it is the right one.
+    fn not_utf8(&self, line: u64, bytes: &[u8]) -> Error {
+        let bytes = &bytes[..bytes.len().min(40)];
+        let shown = String::from_utf8_lossy(bytes);
+        let western = encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0;
+        let wrong = self.source.wrong_at(line, format!("`{shown}` is not UTF-8"));
+        wrong.advice(format!(
+            "in windows-1252 it reads `{western}`: if that is right, write csv: {{encoding: windows-1252}}, else name the file's encoding \
+             there, or write it as UTF-8"
+        ))
+    }
+
     fn finish(&self, columns: Vec<TextColumn>, lines: Vec<u64>) -> Result<TextBatch> {
         // The first line with bytes that are no text, whatever its column.
         let bad = columns
@@ -285,27 +303,15 @@ impl CsvReader {
             .filter_map(|(i, column)| column.first_not_utf8().map(|row| (row, i)))
             .min();
         if let Some((row, i)) = bad {
-            let column = format!("column '{}'", self.columns[i]);
-            return Err(self.source.wrong_at(lines[row], not_utf8(&column, columns[i].value(row))));
+            return Err(self.not_utf8(lines[row], columns[i].value(row)).column(&self.columns[i]));
         }
         let rows = lines.len();
         let arrays = columns.into_iter().map(TextColumn::finish).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options);
-        let columns = batch.map_err(|error| Error::internal(format!("{}: {error}", self.source.name())))?;
+        let columns = batch.map_err(|error| Error::internal(error.to_string()).file(self.source.name()))?;
         Ok(TextBatch { columns, lines })
     }
-}
-
-/// Says how the text reads in the encoding that such bytes mostly have, so that a person sees whether it is the right one.
-fn not_utf8(place: &str, bytes: &[u8]) -> String {
-    let bytes = &bytes[..bytes.len().min(40)];
-    let shown = String::from_utf8_lossy(bytes);
-    let western = encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0;
-    format!(
-        "{place}: '{shown}' is not UTF-8; in windows-1252 it reads '{western}': if that is right, write csv: {{encoding: windows-1252}}, \
-         else name the file's encoding there, or write it as UTF-8"
-    )
 }
 
 /// What separates fields where the options do not say it.

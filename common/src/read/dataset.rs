@@ -117,7 +117,7 @@ struct Listed {
 
 /// Lists one side; relative paths start at `base`, the folder of the spec. Waits for the `ready` marker if the spec says so.
 pub async fn list(side: Side, spec: &DatasetSpec, base: &Path, stores: &Stores) -> Result<Dataset> {
-    let place = |error: Error| error.at(format!("{side} dataset"));
+    let place = |error: Error| error.side(side);
     let mut files = Vec::new();
     let mut formats: Vec<(Format, String)> = Vec::new();
     for text in &spec.paths {
@@ -158,7 +158,7 @@ fn wanted(text: &str, base: &Path) -> Result<Wanted> {
     match glob::split_root(text) {
         // The wildcards of an http address may be its query's, and it could not be listed anyway.
         Some((root, pattern)) if !names_a_file(&location) && !location.is_http() => {
-            let glob = Glob::parse(pattern).map_err(|reason| Error::spec(format!("{text}: {reason}")))?;
+            let glob = Glob::parse(pattern).map_err(|reason| Error::spec(format!("{reason}")).file(text))?;
             Ok(Wanted {
                 shown: root.to_string(),
                 location: Location::parse(root, base)?,
@@ -183,24 +183,24 @@ fn nothing_found(text: &str, listed: &Listed) -> Error {
         0 => String::new(),
         n => format!(" ({n} skipped: names that begin with '_' or '.', '*.crc' and markers are no data)"),
     };
-    Error::input(format!("no data files found: nothing to read in '{text}'{skipped}; check the path"))
+    Error::input(format!("no data files found: nothing to read in `{text}`{skipped}")).advice("check the path")
 }
 
 fn data_file(found: Found, format: Format, compression: Compression, spec: &DatasetSpec) -> Result<DataFile> {
     let empty = found.pin.size_bytes == 0;
     if empty && matches!(format, Format::Parquet | Format::ArrowIpc | Format::Avro) {
         return Err(Error::input(format!(
-            "{}: the file has zero bytes, so it cannot be {format}: its rows were lost in writing or upload; write it again or remove it",
-            found.name
-        )));
+            "the file has zero bytes, so it cannot be {format}: its rows were lost in writing or upload"
+        ))
+        .file(&found.name)
+        .advice("write it again or remove it"));
     }
     if empty && format == Format::Csv && spec.csv.header == Header::Present {
-        return Err(Error::input(format!(
-            "{}: the file has zero bytes, so it has no header; write it again or remove it",
-            found.name
-        )));
+        return Err(Error::input("the file has zero bytes, so it has no header")
+            .file(&found.name)
+            .advice("write it again or remove it"));
     }
-    let partitions = partitions::of(&found.relative).map_err(|reason| Error::input(format!("{}: {reason}", found.name)))?;
+    let partitions = partitions::of(&found.relative).map_err(|reason| Error::input(format!("{reason}")).file(&found.name))?;
     Ok(DataFile {
         name: found.name,
         location: found.location,
@@ -216,10 +216,12 @@ fn one_format(formats: &[(Format, String)]) -> Result<Format> {
     };
     match formats.iter().find(|(other, _)| other != format) {
         None => Ok(*format),
-        Some((other, second)) => Err(Error::input(format!(
-            "two formats in one dataset: '{name}' is {format}, '{second}' is {other}; name the files of one format, with a glob such as '*.{}'",
-            format.extension()
-        ))),
+        Some((other, second)) => Err(
+            Error::input(format!("two formats in one dataset: `{name}` is {format}, `{second}` is {other}")).advice(format!(
+                "name the files of one format, with a glob such as '*.{}'",
+                format.extension()
+            )),
+        ),
     }
 }
 

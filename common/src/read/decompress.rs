@@ -19,10 +19,7 @@ pub fn decompress(name: &str, compression: Compression, bytes: Box<dyn Read + Se
     }
     let mut source = BufReader::with_capacity(SOURCE_BUFFER_BYTES, bytes);
     if source.fill_buf().map_err(|error| read_error(name, error))?.is_empty() {
-        return Err(Error::input(format!(
-            "{name}: is empty, which no {} file is: write it again",
-            word(compression)
-        )));
+        return Err(Error::input(format!("is empty, which no {} file is: write it again", word(compression))).file(name));
     }
     let plain: Box<dyn Read + Send> = match compression {
         Compression::None => Box::new(source),
@@ -152,7 +149,7 @@ pub fn compression_of(name: &str) -> Compression {
 pub fn read_error(name: &str, error: io::Error) -> Error {
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
         Some(inner) => inner.clone(),
-        None => Error::unavailable(format!("{name}: cannot be read: {error}")),
+        None => Error::unavailable(format!("cannot be read: {error}")).file(name),
     }
 }
 
@@ -181,9 +178,11 @@ impl Read for Decompressed {
                 return error;
             }
             let (name, word) = (&self.name, word(self.compression));
-            io::Error::other(Error::input(format!(
-                "{name}: the {word} data are damaged or cut short ({error}): write the file again"
-            )))
+            io::Error::other(
+                Error::input(format!("the {word} data are damaged or cut short ({error})"))
+                    .file(name)
+                    .advice("write the file again"),
+            )
         })
     }
 }
@@ -227,7 +226,10 @@ mod tests {
             );
             for cut in 0..one.len() {
                 let error = read(compression, one[..cut].to_vec()).expect_err("cut short");
-                assert!(error.message.starts_with("data.csv.x: "), "{compression:?} cut at {cut}: {error}");
+                assert!(
+                    error.to_string().starts_with("data.csv.x: "),
+                    "{compression:?} cut at {cut}: {error}"
+                );
                 assert_eq!(
                     error.kind,
                     shadowdiff_core::error::Kind::Input,

@@ -14,7 +14,7 @@ pub(crate) fn utf8(name: &str, label: Option<&str>, bytes: Box<dyn Read + Send>)
     };
     let Some(encoding) = Encoding::for_label_no_replacement(label.as_bytes()) else {
         return Err(Error::spec(format!(
-            "csv.encoding: '{label}' is not a known encoding: take a name such as utf-8, utf-16le or windows-1252"
+            "csv.encoding: `{label}` is not a known encoding: take a name such as utf-8, utf-16le or windows-1252"
         )));
     };
     if encoding == UTF_8 {
@@ -54,7 +54,7 @@ fn without_mark(
     let head = bytes.by_ref().take(START_BYTES).read_to_end(&mut start);
     head.map_err(|error| super::decompress::read_error(name, error))?;
     if let Some(found) = utf16(&start) {
-        return Err(Error::input(format!("{name}: line 1: is UTF-16, not UTF-8: {}", advice(found))));
+        return Err(Error::input("is UTF-16, not UTF-8").file(name).line(1).advice(advice(found)));
     }
     if start.starts_with(BYTE_ORDER_MARK) {
         start.drain(..BYTE_ORDER_MARK.len());
@@ -128,9 +128,9 @@ impl Read for Transcoder {
             self.used += read;
             self.line += memchr::memchr_iter(b'\n', &buffer[..written]).count();
             if let Decoded::Malformed = result {
-                let (name, line, encoding) = (&self.name, self.line, self.encoding.name());
-                let message = format!("{name}: line {line}: bytes that are no {encoding}: fix the file or set csv: {{encoding: …}}");
-                return Err(io::Error::other(Error::input(message)));
+                let wrong = Error::input(format!("bytes that are not {}", self.encoding.name()));
+                let wrong = wrong.file(&self.name).line(self.line as u64);
+                return Err(io::Error::other(wrong.advice("fix the file or set csv: {encoding: …}")));
             }
             self.finished = self.ended && result == Decoded::All;
             if written > 0 {
@@ -183,7 +183,10 @@ mod tests {
             });
             match want {
                 Ok(want) => assert_eq!((read, text.as_str()), (Ok(()), want), "{label}"),
-                Err(want) => assert!(read.clone().is_err_and(|error| error.message.contains(want)), "{label}: {read:?}"),
+                Err(want) => assert!(
+                    read.clone().is_err_and(|error| error.to_string().contains(want)),
+                    "{label}: {read:?}"
+                ),
             }
         };
         check("utf-8", b"\xef\xbb\xbfa,b\n", Ok("a,b\n"));
@@ -192,7 +195,7 @@ mod tests {
         check(
             "utf-8",
             b"\xff\xfea\0",
-            Err("line 1: is UTF-16, not UTF-8: write csv: {encoding: utf-16le}"),
+            Err(":1: is UTF-16, not UTF-8; write csv: {encoding: utf-16le}"),
         );
         check("utf-8", b"\0a\0,\0b\0\n", Err("csv: {encoding: utf-16be}"));
         check("utf-8", b"a\0,\0b\0\n\0", Err("csv: {encoding: utf-16le}"));
@@ -206,13 +209,9 @@ mod tests {
         check("utf-16le", b"a\0\xe9\0", Ok("a\u{e9}"));
         check("utf-16", b"\xff\xfea\0", Ok("a"));
         check("utf-16le", b"\xfe\xff\0a", Ok("a"));
-        check(
-            "utf-16le",
-            b"a\0\n\0\x3d\xd8b\0",
-            Err("data.csv: line 2: bytes that are no UTF-16LE"),
-        );
-        check("utf-16le", b"a\0b", Err("line 1"));
-        check("shift_jis", b"a\n\x81", Err("line 2: bytes that are no Shift_JIS"));
+        check("utf-16le", b"a\0\n\0\x3d\xd8b\0", Err("data.csv:2: bytes that are not UTF-16LE"));
+        check("utf-16le", b"a\0b", Err(":1: "));
+        check("shift_jis", b"a\n\x81", Err(":2: bytes that are not Shift_JIS"));
         check("latin-99", b"a", Err("not a known encoding"));
     }
 }

@@ -30,9 +30,7 @@ pub fn scan_json(name: &str, bytes: Box<dyn Read + Send>, passed_over: impl Fn(&
     let mut shape = JsonShape::default();
     while let Some((line, mut object, _)) = lines.next_object()? {
         object.clear_members(&passed_over);
-        shape
-            .observe(&object)
-            .map_err(|clash| Error::input(format!("{name}: line {line}: {clash}")))?;
+        shape.observe(&object).map_err(|clash| clash.into_error().file(name).line(line))?;
     }
     Ok(shape)
 }
@@ -101,17 +99,13 @@ impl JsonReader {
         for (name, kind) in &self.target {
             let values: Vec<Option<&Json>> = objects.iter().map(|object| object.member(name)).collect();
             let column = self.kinds.build(&values, kind, name);
-            columns.push(column.map_err(|bad| {
-                self.lines
-                    .source
-                    .wrong_at(numbers[bad.row], format!("field '{}': {}", bad.path, bad.what))
-            })?);
+            columns.push(column.map_err(|bad| self.lines.source.wrong_at(numbers[bad.row], bad.what).column(bad.path))?);
         }
         let options = RecordBatchOptions::new().with_row_count(Some(objects.len()));
         let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options);
         batch
             .map(Some)
-            .map_err(|error| Error::internal(format!("{}: {error}", self.lines.source.name())))
+            .map_err(|error| Error::internal(error.to_string()).file(self.lines.source.name()))
     }
 }
 
@@ -155,16 +149,19 @@ impl Lines {
     }
 
     fn object(&self, text: &[u8]) -> Result<Json> {
-        let text = std::str::from_utf8(text).map_err(|_| self.source.wrong("is not UTF-8: write the file as UTF-8"))?;
+        let text = std::str::from_utf8(text).map_err(|_| self.source.wrong("is not UTF-8").advice("write the file as UTF-8"))?;
         match tree::parse(text) {
             Ok(object @ Json::Object(_)) => Ok(object),
             Ok(other) => Err(self
                 .source
-                .wrong(format!("is {}, but JSON lines are expected: one object a line", other.kind()))),
+                .wrong(format!("is {}, but JSON lines are expected: one object per line", other.kind()))),
             Err(_) if self.source.line() == 1 && text.trim_start().starts_with('[') => Err(self
                 .source
-                .wrong("begins one JSON array, but JSON lines are expected: one object a line")),
-            Err(error) => Err(self.source.wrong(format!("{error}: one whole object a line is expected"))),
+                .wrong("begins one JSON array, but JSON lines are expected: one object per line")),
+            Err(malformed) => {
+                let wrong = self.source.wrong(malformed.what).character(malformed.character);
+                Err(wrong.advice("write one whole object per line"))
+            }
         }
     }
 }

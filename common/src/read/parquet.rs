@@ -70,7 +70,7 @@ pub fn open(file: &DataFile, selection: &Selection, columns: &[String], batch_ro
         Selection::RowGroups(groups) => groups.iter().copied().collect(),
     };
     if let Some(group) = left.iter().find(|group| **group >= count) {
-        return Err(Error::internal(format!("{}: there is no row group {group}", file.name)));
+        return Err(Error::internal(format!("there is no row group {group}")).file(&file.name));
     }
     none_refused(&file.name, &opened.columns.refused, columns)?;
     let roots = projection(&opened.columns.fields, columns);
@@ -289,9 +289,7 @@ impl Groups {
         };
         let culprit = self.roots.iter().find(|root| alone(**root).is_err());
         let Some(root) = culprit else { return error };
-        let (file, column) = (pinned.name(), self.opened.columns.fields[*root].name());
-        let what = error.message.strip_prefix(&format!("{file}: ")).unwrap_or(&error.message);
-        Error::input(format!("{file}: column `{column}`: {what}"))
+        error.column(self.opened.columns.fields[*root].name())
     }
 
     fn start(&self, group: usize) -> Result<Current> {

@@ -130,7 +130,7 @@ impl PinnedFile {
         let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
         failure
             .or_else(|| self.check().err())
-            .unwrap_or_else(|| Error::input(format!("{}: {}", self.name, plain(&reason.to_string()))))
+            .unwrap_or_else(|| Error::input(format!("{}", plain(&reason.to_string()))).file(&self.name))
     }
 
     fn remember(&self, error: &Error) {
@@ -143,9 +143,10 @@ impl PinnedFile {
     fn read_ranges(&self, ranges: &[Range<u64>], part_bytes: u64) -> Result<Vec<Bytes>> {
         if let Some(beyond) = ranges.iter().find(|r| r.end > self.pin.size_bytes || r.start > r.end) {
             return Err(Error::input(format!(
-                "{}: the file is malformed: it refers to bytes {} to {}, but has only {}",
-                self.name, beyond.start, beyond.end, self.pin.size_bytes
-            )));
+                "the file is malformed: it refers to bytes {} to {}, but has only {}",
+                beyond.start, beyond.end, self.pin.size_bytes
+            ))
+            .file(&self.name));
         }
         let bytes: u64 = ranges.iter().map(|range| range.end - range.start).sum();
         self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
@@ -161,8 +162,7 @@ impl PinnedFile {
     }
 
     fn read_local(&self, file: &std::fs::File, range: &Range<u64>) -> Result<Bytes> {
-        let length =
-            usize::try_from(range.end - range.start).map_err(|_| Error::exhausted(format!("{}: a range is too long", self.name)))?;
+        let length = usize::try_from(range.end - range.start).map_err(|_| Error::exhausted("a range is too long").file(&self.name))?;
         let mut bytes = BytesMut::zeroed(length);
         match read_at(file, &mut bytes, range.start) {
             Ok(()) => Ok(bytes.freeze()),
@@ -194,17 +194,13 @@ impl PinnedFile {
             bytes.extend_from_slice(&piece.map_err(|e| store_error(e, &self.name))?);
         }
         if bytes.len() as u64 != length {
-            return Err(Error::unavailable(format!(
-                "{}: the store sent {} bytes of {length}",
-                self.name,
-                bytes.len()
-            )));
+            return Err(Error::unavailable(format!("the store sent {} bytes of {length}", bytes.len())).file(&self.name));
         }
         Ok(bytes.freeze())
     }
 
     fn silent(&self) -> Error {
-        Error::unavailable(format!("{}: no answer for {} seconds", self.name, PATIENCE.as_secs()))
+        Error::unavailable(format!("no answer for {} seconds", PATIENCE.as_secs())).file(&self.name)
     }
 }
 

@@ -58,22 +58,20 @@ impl Source {
     }
 
     /// An error at the line that the window begins in.
-    pub(super) fn wrong(&self, what: impl std::fmt::Display) -> Error {
+    pub(super) fn wrong(&self, what: impl Into<String>) -> Error {
         self.wrong_at(self.line, what)
     }
 
-    pub(super) fn wrong_at(&self, line: u64, what: impl std::fmt::Display) -> Error {
-        Error::input(format!("{}: line {line}: {what}", self.name))
+    pub(super) fn wrong_at(&self, line: u64, what: impl Into<String>) -> Error {
+        Error::input(what).file(&self.name).line(line)
     }
 
     /// Makes the window at least twice as large, unless the file ends before: so scanning it again stays cheap.
     pub(super) fn more(&mut self) -> Result<()> {
         let wanted = 2 * self.window().len().max(WINDOW_BYTES / 2);
         if self.window().len() >= RECORD_LIMIT_BYTES {
-            return Err(self.wrong(format!(
-                "a record of more than {} MiB: is a quote not closed?",
-                RECORD_LIMIT_BYTES >> 20
-            )));
+            let what = format!("a record of more than {} MiB", RECORD_LIMIT_BYTES >> 20);
+            return Err(self.wrong(what).advice("is a quote not closed?"));
         }
         self.window.copy_within(self.from..self.to, 0);
         (self.from, self.to) = (0, self.to - self.from);

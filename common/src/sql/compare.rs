@@ -227,7 +227,7 @@ fn places(kind: Kind, array: &ArrayRef) -> Result<Vec<Place>> {
         _ => Arc::clone(array),
     };
     let known = ValueType::from_arrow(plain.data_type()).map_err(DataFusionError::Execution)?;
-    let stored = convert(&plain, &known).map_err(|bad| DataFusionError::Execution(format!("`{}` {}", bad.text, bad.why)))?;
+    let stored = convert(&plain, &known).map_err(|bad| DataFusionError::Execution(bad.to_string()))?;
     (0..stored.len())
         .map(|row| Place::of_value(kind, &value_at(stored.as_ref(), row)))
         .collect()

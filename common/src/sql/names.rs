@@ -4,7 +4,6 @@ use super::SqlColumn;
 use arrow_schema::DataType;
 use datafusion_sql::sqlparser::ast::{self, AccessExpr, BinaryOperator, CastKind, ExactNumberInfo, UnaryOperator, Value};
 use datafusion_sql::sqlparser::ast::{visit_expressions, visit_expressions_mut};
-use shadowdiff_core::spec::nearest;
 use std::ops::ControlFlow;
 
 /// All names, each in its parts.
@@ -144,12 +143,4 @@ pub(super) fn is_known(parts: &[String], columns: &[SqlColumn]) -> bool {
         };
     }
     at.is_some()
-}
-
-pub(super) fn no_column(name: &str, columns: &[SqlColumn]) -> String {
-    let known: Vec<String> = columns.iter().map(SqlColumn::full_name).collect();
-    let near = nearest(name, known.iter().map(String::as_str))
-        .map(|n| format!("; did you mean `{n}`"))
-        .unwrap_or_default();
-    format!("no column `{name}`{near}")
 }

@@ -128,7 +128,7 @@ fn members_of_structs_are_read_by_dots_or_brackets_and_null_under_a_null_struct(
     let error = Sql::default()
         .plan_condition("where", "p.q > 1", &[column(None)])
         .expect_err("no member");
-    assert!(error.message.contains("no column `p.q`"), "{}", error.message);
+    assert!(error.to_string().contains("no column `p.q`"), "{}", error);
 }
 
 #[test]
@@ -155,9 +155,9 @@ fn what_is_refused_says_why() {
     ] {
         let error = Sql::default().plan_condition("where", text, &columns().0).expect_err(text);
         assert!(
-            error.message.starts_with("where: ") && error.message.contains(mention),
+            error.to_string().starts_with("where: ") && error.to_string().contains(mention),
             "{text}: {}",
-            error.message
+            error
         );
     }
 }
@@ -328,14 +328,14 @@ fn times_of_all_years_compare_by_value_in_all_units() {
     );
     let schema = vec![column("us", DataType::Timestamp(arrow_schema::TimeUnit::Microsecond, None))];
     let error = Sql::default().plan_condition("where", "us > 'soon'", &schema).expect_err("no time");
-    assert!(error.message.contains("`soon` is not a time"), "{}", error.message);
+    assert!(error.to_string().contains("`soon` is not a time"), "{}", error);
     // What the engine makes NULL of for want of room is an error, and no row is left out without a word.
     let text = "date_bin(INTERVAL '1 day', us) > '2025-01-01'";
     let binned = Sql::default().plan_condition("where", text, &schema).expect("plans");
     let error = binned
         .is_true(&[Arc::clone(&columns[0].1)], 3)
         .expect_err("no nanoseconds for 9999");
-    assert!(error.message.contains("has no answer"), "{}", error.message);
+    assert!(error.to_string().contains("has no answer"), "{}", error);
     let rest = BooleanBuffer::from(vec![false, true, true]);
     assert!(binned.is_true_where(&rest, &[Arc::clone(&columns[0].1)]).is_ok());
 }
@@ -412,9 +412,9 @@ fn long_conditions_and_sums_are_evaluated_on_a_stack_that_is_large_enough() {
     ] {
         let error = Sql::default().plan_condition("where", &text, &columns().0).expect_err("too much");
         assert!(
-            error.message.contains("more than"),
+            error.to_string().contains("more than"),
             "{}",
-            error.message.split('`').next_back().unwrap_or_default()
+            error.to_string().split('`').next_back().unwrap_or_default()
         );
     }
 }
@@ -455,8 +455,8 @@ fn what_makes_too_much_is_refused_by_its_field() {
             .evaluate(&[Arc::clone(&notes), Arc::clone(&numbers)], 1_000)
             .expect_err(text);
         assert_eq!(error.kind, Kind::Spec, "{text}: {error}");
-        assert!(error.message.starts_with("columns.derive.big: "), "{error}");
-        assert!(error.message.contains("bytes"), "{error}");
+        assert!(error.to_string().starts_with("columns.derive.big: "), "{error}");
+        assert!(error.to_string().contains("bytes"), "{error}");
     }
 }
 

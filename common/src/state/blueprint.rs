@@ -61,10 +61,8 @@ fn parse((json, digest): &(Vec<u8>, String), job: &JobState) -> Result<(Blueprin
     let name = job.describe(&job.plan());
     let version: Versioned = serde_json::from_slice(json).map_err(|e| Error::internal(format!("{name} is not a plan: {e}")))?;
     if version.plan.version != PLAN_VERSION {
-        return Err(Error::internal(format!(
-            "{name} has version {}; this program reads version {PLAN_VERSION}",
-            version.plan.version
-        )));
+        return Err(Error::internal(format!("{name} has version {}", version.plan.version))
+            .advice(format!("this program reads version {PLAN_VERSION}")));
     }
     let blueprint: Blueprint = serde_json::from_slice(json).map_err(|e| Error::internal(format!("{name} is not a plan: {e}")))?;
     if blueprint.incarnation != *job.incarnation() {

@@ -114,11 +114,8 @@ pub async fn commit(job: &JobState, stage: Stage, task: u32, record: &Commit) ->
             let mine = &record.header;
             let other = parse(&other, job, &path, &mine.plan)?;
             if other.header.attempt == mine.attempt {
-                return Err(Error::internal(format!(
-                    "{}: attempt {} was made twice, with different results",
-                    job.describe(&path),
-                    mine.attempt
-                )));
+                return Err(Error::internal(format!("attempt {} was made twice, with different results", mine.attempt))
+                    .file(job.describe(&path)));
             }
             if let Some(data) = &mine.data {
                 job.discard(&job.path(data)).await;
@@ -146,12 +143,10 @@ fn parse(bytes: &[u8], job: &JobState, path: &Path, plan: &PlanDigest) -> Result
     let header = &record.header;
     if header.incarnation != *job.incarnation() || header.plan != *plan {
         return Err(Error::internal(format!(
-            "{name} was made by attempt {} of submission {} with plan {}; this is submission {} with plan {plan}",
-            header.attempt,
-            header.incarnation,
-            header.plan,
-            job.incarnation()
-        )));
+            "{name} was made by attempt {} of submission {} with plan {}",
+            header.attempt, header.incarnation, header.plan
+        ))
+        .advice(format!("this is submission {} with plan {plan}", job.incarnation())));
     }
     Ok(record)
 }
@@ -171,9 +166,7 @@ pub fn check_version(version: u32, name: &str) -> Result<()> {
     if version == RECORD_VERSION {
         return Ok(());
     }
-    Err(Error::internal(format!(
-        "{name} has version {version}; this program reads version {RECORD_VERSION}"
-    )))
+    Err(Error::internal(format!("{name} has version {version}")).advice(format!("this program reads version {RECORD_VERSION}")))
 }
 
 #[cfg(test)]
@@ -238,7 +231,7 @@ mod tests {
         for (task, record, says) in [(0, other, "version 1"), (1, strange, "bbbb"), (2, unplanned, "with plan")] {
             commit(&job, Stage::Compare, task, &record).await.expect("commits");
             let error = read(&job, task).await.expect_err("refused");
-            assert!(error.message.contains(says), "{error}");
+            assert!(error.to_string().contains(says), "{error}");
         }
     }
 

@@ -128,6 +128,6 @@ mod tests {
         let store = FaultyStore::new(&[]).with_reads(&[ReadFault::Flipped; 9]);
         store.insert("x", b"no record").await;
         let error = create_record(&store, &Path::from("x"), record).await.expect_err("nobody knows");
-        assert!(error.message.contains("creating x: "), "{error}");
+        assert!(error.to_string().contains("creating x: "), "{error}");
     }
 }

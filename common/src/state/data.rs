@@ -164,7 +164,7 @@ impl Upload<'_> {
             return Ok(false);
         }
         let done = self.runtime.block_on(self.writer.shutdown());
-        done.map_err(|e| Error::unavailable(format!("{}: {e}", self.name)))?;
+        done.map_err(|e| Error::unavailable(e.to_string()).file(&self.name))?;
         Ok(true)
     }
 }

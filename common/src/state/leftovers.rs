@@ -69,7 +69,7 @@ impl State {
     async fn remove_empty_folder(&self, folder: &ObjectPath) -> Result<()> {
         let path = LocalFileSystem::new()
             .path_to_filesystem(folder)
-            .map_err(|e| Error::internal(format!("{folder}: {e}")))?;
+            .map_err(|e| Error::internal(e.to_string()).file(folder))?;
         let removed = tokio::task::spawn_blocking(move || remove_empty(&path, &mut Vec::new())).await;
         removed.map_err(|e| Error::internal(format!("removing an empty folder panicked: {e}")))
     }

@@ -46,7 +46,7 @@ impl StoredSet {
 
     async fn store(&self, set: &AccountSet, job: &JobState) -> Result<()> {
         let path = job.accounts(&self.digest);
-        let failed = |e: std::io::Error| Error::unavailable(format!("{}: {e}", job.describe(&path)));
+        let failed = |e: std::io::Error| Error::unavailable(e.to_string()).file(job.describe(&path));
         let mut writer = BufWriter::with_capacity(Arc::clone(job.store()), path.clone(), PART_BYTES);
         for part in set.packed().chunks(PART_BYTES) {
             let put = writer.put(Bytes::copy_from_slice(part)).await;
@@ -157,7 +157,7 @@ mod tests {
             let path = job.accounts(&StoredSet::of(&one).digest);
             job.store().put(&path, Bytes::copy_from_slice(content).into()).await.expect("puts");
             let error = stored.read(&job).await.expect_err("is damaged");
-            assert!(error.message.contains("does not read back"), "{error}");
+            assert!(error.to_string().contains("does not read back"), "{error}");
         }
     }
 }

@@ -176,13 +176,13 @@ mod tests {
             .await
             .expect_err("never whole");
         assert_eq!(error.kind, Kind::Unavailable);
-        assert!(error.message.contains("state s: x"), "{error}");
+        assert!(error.to_string().contains("state s: x"), "{error}");
     }
 
     #[tokio::test(start_paused = true)]
     async fn damage_in_the_store_is_told_from_a_store_that_is_away() {
         let error = read(&[ReadFault::Cut; 4]).await.expect_err("never whole");
         assert_eq!(error.kind, Kind::Internal, "nobody should wait for it");
-        assert!(error.message.contains("state s: x"), "{error}");
+        assert!(error.to_string().contains("state s: x"), "{error}");
     }
 }

@@ -161,9 +161,7 @@ impl State {
                 return Ok(None);
             }
         }
-        Err(Error::unavailable(format!(
-            "job {id} is submitted and removed again and again; try later"
-        )))
+        Err(Error::unavailable(format!("job {id} is submitted and removed again and again")).advice("try later"))
     }
 
     /// From now on there is no such job. What is left of it is removed by [`State::clean`].
@@ -266,9 +264,9 @@ fn parse(bytes: &[u8], name: &str) -> Result<Standing> {
     let malformed = |e: serde_json::Error| Error::internal(format!("{name} is not a submission: {e}"));
     let Versioned { version } = serde_json::from_slice(bytes).map_err(malformed)?;
     if version != SUBMISSION_VERSION {
-        return Err(Error::internal(format!(
-            "{name} has version {version}; this program reads version {SUBMISSION_VERSION}"
-        )));
+        return Err(
+            Error::internal(format!("{name} has version {version}")).advice(format!("this program reads version {SUBMISSION_VERSION}"))
+        );
     }
     // By way of a value: tagged numbers of any precision cannot be read from text directly.
     let value: serde_json::Value = serde_json::from_slice(bytes).map_err(malformed)?;
@@ -395,6 +393,6 @@ mod tests {
         assert_eq!(golden, now, "run with UPDATE_GOLDEN=1 if the change is meant");
         let newer = golden.replace("\"version\":2", "\"version\":3");
         let error = parse(newer.lines().next().expect("a line").as_bytes(), "x").expect_err("refused");
-        assert!(error.message.contains("version 3"), "{error}");
+        assert!(error.to_string().contains("version 3"), "{error}");
     }
 }

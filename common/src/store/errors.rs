@@ -11,13 +11,13 @@ pub fn store_error(error: object_store::Error, name: &str) -> Error {
         E::Precondition { .. } | E::NotModified { .. } => changed(name),
         E::PermissionDenied { source, .. } | E::Unauthenticated { source, .. } => denied(name, &source.to_string()),
         E::AlreadyExists { .. } => Error::input(format!("{name} exists already")),
-        E::InvalidPath { source } => Error::input(format!("{name}: the name cannot be used with this store: {source}")),
-        E::NotSupported { source } => Error::input(format!("{name}: the store does not support this: {source}")),
-        E::NotImplemented { operation, implementer } => Error::input(format!("{name}: {implementer} cannot {operation}")),
-        E::UnknownConfigurationKey { store, key } => Error::spec(format!("{name}: {store} knows no setting '{key}'")),
-        E::JoinError { source } => Error::internal(format!("{name}: a read was dropped: {source}")),
+        E::InvalidPath { source } => Error::input(format!("the name cannot be used with this store: {source}")).file(name),
+        E::NotSupported { source } => Error::input(format!("the store does not support this: {source}")).file(name),
+        E::NotImplemented { operation, implementer } => Error::input(format!("{implementer} cannot {operation}")).file(name),
+        E::UnknownConfigurationKey { store, key } => Error::spec(format!("{store} knows no setting `{key}`")).file(name),
+        E::JoinError { source } => Error::internal(format!("a read was dropped: {source}")).file(name),
         E::Generic { source, .. } => generic(source.as_ref(), name),
-        other => Error::unavailable(format!("{name}: {other}")),
+        other => Error::unavailable(format!("{other}")).file(name),
     }
 }
 
@@ -26,19 +26,17 @@ pub fn io_error(error: &io::Error, name: &str) -> Error {
     use io::ErrorKind as K;
     let kind = match error.kind() {
         K::NotFound => return Error::input(format!("{name} does not exist")),
-        K::PermissionDenied => return Error::input(format!("{name}: access denied; check the permissions")),
+        K::PermissionDenied => return Error::input("access denied").file(name).advice("check the permissions"),
         K::NotADirectory | K::IsADirectory | K::InvalidData | K::InvalidInput | K::InvalidFilename | K::UnexpectedEof => Kind::Input,
         K::StorageFull | K::QuotaExceeded | K::OutOfMemory => Kind::Exhausted,
         _ => Kind::Unavailable,
     };
-    Error::new(kind, format!("{name}: {error}"))
+    Error::new(kind, error.to_string()).file(name)
 }
 
 /// The error of promise "inputs are pinned when planned".
 pub fn changed(name: &str) -> Error {
-    Error::input(format!(
-        "{name} changed since the job was planned; run the comparison again when the dataset is complete"
-    ))
+    Error::input(format!("{name} changed since the job was planned")).advice("run the comparison again when the dataset is complete")
 }
 
 /// What has no kind of its own: a file system error inside, a wrong setting, or a store that does not answer.
@@ -64,24 +62,24 @@ fn generic(source: &(dyn std::error::Error + 'static), name: &str) -> Error {
     match status(&text) {
         Some(404) => Error::input(format!("{name} does not exist: no such bucket or container ({})", answer(&text))),
         Some(401 | 403) if !is_token_request(&text) => denied(name, &text),
-        _ if is_token_request(&text) => Error::input(format!(
-            "{name}: no credentials are set, and this machine has none of its own; see the store's environment variables, such as \
+        _ if is_token_request(&text) => Error::input("no credentials are set, and this machine has none of its own")
+            .file(name)
+            .advice(format!(
+                "see the store's environment variables, such as \
              AWS_ACCESS_KEY_ID, and docs/operating.md for AWS profiles ({})",
-            answer(&text)
-        )),
-        Some(301 | 400) => Error::input(format!(
-            "{name}: the store refuses the request; check region and endpoint ({})",
-            answer(&text)
-        )),
-        _ => Error::unavailable(format!("{name}: {}", answer(&text))),
+                answer(&text)
+            )),
+        Some(301 | 400) => Error::input("the store refuses the request")
+            .file(name)
+            .advice(format!("check region and endpoint ({})", answer(&text))),
+        _ => Error::unavailable(format!("{}", answer(&text))).file(name),
     }
 }
 
 fn denied(name: &str, text: &str) -> Error {
-    Error::input(format!(
-        "{name}: access denied; check the credentials and their permissions ({})",
-        answer(text)
-    ))
+    Error::input("access denied")
+        .file(name)
+        .advice(format!("check the credentials and their permissions ({})", answer(text)))
 }
 
 /// Asked where no credentials are set: the metadata services of the clouds.
@@ -121,9 +119,7 @@ pub(super) fn settings_error(error: &object_store::Error, root: &str) -> Error {
         object_store::Error::Generic { source, .. } => source.to_string(),
         other => other.to_string(),
     };
-    Error::spec(format!(
-        "{root} cannot be opened: {text}; check the name and the store's environment variables"
-    ))
+    Error::spec(format!("{root} cannot be opened: {text}")).advice("check the name and the store's environment variables")
 }
 
 #[cfg(test)]
@@ -143,7 +139,7 @@ mod tests {
         };
         assert!(
             store_error(moved, "s3://b/k")
-                .message
+                .to_string()
                 .contains("s3://b/k changed since the job was planned")
         );
         let down = object_store::Error::Generic {
@@ -157,7 +153,7 @@ mod tests {
         };
         let listing = store_error(listing, "s3://b/k/");
         assert_eq!(listing.kind, Kind::Input);
-        assert!(listing.message.ends_with("(403 Forbidden, AccessDenied: No.)"), "{listing}");
+        assert!(listing.to_string().ends_with("(403 Forbidden, AccessDenied: No.)"), "{listing}");
         let denied = io::Error::from(io::ErrorKind::PermissionDenied);
         let denied = object_store::Error::Generic {
             store: "local",

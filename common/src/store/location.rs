@@ -35,10 +35,10 @@ impl Location {
                 // Of Azure's `container@account` the first part is no user.
                 let is_container = scheme.starts_with('a') && !authority.contains(':');
                 if authority.contains('@') && !is_container || redacted(text) != text {
-                    return Err(Error::spec(format!(
-                        "{text}: a user, password or query in the URL is not used; credentials come from the environment \
-                         (docs/operating.md). A wildcard before `name=` is written `*`"
-                    )));
+                    return Err(Error::spec("a user, password or query in the URL is not used").file(text).advice(
+                        "credentials come from the environment \
+                         (docs/operating.md). A wildcard before `name=` is written `*`",
+                    ));
                 }
                 Ok(Location::Object {
                     root: format!("{scheme}://{authority}"),
@@ -49,9 +49,9 @@ impl Location {
             scheme @ ("http" | "https") => {
                 let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
                 if address.contains('#') {
-                    return Err(Error::spec(format!(
-                        "{text}: '#' begins a fragment, which no server sees; write %23 if the name holds it"
-                    )));
+                    return Err(Error::spec("'#' begins a fragment, which no server sees")
+                        .file(text)
+                        .advice("write %23 if the name holds it"));
                 }
                 let (authority, key) = split_authority(address, text)?;
                 let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
@@ -61,9 +61,9 @@ impl Location {
                     access: Access::new(user, query.split('#').next().unwrap_or_default()),
                 })
             }
-            scheme => Err(Error::spec(format!(
-                "{text}: unknown scheme '{scheme}://'; use a local path, file://, s3://, gs://, az://, abfss://, http:// or https://"
-            ))),
+            scheme => Err(Error::spec(format!("unknown scheme '{scheme}://'"))
+                .file(text)
+                .advice("use a local path, file://, s3://, gs://, az://, abfss://, http:// or https://")),
         }
     }
 
@@ -106,7 +106,7 @@ impl Location {
 fn split_authority<'a>(rest: &'a str, text: &str) -> Result<(&'a str, &'a str)> {
     let (authority, key) = rest.split_once('/').unwrap_or((rest, ""));
     if authority.is_empty() {
-        return Err(Error::spec(format!("{text}: the URL names no bucket or host")));
+        return Err(Error::spec("the URL names no bucket or host").file(text));
     }
     Ok((authority, key))
 }
@@ -114,9 +114,7 @@ fn split_authority<'a>(rest: &'a str, text: &str) -> Result<(&'a str, &'a str)> 
 fn file_url(rest: &str, text: &str) -> Result<Location> {
     let path = rest.strip_prefix("localhost").unwrap_or(rest);
     if !path.starts_with('/') {
-        return Err(Error::spec(format!(
-            "{text}: a file URL needs an absolute path: file:///folder/name"
-        )));
+        return Err(Error::spec("a file URL needs an absolute path: file:///folder/name").file(text));
     }
     local(PathBuf::from(decode(path, text)?), text)
 }
@@ -124,12 +122,12 @@ fn file_url(rest: &str, text: &str) -> Result<Location> {
 fn decode(part: &str, text: &str) -> Result<String> {
     let decoded = percent_decode_str(part).decode_utf8();
     Ok(decoded
-        .map_err(|_| Error::spec(format!("{text}: the percent-encoded bytes are not UTF-8")))?
+        .map_err(|_| Error::spec("the percent-encoded bytes are not UTF-8").file(text))?
         .into_owned())
 }
 
 fn local(path: PathBuf, text: &str) -> Result<Location> {
-    let path = std::path::absolute(&path).map_err(|e| Error::spec(format!("'{text}' is not a path: {e}")))?;
+    let path = std::path::absolute(&path).map_err(|e| Error::spec(format!("`{text}` is not a path: {e}")))?;
     Ok(Location::Local(normalize(&path)))
 }
 
@@ -214,7 +212,7 @@ mod tests {
             ("abfss://c:secret@acc.dfs.core.windows.net/x", "environment"),
         ] {
             let error = Location::parse(text, Path::new("/spec")).expect_err(text);
-            assert!(error.message.contains(word), "{error}");
+            assert!(error.to_string().contains(word), "{error}");
         }
     }
 }

@@ -10,7 +10,6 @@ use super::journal::Journal;
 use super::view::{JobPhase, JobView, MAX_ERROR_BYTES, shown_warnings};
 use shadowdiff_core::error::{Error, Kind};
 use shadowdiff_core::journal::{End, JobEvent};
-use shadowdiff_core::shorten::shortened;
 use tokio::sync::watch;
 
 /// Writes down what became of a job, then lets everybody know. True if the job goes on elsewhere.
@@ -57,9 +56,8 @@ async fn store(journal: &mut Journal, view: &watch::Sender<JobView>, event: JobE
 fn failure(error: Error) -> JobEvent {
     match error.kind {
         Kind::Interrupted => JobEvent::Cancelled,
-        kind => JobEvent::Failed {
-            kind,
-            message: shortened(&error.message, MAX_ERROR_BYTES),
+        _ => JobEvent::Failed {
+            error: error.shortened(MAX_ERROR_BYTES),
         },
     }
 }

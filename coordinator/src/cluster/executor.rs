@@ -179,8 +179,7 @@ impl ClusterExecutor<'_> {
                     task,
                     attempt,
                     worker: worker.clone(),
-                    kind: error.kind,
-                    message: error.message.clone(),
+                    error: error.clone(),
                 };
                 (task, worker, error, event)
             }

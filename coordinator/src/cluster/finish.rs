@@ -62,7 +62,7 @@ impl Manifest {
         let found = self.files.iter().find(|(file, _)| file == name);
         found.map(|(_, mark)| mark).ok_or_else(|| {
             let names: Vec<&str> = self.files.iter().map(|(name, _)| name.as_str()).collect();
-            Error::spec(format!("the result has no file `{name}`; it has {}", names.join(", ")))
+            Error::spec(format!("the result has no file `{name}`")).advice(format!("it has {}", names.join(", ")))
         })
     }
 }
@@ -111,9 +111,7 @@ pub(crate) async fn store_result(
         let from = staging.path(name);
         let mark = retrying("result", || upload(Arc::clone(job.store()), &path, &from).boxed()).await?;
         if marks.get(name) != Some(&mark) {
-            return Err(Error::exhausted(format!(
-                "scratch: {name} does not read back as it was written; is the disk sound?"
-            )));
+            return Err(Error::exhausted(format!("scratch: {name} does not read back as it was written")).advice("is the disk sound?"));
         }
         files.push((name.to_owned(), mark));
     }
@@ -185,16 +183,18 @@ pub(crate) async fn hand_on(job: &JobState, manifest: &Manifest, output: &str, o
     let table = |name: &'static str| {
         let (from, to) = (job.result(&manifest.attempt, name), objects.at(name));
         let store = Arc::clone(&objects.store);
-        async move { copy(job, &from, store, &to, manifest.mark(name)?).await.map_err(|e| e.at("output")) }.boxed()
+        async move {
+            copy(job, &from, store, &to, manifest.mark(name)?)
+                .await
+                .map_err(|e| e.field("output"))
+        }
+        .boxed()
     };
     let done = retrying("output", || delivery.run(&table).boxed()).await;
     if done.is_err() {
         delivery.withdraw().await;
     }
-    done.map_err(|e| Error {
-        message: format!("{e}; the result is kept with the job: fetch it with `shadowdiff results`"),
-        ..e
-    })
+    done.map_err(|e| e.advice("the result is kept with the job: fetch it with `shadowdiff results`"))
 }
 
 /// The summary that the manifest names.
@@ -211,7 +211,7 @@ async fn kept_summary(job: &JobState, manifest: &Manifest) -> Result<Bytes> {
 
 /// What is read of a result is not what the manifest names.
 pub(super) fn damaged(name: &str) -> Error {
-    Error::unavailable(format!("{name}: came damaged from the store"))
+    Error::unavailable("came damaged from the store").file(name)
 }
 
 /// Copies a file, and checks on the way that it is what the manifest says.
@@ -231,7 +231,7 @@ async fn copy(job: &JobState, from: &ObjectPath, store: Arc<dyn ObjectStore>, to
         return Err(damaged(&job.describe(from)));
     }
     let done = writer.shutdown().await;
-    done.map_err(|e| Error::unavailable(format!("{to}: {e}")))
+    done.map_err(|e| Error::unavailable(e.to_string()).file(to))
 }
 
 #[cfg(test)]

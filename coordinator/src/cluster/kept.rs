@@ -1,7 +1,7 @@
 //! What is known of ids on which the last word is spoken: jobs that have ended, and tombstones. A cache, stored as one object.
 //!
 //! ```text
-//! index   {"digest":"…","version":1,"jobs":[{"id":"…","submission":0,"end":4,"incarnation":"…","phase":"succeeded",…}]}
+//! index   {"digest":"…","version":2,"jobs":[{"id":"…","submission":0,"end":4,"incarnation":"…","phase":"succeeded",…}]}
 //! ```
 //! The facts of a job that has ended never change, but its id may be removed and come again. So nothing here is believed before the state
 //! store has said that the submission is still the last one and, of what was stored, that its journal has that end. What is missing,
@@ -11,7 +11,7 @@ use super::view::{JobPhase, JobProgress, JobView, Submitted};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use shadowdiff_common::state::{Incarnation, is_sealed, seal};
-use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::report::FileMark;
 use shadowdiff_core::requests::Requests;
 use shadowdiff_core::verdict::Verdict;
@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// The version of what is stored; any other is looked at anew.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// How often the state store is asked whether a job that has ended is still the last one of its id. It cannot be removed before its time.
 const ASK_ENDED: Duration = Duration::from_secs(3600);
 /// The same for what was removed: the id may come again at once.
@@ -160,7 +160,7 @@ struct StoredJob {
     phase: StoredPhase,
     verdict: Option<Verdict>,
     ended_ms: Option<i64>,
-    error: Option<(Kind, String)>,
+    error: Option<Error>,
     files: Vec<(String, FileMark)>,
     tasks: usize,
     retries: u32,
@@ -215,7 +215,7 @@ impl StoredJob {
             phase: StoredPhase::of(view.phase),
             verdict: view.verdict,
             ended_ms: view.ended_ms,
-            error: view.error.clone().map(|error| (error.kind, error.message)),
+            error: view.error.clone(),
             files: view.files.clone(),
             tasks: view.progress.tasks,
             retries: view.progress.retries,
@@ -243,7 +243,7 @@ impl StoredJob {
             },
             verdict: self.verdict,
             ended_ms: self.ended_ms,
-            error: self.error.map(|(kind, message)| Error::new(kind, message)),
+            error: self.error,
             files: self.files,
             rows_all: self.rows_all,
             stored_bytes: self.stored_bytes,

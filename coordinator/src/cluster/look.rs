@@ -52,7 +52,7 @@ mod tests {
     use object_store::ObjectStoreExt;
     use object_store::memory::InMemory;
     use shadowdiff_common::state::{Incarnation, PlanDigest, RECORD_VERSION, State, seal};
-    use shadowdiff_core::error::Kind;
+    use shadowdiff_core::error::Error;
     use shadowdiff_core::journal::JobEvent;
     use shadowdiff_core::verdict::Verdict;
     use std::sync::Arc;
@@ -72,8 +72,7 @@ mod tests {
             (Some(JobEvent::Finished { verdict: Verdict::Fail }), JobPhase::Succeeded),
             (
                 Some(JobEvent::Failed {
-                    kind: Kind::Input,
-                    message: "not handed on".into(),
+                    error: Error::input("not handed on"),
                 }),
                 JobPhase::Failed,
             ),

@@ -52,16 +52,20 @@ pub(crate) struct Wanted {
 impl Wanted {
     pub(crate) fn of(request: &ListRequest) -> Result<Wanted> {
         if let Some(unknown) = request.states.iter().find(|state| JobState::try_from(**state).is_err()) {
-            return Err(Error::spec(format!("states: {unknown} is not a state")));
+            return Err(Error::spec(format!("{unknown} is not a state")).field("states"));
         }
         let after = match request.page_token.as_str() {
             "" => None,
-            token => Some(Place::parse(token).ok_or_else(|| Error::spec("page_token: is not of a list; begin again without one"))?),
+            token => Some(Place::parse(token).ok_or_else(|| {
+                Error::spec("is not of a list")
+                    .field("page_token")
+                    .advice("begin again without one")
+            })?),
         };
         let detail = match v1::JobView::try_from(request.view) {
             Ok(v1::JobView::Unspecified | v1::JobView::Basic) => Detail::Basic,
             Ok(v1::JobView::Full) => Detail::Full,
-            Err(_) => return Err(Error::spec(format!("view: {} is not a view", request.view))),
+            Err(_) => return Err(Error::spec(format!("{} is not a view", request.view)).field("view")),
         };
         Ok(Wanted {
             jobs: match request.page_size as usize {
@@ -187,7 +191,7 @@ mod tests {
         Arc::make_mut(&mut ended[3]).phase = JobPhase::Failed;
         assert_eq!(rest(ended, &[JobState::Planning]), ["c", "b", "a"]);
         let error = Wanted::of(&request(1, "nope")).expect_err("not a token");
-        assert!(error.message.starts_with("page_token: "), "{error}");
+        assert!(error.to_string().starts_with("page_token: "), "{error}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use shadowdiff_core::requests::{Kept, ReadAgain, Requests};
 use shadowdiff_core::row::Secret;
 use shadowdiff_core::shorten::shortened;
 use shadowdiff_core::side::Side;
-use shadowdiff_core::spec::{Day, Overrides, Spec, SqlPlaces, parse};
+use shadowdiff_core::spec::{Day, FieldPlaces, Overrides, Spec, parse};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -51,7 +51,7 @@ pub(super) struct Understood {
     document: serde_json::Value,
     base: PathBuf,
     output: Option<String>,
-    sql: SqlPlaces,
+    places: FieldPlaces,
 }
 
 /// Parses a spec for a cluster, where nothing starts at a folder of the coordinator.
@@ -63,7 +63,7 @@ pub(super) fn understand(text: &str, file: &str, variables: &[(String, String)],
     let parsed = parse(text, file, &overrides)?;
     let base = match base {
         Some(base) if !base.starts_with('/') => {
-            return Err(Error::spec(format!("spec.base: `{base}` is not an absolute path")));
+            return Err(Error::spec(format!("`{base}` is not an absolute path")).field("spec.base"));
         }
         Some(base) => PathBuf::from(base),
         None => {
@@ -87,7 +87,7 @@ pub(super) fn understand(text: &str, file: &str, variables: &[(String, String)],
         document: parsed.document,
         base,
         output,
-        sql: parsed.sql,
+        places: parsed.places,
     })
 }
 
@@ -96,9 +96,9 @@ fn refuse_relative(spec: &Spec) -> Result<()> {
     let is_relative = |path: &&String| !path.contains("://") && !path.starts_with('/');
     for side in Side::BOTH {
         if let Some(path) = spec.sides[side].paths.iter().find(is_relative) {
-            return Err(Error::spec(format!(
-                "{side}: `{path}` is a relative path; give a URL or an absolute path that coordinator and workers see"
-            )));
+            return Err(Error::spec(format!("`{path}` is a relative path"))
+                .field(side.name())
+                .advice("give a URL or an absolute path that coordinator and workers see"));
         }
     }
     Ok(())
@@ -108,9 +108,10 @@ fn refuse_relative(spec: &Spec) -> Result<()> {
 fn refuse_local(output: &str, base: &Path) -> Result<()> {
     match Location::parse(output, base)? {
         Location::Object { .. } => Ok(()),
-        Location::Local(_) => Err(Error::spec(format!(
-            "output: `{output}` is a local place, which a coordinator does not write; name an object store, or leave it out and fetch the result"
-        ))),
+        Location::Local(_) => Err(
+            Error::spec(format!("output: `{output}` is a local place, which a coordinator does not write"))
+                .advice("name an object store, or leave it out and fetch the result"),
+        ),
     }
 }
 
@@ -259,7 +260,11 @@ impl Planner {
             // Held by the thread: that is what there are only so many of.
             let _slot = slot;
             let Understood {
-                spec, warnings, base, sql, ..
+                spec,
+                warnings,
+                base,
+                places,
+                ..
             } = understood;
             let (sources, prepare) = (&planner.sources, &planner.prepare);
             let bound = sources.runtime.block_on(async {
@@ -268,9 +273,9 @@ impl Planner {
                     _ = nobody_waits => Err(Error::new(Kind::Interrupted, "nobody waits for the plan any more")),
                 }
             });
-            let bound = bound.map_err(|e| sql.locate(e))?;
+            let bound = bound.map_err(|e| places.locate(e))?;
             // Everything that workers will plan is planned here once, so that a mistake shows before anything runs.
-            let text = prepare(&bound).map_err(|e| sql.locate(e))?;
+            let text = prepare(&bound).map_err(|e| places.locate(e))?;
             Ok((bound, text))
         };
         let bound = tokio::task::spawn_blocking(binding).await;

@@ -105,8 +105,9 @@ impl Pool {
         };
         let (waiting, slots) = (occupancy.waiting.len(), self.sizes.slots);
         Err(Error::exhausted(format!(
-            "too many specs {whose} wait to be looked at ({waiting} wait, at most {slots} at a time); try again later"
-        )))
+            "too many specs {whose} wait to be looked at ({waiting} wait, at most {slots} at a time)"
+        ))
+        .advice("try again later"))
     }
 
     fn fits(&self, occupancy: &Occupancy, shares: &BTreeSet<Share>) -> bool {
@@ -184,7 +185,7 @@ mod tests {
         assert!(waits.iter_mut().all(|wait| wait.now_or_never().is_none()));
         let refused = pool.enter(host("hangs")).await.expect_err("too many wait");
         assert_eq!(refused.kind, Kind::Exhausted);
-        assert!(refused.message.contains("for data at hangs"), "{refused}");
+        assert!(refused.to_string().contains("for data at hangs"), "{refused}");
         // Others are passed through.
         let other = pool.enter(host("answers")).now_or_never().expect("at once").expect("a slot");
         drop(other);

@@ -88,5 +88,5 @@ impl Sending {
 }
 
 fn unavailable(name: &str, error: &object_store::Error) -> Error {
-    Error::unavailable(format!("{name}: {error}"))
+    Error::unavailable(error.to_string()).file(name)
 }

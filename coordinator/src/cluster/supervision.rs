@@ -64,6 +64,6 @@ mod tests {
         );
         supervisor.spawn("another", async { panic!("later") });
         tokio::task::yield_now().await;
-        assert!(supervisor.faulted().await.message.starts_with("the scheduler"));
+        assert!(supervisor.faulted().await.to_string().starts_with("the scheduler"));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{FailedAttempt, JobPhase, JobView, Order, Refusal};
 use prost_types::{Duration, Struct, Timestamp, Value, value};
-use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_core::error::{Error, Kind, Place, Result};
 use shadowdiff_core::shorten::shortened;
 use shadowdiff_core::verdict::Verdict;
 use shadowdiff_proto::v1;
@@ -62,7 +62,7 @@ pub(crate) fn job(view: &JobView, workers: usize, detail: Detail) -> v1::Job {
             reads: view.requests.reads,
             writes: view.requests.writes,
         }),
-        error: view.error.as_ref().map(job_error),
+        error: view.error.as_ref().map(v1::JobError::from),
         failed_attempts: failures,
         warnings,
         files: view
@@ -107,14 +107,7 @@ fn failed_attempt(failed: &FailedAttempt) -> v1::FailedAttempt {
     v1::FailedAttempt {
         task: failed.task.clone(),
         worker: failed.worker.clone(),
-        error: Some(job_error(&failed.error)),
-    }
-}
-
-fn job_error(error: &Error) -> v1::JobError {
-    v1::JobError {
-        kind: error.kind.name().into(),
-        message: error.message.clone(),
+        error: Some((&failed.error).into()),
     }
 }
 
@@ -127,11 +120,11 @@ fn timestamp(ms: i64) -> Timestamp {
 
 /// What a message orders.
 pub(crate) fn order(spec: Option<v1::Spec>) -> Result<Order> {
-    let spec = spec.ok_or_else(|| Error::spec("spec: is missing"))?;
+    let spec = spec.ok_or_else(|| Error::spec("is missing").field(SPEC))?;
     let (text, is_document) = match spec.content {
         Some(v1::spec::Content::Text(text)) => (text, false),
         Some(v1::spec::Content::Document(document)) => (document_value(document)?.to_string(), true),
-        None => return Err(Error::spec("spec: has no content; give `text` or `document`")),
+        None => return Err(Error::spec("has no content").field(SPEC).advice("give `text` or `document`")),
     };
     let mut variables: Vec<(String, String)> = spec.variables.into_iter().collect();
     variables.sort();
@@ -172,7 +165,7 @@ fn number_value(number: f64, name: &str) -> Result<serde_json::Value> {
     }
     serde_json::Number::from_f64(number)
         .map(serde_json::Value::Number)
-        .ok_or_else(|| Error::spec(format!("spec: {name}: {number} is not a number of a spec")))
+        .ok_or_else(|| Error::spec(format!("{number} is not a number of a spec")).field(format!("{SPEC}.{name}")))
 }
 
 /// The status of a refusal, with its kind, a violation for each mistake, and when to try again.
@@ -192,8 +185,8 @@ pub(crate) fn status(refusal: impl Into<Refusal>) -> Status {
     };
     let message = refusal.to_string();
     let mut details = ErrorDetails::with_error_info(refusal.reason(), "shadowdiff", HashMap::<String, String>::new());
-    if code == Code::InvalidArgument {
-        details.set_bad_request(message.lines().take(MAX_VIOLATIONS).map(violation).collect::<Vec<_>>());
+    if let (Code::InvalidArgument, Refusal::Failed(error)) = (code, &refusal) {
+        details.set_bad_request(error.each().take(MAX_VIOLATIONS).map(violation).collect::<Vec<_>>());
     }
     if matches!(code, Code::Unavailable | Code::ResourceExhausted) {
         details.set_retry_info(Some(RETRY_AFTER));
@@ -201,59 +194,42 @@ pub(crate) fn status(refusal: impl Into<Refusal>) -> Status {
     Status::with_error_details(code, shortened(&message, MAX_STATUS_BYTES), details)
 }
 
-/// The names under which the two forms of a spec are parsed; mistakes begin with them.
+/// The names under which the two forms of a spec are parsed: the files of their mistakes.
 pub(crate) const TEXT: &str = "spec";
 pub(crate) const DOCUMENT: &str = "document";
+/// The field of requests that has the spec; paths in a spec are below it.
+const SPEC: &str = "spec";
 /// Fields of requests besides the spec.
 const FIELDS: [&str; 7] = ["token", "job_id", "name", "offset", "states", "page_token", "view"];
 
-/// One mistake a line: `place: field: what`, where either may be absent. The violation names the field by its path in the request.
-fn violation(line: &str) -> FieldViolation {
-    let (place, rest) = match line.split_once(": ") {
-        Some((field, what)) if FIELDS.contains(&field) || field == "spec" || field.starts_with("spec.") => {
-            return FieldViolation::new(shortened(field, MAX_VIOLATION_BYTES), shortened(what, MAX_VIOLATION_BYTES));
-        }
-        Some((place, rest)) if position(place, DOCUMENT).is_some() => (String::new(), rest),
-        Some((place, rest)) => match position(place, TEXT) {
-            Some((line, column)) => (format!("line {line}, column {column}: "), rest),
-            None => (String::new(), line),
-        },
-        None => (String::new(), line),
+/// The mistake as one of a field, named by its path in the request. A client that sent text is told line and column of it.
+fn violation(error: &Error) -> FieldViolation {
+    let place = &error.place;
+    let field = match place.field.as_deref() {
+        None => SPEC.to_owned(),
+        Some(field) if FIELDS.contains(&field) || is_in_request(field) => field.to_owned(),
+        Some(field) => format!("{SPEC}.{field}"),
     };
-    let end = rest.match_indices(": ").find(|(at, _)| is_path(&rest[..*at]));
-    let (path, what) = end.map_or(("", rest), |(at, _)| (&rest[..at], &rest[at + 2..]));
-    let mut field = String::from("spec");
-    for part in [path, unknown_field(what).unwrap_or("")] {
-        if !part.is_empty() {
-            field = format!("{field}.{part}");
+    let what = match (place.file.as_deref(), place.line, place.character) {
+        (Some(TEXT), Some(line), Some(character)) => format!("line {line}, column {character}: {}", error.said()),
+        (Some(TEXT | DOCUMENT) | None, _, _) => error.said(),
+        // Another file than the spec, such as a list of accounts.
+        (Some(_), _, _) => {
+            let outside = Place {
+                field: None,
+                ..place.as_ref().clone()
+            };
+            format!("{outside}{}", error.said())
         }
-    }
-    FieldViolation::new(
-        shortened(&field, MAX_VIOLATION_BYTES),
-        shortened(&format!("{place}{what}"), MAX_VIOLATION_BYTES),
-    )
+    };
+    FieldViolation::new(shortened(&field, MAX_VIOLATION_BYTES), shortened(&what, MAX_VIOLATION_BYTES))
 }
 
-/// Line and column of a place `file:line:column`.
-fn position<'a>(place: &'a str, file: &str) -> Option<(&'a str, &'a str)> {
-    let (line, column) = place.strip_prefix(file)?.strip_prefix(':')?.split_once(':')?;
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    (is_number(line) && is_number(column)).then_some((line, column))
-}
-
-/// Whether a text is the path of a field, such as `expected[0].columns` or `columns.derive."a b"`; what is wrong is said in words.
-fn is_path(text: &str) -> bool {
-    let mut is_quoted = false;
-    let fits = text.chars().all(|c| {
-        is_quoted ^= c == '"';
-        is_quoted || c.is_alphanumeric() || "_-*.[]\"".contains(c)
-    });
-    fits && !is_quoted && text.starts_with(|c: char| c.is_alphabetic() || c == '"')
-}
-
-/// The name in `unknown field `name``.
-fn unknown_field(what: &str) -> Option<&str> {
-    what.strip_prefix("unknown field `")?.split('`').next()
+/// Whether a path begins at the request, not in the spec: no field of a spec is called so.
+fn is_in_request(field: &str) -> bool {
+    field
+        .strip_prefix(SPEC)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 #[cfg(test)]
@@ -288,8 +264,14 @@ mod tests {
 
     #[test]
     fn a_status_fits_the_headers_that_clients_take() {
-        let long: Vec<String> = (0..2000).map(|n| format!("spec:{n}:1: unknown field `field-{n}`, é")).collect();
-        let status = status(Error::spec(long.join("\n")));
+        let mistake = |n| {
+            Error::spec("unknown field, é")
+                .file(TEXT)
+                .line(n)
+                .character(1)
+                .field(format!("field-{n}"))
+        };
+        let status = status(Error::all((0..2000).map(mistake).collect()).expect_err("many"));
         let headers = status.message().len() * 3 + status.details().len() * 4 / 3;
         assert!(headers < 8 << 10, "{headers} bytes");
         assert!(status.message().contains("more bytes"));
@@ -297,38 +279,44 @@ mod tests {
 
     #[test]
     fn every_mistake_of_a_spec_is_a_violation_of_its_field() {
+        let at = |what: &str, file: &str, line, character| Error::spec(what).file(file).line(line).character(character);
         let cases = [
             (
-                "spec:3:1: unknown field `liv`; did you mean `live`?",
+                at("unknown field", TEXT, 3, 1).field("liv").advice("did you mean `live`?"),
                 "spec.liv",
-                "line 3, column 1: unknown field `liv`; did you mean `live`?",
+                "line 3, column 1: unknown field; did you mean `live`?",
             ),
             (
-                "spec:9:5: expected[0]: unknown field `whre`",
-                "spec.expected[0].whre",
-                "line 9, column 5: unknown field `whre`",
-            ),
-            (
-                "spec:1:2: columns.\"a b: c\": is a list",
+                at("is a list", TEXT, 1, 2).field("columns.\"a b: c\""),
                 "spec.columns.\"a b: c\"",
                 "line 1, column 2: is a list",
             ),
-            ("document:1:40: key: is empty", "spec.key", "is empty"),
+            (at("is empty", DOCUMENT, 1, 40).field("key"), "spec.key", "is empty"),
             (
-                "expected[1].where: column x is missing",
-                "spec.expected[1].where",
-                "column x is missing",
+                at("is not an integer", "s3://b/list.csv", 3, 7).field("expected[1].accounts.file"),
+                "spec.expected[1].accounts.file",
+                "s3://b/list.csv:3:7: is not an integer",
             ),
             (
-                "spec:1:1: has no rows: is it a spec?",
+                Error::spec("column x: is missing").field("expected[1].where"),
+                "spec.expected[1].where",
+                "column x: is missing",
+            ),
+            (
+                at("has no rows: is it a spec?", TEXT, 1, 1),
                 "spec",
                 "line 1, column 1: has no rows: is it a spec?",
             ),
-            ("spec.base: `a` is not an absolute path", "spec.base", "`a` is not an absolute path"),
-            ("token: `a/b` cannot name a job", "token", "`a/b` cannot name a job"),
+            (Error::spec("has no content").field(SPEC), "spec", "has no content"),
+            (Error::spec("is not absolute").field("spec.base"), "spec.base", "is not absolute"),
+            (
+                Error::spec("`a/b` cannot name a job").field("token"),
+                "token",
+                "`a/b` cannot name a job",
+            ),
         ];
-        let lines: Vec<&str> = cases.iter().map(|case| case.0).collect();
-        let status = status(Error::spec(lines.join("\n")));
+        let mistakes = cases.iter().map(|case| case.0.clone()).collect();
+        let status = status(Error::all(mistakes).expect_err("mistakes"));
         assert_eq!(status.code(), Code::InvalidArgument);
         let details = status.get_error_details();
         let violations = &details.bad_request().expect("a bad request").field_violations;

@@ -38,7 +38,7 @@ impl WorkerService for Workers {
             Some(_) | None => return Err(Status::invalid_argument("a worker says hello first")),
         };
         hello.name = readable(&hello.name, MAX_NAME_BYTES).replace('\n', " ");
-        fits(&hello).map_err(|error| Status::failed_precondition(error.message))?;
+        fits(&hello).map_err(|error| Status::failed_precondition(error.to_string()))?;
         let (outbox, messages) = mpsc::channel(WORKER_OUTBOX);
         let welcome = Welcome {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -82,9 +82,10 @@ fn fits(hello: &Hello) -> Result<()> {
     let mine = env!("CARGO_PKG_VERSION");
     if hello.protocol != PROTOCOL || hello.version != mine {
         return Err(Error::spec(format!(
-            "worker {} has version {} (protocol {}), this coordinator version {mine} (protocol {PROTOCOL}); run the same version on both",
+            "worker {} has version {} (protocol {}), this coordinator version {mine} (protocol {PROTOCOL})",
             hello.name, hello.version, hello.protocol
-        )));
+        ))
+        .advice("run the same version on both"));
     }
     if hello.slots == 0 {
         return Err(Error::spec(format!("worker {} has no slots", hello.name)));

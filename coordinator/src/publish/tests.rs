@@ -35,7 +35,7 @@ async fn of_two_runs_to_one_new_place_the_second_fails_and_changes_nothing() {
     let (first, second) = (staged(&target, "1"), staged(&target, "2"));
     first.publish(&target, false).await.expect("published");
     let error = second.publish(&target, true).await.expect_err("it is filled");
-    assert!(error.message.contains("somebody else"), "{error}");
+    assert!(error.to_string().contains("somebody else"), "{error}");
     assert_eq!(std::fs::read_to_string(home.path().join("out/diff.csv")).expect("read"), "1");
     assert_eq!(std::fs::read_dir(home.path()).expect("list").count(), 1);
 }
@@ -47,7 +47,7 @@ async fn one_writes_at_a_time() {
     let mut lock = Lock::take(home.path()).expect("free");
     lock.mark().expect("marked");
     let error = staged(&target, "1").publish(&target, true).await.expect_err("it is locked");
-    assert!(error.message.contains("another process"), "{error}");
+    assert!(error.to_string().contains("another process"), "{error}");
     // As after a writer that was killed.
     drop(lock);
     staged(&target, "2")

@@ -62,16 +62,12 @@ impl<'a> AccountReader<'a> {
 }
 
 impl AccountSet {
-    /// Reads the accounts of a spec, one inner list an account.
-    pub fn parse(accounts: &[Vec<String>], columns: &[&Column], place: &str) -> Result<Self> {
-        let wrong = |at: usize, why: String| Error::spec(format!("{place}: account {}: {why}", at + 1));
+    /// Reads the accounts of the spec's list at `field`, one inner list per account.
+    pub fn parse(accounts: &[Vec<String>], columns: &[&Column], field: &str) -> Result<Self> {
+        let wrong = |at: usize, what: String| Error::spec(what).field(format!("{field}[{at}]"));
         if let Some(at) = accounts.iter().position(|account| account.len() != columns.len()) {
-            return Err(Error::spec(format!(
-                "{place}: account {} has {} values, but an account has {}",
-                at + 1,
-                accounts[at].len(),
-                columns.len()
-            )));
+            let (given, wanted) = (accounts[at].len(), columns.len());
+            return Err(wrong(at, format!("has {given} values, but an account has {wanted}")));
         }
         let mut reader = AccountReader::new(columns);
         for (number, some) in accounts.chunks(LISTED_ROWS).enumerate() {
@@ -219,9 +215,9 @@ mod tests {
             ("9007199254740993.5", ValueType::INT64, DOUBLE),
             ("1.5", ValueType::INT64, ValueType::INT64),
         ] {
-            let error = read(text, &live, &shadow).expect_err(text).message;
+            let error = read(text, &live, &shadow).expect_err(text).to_string();
             let kind = if live == shadow { "not" } else { "neither" };
-            let named = format!("accounts: account 1: `{text}` is {kind} {}", live.with_article());
+            let named = format!("accounts[0]: `{text}` is {kind} {}", live.with_article());
             assert!(error.starts_with(&named) && error.contains(&shadow.to_string()), "{error}");
         }
     }

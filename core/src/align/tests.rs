@@ -28,7 +28,7 @@ fn sides(name: &str, live: ValueType, shadow: ValueType) -> Sides<Vec<SideColumn
 }
 
 fn mistakes(part: &str, sides: &Sides<Vec<SideColumn>>) -> String {
-    align(&spec(part), sides).expect_err("the spec does not fit").message
+    align(&spec(part), sides).expect_err("the spec does not fit").to_string()
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_key_inside_an_excluded_struct_is_told_so() {
     for pattern in ["p", "p*"] {
         let message = mistakes(&format!("key: [p.no]\ncolumns: {{exclude: ['{pattern}']}}\n"), &of);
         let want = format!(
-            "key column `p.no` is a member of `p`, which is excluded; remove `{pattern}` from `columns.exclude` or choose another key"
+            "key: column `p.no`: is a member of `p`, which is excluded; remove `{pattern}` from `columns.exclude` or choose another key"
         );
         assert_eq!(message, want);
     }
@@ -105,7 +105,7 @@ fn a_key_in_two_forms_is_told_so() {
     };
     let message = mistakes("key: [p.no]\n", &of);
     assert!(
-        message.contains("`p.no` is a member of a struct on one side and a column on the other"),
+        message.contains("`p.no`: is a member of a struct on one side and a column on the other"),
         "{message}"
     );
 }
@@ -115,7 +115,7 @@ fn a_missing_key_hides_no_other_mistake_and_makes_none_up() {
     let of = sides("v", ValueType::INT64, ValueType::Text);
     let message = mistakes("key: [no]\ncomparators: [{columns: [v], absolute: 1}]\n", &of);
     assert!(
-        message.contains("key column `no` is not in live") && message.contains("column `v`: live is int64"),
+        message.contains("key: column `no`: is not in live") && message.contains("column `v`: live is int64"),
         "{message}"
     );
 }

@@ -231,7 +231,7 @@ fn a_task_that_loses_worker_after_worker_fails_its_job() {
     let [Action::JobFailed { error, .. }] = &actions[..] else {
         panic!("{actions:?}")
     };
-    assert!(error.message.starts_with("task 0 was on 4 workers that were lost; "), "{error}");
+    assert!(error.what.starts_with("task 0 was on 4 workers that were lost; "), "{error}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Absent on purpose: anchors and aliases (a few lines of them can stand for gigabytes), tags, merge keys, more than one
 //! document. Scalars keep their source text: what is a number or a flag is for the field to say.
 
+use crate::error::{Error, Result};
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
 use std::borrow::Cow;
 
@@ -12,11 +13,11 @@ const MAX_DEPTH: usize = 32;
 const MAX_BYTES: usize = 16 << 20;
 
 /// Reads one document; the mistake is the first one at which the text stops being YAML.
-pub(super) fn read(text: &str) -> Result<Node, Misread> {
+pub(super) fn read(text: &str) -> Result<Node> {
     if text.len() > MAX_BYTES {
         return Err(misread(
             Position::START,
-            "the spec is larger than 16 MiB; put long lists of accounts into files".to_owned(),
+            Error::spec("the spec is larger than 16 MiB").advice("put long lists of accounts into files"),
         ));
     }
     let text = json_as_yaml(text.strip_prefix('\u{feff}').unwrap_or(text));
@@ -63,15 +64,8 @@ pub(super) struct Entry {
     pub(super) value: Node,
 }
 
-/// Where the text stops being a document, and why.
-#[derive(Debug, PartialEq)]
-pub(super) struct Misread {
-    pub(super) at: Position,
-    pub(super) message: String,
-}
-
-fn misread(at: Position, message: String) -> Misread {
-    Misread { at, message }
+fn misread(at: Position, error: Error) -> Error {
+    error.line(at.line as u64).character(at.column as u64)
 }
 
 impl Node {
@@ -128,7 +122,7 @@ struct TreeReader<'i> {
 }
 
 impl<'i> TreeReader<'i> {
-    fn document(mut self) -> Result<Node, Misread> {
+    fn document(mut self) -> Result<Node> {
         loop {
             let (event, span) = self.next()?;
             match event {
@@ -136,7 +130,7 @@ impl<'i> TreeReader<'i> {
                 Event::StreamEnd | Event::DocumentEnd => {
                     return Err(misread(
                         Position::START,
-                        "the spec is empty; it needs at least `live`, `shadow` and `account`".to_owned(),
+                        Error::spec("the spec is empty").advice("it needs at least `live`, `shadow` and `account`"),
                     ));
                 }
                 event => {
@@ -147,7 +141,7 @@ impl<'i> TreeReader<'i> {
         }
     }
 
-    fn nothing_follows(&mut self) -> Result<(), Misread> {
+    fn nothing_follows(&mut self) -> Result<()> {
         loop {
             match self.next()? {
                 (Event::DocumentEnd | Event::Nothing, _) => {}
@@ -155,14 +149,14 @@ impl<'i> TreeReader<'i> {
                 (_, span) => {
                     return Err(misread(
                         position(&span),
-                        "a second document begins here; a spec is one document".to_owned(),
+                        Error::spec("a second document begins here").advice("a spec is one document"),
                     ));
                 }
             }
         }
     }
 
-    fn node(&mut self, event: Event<'i>, span: Span, depth: usize) -> Result<Node, Misread> {
+    fn node(&mut self, event: Event<'i>, span: Span, depth: usize) -> Result<Node> {
         let at = position(&span);
         if depth > MAX_DEPTH {
             return Err(too_deep(at));
@@ -190,12 +184,12 @@ impl<'i> TreeReader<'i> {
             | Event::DocumentStart(_)
             | Event::DocumentEnd
             | Event::SequenceEnd
-            | Event::MappingEnd => return Err(misread(at, "the document ends in the middle of a value".to_owned())),
+            | Event::MappingEnd => return Err(misread(at, Error::spec("the document ends in the middle of a value".to_owned()))),
         };
         Ok(Node { at, content })
     }
 
-    fn list(&mut self, depth: usize) -> Result<Vec<Node>, Misread> {
+    fn list(&mut self, depth: usize) -> Result<Vec<Node>> {
         let mut items = Vec::new();
         loop {
             match self.next()? {
@@ -205,7 +199,7 @@ impl<'i> TreeReader<'i> {
         }
     }
 
-    fn mapping(&mut self, depth: usize) -> Result<Vec<Entry>, Misread> {
+    fn mapping(&mut self, depth: usize) -> Result<Vec<Entry>> {
         let mut entries = Vec::new();
         loop {
             let (event, span) = self.next()?;
@@ -216,7 +210,7 @@ impl<'i> TreeReader<'i> {
             let Content::Scalar { text, .. } = key.content else {
                 return Err(misread(
                     key.at,
-                    "a field name is a list or a mapping; put a text that holds `[` or `{` into quotes".to_owned(),
+                    Error::spec("a field name is a list or a mapping").advice("put a text that holds `[` or `{` into quotes"),
                 ));
             };
             let (event, span) = self.next()?;
@@ -233,15 +227,18 @@ impl<'i> TreeReader<'i> {
         }
     }
 
-    fn next(&mut self) -> Result<(Event<'i>, Span), Misread> {
+    fn next(&mut self) -> Result<(Event<'i>, Span)> {
         match self.parser.next_event() {
             Some(Ok(next)) => Ok(next),
             Some(Err(error)) => Err(self.not_yaml(&error)),
-            None => Err(misread(Position::START, "the document ends in the middle of a value".to_owned())),
+            None => Err(misread(
+                Position::START,
+                Error::spec("the document ends in the middle of a value".to_owned()),
+            )),
         }
     }
 
-    fn not_yaml(&self, error: &ScanError) -> Misread {
+    fn not_yaml(&self, error: &ScanError) -> Error {
         let at = Position {
             line: error.marker().line(),
             column: error.marker().col() + 1,
@@ -258,35 +255,35 @@ impl<'i> TreeReader<'i> {
         } else {
             "check the indentation, and put a text with special characters into quotes"
         };
-        misread(at, format!("not YAML ({}); {advice}", error.info()))
+        misread(at, Error::spec(format!("not YAML ({})", error.info())).advice(format!("{advice}")))
     }
 }
 
-fn too_deep(at: Position) -> Misread {
+fn too_deep(at: Position) -> Error {
     misread(
         at,
-        format!("more than {MAX_DEPTH} levels are nested; no field of a spec is that deep"),
+        Error::spec(format!("more than {MAX_DEPTH} levels are nested")).advice("no field of a spec is that deep"),
     )
 }
 
-fn alias(at: Position) -> Misread {
+fn alias(at: Position) -> Error {
     misread(
         at,
-        "aliases (`*name`) are not read; write the value out, and put a pattern that begins with `*` into quotes".to_owned(),
+        Error::spec("aliases (`*name`) are not read").advice("write the value out, and put a pattern that begins with `*` into quotes"),
     )
 }
 
-fn refuse_extras(at: Position, anchor: usize, tagged: bool) -> Result<(), Misread> {
+fn refuse_extras(at: Position, anchor: usize, tagged: bool) -> Result<()> {
     if anchor != 0 {
         return Err(misread(
             at,
-            "anchors (`&name`) are not read; write the value out, or put a text that begins with `&` into quotes".to_owned(),
+            Error::spec("anchors (`&name`) are not read").advice("write the value out, or put a text that begins with `&` into quotes"),
         ));
     }
     if tagged {
         return Err(misread(
             at,
-            "tags (`!name`) are not read; take the tag out, or put a text that begins with `!` into quotes".to_owned(),
+            Error::spec("tags (`!name`) are not read").advice("take the tag out, or put a text that begins with `!` into quotes"),
         ));
     }
     Ok(())
@@ -415,11 +412,13 @@ mod tests {
             (deep_block.as_str(), (1, 67), "levels are nested"),
             (deep_json.as_str(), (1, 260), "levels are nested"),
         ] {
-            let Err(Misread { at: found, message }) = read(text) else {
-                panic!("{text:.50} was read")
-            };
-            assert!(message.contains(part), "{text:.50}: {message}");
-            assert_eq!((found.line, found.column), at, "{text:.50}: {message}");
+            let Err(error) = read(text) else { panic!("{text:.50} was read") };
+            assert!(error.said().contains(part), "{text:.50}: {error}");
+            assert_eq!(
+                (error.place.line, error.place.character),
+                (Some(at.0), Some(at.1)),
+                "{text:.50}: {error}"
+            );
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Lengths of time as a spec writes them: `1s`, `1.5h`, `1h 30m`.
 
+use crate::error::{Error, Result};
 use crate::value::Number;
 use serde::{Deserialize, Serialize};
 
@@ -27,8 +28,9 @@ impl Duration {
     }
 
     /// Reads `1s`, `1.5h` or `1h 30m`.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let malformed = || format!("`{text}` is not a duration; write a number and one of ms, s, m, h, d, such as 1.5s");
+    pub fn parse(text: &str) -> Result<Self> {
+        let malformed =
+            || Error::spec(format!("`{text}` is not a duration")).advice("write a number and one of ms, s, m, h, d, such as 1.5s");
         let (mut total, mut rest) = (0u128, text.trim());
         if rest.is_empty() {
             return Err(malformed());
@@ -42,24 +44,24 @@ impl Duration {
             let (_, unit_ns) = UNITS.into_iter().find(|(name, _)| *name == unit).ok_or_else(malformed)?;
             let length = Number::parse(number).ok_or_else(malformed)?.mul(&Number::from_int(unit_ns.into()));
             let length = length.to_i128().and_then(|ns| u64::try_from(ns).ok());
-            total += length
-                .map(u128::from)
-                .ok_or_else(|| format!("`{text}` is too long or finer than a nanosecond; write a duration of at most 584 years"))?;
+            total += length.map(u128::from).ok_or_else(|| {
+                Error::spec(format!("`{text}` is too long or finer than a nanosecond")).advice("write a duration of at most 584 years")
+            })?;
             rest = after.trim_start();
         }
         let total = u64::try_from(total);
         total
             .map(Duration)
-            .map_err(|_| format!("`{text}` is too long; write a duration of at most 584 years"))
+            .map_err(|_| Error::spec(format!("`{text}` is too long")).advice("write a duration of at most 584 years"))
     }
 
     /// As [`Duration::parse`], in whole milliseconds.
-    pub fn parse_ms(text: &str) -> Result<u64, String> {
+    pub fn parse_ms(text: &str) -> Result<u64> {
         let Duration(ns) = Duration::parse(text)?;
         if ns.is_multiple_of(1_000_000) {
             Ok(ns / 1_000_000)
         } else {
-            Err(format!("`{text}` is finer than a millisecond; write whole milliseconds"))
+            Err(Error::spec(format!("`{text}` is finer than a millisecond")).advice("write whole milliseconds"))
         }
     }
 }
@@ -109,11 +111,11 @@ mod tests {
         ] {
             match (Duration::parse(text), wanted) {
                 (Ok(found), Ok(ns)) => assert_eq!((found.nanoseconds(), found.to_string().as_str()), (ns, printed), "{text}"),
-                (Err(found), Err(part)) => assert!(found.contains(part), "{text}: {found}"),
+                (Err(found), Err(part)) => assert!(found.to_string().contains(part), "{text}: {found}"),
                 (found, wanted) => panic!("{text}: {found:?} where {wanted:?} was wanted"),
             }
         }
         assert_eq!(Duration::parse_ms("1.5s"), Ok(1500));
-        assert!(Duration::parse_ms("0.5ms").is_err_and(|why| why.contains("finer than a millisecond")));
+        assert!(Duration::parse_ms("0.5ms").is_err_and(|why| why.what.contains("finer than a millisecond")));
     }
 }

@@ -3,7 +3,8 @@
 use super::document::{Content, Entry, Node, Position};
 use super::fields::{GROUPS, Group, Words, names};
 use super::mistakes::{Mistakes, element, member};
-use super::names::nearest;
+use crate::error::{Error, Result};
+use crate::nearest::did_you_mean;
 use crate::side::{Side, Sides};
 
 #[derive(Debug, Clone)]
@@ -23,7 +24,7 @@ pub(super) struct Fields<'a> {
 
 impl<'a> Item<'a> {
     /// Notes that something is wrong with this value; one mistake a value, the first: the others follow from it.
-    pub(super) fn wrong(&self, mistakes: &mut Mistakes, what: impl Into<String>) {
+    pub(super) fn wrong(&self, mistakes: &mut Mistakes, what: Error) {
         if !mistakes.has(self.node.at, &self.path) {
             mistakes.add(self.node.at, &self.path, what);
         }
@@ -33,7 +34,7 @@ impl<'a> Item<'a> {
     pub(super) fn text(&self, mistakes: &mut Mistakes) -> Option<&'a str> {
         let text = self.scalar("a text", mistakes)?;
         if text.is_empty() {
-            self.wrong(mistakes, "is an empty text; write one, or take the field out");
+            self.wrong(mistakes, Error::spec("is an empty text").advice("write one, or take the field out"));
             return None;
         }
         Some(text)
@@ -44,7 +45,7 @@ impl<'a> Item<'a> {
         if self.node.is_null() {
             self.wrong(
                 mistakes,
-                format!("has no value; write {wanted} (in quotes if you mean the text itself), or take it out"),
+                Error::spec("has no value").advice(format!("write {wanted} (in quotes if you mean the text itself), or take it out")),
             );
             return None;
         }
@@ -56,12 +57,12 @@ impl<'a> Item<'a> {
     }
 
     fn not<T>(&self, wanted: &str, found: &str, mistakes: &mut Mistakes) -> Option<T> {
-        self.wrong(mistakes, format!("is {found}; write {wanted}"));
+        self.wrong(mistakes, Error::spec(format!("is {found}")).advice(format!("write {wanted}")));
         None
     }
 
     /// A scalar turned into something by `read`, whose error says what is wrong and what to do.
-    pub(super) fn read<T>(&self, wanted: &str, read: impl Fn(&str) -> Result<T, String>, mistakes: &mut Mistakes) -> Option<T> {
+    pub(super) fn read<T>(&self, wanted: &str, read: impl Fn(&str) -> Result<T>, mistakes: &mut Mistakes) -> Option<T> {
         let text = self.scalar(wanted, mistakes)?;
         read(text).map_err(|what| self.wrong(mistakes, what)).ok()
     }
@@ -75,7 +76,7 @@ impl<'a> Item<'a> {
             _ => {
                 self.wrong(
                     mistakes,
-                    format!("`{text}` is neither true nor false; write one of them, without quotes"),
+                    Error::spec(format!("`{text}` is neither true nor false")).advice("write one of them, without quotes"),
                 );
                 None
             }
@@ -87,10 +88,11 @@ impl<'a> Item<'a> {
         let text = self.scalar(&format!("one of {known}"), mistakes)?;
         let found = words.iter().find(|(name, _)| *name == text).map(|(_, word)| *word);
         if found.is_none() {
-            let advice = nearest(text, names(words)).map_or(format!("write one of {known}"), |near| {
-                format!("did you mean `{near}`? known are {known}")
-            });
-            self.wrong(mistakes, format!("`{text}` is not known here; {advice}"));
+            let advice = match did_you_mean(text, names(words)) {
+                Some(near) => format!("{near} known are {known}"),
+                None => format!("write one of {known}"),
+            };
+            self.wrong(mistakes, Error::spec(format!("`{text}` is not known here")).advice(advice));
         }
         found
     }
@@ -132,7 +134,10 @@ impl<'a> Item<'a> {
         }
         let items = self.list(wanted, mistakes)?;
         if items.is_empty() {
-            self.wrong(mistakes, format!("is an empty list; write {wanted}, or take the field out"));
+            self.wrong(
+                mistakes,
+                Error::spec("is an empty list").advice(format!("write {wanted}, or take the field out")),
+            );
             return None;
         }
         Some(items)
@@ -143,7 +148,11 @@ impl<'a> Item<'a> {
         match &self.node.content {
             Content::Mapping(entries) => {
                 for entry in entries.iter().filter(|entry| entry.key.is_empty()) {
-                    mistakes.add(entry.key_at, &self.path, "has an empty name; write the name of a column");
+                    mistakes.add(
+                        entry.key_at,
+                        &self.path,
+                        Error::spec("has an empty name").advice("write the name of a column"),
+                    );
                 }
                 Some(
                     entries
@@ -174,7 +183,7 @@ impl<'a> Item<'a> {
             return None;
         };
         for entry in entries.iter().filter(|entry| !group.has(&entry.key)) {
-            mistakes.add(entry.key_at, &self.path, unknown(&entry.key, group));
+            mistakes.add(entry.key_at, &member(&self.path, &entry.key), unknown(&entry.key, group));
         }
         for field in group
             .fields
@@ -184,7 +193,7 @@ impl<'a> Item<'a> {
             mistakes.add(
                 self.node.at,
                 &self.path,
-                format!("has no `{}`; add it: {}", field.name, first_sentence(field.about)),
+                Error::spec(format!("has no `{}`", field.name)).advice(format!("add it: {}", first_sentence(field.about))),
             );
         }
         Some(Fields {
@@ -216,11 +225,9 @@ impl<'a> Item<'a> {
             match Side::BOTH.into_iter().find(|side| side.name() == entry.key) {
                 Some(side) => sides[side] = Some(item),
                 None => {
-                    let what = format!(
-                        "`{}` stands beside a side; name only live and shadow here, and put the rest below them",
-                        entry.key
-                    );
-                    mistakes.add(entry.key_at, &self.path, what);
+                    let what = Error::spec(format!("`{}` stands beside a side", entry.key));
+                    let advice = "name only live and shadow here, and put the rest below them";
+                    mistakes.add(entry.key_at, &self.path, what.advice(advice));
                 }
             }
         }
@@ -253,19 +260,20 @@ impl<'a> Fields<'a> {
         self.get(name)?.word(words, mistakes)
     }
 
-    pub(super) fn read<T>(&self, name: &str, wanted: &str, read: impl Fn(&str) -> Result<T, String>, mistakes: &mut Mistakes) -> Option<T> {
+    pub(super) fn read<T>(&self, name: &str, wanted: &str, read: impl Fn(&str) -> Result<T>, mistakes: &mut Mistakes) -> Option<T> {
         self.get(name)?.read(wanted, read, mistakes)
     }
 
     /// Notes that something is wrong with the mapping as a whole.
-    pub(super) fn wrong(&self, mistakes: &mut Mistakes, what: impl Into<String>) {
+    pub(super) fn wrong(&self, mistakes: &mut Mistakes, what: Error) {
         mistakes.add(self.at, &self.path, what);
     }
 }
 
-fn unknown(name: &str, group: &Group) -> String {
-    if let Some(near) = nearest(name, group.names()) {
-        return format!("unknown field `{name}`; did you mean `{near}`?");
+fn unknown(name: &str, group: &Group) -> Error {
+    let error = Error::spec("unknown field");
+    if let Some(near) = did_you_mean(name, group.names()) {
+        return error.advice(near);
     }
     let known = group.names().collect::<Vec<_>>().join(", ");
     let homes: Vec<String> = GROUPS
@@ -274,12 +282,9 @@ fn unknown(name: &str, group: &Group) -> String {
         .map(|home| format!("`{}`", home.name))
         .collect();
     if homes.is_empty() {
-        format!("unknown field `{name}`; known are {known}")
+        error.advice(format!("known are {known}"))
     } else {
-        format!(
-            "unknown field `{name}`: it belongs to {}; known here are {known}",
-            homes.join(" or ")
-        )
+        error.advice(format!("it belongs to {}; known here are {known}", homes.join(" or ")))
     }
 }
 
@@ -306,7 +311,11 @@ pub(super) fn refuse_duplicates(node: &Node, path: &str, mistakes: &mut Mistakes
             for entry in entries {
                 let path = member(path, &entry.key);
                 if let Some(at) = first.get(entry.key.as_str()) {
-                    mistakes.add(entry.key_at, &path, format!("is given twice, first in line {}; keep one", at.line));
+                    mistakes.add(
+                        entry.key_at,
+                        &path,
+                        Error::spec(format!("is given twice, first in line {}", at.line)).advice("keep one"),
+                    );
                 }
                 first.entry(&entry.key).or_insert(entry.key_at);
                 refuse_duplicates(&entry.value, &path, mistakes);

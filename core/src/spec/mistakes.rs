@@ -1,6 +1,7 @@
 //! What is wrong with a spec, gathered with places so that a person can fix all of it at once.
 
 use super::document::Position;
+use crate::error::Error;
 use std::collections::BTreeSet;
 
 /// More lines than this help nobody; the rest is counted.
@@ -9,10 +10,10 @@ const MAX_LISTED: usize = 500;
 #[derive(Debug)]
 pub(super) struct Mistakes {
     file: String,
-    found: Vec<(Position, String)>,
+    found: Vec<(Position, Error)>,
     /// The places and fields that something was found wrong with.
     places: BTreeSet<(Position, String)>,
-    warnings: Vec<(Position, String)>,
+    warnings: Vec<(Position, Error)>,
 }
 
 impl Mistakes {
@@ -26,18 +27,14 @@ impl Mistakes {
     }
 
     /// Notes that `what` is wrong with the field at `path`; an empty path is the spec as a whole.
-    pub(super) fn add(&mut self, at: Position, path: &str, what: impl Into<String>) {
+    pub(super) fn add(&mut self, at: Position, path: &str, what: Error) {
         self.places.insert((at, path.to_owned()));
-        self.found.push((at, line(&self.file, at, path, &what.into())));
+        self.found.push((at, located(what, &self.file, at, path)));
     }
 
     /// Notes something that is allowed and yet is probably not meant.
-    pub(super) fn warn(&mut self, at: Position, path: &str, what: impl Into<String>) {
-        self.warnings.push((at, line(&self.file, at, path, &what.into())));
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.found.is_empty()
+    pub(super) fn warn(&mut self, at: Position, path: &str, what: Error) {
+        self.warnings.push((at, located(what, &self.file, at, path)));
     }
 
     pub(super) fn count(&self) -> usize {
@@ -49,38 +46,35 @@ impl Mistakes {
         self.places.contains(&(at, path.to_owned()))
     }
 
-    pub(super) fn into_lines(self) -> Vec<String> {
-        in_order(self.found)
-    }
-
-    pub(super) fn into_warnings(self) -> Vec<String> {
-        in_order(self.warnings)
+    /// The warnings as they are printed, and what is wrong.
+    pub(super) fn split(self) -> (Vec<String>, Vec<Error>) {
+        let warnings = in_order(self.warnings).iter().map(Error::to_string).collect();
+        (warnings, in_order(self.found))
     }
 }
 
-pub(super) fn line(file: &str, at: Position, path: &str, what: &str) -> String {
-    let place = if at == Position::COMMAND_LINE {
-        "command line".to_owned()
-    } else {
-        format!("{file}:{}:{}", at.line, at.column)
-    };
-    let separator = if path.is_empty() { "" } else { ": " };
-    format!("{place}: {path}{separator}{what}")
+/// The error with its place in the spec; an empty path is the spec as a whole.
+pub(super) fn located(error: Error, file: &str, at: Position, path: &str) -> Error {
+    let error = if path.is_empty() { error } else { error.field(path) };
+    if at == Position::COMMAND_LINE {
+        return error.file("command line");
+    }
+    error.file(file).line(at.line as u64).character(at.column as u64)
 }
 
 /// By place; of one place in the order found.
-fn in_order(mut noted: Vec<(Position, String)>) -> Vec<String> {
+fn in_order(mut noted: Vec<(Position, Error)>) -> Vec<Error> {
     noted.sort_by_key(|(at, _)| *at);
     let more = noted.len().saturating_sub(MAX_LISTED);
-    let mut lines: Vec<String> = noted.into_iter().take(MAX_LISTED).map(|(_, line)| line).collect();
+    let mut listed: Vec<Error> = noted.into_iter().take(MAX_LISTED).map(|(_, error)| error).collect();
     if more > 0 {
-        lines.push(format!("and {more} more; fix these first"));
+        listed.push(Error::spec(format!("and {more} more")).advice("fix these first"));
     }
-    lines
+    listed
 }
 
 /// `path.name`, with quotes where the name alone could be misread.
-pub(super) fn member(path: &str, name: &str) -> String {
+pub fn member(path: &str, name: &str) -> String {
     let simple = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "_-*".contains(c));
     let name = if simple { name.to_owned() } else { format!("{name:?}") };
     if path.is_empty() { name } else { format!("{path}.{name}") }

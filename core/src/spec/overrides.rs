@@ -8,6 +8,7 @@
 
 use super::document::{Content, Entry, Node, Position};
 use super::mistakes::Mistakes;
+use crate::error::Error;
 use crate::side::Side;
 use std::collections::BTreeSet;
 
@@ -87,7 +88,11 @@ impl Overrides {
         let mut seen = BTreeSet::new();
         for flag in tolerances.chain(csv) {
             if !seen.insert(flag.clone()) {
-                mistakes.add(Position::COMMAND_LINE, "", format!("{flag} is given twice; give it once"));
+                mistakes.add(
+                    Position::COMMAND_LINE,
+                    "",
+                    Error::spec(format!("{flag} is given twice")).advice("give it once"),
+                );
             }
         }
     }

@@ -9,15 +9,15 @@ mod rules;
 mod verdict;
 
 use super::document::{self, Content, Node, Position};
+use super::field_places::FieldPlaces;
 use super::fields::{OUTPUT, SPEC};
 use super::item::{Fields, Item, refuse_duplicates};
 use super::mistakes::Mistakes;
 use super::model::{Day, OutputSpec, Spec};
 use super::overrides::Overrides;
 use super::scalars::count;
-use super::sql_places::SqlPlaces;
 use super::variables;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Result};
 use crate::side::{Side, Sides};
 
 /// A spec that was read without a mistake.
@@ -28,15 +28,15 @@ pub struct Parsed {
     pub warnings: Vec<String>,
     /// The spec as JSON, with variables replaced and the overrides put in, in written order.
     pub document: serde_json::Value,
-    /// Where its SQL stands, of which mistakes show when it meets the data.
-    pub sql: SqlPlaces,
+    /// Where its fields stand, for mistakes that show when it meets the data.
+    pub places: FieldPlaces,
 }
 
 /// Reads the text of a spec, YAML or JSON; `file` is only named in messages.
 ///
 /// # Errors
 /// Every mistake at once, one `FILE:LINE:COLUMN: field: what is wrong; what to do` a line, of kind `Spec`.
-pub fn parse(text: &str, file: &str, overrides: &Overrides) -> Result<Parsed, Error> {
+pub fn parse(text: &str, file: &str, overrides: &Overrides) -> Result<Parsed> {
     let mut mistakes = Mistakes::new(file);
     match document::read(text) {
         Ok(mut root) => {
@@ -44,10 +44,7 @@ pub fn parse(text: &str, file: &str, overrides: &Overrides) -> Result<Parsed, Er
             refuse_duplicates(&root, "", &mut mistakes);
             read(root, file, overrides, mistakes)
         }
-        Err(misread) => {
-            mistakes.add(misread.at, "", misread.message);
-            Err(Error::all(Kind::Spec, mistakes.into_lines()))
-        }
+        Err(misread) => Err(misread.file(file)),
     }
 }
 
@@ -55,7 +52,7 @@ pub fn parse(text: &str, file: &str, overrides: &Overrides) -> Result<Parsed, Er
 ///
 /// # Errors
 /// As `parse`, with `command line` as the place.
-pub fn from_overrides(overrides: &Overrides) -> Result<Parsed, Error> {
+pub fn from_overrides(overrides: &Overrides) -> Result<Parsed> {
     let mut mistakes = Mistakes::new("");
     let mut root = Node {
         at: Position::COMMAND_LINE,
@@ -65,7 +62,7 @@ pub fn from_overrides(overrides: &Overrides) -> Result<Parsed, Error> {
     read(root, "", overrides, mistakes)
 }
 
-fn read(mut root: Node, file: &str, overrides: &Overrides, mut mistakes: Mistakes) -> Result<Parsed, Error> {
+fn read(mut root: Node, file: &str, overrides: &Overrides, mut mistakes: Mistakes) -> Result<Parsed> {
     overrides.refuse_twice(&mut mistakes);
     overrides.apply(&mut root);
     let spec = spec(
@@ -75,15 +72,14 @@ fn read(mut root: Node, file: &str, overrides: &Overrides, mut mistakes: Mistake
         },
         &mut mistakes,
     );
-    match spec {
-        Some(spec) if mistakes.is_empty() => Ok(Parsed {
-            spec,
-            warnings: mistakes.into_warnings(),
-            document: root.to_json(),
-            sql: SqlPlaces::of(&root, file),
-        }),
-        _ => Err(Error::all(Kind::Spec, mistakes.into_lines())),
-    }
+    let (warnings, found) = mistakes.split();
+    Error::all(found)?;
+    Ok(Parsed {
+        spec: spec.ok_or_else(|| Error::internal("a spec without a mistake is whole"))?,
+        warnings,
+        document: root.to_json(),
+        places: FieldPlaces::of(root, file),
+    })
 }
 
 /// `None` only where a mistake was noted.
@@ -137,8 +133,8 @@ fn output(fields: &Fields<'_>, mistakes: &mut Mistakes) -> OutputSpec {
     }
 }
 
-fn day(text: &str) -> Result<Day, String> {
-    Day::parse(text).ok_or_else(|| format!("`{text}` is not a day of the calendar; write one such as 2026-12-31"))
+fn day(text: &str) -> Result<Day> {
+    Day::parse(text).ok_or_else(|| Error::spec(format!("`{text}` is not a day of the calendar")).advice("write one such as 2026-12-31"))
 }
 
 /// The flag that gives a side on the command line.

@@ -1,7 +1,8 @@
 //! Single values of a spec from their text: exact decimals, limits, durations, characters, types.
 
 use super::model::Limit;
-use super::names::nearest;
+use crate::error::{Error, Result};
+use crate::nearest::did_you_mean;
 use crate::value::{Number, Numeral, Tolerance, ValueType};
 
 /// Enough for every double written out, and a bound for the arithmetic on it.
@@ -37,19 +38,20 @@ const TYPE_WORDS: [&str; 25] = [
 ];
 
 /// A tolerance such as `0.01`, `5%` or `1e-3`.
-pub(super) fn tolerance(text: &str) -> Result<Tolerance, String> {
+pub(super) fn tolerance(text: &str) -> Result<Tolerance> {
     let bound = share(text)?;
-    Tolerance::new(bound).ok_or_else(|| format!("`{text}` is negative; write a number that is 0 or more"))
+    Tolerance::new(bound).ok_or_else(|| Error::spec(format!("`{text}` is negative")).advice("write a number that is 0 or more"))
 }
 
 /// A number without superfluous zeros: `0.010` is `0.01`, `5%` is `0.05`.
-fn share(text: &str) -> Result<Number, String> {
+fn share(text: &str) -> Result<Number> {
     let (number, unit) = match text.strip_suffix('%') {
         Some(number) => (number.trim_end(), Number::new(1, 2)),
         None => (text, Number::from_int(1)),
     };
-    let numeral = Numeral::scan(number)
-        .ok_or_else(|| format!("`{text}` is not a number; write a decimal such as 0.01, or a percentage such as 5%"))?;
+    let numeral = Numeral::scan(number).ok_or_else(|| {
+        Error::spec(format!("`{text}` is not a number")).advice("write a decimal such as 0.01, or a percentage such as 5%")
+    })?;
     if numeral.is_zero() {
         return Ok(Number::from_int(0));
     }
@@ -57,63 +59,60 @@ fn share(text: &str) -> Result<Number, String> {
     let is_short = |number: &Number| number.digits() <= MAX_DECIMAL_DIGITS as usize && number.scale().unsigned_abs() <= MAX_DECIMAL_DIGITS;
     found
         .filter(is_short)
-        .ok_or_else(|| format!("`{text}` has more than {MAX_DECIMAL_DIGITS} digits; write fewer"))
+        .ok_or_else(|| Error::spec(format!("`{text}` has more than {MAX_DECIMAL_DIGITS} digits")).advice("write fewer"))
 }
 
 /// A count such as `10`, or a share such as `5%`.
-pub(super) fn limit(text: &str) -> Result<Limit, String> {
+pub(super) fn limit(text: &str) -> Result<Limit> {
     if text.ends_with('%') {
         return tolerance(text).map(|share| Limit::Share(share.into()));
     }
     count(text)
         .map(Limit::Count)
-        .map_err(|_| format!("`{text}` is not a limit; write a count such as 10, or a percentage such as 5%"))
+        .map_err(|_| Error::spec(format!("`{text}` is not a limit")).advice("write a count such as 10, or a percentage such as 5%"))
 }
 
-pub(super) fn count(text: &str) -> Result<u64, String> {
+pub(super) fn count(text: &str) -> Result<u64> {
     let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
     digits
         .then(|| text.parse().ok())
         .flatten()
-        .ok_or_else(|| format!("`{text}` is not a count; write a whole number such as 10"))
+        .ok_or_else(|| Error::spec(format!("`{text}` is not a count")).advice("write a whole number such as 10"))
 }
 
 /// One ASCII character that is not a line break; `\t` may be spelled out.
-pub(super) fn character(text: &str) -> Result<u8, String> {
+pub(super) fn character(text: &str) -> Result<u8> {
     match text.as_bytes() {
-        [b'\n' | b'\r'] => Err("a line break ends a row; write another character".to_owned()),
+        [b'\n' | b'\r'] => Err(Error::spec("a line break ends a row").advice("write another character")),
         [one] if one.is_ascii() => Ok(*one),
         b"\\t" => Ok(b'\t'),
-        _ => Err(format!("`{text}` is not one ASCII character; write one such as \";\" or \"\\t\"")),
+        _ => Err(Error::spec(format!("`{text}` is not one ASCII character")).advice("write one such as \";\" or \"\\t\"")),
     }
 }
 
-pub(super) fn column_type(text: &str) -> Result<ValueType, String> {
+pub(super) fn column_type(text: &str) -> Result<ValueType> {
     if let Some(found) = ValueType::parse(text) {
         return Ok(found);
     }
     if text.contains('(') && !text.contains(')') {
-        return Err(format!(
-            "`{text}` is cut at a comma; put the whole type into quotes, such as \"decimal(18,2)\""
-        ));
+        return Err(Error::spec(format!("`{text}` is cut at a comma")).advice("put the whole type into quotes, such as \"decimal(18,2)\""));
     }
     let word = text.split('(').next().unwrap_or_default().trim();
-    let advice = match nearest(word, TYPE_WORDS).filter(|near| *near != word) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => "write one such as int, decimal(18,2), double, text, bool, date, timestamp(us, UTC), list(text)".to_owned(),
-    };
-    Err(format!("`{text}` is not a column type; {advice}"))
+    let others = TYPE_WORDS.into_iter().filter(|known| *known != word);
+    let advice = did_you_mean(word, others)
+        .unwrap_or_else(|| "write one such as int, decimal(18,2), double, text, bool, date, timestamp(us, UTC), list(text)".to_owned());
+    Err(Error::spec(format!("`{text}` is not a column type")).advice(advice))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn check<T: PartialEq + std::fmt::Debug>(read: impl Fn(&str) -> Result<T, String>, cases: &[(&str, Result<T, &str>)]) {
+    fn check<T: PartialEq + std::fmt::Debug>(read: impl Fn(&str) -> Result<T>, cases: &[(&str, Result<T, &str>)]) {
         for (text, wanted) in cases {
             match (read(text), wanted) {
                 (Ok(found), Ok(wanted)) => assert_eq!(found, *wanted, "{text}"),
-                (Err(found), Err(part)) => assert!(found.contains(part), "{text}: {found}"),
+                (Err(found), Err(part)) => assert!(found.to_string().contains(part), "{text}: {found}"),
                 (found, wanted) => panic!("{text}: {found:?} where {wanted:?} was wanted"),
             }
         }

@@ -2,7 +2,8 @@
 
 use super::document::{Content, Node, Position};
 use super::mistakes::{Mistakes, element, member};
-use super::names::nearest;
+use crate::error::Error;
+use crate::nearest::nearest;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Replaces every variable below `root`. A field of `overridden` (top level) may lack values: what it says is not used.
@@ -13,7 +14,11 @@ pub(super) fn replace(root: &mut Node, set: &[(String, String)], overridden: &BT
     };
     for (name, value) in set {
         if variables.values.insert(name, value).is_some() {
-            mistakes.add(Position::COMMAND_LINE, "", format!("--set {name} is given twice; give it once"));
+            mistakes.add(
+                Position::COMMAND_LINE,
+                "",
+                Error::spec(format!("--set {name} is given twice")).advice("give it once"),
+            );
         }
     }
     let mut unheard = Mistakes::new("");
@@ -34,7 +39,7 @@ pub(super) fn replace(root: &mut Node, set: &[(String, String)], overridden: &BT
         mistakes.add(
             Position::COMMAND_LINE,
             "",
-            format!("--set {name} is not used: the spec has no ${{{name}}}; take it out or correct the name"),
+            Error::spec(format!("--set {name} is not used: the spec has no ${{{name}}}")).advice("take it out or correct the name"),
         );
     }
 }
@@ -95,7 +100,7 @@ impl Variables<'_> {
                     mistakes.add(
                         at,
                         path,
-                        "`${` begins no variable; write `${name}`, or `$${` for the characters themselves",
+                        Error::spec("`${` begins no variable").advice("write `${name}`, or `$${` for the characters themselves"),
                     );
                     rest = &from[2..];
                 }
@@ -105,11 +110,12 @@ impl Variables<'_> {
         *text = replaced;
     }
 
-    fn no_value(&self, name: &str) -> String {
+    fn no_value(&self, name: &str) -> Error {
+        let error = Error::spec(format!("${{{name}}} has no value"));
         let unused = self.values.keys().filter(|given| !self.used.contains(**given)).copied();
         match nearest(name, unused) {
-            Some(near) => format!("${{{name}}} has no value; give --set {name}=VALUE (did you mean ${{{near}}}?)"),
-            None => format!("${{{name}}} has no value; give --set {name}=VALUE"),
+            Some(near) => error.advice(format!("give --set {name}=VALUE (did you mean ${{{near}}}?)")),
+            None => error.advice(format!("give --set {name}=VALUE")),
         }
     }
 }

@@ -7,6 +7,7 @@ use super::calendar::{days_from_date, read_date, read_timestamp};
 use super::number::Numeral;
 use super::parse::{BadValue, parse_into};
 use super::types::ValueType;
+use crate::error::{Error, Result};
 use arrow_array::{ArrayRef, StringArray};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -28,7 +29,7 @@ pub struct DateForm(String);
 
 impl DateForm {
     /// The error says what is wrong with the pattern.
-    pub fn parse(pattern: &str) -> Result<DateForm, String> {
+    pub fn parse(pattern: &str) -> Result<DateForm> {
         let mut seen = String::new();
         let mut characters = pattern.chars();
         while let Some(character) = characters.next() {
@@ -38,28 +39,28 @@ impl DateForm {
             match characters.next() {
                 Some(part @ ('Y' | 'm' | 'd' | 'H' | 'M' | 'S')) if !seen.contains(part) => seen.push(part),
                 Some(part @ ('Y' | 'm' | 'd' | 'H' | 'M' | 'S')) => {
-                    return Err(format!("`{pattern}` has %{part} twice; write each part once"));
+                    return Err(Error::spec(format!("`{pattern}` has %{part} twice")).advice("write each part once"));
                 }
                 Some('y') => {
-                    return Err(format!(
-                        "`{pattern}`: %y is a year without its century, which would be a guess; known is %Y"
-                    ));
+                    return Err(
+                        Error::spec(format!("`{pattern}`: %y is a year without its century, which would be a guess")).advice("known is %Y"),
+                    );
                 }
-                Some(part) => return Err(format!("`{pattern}`: %{part} is not known; known are %Y, %m, %d, %H, %M and %S")),
-                None => return Err(format!("`{pattern}` ends in %; write %Y, %m, %d, %H, %M or %S")),
+                Some(part) => {
+                    return Err(Error::spec(format!("`{pattern}`: %{part} is not known")).advice("known are %Y, %m, %d, %H, %M and %S"));
+                }
+                None => return Err(Error::spec(format!("`{pattern}` ends in %")).advice("write %Y, %m, %d, %H, %M or %S")),
             }
         }
         let has = |parts: &str| parts.chars().all(|part| seen.contains(part));
         let clock = if seen.contains('S') { "HMS" } else { "HM" };
         if !has("Ymd") {
-            return Err(format!(
-                "`{pattern}` does not say a whole day; write %Y, %m and %d, such as %d.%m.%Y"
-            ));
+            return Err(Error::spec(format!("`{pattern}` does not say a whole day")).advice("write %Y, %m and %d, such as %d.%m.%Y"));
         }
         if (seen.contains('H') || seen.contains('M') || seen.contains('S')) && !has(clock) {
-            return Err(format!(
-                "`{pattern}` does not say a whole time; write %H and %M, and %S where there are seconds"
-            ));
+            return Err(
+                Error::spec(format!("`{pattern}` does not say a whole time")).advice("write %H and %M, and %S where there are seconds")
+            );
         }
         Ok(DateForm(pattern.to_owned()))
     }
@@ -233,7 +234,7 @@ mod tests {
             ("%d.%m.%Y%", "ends in %"),
         ] {
             let error = DateForm::parse(pattern).expect_err(pattern);
-            assert!(error.contains(wrong), "{pattern}: {error}");
+            assert!(error.to_string().contains(wrong), "{pattern}: {error}");
         }
     }
 

@@ -56,7 +56,7 @@ impl BadValue {
 
 impl std::fmt::Display for BadValue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "'{}' {}", self.text, self.why)
+        write!(f, "`{}` {}", self.text, self.why)
     }
 }
 

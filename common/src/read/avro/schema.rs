@@ -54,7 +54,7 @@ pub(super) fn plain(schema: &[u8]) -> Result<Plain, String> {
                 refused.insert(name.to_owned(), why);
                 taken_out.push(name.to_owned());
             }
-            Err(why) => return Err(format!("field '{name}' {why}")),
+            Err(why) => return Err(format!("field `{name}` {why}")),
         }
         if let Some(why) = names.refused.take() {
             refused.entry(name.to_owned()).or_insert(why);
@@ -119,7 +119,7 @@ impl Names {
                         .insert(name.clone(), schema.clone())
                         .is_some_and(|before| before != *schema)
                     {
-                        return Err(format!("its schema defines '{}' twice", shown(&name)));
+                        return Err(format!("its schema defines `{}` twice", shown(&name)));
                     }
                     let fields = if kind == "record" || kind == "error" {
                         fields_of(object)?
@@ -179,14 +179,14 @@ impl Names {
             .find_map(|name| Some((name.clone(), self.known.get(&name)?.clone())));
         match found {
             Some((name, Value::Object(object))) => Ok((name, object)),
-            _ => Err(format!("is of type '{name}', which the schema does not define")),
+            _ => Err(format!("is of type `{name}`, which the schema does not define")),
         }
     }
 
     fn named(&mut self, name: &FullName, object: &Map<String, Value>, around: &mut Vec<FullName>) -> Result<Value, String> {
         if around.contains(name) {
             self.contains_itself = true;
-            return Err(format!("is of the type '{}', which contains itself", shown(name)));
+            return Err(format!("is of the type `{}`, which contains itself", shown(name)));
         }
         let unique = format!("t{}", self.types);
         match text(object, "type")? {
@@ -364,13 +364,13 @@ fn fields_of(record: &Map<String, Value>) -> Result<Vec<&Map<String, Value>>, St
 }
 
 fn part<'a>(object: &'a Map<String, Value>, name: &str) -> Result<&'a Value, String> {
-    object.get(name).ok_or_else(|| format!("its schema has a type without '{name}'"))
+    object.get(name).ok_or_else(|| format!("its schema has a type without `{name}`"))
 }
 
 fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Result<&'a str, String> {
     part(object, name)?
         .as_str()
-        .ok_or_else(|| format!("its schema has a '{name}' that is not text"))
+        .ok_or_else(|| format!("its schema has a `{name}` that is not text"))
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ async fn broken_files_are_errors() {
     for length in 1..whole.len() {
         let file = folder.file("cut.avro", &whole[..length]).await;
         match read_all(Format::Avro, &file, Selection::All, &["id", "name"], 10).await {
-            Err(error) => assert!(error.message.contains("cut.avro"), "{error}"),
+            Err(error) => assert!(error.to_string().contains("cut.avro"), "{error}"),
             Ok(_) => blocks += 1,
         }
     }
@@ -58,7 +58,7 @@ async fn broken_files_are_errors() {
         bytes[at] ^= 0x7f;
         let file = folder.file("flipped.avro", &bytes).await;
         if let Err(error) = read_all(Format::Avro, &file, Selection::All, &["id", "name"], 10).await {
-            assert!(error.message.contains("flipped.avro"), "{error}");
+            assert!(error.to_string().contains("flipped.avro"), "{error}");
         }
     }
 }

@@ -66,9 +66,9 @@ pub(super) fn of(name: &str, csv: &CsvOptions) -> Result<(Format, Compression)> 
         return Err(unknown_extension(name));
     };
     if !format.is_text() && outer != Compression::None {
-        return Err(Error::input(format!(
-            "{name}: a {format} file is compressed inside, never as a whole; decompress it"
-        )));
+        return Err(Error::input(format!("a {format} file is compressed inside, never as a whole"))
+            .file(name)
+            .advice("decompress it"));
     }
     let stated = csv.compression.filter(|_| format == Format::Csv);
     Ok((format, stated.unwrap_or(outer)))
@@ -93,10 +93,10 @@ fn split_compression(file_name: &str) -> (&str, Compression) {
 }
 
 fn unknown_extension(name: &str) -> Error {
-    Error::input(format!(
-        "{name}: unknown extension, so the format is unknown; known are .parquet .pq .csv .tsv .json .jsonl .ndjson .arrow .feather .ipc .avro, \
-         the text forms also with .gz .zst .bz2 .xz; rename the file, or leave it out with a glob"
-    ))
+    Error::input("unknown extension, so the format is unknown").file(name).advice(
+        "known are .parquet .pq .csv .tsv .json .jsonl .ndjson .arrow .feather .ipc .avro, \
+         the text forms also with .gz .zst .bz2 .xz; rename the file, or leave it out with a glob",
+    )
 }
 
 #[cfg(test)]

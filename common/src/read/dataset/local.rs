@@ -36,9 +36,8 @@ pub(super) fn list(wanted: &Wanted) -> Result<Listed> {
 
 fn found(name: String, relative: String, path: PathBuf, metadata: &Metadata) -> Result<Found> {
     if !metadata.is_file() {
-        return Err(Error::input(format!(
-            "{name} is neither a file nor a directory; both sides are read more than once, so copy it to a file"
-        )));
+        return Err(Error::input(format!("{name} is neither a file nor a directory"))
+            .advice("both sides are read more than once, so copy it to a file"));
     }
     Ok(Found {
         name,
@@ -73,9 +72,9 @@ impl Walk<'_> {
     fn directory(&mut self, path: &Path, below: &mut Vec<String>) -> Result<()> {
         let shown = self.wanted.name_below(&below.join("/"));
         if below.len() > MAX_DEPTH {
-            return Err(Error::input(format!(
-                "{shown}: more than {MAX_DEPTH} directories deep; is there a loop of links?"
-            )));
+            return Err(Error::input(format!("more than {MAX_DEPTH} directories deep"))
+                .file(shown)
+                .advice("is there a loop of links?"));
         }
         let mut names = Vec::new();
         for entry in std::fs::read_dir(path).map_err(|e| io_error(&e, &shown))? {
@@ -85,7 +84,7 @@ impl Walk<'_> {
         for name in names {
             let child = path.join(&name);
             let Some(name) = name.to_str() else {
-                return Err(Error::input(format!("{}: the name is not UTF-8; rename it", child.display())));
+                return Err(Error::input("the name is not UTF-8").file(child.display()).advice("rename it"));
             };
             self.child(&child, name, &shown, below)?;
         }

@@ -24,10 +24,9 @@ pub(super) async fn list(wanted: &Wanted, store: &dyn ObjectStore) -> Result<Lis
         }
     }
     if is_http {
-        return Err(Error::spec(format!(
-            "{}: files behind http cannot be listed; name each file",
-            wanted.shown
-        )));
+        return Err(Error::spec("files behind http cannot be listed")
+            .file(&wanted.shown)
+            .advice("name each file"));
     }
     refuse_tables_above(wanted, &path, store).await?;
     let prefix = (!path.as_ref().is_empty()).then_some(&path);
@@ -99,7 +98,7 @@ async fn refuse_tables_above(wanted: &Wanted, path: &Path, store: &dyn ObjectSto
         for marker in ["_delta_log", ".hoodie"] {
             let key = names[..depth].iter().copied().chain([marker]).collect::<Vec<_>>().join("/");
             // Parsed, not built of parts: parts would be percent-encoded.
-            let inside = Path::parse(&key).map_err(|e| Error::input(format!("{key}: the name cannot be used: {e}")))?;
+            let inside = Path::parse(&key).map_err(|e| Error::input(format!("the name cannot be used: {e}")).file(key))?;
             let first = store
                 .list(Some(&inside))
                 .try_next()

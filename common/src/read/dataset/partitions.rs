@@ -17,7 +17,7 @@ pub(super) fn of(relative: &str) -> Result<Vec<(String, Option<String>)>, String
         };
         let key = decoded(key)?;
         if partitions.iter().any(|(other, _)| *other == key) {
-            return Err(format!("two directories of the path give a value of '{key}'"));
+            return Err(format!("two directories of the path give a value of `{key}`"));
         }
         let value = if value == NULL { None } else { Some(decoded(value)?) };
         partitions.push((key, value));
@@ -29,7 +29,7 @@ pub(super) fn of(relative: &str) -> Result<Vec<(String, Option<String>)>, String
 fn decoded(text: &str) -> Result<String, String> {
     let decoded = percent_decode_str(text).decode_utf8();
     Ok(decoded
-        .map_err(|_| format!("the directory name part '{text}' is not UTF-8 after percent-decoding"))?
+        .map_err(|_| format!("the directory name part `{text}` is not UTF-8 after percent-decoding"))?
         .into_owned())
 }
 

@@ -18,10 +18,10 @@ pub(super) async fn wait(wanted: &Wanted, ready: &Ready, stores: &Stores) -> Res
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             let waited = if ready.wait_ms == 0 { "" } else { " after waiting for it" };
-            return Err(Error::input(format!(
-                "'{}' is not ready{waited}: it has no '{}'; wait until its writer has finished",
-                wanted.shown, ready.marker
-            )));
+            return Err(
+                Error::input(format!("`{}` is not ready{waited}: it has no `{}`", wanted.shown, ready.marker))
+                    .advice("wait until its writer has finished"),
+            );
         }
         tokio::time::sleep(left.min(POLL)).await;
     }

@@ -52,9 +52,8 @@ pub(super) fn table_format(path: &[&str]) -> Option<&'static str> {
 /// Refuses a table format: its files hold rows that are no longer in the table.
 pub(super) fn refuse_table(directory: &str, format: &str) -> Result<()> {
     let directory = if directory.is_empty() { "." } else { directory };
-    Err(Error::input(format!(
-        "'{directory}' is {format}; read as plain files it would show deleted and replaced rows; export a snapshot of the table as Parquet and compare that"
-    )))
+    Err(Error::input(format!("`{directory}` is {format}"))
+        .advice("read as plain files it would show deleted and replaced rows; export a snapshot of the table as Parquet and compare that"))
 }
 
 #[cfg(test)]

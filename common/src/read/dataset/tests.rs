@@ -18,7 +18,7 @@ async fn names(folder: &Folder, paths: &[&str]) -> Vec<String> {
 }
 
 async fn refused(folder: &Folder, paths: &[&str]) -> String {
-    listed(folder, paths).await.expect_err("is refused").message
+    listed(folder, paths).await.expect_err("is refused").to_string()
 }
 
 fn folder(files: &[&str]) -> Folder {
@@ -142,7 +142,10 @@ async fn a_dataset_that_is_not_ready_is_refused_or_waited_for() {
     let error = list(Side::Live, &spec, &files.path(""), &Stores::new())
         .await
         .expect_err("is not ready");
-    assert!(error.message.contains("live") && error.message.contains("_SUCCESS"), "{error}");
+    assert!(
+        error.to_string().contains("live") && error.to_string().contains("_SUCCESS"),
+        "{error}"
+    );
     spec.ready = Some(shadowdiff_core::spec::Ready {
         marker: "_SUCCESS".into(),
         wait_ms: 60_000,
@@ -208,7 +211,7 @@ async fn objects_are_listed_like_files() {
             objects::list(&wanted(place, None), store)
                 .await
                 .expect_err(place)
-                .message
+                .to_string()
                 .contains("Delta"),
             "{place}"
         );

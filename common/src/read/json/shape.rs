@@ -34,25 +34,28 @@ pub(super) struct Clash {
     now: &'static str,
 }
 
-impl std::fmt::Display for Clash {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Clash {
+    pub(super) fn into_error(self) -> Error {
         let mut path = String::new();
         for part in self.path.iter().rev() {
             let dot = if path.is_empty() || part == "[]" { "" } else { "." };
             path = format!("{path}{dot}{part}");
         }
-        write!(
-            f,
-            "field '{path}' is {} here, but {} before: write it as one of them everywhere",
-            self.now, self.before
-        )
+        Error::input(format!("is {} here, but {} before", self.now, self.before))
+            .column(path)
+            .advice("write it as one of them everywhere")
+    }
+
+    fn within(mut self, outer: &str) -> Self {
+        self.path.push(outer.to_string());
+        self
     }
 }
 
 impl JsonShape {
-    /// Takes in what another file has; the error names that file and the field.
-    pub fn merge(&mut self, other: &JsonShape, other_name: &str) -> Result<()> {
-        self.unite(other).map_err(|clash| Error::input(format!("{other_name}: {clash}")))
+    /// Takes in what `file` has of `column`; the error names both.
+    pub fn merge(&mut self, other: &JsonShape, file: &str, column: &str) -> Result<()> {
+        self.unite(other).map_err(|clash| clash.within(column).into_error().file(file))
     }
 
     /// The narrowest type that fits every value. Text becomes a date or a timestamp, never a bool or a number, but for `NaN` and the
@@ -188,13 +191,6 @@ fn observe_text(guess: &mut Guess, text: &str) {
         one.observe_text();
     }
     guess.merge(&one);
-}
-
-impl Clash {
-    fn within(mut self, outer: &str) -> Self {
-        self.path.push(outer.to_string());
-        self
-    }
 }
 
 /// A member's shape; a new member is NULL so far. The name is only copied when it is new.

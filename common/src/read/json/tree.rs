@@ -51,13 +51,23 @@ impl Json {
     }
 }
 
-/// Parses one line; the error says at which column and what.
-pub(super) fn parse(line: &str) -> Result<Json, String> {
+/// Where a line stops being JSON, and why.
+pub(super) struct Malformed {
+    /// In the line, from 1.
+    pub(super) character: u64,
+    pub(super) what: String,
+}
+
+/// Parses one line.
+pub(super) fn parse(line: &str) -> Result<Json, Malformed> {
     serde_json::from_str(line).map_err(|error: serde_json::Error| {
-        let column = error.column();
         let message = error.to_string();
+        // The parser puts the place of an error into its words.
         let what = message.split(" at line ").next().unwrap_or(&message);
-        format!("column {column}: no valid JSON: {what}")
+        Malformed {
+            character: error.column() as u64,
+            what: format!("not valid JSON: {what}"),
+        }
     })
 }
 
@@ -122,7 +132,7 @@ impl<'de> Visitor<'de> for Tree {
         }
         members.sort_by(|(a, _), (b, _)| a.cmp(b));
         match members.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            Some(pair) => Err(A::Error::custom(format_args!("the field '{}' is there twice", pair[0].0))),
+            Some(pair) => Err(A::Error::custom(format_args!("the field `{}` is there twice", pair[0].0))),
             None => Ok(Json::Object(members)),
         }
     }

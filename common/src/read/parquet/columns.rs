@@ -136,7 +136,7 @@ fn message(columns: Vec<TypePtr>) -> ParquetResult<TypePtr> {
 fn field_of(told: &TypePtr) -> ParquetResult<FieldRef> {
     let schema = parquet_to_arrow_schema(&SchemaDescriptor::new(message(vec![told.clone()])?), None)?;
     let field = schema.fields().first().cloned();
-    field.ok_or_else(|| ParquetError::General(format!("the group '{}' has no members", told.name())))
+    field.ok_or_else(|| ParquetError::General(format!("the group `{}` has no members", told.name())))
 }
 
 /// One column on its way to what the decoder is told, with the readings of its leaves so far.

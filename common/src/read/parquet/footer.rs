@@ -23,10 +23,9 @@ pub(super) const TAIL_BYTES: u64 = 256 << 10;
 pub(super) fn read_footer(pinned: &Arc<PinnedFile>) -> Result<(ParquetMetaData, Chunks)> {
     let size = pinned.size_bytes();
     if size < MIN_FILE_BYTES {
-        return Err(Error::input(format!(
-            "{}: {size} bytes are no Parquet file; it was not written to its end",
-            pinned.name()
-        )));
+        return Err(Error::input(format!("{size} bytes are no Parquet file"))
+            .file(pinned.name())
+            .advice("it was not written to its end"));
     }
     let tail = size.saturating_sub(TAIL_BYTES)..size;
     let chunks = Chunks::new(pinned.clone(), vec![tail.clone()], TAIL_BYTES);
@@ -92,7 +91,7 @@ fn with_rows(metadata: ParquetMetaData, rows: i64) -> ParquetMetaData {
 
 /// The rows of all row groups. Refuses a footer whose numbers cannot be right, before anything is allocated by them.
 fn checked_rows(pinned: &PinnedFile, metadata: &ParquetMetaData) -> Result<i64> {
-    let malformed = |what: String| Err(Error::input(format!("{}: the footer is malformed: {what}", pinned.name())));
+    let malformed = |what: String| Err(Error::input(format!("the footer is malformed: {what}")).file(pinned.name()));
     let mut rows = 0i64;
     for (index, group) in metadata.row_groups().iter().enumerate() {
         rows = rows.saturating_add(group.num_rows());
@@ -108,7 +107,7 @@ fn checked_rows(pinned: &PinnedFile, metadata: &ParquetMetaData) -> Result<i64> 
             let inside = start >= 0 && column.compressed_size() >= 0 && end.is_some_and(|end| end as u64 <= pinned.size_bytes());
             if !inside || column.num_values() < 0 {
                 return malformed(format!(
-                    "column '{}' of row group {index} lies outside the file",
+                    "column `{}` of row group {index} lies outside the file",
                     column.column_path().string()
                 ));
             }

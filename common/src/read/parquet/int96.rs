@@ -122,14 +122,15 @@ impl Leaves {
             if !fits {
                 let column = metadata.row_group(group).column(leaf).column_path().string();
                 return Err(Error::input(format!(
-                    "{}: column '{column}' has INT96 timestamps that {} cannot hold exactly; write the file with 64-bit timestamps",
-                    pinned.name(),
+                    "column `{column}` has INT96 timestamps that {} cannot hold exactly",
                     match self.form {
                         Form::Microseconds => "microseconds of 64 bits",
                         Form::Nanoseconds => "nanoseconds of 64 bits",
                         Form::Seconds => "292 000 years",
                     }
-                )));
+                ))
+                .file(pinned.name())
+                .advice("write the file with 64-bit timestamps"));
             }
         }
         Ok(())

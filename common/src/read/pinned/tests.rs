@@ -102,7 +102,7 @@ async fn an_object_that_changes_under_the_job_is_refused() {
         .expect("no panic")
         .expect_err("has changed");
     assert!(
-        error.message.contains("s3://b/a.parquet changed since the job was planned"),
+        error.to_string().contains("s3://b/a.parquet changed since the job was planned"),
         "{error}"
     );
     assert_eq!(error.kind, shadowdiff_core::error::Kind::Input);
@@ -129,7 +129,7 @@ async fn a_page_that_comes_undecodable_is_read_once_more() {
         };
         match tokio::task::spawn_blocking(read).await.expect("no panic") {
             Ok(rows) => assert!(fits && rows == 80_000, "{damages}: {rows} rows"),
-            Err(error) => assert!(!fits && error.message.contains("a.parquet: column `id`"), "{damages}: {error}"),
+            Err(error) => assert!(!fits && error.to_string().contains("a.parquet: column `id`"), "{damages}: {error}"),
         }
     }
 }

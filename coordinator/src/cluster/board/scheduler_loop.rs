@@ -1,8 +1,8 @@
 //! The loop around the scheduler's machine: takes commands in, looks at the clock, and does what the machine says.
 
-use crate::cluster::told::{MAX_TOLD_BYTES, readable};
+use crate::cluster::told::readable_error;
 use shadowdiff_common::fault;
-use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::schedule::{Action, AttemptId, Event, JobNumber, Machine, TaskId, WorkerId};
 use shadowdiff_proto::v1::{Assign, AttachResponse, Forget, Stop, attach_request, attach_response};
 use std::collections::BTreeMap;
@@ -238,7 +238,7 @@ impl SchedulerLoop {
                 let Some((attempt, running)) = self.take(&failed.attempt_id, worker) else {
                     return;
                 };
-                let error = Error::new(Kind::from_name(&failed.kind), readable(&failed.message, MAX_TOLD_BYTES));
+                let error = readable_error(failed.error());
                 let job = running.job;
                 self.tell_failure(running, &error);
                 self.step(Event::Failed { attempt, error });

@@ -141,11 +141,7 @@ async fn attempt(shaky: Shaky, ended: mpsc::Sender<attach_request::Message>, ass
 }
 
 fn failure(attempt: String, error: &Error) -> attach_request::Message {
-    attach_request::Message::Failed(AttemptFailed {
-        attempt_id: attempt,
-        kind: error.kind.name().into(),
-        message: error.message.clone(),
-    })
+    attach_request::Message::Failed(AttemptFailed::new(attempt, error))
 }
 
 async fn work(state: &State, assign: &Assign) -> Result<bool> {

@@ -503,7 +503,7 @@ fn word(error: &Error) -> &'static str {
         Kind::Spec => "job failed: spec",
         Kind::Input => "job failed: input",
         Kind::Unavailable => "job failed: unavailable",
-        Kind::Exhausted if error.message.starts_with("task ") => "job failed: lost workers",
+        Kind::Exhausted if error.what.starts_with("task ") => "job failed: lost workers",
         Kind::Exhausted => "job failed: exhausted",
         Kind::Internal => "job failed: internal",
         Kind::Interrupted => "job failed: interrupted",

@@ -1,5 +1,6 @@
 //! Which side holds the old values, and lists of accounts.
 
+use crate::error::Error;
 use crate::side::Side;
 use crate::spec::fields::{ACCOUNT_SOURCE, BASELINE, SIDES};
 use crate::spec::item::{Fields, Item};
@@ -32,7 +33,8 @@ pub(super) fn read(fields: &Fields<'_>, width: usize, mistakes: &mut Mistakes) -
     if let Some(item) = fields.get(wrong) {
         item.wrong(
             mistakes,
-            format!("the baseline of all accounts is {default} already; use `{wanted}` for those of the other side"),
+            Error::spec(format!("the baseline of all accounts is {default} already"))
+                .advice(format!("use `{wanted}` for those of the other side")),
         );
     }
     BaselineSpec {
@@ -52,11 +54,11 @@ pub(super) fn one_of(fields: &Fields<'_>, names: &[&str], mistakes: &mut Mistake
     let given = names.iter().filter(|name| fields.has(name)).count();
     let names = names.join(", ");
     match given {
-        0 => fields.wrong(mistakes, format!("says no accounts; give one of {names}")),
+        0 => fields.wrong(mistakes, Error::spec("says no accounts").advice(format!("give one of {names}"))),
         1 => return Some(()),
         _ => fields.wrong(
             mistakes,
-            format!("says the accounts in more than one way; give only one of {names}"),
+            Error::spec("says the accounts in more than one way").advice(format!("give only one of {names}")),
         ),
     }
     None
@@ -79,7 +81,7 @@ fn account(item: &Item<'_>, width: usize, mistakes: &mut Mistakes) -> Option<Vec
         if width > 1 {
             item.wrong(
                 mistakes,
-                format!("is one value, but an account has {width} columns; write a list of {width} values"),
+                Error::spec(format!("is one value, but an account has {width} columns")).advice(format!("write a list of {width} values")),
             );
         }
         return Some(vec![value]);
@@ -93,7 +95,7 @@ fn account(item: &Item<'_>, width: usize, mistakes: &mut Mistakes) -> Option<Vec
         };
         item.wrong(
             mistakes,
-            format!("has {} values, but an account has {width}; write {values}", items.len()),
+            Error::spec(format!("has {} values, but an account has {width}", items.len())).advice(format!("write {values}")),
         );
     }
     Some(

@@ -1,6 +1,7 @@
 //! Which columns take part, and under which names and types.
 
 use super::datasets::types;
+use crate::error::Error;
 use crate::side::{Side, Sides};
 use crate::spec::fields::{COLUMNS, Group};
 use crate::spec::item::{Fields, Item};
@@ -43,10 +44,8 @@ fn exclude(item: &Item<'_>, key: &[String], mistakes: &mut Mistakes) -> Vec<Patt
     for (pattern, item) in patterns.iter().filter(|(pattern, _)| key.contains(&pattern.0)) {
         item.wrong(
             mistakes,
-            format!(
-                "`{}` is a key column, and rows cannot be matched without it; take it out here or out of the key",
-                pattern.0
-            ),
+            Error::spec(format!("`{}` is a key column, and rows cannot be matched without it", pattern.0))
+                .advice("take it out here or out of the key"),
         );
     }
     patterns.into_iter().map(|(pattern, _)| pattern).collect()
@@ -69,7 +68,7 @@ fn new_names(item: &Item<'_>, mistakes: &mut Mistakes) -> Vec<(String, String)> 
         if let Some((old, _)) = names.iter().find(|(_, taken)| taken == new) {
             item.wrong(
                 mistakes,
-                format!("`{new}` is the new name of `{old}` already; give each column its own name"),
+                Error::spec(format!("`{new}` is the new name of `{old}` already")).advice("give each column its own name"),
             );
         }
         names.push((entry.key.clone(), new.to_owned()));
@@ -83,7 +82,10 @@ fn derive(item: &Item<'_>, mistakes: &mut Mistakes) -> Sides<Vec<(String, String
         let sql = if item.is_mapping() {
             let sides = item.sides(mistakes);
             if sides.live.is_none() && sides.shadow.is_none() {
-                item.wrong(mistakes, "has no SQL; write one for both sides, or {live: …, shadow: …}");
+                item.wrong(
+                    mistakes,
+                    Error::spec("has no SQL").advice("write one for both sides, or {live: …, shadow: …}"),
+                );
             }
             sides.map(|side| side.and_then(|item| item.text(mistakes).map(str::to_owned)))
         } else {

@@ -1,6 +1,7 @@
 //! The comparators: how the values of some columns are held against each other.
 
 use super::columns::patterns;
+use crate::error::Error;
 use crate::spec::comparator::{Comparator, NumberTolerance, TextRules, ValueRule};
 use crate::spec::duration::Duration;
 use crate::spec::fields::{COMPARATOR, NORMALIZATIONS, TEXT};
@@ -25,16 +26,15 @@ fn entry(item: &Item<'_>, key: &[String], claimed: &mut BTreeMap<Pattern, String
     let columns = fields.get("columns").map(|item| patterns(&item, mistakes)).unwrap_or_default();
     for (pattern, column) in &columns {
         if key.contains(&pattern.0) {
-            let what = format!(
-                "`{}` is a key column, and keys match exactly; make a new key with `columns: {{derive: …}}` instead",
-                pattern.0
-            );
+            let what = Error::spec(format!("`{}` is a key column, and keys match exactly", pattern.0))
+                .advice("make a new key with `columns: {derive: …}` instead");
             column.wrong(mistakes, what);
         }
         match claimed.get(pattern) {
-            Some(earlier) if *earlier != item.path => {
-                column.wrong(mistakes, format!("{earlier} names `{}` already; keep one of the two", pattern.0))
-            }
+            Some(earlier) if *earlier != item.path => column.wrong(
+                mistakes,
+                Error::spec(format!("{earlier} names `{}` already", pattern.0)).advice("keep one of the two"),
+            ),
             Some(_) => {}
             None => {
                 claimed.insert(pattern.clone(), item.path.clone());
@@ -84,7 +84,8 @@ pub(super) fn tolerance_of(fields: &Fields<'_>, name: &str, mistakes: &mut Mista
         mistakes.warn(
             item.node.at,
             &item.path,
-            format!("{found} allows any value up to {found} times the baseline; write {found}% if you mean percent"),
+            Error::spec(format!("{found} allows any value up to {found} times the baseline"))
+                .advice(format!("write {found}% if you mean percent")),
         );
     }
     Some(found)
@@ -103,10 +104,7 @@ fn text_rules(item: &Item<'_>, mistakes: &mut Mistakes) -> Option<TextRules> {
     if rules == TextRules::default() && mistakes.count() == before {
         item.wrong(
             mistakes,
-            format!(
-                "changes nothing; set at least one of {}",
-                TEXT.names().collect::<Vec<_>>().join(", ")
-            ),
+            Error::spec("changes nothing").advice(format!("set at least one of {}", TEXT.names().collect::<Vec<_>>().join(", "))),
         );
     }
     Some(rules)
@@ -130,14 +128,12 @@ fn refuse_mixtures(fields: &Fields<'_>, unordered: bool, json: bool, mistakes: &
     if !names_one {
         fields.wrong(
             mistakes,
-            "names no comparator; add one of absolute, relative, text, time, unordered, json, sql",
+            Error::spec("names no comparator").advice("add one of absolute, relative, text, time, unordered, json, sql"),
         );
     }
     if given.len() > 1 {
-        let what = format!(
-            "mixes {}; keep one (only absolute and relative go together, and unordered with them, with text or with time)",
-            given.join(" and ")
-        );
+        let what = Error::spec(format!("mixes {}", given.join(" and ")))
+            .advice("keep one (only absolute and relative go together, and unordered with them, with text or with time)");
         fields.wrong(mistakes, what);
     }
 }

@@ -1,6 +1,7 @@
 //! The two datasets: where their files are and how they are read.
 
 use super::flag_of;
+use crate::error::Error;
 use crate::side::{Side, Sides};
 use crate::spec::duration::Duration;
 use crate::spec::fields::{COMPRESSIONS, CSV, CSV_TYPES, DECIMALS, EMPTY_FIELDS, READY};
@@ -27,10 +28,10 @@ fn paths(fields: &Fields<'_>, side: Side, mistakes: &mut Mistakes) -> Vec<String
     let Some(item) = fields.get(side.name()) else {
         fields.wrong(
             mistakes,
-            format!(
-                "has no `{side}`; add the {side} dataset's directory, glob or files, or give {}",
+            Error::spec(format!("has no `{side}`")).advice(format!(
+                "add the {side} dataset's directory, glob or files, or give {}",
                 flag_of(side)
-            ),
+            )),
         );
         return Vec::new();
     };
@@ -93,10 +94,16 @@ fn csv(item: &Item<'_>, mistakes: &mut Mistakes) -> CsvOptions {
         form: form(&fields, mistakes),
     };
     if options.delimiter.unwrap_or(b',') == options.quote {
-        fields.wrong(mistakes, "has one character as delimiter and as quote; change one of them");
+        fields.wrong(
+            mistakes,
+            Error::spec("has one character as delimiter and as quote").advice("change one of them"),
+        );
     }
     if options.escape.is_some_and(|escape| escape == options.delimiter.unwrap_or(b',')) {
-        fields.wrong(mistakes, "has one character as delimiter and as escape; change one of them");
+        fields.wrong(
+            mistakes,
+            Error::spec("has one character as delimiter and as escape").advice("change one of them"),
+        );
     }
     options
 }
@@ -123,10 +130,8 @@ fn form(fields: &Fields<'_>, mistakes: &mut Mistakes) -> TextForm {
         match place {
             Some(first) => item.wrong(
                 mistakes,
-                format!(
-                    "is a second pattern for {what}, beside `{}`; a text must not have two readings: keep one",
-                    first.pattern()
-                ),
+                Error::spec(format!("is a second pattern for {what}, beside `{}`", first.pattern()))
+                    .advice("a text must not have two readings: keep one"),
             ),
             None => *place = Some(pattern),
         }
@@ -144,7 +149,10 @@ fn header(item: &Item<'_>, mistakes: &mut Mistakes) -> Option<Header> {
     for item in item.one_or_more("true, false, or the names of the columns", mistakes)? {
         let Some(name) = item.text(mistakes) else { continue };
         if names.iter().any(|earlier| earlier == name) {
-            item.wrong(mistakes, format!("names `{name}` a second time; name each column once"));
+            item.wrong(
+                mistakes,
+                Error::spec(format!("names `{name}` a second time")).advice("name each column once"),
+            );
         }
         names.push(name.to_owned());
     }
@@ -181,7 +189,7 @@ fn marker(item: &Item<'_>, mistakes: &mut Mistakes) -> Option<String> {
     if name.contains('/') || name == ".." || name == "." {
         item.wrong(
             mistakes,
-            format!("`{name}` is a path; write the name of a file inside the dataset's directory"),
+            Error::spec(format!("`{name}` is a path")).advice("write the name of a file inside the dataset's directory"),
         );
         return None;
     }

@@ -1,5 +1,6 @@
 //! The account and key columns: which name a customer, which name a row.
 
+use crate::error::Error;
 use crate::spec::OUTPUT_COLUMNS;
 use crate::spec::item::{Fields, Item};
 use crate::spec::mistakes::Mistakes;
@@ -17,7 +18,7 @@ pub(super) fn read(fields: &Fields<'_>, mistakes: &mut Mistakes) -> Key {
         None => {
             fields.wrong(
                 mistakes,
-                "has no `account`; add the column or columns that name a customer, or give --account",
+                Error::spec("has no `account`").advice("add the column or columns that name a customer, or give --account"),
             );
             Vec::new()
         }
@@ -38,14 +39,18 @@ fn names(item: &Item<'_>, judged: &[String], mistakes: &mut Mistakes) -> Vec<Str
     {
         let Some(name) = item.text(mistakes) else { continue };
         if names.iter().any(|earlier| earlier == name) {
-            item.wrong(mistakes, format!("names `{name}` a second time; name each column once"));
+            item.wrong(
+                mistakes,
+                Error::spec(format!("names `{name}` a second time")).advice("name each column once"),
+            );
             continue;
         }
         if OUTPUT_COLUMNS.contains(&name) && !judged.iter().any(|earlier| earlier == name) {
             let rename = format!("columns: {{rename: {{live: {{{name}: {name}_key}}, shadow: {{{name}: {name}_key}}}}}}");
             item.wrong(
                 mistakes,
-                format!("the result has a column `{name}` of its own; rename this one with `{rename}` and name {name}_key here"),
+                Error::spec(format!("the result has a column `{name}` of its own"))
+                    .advice(format!("rename this one with `{rename}` and name {name}_key here")),
             );
         }
         names.push(name.to_owned());

@@ -5,6 +5,7 @@ use super::columns::patterns;
 use super::comparators::tolerance_of;
 use super::day;
 use super::key::Key;
+use crate::error::Error;
 use crate::spec::duration::Duration;
 use crate::spec::fields::{ACCOUNTS, KINDS, RULE, WITHIN};
 use crate::spec::item::{Fields, Item};
@@ -20,7 +21,7 @@ pub(super) fn read(fields: &Fields<'_>, key: &Key, mistakes: &mut Mistakes) -> V
         if let Some(name) = name.filter(|_| rules.iter().any(|earlier| earlier.name == rule.name)) {
             name.wrong(
                 mistakes,
-                format!("another rule is called `{}` already; give each its own name", rule.name),
+                Error::spec(format!("another rule is called `{}` already", rule.name)).advice("give each its own name"),
             );
         }
         rules.push(rule);
@@ -35,10 +36,8 @@ fn rule<'a>(item: &Item<'a>, key: &Key, mistakes: &mut Mistakes) -> Option<(Expe
     for (pattern, column) in columns.iter().filter(|(pattern, _)| key.key.contains(&pattern.0)) {
         column.wrong(
             mistakes,
-            format!(
-                "`{}` is a key column, whose cells never change; take it out, or make a new key with `columns: {{derive: …}}`",
-                pattern.0
-            ),
+            Error::spec(format!("`{}` is a key column, whose cells never change", pattern.0))
+                .advice("take it out, or make a new key with `columns: {derive: …}`"),
         );
     }
     let kinds = fields
@@ -65,13 +64,16 @@ fn check(fields: &Fields<'_>, rule: &Expected, mistakes: &mut Mistakes) {
     if let (Some(min), Some(max)) = (rule.min, rule.max)
         && min > max
     {
-        fields.wrong(mistakes, format!("min {min} is more than max {max}; no count can be both"));
+        fields.wrong(
+            mistakes,
+            Error::spec(format!("min {min} is more than max {max}")).advice("no count can be both"),
+        );
     }
     let row_level_only = !rule.kinds.is_empty() && !rule.kinds.contains(&DifferenceKind::Changed);
     if let Some(item) = fields.get("within").filter(|_| row_level_only) {
         item.wrong(
             mistakes,
-            "bounds changed values, but `kinds` leaves `changed` out; take one of the two out",
+            Error::spec("bounds changed values, but `kinds` leaves `changed` out").advice("take one of the two out"),
         );
     }
     let limits = ["accounts", "columns", "kinds", "within", "where", "max"];
@@ -79,7 +81,7 @@ fn check(fields: &Fields<'_>, rule: &Expected, mistakes: &mut Mistakes) {
         mistakes.warn(
             fields.at,
             &fields.path,
-            "covers every difference of every account; limit it by accounts, columns, kinds, within, where or max",
+            Error::spec("covers every difference of every account").advice("limit it by accounts, columns, kinds, within, where or max"),
         );
     }
 }
@@ -89,10 +91,8 @@ fn kinds(item: &Item<'_>, has_columns: bool, mistakes: &mut Mistakes) -> Vec<Dif
     for item in item.one_or_more("the kinds of differences", mistakes).unwrap_or_default() {
         let Some(kind) = item.word(KINDS, mistakes) else { continue };
         if has_columns && kind != DifferenceKind::Changed {
-            let what = format!(
-                "`{}` is about whole rows, but the rule names `columns`; take it out, or write a rule without `columns` for it",
-                kind.name()
-            );
+            let what = Error::spec(format!("`{}` is about whole rows, but the rule names `columns`", kind.name()))
+                .advice("take it out, or write a rule without `columns` for it");
             item.wrong(mistakes, what);
         }
         if !kinds.contains(&kind) {
@@ -114,7 +114,10 @@ fn accounts(item: &Item<'_>, width: usize, mistakes: &mut Mistakes) -> Option<Ac
 fn within(item: &Item<'_>, mistakes: &mut Mistakes) -> Option<Within> {
     let fields = item.fields(&WITHIN, mistakes)?;
     if WITHIN.names().all(|name| !fields.has(name)) {
-        item.wrong(mistakes, "has no bound; give absolute, relative or time, or take `within` out");
+        item.wrong(
+            mistakes,
+            Error::spec("has no bound").advice("give absolute, relative or time, or take `within` out"),
+        );
     }
     Some(Within {
         absolute: tolerance_of(&fields, "absolute", mistakes),

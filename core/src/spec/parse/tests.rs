@@ -5,6 +5,7 @@ mod every_field;
 mod mistakes;
 
 use super::*;
+use crate::error::Kind;
 use crate::spec::model::*;
 use crate::spec::{Comparator, Duration, Normalization, NumberTolerance, TextRules, ValueRule};
 use crate::value::{DateForm, Number, TextForm, Tolerance, ValueType};
@@ -25,7 +26,7 @@ fn mistakes(text: &str, overrides: &Overrides) -> Vec<String> {
         Ok(parsed) => panic!("no mistake in\n{text}\n{parsed:?}"),
         Err(error) => {
             assert_eq!(error.kind, Kind::Spec);
-            error.message.lines().map(str::to_owned).collect()
+            error.to_string().lines().map(str::to_owned).collect()
         }
     }
 }

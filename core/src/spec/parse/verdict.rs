@@ -1,5 +1,6 @@
 //! What passes: the thresholds on exceptions and on schema differences.
 
+use crate::error::Error;
 use crate::spec::fields::{ALLOW_OR_FAIL, SCHEMA_CHANGES, VERDICT};
 use crate::spec::item::{Fields, Item};
 use crate::spec::mistakes::Mistakes;
@@ -37,7 +38,10 @@ pub(super) fn read(fields: &Fields<'_>, mistakes: &mut Mistakes) -> VerdictSpec 
 fn share_of_all(item: &Item<'_>, mistakes: &mut Mistakes) -> Option<Limit> {
     let found = item.read(LIMIT, limit, mistakes)?;
     if matches!(&found, Limit::Share(share) if *share > Number::from_int(1)) {
-        item.wrong(mistakes, "is more than 100%, which limits nothing; write a smaller percentage");
+        item.wrong(
+            mistakes,
+            Error::spec("is more than 100%, which limits nothing").advice("write a smaller percentage"),
+        );
     }
     Some(found)
 }

@@ -87,7 +87,7 @@ fn forms_do_not_matter() {
     );
     check(NullArray::new(2), "decimal(4,2)", Ok(vec![None, None]));
     check(Int32Array::from(vec![None, None]), "null", Ok(vec![None, None]));
-    check(Int32Array::from(vec![None, Some(1)]), "null", Err((1, "'1' is a value")));
+    check(Int32Array::from(vec![None, Some(1)]), "null", Err((1, "`1` is a value")));
 }
 
 #[test]
@@ -98,34 +98,34 @@ fn integers() {
     check(
         UInt64Array::from(vec![1, u64::MAX]),
         "int",
-        Err((1, "'18446744073709551615' is not an int64")),
+        Err((1, "`18446744073709551615` is not an int64")),
     );
-    check(Int64Array::from(vec![1, -1]), "uint64", Err((1, "'-1' is not a uint64")));
+    check(Int64Array::from(vec![1, -1]), "uint64", Err((1, "`-1` is not a uint64")));
     check(
         Int64Array::from(vec![1, 1 << 31]),
         "int32",
-        Err((1, "'2147483648' is not an int32")),
+        Err((1, "`2147483648` is not an int32")),
     );
     check(Float64Array::from(vec![3.0, -0.0]), "int", all(&["3", "0"]));
-    check(Float64Array::from(vec![3.0, 3.5]), "int", Err((1, "'3.5' is not an int64")));
+    check(Float64Array::from(vec![3.0, 3.5]), "int", Err((1, "`3.5` is not an int64")));
     check(
         Float64Array::from(vec![9_223_372_036_854_775_808.0]),
         "int",
         Err((0, "is not an int64")),
     );
-    check(Float64Array::from(vec![f64::NAN]), "int", Err((0, "'NaN' is not an int64")));
-    check(Float32Array::from(vec![f32::INFINITY]), "int", Err((0, "'inf' is not an int64")));
+    check(Float64Array::from(vec![f64::NAN]), "int", Err((0, "`NaN` is not an int64")));
+    check(Float32Array::from(vec![f32::INFINITY]), "int", Err((0, "`inf` is not an int64")));
     check(decimals(&[300, -1000], 5, 2), "int", all(&["3", "-10"]));
-    check(decimals(&[301], 5, 2), "int", Err((0, "'3.01' is not an int64")));
-    check(StringArray::from(vec!["1", "x"]), "int", Err((1, "'x' is not an integer")));
+    check(decimals(&[301], 5, 2), "int", Err((0, "`3.01` is not an int64")));
+    check(StringArray::from(vec!["1", "x"]), "int", Err((1, "`x` is not an integer")));
     check(BooleanArray::from(vec![true, false]), "int", all(&["1", "0"]));
     check(Int32Array::from(vec![1, 0]), "bool", all(&["true", "false"]));
-    check(Int32Array::from(vec![1, 2]), "bool", Err((1, "'2' is neither 0 nor 1")));
+    check(Int32Array::from(vec![1, 2]), "bool", Err((1, "`2` is neither 0 nor 1")));
     check(StringViewArray::from(vec!["True"]), "bool", all(&["true"]));
     check(
         Date32Array::from(vec![0]),
         "int",
-        Err((0, "'1970-01-01' is date, which does not become int64")),
+        Err((0, "`1970-01-01` is date, which does not become int64")),
     );
 }
 
@@ -141,16 +141,16 @@ fn decimals_keep_every_digit() {
     check(
         Int32Array::from(vec![7, 1000]),
         "decimal(5,2)",
-        Err((1, "'1000' does not fit decimal(5,2)")),
+        Err((1, "`1000` does not fit decimal(5,2)")),
     );
     check(UInt64Array::from(vec![u64::MAX]), "decimal(20,0)", all(&["18446744073709551615"]));
     check(decimals(&[150], 5, 2), "decimal(5,1)", all(&["1.5"]));
     check(
         decimals(&[150, 155], 5, 2),
         "decimal(5,1)",
-        Err((1, "'1.55' does not fit decimal(5,1) without rounding")),
+        Err((1, "`1.55` does not fit decimal(5,1) without rounding")),
     );
-    check(decimals(&[99999], 5, 2), "decimal(5,3)", Err((0, "'999.99' does not fit")));
+    check(decimals(&[99999], 5, 2), "decimal(5,3)", Err((0, "`999.99` does not fit")));
     let largest = 10_i128.pow(38) - 1;
     check(
         decimals(&[largest], 38, 0),
@@ -178,9 +178,9 @@ fn decimals_keep_every_digit() {
     check(
         Float64Array::from(vec![0.1, 0.125]),
         "decimal(18,2)",
-        Err((1, "'0.125' does not fit")),
+        Err((1, "`0.125` does not fit")),
     );
-    check(Float64Array::from(vec![f64::NAN]), "decimal(18,2)", Err((0, "'NaN' does not fit")));
+    check(Float64Array::from(vec![f64::NAN]), "decimal(18,2)", Err((0, "`NaN` does not fit")));
     check(StringArray::from(vec!["1.505"]), "decimal(18,2)", Err((0, "would be rounded")));
 }
 
@@ -197,7 +197,7 @@ fn floats_are_exact() {
     check(
         Int64Array::from(vec![1 << 53, (1 << 53) + 1]),
         "double",
-        Err((1, "'9007199254740993' is not exactly a double")),
+        Err((1, "`9007199254740993` is not exactly a double")),
     );
     check(
         UInt64Array::from(vec![1 << 63]),
@@ -221,12 +221,12 @@ fn floats_are_exact() {
     check(
         Float64Array::from(vec![0.5, 0.1]),
         "float32",
-        Err((1, "'0.1' is not exactly a float32")),
+        Err((1, "`0.1` is not exactly a float32")),
     );
     check(
         Float32Array::from(vec![0.5, 0.1]),
         "float16",
-        Err((1, "'0.1' is not exactly a float16")),
+        Err((1, "`0.1` is not exactly a float16")),
     );
     check(decimals(&[10, 150], 5, 2), "double", all(&["0.1", "1.5"]));
     check(decimals(&[-(1 << 63) * 10_000], 38, 4), "double", all(&["-9.223372036854776e18"]));
@@ -251,7 +251,7 @@ fn moments_never_wrap() {
     check(
         Date32Array::from(vec![0, last]),
         "timestamp(ns)",
-        Err((1, "'9999-12-31' does not fit timestamp(ns)")),
+        Err((1, "`9999-12-31` does not fit timestamp(ns)")),
     );
     check(
         Date64Array::from(vec![86_400_000, -86_400_000]),
@@ -285,7 +285,7 @@ fn moments_never_wrap() {
     check(
         TimestampSecondArray::from(vec![1]).with_timezone("Europe/Berlin"),
         "date",
-        Err((0, "'1970-01-01T00:00:01Z' does not fit date")),
+        Err((0, "`1970-01-01T00:00:01Z` does not fit date")),
     );
     check(TimestampSecondArray::from(vec![86_400]), "date", all(&["1970-01-02"]));
     check(
@@ -377,7 +377,7 @@ fn lists_of_every_form() {
     check(list.slice(1, 2), "list(int)", Ok(vec![None, Some("[4]")]));
     let list = ListArray::new(item(), offsets(vec![0, 2, 2, 4]), items(), None);
     check(list.slice(0, 2), "list(int)", all(&["[1,2]", "[]"]));
-    check(list, "list(int)", Err((2, "'bad' is not an integer")));
+    check(list, "list(int)", Err((2, "`bad` is not an integer")));
     let large = LargeListArray::new(item(), OffsetBuffer::new(vec![0_i64, 1, 2].into()), items(), None);
     check(large, "list(int)", all(&["[1]", "[2]"]));
     let fixed = FixedSizeListArray::new(item(), 2, items(), Some(NullBuffer::from(vec![true, false])));
@@ -420,7 +420,7 @@ fn structs_by_name() {
         Ok(vec![Some(r#"{"c":null,"b":7,"a":1}"#), None, Some(r#"{"c":null,"b":9,"a":3}"#)]),
     );
     check_type(Arc::new(whole.slice(2, 1)), &target, all(&[r#"{"c":null,"b":9,"a":3}"#]));
-    check_type(Arc::new(whole), &target, Err((1, "'bad' in member b is not an integer")));
+    check_type(Arc::new(whole), &target, Err((1, "`bad` in member b is not an integer")));
     check_type(Arc::new(Int32Array::from(vec![1])), &target, Err((0, "does not become struct(")));
 }
 
@@ -436,5 +436,5 @@ fn maps_of_any_field_names() {
     builder.append(true).expect("an entry");
     let map = builder.finish();
     check(map.slice(1, 2), "map(text, double)", Ok(vec![None, Some(r#"{"b":null}"#)]));
-    check(map, "map(int, int)", Err((0, "'a' is not an integer")));
+    check(map, "map(int, int)", Err((0, "`a` is not an integer")));
 }

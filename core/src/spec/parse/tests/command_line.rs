@@ -111,9 +111,9 @@ fn a_spec_from_the_command_line_alone() {
     .spec;
     assert_eq!((both.account, both.key), (texts(&["y"]), texts(&["y", "x"])));
     let error = from_overrides(&Overrides::default()).expect_err("nothing is given");
-    assert_eq!(error.message.lines().count(), 3, "{error}");
+    assert_eq!(error.to_string().lines().count(), 3, "{error}");
     assert!(
-        error.message.lines().all(|line| line.starts_with("command line: has no `")),
+        error.to_string().lines().all(|line| line.starts_with("command line: has no `")),
         "{error}"
     );
 }
@@ -231,7 +231,7 @@ fn what_the_command_line_gets_wrong() {
                 csv: vec![csv(None, "delimter", ";")],
                 ..none()
             },
-            "command line: csv: unknown field `delimter`; did you mean `delimiter`?",
+            "command line: csv.delimter: unknown field; did you mean `delimiter`?",
         ),
         (
             Overrides {

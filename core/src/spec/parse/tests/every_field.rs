@@ -12,7 +12,7 @@ fn every_field_of_the_table_is_read() {
         let text = format!("{{\"live\": \"a\", \"shadow\": \"b\", \"account\": \"id\", {template}}}");
         let found = match parse(&text, "s", &Overrides::default()) {
             Ok(_) => panic!("{path} is not read: {text}"),
-            Err(error) => error.message,
+            Err(error) => error.to_string(),
         };
         assert!(found.contains(&format!(": {path}")), "{path} is not read: {text}\n{found}");
     }

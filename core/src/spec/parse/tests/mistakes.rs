@@ -7,16 +7,16 @@ use crate::spec::overrides::Overrides;
 const MISTAKES: &[(&str, &str)] = &[
     (
         "verdict:\n  max_exeptions: 0",
-        "5:3: verdict: unknown field `max_exeptions`; did you mean `max_exceptions`?",
+        "5:3: verdict.max_exeptions: unknown field; did you mean `max_exceptions`?",
     ),
-    ("Expected: []", "4:1: unknown field `Expected`; did you mean `expected`?"),
+    ("Expected: []", "4:1: Expected: unknown field; did you mean `expected`?"),
     (
         "relative: 1",
-        "4:1: unknown field `relative`: it belongs to `comparator` or `within`; known here are live, shadow, baseline, account, key, where, schema, csv, ready, columns, comparators, expected, verdict, as_of, output",
+        "4:1: relative: unknown field; it belongs to `comparator` or `within`; known here are live, shadow, baseline, account, key, where, schema, csv, ready, columns, comparators, expected, verdict, as_of, output",
     ),
     (
         "verdict: {zzz: 1}",
-        "4:11: verdict: unknown field `zzz`; known are max_exceptions, max_exception_accounts, max_column_mismatch, schema_changes, type_changes, unused_rules, allow_empty",
+        "4:11: verdict.zzz: unknown field; known are max_exceptions, max_exception_accounts, max_column_mismatch, schema_changes, type_changes, unused_rules, allow_empty",
     ),
     ("output: x\noutput: y", "5:1: output: is given twice, first in line 4; keep one"),
     (
@@ -274,7 +274,7 @@ const MISTAKES: &[(&str, &str)] = &[
         "verdict: {type_changes: true}",
         "4:25: verdict.type_changes: `true` is not known here; write one of allow, fail",
     ),
-    ("output: {too: x}", "4:10: output: unknown field `too`; did you mean `to`?"),
+    ("output: {too: x}", "4:10: output.too: unknown field; did you mean `to`?"),
     (
         "output: {max_differences: -1}",
         "4:27: output.max_differences: `-1` is not a count; write a whole number such as 10",
