@@ -150,7 +150,7 @@ pub(crate) struct StatusArgs {
 pub(crate) struct WatchArgs {
     #[command(flatten)]
     pub(crate) job: JobArgs,
-    /// Print a JSON object a line whenever the job has moved on, the last one when it has ended
+    /// Print one JSON object per line whenever the job has moved on, the last one when it has ended
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -337,7 +337,7 @@ fn attempt(assign: Assign) -> Result<Attempt> {
     };
     let incarnation = Incarnation::parse(&assign.incarnation).ok_or_else(|| {
         Error::internal(format!(
-            "the coordinator gave a task of `{}`, which names no job",
+            "the coordinator gave a task of `{}`, which is not the id of a job",
             assign.incarnation
         ))
     })?;

@@ -267,7 +267,7 @@ fn changed(found: &Found) -> String {
     if !found.pairs.are_enough() {
         let _ = writeln!(
             out,
-            "# {pairs} rows of one key were found on both sides: too few to tell what a run writes anew."
+            "# {pairs} rows of one key were found on both sides: too few to see what every run writes differently."
         );
     }
     let stays = found.changes.iter().filter(|c| c.kind != ChangeKind::Technical);

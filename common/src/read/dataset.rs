@@ -181,7 +181,7 @@ fn names_a_file(location: &Location) -> bool {
 fn nothing_found(text: &str, listed: &Listed) -> Error {
     let skipped = match listed.skipped {
         0 => String::new(),
-        n => format!(" ({n} skipped: names that begin with '_' or '.', '*.crc' and markers are no data)"),
+        n => format!(" ({n} skipped: names that begin with `_` or `.`, `*.crc` and markers are not data)"),
     };
     Error::input(format!("no data files found: nothing to read in `{text}`{skipped}")).advice("check the path")
 }

@@ -106,7 +106,7 @@ impl Location {
 fn split_authority<'a>(rest: &'a str, text: &str) -> Result<(&'a str, &'a str)> {
     let (authority, key) = rest.split_once('/').unwrap_or((rest, ""));
     if authority.is_empty() {
-        return Err(Error::spec("the URL names no bucket or host").file(text));
+        return Err(Error::spec("the URL has no bucket or host").file(text));
     }
     Ok((authority, key))
 }

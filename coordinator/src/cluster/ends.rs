@@ -39,7 +39,7 @@ async fn store(journal: &mut Journal, view: &watch::Sender<JobView>, event: JobE
         match journal.append(event.clone()).await {
             Err(Halt::Failed(error)) if error.kind == Kind::Unavailable => {
                 tracing::error!(job = journal.job(), "the end of the job cannot be stored: {error}");
-                let warning = "the state store does not answer; what became of the job is told once that is stored";
+                let warning = "the state store does not answer; the end of the job is reported once it is stored";
                 view.send_if_modified(|view| {
                     let is_new = view.warnings.iter().all(|told| told != warning);
                     if is_new {

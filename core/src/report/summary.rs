@@ -178,7 +178,7 @@ pub fn summary(plan: &Plan, facts: Facts<'_>) -> Summary {
     let mut warnings = plan.warnings.clone();
     for (column, cells) in &tally.not_json {
         warnings.push(format!(
-            "column `{}`: {cells} cells under `json` are no JSON; they were compared as text",
+            "column `{}`: {cells} cells under `json` are not valid JSON; they were compared as text",
             plan.aligned.columns[*column].name
         ));
     }

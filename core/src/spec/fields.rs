@@ -161,7 +161,7 @@ pub(super) static SPEC: Group = Group {
         field(
             "as_of",
             Shape::Day,
-            "The day that `until` is held against. Default: the day the job is planned.",
+            "The day that `until` is compared with. Default: the day the job is planned.",
         ),
         field(
             "output",

@@ -3,7 +3,6 @@
 use super::document::{Content, Node, Position};
 use super::mistakes::{Mistakes, element, member};
 use crate::error::Error;
-use crate::nearest::nearest;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Replaces every variable below `root`. A field of `overridden` (top level) may lack values: what it says is not used.
@@ -100,7 +99,7 @@ impl Variables<'_> {
                     mistakes.add(
                         at,
                         path,
-                        Error::spec("`${` begins no variable").advice("write `${name}`, or `$${` for the characters themselves"),
+                        Error::spec("`${` does not begin a variable").advice("write `${name}`, or `$${` for the characters themselves"),
                     );
                     rest = &from[2..];
                 }
@@ -113,10 +112,7 @@ impl Variables<'_> {
     fn no_value(&self, name: &str) -> Error {
         let error = Error::spec(format!("${{{name}}} has no value"));
         let unused = self.values.keys().filter(|given| !self.used.contains(**given)).copied();
-        match nearest(name, unused) {
-            Some(near) => error.advice(format!("give --set {name}=VALUE (did you mean ${{{near}}}?)")),
-            None => error.advice(format!("give --set {name}=VALUE")),
-        }
+        error.advice(format!("give --set {name}=VALUE")).did_you_mean(name, unused)
     }
 }
 

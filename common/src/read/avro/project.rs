@@ -123,7 +123,7 @@ fn decompressed(codec: Option<CompressionCodec>, bytes: Vec<u8>) -> io::Result<V
         Some(CompressionCodec::ZStandard) => return zstd::decode_all(&bytes[..]),
         Some(CompressionCodec::Snappy) => {
             return Err(broken(
-                "types that contain themselves are not passed over in snappy; write it with another codec",
+                "types that contain themselves cannot be skipped in snappy; write it with another codec",
             ));
         }
     };

@@ -214,7 +214,7 @@ fn broken(path: &str, error: &ArrowError) -> BadField {
     BadField {
         row: 0,
         path: path.to_string(),
-        what: format!("cannot be put together: {error}"),
+        what: format!("cannot be assembled: {error}"),
     }
 }
 

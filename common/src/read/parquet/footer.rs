@@ -106,10 +106,8 @@ fn checked_rows(pinned: &PinnedFile, metadata: &ParquetMetaData) -> Result<i64> 
             let end = start.checked_add(column.compressed_size());
             let inside = start >= 0 && column.compressed_size() >= 0 && end.is_some_and(|end| end as u64 <= pinned.size_bytes());
             if !inside || column.num_values() < 0 {
-                return malformed(format!(
-                    "column `{}` of row group {index} lies outside the file",
-                    column.column_path().string()
-                ));
+                let outside = malformed(format!("row group {index} of it lies outside the file"));
+                return outside.map_err(|error| error.column(column.column_path().string()));
             }
         }
     }

@@ -122,7 +122,7 @@ impl Leaves {
             if !fits {
                 let column = metadata.row_group(group).column(leaf).column_path().string();
                 return Err(Error::input(format!(
-                    "column `{column}` has INT96 timestamps that {} cannot hold exactly",
+                    "has INT96 timestamps that {} cannot hold exactly",
                     match self.form {
                         Form::Microseconds => "microseconds of 64 bits",
                         Form::Nanoseconds => "nanoseconds of 64 bits",
@@ -130,6 +130,7 @@ impl Leaves {
                     }
                 ))
                 .file(pinned.name())
+                .column(column)
                 .advice("write the file with 64-bit timestamps"));
             }
         }

@@ -145,7 +145,7 @@ async fn int96_never_wraps() {
         .await
         .expect_err("cannot be held");
     assert!(
-        error.to_string().contains("beyond.parquet") && error.to_string().contains("'t'"),
+        error.to_string().contains("beyond.parquet") && error.to_string().contains("`t`"),
         "{error}"
     );
 }

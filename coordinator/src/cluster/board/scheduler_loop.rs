@@ -349,7 +349,7 @@ impl SchedulerLoop {
             }
             // The machine has given its attempts back already.
             Action::Drop { worker } => {
-                self.forget(worker, "a worker was not heard of; its tasks go to others");
+                self.forget(worker, "a worker no longer reports; its tasks go to others");
             }
             Action::StageDone { job } => self.answer(job, Ok(())),
             Action::JobFailed { job, error } => self.answer(job, Err(error)),

@@ -54,11 +54,11 @@ pub(super) fn one_of(fields: &Fields<'_>, names: &[&str], mistakes: &mut Mistake
     let given = names.iter().filter(|name| fields.has(name)).count();
     let names = names.join(", ");
     match given {
-        0 => fields.wrong(mistakes, Error::spec("says no accounts").advice(format!("give one of {names}"))),
+        0 => fields.wrong(mistakes, Error::spec("lists no accounts").advice(format!("give one of {names}"))),
         1 => return Some(()),
         _ => fields.wrong(
             mistakes,
-            Error::spec("says the accounts in more than one way").advice(format!("give only one of {names}")),
+            Error::spec("gives the accounts in more than one way").advice(format!("give only one of {names}")),
         ),
     }
     None

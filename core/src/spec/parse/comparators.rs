@@ -128,7 +128,7 @@ fn refuse_mixtures(fields: &Fields<'_>, unordered: bool, json: bool, mistakes: &
     if !names_one {
         fields.wrong(
             mistakes,
-            Error::spec("names no comparator").advice("add one of absolute, relative, text, time, unordered, json, sql"),
+            Error::spec("has no comparator").advice("add one of absolute, relative, text, time, unordered, json, sql"),
         );
     }
     if given.len() > 1 {

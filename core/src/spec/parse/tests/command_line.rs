@@ -27,7 +27,7 @@ fn variables() {
         ),
         (
             vec![("d", "1"), ("n.2", "")],
-            "s.yaml:4:8: where: ${n.1} has no value; give --set n.1=VALUE (did you mean ${n.2}?)",
+            "s.yaml:4:8: where: ${n.1} has no value; give --set n.1=VALUE; did you mean `n.2`?",
         ),
     ] {
         let found = mistakes(&text, &set(&values));

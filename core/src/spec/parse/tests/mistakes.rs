@@ -64,7 +64,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "baseline: {default: live, shadow_for: {}}",
-        "4:39: baseline.shadow_for: says no accounts; give one of list, file",
+        "4:39: baseline.shadow_for: lists no accounts; give one of list, file",
     ),
     (
         "baseline: {default: live, shadow_for: {list: [[a, b]]}}",
@@ -140,11 +140,11 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "comparators: [{columns: x}]",
-        "4:15: comparators[0]: names no comparator; add one of absolute, relative, text, time, unordered, json, sql",
+        "4:15: comparators[0]: has no comparator; add one of absolute, relative, text, time, unordered, json, sql",
     ),
     (
         "comparators: [{columns: x, json: false}]",
-        "4:15: comparators[0]: names no comparator; add one of absolute, relative, text, time, unordered, json, sql",
+        "4:15: comparators[0]: has no comparator; add one of absolute, relative, text, time, unordered, json, sql",
     ),
     (
         "comparators: [{columns: x, json: no}]",
@@ -224,7 +224,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "expected: [{name: a, accounts: {list: [1], where: x}}]",
-        "4:32: expected[0].accounts: says the accounts in more than one way; give only one of list, file, where",
+        "4:32: expected[0].accounts: gives the accounts in more than one way; give only one of list, file, where",
     ),
     (
         "expected: [{name: a, accounts: {list: [[1, 2]]}}]",
@@ -287,7 +287,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ),
     (
         "where: x = '${a b}'",
-        "4:8: where: `${` begins no variable; write `${name}`, or `$${` for the characters themselves",
+        "4:8: where: `${` does not begin a variable; write `${name}`, or `$${` for the characters themselves",
     ),
     (
         "where: x: y",
