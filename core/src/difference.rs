@@ -312,7 +312,7 @@ mod tests {
             Difference::decode(&bytes).expect_err("newer"),
             SortKey::of(&bytes).expect_err("newer"),
         ] {
-            assert!(error.message.contains("has version 9"), "{error}");
+            assert!(error.to_string().contains("has version 9"), "{error}");
         }
     }
 

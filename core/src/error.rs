@@ -117,7 +117,6 @@ impl Display for Place {
 pub struct Error {
     pub kind: Kind,
     /// What happened.
-    #[serde(rename = "message")]
     pub what: String,
     #[serde(default, skip_serializing_if = "is_nowhere")]
     pub place: Box<Place>,

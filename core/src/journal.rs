@@ -408,9 +408,9 @@ mod tests {
 
     #[test]
     fn a_newer_entry_is_refused_by_its_version_and_not_by_its_words() {
-        let text = r#"{"version": 3, "epoch": 1, "at_ms": 0, "event": "paused", "until": 5}"#;
-        let error = serde_json::from_str::<Entry>(text).expect_err("it is of version 3");
-        assert!(error.to_string().contains("version 3, this shadowdiff reads version 2"), "{error}");
+        let text = r#"{"version": 4, "epoch": 1, "at_ms": 0, "event": "paused", "until": 5}"#;
+        let error = serde_json::from_str::<Entry>(text).expect_err("it is of version 4");
+        assert!(error.to_string().contains("version 4, this shadowdiff reads version 3"), "{error}");
     }
 
     #[test]

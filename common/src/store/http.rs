@@ -191,8 +191,7 @@ struct Copy {
 impl Copy {
     async fn of(response: HttpResponse, path: &str) -> Result<Copy, HttpError> {
         if !tells_its_end(&response) {
-            let what =
-                "the server does not say where the file ends (neither Content-Length nor chunks), so a file that is cut short would go unnoticed";
+            let what = "the server does not say where the file ends (neither Content-Length nor chunks), so a file that is cut short would go unnoticed";
             return Err(HttpError::new(HttpErrorKind::Decode, io::Error::other(what)));
         }
         let modified = text_of(&response, "last-modified").map(str::to_owned);

@@ -60,7 +60,7 @@ mod tests {
         supervisor.spawn("the scheduler", async { panic!("no {}", "slot") });
         assert_eq!(
             supervisor.faulted().await,
-            Error::internal("the scheduler panicked: no slot; please report it")
+            Error::internal("the scheduler panicked: no slot").advice("please report it")
         );
         supervisor.spawn("another", async { panic!("later") });
         tokio::task::yield_now().await;

@@ -119,7 +119,7 @@ async fn what_is_no_dataset_says_so() {
         ("iceberg", &["Iceberg"]),
         ("hudi", &["Hudi"]),
         ("tables", &["tables/one", "Delta"]),
-        ("twice", &["'a'"]),
+        ("twice", &["`a`"]),
         ("zero", &["zero/a.parquet", "zero bytes"]),
         ("zero2", &["zero2/a.csv", "header"]),
     ];

@@ -323,7 +323,7 @@ fn mistakes_are_gathered_in_the_order_of_the_file() {
             "s.yaml:1:7: live",
             "s.yaml:2:11: key[1]",
             "s.yaml:5:15: comparators[0].absolute",
-            "s.yaml:7:3: verdict",
+            "s.yaml:7:3: verdict.max_exception",
             "s.yaml:8:1: where",
         ]
     );
