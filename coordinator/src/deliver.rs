@@ -78,9 +78,10 @@ impl Delivery<'_> {
                     put.map(|_| ()).map_err(|e| self.objects.error(e))
                 }
                 Some(_) | None => Err(Error::input(format!(
-                    "output: {} is being written by another run, or by one that died",
+                    "{} is being written by another run, or by one that died",
                     self.objects.name
                 ))
+                .field("output")
                 .advice("once that is gone replace it with --overwrite")),
             },
         }
@@ -98,7 +99,8 @@ impl Delivery<'_> {
     }
 
     fn lost(&self) -> Error {
-        Error::input(format!("output: {} was written by somebody else meanwhile", self.objects.name))
+        Error::input(format!("{} was written by somebody else meanwhile", self.objects.name))
+            .field("output")
             .advice("two runs must not write one place")
     }
 

@@ -74,7 +74,7 @@ impl Published {
 impl Staging {
     /// In the target or beside it where that is local, so that renames suffice; else in the temporary directory.
     pub fn new(target: &Target) -> Result<Self> {
-        let failed = |e: io::Error, at: &Path| Error::input(format!("output: nothing can be written in {}: {e}", at.display()));
+        let failed = |e: io::Error, at: &Path| Error::input(format!("nothing can be written in {}: {e}", at.display())).field("output");
         match target {
             Target::Directory(directory) if directory.is_dir() => Ok(Staging {
                 directory: temporary_in(directory).map_err(|e| failed(e, directory))?,
@@ -94,7 +94,7 @@ impl Staging {
 
     /// In a directory for what is temporary.
     pub fn aside(scratch: &Path) -> Result<Self> {
-        let failed = |e: io::Error| Error::exhausted(format!("output: nothing can be written in {}: {e}", scratch.display()));
+        let failed = |e: io::Error| Error::exhausted(format!("nothing can be written in {}: {e}", scratch.display())).field("output");
         std::fs::create_dir_all(scratch).map_err(failed)?;
         Ok(Staging {
             directory: temporary_in(scratch).map_err(failed)?,
@@ -103,7 +103,7 @@ impl Staging {
     }
 
     pub fn create(&self, name: &str) -> Result<StagedFile> {
-        let file = File::create(self.path(name)).map_err(|e| Error::exhausted(format!("output: {name}: {e}")))?;
+        let file = File::create(self.path(name)).map_err(|e| Error::exhausted(e.to_string()).file(name).field("output"))?;
         Ok(StagedFile {
             name: name.to_owned(),
             file: BufWriter::with_capacity(1 << 20, file),
@@ -146,7 +146,7 @@ impl Staging {
     }
 
     fn rename(self, directory: &Path) -> Result<()> {
-        let failed = |e: io::Error| Error::exhausted(format!("output: {}: {e}", directory.display()));
+        let failed = |e: io::Error| Error::exhausted(e.to_string()).file(directory.display()).field("output");
         self.sync().map_err(failed)?;
         open_to_all(self.directory.path()).map_err(failed)?;
         let made = self.directory.keep();
@@ -155,7 +155,8 @@ impl Staging {
             let _ = std::fs::remove_dir_all(&made);
             match e.kind() {
                 io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => {
-                    Error::input(format!("output: {} was filled by somebody else meanwhile", directory.display()))
+                    Error::input(format!("{} was filled by somebody else meanwhile", directory.display()))
+                        .field("output")
                         .advice("nothing was written there")
                 }
                 _ => failed(e),
@@ -165,7 +166,7 @@ impl Staging {
 
     /// One file after the other, each whole, the summary last.
     fn replace_files(self, directory: &Path, overwrite: bool) -> Result<()> {
-        let failed = |e: io::Error| Error::exhausted(format!("output: {}: {e}", directory.display()));
+        let failed = |e: io::Error| Error::exhausted(e.to_string()).file(directory.display()).field("output");
         self.sync().map_err(failed)?;
         let mut lock = Lock::take(directory)?;
         // Somebody else may have finished a result here since this job began.
@@ -191,7 +192,7 @@ impl Staging {
     }
 
     async fn upload(&self, objects: &Objects, overwrite: bool) -> Result<()> {
-        let summary = std::fs::read(self.path(SUMMARY)).map_err(|e| Error::exhausted(format!("output: {e}")))?;
+        let summary = std::fs::read(self.path(SUMMARY)).map_err(|e| Error::exhausted(e.to_string()).field("output"))?;
         let writer = format!("{:032x}", u128::from_le_bytes(shadowdiff_common::drawn_bytes()?));
         let delivery = Delivery {
             objects,
@@ -224,7 +225,7 @@ impl StagedFile {
     pub fn finish(mut self) -> Result<(String, FileMark)> {
         self.file
             .flush()
-            .map_err(|e| Error::exhausted(format!("output: {}: {e}", self.name)))?;
+            .map_err(|e| Error::exhausted(e.to_string()).file(&self.name).field("output"))?;
         Ok((self.name, self.marking.finish()))
     }
 }
@@ -321,9 +322,12 @@ struct Lock {
 impl Lock {
     fn take(directory: &Path) -> Result<Lock> {
         let path = directory.join(WRITING);
-        let failed = |e: io::Error| Error::exhausted(format!("output: {}: {e}", path.display()));
-        let busy =
-            || Error::input(format!("output: {} is being written by another process", directory.display())).advice("nothing was written");
+        let failed = |e: io::Error| Error::exhausted(e.to_string()).file(path.display()).field("output");
+        let busy = || {
+            Error::input(format!("{} is being written by another process", directory.display()))
+                .field("output")
+                .advice("nothing was written")
+        };
         for _ in 0..MAX_LOCKS {
             let file = File::options()
                 .create(true)
@@ -354,7 +358,7 @@ impl Lock {
         let marked = self.file.set_len(0).and_then(|()| self.file.write_all(&mark));
         marked
             .and_then(|()| self.file.sync_all())
-            .map_err(|e| Error::exhausted(format!("output: {}: {e}", self.path.display())))
+            .map_err(|e| Error::exhausted(e.to_string()).file(self.path.display()).field("output"))
     }
 
     /// Leaves the place as it was: what an earlier writer has left stays.

@@ -54,7 +54,7 @@ pub(crate) fn write_summary(
     let summary = summary(plan, facts);
     let text = serde_json::to_string_pretty(&summary).map_err(|e| Error::internal(format!("summary: {e}")))?;
     let mut file = staging.create(SUMMARY)?;
-    writeln!(file, "{text}").map_err(|e| Error::exhausted(format!("output: {e}")))?;
+    writeln!(file, "{text}").map_err(|e| Error::exhausted(e.to_string()).field("output"))?;
     let (_, mark) = file.finish()?;
     Ok((summary, mark))
 }

@@ -109,8 +109,9 @@ pub async fn check_target(output: &str, base: &Path, reads: Option<Reads<'_>>, s
             Meeting::Holds => return Err(holds_input(output, &path)),
             Meeting::Inside => {
                 return Err(Error::input(format!(
-                    "output: {output} lies inside {path}, which is read: the next run would take the result for input"
+                    "{output} lies inside {path}, which is read: the next run would take the result for input"
                 ))
+                .field("output")
                 .advice("name a place outside"));
             }
         }
@@ -121,7 +122,9 @@ pub async fn check_target(output: &str, base: &Path, reads: Option<Reads<'_>>, s
             (Target::Directory(directory), found)
         }
         Location::Object { ref root, .. } if root.starts_with("http") => {
-            return Err(Error::spec(format!("output: {output}: http is only read"))
+            return Err(Error::spec("http is only read")
+                .file(output)
+                .field("output")
                 .advice("name a directory, or a bucket by s3://, gs:// or az://"));
         }
         Location::Object { .. } => {
@@ -149,7 +152,9 @@ pub fn check_files(target: &Target, output: &str, datasets: &Sides<Dataset>) -> 
 }
 
 fn holds_input(output: &str, input: &str) -> Error {
-    Error::input(format!("output: {output} holds {input}, which is read")).advice("inputs are never touched: name a folder of its own")
+    Error::input(format!("{output} holds {input}, which is read"))
+        .field("output")
+        .advice("inputs are never touched: name a folder of its own")
 }
 
 /// What lies at a place.
@@ -167,7 +172,7 @@ pub(crate) enum Found {
 impl Found {
     /// Whether a result may be written here.
     pub(crate) fn allow(&self, place: &str, overwrite: bool) -> Result<()> {
-        let refused = |why: String| Err(Error::input(format!("output: {place} {why}")));
+        let refused = |why: String| Err(Error::input(format!("{place} {why}")).field("output"));
         match self {
             Found::Nothing => Ok(()),
             Found::Result | Found::Unfinished if overwrite => Ok(()),
@@ -216,21 +221,23 @@ fn probe(directory: &Path) -> Result<()> {
     let there = directory.ancestors().find(|above| above.exists()).unwrap_or(directory);
     let made = tempfile::Builder::new().prefix(OURS).tempdir_in(there);
     made.map(|_| ())
-        .map_err(|e| Error::input(format!("output: nothing can be written in {}: {e}", there.display())))
+        .map_err(|e| Error::input(format!("nothing can be written in {}: {e}", there.display())).field("output"))
 }
 
 /// Looks at a local place.
 pub(crate) fn look_in_directory(directory: &Path) -> Result<Found> {
     use std::io::ErrorKind as K;
-    let failed = |e: std::io::Error| Error::input(format!("output: {}: {e}", directory.display()));
+    let failed = |e: std::io::Error| Error::input(e.to_string()).file(directory.display()).field("output");
     let entries = match std::fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(e) if e.kind() == K::NotFound && directory.is_symlink() => {
-            return Err(Error::input(format!("output: {} is a link to nothing", directory.display())));
+            return Err(Error::input(format!("{} is a link to nothing", directory.display())).field("output"));
         }
         Err(e) if e.kind() == K::NotFound => return Ok(Found::Nothing),
         Err(e) if e.kind() == K::NotADirectory && directory.is_file() => {
-            return Err(Error::input(format!("output: {} is a file", directory.display())).advice("name a directory"));
+            return Err(Error::input(format!("{} is a file", directory.display()))
+                .field("output")
+                .advice("name a directory"));
         }
         Err(e) => return Err(failed(e)),
     };
@@ -257,7 +264,7 @@ pub(crate) fn look_in_directory(directory: &Path) -> Result<Found> {
 /// `None` where there is none; of a file that is too large to be ours only its beginning.
 fn read_small_file(path: &Path) -> Result<Option<Vec<u8>>> {
     use std::io::Read;
-    let failed = |e: std::io::Error| Error::input(format!("output: {}: {e}", path.display()));
+    let failed = |e: std::io::Error| Error::input(e.to_string()).file(path.display()).field("output");
     let file = match std::fs::File::open(path) {
         Ok(file) => file,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),

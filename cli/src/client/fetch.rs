@@ -31,7 +31,7 @@ async fn files(remote: &mut Remote, job: &Job, staging: &Staging) -> Result<Summ
     for name in FILES {
         whole(remote, job, name, staging).await?;
     }
-    let summary = std::fs::read(staging.path(SUMMARY)).map_err(|e| Error::exhausted(format!("output: {SUMMARY}: {e}")))?;
+    let summary = std::fs::read(staging.path(SUMMARY)).map_err(|e| Error::exhausted(e.to_string()).file(SUMMARY).field("output"))?;
     own_summary(&summary).map_err(|e| Error::internal(format!("job {}: its summary {e}", job.id)))
 }
 
@@ -97,7 +97,7 @@ async fn piece(remote: &mut Remote, job: &Job, name: &str, have: &mut u64, to: &
             return Err(Error::internal(format!("job {}: {name} came out of order", job.id)));
         }
         to.write_all(&piece.content)
-            .map_err(|e| Error::exhausted(format!("output: {name}: {e}")))?;
+            .map_err(|e| Error::exhausted(e.to_string()).file(name).field("output"))?;
         *have += piece.content.len() as u64;
     }
     Ok(())

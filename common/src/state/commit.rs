@@ -114,8 +114,9 @@ pub async fn commit(job: &JobState, stage: Stage, task: u32, record: &Commit) ->
             let mine = &record.header;
             let other = parse(&other, job, &path, &mine.plan)?;
             if other.header.attempt == mine.attempt {
-                return Err(Error::internal(format!("attempt {} was made twice, with different results", mine.attempt))
-                    .file(job.describe(&path)));
+                return Err(
+                    Error::internal(format!("attempt {} was made twice, with different results", mine.attempt)).file(job.describe(&path)),
+                );
             }
             if let Some(data) = &mine.data {
                 job.discard(&job.path(data)).await;

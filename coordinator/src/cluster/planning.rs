@@ -109,7 +109,8 @@ fn refuse_local(output: &str, base: &Path) -> Result<()> {
     match Location::parse(output, base)? {
         Location::Object { .. } => Ok(()),
         Location::Local(_) => Err(
-            Error::spec(format!("output: `{output}` is a local place, which a coordinator does not write"))
+            Error::spec(format!("`{output}` is a local place, which a coordinator does not write"))
+                .field("output")
                 .advice("name an object store, or leave it out and fetch the result"),
         ),
     }
