@@ -105,17 +105,28 @@ impl Cluster {
     /// The same, listening on an address of this machine.
     pub fn start_on(host: &str, folder: &Path, place: Place, workers: usize, fault: Option<&str>) -> Cluster {
         let address = format!("{host}:{}", free_port());
-        let coordinator = coordinator(folder, &place, &address, fault, 0);
-        let mut cluster = Cluster {
+        let coordinator = coordinator(folder, &place, &[], &address, fault, 0);
+        let mut cluster = Cluster::of(folder, place, address, coordinator);
+        (0..workers).for_each(|_| cluster.add_worker(&[], None));
+        cluster
+    }
+
+    /// A coordinator without workers, in the surroundings that the words before its command make.
+    pub fn start_within(prefix: &[String], folder: &Path, place: Place) -> Cluster {
+        let address = format!("127.0.0.1:{}", free_port());
+        let coordinator = coordinator(folder, &place, prefix, &address, None, 0);
+        Cluster::of(folder, place, address, coordinator)
+    }
+
+    fn of(folder: &Path, place: Place, address: String, coordinator: Server) -> Cluster {
+        Cluster {
             folder: folder.to_owned(),
             place,
             address,
             coordinator,
             workers: Vec::new(),
             started: 1,
-        };
-        (0..workers).for_each(|_| cluster.add_worker(&[], None));
-        cluster
+        }
     }
 
     /// One more worker: of one slot, or as the arguments say.
@@ -140,7 +151,7 @@ impl Cluster {
     /// A new coordinator at the same address on the same state.
     pub fn restart_coordinator(&mut self, fault: Option<&str>) {
         self.coordinator.kill();
-        self.coordinator = coordinator(&self.folder, &self.place, &self.address, fault, self.started);
+        self.coordinator = coordinator(&self.folder, &self.place, &[], &self.address, fault, self.started);
         self.started += 1;
     }
 
@@ -175,10 +186,10 @@ impl Cluster {
     }
 }
 
-fn coordinator(folder: &Path, place: &Place, address: &str, fault: Option<&str>, number: usize) -> Server {
+fn coordinator(folder: &Path, place: &Place, prefix: &[String], address: &str, fault: Option<&str>, number: usize) -> Server {
     let log = folder.join(format!("coordinator-{number}.log"));
     let arguments = ["coordinator", "--listen", address, "--state", &place.url, "--grace", "0s"];
-    let mut server = start(folder, place, &[], &arguments, fault, log);
+    let mut server = start(folder, place, prefix, &arguments, fault, log);
     let until = Instant::now() + START;
     while !server.log().contains("unfinished jobs taken up") {
         let ended = server.child.try_wait().expect("a child can be asked");

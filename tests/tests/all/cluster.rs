@@ -2,6 +2,8 @@
 
 #[path = "cluster/pair.rs"]
 mod pair;
+#[path = "cluster/strangers.rs"]
+mod strangers;
 
 pub(crate) use self::pair::{FILES, wait_for};
 use self::pair::{PATIENCE, Pair, rows};
