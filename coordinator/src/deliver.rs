@@ -30,11 +30,44 @@ pub(crate) struct Delivery<'a> {
 /// Puts one of the tables at its place.
 pub(crate) type PutTable<'a> = dyn Fn(&'static str) -> BoxFuture<'a, Result<()>> + Send + Sync + 'a;
 
+/// Why a delivery broke off.
+enum Broken {
+    /// The place is not this writer's any more.
+    Lost,
+    Failed(Error),
+}
+
+impl From<Error> for Broken {
+    fn from(error: Error) -> Broken {
+        Broken::Failed(error)
+    }
+}
+
 impl Delivery<'_> {
     pub(crate) async fn run(&self, table: &PutTable<'_>) -> Result<()> {
+        match self.deliver(table).await {
+            Err(Broken::Lost) => self.settled_by_another().await,
+            Err(Broken::Failed(error)) => Err(error),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// The place is not being written by this writer any more: the same writer, in another process, may have come to the end.
+    async fn settled_by_another(&self) -> Result<()> {
+        let (summary, mark) = (self.objects.read(SUMMARY).await?, self.objects.read(WRITING).await?);
+        match (summary, mark) {
+            (Some(summary), _) if summary == self.summary => Ok(()),
+            (None, None) => Err(Error::unavailable(format!("{} is being written once more", self.objects.name)).field("output")),
+            _ => Err(Error::input(format!("{} was written by somebody else meanwhile", self.objects.name))
+                .field("output")
+                .advice("two runs must not write one place")),
+        }
+    }
+
+    async fn deliver(&self, table: &PutTable<'_>) -> Result<(), Broken> {
         if self.objects.read(SUMMARY).await?.as_ref() == Some(&self.summary) {
             // An earlier try of this result got this far.
-            return self.release().await;
+            return Ok(self.release().await?);
         }
         if !self.is_mine().await? {
             look_at_objects(self.objects).await?.allow(&self.objects.name, self.overwrite)?;
@@ -51,9 +84,9 @@ impl Delivery<'_> {
         self.check_mine().await?;
         fault::point("publish:file");
         match create(self.objects.store.as_ref(), &self.objects.at(SUMMARY), self.summary.clone()).await? {
-            Created::Mine => self.release().await,
-            Created::Another(there) if there == self.summary => self.release().await,
-            Created::Another(_) => Err(self.lost()),
+            Created::Mine => Ok(self.release().await?),
+            Created::Another(there) if there == self.summary => Ok(self.release().await?),
+            Created::Another(_) => Err(Broken::Lost),
         }
     }
 
@@ -94,14 +127,8 @@ impl Delivery<'_> {
             .is_some_and(|mark| mark.writer == self.writer))
     }
 
-    async fn check_mine(&self) -> Result<()> {
-        if self.is_mine().await? { Ok(()) } else { Err(self.lost()) }
-    }
-
-    fn lost(&self) -> Error {
-        Error::input(format!("{} was written by somebody else meanwhile", self.objects.name))
-            .field("output")
-            .advice("two runs must not write one place")
+    async fn check_mine(&self) -> Result<(), Broken> {
+        if self.is_mine().await? { Ok(()) } else { Err(Broken::Lost) }
     }
 
     async fn release(&self) -> Result<()> {

@@ -5,12 +5,12 @@
 //!                                           +--> Shaky: one memory, errors before and after puts, false conflicts, slow or damaged answers
 //! workers (lost, silent, zombies, a liar) --+
 //! ```
-//! The store may be away for longer than anybody's patience; clients watch, and cancel at any moment. A job runs to its end; it is
-//! removed, by removals that break off; then its id comes again, with other rows, while attempts of the first submission still sleep. What
+//! The store may be away for longer than anybody's patience; clients watch, and cancel at any moment. A job runs to its end, and may hand
+//! its result on to a place that holds an older one, or what is not ours; one that nobody can read may lie beside it. It is removed, by removals that break off; then its id comes again, with other rows, while attempts of the first submission still sleep. What
 //! must hold at the end of every run: the job succeeds, unless somebody cancelled it or the store was away for long; every end that a
 //! client was told is the one that is stored, and stays so after a restart; of one that succeeds every task has one commit, whose data is
-//! there; all rows are counted once, and they are those of the last submission; what was removed never runs again; nobody takes a job from
-//! itself.
+//! there; all rows are counted once, and they are those of the last submission; the output holds them too, whole; whoever is asked for a result
+//! that a client was told of gives it; what was removed never runs again; nobody takes a job from itself.
 //! `SHADOWDIFF_SEEDS=N` runs more seeds, `SHADOWDIFF_SEED=S` one; a failure names its seed.
 
 mod clients;
@@ -21,8 +21,11 @@ use super::clock::simulated;
 use super::{Cluster, JobPhase, JobView, Options};
 use crate::bind::bind;
 use crate::cut::Cut;
+use crate::publish::Marking;
+use crate::target::{SUMMARY, WRITING};
 use clients::{Told, restarted};
 use futures::TryStreamExt;
+use object_store::ObjectStoreExt;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::state::{Blueprint, Incarnation, JobState, PlanDigest, Stage, State, StoredSets, Submission, read_commit};
 use shadowdiff_common::store::Stores;
@@ -44,6 +47,10 @@ const SHORT: Duration = Duration::from_secs(30);
 /// Simulated time after which a job that has not ended never will.
 const PATIENCE: Duration = Duration::from_secs(3600);
 const JOB: &str = "job";
+/// Where results are handed on to.
+const OUTPUT: &str = "s3://output/result";
+/// What a place holds that is not ours.
+const FOREIGN: &[u8] = b"{}";
 
 #[test]
 fn whatever_fails_the_result_is_whole_and_counted_once() {
@@ -80,9 +87,15 @@ async fn run(seed: u64, scratch: &Path) -> Result<bool, String> {
         board: tokio::sync::watch::channel(None).0,
     };
     spawn_workers(&world, &mut chance);
-    let (mut owners, told) = (0, Told::default());
+    let (mut owners, told) = (0, Told::new(calm.clone()));
+    let output = Output::draw(&mut chance);
+    output.prepare(&calm).await?;
+    if chance.one_in(3) {
+        unreadable_job(&calm, &mut chance).await?;
+    }
+    let mut has_sleepers = false;
     for rows in 1..=2 {
-        let submission = submission(&mut chance, rows);
+        let submission = submission(&mut chance, rows, output);
         // Sometimes nobody learns of it but the store, as if whoever stored it had died.
         let driven = !chance.one_in(4);
         let away = Duration::from_millis(if chance.one_in(6) { chance.below(900_000) } else { 0 });
@@ -115,7 +128,7 @@ async fn run(seed: u64, scratch: &Path) -> Result<bool, String> {
             }
             if life < lives {
                 sleep(Duration::from_millis(chance.below(11_000))).await;
-                leave(&line, &mut chance);
+                has_sleepers |= leave(&line, &mut chance);
                 std::mem::forget(cluster);
                 continue;
             }
@@ -126,15 +139,19 @@ async fn run(seed: u64, scratch: &Path) -> Result<bool, String> {
             let phase = told.check(&job).await?;
             if phase == JobPhase::Succeeded {
                 check(&job, &plan, rows).await?;
-            } else if !may_end_so(phase, &job, rows, away).await? {
+                output.check(&calm, &job, has_sleepers).await?;
+            } else if !may_end_so(phase, &job, rows, away, output, has_sleepers).await? {
                 return Ok(false);
             }
+            output.check_foreign(&calm).await?;
+            told.check_fetched()?;
             check_claims(&job, lives + 1).await?;
             removed(&calm, &cluster, &submission.incarnation).await?;
-            leave(&line, &mut chance);
+            has_sleepers |= leave(&line, &mut chance);
             std::mem::forget(cluster);
         }
     }
+    told.check_fetched()?;
     Ok(true)
 }
 
@@ -150,7 +167,14 @@ fn spawn_workers(world: &worker::World, chance: &mut Chance) {
 
 /// Whether a job without a result ended for a reason that this run gives. False where a run has such bad luck that the rules give a task up,
 /// and say so: it must be rare.
-async fn may_end_so(phase: JobPhase, job: &JobState, rows: u64, away: Duration) -> Result<bool, String> {
+async fn may_end_so(
+    phase: JobPhase,
+    job: &JobState,
+    rows: u64,
+    away: Duration,
+    output: Output,
+    has_sleepers: bool,
+) -> Result<bool, String> {
     if phase == JobPhase::Cancelled {
         return Ok(true);
     }
@@ -158,16 +182,96 @@ async fn may_end_so(phase: JobPhase, job: &JobState, rows: u64, away: Duration) 
     if why.contains("workers that were lost") || why.contains("said to be committed") {
         return Ok(false);
     }
+    // Who sleeps while it hands on the result of the first submission may wake when that of the second is written.
+    let is_mixed = output == Output::Ours && rows == 2 && has_sleepers && why.contains("by somebody else meanwhile");
+    if is_mixed || output == Output::Foreign && why.contains("holds a summary.json") {
+        return Ok(true);
+    }
     if away < SHORT || !why.contains("Unavailable") {
         return Err(format!("the job of {rows} rows a task ended as {phase:?}: {why}"));
     }
     Ok(true)
 }
 
-/// A coordinator dies, or sleeps and wakes for a while when another has its job.
-fn leave(line: &Line, chance: &mut Chance) {
+/// Where the jobs of a run hand their results on to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Output {
+    Nowhere,
+    /// A place that is free at first; then it holds the result of the first submission, if that came so far.
+    Ours,
+    Foreign,
+}
+
+impl Output {
+    fn draw(chance: &mut Chance) -> Output {
+        match chance.below(6) {
+            0..3 => Output::Nowhere,
+            3..5 => Output::Ours,
+            _ => Output::Foreign,
+        }
+    }
+
+    async fn prepare(self, calm: &State) -> Result<(), String> {
+        match self {
+            Output::Nowhere | Output::Ours => Ok(()),
+            Output::Foreign => put(calm, &in_output(SUMMARY), FOREIGN).await,
+        }
+    }
+
+    /// What is not ours stays as it is.
+    async fn check_foreign(self, calm: &State) -> Result<(), String> {
+        let there = calm.read(&in_output(SUMMARY)).await.map_err(|e| e.to_string())?;
+        let is_as_it_was = there.is_some_and(|bytes| bytes == FOREIGN);
+        match is_as_it_was || self != Output::Foreign {
+            true => Ok(()),
+            false => Err("what the output held is gone".into()),
+        }
+    }
+
+    /// The job has succeeded, so its result lies here, whole. Who slept while it handed on another result may have put a table late, which
+    /// the summary tells.
+    async fn check(self, calm: &State, job: &JobState, has_sleepers: bool) -> Result<(), String> {
+        let manifest = super::finish::Manifest::read(job).await.map_err(|e| e.to_string())?;
+        match self {
+            Output::Nowhere => return Ok(()),
+            Output::Foreign => return Err("a job has succeeded whose output is not ours".into()),
+            Output::Ours => {}
+        }
+        for (name, mark) in manifest.ok_or("no manifest")?.files {
+            let there = calm.read(&in_output(&name)).await.map_err(|e| e.to_string())?;
+            let is_the_results = there.is_some_and(|bytes| Marking::of(&bytes) == mark);
+            if !is_the_results && (name == SUMMARY || !has_sleepers) {
+                return Err(format!("{name} of the output is not the one of the result"));
+            }
+        }
+        match calm.read(&in_output(WRITING)).await {
+            Ok(None) => Ok(()),
+            _ => Err("the output says that it is being written".into()),
+        }
+    }
+}
+
+fn in_output(name: &str) -> object_store::path::Path {
+    format!("result/{name}").into()
+}
+
+async fn put(calm: &State, path: &object_store::path::Path, bytes: &'static [u8]) -> Result<(), String> {
+    let put = calm.store().put(path, bytes.into()).await;
+    put.map(drop).map_err(|e| e.to_string())
+}
+
+/// Its name comes before that of the job, and its journal is none.
+async fn unreadable_job(calm: &State, chance: &mut Chance) -> Result<(), String> {
+    let (id, submission) = ("another", submission(chance, 1, Output::Nowhere));
+    calm.submit(id, &submission).await.map_err(|e| e.to_string())?;
+    put(calm, &calm.job(id, &submission.incarnation).journal(0), b"no journal").await
+}
+
+/// A coordinator dies, or sleeps and wakes for a while when another has its job; whether it sleeps.
+fn leave(line: &Line, chance: &mut Chance) -> bool {
     if chance.one_in(2) {
-        return line.cut();
+        line.cut();
+        return false;
     }
     line.pause(Duration::from_millis(chance.below(60_000)));
     let (line, end) = (line.clone(), Duration::from_millis(60_000 + chance.below(60_000)));
@@ -176,6 +280,7 @@ fn leave(line: &Line, chance: &mut Chance) {
         // It has no workers, so jobs that it takes would wait for ever.
         line.cut();
     });
+    true
 }
 
 /// Removes the job, however often that breaks off. From the first moment on there is no such job, for nobody.
@@ -226,7 +331,9 @@ async fn failure(job: &JobState) -> Result<String, String> {
 
 fn coordinator(shaky: &Shaky, line: &Line, number: u64, scratch: &Path) -> Arc<Cluster> {
     let state = State::new(shaky.through(line.clone()), "state".into(), "memory");
-    let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
+    let stores = Stores::new();
+    stores.insert("s3://output", shaky.from_afar(line.clone()));
+    let sources = Sources::new(Arc::new(stores), tokio::runtime::Handle::current());
     let options = Options {
         owner: format!("coordinator-{number}"),
         keep: Duration::ZERO,
@@ -253,18 +360,21 @@ async fn ended(cluster: &Arc<Cluster>) -> JobPhase {
 }
 
 /// What was submitted; the incarnation comes of the seed, so that a run is the same every time.
-fn submission(chance: &mut Chance, rows: u64) -> Submission {
+fn submission(chance: &mut Chance, rows: u64, output: Output) -> Submission {
     let incarnation = format!("{:016x}{:016x}", chance.fork().seed(), chance.fork().seed());
     Submission {
         content: rows,
+        output: (output != Output::Nowhere).then(|| OUTPUT.into()),
+        overwrite: rows > 1,
         ..Submission::new(Incarnation::parse(&incarnation).expect("32 digits"))
     }
 }
 
 /// A job of tiny tasks: its plan is real, its rows are invented by the workers, as many a task and side as the plan says a row has bytes.
 fn blueprint(submission: &Submission, rows: u64) -> Blueprint {
-    static FIRST: OnceLock<Blueprint> = OnceLock::new();
-    let mut blueprint = FIRST.get_or_init(|| std::thread::spawn(bind_once).join().expect("binds")).clone();
+    static FIRST: [OnceLock<Blueprint>; 2] = [OnceLock::new(), OnceLock::new()];
+    let first = FIRST[rows as usize - 1].get_or_init(|| std::thread::spawn(move || bind_once(rows)).join().expect("binds"));
+    let mut blueprint = first.clone();
     blueprint.incarnation = submission.incarnation.clone();
     let is_even = submission.incarnation.as_str().ends_with(['0', '2', '4', '6', '8', 'a', 'c', 'e']);
     blueprint.plan.form = is_even.then_some(Form::Fingerprints);
@@ -273,13 +383,14 @@ fn blueprint(submission: &Submission, rows: u64) -> Blueprint {
     blueprint
 }
 
-fn bind_once() -> Blueprint {
+/// The key has another name for each number of rows, so that tables differ too.
+fn bind_once(rows: u64) -> Blueprint {
     let folder = tempfile::tempdir().expect("a folder");
     for side in ["live", "shadow"] {
-        std::fs::write(folder.path().join(format!("{side}.csv")), "id,v\n1,1\n").expect("a file");
+        std::fs::write(folder.path().join(format!("{side}.csv")), format!("id{rows},v\n1,1\n")).expect("a file");
     }
-    let text = "live: live.csv\nshadow: shadow.csv\naccount: id\n";
-    let parsed = parse(text, "spec", &Overrides::default()).expect("a spec");
+    let text = format!("live: live.csv\nshadow: shadow.csv\naccount: id{rows}\n");
+    let parsed = parse(&text, "spec", &Overrides::default()).expect("a spec");
     let cut = Cut {
         threads: 1,
         shards: Some(SHARDS),

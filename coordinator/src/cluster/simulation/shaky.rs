@@ -6,8 +6,8 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta, ObjectStore, PutMode,
-    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+    CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
+    PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -120,10 +120,20 @@ impl Shaky {
     }
 
     pub(super) fn through(&self, line: Line) -> Arc<dyn ObjectStore> {
+        self.seen(line, 1)
+    }
+
+    /// The same store at a distance, so that much happens between two requests.
+    pub(super) fn from_afar(&self, line: Line) -> Arc<dyn ObjectStore> {
+        self.seen(line, 40)
+    }
+
+    fn seen(&self, line: Line, distance: u64) -> Arc<dyn ObjectStore> {
         let chance = Mutex::new(self.chance.lock().expect("nobody panics with it").fork());
         Arc::new(Seen {
             shaky: self.clone(),
             line,
+            distance,
             chance,
         })
     }
@@ -133,6 +143,8 @@ impl Shaky {
 struct Seen {
     shaky: Shaky,
     line: Line,
+    /// How many times as long each way usually takes.
+    distance: u64,
     /// Its own, so that nobody's faults depend on who else asked in the same moment.
     chance: Mutex<Chance>,
 }
@@ -153,7 +165,7 @@ impl Seen {
     /// The way there: slow, sometimes very.
     async fn travel(&self) {
         self.line.open().await;
-        let most = if self.draw(40) == 0 { 5000 } else { 30 };
+        let most = if self.draw(40) == 0 { 5000 } else { 30 * self.distance };
         sleep(Duration::from_millis(self.draw(most))).await;
         self.line.open().await;
     }
@@ -235,8 +247,9 @@ impl ObjectStore for Seen {
             return Err(broken());
         }
         let answer = self.shaky.memory.get_opts(location, options).await?;
+        // What lies far away has no digest that is known before it is read: a damaged summary is taken for one that is not ours.
         match self.draw(30) {
-            0 => self.damage(answer).await,
+            0 if self.distance == 1 => self.damage(answer).await,
             _ => Ok(answer),
         }
     }
@@ -244,20 +257,32 @@ impl ObjectStore for Seen {
     /// Some objects are removed, then it breaks off.
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
         let (line, kept) = (self.line.clone(), self.draw(40) as usize);
-        let (breaks, kept) = match self.shaky.is_away() {
-            true => (true, 0),
-            false => (self.draw(2) == 0, kept),
+        let breaks_after = match self.shaky.is_away() {
+            true => Some(0),
+            false => (self.draw(2) == 0).then_some(kept),
         };
-        let taken = locations.take(if breaks { kept } else { usize::MAX });
-        let removed = self.shaky.memory.delete_stream(taken.boxed());
-        let end = futures::stream::iter(breaks.then(|| Err(broken())));
-        async move {
+        let memory = Arc::clone(&self.shaky.memory);
+        let locations = async move {
             line.open().await;
-            removed.chain(end)
-        }
-        .into_stream()
-        .flatten()
-        .boxed()
+            locations
+        };
+        locations
+            .into_stream()
+            .flatten()
+            .take(breaks_after.map_or(usize::MAX, |kept| kept + 1))
+            .enumerate()
+            .then(move |(number, location)| {
+                let memory = Arc::clone(&memory);
+                async move {
+                    let location = location?;
+                    if breaks_after == Some(number) {
+                        return Err(broken());
+                    }
+                    memory.delete(&location).await?;
+                    Ok(location)
+                }
+            })
+            .boxed()
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
