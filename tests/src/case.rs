@@ -6,18 +6,23 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// All case folders, sorted by name.
+/// Where the cases are.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("cases")
+}
+
+/// All case folders, sorted by name, each in the folder of its topic.
 ///
 /// # Panics
 /// Where the folder of cases cannot be read.
 pub fn folders() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
-    let mut folders: Vec<PathBuf> = std::fs::read_dir(&root)
-        .expect("tests/cases can be listed")
-        .map(|entry| entry.expect("tests/cases can be listed").path())
-        .filter(|path| path.join("expect.json").is_file())
-        .collect();
-    folders.sort();
+    let inside = |folder: &Path| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder).expect("tests/cases can be listed");
+        let paths = entries.map(|entry| entry.expect("tests/cases can be listed").path());
+        paths.filter(|path| path.is_dir()).collect()
+    };
+    let mut folders: Vec<PathBuf> = inside(&root()).iter().flat_map(|topic| inside(topic)).collect();
+    folders.sort_by_key(|folder| name(folder));
     folders
 }
 

@@ -149,3 +149,16 @@ fn result_within(limits: Option<u64>, folder: &Path, want: &Value, variant: &[&s
         |name: &str| std::fs::read(output.join(name)).map_err(|e| format!("{}: {name}: {e}: {}", variant.join(" "), run.stderr.trim()));
     Ok((run.exit, read("diff.csv")?, read("accounts.csv")?))
 }
+
+/// Each case lies in the folder of its topic, and the index tells of it.
+#[test]
+fn the_index_names_every_case_and_no_other() {
+    let index = std::fs::read_to_string(case::root().join("INDEX.md")).expect("the index");
+    let named = |line: &str| Some(line.strip_prefix("| ")?.split_once(" |")?.0.to_owned());
+    let mut named: Vec<String> = index.lines().filter_map(named).filter(|name| name.contains('/')).collect();
+    named.sort();
+    let place = |folder: &PathBuf| folder.strip_prefix(case::root()).expect("it lies there").to_string_lossy().into_owned();
+    let mut there: Vec<String> = case::folders().iter().map(place).collect();
+    there.sort();
+    assert_eq!(named, there);
+}

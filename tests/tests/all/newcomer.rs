@@ -315,10 +315,8 @@ fn progress_moves_on_a_terminal_from_the_first_second() {
 /// A first spec is of use only if it can be checked as it is: tried with the data of every case.
 #[test]
 fn what_init_writes_passes_check() {
-    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
     let mut tried = 0;
-    for entry in std::fs::read_dir(cases).expect("the cases can be listed") {
-        let case = entry.expect("the cases can be listed").path();
+    for case in shadowdiff_tests::case::folders() {
         let spec = std::fs::read_to_string(case.join("spec.yaml")).unwrap_or_default();
         let place = |side: &str| {
             let line = spec.lines().find_map(|line| line.strip_prefix(side)?.strip_prefix(": "))?;
