@@ -11,15 +11,13 @@ WORKDIR /build
 COPY . .
 # One cache of compiled crates for each architecture: they do not mix.
 ARG TARGETARCH
-# Incremental files would only make the cache grow: every build of the image sees new time stamps.
-ENV CARGO_INCREMENTAL=0
 # Cargo compares time stamps. Files that are older than what another build left in the cache would be taken for built, so
 # all are new. The cache is no part of the image, so the binary is copied out of it in the same step.
 RUN --mount=type=cache,id=shadowdiff-registry,target=/usr/local/cargo/registry \
     --mount=type=cache,id=shadowdiff-target-${TARGETARCH},target=/build/target,sharing=locked \
     find . -path ./target -prune -o -type f -exec touch {} + \
-    && cargo build --release --locked --package shadowdiff --bin shadowdiff \
-    && install -D target/release/shadowdiff /out/shadowdiff
+    && cargo build --profile dist --locked --package shadowdiff --bin shadowdiff \
+    && install -D target/dist/shadowdiff /out/shadowdiff
 
 # No shell and no package manager; it has the C library and the root certificates.
 FROM gcr.io/distroless/cc-debian12:nonroot
