@@ -51,3 +51,37 @@ fn is_stored(parts: &[&str]) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_picture_of_a_jobs_life_names_all_objects_and_no_other() {
+        let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../ARCHITECTURE.md")).expect("the page is there");
+        let drawn: BTreeSet<&str> = page
+            .split_whitespace()
+            .filter_map(|word| word.strip_prefix("<incarnation>/"))
+            .collect();
+        for name in &drawn {
+            let numbered = [
+                ("<n>", "0000000001"),
+                ("<stage>", "scan"),
+                ("<task>", "00000001"),
+                ("<part>", "00000001"),
+            ];
+            let named = [
+                ("<digest>", "a".repeat(64)),
+                ("<attempt>", "1-2".into()),
+                ("<file>", "diff.csv".into()),
+            ];
+            let name = numbered.iter().fold((*name).to_owned(), |name, (from, to)| name.replace(from, to));
+            let name = named.iter().fold(name, |name, (from, to)| name.replace(from, to));
+            assert!(is_stored(&name.split('/').collect::<Vec<_>>()), "ARCHITECTURE.md: {name}");
+        }
+        let kinds: BTreeSet<&str> = drawn.iter().filter_map(|name| name.split('/').next()).collect();
+        let all = ["accounts", "commit", "data", "journal", "manifest", "plan", "result", "tasks"];
+        assert_eq!(kinds, BTreeSet::from(all));
+    }
+}

@@ -1,6 +1,7 @@
-//! What a manifest declares is used: what is not costs every first build its time.
+//! What a manifest declares is used, as what is not costs every first build its time, and drawn in ARCHITECTURE.md.
 
 use super::{report, root, sources};
+use std::collections::BTreeSet;
 
 #[test]
 fn every_dependency_is_used() {
@@ -30,6 +31,35 @@ fn every_dependency_of_the_workspace_is_some_crates() {
     let used: Vec<&str> = crates.lines().map(first_word).collect();
     let unused = declared(&workspace, "workspace.dependencies]").filter(|dependency| !used.contains(dependency));
     report(unused.map(|dependency| format!("Cargo.toml: no crate uses {dependency}")).collect());
+}
+
+#[test]
+fn the_picture_of_the_crates_is_that_of_their_manifests() {
+    let page = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("the page is there");
+    let mut drawn: Vec<(String, BTreeSet<String>)> = page.lines().filter_map(arrows).collect();
+    drawn.sort();
+    let of = |folder: &str| {
+        let manifest = manifest(&format!("{folder}/Cargo.toml"));
+        let ours = |name: &&str| name.starts_with("shadowdiff");
+        let used = declared(&manifest, "dependencies]")
+            .filter(ours)
+            .map(|name| name.trim_start_matches("shadowdiff-").to_owned());
+        let name = if folder == "cli" { "shadowdiff" } else { folder };
+        (name.to_owned(), used.collect())
+    };
+    let mut there: Vec<(String, BTreeSet<String>)> = ["bench", "common", "coordinator", "core", "proto", "cli", "tests", "worker"].map(of).into();
+    there.sort();
+    assert_eq!(drawn, there, "ARCHITECTURE.md draws other arrows than the manifests");
+}
+
+/// A line such as `worker ──► common, core`.
+fn arrows(line: &str) -> Option<(String, BTreeSet<String>)> {
+    let (from, to) = line.split_once(" ─")?;
+    let to = to.trim_start_matches('─').strip_prefix("► ")?;
+    // What is far to the right is a remark.
+    let to = to.split("   ").next()?.split(", ").filter(|name| *name != "nothing");
+    let is_name = !from.is_empty() && from.bytes().all(|b| b.is_ascii_lowercase()) && from != "submit";
+    is_name.then(|| (from.to_owned(), to.map(str::to_owned).collect()))
 }
 
 fn manifest(path: &str) -> String {

@@ -62,3 +62,17 @@ fn the_page_of_formats_names_every_golden_file_and_no_other() {
     );
     report(broken);
 }
+
+#[test]
+fn the_pictures_name_files_that_exist() {
+    let page = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("the page is there");
+    let drawn: Vec<&str> = page.split("```").skip(1).step_by(2).flat_map(str::split_whitespace).collect();
+    let files: Vec<&str> = drawn
+        .iter()
+        .map(|word| word.trim_end_matches(','))
+        .filter(|word| word.contains("/src/"))
+        .collect();
+    assert!(files.len() >= 10, "the pictures were not found");
+    let missing = files.into_iter().filter(|file| !root().join(file).exists());
+    report(missing.map(|file| format!("ARCHITECTURE.md: {file} does not exist")).collect());
+}
