@@ -1,6 +1,6 @@
 //! What the tests share: the binary as a process, the cases, the oracle and the generator of nasty pairs.
 //!
-//! Nothing here uses the engine's own code for values, comparison or printing; the oracle shares the parsed spec only.
+//! Nothing here but `parsers` uses the engine's own code for values, comparison or printing; the oracle shares the parsed spec only.
 
 pub mod binary;
 pub mod case;
@@ -18,6 +18,7 @@ pub mod mirror;
 pub mod namespace;
 pub mod oracle;
 pub mod pair;
+pub mod parsers;
 pub mod print;
 pub mod random;
 mod row_sql;

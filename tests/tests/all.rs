@@ -12,6 +12,8 @@ mod conformance;
 mod newcomer;
 #[path = "all/pairs.rs"]
 mod pairs;
+#[path = "all/parsers.rs"]
+mod parsers;
 #[path = "all/places.rs"]
 mod places;
 #[path = "all/requests.rs"]

@@ -157,7 +157,13 @@ fn the_index_names_every_case_and_no_other() {
     let named = |line: &str| Some(line.strip_prefix("| ")?.split_once(" |")?.0.to_owned());
     let mut named: Vec<String> = index.lines().filter_map(named).filter(|name| name.contains('/')).collect();
     named.sort();
-    let place = |folder: &PathBuf| folder.strip_prefix(case::root()).expect("it lies there").to_string_lossy().into_owned();
+    let place = |folder: &PathBuf| {
+        folder
+            .strip_prefix(case::root())
+            .expect("it lies there")
+            .to_string_lossy()
+            .into_owned()
+    };
     let mut there: Vec<String> = case::folders().iter().map(place).collect();
     there.sort();
     assert_eq!(named, there);

@@ -1,0 +1,269 @@
+//! What reads bytes that others wrote: each parser of ours with what must hold of any bytes, an error or a value, and never a panic.
+//!
+//! The same functions are run over the kept corpus and over mutations of it by a test (`tests/all/parsers.rs`), and by the fuzz targets in
+//! `fuzz/`, which find new inputs.
+
+use arrow_array::RecordBatch;
+use bytes::Bytes;
+use object_store::ObjectStoreExt;
+use object_store::memory::InMemory;
+use object_store::path::Path;
+use serde_json::Value;
+use shadowdiff_common::exchange::{Object, StoredBlock, encode};
+use shadowdiff_common::read::csv::open_csv;
+use shadowdiff_common::read::json::{JsonShape, open_json, scan_json};
+use shadowdiff_common::run::decode;
+use shadowdiff_common::spool::Pieces;
+use shadowdiff_common::state::{
+    Blueprint, CompareCommit, ExchangeCommit, GlanceCommit, Incarnation, JobState, Place, PlanDigest, Stage, State, TaskInput, read_commit,
+    seal,
+};
+use shadowdiff_core::accounts::AccountSet;
+use shadowdiff_core::error::Result;
+use shadowdiff_core::journal::{Entry, History};
+use shadowdiff_core::side::Side;
+use shadowdiff_core::spec::{CsvOptions, Overrides, parse};
+use shadowdiff_core::value::ValueType;
+use std::io::Cursor;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A parser, and the name of its corpus.
+pub type Parser = (&'static str, fn(&[u8]));
+
+pub const PARSERS: [Parser; 10] = [
+    ("accounts", accounts),
+    ("commit", commit),
+    ("csv", csv),
+    ("exchange", exchange),
+    ("journal", journal),
+    ("json", json),
+    ("plan", plan),
+    ("run", run),
+    ("spec", spec),
+    ("tasks", tasks),
+];
+
+/// The kept inputs of a parser, each with its file's name.
+///
+/// # Panics
+/// Where they cannot be read.
+pub fn corpus(name: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(name);
+    let entries = std::fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    paths.sort();
+    let read = |path: PathBuf| {
+        let bytes = std::fs::read(&path).expect("a file of the corpus");
+        (path, bytes)
+    };
+    paths.into_iter().map(read).collect()
+}
+
+/// The document of a spec, which a plan stores, says what the spec says.
+pub fn spec(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    match parse(text, "spec", &Overrides::default()) {
+        Ok(parsed) => {
+            let again = parse(&parsed.document.to_string(), "spec", &Overrides::default()).expect("a document is a spec");
+            assert_eq!(again.spec, parsed.spec);
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+/// How many rows are read at a time makes no difference.
+pub fn csv(bytes: &[u8]) {
+    let options = |number: u8| CsvOptions {
+        escape: (number & 1 == 1).then_some(b'\\'),
+        delimiter: (number & 2 == 2).then_some(b';'),
+        ..CsvOptions::default()
+    };
+    let (options, text) = match bytes.split_first() {
+        Some((number @ 0..4, text)) => (options(*number), text),
+        _ => (options(0), bytes),
+    };
+    let read = |batch_rows: usize| -> Result<(Vec<RecordBatch>, Vec<u64>)> {
+        let (mut batches, mut lines) = (Vec::new(), Vec::new());
+        for batch in open_csv("f.csv", Box::new(Cursor::new(text.to_vec())), &options, b',', batch_rows)? {
+            let batch = batch?;
+            assert_eq!(batch.columns.num_rows(), batch.lines.len());
+            batches.push(batch.columns);
+            lines.extend(batch.lines);
+        }
+        Ok((batches, lines))
+    };
+    same(read(2), read(1000));
+}
+
+/// What the first reading finds, the second one reads; how many rows are read at a time makes no difference.
+pub fn json(bytes: &[u8]) {
+    let open = || Box::new(Cursor::new(bytes.to_vec()));
+    let Ok(JsonShape::Object(members)) = scan_json("f.json", open(), |_| false) else {
+        return;
+    };
+    let target: Vec<(String, ValueType)> = members.into_keys().map(|name| (name, ValueType::Text)).collect();
+    let read = |batch_rows: usize| -> Result<(Vec<RecordBatch>, Vec<u64>)> {
+        let (mut batches, mut lines) = (Vec::new(), Vec::new());
+        for batch in open_json("f.json", open(), &target, batch_rows)? {
+            let batch = batch?;
+            lines.push(batch.columns.num_rows() as u64);
+            batches.push(batch.columns);
+        }
+        Ok((batches, vec![lines.iter().sum()]))
+    };
+    same(read(2), read(1000));
+}
+
+type Rows = (Vec<RecordBatch>, Vec<u64>);
+
+fn same(few: Result<Rows>, many: Result<Rows>) {
+    let printed = |batches: &[RecordBatch]| -> Vec<String> {
+        let rows = |batch: &RecordBatch| {
+            (0..batch.num_rows())
+                .map(|row| format!("{:?}", batch.slice(row, 1).columns()))
+                .collect::<Vec<_>>()
+        };
+        batches.iter().flat_map(rows).collect()
+    };
+    match (few, many) {
+        (Ok((few, few_lines)), Ok((many, many_lines))) => {
+            assert_eq!(few_lines, many_lines);
+            assert_eq!(printed(&few), printed(&many));
+        }
+        (Err(few), Err(many)) => assert_eq!(few.to_string(), many.to_string()),
+        (few, many) => panic!("{:?} against {:?}", few.map(drop), many.map(drop)),
+    }
+}
+
+#[derive(Debug)]
+struct Memory(Bytes);
+
+impl Pieces for Memory {
+    fn read(&self, _: u64, _: usize, _: u32) -> Result<Bytes> {
+        Ok(self.0.clone())
+    }
+}
+
+/// A block that can be read comes back the same when it is written again.
+pub fn exchange(bytes: &[u8]) {
+    let stored = |bytes: Vec<u8>| {
+        let block = StoredBlock {
+            shard: 0,
+            side: Side::Live,
+            rows: 0,
+            bytes: 0,
+            offset: 0,
+            length: bytes.len(),
+            checksum: 0,
+        };
+        let object = Object::stored(Arc::new(Memory(bytes.into())), 1, [block]);
+        object.batches(0, Side::Live).next().expect("one block")?.to_batch()
+    };
+    if let Ok(batch) = stored(bytes.to_vec()) {
+        let again = stored(encode(&batch).expect("a batch can be written")).expect("what was written can be read");
+        assert_eq!(again.num_rows(), batch.num_rows());
+        assert_eq!(again.schema(), batch.schema());
+    }
+}
+
+pub fn run(mut bytes: &[u8]) {
+    while let Ok((_, length)) = decode(bytes) {
+        assert!(length > 0);
+        bytes = &bytes[length..];
+    }
+}
+
+/// A set that can be read is the bytes that it was read from.
+pub fn accounts(bytes: &[u8]) {
+    if let Some(set) = AccountSet::from_packed(bytes.to_vec()) {
+        assert_eq!(set.packed(), bytes);
+        assert!(!set.is_empty() || !set.contains(b"a"));
+        set.contains(bytes);
+    }
+}
+
+/// An entry a line, applied one after the other.
+pub fn journal(bytes: &[u8]) {
+    let mut history = History::default();
+    for line in bytes.split(|byte| *byte == b'\n') {
+        let Ok(entry) = serde_json::from_slice::<Entry>(line) else {
+            continue;
+        };
+        let again: Entry = serde_json::from_slice(&serde_json::to_vec(&entry).expect("an entry can be written")).expect("and read");
+        assert_eq!(again, entry);
+        let _ = history.apply(history.next_number, &entry);
+    }
+}
+
+pub fn plan(bytes: &[u8]) {
+    let packed = zstd::bulk::compress(&sealed(bytes), 1).expect("memory takes all");
+    let read = with_job(bytes, JobState::plan, packed.into(), async |job| Blueprint::read(&job).await);
+    if let Ok(Some((blueprint, _))) = read {
+        serde_json::to_vec(&blueprint).expect("a plan can be written");
+    }
+}
+
+pub fn commit(bytes: &[u8]) {
+    let plan = serde_json::from_slice::<Value>(bytes).ok();
+    let plan = plan.and_then(|value| Some(PlanDigest::named(value["header"]["plan"].as_str()?)));
+    let plan = plan.unwrap_or_else(|| PlanDigest::named("plan"));
+    let path = |job: &JobState| job.commit(Stage::Scan, 0);
+    let _ = with_job(bytes, path, sealed(bytes), async |job| {
+        let glance = read_commit::<GlanceCommit>(&job, &plan, Stage::Scan, 0).await;
+        let exchange = read_commit::<ExchangeCommit>(&job, &plan, Stage::Scan, 0).await;
+        let compare = read_commit::<CompareCommit>(&job, &plan, Stage::Scan, 0).await;
+        (glance.is_ok(), exchange.is_ok(), compare.is_ok())
+    });
+}
+
+pub fn tasks(bytes: &[u8]) {
+    let path = |job: &JobState| job.tasks(Stage::Compare, 0);
+    for (first_shard, shards) in [(0, 1), (0, 1000), (1, u32::MAX - 1)] {
+        let place = Place {
+            first_shard,
+            shards,
+            parts: 1,
+        };
+        let read = with_job(bytes, path, bytes.to_vec().into(), async |job| {
+            TaskInput::read(&job, Stage::Compare, place).await
+        });
+        if let Ok(input) = read {
+            let is_known =
+                |source: &shadowdiff_common::state::Source| source.blocks.iter().all(|block| (block.shard as usize) < input.shards.len());
+            assert!(input.sources.iter().all(is_known));
+        }
+    }
+}
+
+/// The record with the seal that it needs; the bytes as they are where they are no record.
+fn sealed(bytes: &[u8]) -> Bytes {
+    match serde_json::from_slice::<Value>(bytes) {
+        Ok(Value::Object(mut record)) => {
+            record.remove("digest");
+            seal(&record).unwrap_or_else(|_| bytes.to_vec().into())
+        }
+        _ => bytes.to_vec().into(),
+    }
+}
+
+/// Reads an object that lies in the state of a job: of the one that a record names, so that it is not refused as another's.
+fn with_job<T>(bytes: &[u8], path: impl Fn(&JobState) -> Path, object: Bytes, read: impl AsyncFnOnce(JobState) -> T) -> T {
+    let record = serde_json::from_slice::<Value>(bytes).unwrap_or_default();
+    let named = [&record["incarnation"], &record["header"]["incarnation"]]
+        .into_iter()
+        .find_map(Value::as_str);
+    let incarnation = named
+        .and_then(Incarnation::parse)
+        .unwrap_or_else(|| Incarnation::parse(&"a".repeat(32)).expect("one"));
+    // Whoever waits for a better answer of the store waits in a time that is not real.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build();
+    runtime.expect("a runtime").block_on(async {
+        let job = State::new(Arc::new(InMemory::new()), "state".into(), "memory").job("job", &incarnation);
+        job.store().put(&path(&job), object.into()).await.expect("memory takes all");
+        read(job).await
+    })
+}
