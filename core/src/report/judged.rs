@@ -143,3 +143,159 @@ impl<'a> Reporter<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accounts::{AccountSet, Packer};
+    use crate::align::{SideColumn, align};
+    use crate::difference::{Answers, KeyValues, Question};
+    use crate::plan::{PLAN_VERSION, PlanSecret, SidePlan};
+    use crate::row::Secret;
+    use crate::side::{Side, Sides};
+    use crate::spec::{Day, DifferenceKind, Overrides, parse};
+    use crate::value::{Value, ValueType, sort_key, write_value};
+
+    /// A plan of the account `id`, the row `n`, a number `v` and a struct `p` of `x` and `y`.
+    fn plan(rules: &str) -> Plan {
+        let text = format!("live: a/\nshadow: b/\naccount: id\nkey: [n]\nexpected: [{rules}]\n");
+        let spec = parse(&text, "s.yaml", &Overrides::default()).expect("a spec of the test").spec;
+        let members = ["x", "y"].map(|name| (name.to_owned(), ValueType::INT64)).to_vec();
+        let columns = [
+            ("id", ValueType::Text),
+            ("n", ValueType::INT64),
+            ("v", ValueType::INT64),
+            ("p", ValueType::Struct(members)),
+        ];
+        let columns = columns.map(|(name, value_type)| SideColumn {
+            name: name.to_owned(),
+            value_type,
+        });
+        let side = SidePlan {
+            read: Vec::new(),
+            columns: columns.to_vec(),
+            carried: Vec::new(),
+        };
+        Plan {
+            version: PLAN_VERSION,
+            aligned: align(&spec, &Sides::new(columns.to_vec(), columns.to_vec())).expect("equal sides meet"),
+            spec,
+            as_of: Day::parse("2026-11-01").expect("a day of the test"),
+            sides: Sides::new(side.clone(), side),
+            pins: Sides::default(),
+            scans: Vec::new(),
+            shards: 1,
+            count_accounts: false,
+            secret: PlanSecret(Secret([0; 16])),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// What is reported of the differences, cut into batches of so many rows.
+    fn report(plan: &Plan, sets: &[Option<AccountSet>], rows: &[Found<'_>], rows_a_batch: usize) -> Result<(String, DifferenceTally)> {
+        let (judge, _) = Judge::new(&plan.spec, &plan.aligned, sets, plan.as_of, |_, _| Ok(()))?;
+        let printer = LinePrinter::new(plan);
+        let (mut lines, mut tally) = (String::new(), DifferenceTally::default());
+        for batch in rows.chunks(rows_a_batch) {
+            let mut reporter = Reporter::new(plan, &judge, &printer);
+            let mut reported = Reported::default();
+            for found in batch {
+                let (mut row_key, mut key) = (Vec::new(), Vec::new());
+                sort_key(&Value::Text(found.id), &mut row_key);
+                let account_key_bytes = row_key.len();
+                sort_key(&Value::Int(1), &mut row_key);
+                write_value(&Value::Text(found.id), &mut key);
+                write_value(&Value::Int(1), &mut key);
+                for (column, live, shadow) in &found.cells {
+                    let difference = Difference {
+                        row_key: &row_key,
+                        account_key_bytes,
+                        kind: DifferenceKind::Changed,
+                        column: Some(*column),
+                        baseline: Side::Live,
+                        key: KeyValues::of(&key),
+                        live: live.clone(),
+                        shadow: shadow.clone(),
+                        diagnosis: None,
+                        answers: Answers::of(&found.answers),
+                    };
+                    reporter.add(&difference, true, &mut reported)?;
+                }
+            }
+            lines.push_str(&reported.lines);
+            tally.merge(reporter.tally);
+        }
+        Ok((lines, tally))
+    }
+
+    /// The differing cells of a row, by column.
+    struct Found<'a> {
+        id: &'a str,
+        cells: Vec<(usize, Value<'a>, Value<'a>)>,
+        answers: Vec<u8>,
+    }
+
+    fn changed<'a>(id: &'a str, live: i128, shadow: i128, answers: &[(Question, Answer)]) -> Found<'a> {
+        let mut list = Vec::new();
+        answers
+            .iter()
+            .for_each(|(question, answer)| Answers::write(*question, *answer, &mut list));
+        Found {
+            id,
+            cells: vec![(2, Value::Int(live), Value::Int(shadow))],
+            answers: list,
+        }
+    }
+
+    #[test]
+    fn the_first_rule_that_covers_a_difference_names_it_and_is_told_what_sql_said() {
+        use Answer::{Unknown, Yes};
+        use Question::{Accounts, Filter};
+        let rules = "{name: listed, accounts: {list: [b]}, where: \"live > 0\"}, {name: few, accounts: {where: \"v = 1\"}}, \
+                     {name: near, within: {absolute: 1}, columns: [v]}";
+        let plan = plan(rules);
+        let mut packer = Packer::default();
+        let mut listed = Vec::new();
+        canon(&Value::Text("b"), &mut listed);
+        packer.push(&listed);
+        let sets = [Some(packer.finish()), None, None];
+        let rows = [
+            // Not of the list: what its `where` said, or did not, is not asked.
+            changed("a", 1, 2, &[(Filter(0), Yes)]),
+            changed("a", 1, 9, &[(Filter(0), Unknown)]),
+            changed("b", 1, 9, &[(Filter(0), Yes), (Accounts(1), Yes)]),
+            changed("c", 1, 9, &[(Accounts(1), Yes)]),
+            changed("d", 9, 1, &[]),
+        ];
+        let of = |rows: &[Found<'_>], rows_a_batch| report(&plan, &sets, rows, rows_a_batch);
+        let (lines, tally) = of(&rows[1..], 10).expect("they are judged");
+        assert_eq!(
+            lines,
+            "a,1,changed,v,1,9,8,8.0,exact,,exception,\n\
+             b,1,changed,v,1,9,8,8.0,exact,listed,expected,\n\
+             c,1,changed,v,1,9,8,8.0,exact,few,expected,\n\
+             d,1,changed,v,9,1,-8,-0.8888888888888888,exact,,exception,\n"
+        );
+        assert_eq!((tally.expected(), tally.exceptions_in(2), tally.deltas[&2].count()), (2, 2, 4));
+        assert_eq!(of(&rows[1..], 1).expect("they are judged"), (lines, tally), "however it is cut");
+        let near = of(&rows[..1], 1).expect("it is judged").0;
+        assert_eq!(near, "a,1,changed,v,1,2,1,1.0,exact,near,expected,\n");
+        let asked = changed("b", 1, 9, &[(Filter(0), Unknown)]);
+        let error = of(&[asked], 1).expect_err("nobody knows what the condition says of it");
+        assert!(error.message.contains("its SQL was not asked"), "{error}");
+    }
+
+    #[test]
+    fn a_struct_that_one_side_lacks_prints_as_its_members() {
+        let plan = plan("");
+        let there = Value::Struct(vec![("x", Value::Int(1)), ("y", Value::Null)]);
+        let row = Found {
+            id: "a",
+            cells: vec![(3, Value::Null, there)],
+            answers: Vec::new(),
+        };
+        let (lines, tally) = report(&plan, &[], &[row], 1).expect("it is judged");
+        assert_eq!(lines, "a,1,changed,p,,\"{\"\"x\"\":1,\"\"y\"\":null}\",,,exact,,exception,\n");
+        assert!(tally.deltas.is_empty());
+    }
+}

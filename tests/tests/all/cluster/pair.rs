@@ -48,7 +48,8 @@ impl Pair {
             }
         }
         let spec = "live: live\nshadow: shadow\naccount: a\nkey: [a, k]\ncomparators: [{columns: [v], absolute: 1}]\n\
-                    expected: [{name: even, columns: [v], where: \"live_row.k % 2 = 0\"}]\nverdict: {max_exceptions: 5, max_exception_accounts: 50%}\n";
+                    expected: [{name: even, columns: [v], where: \"live_row.k % 2 = 0\"}, {name: one, accounts: {list: [acc7]}, max: 1}]\n\
+                    verdict: {max_exceptions: 5, max_exception_accounts: 50%}\n";
         let path = folder.path().join("spec.yaml");
         std::fs::write(&path, spec).expect("a spec");
         let spec = path.to_string_lossy().into_owned();
