@@ -24,6 +24,14 @@ case name="": build
 simulate seed="1" seeds="1000":
     SHADOWDIFF_SEED={{seed}} SHADOWDIFF_SEEDS={{seeds}} cargo test --release --locked --workspace --lib simulation
 
+# The inner loops, measured; a name chooses.
+bench filter="":
+    cargo bench --profile release --locked -p shadowdiff-bench -- {{filter}}
+
+# New inputs for the parsers, a minute each; needs a nightly toolchain and cargo-fuzz.
+fuzz seconds="60":
+    FUZZ_SECONDS={{seconds}} bash .ci/fuzz.sh
+
 # The cheap checks of .ci/run.
 check:
     cargo fmt --all --check
