@@ -6,7 +6,7 @@
 use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use shadowdiff_common::read::Sources;
 use shadowdiff_coordinator::Progress;
-use shadowdiff_core::stage::Stage;
+use shadowdiff_core::stage::{Activity, Stage};
 use shadowdiff_worker::Watch;
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -123,10 +123,10 @@ pub(crate) async fn show(mut progress: watch::Receiver<Progress>, read: Read, qu
             done: now.done as u64,
             all: now.all as u64,
         };
-        let (done, words) = match stage {
-            Stage::Glance | Stage::Scan => (read.done(), read.words()),
+        let (done, words) = match stage.activity() {
+            Activity::Reading => (read.done(), read.words()),
             // Of tasks that take long the time says that something happens.
-            Stage::Sift | Stage::Fetch | Stage::Compare | Stage::Merge => {
+            Activity::Comparing | Activity::Merging => {
                 let since = HumanDuration(started.elapsed());
                 (tasks, format!("{} of {} tasks, for {since}", tasks.done, tasks.all))
             }

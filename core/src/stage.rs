@@ -31,19 +31,39 @@ struct Row {
     name: &'static str,
     /// Its tasks read the inputs of the job; those of others read what the stage before exchanged.
     reads_inputs: bool,
+    activity: Activity,
+    /// A commit may say something of every task of the stage that follows, so that few of them are in memory at a time.
+    has_large_commits: bool,
+}
+
+/// What a job does in a stage, as users are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activity {
+    Reading,
+    Comparing,
+    Merging,
 }
 
 const TABLE: [Row; 6] = [
-    row(Stage::Glance, "glance", true),
-    row(Stage::Scan, "scan", true),
-    row(Stage::Sift, "sift", false),
-    row(Stage::Fetch, "fetch", true),
-    row(Stage::Compare, "compare", false),
-    row(Stage::Merge, "merge", false),
+    row(Stage::Glance, "glance", true, Activity::Reading),
+    row(Stage::Scan, "scan", true, Activity::Reading),
+    Row {
+        has_large_commits: true,
+        ..row(Stage::Sift, "sift", false, Activity::Comparing)
+    },
+    row(Stage::Fetch, "fetch", true, Activity::Comparing),
+    row(Stage::Compare, "compare", false, Activity::Comparing),
+    row(Stage::Merge, "merge", false, Activity::Merging),
 ];
 
-const fn row(stage: Stage, name: &'static str, reads_inputs: bool) -> Row {
-    Row { stage, name, reads_inputs }
+const fn row(stage: Stage, name: &'static str, reads_inputs: bool, activity: Activity) -> Row {
+    Row {
+        stage,
+        name,
+        reads_inputs,
+        activity,
+        has_large_commits: false,
+    }
 }
 
 impl Stage {
@@ -70,6 +90,16 @@ impl Stage {
     /// Its tasks read the inputs of the job.
     pub fn reads_inputs(self) -> bool {
         self.row().reads_inputs
+    }
+
+    /// What the job does in it.
+    pub fn activity(self) -> Activity {
+        self.row().activity
+    }
+
+    /// Whether few of its commits are in memory at a time.
+    pub fn has_large_commits(self) -> bool {
+        self.row().has_large_commits
     }
 
     fn row(self) -> &'static Row {

@@ -39,10 +39,8 @@ pub(super) async fn look(job: &JobState, submission: Submission, kept: &Journal,
 
 /// Where a planned job is whose first stage that is not done is known.
 async fn phase(job: &JobState, stage: Stage) -> Result<JobPhase> {
-    Ok(match stage {
-        Stage::Glance | Stage::Scan if job.committed(Stage::Scan).await?.is_empty() => JobPhase::Queued,
-        _ => JobPhase::of(stage),
-    })
+    let has_begun = stage > Stage::Scan || !job.committed(Stage::Scan).await?.is_empty();
+    Ok(if has_begun { JobPhase::of(stage) } else { JobPhase::Queued })
 }
 
 #[cfg(test)]

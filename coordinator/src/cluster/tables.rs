@@ -56,10 +56,9 @@ impl<'a> Committed<'a> {
 
     /// All commits, in the order of their tasks.
     fn all(self) -> impl Stream<Item = Result<Commit>> + Send + 'a {
-        let reads = match self.stage {
-            // A sift task may have something left of every scan.
-            Stage::Sift => LARGE_READS_IN_FLIGHT,
-            Stage::Glance | Stage::Scan | Stage::Fetch | Stage::Compare | Stage::Merge => READS_IN_FLIGHT,
+        let reads = match self.stage.has_large_commits() {
+            true => LARGE_READS_IN_FLIGHT,
+            false => READS_IN_FLIGHT,
         };
         futures::stream::iter((0..self.tasks).map(move |task| self.one(task))).buffered(reads)
     }

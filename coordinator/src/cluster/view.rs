@@ -5,7 +5,7 @@ use shadowdiff_core::error::Error;
 use shadowdiff_core::report::FileMark;
 use shadowdiff_core::requests::Requests;
 use shadowdiff_core::shorten::shortened_all;
-use shadowdiff_core::stage::Stage;
+use shadowdiff_core::stage::{Activity, Stage};
 use shadowdiff_core::verdict::Verdict;
 use std::collections::VecDeque;
 
@@ -25,10 +25,10 @@ pub enum JobPhase {
 impl JobPhase {
     /// Of a job that runs the tasks of a stage.
     pub(super) fn of(stage: Stage) -> JobPhase {
-        match stage {
-            Stage::Glance | Stage::Scan => JobPhase::Scanning,
-            Stage::Sift | Stage::Fetch | Stage::Compare => JobPhase::Comparing,
-            Stage::Merge => JobPhase::Merging,
+        match stage.activity() {
+            Activity::Reading => JobPhase::Scanning,
+            Activity::Comparing => JobPhase::Comparing,
+            Activity::Merging => JobPhase::Merging,
         }
     }
 
