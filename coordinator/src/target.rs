@@ -38,9 +38,9 @@ pub struct Objects {
 }
 
 /// The files of a result; the last one makes it count.
-pub const FILES: [&str; 3] = [ResultFile::Diff.name(), ResultFile::Accounts.name(), ResultFile::Summary.name()];
+pub const FILES: [&str; ResultFile::ALL.len()] = names(ResultFile::ALL);
 /// Those that the summary names.
-pub(crate) const TABLES: [&str; 2] = [ResultFile::Diff.name(), ResultFile::Accounts.name()];
+pub(crate) const TABLES: [&str; ResultFile::TABLES.len()] = names(ResultFile::TABLES);
 /// The file that makes a result count.
 pub const SUMMARY: &str = ResultFile::Summary.name();
 /// Says that a result is being written.
@@ -49,6 +49,15 @@ pub(crate) const WRITING: &str = ".shadowdiff-writing";
 pub(crate) const OURS: &str = ".shadowdiff-";
 /// A larger `summary.json` is none of ours.
 const MAX_SUMMARY_BYTES: u64 = 256 << 20;
+
+const fn names<const N: usize>(files: [ResultFile; N]) -> [&'static str; N] {
+    let (mut names, mut at) = ([""; N], 0);
+    while at < N {
+        names[at] = files[at].name();
+        at += 1;
+    }
+    names
+}
 
 /// What a job reads, as its spec names it.
 #[derive(Debug, Clone, Copy)]

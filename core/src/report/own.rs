@@ -20,6 +20,8 @@ pub enum ResultFile {
 impl ResultFile {
     /// In the order in which they are put.
     pub const ALL: [ResultFile; 3] = [ResultFile::Diff, ResultFile::Accounts, ResultFile::Summary];
+    /// Those that the summary names.
+    pub const TABLES: [ResultFile; 2] = [ResultFile::Diff, ResultFile::Accounts];
 
     pub const fn name(self) -> &'static str {
         match self {
