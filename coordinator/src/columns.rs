@@ -6,7 +6,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use shadowdiff_common::read::csv::Evidence;
 use shadowdiff_common::read::json::JsonShape;
 use shadowdiff_common::read::parquet::julian_dates;
-use shadowdiff_common::read::{DataFile, Dataset, FileSchema, Format, RowGroup, Sources, json_shape, open_csv_file, refusal, schema};
+use shadowdiff_common::read::{DataFile, Dataset, FileSchema, Form, Format, RowGroup, Sources, json_shape, open_csv_file, refusal, schema};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::ReadColumn;
 use shadowdiff_core::side::Side;
@@ -83,8 +83,8 @@ struct FileLook {
 }
 
 async fn look_into(format: Format, file: DataFile, csv: CsvOptions, unread: Unread, sources: Sources) -> Result<FileLook> {
-    match format {
-        Format::Parquet | Format::ArrowIpc | Format::Avro => {
+    match format.form() {
+        Form::Typed => {
             let found = schema(format, &file, &sources).await?;
             let columns = found.fields.iter().map(|field| stored(&found, field, &file, &unread));
             Ok(FileLook {
@@ -93,14 +93,14 @@ async fn look_into(format: Format, file: DataFile, csv: CsvOptions, unread: Unre
                 row_groups: found.row_groups,
             })
         }
-        Format::Csv => {
+        Form::Csv => {
             let header = blocking(&sources.clone(), move || {
                 open_csv_file(&file, &csv, 1, &sources).map(|(r, _)| r.columns().to_vec())
             })
             .await?;
             Ok(named(header.into_iter().map(|name| (name, Known::Untyped))))
         }
-        Format::Json => {
+        Form::Json => {
             will_read(&file, &sources);
             let passed_over = move |name: &str| unread.takes(name);
             let shape = blocking(&sources.clone(), move || json_shape(&file, passed_over, &sources)).await?;

@@ -22,7 +22,7 @@ use shadowdiff_core::spec::{Compression, DatasetSpec, Header};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-pub use format::Format;
+pub use format::{Form, Format};
 pub use meeting::{Meeting, held_file, meets};
 
 /// The files of one side.
@@ -188,7 +188,7 @@ fn nothing_found(text: &str, listed: &Listed) -> Error {
 
 fn data_file(found: Found, format: Format, compression: Compression, spec: &DatasetSpec) -> Result<DataFile> {
     let empty = found.pin.size_bytes == 0;
-    if empty && matches!(format, Format::Parquet | Format::ArrowIpc | Format::Avro) {
+    if empty && !format.is_text() {
         return Err(Error::input(format!(
             "the file has zero bytes, so it cannot be {format}: its rows were lost in writing or upload"
         ))

@@ -1,7 +1,7 @@
 //! Opens a file of any format for a scan: binary formats give their own types, CSV gives text with line numbers, JSON lines the wanted types.
 
 use super::csv::{CsvReader, default_delimiter, open_csv};
-use super::dataset::{DataFile, Format};
+use super::dataset::{DataFile, Form, Format};
 use super::decompress::decompress;
 use super::json::{JsonShape, open_json, scan_json};
 use super::pinned::PinnedFile;
@@ -46,13 +46,13 @@ pub fn open_raw(
     batch_rows: usize,
     sources: &Sources,
 ) -> Result<RawBatches> {
-    match format {
-        Format::Parquet | Format::ArrowIpc | Format::Avro => {
+    match format.form() {
+        Form::Typed => {
             let names: Vec<String> = wanted.iter().map(|(name, _)| name.clone()).collect();
             let batches = open(format, file, selection, &names, batch_rows, sources)?;
             Ok(Box::new(batches.map(|batch| batch.map(Raw::typed))))
         }
-        Format::Csv => {
+        Form::Csv => {
             let (reader, pinned) = open_csv_file(file, csv, batch_rows, sources)?;
             let form = csv.form.clone();
             let rows = reader.map(move |batch| {
@@ -64,7 +64,7 @@ pub fn open_raw(
             });
             Ok(Box::new(rows.chain(last_check(pinned))))
         }
-        Format::Json => {
+        Form::Json => {
             let (bytes, pinned) = text_bytes(file, sources)?;
             let in_file: Vec<(String, ValueType)> = wanted
                 .iter()

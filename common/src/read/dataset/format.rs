@@ -14,47 +14,70 @@ pub enum Format {
     Avro,
 }
 
+/// How the files of a format are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// They say the types of their columns, and are compressed inside.
+    Typed,
+    Csv,
+    Json,
+}
+
+/// What is to know of a format.
+struct Row {
+    format: Format,
+    /// As messages name it.
+    name: &'static str,
+    /// The usual one first.
+    extensions: &'static [&'static str],
+    form: Form,
+}
+
+const TABLE: [Row; 5] = [
+    row(Format::Parquet, "Parquet", &["parquet", "pq"], Form::Typed),
+    row(Format::Csv, "CSV", &["csv", "tsv"], Form::Csv),
+    row(Format::Json, "JSON lines", &["jsonl", "json", "ndjson"], Form::Json),
+    row(Format::ArrowIpc, "Arrow IPC", &["arrow", "feather", "ipc"], Form::Typed),
+    row(Format::Avro, "Avro", &["avro"], Form::Typed),
+];
+
+const fn row(format: Format, name: &'static str, extensions: &'static [&'static str], form: Form) -> Row {
+    Row {
+        format,
+        name,
+        extensions,
+        form,
+    }
+}
+
 impl Format {
     /// The usual extension.
     pub fn extension(self) -> &'static str {
-        match self {
-            Format::Parquet => "parquet",
-            Format::Csv => "csv",
-            Format::Json => "jsonl",
-            Format::ArrowIpc => "arrow",
-            Format::Avro => "avro",
-        }
+        self.row().extensions[0]
+    }
+
+    /// How its files are read.
+    pub fn form(self) -> Form {
+        self.row().form
     }
 
     /// CSV and JSON lines.
     pub fn is_text(self) -> bool {
-        match self {
-            Format::Csv | Format::Json => true,
-            Format::Parquet | Format::ArrowIpc | Format::Avro => false,
-        }
+        self.form() != Form::Typed
     }
 
     fn of_extension(extension: &str) -> Option<Format> {
-        Some(match extension {
-            "parquet" | "pq" => Format::Parquet,
-            "csv" | "tsv" => Format::Csv,
-            "json" | "jsonl" | "ndjson" => Format::Json,
-            "arrow" | "feather" | "ipc" => Format::ArrowIpc,
-            "avro" => Format::Avro,
-            _ => return None,
-        })
+        TABLE.iter().find(|row| row.extensions.contains(&extension)).map(|row| row.format)
+    }
+
+    fn row(self) -> &'static Row {
+        &TABLE[self as usize]
     }
 }
 
 impl std::fmt::Display for Format {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Format::Parquet => "Parquet",
-            Format::Csv => "CSV",
-            Format::Json => "JSON lines",
-            Format::ArrowIpc => "Arrow IPC",
-            Format::Avro => "Avro",
-        })
+        f.write_str(self.row().name)
     }
 }
 
@@ -102,6 +125,11 @@ fn unknown_extension(name: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_table_has_the_formats_in_their_order() {
+        assert!(TABLE.iter().enumerate().all(|(at, row)| row.format as usize == at));
+    }
 
     #[test]
     fn extensions() {
