@@ -24,9 +24,13 @@ fn rows(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(ROWS as u64));
     for (name, form) in [("plain", Form::Plain), ("canonical", Form::Canonical)] {
         let hasher = Hasher::new(Secret([7; 16]), columns.iter().map(|_| form));
-        group.bench_function(format!("fingerprint-{name}"), |bencher| bencher.iter(|| hasher.hash(black_box(&columns), ROWS)));
+        group.bench_function(format!("fingerprint-{name}"), |bencher| {
+            bencher.iter(|| hasher.hash(black_box(&columns), ROWS))
+        });
     }
-    group.bench_function("account-hash", |bencher| bencher.iter(|| account_hashes(black_box(&batch.columns()[3..]), ROWS)));
+    group.bench_function("account-hash", |bencher| {
+        bencher.iter(|| account_hashes(black_box(&batch.columns()[3..]), ROWS))
+    });
     group.finish();
 }
 
@@ -37,7 +41,11 @@ fn cells(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(ROWS as u64));
     for (column, name) in batch.columns().iter().zip(["int", "decimal", "double", "text"]) {
         group.bench_function(format!("equal-{name}"), |bencher| {
-            bencher.iter(|| (1..ROWS).filter(|row| equal(&value_at(column, *row), &value_at(column, row - 1))).count());
+            bencher.iter(|| {
+                (1..ROWS)
+                    .filter(|row| equal(&value_at(column, *row), &value_at(column, row - 1)))
+                    .count()
+            });
         });
         group.bench_function(format!("sort-key-{name}"), |bencher| {
             bencher.iter_batched_ref(
@@ -100,7 +108,12 @@ fn exchange(criterion: &mut Criterion) {
     };
     let object = Object::stored(Arc::new(Memory(block)), 1, [place]);
     group.bench_function("decode", |bencher| {
-        bencher.iter(|| object.batches(0, Side::Live).map(|batch| batch.expect("a block").len()).sum::<usize>());
+        bencher.iter(|| {
+            object
+                .batches(0, Side::Live)
+                .map(|batch| batch.expect("a block").len())
+                .sum::<usize>()
+        });
     });
     group.finish();
 }

@@ -46,7 +46,12 @@ pub fn json() -> String {
     let mut text = String::new();
     for row in 0..ROWS {
         let ratio = row as f64 / 7.0;
-        writeln!(text, "{{\"id\":{},\"amount\":{row}.25,\"ratio\":{ratio},\"name\":\"account {row}\"}}", row * 7919).expect("a string takes all");
+        writeln!(
+            text,
+            "{{\"id\":{},\"amount\":{row}.25,\"ratio\":{ratio},\"name\":\"account {row}\"}}",
+            row * 7919
+        )
+        .expect("a string takes all");
     }
     text
 }
