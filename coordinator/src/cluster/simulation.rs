@@ -5,12 +5,13 @@
 //!                                           +--> Shaky: one memory, errors before and after puts, false conflicts, slow or damaged answers
 //! workers (lost, silent, zombies, a liar) --+
 //! ```
-//! The store may be away for longer than anybody's patience; clients watch, and cancel at any moment. A job runs to its end, and may hand
-//! its result on to a place that holds an older one, or what is not ours; one that nobody can read may lie beside it. It is removed, by removals that break off; then its id comes again, with other rows, while attempts of the first submission still sleep. What
+//! The store may be away for longer than anybody's patience; clients watch, fetch results, and cancel at any moment. A job runs to its end,
+//! and may hand its result on to a place that holds an older one, or what is not ours; a job that nobody can read may lie beside it. It is
+//! removed, by removals that break off; then its id comes again, with other rows, while attempts of the first submission still sleep. What
 //! must hold at the end of every run: the job succeeds, unless somebody cancelled it or the store was away for long; every end that a
 //! client was told is the one that is stored, and stays so after a restart; of one that succeeds every task has one commit, whose data is
-//! there; all rows are counted once, and they are those of the last submission; the output holds them too, whole; whoever is asked for a result
-//! that a client was told of gives it; what was removed never runs again; nobody takes a job from itself.
+//! there; all rows are counted once, and they are those of the last submission; the output holds them too, whole; whoever is asked for a
+//! result that a client was told of gives it; what was removed never runs again; nobody takes a job from itself.
 //! `SHADOWDIFF_SEEDS=N` runs more seeds, `SHADOWDIFF_SEED=S` one; a failure names its seed.
 
 mod clients;
@@ -29,6 +30,7 @@ use object_store::ObjectStoreExt;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::state::{Blueprint, Incarnation, JobState, PlanDigest, Stage, State, StoredSets, Submission, read_commit};
 use shadowdiff_common::store::Stores;
+use shadowdiff_core::error::Kind;
 use shadowdiff_core::plan::Form;
 use shadowdiff_core::row::Secret;
 use shadowdiff_core::side::Sides;
@@ -110,9 +112,12 @@ async fn run(seed: u64, scratch: &Path) -> Result<bool, String> {
             let cluster = coordinator(&shaky, &line, owners, scratch);
             owners += 1;
             world.board.send_replace(Some(cluster.board.clone()));
-            if chance.one_in(2) {
-                // As a coordinator begins: it reads the index of jobs, which may be of before the id came again.
-                let _ = cluster.recover().await;
+            // As a coordinator begins: it reads the index of jobs, which may be of before the id came again.
+            if chance.one_in(2)
+                && let Err(error) = cluster.recover().await
+                && error.kind != Kind::Unavailable
+            {
+                return Err(format!("a coordinator does not start: {error}"));
             }
             tokio::spawn(Arc::clone(&cluster).stay_alive());
             if driven {
