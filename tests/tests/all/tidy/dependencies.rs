@@ -47,7 +47,9 @@ fn the_picture_of_the_crates_is_that_of_their_manifests() {
         let name = if folder == "cli" { "shadowdiff" } else { folder };
         (name.to_owned(), used.collect())
     };
-    let mut there: Vec<(String, BTreeSet<String>)> = ["bench", "common", "coordinator", "core", "proto", "cli", "tests", "worker"].map(of).into();
+    let mut there: Vec<(String, BTreeSet<String>)> = ["bench", "common", "coordinator", "core", "proto", "cli", "tests", "worker"]
+        .map(of)
+        .into();
     there.sort();
     assert_eq!(drawn, there, "ARCHITECTURE.md draws other arrows than the manifests");
 }
