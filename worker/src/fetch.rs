@@ -128,6 +128,6 @@ mod tests {
         let (small, objects) = sifted("");
         small.overwrite("l.csv", &LIVE.replace("d,4", "d,5"));
         let error = fetched(&small, &objects).expect_err("a row has changed");
-        assert!(error.message.contains("changed"), "{}", error.message);
+        assert!(error.what.contains("changed"), "{error}");
     }
 }
