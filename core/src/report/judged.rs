@@ -282,7 +282,7 @@ mod tests {
         assert_eq!(near, "a,1,changed,v,1,2,1,1.0,exact,near,expected,\n");
         let asked = changed("b", 1, 9, &[(Filter(0), Unknown)]);
         let error = of(&[asked], 1).expect_err("nobody knows what the condition says of it");
-        assert!(error.message.contains("its SQL was not asked"), "{error}");
+        assert!(error.what.contains("its SQL was not asked"), "{error}");
     }
 
     #[test]

@@ -67,9 +67,9 @@ impl Told {
         let is_there = matches!(self.calm.living(JOB).await, Ok(Some((still, _))) if still.incarnation() == job.incarnation());
         if let Err(Refusal::Failed(error)) = answer
             && is_there
-            && error.message.contains("has no result")
+            && error.what.contains("has no result")
         {
-            self.change(job.incarnation(), |heard| heard.refused = Some(error.message));
+            self.change(job.incarnation(), |heard| heard.refused = Some(error.to_string()));
         }
     }
 
