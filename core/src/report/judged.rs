@@ -150,7 +150,7 @@ mod tests {
     use crate::accounts::{AccountSet, Packer};
     use crate::align::{SideColumn, align};
     use crate::difference::{Answers, KeyValues, Question};
-    use crate::plan::{PLAN_VERSION, PlanSecret, SidePlan};
+    use crate::plan::{Estimate, PLAN_VERSION, PlanSecret, SidePlan};
     use crate::row::Secret;
     use crate::side::{Side, Sides};
     use crate::spec::{Day, DifferenceKind, Overrides, parse};
@@ -185,6 +185,9 @@ mod tests {
             pins: Sides::default(),
             scans: Vec::new(),
             shards: 1,
+            part_bytes: 1,
+            form: None,
+            estimate: Estimate::default(),
             count_accounts: false,
             secret: PlanSecret(Secret([0; 16])),
             warnings: Vec::new(),
