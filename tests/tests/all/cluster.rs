@@ -448,6 +448,27 @@ fn a_worker_of_little_memory_gives_the_same_bytes() {
     pair.run_on(&cluster);
 }
 
+/// Parts, batches, pages and stored blocks of a few rows, as the seeds draw them.
+#[test]
+fn workers_within_small_limits_give_the_same_bytes() {
+    let pair = Pair::of(|side, file| {
+        let line = |row: usize| {
+            let is_changed = side == "shadow" && row.is_multiple_of(5);
+            let value = if is_changed { row + 3 } else { row };
+            format!("acc{},{},{value},t\n", row % 3, row * FILES + file)
+        };
+        "a,k,v,t\n".to_owned() + &(0..40).map(line).collect::<String>()
+    });
+    for (seed, form) in [("1", "rows"), ("2", "fingerprints"), ("3", "fingerprints")] {
+        let place = Place::directory(&pair.path().join(format!("state-{seed}")));
+        let place = place.with("SHADOWDIFF_LIMITS", seed).with("SHADOWDIFF_EXCHANGE", form);
+        let mut cluster = Cluster::start(pair.path(), place, 0);
+        // The program of the tests reads the limits; the fault is nowhere.
+        (0..2).for_each(|_| cluster.add_worker(&[], Some("nowhere=sleep")));
+        pair.run_on(&cluster);
+    }
+}
+
 #[test]
 fn a_full_scratch_disk_fails_the_job_and_says_so() {
     let pair = Pair::large();
