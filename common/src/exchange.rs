@@ -39,7 +39,7 @@ struct Block {
 #[derive(Debug)]
 enum Place {
     /// Boxed, because most blocks of a large job are elsewhere.
-    Memory(Box<Selected>),
+    Memory(Box<SelectedRows>),
     /// In a scratch file or an object.
     Elsewhere { offset: u64, length: usize, checksum: u32 },
 }
@@ -59,7 +59,7 @@ pub struct StoredBlock {
 
 /// Some rows of a batch.
 #[derive(Debug, Clone)]
-pub struct Selected {
+pub struct SelectedRows {
     batch: RecordBatch,
     /// `None`: all of them.
     rows: Option<Selection>,
@@ -73,9 +73,9 @@ struct Selection {
     to: usize,
 }
 
-impl Selected {
+impl SelectedRows {
     pub fn all(batch: RecordBatch) -> Self {
-        Selected { batch, rows: None }
+        SelectedRows { batch, rows: None }
     }
 
     pub fn len(&self) -> usize {
@@ -91,7 +91,7 @@ impl Selected {
         &self.batch
     }
 
-    /// The selected rows, as rows of [`Selected::batch`].
+    /// The selected rows, as rows of [`SelectedRows::batch`].
     pub fn rows(&self) -> impl Iterator<Item = u32> + '_ {
         let all = self.batch.num_rows() as u32;
         let (listed, counted) = match &self.rows {
@@ -179,16 +179,16 @@ impl Object {
     }
 
     /// The blocks of one shard and side, in the order they were written.
-    pub fn batches(&self, shard: u32, side: Side) -> impl Iterator<Item = Result<Selected>> {
+    pub fn batches(&self, shard: u32, side: Side) -> impl Iterator<Item = Result<SelectedRows>> {
         self.blocks(shard, side).iter().map(|block| self.read(block))
     }
 
-    fn read(&self, block: &Block) -> Result<Selected> {
+    fn read(&self, block: &Block) -> Result<SelectedRows> {
         match &block.place {
             Place::Memory(selected) => Ok((**selected).clone()),
             Place::Elsewhere { offset, length, checksum } => {
                 let pieces = self.elsewhere.as_deref().expect("a block that is elsewhere has a place");
-                decode(&pieces.read(*offset, *length, *checksum)?).map(Selected::all)
+                decode(&pieces.read(*offset, *length, *checksum)?).map(SelectedRows::all)
             }
         }
     }
@@ -301,7 +301,7 @@ impl Writer {
                     from,
                     to,
                 };
-                let selected = Selected {
+                let selected = SelectedRows {
                     batch: batch.clone(),
                     rows: Some(selection),
                 };

@@ -7,13 +7,13 @@ use crate::differences::{DifferenceWriter, RowKey, row_key};
 use crate::exchanged::fingerprints_of;
 use crate::job::Job;
 use crate::pairs::Chunk;
-use crate::rows::{Joined, Left, cancel, join, merge};
+use crate::rows::{KeyPair, Unmatched, cancel, join, merge};
 use arrow_array::RecordBatch;
 use datafusion_execution::TaskContext;
 use datafusion_execution::config::SessionConfig;
 use datafusion_execution::memory_pool::GreedyMemoryPool;
 use datafusion_execution::runtime_env::RuntimeEnvBuilder;
-use shadowdiff_common::exchange::{Object, Selected, Writer};
+use shadowdiff_common::exchange::{Object, SelectedRows, Writer};
 use shadowdiff_common::link::TaskOutput;
 use shadowdiff_common::run::RunWriter;
 use shadowdiff_common::spool::Spool;
@@ -46,7 +46,7 @@ pub(crate) fn compare(job: &Job, shards: &[u32], objects: &[Arc<Object>], halvin
     task.part(batches)?;
     for shard in large {
         task.divide(all_bytes(objects, shard), &mut |side| {
-            Box::new(objects.iter().flat_map(move |object| object.batches(shard, side))) as Box<dyn Iterator<Item = Result<Selected>>>
+            Box::new(objects.iter().flat_map(move |object| object.batches(shard, side))) as Box<dyn Iterator<Item = Result<SelectedRows>>>
         })?;
     }
     Ok(TaskOutput {
@@ -60,7 +60,7 @@ fn all_bytes(objects: &[Arc<Object>], shard: u32) -> u64 {
     objects.iter().map(|object| object.shard_bytes(shard)).sum()
 }
 
-type Rows<'a> = dyn FnMut(Side) -> Box<dyn Iterator<Item = Result<Selected>> + 'a> + 'a;
+type Rows<'a> = dyn FnMut(Side) -> Box<dyn Iterator<Item = Result<SelectedRows>> + 'a> + 'a;
 
 struct Task<'a> {
     job: &'a Job,
@@ -129,7 +129,7 @@ impl Task<'_> {
         writer.finish()
     }
 
-    fn part(&mut self, batches: Sides<Vec<Selected>>) -> Result<()> {
+    fn part(&mut self, batches: Sides<Vec<SelectedRows>>) -> Result<()> {
         self.job.watch.check()?;
         if batches.live.is_empty() && batches.shadow.is_empty() {
             return Ok(());
@@ -141,9 +141,9 @@ impl Task<'_> {
     }
 
     /// Joins by key, compares the pairs, and writes the differences of all rows that differ, in order.
-    fn compare_left(&mut self, left: &Sides<Left>) -> Result<()> {
+    fn compare_left(&mut self, left: &Sides<Unmatched>) -> Result<()> {
         let joined = join(self.job, left, self.context()?)?;
-        let mut differing: Vec<(RowKey, Joined)> = Vec::new();
+        let mut differing: Vec<(RowKey, KeyPair)> = Vec::new();
         for rows in joined.chunks(self.job.limits.chunk_rows) {
             self.job.watch.check()?;
             let chunk = Chunk::new(self.job, left, rows)?;
@@ -162,12 +162,12 @@ impl Task<'_> {
         self.write(left, differing)
     }
 
-    fn write(&mut self, left: &Sides<Left>, differing: Vec<(RowKey, Joined)>) -> Result<()> {
+    fn write(&mut self, left: &Sides<Unmatched>, differing: Vec<(RowKey, KeyPair)>) -> Result<()> {
         if differing.is_empty() {
             return Ok(());
         }
         let mut run = RunWriter::new(&self.job.scratch, self.job.limits.run_part_bytes);
-        let (keys, joined): (Vec<RowKey>, Vec<Joined>) = differing.into_iter().unzip();
+        let (keys, joined): (Vec<RowKey>, Vec<KeyPair>) = differing.into_iter().unzip();
         for (keys, joined) in keys
             .chunks(self.job.limits.chunk_rows)
             .zip(joined.chunks(self.job.limits.chunk_rows))

@@ -2,7 +2,7 @@
 
 use crate::job::{Job, RuleSql};
 use crate::pairs::{Cells, Chunk};
-use crate::rows::Left;
+use crate::rows::Unmatched;
 use arrow_array::Array;
 use arrow_buffer::BooleanBuffer;
 use shadowdiff_common::run::RunWriter;
@@ -28,7 +28,7 @@ pub(crate) struct DifferenceWriter<'a> {
 }
 
 impl DifferenceWriter<'_> {
-    pub(crate) fn write(&mut self, chunk: &Chunk<'_>, cells: &Cells, left: &Sides<Left>, row_keys: &[RowKey]) -> Result<()> {
+    pub(crate) fn write(&mut self, chunk: &Chunk<'_>, cells: &Cells, left: &Sides<Unmatched>, row_keys: &[RowKey]) -> Result<()> {
         for (column, differs) in cells.differs.iter().enumerate() {
             if let Some(differs) = differs {
                 *self.tally.cells.entry(column).or_default() += differs.count_set_bits() as u64;
@@ -89,7 +89,7 @@ impl DifferenceWriter<'_> {
         })
     }
 
-    fn count_row(&mut self, chunk: &Chunk<'_>, left: &Sides<Left>, row: usize) {
+    fn count_row(&mut self, chunk: &Chunk<'_>, left: &Sides<Unmatched>, row: usize) {
         match chunk.kinds[row] {
             DifferenceKind::Changed => self.tally.changed += 1,
             DifferenceKind::MissingInShadow => self.tally.missing_in_shadow += 1,
@@ -148,7 +148,7 @@ struct RowSql<'c> {
     job: &'c Job,
     chunk: &'c Chunk<'c>,
     cells: &'c Cells,
-    left: &'c Sides<Left>,
+    left: &'c Sides<Unmatched>,
     /// `where` of the rules; `None` where it failed for some row.
     filters: BTreeMap<(usize, Option<usize>), Option<BooleanBuffer>>,
     /// About the difference that was asked about last.
@@ -158,7 +158,7 @@ struct RowSql<'c> {
 }
 
 impl<'c> RowSql<'c> {
-    fn new(job: &'c Job, chunk: &'c Chunk<'c>, cells: &'c Cells, left: &'c Sides<Left>) -> Self {
+    fn new(job: &'c Job, chunk: &'c Chunk<'c>, cells: &'c Cells, left: &'c Sides<Unmatched>) -> Self {
         RowSql {
             job,
             chunk,
@@ -280,7 +280,7 @@ fn joined_row(chunk: &Chunk<'_>, row: usize, side: Side) -> Option<usize> {
 }
 
 /// How many rows of a side stand behind a row.
-fn rows_of(chunk: &Chunk<'_>, left: &Sides<Left>, side: Side, row: usize) -> u64 {
+fn rows_of(chunk: &Chunk<'_>, left: &Sides<Unmatched>, side: Side, row: usize) -> u64 {
     joined_row(chunk, row, side).map_or(0, |r| left[side].counts[r])
 }
 

@@ -10,7 +10,7 @@ use arrow_array::types::UInt64Type;
 use arrow_array::{ArrayRef, FixedSizeBinaryArray, RecordBatch, UInt64Array};
 use arrow_buffer::Buffer;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use shadowdiff_common::exchange::Selected;
+use shadowdiff_common::exchange::SelectedRows;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::Plan;
 use shadowdiff_core::side::Side;
@@ -93,13 +93,13 @@ pub(crate) fn numbered(numbers: Vec<u64>, fingerprints: &[u128]) -> Result<Recor
 }
 
 /// The numbers and fingerprints of numbered rows.
-pub(crate) fn numbers(rows: &Selected) -> impl Iterator<Item = (u64, u128)> + '_ {
+pub(crate) fn numbers(rows: &SelectedRows) -> impl Iterator<Item = (u64, u128)> + '_ {
     let numbers = rows.batch().column(0).as_primitive::<UInt64Type>().values();
     rows.rows().map(|row| numbers[row as usize]).zip(fingerprints(rows))
 }
 
 /// The fingerprints of rows, numbered or not.
-pub(crate) fn fingerprints(rows: &Selected) -> impl Iterator<Item = u128> + '_ {
+pub(crate) fn fingerprints(rows: &SelectedRows) -> impl Iterator<Item = u128> + '_ {
     let bytes = fingerprint_column(rows.batch());
     rows.rows().map(|row| fingerprint(bytes, row as usize))
 }
@@ -136,7 +136,7 @@ mod tests {
     fn numbered_rows_come_back_whatever_is_selected_of_them() {
         let prints = [7, u128::MAX, 1 << 96, 0];
         let batch = numbered(vec![3, 5, 6, 9], &prints).expect("as many numbers as fingerprints");
-        let all: Vec<(u64, u128)> = numbers(&Selected::all(batch.clone())).collect();
+        let all: Vec<(u64, u128)> = numbers(&SelectedRows::all(batch.clone())).collect();
         assert_eq!(all, [(3, 7), (5, u128::MAX), (6, 1 << 96), (9, 0)]);
         assert_eq!(fingerprints_of(&batch).collect::<Vec<_>>(), prints);
     }

@@ -2,7 +2,7 @@
 
 use crate::comparators::sql_arrays;
 use crate::job::{BoundColumn, Job};
-use crate::rows::{Joined, Left, take_optional};
+use crate::rows::{KeyPair, Unmatched, take_optional};
 use arrow_array::ArrayRef;
 use arrow_buffer::BooleanBuffer;
 use shadowdiff_core::align::Role;
@@ -14,10 +14,10 @@ use shadowdiff_core::spec::DifferenceKind;
 use shadowdiff_core::value::value_at;
 use std::collections::BTreeMap;
 
-/// Joined rows taken out of their batches, side by side: a row that a side lacks is all NULL there.
+/// KeyPair rows taken out of their batches, side by side: a row that a side lacks is all NULL there.
 #[derive(Debug)]
 pub(crate) struct Chunk<'a> {
-    pub(crate) joined: &'a [Joined],
+    pub(crate) joined: &'a [KeyPair],
     /// The columns of the exchanged rows, without the fingerprint.
     pub(crate) arrays: Sides<Vec<ArrayRef>>,
     /// The side of the old value, a row each.
@@ -45,7 +45,7 @@ impl Cells {
 }
 
 impl<'a> Chunk<'a> {
-    pub(crate) fn new(job: &Job, left: &Sides<Left>, joined: &'a [Joined]) -> Result<Self> {
+    pub(crate) fn new(job: &Job, left: &Sides<Unmatched>, joined: &'a [KeyPair]) -> Result<Self> {
         let live = take_optional(job, &left.live.batch, joined.iter().map(|j| j.live))?;
         let shadow = take_optional(job, &left.shadow.batch, joined.iter().map(|j| j.shadow))?;
         let mut chunk = Chunk {
@@ -142,7 +142,7 @@ impl<'a> Chunk<'a> {
 }
 
 /// One and one are compared; one and none are missing; anything else is a duplicate key.
-fn kind_of(left: &Sides<Left>, row: Joined) -> DifferenceKind {
+fn kind_of(left: &Sides<Unmatched>, row: KeyPair) -> DifferenceKind {
     let count = |side: Side, at: Option<u32>| at.map_or(0, |row| left[side].counts[row as usize]);
     match (count(Side::Live, row.live), count(Side::Shadow, row.shadow)) {
         (1, 1) => DifferenceKind::Changed,

@@ -16,7 +16,7 @@ use datafusion_physical_plan::joins::{HashJoinExec, PartitionMode};
 use datafusion_physical_plan::memory::MemoryStream;
 use datafusion_physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion_physical_plan::{ExecutionPlan, SendableRecordBatchStream, collect};
-use shadowdiff_common::exchange::{Selected, take_rows};
+use shadowdiff_common::exchange::{SelectedRows, take_rows};
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::row::canon;
 use shadowdiff_core::side::{Side, Sides};
@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 /// What is left of one side after cancelling: one row a key, with how many rows that key has.
 #[derive(Debug)]
-pub(crate) struct Left {
+pub(crate) struct Unmatched {
     pub(crate) batch: RecordBatch,
     pub(crate) keys: Vec<u128>,
     pub(crate) counts: Vec<u64>,
@@ -35,15 +35,15 @@ pub(crate) struct Left {
 
 /// Rows of a key, joined: the row of each side that has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Joined {
+pub(crate) struct KeyPair {
     pub(crate) live: Option<u32>,
     pub(crate) shadow: Option<u32>,
 }
 
 /// Cancels equal rows one to one and reduces what is left. Gives the number of cancelled pairs too.
-pub(crate) fn cancel(job: &Job, rows: &Sides<Vec<Selected>>) -> Result<(Sides<Left>, u64)> {
+pub(crate) fn cancel(job: &Job, rows: &Sides<Vec<SelectedRows>>) -> Result<(Sides<Unmatched>, u64)> {
     let mut diff = MultisetDiff::default();
-    let counts = Sides::from_fn(|side| rows[side].iter().map(Selected::len).sum::<usize>());
+    let counts = Sides::from_fn(|side| rows[side].iter().map(SelectedRows::len).sum::<usize>());
     diff.reserve(counts.live.max(counts.shadow));
     for (side, list) in rows.each() {
         list.iter().flat_map(fingerprints).for_each(|f| diff.add(side, f));
@@ -62,11 +62,11 @@ pub(crate) fn cancel(job: &Job, rows: &Sides<Vec<Selected>>) -> Result<(Sides<Le
 }
 
 /// The rows of a side that the other side has no partner for.
-fn keep_excess(job: &Job, side: Side, rows: &[Selected], diff: &mut MultisetDiff) -> Result<RecordBatch> {
+fn keep_excess(job: &Job, side: Side, rows: &[SelectedRows], diff: &mut MultisetDiff) -> Result<RecordBatch> {
     if job.plan.carries() {
         // Equal rows may differ in the columns that only SQL reads: which of them stay is decided by those, not by the layout.
-        let batches: Vec<RecordBatch> = rows.iter().map(Selected::to_batch).collect::<Result<_>>()?;
-        let all = Selected::all(concat(job, side, &batches)?);
+        let batches: Vec<RecordBatch> = rows.iter().map(SelectedRows::to_batch).collect::<Result<_>>()?;
+        let all = SelectedRows::all(concat(job, side, &batches)?);
         let mut order: Vec<(Vec<u8>, u128, u32)> = fingerprints(&all)
             .zip(0..)
             .map(|(print, row)| (carried_bytes(job, all.batch(), row as usize), print, row))
@@ -144,7 +144,7 @@ fn concat(job: &Job, side: Side, batches: &[RecordBatch]) -> Result<RecordBatch>
 }
 
 /// One row a key. `counts` and scope of rows that were reduced before come with `before`.
-fn reduce(job: &Job, side: Side, batches: Vec<RecordBatch>, before: Option<(Vec<u64>, Vec<Vec<bool>>)>) -> Result<Left> {
+fn reduce(job: &Job, side: Side, batches: Vec<RecordBatch>, before: Option<(Vec<u64>, Vec<Vec<bool>>)>) -> Result<Unmatched> {
     let all = concat(job, side, &batches)?;
     drop(batches);
     let keys = job.key_fingerprints(&all);
@@ -169,7 +169,7 @@ fn reduce(job: &Job, side: Side, batches: Vec<RecordBatch>, before: Option<(Vec<
         }
     }
     if rows.len() == all.num_rows() {
-        return Ok(Left {
+        return Ok(Unmatched {
             batch: all,
             keys,
             counts,
@@ -177,7 +177,7 @@ fn reduce(job: &Job, side: Side, batches: Vec<RecordBatch>, before: Option<(Vec<
         });
     }
     let keys = rows.iter().map(|row| keys[*row as usize]).collect();
-    Ok(Left {
+    Ok(Unmatched {
         batch: take_rows(&all, &rows)?,
         keys,
         counts,
@@ -197,7 +197,7 @@ fn scopes(job: &Job, side: Side, batch: &RecordBatch) -> Result<Vec<Vec<bool>>> 
 }
 
 /// Puts together what was reduced apart: for a key whose rows had to be divided.
-pub(crate) fn merge(job: &Job, parts: Vec<Sides<Left>>) -> Result<Sides<Left>> {
+pub(crate) fn merge(job: &Job, parts: Vec<Sides<Unmatched>>) -> Result<Sides<Unmatched>> {
     let mut by_side = Sides::new(Vec::new(), Vec::new());
     for part in parts {
         by_side.live.push(part.live);
@@ -231,7 +231,7 @@ impl PartitionStream for Keys {
 }
 
 /// Full outer join on the key, which here is its fingerprint: NULL meets NULL, NaN meets NaN, by construction.
-pub(crate) fn join(job: &Job, left: &Sides<Left>, context: Arc<TaskContext>) -> Result<Vec<Joined>> {
+pub(crate) fn join(job: &Job, left: &Sides<Unmatched>, context: Arc<TaskContext>) -> Result<Vec<KeyPair>> {
     let exhausted = |e: DataFusionError| match e.find_root() {
         DataFusionError::ResourcesExhausted(why) => Error::exhausted(format!("compare: {why}")),
         _ => Error::internal(format!("compare: join: {e}")),
@@ -277,7 +277,7 @@ pub(crate) fn join(job: &Job, left: &Sides<Left>, context: Arc<TaskContext>) -> 
             batch.column(5).as_primitive::<UInt64Type>(),
         );
         let row = |column: &UInt64Array, at: usize| column.is_valid(at).then(|| column.value(at) as u32);
-        joined.extend((0..batch.num_rows()).map(|at| Joined {
+        joined.extend((0..batch.num_rows()).map(|at| KeyPair {
             live: row(live, at),
             shadow: row(shadow, at),
         }));
@@ -304,7 +304,7 @@ mod tests {
         values.map(|value| value.unwrap_or("NULL").to_owned()).collect()
     }
 
-    fn cancelled(small: &SmallJob) -> (Sides<Left>, u64) {
+    fn cancelled(small: &SmallJob) -> (Sides<Unmatched>, u64) {
         cancel(&small.job, &Sides::from_fn(|side| small.rows(side))).expect("rows cancel")
     }
 
@@ -370,9 +370,9 @@ mod tests {
         .job();
         let rows = Sides::from_fn(|side| concat(&small.job, side, &[small.rows(side)[0].batch().clone()]).expect("one batch"));
         let parts = [0, 1, 2, 3].map(|row| {
-            let live = Selected::all(rows.live.slice(row, 1));
+            let live = SelectedRows::all(rows.live.slice(row, 1));
             let shadow = if row == 1 {
-                vec![Selected::all(rows.shadow.clone())]
+                vec![SelectedRows::all(rows.shadow.clone())]
             } else {
                 Vec::new()
             };
@@ -396,7 +396,7 @@ mod tests {
         let (left, _) = cancelled(&small);
         let mut joined = join(&small.job, &left, Arc::default()).expect("keys join");
         joined.sort_by_key(|pair| (pair.live, pair.shadow));
-        let pair = |live, shadow| Joined { live, shadow };
+        let pair = |live, shadow| KeyPair { live, shadow };
         assert_eq!(
             joined,
             [

@@ -3,7 +3,7 @@
 use crate::job::{Disabled, Given, Job, Memory, Watch};
 use crate::limits::TaskLimits;
 use crate::side::{Purpose, SideReader};
-use shadowdiff_common::exchange::Selected;
+use shadowdiff_common::exchange::SelectedRows;
 use shadowdiff_common::read::{Dataset, Sources, list};
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::store::Stores;
@@ -144,10 +144,10 @@ impl Setup<'_> {
 
 impl SmallJob {
     /// The rows of a side as they are exchanged, a batch each as they are read.
-    pub(crate) fn rows(&self, side: Side) -> Vec<Selected> {
+    pub(crate) fn rows(&self, side: Side) -> Vec<SelectedRows> {
         let mut reader = SideReader::new(&self.job, side, &self.job.plan.scans[0].splits[side], Purpose::Scan);
         std::iter::from_fn(|| reader.next().expect("good rows"))
-            .map(|read| Selected::all(read.rows.batch))
+            .map(|read| SelectedRows::all(read.rows.batch))
             .collect()
     }
 

@@ -8,7 +8,7 @@
 use super::commit::{BlockRecord, Commit, Header, Piece, RECORD_VERSION};
 use super::patience::{PATIENCE, retrying_for};
 use super::{JobState, PlanDigest, Stage, state_error};
-use crate::exchange::{Object, Selected, StoredBlock, encode};
+use crate::exchange::{Object, SelectedRows, StoredBlock, encode};
 use crate::link::TaskOutput;
 use crate::spool::{Pieces, Spool};
 use arrow_array::RecordBatch;
@@ -120,7 +120,7 @@ fn store_shard(
         Ok(())
     };
     for rows in object.batches(shard, side) {
-        let batch = rows.and_then(|rows: Selected| rows.to_batch())?;
+        let batch = rows.and_then(|rows: SelectedRows| rows.to_batch())?;
         pending_bytes += batch.get_array_memory_size();
         pending.push(batch);
         if pending_bytes >= block_bytes {
