@@ -160,6 +160,7 @@ async fn attach_one_that_fails(cluster: &Cluster, kind: &'static str, failed: Ar
                     attempt_id: assign.attempt_id,
                     kind: kind.into(),
                     message: "scratch: No space left on device".into(),
+                    mistakes: Vec::new(),
                 });
                 let _ = says.try_send(say(answer));
             }
