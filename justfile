@@ -26,7 +26,7 @@ simulate seed="1" seeds="1000":
 
 # The inner loops, measured; a name chooses.
 bench filter="":
-    cargo bench --profile release --locked -p shadowdiff-bench -- {{filter}}
+    cargo bench --manifest-path bench/Cargo.toml -- {{filter}}
 
 # New inputs for the parsers, a minute each; needs a nightly toolchain and cargo-fuzz.
 fuzz seconds="60":
