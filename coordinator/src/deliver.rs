@@ -58,9 +58,11 @@ impl Delivery<'_> {
         match (summary, mark) {
             (Some(summary), _) if summary == self.summary => Ok(()),
             (None, None) => Err(Error::unavailable(format!("{} is being written once more", self.objects.name)).field("output")),
-            _ => Err(Error::input(format!("{} was written by somebody else meanwhile", self.objects.name))
-                .field("output")
-                .advice("two runs must not write one place")),
+            _ => Err(
+                Error::input(format!("{} was written by somebody else meanwhile", self.objects.name))
+                    .field("output")
+                    .advice("two runs must not write one place"),
+            ),
         }
     }
 

@@ -158,7 +158,7 @@ fn wanted(text: &str, base: &Path) -> Result<Wanted> {
     match glob::split_root(text) {
         // The wildcards of an http address may be its query's, and it could not be listed anyway.
         Some((root, pattern)) if !names_a_file(&location) && !location.is_http() => {
-            let glob = Glob::parse(pattern).map_err(|reason| Error::spec(format!("{reason}")).file(text))?;
+            let glob = Glob::parse(pattern).map_err(|reason| Error::spec(reason).file(text))?;
             Ok(Wanted {
                 shown: root.to_string(),
                 location: Location::parse(root, base)?,
@@ -200,7 +200,7 @@ fn data_file(found: Found, format: Format, compression: Compression, spec: &Data
             .file(&found.name)
             .advice("write it again or remove it"));
     }
-    let partitions = partitions::of(&found.relative).map_err(|reason| Error::input(format!("{reason}")).file(&found.name))?;
+    let partitions = partitions::of(&found.relative).map_err(|reason| Error::input(reason).file(&found.name))?;
     Ok(DataFile {
         name: found.name,
         location: found.location,

@@ -130,7 +130,7 @@ impl PinnedFile {
         let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
         failure
             .or_else(|| self.check().err())
-            .unwrap_or_else(|| Error::input(format!("{}", plain(&reason.to_string()))).file(&self.name))
+            .unwrap_or_else(|| Error::input(plain(&reason.to_string())).file(&self.name))
     }
 
     fn remember(&self, error: &Error) {

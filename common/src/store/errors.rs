@@ -72,7 +72,7 @@ fn generic(source: &(dyn std::error::Error + 'static), name: &str) -> Error {
         Some(301 | 400) => Error::input("the store refuses the request")
             .file(name)
             .advice(format!("check region and endpoint ({})", answer(&text))),
-        _ => Error::unavailable(format!("{}", answer(&text))).file(name),
+        _ => Error::unavailable(answer(&text)).file(name),
     }
 }
 

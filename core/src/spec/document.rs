@@ -255,7 +255,7 @@ impl<'i> TreeReader<'i> {
         } else {
             "check the indentation, and put a text with special characters into quotes"
         };
-        misread(at, Error::spec(format!("not YAML ({})", error.info())).advice(format!("{advice}")))
+        misread(at, Error::spec(format!("not YAML ({})", error.info())).advice(advice))
     }
 }
 
