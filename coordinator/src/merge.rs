@@ -26,8 +26,8 @@ use std::io::Write;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::ScopedJoinHandle;
 
-/// A batch has at least so many bytes, but for the last.
-const BATCH_BYTES: usize = 512 << 10;
+/// Large enough that handing a batch over costs nothing beside it.
+pub(crate) const BATCH_BYTES: usize = 512 << 10;
 /// What is held of the accounts that wait for their decision, before it goes to scratch or is written.
 const ACCOUNT_PART_BYTES: usize = 1 << 20;
 /// More threads would wait for the one that sorts.
@@ -43,6 +43,8 @@ pub(crate) struct Merge<'a> {
     /// For accounts that wait for their decision.
     pub(crate) scratch: &'a Scratch,
     pub(crate) threads: usize,
+    /// A batch has at least so many bytes, but for the last.
+    pub(crate) batch_bytes: usize,
 }
 
 /// What the merge counted.
@@ -89,7 +91,9 @@ impl Merge<'_> {
         }
         let rules = verdict::rules(&self.plan.spec, &differences, self.plan.as_of);
         let kept: Vec<bool> = rules.iter().map(|rule| rule.broken.is_empty()).collect();
-        accounts.write_all(accounts_header(self.plan).as_bytes()).map_err(failed)?;
+        accounts
+            .write_all(accounts_header(&self.plan.spec, &self.plan.aligned).as_bytes())
+            .map_err(failed)?;
         Ok(Merged {
             differences,
             ..waiting.write(&kept, accounts, merged)?
@@ -98,18 +102,18 @@ impl Merge<'_> {
 
     /// Judges and prints all differences; `take` is given what becomes of them, in their order. Gives how many there were.
     fn report(&self, chosen: Option<&BTreeSet<u64>>, take: &mut dyn FnMut(Reported) -> Result<()>) -> Result<(u64, DifferenceTally)> {
-        let printer = LinePrinter::new(self.plan);
+        let printer = LinePrinter::new(&self.plan.spec, &self.plan.aligned);
         std::thread::scope(|scope| {
             let (mut batches, mut results, mut threads) = (Vec::new(), Vec::new(), Vec::new());
             for _ in 0..self.threads.clamp(1, MAX_THREADS) {
                 let (sender, inbox) = sync_channel(1);
                 let (outbox, receiver) = sync_channel(1);
-                let reporter = Reporter::new(self.plan, self.judge, &printer);
+                let reporter = Reporter::new(self.judge, &printer);
                 threads.push(scope.spawn(move || report_batches(reporter, chosen, inbox, &outbox)));
                 batches.push(sender);
                 results.push(receiver);
             }
-            let sorting = scope.spawn(move || send_batches(self.runs, &batches));
+            let sorting = scope.spawn(move || self.send_batches(&batches));
             take_in_turn(results, take)?;
             let mut tally = DifferenceTally::default();
             for thread in threads {
@@ -117,6 +121,32 @@ impl Merge<'_> {
             }
             Ok((joined(sorting)??, tally))
         })
+    }
+
+    /// Sorts the records of all runs and gives them to the threads in turn. Gives how many there were.
+    fn send_batches(&self, threads: &[SyncSender<Batch>]) -> Result<u64> {
+        let mut sorted = Sorted::new(self.runs)?;
+        let mut turn = threads.iter().cycle();
+        let (mut batch, mut count) = (Batch::default(), 0);
+        while let Some(next) = sorted.next()? {
+            if batch.records.len() >= self.batch_bytes && next.begins_row {
+                let full = std::mem::replace(
+                    &mut batch,
+                    Batch {
+                        records: Vec::with_capacity(self.batch_bytes),
+                        before: count,
+                    },
+                );
+                if turn.next().is_none_or(|thread| thread.send(full).is_err()) {
+                    // Somebody has failed, and says so.
+                    return Ok(count);
+                }
+            }
+            batch.records.extend_from_slice(next.record);
+            count += 1;
+        }
+        let _ = turn.next().map(|thread| thread.send(batch));
+        Ok(count)
     }
 }
 
@@ -130,32 +160,6 @@ struct Batch {
     records: Vec<u8>,
     /// How many there are before them.
     before: u64,
-}
-
-/// Sorts the records of all runs and gives them to the threads in turn. Gives how many there were.
-fn send_batches(runs: &[Spool], threads: &[SyncSender<Batch>]) -> Result<u64> {
-    let mut sorted = Sorted::new(runs)?;
-    let mut turn = threads.iter().cycle();
-    let (mut batch, mut count) = (Batch::default(), 0);
-    while let Some(next) = sorted.next()? {
-        if batch.records.len() >= BATCH_BYTES && next.begins_row {
-            let full = std::mem::replace(
-                &mut batch,
-                Batch {
-                    records: Vec::with_capacity(BATCH_BYTES),
-                    before: count,
-                },
-            );
-            if turn.next().is_none_or(|thread| thread.send(full).is_err()) {
-                // Somebody has failed, and says so.
-                return Ok(count);
-            }
-        }
-        batch.records.extend_from_slice(next.record);
-        count += 1;
-    }
-    let _ = turn.next().map(|thread| thread.send(batch));
-    Ok(count)
 }
 
 /// Takes the results of the threads in the turn in which they were given batches; whoever has none has ended, and so have all behind it.
@@ -182,7 +186,11 @@ fn report_batches(
 }
 
 fn report_batch(reporter: &mut Reporter<'_>, chosen: Option<&BTreeSet<u64>>, batch: &Batch) -> Result<Reported> {
-    let mut reported = Reported::default();
+    let mut reported = Reported {
+        // Lines are about as long as records.
+        lines: String::with_capacity(batch.records.len()),
+        ..Reported::default()
+    };
     let (mut at, mut number) = (0, batch.before);
     while at < batch.records.len() {
         let (difference, length) = run::first(&batch.records[at..])?;
@@ -249,5 +257,162 @@ impl WaitingAccounts {
             accounts_with_exceptions: self.with_exceptions,
             ..merged
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shadowdiff_common::run::RunWriter;
+    use shadowdiff_core::align::{SideColumn, align};
+    use shadowdiff_core::difference::{Answers, KeyValues};
+    use shadowdiff_core::plan::{Estimate, PLAN_VERSION, PlanSecret, SidePlan};
+    use shadowdiff_core::row::Secret;
+    use shadowdiff_core::side::{Side, Sides};
+    use shadowdiff_core::spec::{Day, DifferenceKind, Overrides, parse};
+    use shadowdiff_core::value::{Value, ValueType, sort_key, write_value};
+    use std::fmt::Write as _;
+
+    const ACCOUNTS: i128 = 12;
+    const ROWS: i128 = 5;
+    const RUNS: i128 = 3;
+
+    fn plan(output: &str) -> Plan {
+        let text = format!(
+            "live: a/\nshadow: b/\naccount: id\nkey: [n]\n{output}\
+             expected: [{{name: near, within: {{absolute: 1}}}}, {{name: far, within: {{absolute: 10}}, max: 3}}]\n"
+        );
+        let spec = parse(&text, "s.yaml", &Overrides::default()).expect("a spec of the test").spec;
+        let columns = ["id", "n", "v"].map(|name| SideColumn {
+            name: name.to_owned(),
+            value_type: ValueType::INT64,
+        });
+        let side = SidePlan {
+            read: Vec::new(),
+            columns: columns.to_vec(),
+            carried: Vec::new(),
+        };
+        Plan {
+            version: PLAN_VERSION,
+            aligned: align(&spec, &Sides::new(columns.to_vec(), columns.to_vec())).expect("equal sides meet"),
+            spec,
+            as_of: Day(20_000),
+            sides: Sides::new(side.clone(), side),
+            pins: Sides::default(),
+            scans: Vec::new(),
+            shards: 1,
+            part_bytes: 1,
+            form: None,
+            estimate: Estimate::default(),
+            count_accounts: false,
+            secret: PlanSecret(Secret([0; 16])),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// By how much a row differs: within the bounds of `near`, but for every third account of `far`, and for every third of no rule.
+    fn delta(account: i128, row: i128) -> i128 {
+        match (account % 3, row) {
+            (1, 0) => 10,
+            (2, 1) => 99,
+            (_, _) => 1,
+        }
+    }
+
+    fn run(scratch: &Scratch, number: i128) -> Spool {
+        let mut writer = RunWriter::new(scratch, 64);
+        let rows = (0..ACCOUNTS).flat_map(|account| (0..ROWS).map(move |row| (account, row)));
+        for (account, row) in rows.filter(|(account, row)| (account + row) % RUNS == number) {
+            let (mut row_key, mut key) = (Vec::new(), Vec::new());
+            sort_key(&Value::Int(account), &mut row_key);
+            let account_key_bytes = row_key.len();
+            sort_key(&Value::Int(row), &mut row_key);
+            [account, row].iter().for_each(|part| write_value(&Value::Int(*part), &mut key));
+            let difference = Difference {
+                row_key: &row_key,
+                account_key_bytes,
+                kind: DifferenceKind::Changed,
+                column: Some(2),
+                baseline: Side::Live,
+                key: KeyValues::of(&key),
+                live: Value::Int(0),
+                shadow: Value::Int(delta(account, row)),
+                diagnosis: None,
+                answers: Answers::default(),
+            };
+            writer.append(&difference).expect("in order");
+        }
+        writer.finish().expect("a run")
+    }
+
+    /// The two files, and how many lines are listed.
+    fn merged(plan: &Plan, threads: usize, batch_bytes: usize) -> (String, String, u64) {
+        let scratch = Scratch::new(0, None).expect("scratch");
+        let runs: Vec<Spool> = (0..RUNS).map(|number| run(&scratch, number)).collect();
+        let mut tally = Tally::default();
+        tally.cells.insert(2, (ACCOUNTS * ROWS) as u64);
+        let merge = Merge {
+            plan,
+            judge: &crate::result::rules(plan, &[None, None]).expect("rules"),
+            tally: &tally,
+            runs: &runs,
+            scratch: &scratch,
+            threads,
+            batch_bytes,
+        };
+        let (mut diff, mut accounts) = (Vec::new(), Vec::new());
+        let merged = merge.write(&mut diff, &mut accounts).expect("they are merged");
+        assert_eq!(merged.differences.deltas[&2].count(), tally.differences());
+        let text = |bytes| String::from_utf8(bytes).expect("text");
+        (text(diff), text(accounts), merged.listed)
+    }
+
+    #[test]
+    fn the_files_are_the_same_however_many_threads_and_batches_make_them() {
+        let whole = plan("");
+        let (diff, accounts, listed) = merged(&whole, 1, BATCH_BYTES);
+        let (mut lines, mut decisions) = (String::new(), "id,rows,expected,exceptions,decision\n".to_owned());
+        for account in 0..ACCOUNTS {
+            for row in 0..ROWS {
+                let delta = delta(account, row);
+                let judged = match delta {
+                    1 => "near,expected",
+                    10 => "far,expected",
+                    _ => ",exception",
+                };
+                writeln!(lines, "{account},{row},changed,v,0,{delta},{delta},,exact,{judged},").expect("a string takes all");
+            }
+            // `far` covers four lines, one more than it may: whoever needs it is held.
+            let (exceptions, decision) = [(0, "flip"), (0, "hold"), (1, "hold")][(account % 3) as usize];
+            writeln!(decisions, "{account},{ROWS},{},{exceptions},{decision}", ROWS - exceptions).expect("a string takes all");
+        }
+        assert_eq!(diff.split_once('\n').map(|(_, rest)| rest), Some(lines.as_str()));
+        assert_eq!((&accounts, listed), (&decisions, (ACCOUNTS * ROWS) as u64));
+        let cut = plan("output: {to: o, max_differences: 7}\n");
+        let some = merged(&cut, 1, BATCH_BYTES);
+        assert_eq!((some.0.lines().count(), &some.1, some.2), (8, &accounts, 7));
+        for (threads, batch_bytes) in [(1, 1), (2, 1), (3, 1), (8, 100), (2, 300)] {
+            assert!(
+                merged(&whole, threads, batch_bytes) == (diff.clone(), accounts.clone(), listed),
+                "{threads} {batch_bytes}"
+            );
+            assert!(merged(&cut, threads, batch_bytes) == some, "{threads} {batch_bytes}, cut");
+        }
+    }
+
+    #[test]
+    fn a_difference_that_was_not_counted_fails_the_merge() {
+        let (plan, scratch) = (plan(""), Scratch::new(0, None).expect("scratch"));
+        let merge = Merge {
+            plan: &plan,
+            judge: &crate::result::rules(&plan, &[None, None]).expect("rules"),
+            tally: &Tally::default(),
+            runs: &[run(&scratch, 0)],
+            scratch: &scratch,
+            threads: 2,
+            batch_bytes: 1,
+        };
+        let error = merge.write(&mut Vec::new(), &mut Vec::new()).expect_err("the books do not balance");
+        assert!(error.to_string().contains("20 differences merged, 0 counted"), "{error}");
     }
 }

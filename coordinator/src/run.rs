@@ -1,6 +1,6 @@
 //! Runs a job in this process: its stages on the threads of one worker, then merge and publish. What to do next is the machine's word.
 
-use crate::merge::Merge;
+use crate::merge::{BATCH_BYTES, Merge};
 use crate::pipeline::{Compared, Executor, Pipeline, Reader, StageOutcome, Tasks};
 use crate::publish::{Published, Staging};
 use crate::result::{rules, write_summary, write_tables};
@@ -72,6 +72,7 @@ pub async fn run(job: Run<'_>, workers: &dyn Workers) -> Result<Outcome> {
         runs: &runs,
         scratch: &job.scratch,
         threads: workers.slots(),
+        batch_bytes: BATCH_BYTES,
     };
     let merged = write_tables(&merge, &staging)?;
     timings.plan_ms = job.planned_in.as_millis() as u64;

@@ -6,7 +6,7 @@
 
 use super::clock::now_ms;
 use crate::deliver::Delivery;
-use crate::merge::Merge;
+use crate::merge::{BATCH_BYTES, Merge};
 use crate::pipeline::Compared;
 use crate::publish::{Marking, Staging, upload, uploader};
 use crate::result::{rules, write_summary, write_tables};
@@ -156,6 +156,7 @@ fn merge(
         runs: &found.runs,
         scratch: &Scratch::new(0, Some(scratch))?,
         threads: std::thread::available_parallelism().map_or(1, usize::from),
+        batch_bytes: BATCH_BYTES,
     };
     let merged = write_tables(&merge, &staging)?;
     let mut timings = found.timings.clone();

@@ -7,17 +7,18 @@
 //! ```
 
 use super::csv::field;
+use crate::align::Aligned;
 use crate::compact::{read_number, write_number};
 use crate::error::{Error, Result};
-use crate::plan::Plan;
+use crate::spec::Spec;
 use crate::value::{read_text, write_bytes};
 use std::fmt::Write;
 
 /// The header line of `accounts.csv`, with its line feed.
-pub fn accounts_header(plan: &Plan) -> String {
+pub fn accounts_header(spec: &Spec, aligned: &Aligned) -> String {
     let mut line = String::new();
-    for column in plan.aligned.account() {
-        field(&plan.aligned.columns[*column].name, plan.spec.output.spreadsheet_safe, &mut line);
+    for column in aligned.account() {
+        field(&aligned.columns[*column].name, spec.output.spreadsheet_safe, &mut line);
         line.push(',');
     }
     line.push_str("rows,expected,exceptions,decision\n");

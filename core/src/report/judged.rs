@@ -8,7 +8,6 @@ use crate::compare::has_delta;
 use crate::difference::{Answer, Difference};
 use crate::error::{Error, Result};
 use crate::judge::Judge;
-use crate::plan::Plan;
 use crate::row::canon;
 use crate::tally::{DifferenceTally, Pattern};
 
@@ -25,7 +24,6 @@ pub struct Reported {
 /// Judges, counts and prints.
 #[derive(Debug)]
 pub struct Reporter<'a> {
-    plan: &'a Plan,
     judge: &'a Judge<()>,
     printer: &'a LinePrinter<'a>,
     /// Of all differences that have passed.
@@ -47,9 +45,8 @@ struct Row {
 }
 
 impl<'a> Reporter<'a> {
-    pub fn new(plan: &'a Plan, judge: &'a Judge<()>, printer: &'a LinePrinter<'a>) -> Self {
+    pub fn new(judge: &'a Judge<()>, printer: &'a LinePrinter<'a>) -> Self {
         Reporter {
-            plan,
             judge,
             printer,
             tally: DifferenceTally::default(),
@@ -91,7 +88,7 @@ impl<'a> Reporter<'a> {
         let row = &mut self.row;
         if row.key.get(..row.account_key_bytes) != Some(difference.account_key()) {
             row.account.clear();
-            let account = difference.key.values().take(self.plan.aligned.account_count);
+            let account = difference.key.values().take(self.printer.aligned.account_count);
             account.for_each(|value| canon(&value, &mut row.account));
             row.account_key_bytes = difference.account_key_bytes;
         }
@@ -123,7 +120,7 @@ impl<'a> Reporter<'a> {
     }
 
     fn delta(&self, difference: &Difference<'_>) -> Option<Delta> {
-        let column = &self.plan.aligned.columns[difference.column?];
+        let column = &self.printer.aligned.columns[difference.column?];
         if column.role == Role::Presence || !has_delta(&column.shown) {
             return None;
         }
@@ -148,16 +145,14 @@ impl<'a> Reporter<'a> {
 mod tests {
     use super::*;
     use crate::accounts::{AccountSet, Packer};
-    use crate::align::{SideColumn, align};
+    use crate::align::{Aligned, SideColumn, align};
     use crate::difference::{Answers, KeyValues, Question};
-    use crate::plan::{Estimate, PLAN_VERSION, PlanSecret, SidePlan};
-    use crate::row::Secret;
     use crate::side::{Side, Sides};
-    use crate::spec::{Day, DifferenceKind, Overrides, parse};
+    use crate::spec::{Day, DifferenceKind, Overrides, Spec, parse};
     use crate::value::{Value, ValueType, sort_key, write_value};
 
-    /// A plan of the account `id`, the row `n`, a number `v` and a struct `p` of `x` and `y`.
-    fn plan(rules: &str) -> Plan {
+    /// A spec with these rules, and its columns: the account `id`, the row `n`, a number `v` and a struct `p` of `x` and `y`.
+    fn bound(rules: &str) -> (Spec, Aligned) {
         let text = format!("live: a/\nshadow: b/\naccount: id\nkey: [n]\nexpected: [{rules}]\n");
         let spec = parse(&text, "s.yaml", &Overrides::default()).expect("a spec of the test").spec;
         let members = ["x", "y"].map(|name| (name.to_owned(), ValueType::INT64)).to_vec();
@@ -171,36 +166,22 @@ mod tests {
             name: name.to_owned(),
             value_type,
         });
-        let side = SidePlan {
-            read: Vec::new(),
-            columns: columns.to_vec(),
-            carried: Vec::new(),
-        };
-        Plan {
-            version: PLAN_VERSION,
-            aligned: align(&spec, &Sides::new(columns.to_vec(), columns.to_vec())).expect("equal sides meet"),
-            spec,
-            as_of: Day::parse("2026-11-01").expect("a day of the test"),
-            sides: Sides::new(side.clone(), side),
-            pins: Sides::default(),
-            scans: Vec::new(),
-            shards: 1,
-            part_bytes: 1,
-            form: None,
-            estimate: Estimate::default(),
-            count_accounts: false,
-            secret: PlanSecret(Secret([0; 16])),
-            warnings: Vec::new(),
-        }
+        let aligned = align(&spec, &Sides::new(columns.to_vec(), columns.to_vec())).expect("equal sides meet");
+        (spec, aligned)
     }
 
     /// What is reported of the differences, cut into batches of so many rows.
-    fn report(plan: &Plan, sets: &[Option<AccountSet>], rows: &[Found<'_>], rows_a_batch: usize) -> Result<(String, DifferenceTally)> {
-        let (judge, _) = Judge::new(&plan.spec, &plan.aligned, sets, plan.as_of, |_, _| Ok(()))?;
-        let printer = LinePrinter::new(plan);
+    fn report(
+        (spec, aligned): &(Spec, Aligned),
+        sets: &[Option<AccountSet>],
+        rows: &[Found<'_>],
+        rows_a_batch: usize,
+    ) -> Result<(String, DifferenceTally)> {
+        let (judge, _) = Judge::new(spec, aligned, sets, Day(20_000), |_, _| Ok(()))?;
+        let printer = LinePrinter::new(spec, aligned);
         let (mut lines, mut tally) = (String::new(), DifferenceTally::default());
         for batch in rows.chunks(rows_a_batch) {
-            let mut reporter = Reporter::new(plan, &judge, &printer);
+            let mut reporter = Reporter::new(&judge, &printer);
             let mut reported = Reported::default();
             for found in batch {
                 let (mut row_key, mut key) = (Vec::new(), Vec::new());
@@ -256,7 +237,7 @@ mod tests {
         use Question::{Accounts, Filter};
         let rules = "{name: listed, accounts: {list: [b]}, where: \"live > 0\"}, {name: few, accounts: {where: \"v = 1\"}}, \
                      {name: near, within: {absolute: 1}, columns: [v]}";
-        let plan = plan(rules);
+        let bound = bound(rules);
         let mut packer = Packer::default();
         let mut listed = Vec::new();
         canon(&Value::Text("b"), &mut listed);
@@ -270,7 +251,7 @@ mod tests {
             changed("c", 1, 9, &[(Accounts(1), Yes)]),
             changed("d", 9, 1, &[]),
         ];
-        let of = |rows: &[Found<'_>], rows_a_batch| report(&plan, &sets, rows, rows_a_batch);
+        let of = |rows: &[Found<'_>], rows_a_batch| report(&bound, &sets, rows, rows_a_batch);
         let (lines, tally) = of(&rows[1..], 10).expect("they are judged");
         assert_eq!(
             lines,
@@ -285,19 +266,19 @@ mod tests {
         assert_eq!(near, "a,1,changed,v,1,2,1,1.0,exact,near,expected,\n");
         let asked = changed("b", 1, 9, &[(Filter(0), Unknown)]);
         let error = of(&[asked], 1).expect_err("nobody knows what the condition says of it");
-        assert!(error.what.contains("its SQL was not asked"), "{error}");
+        assert!(error.to_string().contains("its SQL was not asked"), "{error}");
     }
 
     #[test]
     fn a_struct_that_one_side_lacks_prints_as_its_members() {
-        let plan = plan("");
+        let bound = bound("");
         let there = Value::Struct(vec![("x", Value::Int(1)), ("y", Value::Null)]);
         let row = Found {
             id: "a",
             cells: vec![(3, Value::Null, there)],
             answers: Vec::new(),
         };
-        let (lines, tally) = report(&plan, &[], &[row], 1).expect("it is judged");
+        let (lines, tally) = report(&bound, &[], &[row], 1).expect("it is judged");
         assert_eq!(lines, "a,1,changed,p,,\"{\"\"x\"\":1,\"\"y\"\":null}\",,,exact,,exception,\n");
         assert!(tally.deltas.is_empty());
     }

@@ -2,38 +2,39 @@
 
 use super::csv::{cell, cell_of_struct, field, key_cell};
 use super::delta::Delta;
-use crate::align::Role;
+use crate::align::{Aligned, Role};
 use crate::difference::Difference;
-use crate::plan::Plan;
+use crate::spec::Spec;
 use crate::value::ValueType;
 
 /// Prints differences; the words that all lines share are made once.
 #[derive(Debug)]
 pub struct LinePrinter<'a> {
-    plan: &'a Plan,
+    spec: &'a Spec,
+    pub(super) aligned: &'a Aligned,
     /// By column.
     comparators: Vec<String>,
 }
 
 impl<'a> LinePrinter<'a> {
-    pub fn new(plan: &'a Plan) -> Self {
-        let columns = plan.aligned.columns.iter();
+    pub fn new(spec: &'a Spec, aligned: &'a Aligned) -> Self {
+        let columns = aligned.columns.iter();
         LinePrinter {
-            plan,
+            spec,
+            aligned,
             comparators: columns.map(|column| column.comparator().to_string()).collect(),
         }
     }
 
     /// The fields of the key: the same for all lines of a row. Gives the length of the account's.
     pub(super) fn print_key(&self, difference: &Difference<'_>, out: &mut String) -> usize {
-        let aligned = &self.plan.aligned;
         let mut account_bytes = 0;
-        for (at, (column, value)) in aligned.key_columns().zip(difference.key.values()).enumerate() {
+        for (at, (column, value)) in self.aligned.key_columns().zip(difference.key.values()).enumerate() {
             if at > 0 {
                 out.push(',');
             }
-            key_cell(&value, column, self.plan.spec.output.spreadsheet_safe, out);
-            if at + 1 == aligned.account_count {
+            key_cell(&value, column, self.spec.output.spreadsheet_safe, out);
+            if at + 1 == self.aligned.account_count {
                 account_bytes = out.len();
             }
         }
@@ -42,12 +43,11 @@ impl<'a> LinePrinter<'a> {
 
     /// All fields behind the key's, and the end of the line.
     pub(super) fn print_rest(&self, difference: &Difference<'_>, rule: Option<usize>, delta: Option<&Delta>, out: &mut String) {
-        let spec = &self.plan.spec;
-        let safe = spec.output.spreadsheet_safe;
+        let safe = self.spec.output.spreadsheet_safe;
         out.push(',');
         out.push_str(difference.kind.name());
         out.push(',');
-        let column = difference.column.map(|at| &self.plan.aligned.columns[at]);
+        let column = difference.column.map(|at| &self.aligned.columns[at]);
         if let Some(column) = column {
             field(&column.name, safe, out);
         }
@@ -65,7 +65,7 @@ impl<'a> LinePrinter<'a> {
         delta.iter().for_each(|delta| delta.print_relative(out));
         for text in [
             difference.column.map_or("", |column| self.comparators[column].as_str()),
-            rule.map_or("", |rule| spec.expected[rule].name.as_str()),
+            rule.map_or("", |rule| self.spec.expected[rule].name.as_str()),
             if rule.is_some() { "expected" } else { "exception" },
             difference.diagnosis.unwrap_or_default(),
         ] {
