@@ -17,9 +17,3 @@ pub(crate) fn exact<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
     let read = Option::<Exact>::deserialize(deserializer)?;
     Ok(read.map(|double| double.0))
 }
-
-/// Two that may be absent.
-pub(crate) fn exact_pair<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<(f64, f64)>, D::Error> {
-    let read = Option::<(Exact, Exact)>::deserialize(deserializer)?;
-    Ok(read.map(|(one, other)| (one.0, other.0)))
-}
