@@ -112,25 +112,7 @@ async fn run(seed: u64, scratch: &Path) -> Result<bool, String> {
             let cluster = coordinator(&shaky, &line, owners, scratch);
             owners += 1;
             world.board.send_replace(Some(cluster.board.clone()));
-            // As a coordinator begins: it reads the index of jobs, which may be of before the id came again.
-            if chance.one_in(2)
-                && let Err(error) = cluster.recover().await
-                && error.kind != Kind::Unavailable
-            {
-                return Err(format!("a coordinator does not start: {error}"));
-            }
-            tokio::spawn(Arc::clone(&cluster).stay_alive());
-            if driven {
-                let (view, submission) = (JobView::new(JOB, &submission), Arc::new(submission.clone()));
-                cluster.drive(cluster.state.job(JOB, &submission.incarnation), submission, view, None);
-            }
-            tokio::spawn(told.clone().watch(Arc::clone(&cluster)));
-            if chance.one_in(6) {
-                tokio::spawn(
-                    told.clone()
-                        .cancel(Arc::clone(&cluster), Duration::from_millis(chance.below(15_000))),
-                );
-            }
+            start(&cluster, driven.then_some(&submission), &told, &mut chance).await?;
             if life < lives {
                 sleep(Duration::from_millis(chance.below(11_000))).await;
                 has_sleepers |= leave(&line, &mut chance);
@@ -158,6 +140,28 @@ async fn run(seed: u64, scratch: &Path) -> Result<bool, String> {
     }
     told.check_fetched()?;
     Ok(true)
+}
+
+/// A coordinator begins, with clients. `driven`: what it is given to run at once.
+async fn start(cluster: &Arc<Cluster>, driven: Option<&Submission>, told: &Told, chance: &mut Chance) -> Result<(), String> {
+    // It reads the index of jobs, which may be of before the id came again.
+    if chance.one_in(2)
+        && let Err(error) = cluster.recover().await
+        && error.kind != Kind::Unavailable
+    {
+        return Err(format!("a coordinator does not start: {error}"));
+    }
+    tokio::spawn(Arc::clone(cluster).stay_alive());
+    if let Some(submission) = driven {
+        let (view, submission) = (JobView::new(JOB, submission), Arc::new(submission.clone()));
+        cluster.drive(cluster.state.job(JOB, &submission.incarnation), submission, view, None);
+    }
+    tokio::spawn(told.clone().watch(Arc::clone(cluster)));
+    if chance.one_in(6) {
+        let after = Duration::from_millis(chance.below(15_000));
+        tokio::spawn(told.clone().cancel(Arc::clone(cluster), after));
+    }
+    Ok(())
 }
 
 /// Honest ones, and sometimes a liar.
