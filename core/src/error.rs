@@ -1,7 +1,7 @@
 //! Errors: what somebody does about one (`Kind`), where it happened (`Place`), what happened, and what to do.
 //!
 //! ```text
-//! spec.yaml:3:10: columns.rename: shadow has no column `amount`; did you mean `amt`?
+//! spec.yaml:3:10: columns.rename (shadow): no column `amount`; did you mean `amt`?
 //! shadow/a.csv:7: column `price` of shadow: `x` is not an integer; fix the value
 //! shadow/a.parquet: row 12: column `price` of shadow: …
 //! file:line:character: row: field: column, with the side: what; advice
@@ -72,7 +72,7 @@ pub struct Place {
     /// In the line, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub character: Option<u64>,
-    /// In the file, from 1, where lines are not known.
+    /// In the file, from 1: where lines are not known, or a row may be of several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub row: Option<u64>,
     /// The column's name; of a member, its path.
@@ -203,7 +203,12 @@ impl Error {
 
     /// At this place.
     pub fn at(mut self, place: &Place) -> Self {
-        *self.place = place.clone();
+        *self.place = Place {
+            file: place.file.clone().map(public),
+            column: place.column.clone().map(public),
+            field: place.field.clone().map(public),
+            ..*place
+        };
         self
     }
 
@@ -358,6 +363,11 @@ mod tests {
         let error = Error::input(url).file(url).column(url).field(url).advice(url);
         let text = error.to_string();
         assert!(!text.contains("u:p") && !text.contains("sig=x"), "{text}");
+        let place = Place {
+            file: Some(url.to_owned()),
+            ..Place::default()
+        };
+        assert_eq!(Error::input("x").at(&place).to_string(), "https://h/a.csv?…: x");
     }
 
     #[test]
