@@ -17,7 +17,7 @@ pub fn store_error(error: object_store::Error, name: &str) -> Error {
         E::UnknownConfigurationKey { store, key } => Error::spec(format!("{store} knows no setting `{key}`")).file(name),
         E::JoinError { source } => Error::internal(format!("a read was dropped: {source}")).file(name),
         E::Generic { source, .. } => generic(source.as_ref(), name),
-        other => Error::unavailable(format!("{other}")).file(name),
+        other => Error::unavailable(other.to_string()).file(name),
     }
 }
 
