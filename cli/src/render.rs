@@ -216,7 +216,7 @@ fn diagnoses(out: &mut String, summary: &Summary, paint: Paint) {
         return;
     }
     found.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
-    heading(out, "Diagnosis (cells)", paint);
+    heading(out, "Diagnosis (cells and rows)", paint);
     for (cells, name) in found.iter().take(SHOWN) {
         *out += &wrapped(&format!("{:>12} ", grouped(*cells)), name);
     }

@@ -30,8 +30,9 @@ pub struct TaskOutput {
     /// Rows for the next stage, by its shards.
     pub exchange: Option<Object>,
     pub tally: Tally,
-    /// Fingerprints of the accounts that were seen, in sorted runs of 16 bytes each; none unless the plan counts accounts.
-    pub accounts: Vec<Spool>,
+    /// In sorted runs of 16 bytes each: of a scan those of the accounts that were seen, where the plan counts accounts; of a lookup those of
+    /// the keys that were found.
+    pub fingerprints: Vec<Spool>,
     /// Differences, each run sorted; together they hold every difference of the task's shards.
     pub runs: Vec<Spool>,
     pub glance: Option<Glance>,

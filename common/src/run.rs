@@ -130,6 +130,7 @@ mod tests {
             shadow: Value::Null,
             diagnosis: None,
             answers: Answers::default(),
+            key_fingerprint: Some(0x0102_0304),
         }
     }
 
@@ -174,6 +175,7 @@ mod tests {
             shadow: Value::List(vec![Value::Null, Value::Bool(true)]),
             diagnosis: Some("order"),
             answers: Answers::of(&answers),
+            key_fingerprint: None,
             ..of_row(b"key")
         };
         let (mut now, mut record) = (Vec::new(), Vec::new());

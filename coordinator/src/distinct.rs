@@ -4,11 +4,23 @@ use bytes::Bytes;
 use shadowdiff_common::spool::{Scratch, Spool, SpoolWriter};
 use shadowdiff_core::error::Result;
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
 
 /// Runs that are merged at a time: of each one part is in memory, of 16 KiB as scan tasks make them. More are merged into fewer first.
 const MAX_RUNS: usize = 4096;
 const PART_BYTES: usize = 16 << 10;
+
+/// The numbers in sorted runs of 16 bytes each, of which there are not many. Blocking.
+pub(crate) fn distinct(runs: &[Spool]) -> Result<BTreeSet<u128>> {
+    let mut found = BTreeSet::new();
+    for run in runs {
+        merge(std::slice::from_ref(run), |number| {
+            found.insert(number);
+            Ok(())
+        })?;
+    }
+    Ok(found)
+}
 
 /// Distinct numbers in sorted runs of 16 bytes each. Blocking.
 pub(crate) fn count_distinct(runs: &[Spool], scratch: &Scratch) -> Result<u64> {

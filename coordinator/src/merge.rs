@@ -9,6 +9,7 @@
 mod selection;
 mod sorted;
 
+use crate::distinct::distinct;
 use selection::choose;
 use shadowdiff_common::fault::panicked;
 use shadowdiff_common::run;
@@ -40,6 +41,8 @@ pub(crate) struct Merge<'a> {
     pub(crate) judge: &'a Judge<()>,
     pub(crate) tally: &'a Tally,
     pub(crate) runs: &'a [Spool],
+    /// Sorted runs of the fingerprints of keys that one side alone has left, and the other has too.
+    pub(crate) found_keys: &'a [Spool],
     /// For accounts that wait for their decision.
     pub(crate) scratch: &'a Scratch,
     pub(crate) threads: usize,
@@ -103,12 +106,13 @@ impl Merge<'_> {
     /// Judges and prints all differences; `take` is given what becomes of them, in their order. Gives how many there were.
     fn report(&self, chosen: Option<&BTreeSet<u64>>, take: &mut dyn FnMut(Reported) -> Result<()>) -> Result<(u64, DifferenceTally)> {
         let printer = LinePrinter::new(&self.plan.spec, &self.plan.aligned);
+        let found_keys = distinct(self.found_keys)?;
         std::thread::scope(|scope| {
             let (mut batches, mut results, mut threads) = (Vec::new(), Vec::new(), Vec::new());
             for _ in 0..self.threads.clamp(1, MAX_THREADS) {
                 let (sender, inbox) = sync_channel(1);
                 let (outbox, receiver) = sync_channel(1);
-                let reporter = Reporter::new(self.judge, &printer);
+                let reporter = Reporter::new(self.judge, &printer, &found_keys);
                 threads.push(scope.spawn(move || report_batches(reporter, chosen, inbox, &outbox)));
                 batches.push(sender);
                 results.push(receiver);
@@ -195,7 +199,7 @@ fn report_batch(reporter: &mut Reporter<'_>, chosen: Option<&BTreeSet<u64>>, bat
     while at < batch.records.len() {
         let (difference, length) = run::first(&batch.records[at..])?;
         let is_listed = chosen.is_none_or(|chosen| chosen.contains(&number));
-        reporter.add(&Difference::decode(difference)?, is_listed, &mut reported)?;
+        reporter.add(Difference::decode(difference)?, is_listed, &mut reported)?;
         at += length;
         number += 1;
     }
@@ -339,6 +343,7 @@ mod tests {
                 shadow: Value::Int(delta(account, row)),
                 diagnosis: None,
                 answers: Answers::default(),
+                key_fingerprint: None,
             };
             writer.append(&difference).expect("in order");
         }
@@ -355,6 +360,7 @@ mod tests {
             plan,
             judge: &crate::result::rules(plan, &[None, None]).expect("rules"),
             tally: &tally,
+            found_keys: &[],
             runs: &runs,
             scratch: &scratch,
             threads,
@@ -407,6 +413,7 @@ mod tests {
             plan: &plan,
             judge: &crate::result::rules(&plan, &[None, None]).expect("rules"),
             tally: &Tally::default(),
+            found_keys: &[],
             runs: &[run(&scratch, 0)],
             scratch: &scratch,
             threads: 2,

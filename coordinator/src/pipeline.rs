@@ -1,9 +1,9 @@
 //! The stages of a job in their order, once: which tasks each has, what their outcomes add up to, what the next one reads.
 //!
 //! ```text
-//! [glance ->] scan -> [sift -> fetch ->] compare -> (merge)
+//! [glance ->] scan -> [sift -> fetch ->] compare -> [lookup ->] (merge)
 //! ```
-//! Small jobs need no glance; sift and fetch are for jobs that exchange fingerprints. Where tasks run, and where what they leave behind
+//! Small jobs need no glance; sift and fetch are for jobs that exchange fingerprints, lookup for those where one side alone has rows left. Where tasks run, and where what they leave behind
 //! lies meanwhile, is the executor's business: in this process (`run`), or on workers and in the state store (`cluster/drive`).
 
 use crate::distinct::count_distinct;
@@ -52,8 +52,8 @@ pub(crate) struct StageOutcome {
     pub(crate) tally: Tally,
     /// Rows of each side that were exchanged.
     pub(crate) exchanged: Sides<u64>,
-    /// Sorted runs of accounts' fingerprints.
-    pub(crate) accounts: Vec<Spool>,
+    /// Sorted runs of fingerprints, of accounts or keys.
+    pub(crate) fingerprints: Vec<Spool>,
     /// Sorted runs of lines.
     pub(crate) runs: Vec<Spool>,
     pub(crate) glance: Option<Glance>,
@@ -80,6 +80,8 @@ pub(crate) struct Pipeline<'a> {
 pub(crate) struct Compared {
     pub(crate) tally: Tally,
     pub(crate) runs: Vec<Spool>,
+    /// Sorted runs of the fingerprints of keys that one side alone has left, and the other has too.
+    pub(crate) found_keys: Vec<Spool>,
     pub(crate) timings: Timings,
 }
 
@@ -96,15 +98,34 @@ impl Pipeline<'_> {
         }
         timings.scan_ms = started.elapsed().as_millis() as u64;
         let tasks = tasks_of(Stage::Compare, Form::Rows, shards);
-        let compared = executor.run_stage(Stage::Compare, tasks, None).await?;
-        timings.compare_ms = started.elapsed().as_millis() as u64 - timings.scan_ms;
+        let lookup = Reader {
+            stage: Stage::Lookup,
+            shards: 1,
+            part_bytes: 0,
+        };
+        let compared = executor.run_stage(Stage::Compare, tasks, Some(lookup)).await?;
         tally.merge(&compared.tally);
         tally.balance().map_err(Error::internal)?;
+        let found_keys = self.lookup(executor, &compared.next, &tally).await?;
+        timings.compare_ms = started.elapsed().as_millis() as u64 - timings.scan_ms;
         Ok(Compared {
             tally,
             runs: compared.runs,
+            found_keys,
             timings,
         })
+    }
+
+    /// Asks each side for the keys of rows that only the other one has left; gives the fingerprints of those it has.
+    async fn lookup<E: Executor>(self, executor: &mut E, keys: &[(u64, ShardRange)], tally: &Tally) -> Result<Vec<Spool>, E::Stop> {
+        if !tally.looks_up_keys() {
+            return Ok(Vec::new());
+        }
+        // All keys are one shard, which every task reads.
+        let pieces = self.plan.scans.iter().map(|scan| scan.weight());
+        let inputs = keys.iter().flat_map(|(_, keys)| pieces.clone().map(|weight| (weight, *keys)));
+        let tasks = tasks_of(Stage::Lookup, Form::Fingerprints, inputs);
+        Ok(executor.run_stage(Stage::Lookup, tasks, None).await?.fingerprints)
     }
 
     /// In what form rows are exchanged.
@@ -130,8 +151,8 @@ impl Pipeline<'_> {
         let outcome = executor.run_stage(Stage::Scan, tasks, Some(self.by_shard(reader))).await?;
         tally.merge(&outcome.tally);
         check_exchange(tally, outcome.exchanged)?;
-        if !outcome.accounts.is_empty() {
-            let (accounts, scratch) = (outcome.accounts, executor.scratch()?);
+        if !outcome.fingerprints.is_empty() {
+            let (accounts, scratch) = (outcome.fingerprints, executor.scratch()?);
             let counted = tokio::task::spawn_blocking(move || count_distinct(&accounts, &scratch)).await;
             tally.accounts = counted.map_err(|e| Error::internal(format!("counting accounts panicked: {e}")))??;
         }

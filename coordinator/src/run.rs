@@ -54,7 +54,12 @@ pub struct Run<'a> {
 /// Runs the job to its published result.
 pub async fn run(job: Run<'_>, workers: &dyn Workers) -> Result<Outcome> {
     let mut executor = LocalExecutor::new(workers, &job);
-    let Compared { tally, runs, mut timings } = Pipeline { plan: job.plan }.run(&mut executor).await?;
+    let Compared {
+        tally,
+        runs,
+        found_keys,
+        mut timings,
+    } = Pipeline { plan: job.plan }.run(&mut executor).await?;
     if *job.interrupted.borrow() {
         return Err(Error::new(Kind::Interrupted, "interrupted"));
     }
@@ -70,6 +75,7 @@ pub async fn run(job: Run<'_>, workers: &dyn Workers) -> Result<Outcome> {
         judge: &rules(job.plan, &job.accounts.rules)?,
         tally: &tally,
         runs: &runs,
+        found_keys: &found_keys,
         scratch: &job.scratch,
         threads: workers.slots(),
         batch_bytes: BATCH_BYTES,
@@ -110,7 +116,7 @@ impl Executor for LocalExecutor<'_> {
         let mut bytes = vec![0; reader.map_or(0, |reader| reader.shards as usize)];
         for (number, output) in (0..).zip(self.run_tasks(stage, &tasks).await?) {
             outcome.tally.merge(&output.tally);
-            outcome.accounts.extend(output.accounts);
+            outcome.fingerprints.extend(output.fingerprints);
             outcome.runs.extend(output.runs);
             outcome.glance = output.glance.or(outcome.glance);
             let Some(object) = output.exchange else { continue };

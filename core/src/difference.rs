@@ -2,9 +2,10 @@
 //! merged, so that other rules or another output need no second comparison.
 //!
 //! ```text
-//! difference = version u8, row key length, account key length, sort key, baseline u8, key, live, shadow, diagnosis, answers
+//! difference = version u8, row key length, account key length, sort key, baseline u8, key, live, shadow, diagnosis, answers, fingerprint
 //! sort key   = row key, column number u32, kind u8, all ordered by their bytes; the account key begins the row key
 //! key        = length, the key's values            baseline  = 0 live, 1 shadow
+//! fingerprint = length 0 or 16, of the key, little-endian
 //! diagnosis  = length, text; empty for none        answers   = length, one number for each that is not no:
 //!                                                              rule * 4, + 2 for its `where`, + 1 where the answer is not known
 //! ```
@@ -18,7 +19,7 @@ use crate::spec::DifferenceKind;
 use crate::value::{Value, read_bytes, read_text, read_value, write_bytes, write_value};
 
 /// The version of the form; another one is refused.
-pub const DIFFERENCE_VERSION: u8 = 2;
+pub const DIFFERENCE_VERSION: u8 = 3;
 
 /// The sort key's bytes behind the row key: the column's number and the kind.
 const SUFFIX_BYTES: usize = 5;
@@ -41,6 +42,8 @@ pub struct Difference<'a> {
     pub shadow: Value<'a>,
     pub diagnosis: Option<&'a str>,
     pub answers: Answers<'a>,
+    /// Of rows that one side alone has left: by it the other side is asked whether it has the key.
+    pub key_fingerprint: Option<u128>,
 }
 
 /// Where a difference stands among all, read without the rest of it.
@@ -115,6 +118,8 @@ impl<'a> Difference<'a> {
         write_value(&self.shadow, out);
         write_bytes(self.diagnosis.unwrap_or_default().as_bytes(), out);
         write_bytes(self.answers.0, out);
+        let fingerprint = self.key_fingerprint.map(u128::to_le_bytes);
+        write_bytes(fingerprint.as_ref().map_or(&[], <[u8; 16]>::as_slice), out);
     }
 
     /// Reads what `encode` wrote; texts and bytes stay where they are.
@@ -139,6 +144,10 @@ impl<'a> Difference<'a> {
                 shadow: read_value(bytes, at)?,
                 diagnosis: Some(read_text(bytes, at)?).filter(|text| !text.is_empty()),
                 answers: Answers(read_bytes(bytes, at)?),
+                key_fingerprint: match read_bytes(bytes, at)? {
+                    [] => None,
+                    fingerprint => Some(u128::from_le_bytes(fingerprint.try_into().ok()?)),
+                },
             })
         };
         read(&mut at).filter(|_| at == bytes.len()).ok_or_else(|| broken(bytes))
@@ -268,6 +277,7 @@ mod tests {
         shadow: Value::Null,
         diagnosis: Some("null_appeared"),
         answers: Answers(&[]),
+        key_fingerprint: None,
     };
 
     #[test]
@@ -287,6 +297,7 @@ mod tests {
             live: Value::Int(2),
             shadow: Value::Int(0),
             diagnosis: None,
+            key_fingerprint: Some(u128::MAX - 7),
             ..cell.clone()
         };
         for difference in [cell, row] {

@@ -63,8 +63,8 @@ impl ReadAgain {
         Requests {
             // As in `Kept`: commits are looked for and read; a task reads its document, and a range of every task before.
             reads: 2 * tasks + sifts * (1 + scans) + scans * (1 + sifts) + self.input_reads,
-            // Two tables, two stages done, a listing a stage; the glance has no content.
-            writes: 4 + 2 * tasks - 1 + listings(1) + listings(sifts) + listings(scans),
+            // Two tables, three stages done, a listing a stage; the glance has no content.
+            writes: 5 + 2 * tasks - 1 + listings(1) + listings(sifts) + listings(scans),
         }
     }
 }

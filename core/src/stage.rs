@@ -20,6 +20,8 @@ pub enum Stage {
     Fetch,
     /// Compares the rows that have not cancelled.
     Compare,
+    /// Asks each side for the keys of rows that only the other one has left.
+    Lookup,
     /// Merges what differs, and publishes it: the coordinator's own, without tasks.
     Merge,
 }
@@ -44,7 +46,7 @@ pub enum Activity {
     Merging,
 }
 
-const TABLE: [Row; 6] = [
+const TABLE: [Row; 7] = [
     row(Stage::Glance, "glance", true, Activity::Reading),
     row(Stage::Scan, "scan", true, Activity::Reading),
     Row {
@@ -53,6 +55,7 @@ const TABLE: [Row; 6] = [
     },
     row(Stage::Fetch, "fetch", true, Activity::Comparing),
     row(Stage::Compare, "compare", false, Activity::Comparing),
+    row(Stage::Lookup, "lookup", true, Activity::Comparing),
     row(Stage::Merge, "merge", false, Activity::Merging),
 ];
 

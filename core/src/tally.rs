@@ -72,7 +72,25 @@ pub struct Tally {
     pub not_json: BTreeMap<usize, u64>,
 }
 
+/// Where one side alone has rows of more keys than this left, the other is not asked for them: who merges holds 16 bytes of each.
+pub const MAX_LOOKED_UP: u64 = 1 << 20;
+
 impl Tally {
+    /// Keys of which one side alone has rows left.
+    pub fn keys_on_one_side(&self) -> u64 {
+        self.missing_in_shadow + self.missing_in_live + self.duplicate_key - self.duplicate_on_both
+    }
+
+    /// Whether such a key may be one that the other side has too: its rows there have then cancelled.
+    pub fn may_have_extra_copies(&self) -> bool {
+        self.cancelled > 0 && self.keys_on_one_side() > 0
+    }
+
+    /// Whether the other side is asked for those keys.
+    pub fn looks_up_keys(&self) -> bool {
+        self.may_have_extra_copies() && self.keys_on_one_side() <= MAX_LOOKED_UP
+    }
+
     pub fn merge(&mut self, other: &Tally) {
         for side in Side::BOTH {
             let (mine, theirs) = (&mut self.sides[side], &other.sides[side]);

@@ -40,13 +40,14 @@ pub fn records(text: &str) -> Vec<Vec<Field<'_>>> {
     all
 }
 
-/// The file with its last column emptied below the header; everything else keeps its bytes.
-pub fn blank_last_column(text: &str) -> String {
+/// The file with its last column emptied below the header in the lines of cells; everything else keeps its bytes.
+pub fn blank_diagnoses_of_cells(text: &str) -> String {
     let mut blanked = String::new();
-    for (number, record) in records(text).iter().enumerate() {
-        let kept = if number == 0 { record.len() } else { record.len() - 1 };
+    for record in &records(text) {
+        let is_of_cell = record.iter().any(|field| field.0 == "changed");
+        let kept = record.len() - usize::from(is_of_cell);
         let mut fields: Vec<&str> = record[..kept].iter().map(|f| f.0).collect();
-        if number > 0 {
+        if is_of_cell {
             fields.push("");
         }
         blanked.push_str(&fields.join(","));
@@ -118,6 +119,9 @@ mod tests {
 
     #[test]
     fn blanking_keeps_the_other_bytes() {
-        assert_eq!(blank_last_column("a,b\n\"1,\",\"x\"\n,y\n"), "a,b\n\"1,\",\n,\n");
+        assert_eq!(
+            blank_diagnoses_of_cells("a,kind,b\n\"1,\",changed,\"x\"\n,missing_in_live,y\n"),
+            "a,kind,b\n\"1,\",changed,\n,missing_in_live,y\n"
+        );
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Difference {
     /// Live, shadow, delta, relative delta, comparator.
     pub(crate) fields: [Option<String>; 5],
     pub(crate) rule: Option<usize>,
+    /// Of whole rows; what a cell shows is not diagnosed here.
+    pub(crate) diagnosis: Option<&'static str>,
 }
 
 /// Everything the verdict is made from.

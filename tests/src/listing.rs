@@ -41,7 +41,7 @@ impl Comparing<'_> {
             fields.extend(difference.fields.clone());
             fields.push(difference.rule.map(|rule| self.spec.expected[rule].name.clone()));
             fields.push(Some(if difference.rule.is_some() { "expected" } else { "exception" }.to_owned()));
-            fields.push(None);
+            fields.push(difference.diagnosis.map(str::to_owned));
             line(&fields, &mut out);
         }
         out

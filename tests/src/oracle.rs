@@ -1,6 +1,6 @@
 //! The comparison again, row by row with nested loops: what the engine must give, byte for byte.
 //!
-//! Shares the parsed spec with the engine and nothing else. The column `diagnosis` is left empty.
+//! Shares the parsed spec with the engine and nothing else. What a cell shows is not diagnosed.
 
 use crate::cell::{Cell, Table, Type, common, equal, order_all};
 use crate::deltas::deltas;
@@ -260,7 +260,16 @@ impl<'a> Comparing<'a> {
             column: String::new(),
             fields,
             rule,
+            diagnosis: self.is_extra_copy(group).then_some("extra_copy"),
         });
+    }
+
+    /// One side alone has rows left, and the other has had some of that key.
+    fn is_extra_copy(&self, group: &Group<'_>) -> bool {
+        Side::BOTH.into_iter().any(|side| {
+            let has_key = |row: &Vec<Cell>| same(&self.key_of(row, side), &group.key);
+            group.rows[side].is_empty() && self.tables[side].rows.iter().any(has_key)
+        })
     }
 
     fn changed_cells(&self, group: &Group<'_>) -> Vec<Difference> {
@@ -293,6 +302,7 @@ impl<'a> Comparing<'a> {
                 column: cell.name.clone(),
                 fields,
                 rule,
+                diagnosis: None,
             }
         };
         unequal.iter().map(difference).collect()

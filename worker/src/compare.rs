@@ -4,7 +4,7 @@
 //! alone be more than a part, they are cancelled in slices by fingerprint; what matters of them then is only how many are left.
 
 use crate::differences::{DifferenceWriter, RowKey, row_key};
-use crate::exchanged::fingerprints_of;
+use crate::exchanged::{fingerprints_of, numbered_schema};
 use crate::job::Job;
 use crate::pairs::Chunk;
 use crate::rows::{KeyPair, Unmatched, cancel, join, merge};
@@ -30,6 +30,7 @@ pub(crate) fn compare(job: &Job, shards: &[u32], objects: &[Arc<Object>], halvin
         job,
         part_bytes,
         runs: Vec::new(),
+        lonely: Writer::new(Sides::from_fn(|_| numbered_schema()), 1, part_bytes as usize, &job.scratch),
         tally: Tally::default(),
     };
     let (small, large): (Vec<u32>, Vec<u32>) = shards.iter().partition(|shard| all_bytes(objects, **shard) <= part_bytes);
@@ -50,6 +51,7 @@ pub(crate) fn compare(job: &Job, shards: &[u32], objects: &[Arc<Object>], halvin
         })?;
     }
     Ok(TaskOutput {
+        exchange: Some(task.lonely.finish()?),
         runs: task.runs,
         tally: task.tally,
         ..TaskOutput::default()
@@ -66,6 +68,8 @@ struct Task<'a> {
     job: &'a Job,
     part_bytes: u64,
     runs: Vec<Spool>,
+    /// Keys of rows that one side alone has left.
+    lonely: Writer,
     tally: Tally,
 }
 
@@ -181,6 +185,7 @@ impl Task<'_> {
             let mut differences = DifferenceWriter {
                 job: self.job,
                 run: &mut run,
+                lonely: &mut self.lonely,
                 tally: &mut self.tally,
             };
             differences.write(&chunk, &cells, left, keys)?;

@@ -1,10 +1,12 @@
 //! Makes differences of the rows that differ, in order: what each is, and what SQL says of it. What the rules make of it is not asked here.
 
+use crate::exchanged;
 use crate::job::{Job, RuleSql};
 use crate::pairs::{Cells, Chunk};
 use crate::rows::Unmatched;
-use arrow_array::Array;
+use arrow_array::{Array, ArrayRef};
 use arrow_buffer::BooleanBuffer;
+use shadowdiff_common::exchange::Writer;
 use shadowdiff_common::run::RunWriter;
 use shadowdiff_common::sql::Expression;
 use shadowdiff_core::align::{Column, Role};
@@ -24,6 +26,8 @@ pub(crate) type RowKey = (Vec<u8>, usize);
 pub(crate) struct DifferenceWriter<'a> {
     pub(crate) job: &'a Job,
     pub(crate) run: &'a mut RunWriter,
+    /// Takes the keys of rows that one side alone has left, of the side that has them.
+    pub(crate) lonely: &'a mut Writer,
     pub(crate) tally: &'a mut Tally,
 }
 
@@ -35,6 +39,12 @@ impl DifferenceWriter<'_> {
             }
         }
         let job = self.job;
+        let key_fingerprints = lonely_keys(job, chunk);
+        for side in Side::BOTH {
+            let keys: Vec<u128> = key_fingerprints[side].iter().flatten().copied().collect();
+            self.lonely
+                .push(side, &exchanged::numbered(vec![0; keys.len()], &keys)?, &vec![0; keys.len()])?;
+        }
         let mut sql = RowSql::new(job, chunk, cells, left);
         let mut key = Vec::new();
         for (row, row_key) in row_keys.iter().enumerate() {
@@ -52,6 +62,7 @@ impl DifferenceWriter<'_> {
                 shadow: Value::Null,
                 diagnosis: None,
                 answers: Answers::default(),
+                key_fingerprint: key_fingerprints.live[row].or(key_fingerprints.shadow[row]),
             };
             let columns = (0..cells.differs.len()).filter(|c| cells.differs[*c].as_ref().is_some_and(|d| d.value(row)));
             match chunk.kinds[row] {
@@ -104,6 +115,20 @@ impl DifferenceWriter<'_> {
             }
         }
     }
+}
+
+/// By side, for each row of which that side alone has rows left, the fingerprint of its key.
+fn lonely_keys(job: &Job, chunk: &Chunk<'_>) -> Sides<Vec<Option<u128>>> {
+    Sides::from_fn(|side| {
+        let is_lonely = |row: &usize| joined_row(chunk, *row, side.other()).is_none();
+        let rows = 0..chunk.joined.len();
+        if !rows.clone().any(|row| is_lonely(&row)) {
+            return vec![None; rows.len()];
+        }
+        let key: Vec<&ArrayRef> = job.plan.aligned.key.iter().map(|column| &chunk.arrays[side][*column]).collect();
+        let hashes = job.key_fingerprint.hash(&key, rows.len());
+        rows.zip(hashes).map(|(row, hash)| is_lonely(&row).then_some(hash)).collect()
+    })
 }
 
 /// What kind of change a cell shows.

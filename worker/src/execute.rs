@@ -4,6 +4,7 @@ use crate::compare::compare;
 use crate::fetch::fetch;
 use crate::glance::glance;
 use crate::job::Job;
+use crate::lookup::lookup;
 use crate::scan::scan;
 use crate::sift::sift;
 use shadowdiff_common::exchange::Object;
@@ -45,6 +46,7 @@ pub(crate) fn execute(job: &Job, task: &Task, input: &Input, halvings: u32) -> R
             fetch(job, scan_task(job, scan)?, place, &input.objects(), halvings)
         }
         Stage::Compare => compare(job, &input.places(), &input.objects(), halvings),
+        Stage::Lookup => lookup(job, scan_task(job, task.number)?, &input.places(), &input.objects()),
         Stage::Merge => Err(Error::internal("the merge has no tasks")),
     }
 }

@@ -14,6 +14,7 @@ mod host;
 pub mod job;
 mod limits;
 mod local;
+mod lookup;
 mod pairs;
 mod row_selection;
 mod rows;

@@ -53,7 +53,7 @@ pub(crate) fn scan(job: &Job, task: &ScanTask, form: Form, halvings: u32) -> Res
     Ok(TaskOutput {
         exchange: Some(sink.finish()?),
         tally,
-        accounts,
+        fingerprints: accounts,
         ..TaskOutput::default()
     })
 }
@@ -207,7 +207,7 @@ mod tests {
             }
             .job();
             let output = scan(&small.job, &small.job.plan.scans[0], Form::Rows, 0).expect("a scan");
-            let runs = fingerprints_in(&output.accounts);
+            let runs = fingerprints_in(&output.fingerprints);
             assert!(runs.len() >= least_runs, "{} runs", runs.len());
             assert!(runs.iter().all(|run| !run.is_empty() && run.is_sorted()));
             let distinct: BTreeSet<u128> = runs.into_iter().flatten().collect();

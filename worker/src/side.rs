@@ -9,9 +9,9 @@ use arrow_select::filter::filter;
 use shadowdiff_common::exchange::take_rows;
 use shadowdiff_common::read::{self, Raw, Selection, read_column};
 use shadowdiff_common::store::changed;
-use shadowdiff_core::align::{Column, Role};
+use shadowdiff_core::align::{Column, Role, SideColumn};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::plan::Split;
+use shadowdiff_core::plan::{ReadColumn, Split};
 use shadowdiff_core::side::Side;
 use shadowdiff_core::value::{ValueType, convert};
 use std::collections::VecDeque;
@@ -55,6 +55,50 @@ pub(crate) enum Purpose<'a> {
     Glance(u64),
     /// These rows alone; they were counted before.
     Fetch(RowSelection<'a>),
+    /// The keys of all rows: nothing else is read but what the filter needs.
+    Keys,
+}
+
+/// Which columns are needed: of those read, and of those that they become.
+struct Needed {
+    read: Vec<bool>,
+    columns: Vec<bool>,
+}
+
+impl Needed {
+    fn all(job: &Job, side: Side) -> Self {
+        let plan = &job.plan.sides[side];
+        Needed {
+            read: vec![true; plan.read.len()],
+            columns: vec![true; plan.columns.len()],
+        }
+    }
+
+    /// What keys and the filter are made of.
+    fn for_keys(job: &Job, side: Side) -> Self {
+        let plan = &job.plan.sides[side];
+        let filter = job.filters[side].as_ref();
+        let is_key = |name: &str| job.plan.aligned.key_columns().any(|column| column.path[0] == name);
+        let is_needed =
+            |(at, column): (usize, &SideColumn)| is_key(&column.name) || filter.is_some_and(|filter| filter.reads.contains(&at));
+        let columns: Vec<bool> = plan.columns.iter().enumerate().map(is_needed).collect();
+        let is_read = |(at, read): (usize, &ReadColumn)| {
+            let made = plan
+                .columns
+                .iter()
+                .zip(&job.derives[side])
+                .zip(&columns)
+                .filter(|(_, needed)| **needed);
+            made.into_iter().any(|((column, derived), _)| match derived {
+                Some(expression) => expression.reads.contains(&at) || expression.copies.as_ref().is_some_and(|(copied, _)| *copied == at),
+                None => column.name == read.name,
+            })
+        };
+        Needed {
+            read: plan.read.iter().enumerate().map(is_read).collect(),
+            columns,
+        }
+    }
 }
 
 /// Reads one side of a scan task from the front.
@@ -66,6 +110,7 @@ pub(crate) struct SideReader<'a> {
     /// Rows of the current split before the next batch, for messages.
     row: u64,
     purpose: Purpose<'a>,
+    needed: Needed,
     pub(crate) read: u64,
     pub(crate) filtered: u64,
 }
@@ -78,6 +123,10 @@ impl<'a> SideReader<'a> {
             splits: splits.iter().cloned().collect(),
             current: None,
             row: 0,
+            needed: match purpose {
+                Purpose::Keys => Needed::for_keys(job, side),
+                Purpose::Scan | Purpose::Glance(_) | Purpose::Fetch(_) => Needed::all(job, side),
+            },
             purpose,
             read: 0,
             filtered: 0,
@@ -86,10 +135,20 @@ impl<'a> SideReader<'a> {
 
     /// The next rows that pass the filter; never empty.
     pub(crate) fn next(&mut self) -> Result<Option<Read>> {
+        self.next_of(&mut |reader, file, raw| reader.prepare(file, raw))
+    }
+
+    /// Fingerprints of the keys of the next rows that pass the filter.
+    pub(crate) fn next_keys(&mut self) -> Result<Option<Vec<u128>>> {
+        self.next_of(&mut |reader, file, raw| reader.keys(file, &raw))
+    }
+
+    /// What is made of the next batch of which something is made.
+    fn next_of<T>(&mut self, make: &mut dyn FnMut(&mut Self, usize, Raw) -> Result<Option<T>>) -> Result<Option<T>> {
         loop {
             self.job.watch.check()?;
             let is_enough = match &self.purpose {
-                Purpose::Scan => false,
+                Purpose::Scan | Purpose::Keys => false,
                 Purpose::Glance(rows) => self.read >= *rows,
                 Purpose::Fetch(wanted) => wanted.is_empty(),
             };
@@ -107,8 +166,8 @@ impl<'a> SideReader<'a> {
                 self.current = None;
                 continue;
             };
-            if let Some(rows) = self.prepare(file, raw)? {
-                return Ok(Some(rows));
+            if let Some(made) = make(self, file, raw)? {
+                return Ok(Some(made));
             }
         }
     }
@@ -121,10 +180,10 @@ impl<'a> SideReader<'a> {
             None => Selection::All,
         };
         let plan = &self.job.plan;
-        let wanted: Vec<(String, ValueType)> = plan.sides[self.side]
-            .read
-            .iter()
-            .map(|c| (c.source.clone(), c.value_type.clone()))
+        let read = plan.sides[self.side].read.iter().zip(&self.needed.read);
+        let wanted: Vec<(String, ValueType)> = read
+            .filter(|(_, needed)| **needed)
+            .map(|(c, _)| (c.source.clone(), c.value_type.clone()))
             .collect();
         let csv = &plan.spec.sides[self.side].csv;
         read::open_raw(
@@ -167,11 +226,7 @@ impl<'a> SideReader<'a> {
         }
         let (job, side) = (self.job, self.side);
         let data_file = &job.datasets[side].files[file];
-        let read_columns = &job.plan.sides[side].read;
-        let read: Vec<ArrayRef> = read_columns
-            .iter()
-            .map(|column| read_column(column, &raw, side, data_file, before))
-            .collect::<Result<_>>()?;
+        let read = self.read_columns(file, &raw, before)?;
         if matches!(self.purpose, Purpose::Scan) {
             job.watch.rows.fetch_add(rows as u64, std::sync::atomic::Ordering::Relaxed);
         }
@@ -192,11 +247,37 @@ impl<'a> SideReader<'a> {
         }))
     }
 
+    /// The columns as they are read; in place of those that are not needed, NULLs. `before`: rows of the split before these.
+    fn read_columns(&self, file: usize, raw: &Raw, before: u64) -> Result<Vec<ArrayRef>> {
+        let data_file = &self.job.datasets[self.side].files[file];
+        let columns = self.job.plan.sides[self.side].read.iter().zip(&self.needed.read);
+        let read = columns.map(|(column, needed)| match needed {
+            true => read_column(column, raw, self.side, data_file, before),
+            false => Ok(new_null_array(&arrow_schema::DataType::Null, raw.batch.num_rows())),
+        });
+        read.collect()
+    }
+
+    fn keys(&mut self, file: usize, raw: &Raw) -> Result<Option<Vec<u128>>> {
+        let (job, rows) = (self.job, raw.batch.num_rows());
+        let before = self.row;
+        self.row += rows as u64;
+        self.read += rows as u64;
+        let columns = self.derive(&self.read_columns(file, raw, before)?, rows)?;
+        let (columns, kept) = self.filter(columns, rows)?;
+        let left = kept.as_ref().map_or(rows, BooleanBuffer::count_set_bits);
+        let key = job.plan.aligned.key_columns();
+        let key: Vec<ArrayRef> = key.map(|column| self.aligned(&columns, column, left)).collect::<Result<_>>()?;
+        Ok((left > 0).then(|| job.key_fingerprint.hash(&key.iter().collect::<Vec<_>>(), left)))
+    }
+
     /// The side's columns in order: read ones renamed, derived ones evaluated.
     fn derive(&self, read: &[ArrayRef], rows: usize) -> Result<Vec<ArrayRef>> {
         let (job, side) = (self.job, self.side);
         let plan = &job.plan.sides[side];
-        let made = plan.columns.iter().zip(&job.derives[side]).map(|(column, derived)| match derived {
+        let columns = plan.columns.iter().zip(&job.derives[side]).zip(&self.needed.columns);
+        let made = columns.map(|((column, derived), needed)| match derived {
+            _ if !needed => Ok(new_null_array(&arrow_schema::DataType::Null, rows)),
             Some(expression) => {
                 let value = match &expression.copies {
                     // The values themselves, and not what SQL sees of them.
@@ -239,24 +320,26 @@ impl<'a> SideReader<'a> {
     fn take_apart(&self, columns: &[ArrayRef], rows: usize) -> Result<Rows> {
         let (job, side) = (self.job, self.side);
         let plan = &job.plan.sides[side];
-        let find = |name: &str| {
-            columns[plan
-                .columns
-                .iter()
-                .position(|c| c.name == name)
-                .expect("aligned columns are columns of the side")]
-            .clone()
-        };
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(job.schemas[side].fields().len());
         for BoundColumn { column, .. } in &job.columns {
-            let array = member(find(&column.path[0]), &column.path[1..], rows);
-            arrays.push(leaf(&array, column, side)?);
+            arrays.push(self.aligned(columns, column, rows)?);
         }
         let leaves: Vec<&ArrayRef> = arrays.iter().collect();
         let fingerprints = job.fingerprint.hash(&leaves, rows);
-        arrays.extend(plan.carried.iter().map(|name| find(name)));
+        arrays.extend(plan.carried.iter().map(|name| self.named(columns, name)));
         let batch = exchanged::rows(&job.schemas[side], arrays, &fingerprints)?;
         Ok(Rows { batch, fingerprints })
+    }
+
+    /// One aligned column out of the side's.
+    fn aligned(&self, columns: &[ArrayRef], column: &Column, rows: usize) -> Result<ArrayRef> {
+        let array = member(self.named(columns, &column.path[0]), &column.path[1..], rows);
+        leaf(&array, column, self.side)
+    }
+
+    fn named(&self, columns: &[ArrayRef], name: &str) -> ArrayRef {
+        let at = self.job.plan.sides[self.side].columns.iter().position(|c| c.name == name);
+        Arc::clone(&columns[at.expect("aligned columns are columns of the side")])
     }
 }
 

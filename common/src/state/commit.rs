@@ -70,9 +70,9 @@ pub struct Commit {
     /// Rows that were exchanged, in the order of shards, so that a range of shards is a range of bytes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocks: Vec<BlockRecord>,
-    /// Sorted runs of accounts' fingerprints, a list of parts each.
+    /// Sorted runs of fingerprints, of accounts or keys, a list of parts each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub accounts: Vec<Vec<Piece>>,
+    pub fingerprints: Vec<Vec<Piece>>,
     /// Sorted runs of differences, a list of parts each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<Vec<Piece>>,
@@ -87,7 +87,7 @@ impl Commit {
             header,
             tally: Tally::default(),
             blocks: Vec::new(),
-            accounts: Vec::new(),
+            fingerprints: Vec::new(),
             runs: Vec::new(),
             glance: None,
         }
@@ -248,7 +248,7 @@ mod tests {
                 rows: 4,
                 bytes: 512,
             }],
-            accounts: vec![vec![(10, 16, 7).into()]],
+            fingerprints: vec![vec![(10, 16, 7).into()]],
             ..Commit::empty(compare.header.clone())
         };
         let glance = Commit {

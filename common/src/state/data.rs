@@ -1,7 +1,7 @@
 //! Stores what attempts make as immutable objects, and opens it again where the next stage needs it.
 //!
 //! ```text
-//! data = blocks of exchanged rows by shard, then side (the format of the exchange); parts of runs of accounts; parts of runs of differences
+//! data = blocks of exchanged rows by shard, then side (the format of the exchange); parts of runs of fingerprints; parts of runs of differences
 //! ```
 //! Every block and part has its CRC-32 in the commit record. Blocking: call from a thread that is no runtime worker.
 
@@ -85,13 +85,13 @@ pub fn store_output(maker: Maker<'_>, stage: Stage, output: &TaskOutput) -> Resu
             }
         }
     }
-    let accounts = store_spools(&mut upload, &output.accounts)?;
+    let fingerprints = store_spools(&mut upload, &output.fingerprints)?;
     let runs = store_spools(&mut upload, &output.runs)?;
     Ok(Commit {
         header: maker.header(stage, upload.finish()?),
         tally: output.tally.clone(),
         blocks,
-        accounts,
+        fingerprints,
         runs,
         glance: output.glance,
     })
@@ -190,7 +190,7 @@ pub fn open_exchange(job: &JobState, data: &str, shards: usize, blocks: &[BlockR
     Object::stored(Arc::new(pieces), shards, stored)
 }
 
-/// Opens spools (runs of differences or accounts) of a committed attempt, for the coordinator: what it reads nobody else tries again.
+/// Opens spools (runs of differences or fingerprints) of a committed attempt, for the coordinator: what it reads nobody else tries again.
 pub fn open_spools(job: &JobState, header: &Header, spools: &[Vec<Piece>], runtime: &Handle) -> Vec<Spool> {
     let Some(data) = &header.data else { return Vec::new() };
     // Runs are read in turns: nothing is held of them but the part that is read.

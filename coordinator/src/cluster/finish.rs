@@ -154,6 +154,7 @@ fn merge(
         judge: &rules(&blueprint.plan, accounts)?,
         tally: &found.tally,
         runs: &found.runs,
+        found_keys: &found.found_keys,
         scratch: &Scratch::new(0, Some(scratch))?,
         threads: std::thread::available_parallelism().map_or(1, usize::from),
         batch_bytes: BATCH_BYTES,

@@ -10,6 +10,10 @@ use crate::error::{Error, Result};
 use crate::judge::Judge;
 use crate::row::canon;
 use crate::tally::{DifferenceTally, Pattern};
+use std::collections::BTreeSet;
+
+/// The diagnosis of rows that one side has left, whose key the other has too: those there have cancelled.
+const EXTRA_COPY: &str = "extra_copy";
 
 /// What became of differences that follow each other.
 #[derive(Debug, Default)]
@@ -26,6 +30,8 @@ pub struct Reported {
 pub struct Reporter<'a> {
     judge: &'a Judge<()>,
     printer: &'a LinePrinter<'a>,
+    /// Fingerprints of keys that one side alone has left, and the other has too.
+    found_keys: &'a BTreeSet<u128>,
     /// Of all differences that have passed.
     pub tally: DifferenceTally,
     row: Row,
@@ -45,17 +51,22 @@ struct Row {
 }
 
 impl<'a> Reporter<'a> {
-    pub fn new(judge: &'a Judge<()>, printer: &'a LinePrinter<'a>) -> Self {
+    pub fn new(judge: &'a Judge<()>, printer: &'a LinePrinter<'a>, found_keys: &'a BTreeSet<u128>) -> Self {
         Reporter {
             judge,
             printer,
+            found_keys,
             tally: DifferenceTally::default(),
             row: Row::default(),
         }
     }
 
     /// Adds a difference; all of a row come one after the other.
-    pub fn add(&mut self, difference: &Difference<'_>, is_listed: bool, reported: &mut Reported) -> Result<()> {
+    pub fn add(&mut self, mut difference: Difference<'_>, is_listed: bool, reported: &mut Reported) -> Result<()> {
+        if difference.key_fingerprint.is_some_and(|key| self.found_keys.contains(&key)) {
+            difference.diagnosis = Some(EXTRA_COPY);
+        }
+        let difference = &difference;
         let is_first_of_row = self.row.key != difference.row_key;
         if is_first_of_row {
             self.begin_row(difference);
@@ -178,10 +189,10 @@ mod tests {
         rows_a_batch: usize,
     ) -> Result<(String, DifferenceTally)> {
         let (judge, _) = Judge::new(spec, aligned, sets, Day(20_000), |_, _| Ok(()))?;
-        let printer = LinePrinter::new(spec, aligned);
+        let (printer, found_keys) = (LinePrinter::new(spec, aligned), BTreeSet::new());
         let (mut lines, mut tally) = (String::new(), DifferenceTally::default());
         for batch in rows.chunks(rows_a_batch) {
-            let mut reporter = Reporter::new(&judge, &printer);
+            let mut reporter = Reporter::new(&judge, &printer, &found_keys);
             let mut reported = Reported::default();
             for found in batch {
                 let (mut row_key, mut key) = (Vec::new(), Vec::new());
@@ -202,8 +213,9 @@ mod tests {
                         shadow: shadow.clone(),
                         diagnosis: None,
                         answers: Answers::of(&found.answers),
+                        key_fingerprint: None,
                     };
-                    reporter.add(&difference, true, &mut reported)?;
+                    reporter.add(difference, true, &mut reported)?;
                 }
             }
             lines.push_str(&reported.lines);

@@ -176,6 +176,12 @@ pub fn summary(plan: &Plan, facts: Facts<'_>) -> Summary {
     } = facts.counts;
     let broken = verdict::broken(&plan.spec, &plan.aligned, facts.counts, plan.as_of);
     let mut warnings = plan.warnings.clone();
+    if tally.may_have_extra_copies() && !tally.looks_up_keys() {
+        warnings.push(format!(
+            "one side alone has rows of {} keys left: the other was not asked for so many, so `extra_copy` is not told",
+            tally.keys_on_one_side()
+        ));
+    }
     for (column, cells) in &tally.not_json {
         warnings.push(format!(
             "column `{}`: {cells} cells under `json` are not valid JSON; they were compared as text",

@@ -172,7 +172,7 @@ async fn work(state: &State, assign: &Assign) -> Result<bool> {
         Stage::Sift => task.sift(assigned.number, &input).await,
         Stage::Fetch => task.fetch(assigned.number, &input).await,
         Stage::Compare => task.compare(assigned.number, &input).await,
-        Stage::Glance | Stage::Merge => Err(Error::internal("these jobs know their form, and a merge has no tasks")),
+        Stage::Glance | Stage::Lookup | Stage::Merge => Err(Error::internal("these jobs know their form, and no row is on one side alone")),
     }
 }
 

@@ -1,0 +1,41 @@
+//! The lookup task: asks a piece of each side for the keys of rows that only the other side has left. A key that is found there is one whose
+//! rows have cancelled: what is left are extra copies.
+
+use crate::exchanged::numbers;
+use crate::fingerprints::ByFingerprint;
+use crate::job::Job;
+use crate::side::{Purpose, SideReader};
+use shadowdiff_common::exchange::Object;
+use shadowdiff_common::link::TaskOutput;
+use shadowdiff_common::spool::SpoolWriter;
+use shadowdiff_core::error::Result;
+use shadowdiff_core::plan::ScanTask;
+use shadowdiff_core::side::Side;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Looks up the keys in `places` of `objects`, which are of the side that has the rows, in a piece of the other one.
+pub(crate) fn lookup(job: &Job, task: &ScanTask, places: &[u32], objects: &[Arc<Object>]) -> Result<TaskOutput> {
+    let mut found = BTreeSet::new();
+    for side in Side::BOTH {
+        let mut wanted: ByFingerprint<()> = ByFingerprint::default();
+        for (place, object) in places.iter().flat_map(|place| objects.iter().map(move |object| (*place, object))) {
+            for block in object.batches(place, side.other()) {
+                wanted.extend(numbers(&block?).map(|(_, fingerprint)| (fingerprint, ())));
+            }
+        }
+        if wanted.is_empty() {
+            continue;
+        }
+        let mut reader = SideReader::new(job, side, &task.splits[side], Purpose::Keys);
+        while let Some(keys) = reader.next_keys()? {
+            found.extend(keys.into_iter().filter(|key| wanted.remove(key).is_some()));
+        }
+    }
+    let mut run = SpoolWriter::new(&job.scratch, job.limits.account_part_bytes);
+    found.into_iter().try_for_each(|key| run.append(&key.to_be_bytes()))?;
+    Ok(TaskOutput {
+        fingerprints: vec![run.finish()?],
+        ..TaskOutput::default()
+    })
+}
