@@ -130,7 +130,7 @@ mod tests {
             again.requests(),
             Requests {
                 reads: 8 + 3 + 4 + 40,
-                writes: 4 + 7 + 3
+                writes: 5 + 7 + 3
             }
         );
         assert_eq!(kept(1000, 1, 0).writes - kept(999, 1, 0).writes, 3, "one listing more");

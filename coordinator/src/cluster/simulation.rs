@@ -341,7 +341,7 @@ async fn failure(job: &JobState) -> Result<String, String> {
 fn coordinator(shaky: &Shaky, line: &Line, number: u64, scratch: &Path) -> Arc<Cluster> {
     let state = State::new(shaky.through(line.clone()), "state".into(), "memory");
     let stores = Stores::new();
-    stores.insert("s3://output", shaky.far_through(line.clone()));
+    stores.insert("s3://output", shaky.distant(line.clone()));
     let sources = Sources::new(Arc::new(stores), tokio::runtime::Handle::current());
     let options = Options {
         owner: format!("coordinator-{number}"),

@@ -110,6 +110,9 @@ fn a_worker_killed_at_any_point_costs_nothing_but_time() {
         "fetch:before-store",
         "fetch:before-commit",
         "fetch:after-commit",
+        "lookup:before-store",
+        "lookup:before-commit",
+        "lookup:after-commit",
     ] {
         let place = place_for(&pair, point);
         let mut cluster = Cluster::start(pair.path(), place, 0);
@@ -168,6 +171,7 @@ fn a_coordinator_killed_in_any_phase_is_taken_up_by_the_next() {
         "publish:after-manifest",
         "sift:stage-done",
         "fetch:stage-done",
+        "lookup:stage-done",
     ] {
         let place = place_for(&pair, point);
         let mut cluster = Cluster::start_with(pair.path(), place, 2, Some(&format!("{point}=kill")));

@@ -124,7 +124,7 @@ impl Shaky {
     }
 
     /// The same store at a distance, so that much happens between two requests.
-    pub(super) fn far_through(&self, line: Line) -> Arc<dyn ObjectStore> {
+    pub(super) fn distant(&self, line: Line) -> Arc<dyn ObjectStore> {
         self.seen(line, 40)
     }
 
