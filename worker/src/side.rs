@@ -135,16 +135,16 @@ impl<'a> SideReader<'a> {
 
     /// The next rows that pass the filter; never empty.
     pub(crate) fn next(&mut self) -> Result<Option<Read>> {
-        self.next_of(&mut |reader, file, raw| reader.prepare(file, raw))
+        self.next_of(|reader, file, raw| reader.prepare(file, raw))
     }
 
     /// Fingerprints of the keys of the next rows that pass the filter.
     pub(crate) fn next_keys(&mut self) -> Result<Option<Vec<u128>>> {
-        self.next_of(&mut |reader, file, raw| reader.keys(file, &raw))
+        self.next_of(|reader, file, raw| reader.keys(file, &raw))
     }
 
     /// What is made of the next batch of which something is made.
-    fn next_of<T>(&mut self, make: &mut dyn FnMut(&mut Self, usize, Raw) -> Result<Option<T>>) -> Result<Option<T>> {
+    fn next_of<T>(&mut self, make: impl Fn(&mut Self, usize, Raw) -> Result<Option<T>>) -> Result<Option<T>> {
         loop {
             self.job.watch.check()?;
             let is_enough = match &self.purpose {
