@@ -7,7 +7,6 @@
 //! lies meanwhile, is the executor's business: in this process (`run`), or on workers and in the state store (`cluster/drive`).
 
 use crate::distinct::count_distinct;
-use crate::result::check_exchange;
 use shadowdiff_common::spool::{Scratch, Spool};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::{Form, Glance, Plan};
@@ -202,4 +201,18 @@ fn tasks_of(stage: Stage, form: Form, inputs: impl IntoIterator<Item = (u64, Sha
         (weight, task)
     };
     (0..).zip(inputs).map(task).collect()
+}
+
+/// Rows that neither cancelled nor were filtered must all be in the exchange. `exchanged`: rows of live and of shadow.
+fn check_exchange(tally: &Tally, exchanged: Sides<u64>) -> Result<()> {
+    for (side, rows) in tally.sides.each() {
+        let expected = rows.read - rows.filtered - tally.cancelled;
+        if exchanged[side] != expected {
+            return Err(Error::internal(format!(
+                "the books of the exchange do not balance: {} rows of {side}, {expected} expected",
+                exchanged[side]
+            )));
+        }
+    }
+    Ok(())
 }

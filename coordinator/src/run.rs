@@ -1,9 +1,8 @@
 //! Runs a job in this process: its stages on the threads of one worker, then merge and publish. What to do next is the machine's word.
 
-use crate::merge::{BATCH_BYTES, Merge};
-use crate::pipeline::{Compared, Executor, Pipeline, Reader, StageOutcome, Tasks};
+use crate::pipeline::{Executor, Pipeline, Reader, StageOutcome, Tasks};
 use crate::publish::{Published, Staging};
-use crate::result::{rules, write_summary, write_tables};
+use crate::result::ResultWriter;
 use crate::target::Target;
 use shadowdiff_common::exchange::Size;
 use shadowdiff_common::link::{Assignment, Exchanged, Report, TaskOutput, Workers};
@@ -54,12 +53,8 @@ pub struct Run<'a> {
 /// Runs the job to its published result.
 pub async fn run(job: Run<'_>, workers: &dyn Workers) -> Result<Outcome> {
     let mut executor = LocalExecutor::new(workers, &job);
-    let Compared {
-        tally,
-        runs,
-        found_keys,
-        mut timings,
-    } = Pipeline { plan: job.plan }.run(&mut executor).await?;
+    let mut compared = Pipeline { plan: job.plan }.run(&mut executor).await?;
+    compared.timings.plan_ms = job.planned_in.as_millis() as u64;
     if *job.interrupted.borrow() {
         return Err(Error::new(Kind::Interrupted, "interrupted"));
     }
@@ -68,23 +63,16 @@ pub async fn run(job: Run<'_>, workers: &dyn Workers) -> Result<Outcome> {
         done: 0,
         all: 1,
     });
-    let before_merge = executor.lap();
-    let staging = Staging::new(&job.target)?;
-    let merge = Merge {
+    let result = ResultWriter {
         plan: job.plan,
-        judge: &rules(job.plan, &job.accounts.rules)?,
-        tally: &tally,
-        runs: &runs,
-        found_keys: &found_keys,
+        document: &job.document,
+        accounts: &job.accounts.rules,
+        compared: &compared,
         scratch: &job.scratch,
         threads: workers.slots(),
-        batch_bytes: BATCH_BYTES,
     };
-    let merged = write_tables(&merge, &staging)?;
-    timings.plan_ms = job.planned_in.as_millis() as u64;
-    timings.merge_ms = executor.lap() - before_merge;
-    timings.total_ms = executor.lap() + timings.plan_ms;
-    let (summary, _) = write_summary(job.plan, job.document, &tally, &merged, timings, &staging)?;
+    let staging = Staging::new(&job.target)?;
+    let (summary, _) = result.write(&staging)?;
     let published = staging.publish(&job.target, job.overwrite).await?;
     Ok(Outcome { summary, published })
 }

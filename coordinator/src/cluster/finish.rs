@@ -6,10 +6,9 @@
 
 use super::clock::now_ms;
 use crate::deliver::Delivery;
-use crate::merge::{BATCH_BYTES, Merge};
 use crate::pipeline::Compared;
 use crate::publish::{Marking, Staging, upload, uploader};
-use crate::result::{rules, write_summary, write_tables};
+use crate::result::ResultWriter;
 use crate::target::{FILES, Objects, SUMMARY};
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
@@ -148,25 +147,15 @@ fn merge(
     scratch: &Path,
 ) -> Result<(Staging, Summary, FileMarks)> {
     let staging = Staging::aside(scratch)?;
-    let started = std::time::Instant::now();
-    let merge = Merge {
+    let result = ResultWriter {
         plan: &blueprint.plan,
-        judge: &rules(&blueprint.plan, accounts)?,
-        tally: &found.tally,
-        runs: &found.runs,
-        found_keys: &found.found_keys,
+        document: &blueprint.document,
+        accounts,
+        compared: found,
         scratch: &Scratch::new(0, Some(scratch))?,
         threads: std::thread::available_parallelism().map_or(1, usize::from),
-        batch_bytes: BATCH_BYTES,
     };
-    let merged = write_tables(&merge, &staging)?;
-    let mut timings = found.timings.clone();
-    timings.merge_ms = started.elapsed().as_millis() as u64;
-    timings.total_ms = timings.plan_ms + timings.scan_ms + timings.compare_ms + timings.merge_ms;
-    let document = blueprint.document.clone();
-    let (summary, mark) = write_summary(&blueprint.plan, document, &found.tally, &merged, timings, &staging)?;
-    let mut marks = merged.1;
-    marks.insert(SUMMARY.to_owned(), mark);
+    let (summary, marks) = result.write(&staging)?;
     Ok((staging, summary, marks))
 }
 
