@@ -349,7 +349,7 @@ pub(crate) struct SettingArgs {
         value_delimiter = ',',
         hide_short_help = true
     )]
-    pub(crate) disable: Vec<Rung>,
+    pub(crate) disable: Vec<Optimisation>,
     #[command(flatten)]
     pub(crate) exchange: ExchangeArgs,
     /// Say nothing but errors
@@ -362,7 +362,7 @@ pub(crate) struct SettingArgs {
 
 /// An optimisation of the scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Rung {
+pub(crate) enum Optimisation {
     /// Objects that are the same on both sides cancel unread; not built yet, so always off
     SameObject,
     /// Column chunks that are the same on both sides cancel undecoded; not built yet, so always off

@@ -9,7 +9,7 @@ use crate::args::{CompareArgs, JobArgs, ListArgs, ResultsArgs, StatusArgs, Submi
 use crate::process::{exit_code, leave, runtime, working_directory};
 use crate::render::Paint;
 use crate::signals::watch_signals;
-use crate::spec::{self, Found};
+use crate::spec::{self, SpecFile};
 use crate::{note, render, say};
 use fetch::fetch;
 use remote::Remote;
@@ -22,7 +22,7 @@ use shadowdiff_proto::v1::{self, Job, JobState, SubmitRequest};
 use std::process::ExitCode;
 
 /// How a job is submitted and what is said of it.
-struct Manner<'a> {
+struct SubmitOptions<'a> {
     coordinator: &'a str,
     token: &'a str,
     priority: u32,
@@ -36,7 +36,7 @@ struct Manner<'a> {
 /// `submit`.
 pub(crate) fn submit(args: &SubmitArgs) -> Result<ExitCode> {
     let found = spec::find(&args.spec)?;
-    let manner = Manner {
+    let manner = SubmitOptions {
         coordinator: &args.remote.coordinator,
         token: &args.token,
         priority: args.priority,
@@ -68,8 +68,8 @@ pub(crate) fn submit(args: &SubmitArgs) -> Result<ExitCode> {
 }
 
 /// `compare --coordinator`.
-pub(crate) fn compare(args: &CompareArgs, coordinator: &str, found: Found) -> Result<ExitCode> {
-    let manner = Manner {
+pub(crate) fn compare(args: &CompareArgs, coordinator: &str, found: SpecFile) -> Result<ExitCode> {
+    let manner = SubmitOptions {
         coordinator,
         token: "",
         priority: 1,
@@ -156,7 +156,7 @@ pub(crate) fn results(args: &ResultsArgs) -> Result<ExitCode> {
 }
 
 /// Submits, follows, fetches: what `compare` does, done elsewhere.
-async fn wait_for_result(manner: &Manner<'_>, found: Found) -> Result<ExitCode> {
+async fn wait_for_result(manner: &SubmitOptions<'_>, found: SpecFile) -> Result<ExitCode> {
     let target = check_target(&found.output, &found.base, Some(found.reads()), &Stores::new(), manner.overwrite).await?;
     let mut remote = Remote::connect(manner.coordinator).await?;
     let job = remote.submit(request(manner, &found)?).await?;
@@ -204,7 +204,7 @@ fn say_json(value: &impl Serialize) -> Result<ExitCode> {
     say(&format!("{text}\n"))
 }
 
-fn request(manner: &Manner<'_>, found: &Found) -> Result<SubmitRequest> {
+fn request(manner: &SubmitOptions<'_>, found: &SpecFile) -> Result<SubmitRequest> {
     Ok(SubmitRequest {
         spec: Some(remote::spec(found)?),
         token: manner.token.to_owned(),

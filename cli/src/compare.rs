@@ -5,7 +5,7 @@ use crate::local_job::{bound, cut, job};
 use crate::process::{exit_code, leave};
 use crate::settings::Settings;
 use crate::signals::watch_signals;
-use crate::spec::{self, Found};
+use crate::spec::{self, SpecFile};
 use crate::{client, note, progress, render, say};
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::store::Stores;
@@ -31,7 +31,7 @@ pub(crate) fn run(args: &CompareArgs, limits: TaskLimits) -> Result<ExitCode> {
     outcome
 }
 
-async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Result<ExitCode> {
+async fn compare(args: &CompareArgs, settings: &Settings, found: SpecFile) -> Result<ExitCode> {
     let started = Instant::now();
     let interrupted = watch_signals();
     let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
@@ -39,7 +39,7 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: Found) -> Resul
     let cut = cut(settings, args.settings.shards)?;
     let bound = until(interrupted.clone(), bound(&found, &sources, cut, settings.quiet)).await?;
     check_files(&target, &found.output, &bound.datasets)?;
-    let Found { parsed, output, .. } = found;
+    let SpecFile { parsed, output, .. } = found;
     if !settings.quiet {
         bound
             .plan

@@ -21,7 +21,7 @@ pub(crate) use csv::with_csv_flags;
 use key::Tested;
 pub(crate) use propose::propose_key;
 use sample::{Sample, sample};
-use schema::{Met, meet};
+use schema::{JointSchema, meet};
 use shadowdiff_common::read::{Dataset, Sources};
 use shadowdiff_common::store::{Location, Stores};
 use shadowdiff_coordinator::{Inspected, inspect};
@@ -67,7 +67,7 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode> {
 }
 
 /// Looks at both datasets, in threads of its own.
-fn find(asked: Overrides, here: &Path) -> Result<Found> {
+fn find(asked: Overrides, here: &Path) -> Result<Inspection> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -78,12 +78,12 @@ fn find(asked: Overrides, here: &Path) -> Result<Found> {
 
 /// All that the spec is written from.
 #[derive(Debug)]
-struct Found {
+struct Inspection {
     datasets: Sides<Dataset>,
     /// What the command line says of CSV files, and what was found of them.
     csv: Vec<CsvOverride>,
     csv_found: Vec<csv::Setting>,
-    met: Met,
+    met: JointSchema,
     samples: Sides<Sample>,
     keys: Keys,
     pairs: Pairs,
@@ -101,7 +101,7 @@ struct Keys {
     tested: Option<Tested>,
 }
 
-impl Found {
+impl Inspection {
     fn name(&self, change: &Change) -> &str {
         &self.met.shared[change.column].name
     }
@@ -139,7 +139,7 @@ fn known(asked: &Overrides) -> Result<Spec> {
     Ok(from_overrides(&Overrides { key, ..asked.clone() })?.spec)
 }
 
-async fn look(mut asked: Overrides, here: &Path) -> Result<Found> {
+async fn look(mut asked: Overrides, here: &Path) -> Result<Inspection> {
     let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
     let planning = Planning::show(&sources, false);
     let csv_found = csv::find(&known(&asked)?, here, &sources).await?;
@@ -166,7 +166,7 @@ async fn look(mut asked: Overrides, here: &Path) -> Result<Found> {
         .tested
         .as_ref()
         .map_or_else(Vec::new, |tested| changes(&met, &samples, &tested.columns, &matched));
-    Ok(Found {
+    Ok(Inspection {
         datasets,
         csv: asked.csv,
         csv_found,
@@ -179,7 +179,7 @@ async fn look(mut asked: Overrides, here: &Path) -> Result<Found> {
 }
 
 /// The account and the key: what the command line gives, else what the rows tell.
-fn keys(asked: &Overrides, met: &Met, samples: &Sides<Sample>) -> Result<Keys> {
+fn keys(asked: &Overrides, met: &JointSchema, samples: &Sides<Sample>) -> Result<Keys> {
     let given = |columns: &Option<Vec<String>>| columns.clone().unwrap_or_default();
     let (account_names, key_names) = (given(&asked.account), given(&asked.key));
     let (account, key) = (places(&account_names, met)?, places(&key_names, met)?);
@@ -218,7 +218,7 @@ fn keys(asked: &Overrides, met: &Met, samples: &Sides<Sample>) -> Result<Keys> {
 }
 
 /// The places of given columns; `None` where one has no type that both sides share.
-fn places(names: &[String], met: &Met) -> Result<Option<Vec<usize>>> {
+fn places(names: &[String], met: &JointSchema) -> Result<Option<Vec<usize>>> {
     for (side, columns) in met.columns.each() {
         let known = as_side(columns);
         if let Some(name) = names.iter().find(|name| find_path(&known, name).is_none()) {
@@ -265,7 +265,7 @@ fn no_key(columns: &Sides<Vec<ReadColumn>>) -> String {
 }
 
 /// What is written must be a spec, and one that fits the data.
-fn check(text: &str, found: &Found) -> Result<()> {
+fn check(text: &str, found: &Inspection) -> Result<()> {
     let spec = parse(text, "the proposed spec", &Overrides::default())?.spec;
     let columns = Sides::from_fn(|side| as_side(&found.met.columns[side]));
     align(&spec, &columns).map(drop).map_err(|e| e.file("the proposed spec"))

@@ -4,17 +4,17 @@ use crate::args::SettingArgs;
 use crate::init::with_csv_flags;
 use crate::progress::Planning;
 use crate::settings::Settings;
-use crate::spec::{self, Found};
-use shadowdiff_common::drawn_bytes;
+use crate::spec::{self, SpecFile};
+use shadowdiff_common::random_bytes;
 use shadowdiff_common::read::Sources;
-use shadowdiff_coordinator::{Bound, Cut, bind};
+use shadowdiff_coordinator::{Bound, PartitionSettings, bind};
 use shadowdiff_core::error::Result;
 use shadowdiff_core::row::Secret;
-use shadowdiff_worker::{Given, Job, Watch};
+use shadowdiff_worker::{Job, JobContext, Watch};
 use std::sync::Arc;
 
 /// Binds the spec to its data, with progress. Where files on the command line were not understood, the error says the flags that may help.
-pub(crate) async fn bound(found: &Found, sources: &Sources, cut: Cut, quiet: bool) -> Result<Bound> {
+pub(crate) async fn bound(found: &SpecFile, sources: &Sources, cut: PartitionSettings, quiet: bool) -> Result<Bound> {
     let planning = Planning::show(sources, quiet);
     let (spec, warnings) = (found.parsed.spec.clone(), found.parsed.warnings.clone());
     let bound = bind(spec, warnings, &found.base, sources, cut).await;
@@ -27,13 +27,13 @@ pub(crate) async fn bound(found: &Found, sources: &Sources, cut: Cut, quiet: boo
 }
 
 /// How the work is cut under these settings. The secret is drawn anew for every job.
-pub(crate) fn cut(settings: &Settings, shards: Option<u32>) -> Result<Cut> {
-    Ok(Cut {
+pub(crate) fn cut(settings: &Settings, shards: Option<u32>) -> Result<PartitionSettings> {
+    Ok(PartitionSettings {
         threads: settings.threads,
         shards,
         shard_bytes: settings.shard_bytes(),
         form: settings.form,
-        secret: Secret(drawn_bytes()?),
+        secret: Secret(random_bytes()?),
         today: spec::today(),
     })
 }
@@ -45,7 +45,7 @@ pub(crate) fn job(mut bound: Bound, settings: &Settings, args: &SettingArgs, sou
     let memory = settings.task_memory(reading_bytes, lists_bytes);
     // Known only now: what readers and lists of accounts leave.
     bound.plan.part_bytes = memory.part_bytes(0, &settings.limits);
-    let given = Given {
+    let given = JobContext {
         datasets: bound.datasets,
         sources,
         scratch: settings.scratch(args, reading_bytes, lists_bytes)?,

@@ -44,7 +44,7 @@ pub(crate) fn text(summary: &Summary, directory: Option<&Path>, place: &str, pai
         let are = if cut == 1 { "difference is" } else { "differences are" };
         out.push('\n');
         out += &wrapped(
-            "Cut: ",
+            "PartitionSettings: ",
             &format!("{} {are} not listed (`output.max_differences`); all counts are exact", grouped(cut)),
         );
     }

@@ -1,12 +1,12 @@
 //! `coordinator`: serves clients and workers until it is asked to stop.
 
 use crate::args::CoordinatorArgs;
+use crate::connections::{Door, KEEP_ALIVE, Limits};
 use crate::describe::describe;
-use crate::door::{Door, KEEP_ALIVE, Limits};
 use crate::note;
 use crate::process::{leave, runtime, working_directory};
 use crate::signals::watch_signals;
-use shadowdiff_common::drawn_bytes;
+use shadowdiff_common::random_bytes;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::state::State;
@@ -16,7 +16,7 @@ use shadowdiff_coordinator::Bound;
 use shadowdiff_coordinator::cluster::{Cluster, Options, jobs_service, metrics_page, workers_service};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_proto::FILE_DESCRIPTORS;
-use shadowdiff_worker::{Disabled, Given, Job, Memory, TaskLimits, Watch};
+use shadowdiff_worker::{Disabled, Job, JobContext, Memory, TaskLimits, Watch};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -31,7 +31,7 @@ use tonic_health::server::HealthReporter;
 /// A compare task holds about this many bytes of rows.
 const PART_BYTES: u64 = 64 << 20;
 /// What is still going on this long after the last word is cut off.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
 /// Calls and streams of one connection at a time.
 const MAX_STREAMS: u32 = 256;
 
@@ -63,7 +63,7 @@ async fn serve(args: &CoordinatorArgs) -> Result<()> {
             }
         });
     }
-    cluster.supervise("the look at stored jobs", take_up(Arc::clone(&cluster), reporter.clone()));
+    cluster.supervise("the look at stored jobs", adopt(Arc::clone(&cluster), reporter.clone()));
     // Many clients still ask by the older of the two versions.
     let reflection = || {
         tonic_reflection::server::Builder::configure()
@@ -94,10 +94,10 @@ async fn serve(args: &CoordinatorArgs) -> Result<()> {
     let ending = async {
         let _ = stop.wait_for(|stop| *stop).await;
         tell(&reporter, ServingStatus::NotServing).await;
-        let _ = tokio::time::timeout(LAST_WORDS, stopped.stop()).await;
+        let _ = tokio::time::timeout(SHUTDOWN_GRACE, stopped.stop()).await;
         tokio::time::sleep(args.grace).await;
         last_words.send_replace(true);
-        tokio::time::sleep(LAST_WORDS).await;
+        tokio::time::sleep(SHUTDOWN_GRACE).await;
     };
     tokio::select! {
         served = server => served.map_err(|e| Error::unavailable(format!("{address}: {e}"))),
@@ -107,7 +107,7 @@ async fn serve(args: &CoordinatorArgs) -> Result<()> {
 }
 
 /// Takes up what the state store holds, says ready, and removes what is over from time to time.
-async fn take_up(cluster: Arc<Cluster>, reporter: HealthReporter) {
+async fn adopt(cluster: Arc<Cluster>, reporter: HealthReporter) {
     loop {
         match cluster.recover().await {
             Ok(taken) => {
@@ -121,7 +121,7 @@ async fn take_up(cluster: Arc<Cluster>, reporter: HealthReporter) {
         }
     }
     tell(&reporter, ServingStatus::Serving).await;
-    cluster.supervise("the look at other coordinators", Arc::clone(&cluster).stay_alive());
+    cluster.supervise("the look at other coordinators", Arc::clone(&cluster).run_heartbeat());
     cluster.sweep().await;
 }
 
@@ -136,7 +136,7 @@ async fn tell(reporter: &HealthReporter, status: ServingStatus) {
 fn options(args: &CoordinatorArgs, sources: &Sources, scratch: &Scratch) -> Result<Options> {
     let (sources, kept) = (sources.clone(), scratch.clone());
     let prepare = move |bound: &Bound| {
-        let given = Given {
+        let given = JobContext {
             datasets: bound.datasets.clone(),
             sources: sources.clone(),
             scratch: kept.clone(),
@@ -149,7 +149,7 @@ fn options(args: &CoordinatorArgs, sources: &Sources, scratch: &Scratch) -> Resu
         };
         Job::new(bound.plan.clone(), given).map(|job| describe(bound, &job))
     };
-    let drawn = u128::from_le_bytes(drawn_bytes()?);
+    let drawn = u128::from_le_bytes(random_bytes()?);
     Ok(Options {
         owner: format!("{}-{drawn:032x}", host_name()),
         keep: args.keep,

@@ -1,6 +1,6 @@
 //! Settings of this process: threads, memory and its shares, scratch, logging.
 
-use crate::args::{Rung, SettingArgs};
+use crate::args::{Optimisation, SettingArgs};
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::telemetry::start_log;
 use shadowdiff_core::error::{Error, Result};
@@ -26,8 +26,8 @@ impl Settings {
             threads: args.threads.map_or_else(cores, usize::from),
             memory_bytes: args.memory.unwrap_or_else(|| (available_bytes() / 2).max(256 << 20)),
             disabled: Disabled {
-                same_position: args.disable.contains(&Rung::SamePosition),
-                window: args.disable.contains(&Rung::Window),
+                same_position: args.disable.contains(&Optimisation::SamePosition),
+                window: args.disable.contains(&Optimisation::Window),
             },
             limits,
             form: args.exchange.form(),

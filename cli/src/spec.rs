@@ -18,7 +18,7 @@ const STDIN: &str = "-";
 
 /// A parsed spec and the folder its relative paths start at.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct SpecFile {
     pub(crate) parsed: Parsed,
     pub(crate) base: PathBuf,
     /// Where the spec was read from.
@@ -28,7 +28,7 @@ pub(crate) struct Found {
     pub(crate) is_from_command_line: bool,
 }
 
-impl Found {
+impl SpecFile {
     /// What a job of this spec reads.
     pub(crate) fn reads(&self) -> Reads<'_> {
         Reads {
@@ -49,7 +49,7 @@ impl Found {
 }
 
 /// Reads the command line, and the spec that it names. Two datasets without a key end in a proposal, never in a comparison.
-pub(crate) fn find(args: &SpecArgs) -> Result<Found> {
+pub(crate) fn find(args: &SpecArgs) -> Result<SpecFile> {
     let here = working_directory()?;
     let (file, datasets) = positions(args)?;
     let base = match file {
@@ -68,7 +68,7 @@ pub(crate) fn find(args: &SpecArgs) -> Result<Found> {
     };
     let beside = || from(DEFAULT_OUTPUT, &base, &here);
     let output = parsed.spec.output.to.clone().unwrap_or_else(beside);
-    Ok(Found {
+    Ok(SpecFile {
         parsed,
         base,
         file: file.filter(|file| *file != STDIN).map(|file| here.join(file)),

@@ -1,7 +1,7 @@
 //! `worker`: takes tasks from a coordinator until it is asked to stop.
 
 use crate::args::WorkerArgs;
-use crate::door::{Door, KEEP_ALIVE, Limits};
+use crate::connections::{Door, KEEP_ALIVE, Limits};
 use crate::note;
 use crate::process::{leave, runtime};
 use crate::serve::{bind, host_name};

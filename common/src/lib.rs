@@ -17,7 +17,7 @@ pub mod telemetry;
 ///
 /// # Errors
 /// Where the system has none to give.
-pub fn drawn_bytes() -> shadowdiff_core::error::Result<[u8; 16]> {
+pub fn random_bytes() -> shadowdiff_core::error::Result<[u8; 16]> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes)
         .map_err(|e| shadowdiff_core::error::Error::internal(format!("the operating system gives no random bytes: {e}")))?;

@@ -3,7 +3,7 @@
 use crate::exchange::Object;
 use crate::spool::Spool;
 use shadowdiff_core::error::Result;
-use shadowdiff_core::plan::Glance;
+use shadowdiff_core::plan::Sample;
 use shadowdiff_core::schedule::AttemptId;
 use shadowdiff_core::stage::Task;
 use shadowdiff_core::tally::Tally;
@@ -35,7 +35,7 @@ pub struct TaskOutput {
     pub fingerprints: Vec<Spool>,
     /// Differences, each run sorted; together they hold every difference of the task's shards.
     pub runs: Vec<Spool>,
-    pub glance: Option<Glance>,
+    pub sample: Option<Sample>,
 }
 
 /// The end of one attempt.

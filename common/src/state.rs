@@ -17,7 +17,6 @@
 //! Safety needs no leader: tasks are deterministic and commits are create-only, so whoever commits first is right. An id may come again
 //! after its job was removed; its incarnation does not, so what wakes late writes where nobody looks.
 
-mod blueprint;
 mod commit;
 mod create;
 mod data;
@@ -27,6 +26,7 @@ mod lists;
 mod names;
 mod patience;
 mod seal;
+mod stored_plan;
 mod submissions;
 mod table;
 
@@ -41,7 +41,6 @@ pub use shadowdiff_core::stage::{ShardRange, Stage};
 use std::path::Path;
 use std::sync::Arc;
 
-pub use blueprint::Blueprint;
 pub use commit::{BlockRecord, Commit, Header, Piece, RECORD_VERSION, check_version, commit, read_commit};
 pub use create::{Created, create, create_record};
 pub use data::{MAX_REQUEST_BYTES, Maker, open_exchange, open_spools, store_output};
@@ -49,7 +48,8 @@ pub use incarnation::{Incarnation, PlanDigest};
 pub use lists::StoredSets;
 pub use patience::{PATIENCE, retrying};
 pub use seal::{begins_sealed, is_sealed, seal};
-pub use submissions::{Left, SUBMISSION_VERSION, Standing, Submission, tombstone_until};
+pub use stored_plan::StoredPlan;
+pub use submissions::{AfterCleaning, SUBMISSION_VERSION, Standing, Submission, tombstone_until};
 pub use table::{InputTable, Part, Source, TaskInput, groups};
 
 /// The most bytes of one record that are read: a larger one is not a record of ours.

@@ -22,7 +22,7 @@ pub(crate) struct Lists<'a> {
 impl Lists<'_> {
     /// Lists of the same accounts are one set.
     pub(crate) async fn read(&self) -> Result<AccountSets> {
-        let mut known = Known::default();
+        let mut known = AlreadyRead::default();
         let mut sets = AccountSets::default();
         if let Some(source) = &self.spec.baseline.flipped {
             let field = format!("baseline.{}_for", self.spec.baseline.default.other());
@@ -37,7 +37,7 @@ impl Lists<'_> {
         Ok(sets)
     }
 
-    async fn set(&self, source: &ListSource, field: &str, known: &mut Known) -> Result<AccountSet> {
+    async fn set(&self, source: &ListSource, field: &str, known: &mut AlreadyRead) -> Result<AccountSet> {
         let columns: Vec<&Column> = self.aligned.account().iter().map(|i| &self.aligned.columns[*i]).collect();
         // Without a value on either side, no account is one of the list.
         if columns.iter().any(|column| column.shown == ValueType::Null) {
@@ -89,12 +89,12 @@ impl Lists<'_> {
 
 /// What was read before, so that nothing is held or read twice.
 #[derive(Default)]
-struct Known {
+struct AlreadyRead {
     files: BTreeMap<String, AccountSet>,
     sets: Vec<AccountSet>,
 }
 
-impl Known {
+impl AlreadyRead {
     /// The set that is known already, where this is the same.
     fn shared(&mut self, set: AccountSet) -> AccountSet {
         if let Some(known) = self.sets.iter().find(|known| **known == set) {

@@ -1,8 +1,8 @@
 //! Binds a spec to its data: lists and pins the files, settles every column's type, meets the schemas, cuts the work. The result is the plan.
 
 use crate::accounts::Lists;
-use crate::columns::{Found, Known, SideFiles, legacy_dates, look};
-use crate::cut::{Cut, CutUp};
+use crate::columns::{FileColumn, KnownType, SideFiles, legacy_dates, look};
+use crate::partition::{PartitionSettings, Partitioning};
 use crate::prune::{check_scopes, side_plan};
 use crate::scale::forget_scales;
 use crate::types::{Named, Note, fill_rowless, types};
@@ -67,7 +67,7 @@ pub async fn inspect(spec: &Spec, base: &Path, sources: &Sources) -> Result<Insp
 }
 
 /// Binds `spec`; relative paths start at `base`.
-pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: &Sources, cut: Cut) -> Result<Bound> {
+pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: &Sources, cut: PartitionSettings) -> Result<Bound> {
     let Inspected {
         datasets,
         columns: read,
@@ -100,7 +100,7 @@ pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: 
         warnings.extend(mixed_zones(side, &files[side], &sides[side].read));
         warnings.extend(legacy_dates(side, &datasets[side], &files[side], &sides[side].read, sources).await?);
     }
-    let cut_up = CutUp::new(&datasets, &files, &cut);
+    let cut_up = Partitioning::new(&datasets, &files, &cut);
     let pins = Sides::from_fn(|side| datasets[side].files.iter().map(pinned).collect());
     let plan = Plan {
         version: PLAN_VERSION,
@@ -135,7 +135,7 @@ fn same_files(datasets: &Sides<Dataset>) -> Option<String> {
 /// Columns that are read with a zone although some files of the side have none, unless the spec says the type.
 fn mixed_zones(side: Side, files: &SideFiles, read: &[ReadColumn]) -> Vec<String> {
     let is_own = |name: &str, c: &ReadColumn| {
-        let known = Known::Type(c.value_type.clone());
+        let known = KnownType::Type(c.value_type.clone());
         c.source == name && files.columns.iter().any(|f| f.name == name && f.known == known)
     };
     let warning = |(name, types): (&String, &String)| {
@@ -187,9 +187,9 @@ fn declare_missing(files: &mut Sides<SideFiles>, format: Format, spec: &Spec, si
     let wanted: Vec<String> = declared.chain(cast.map(in_files)).collect();
     for name in wanted {
         if !files[side].columns.iter().any(|c| c.name == name) {
-            files[side].columns.push(Found {
+            files[side].columns.push(FileColumn {
                 name,
-                known: Known::Json(JsonShape::Null),
+                known: KnownType::Json(JsonShape::Null),
             });
         }
     }
@@ -250,7 +250,7 @@ fn names(spec: &Spec, files: &Sides<SideFiles>) -> Result<Sides<Vec<Named>>> {
     Ok(named)
 }
 
-fn no_column(field: &str, side: Side, name: &str, found: &[Found]) -> Error {
+fn no_column(field: &str, side: Side, name: &str, found: &[FileColumn]) -> Error {
     let known = found.iter().map(|c| c.name.as_str());
     Error::spec(format!("no column `{name}`"))
         .field(field)

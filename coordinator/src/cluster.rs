@@ -1,32 +1,32 @@
 //! The coordinator of a cluster: takes jobs, keeps them in the state store, runs many at once on the workers that are attached.
 //!
 //! ```text
-//! JobService -> Cluster -> Driver (one a job) -> Board (one) -> WorkerService -> workers
+//! JobService -> Cluster -> Driver (one a job) -> SchedulerHandle (one) -> WorkerService -> workers
 //!                  |          |
 //!                  +----------+--> state store: plan, journal, commits, result, manifest
 //! ```
 //! What is not in the state store may be lost at any moment: whoever starts next reads it and goes on.
 
 mod alive;
-mod board;
 mod clock;
 mod drive;
+mod ended_jobs;
 mod ends;
 mod executor;
 mod finish;
-mod halt;
 mod index;
 mod jobs_service;
 mod journal;
-mod kept;
 mod look;
 mod metrics;
 mod page;
 mod planning;
 mod pool;
 mod recover;
+mod scheduler;
 mod sending;
 mod start;
+mod stop_reason;
 mod supervision;
 mod sweep;
 mod tables;
@@ -36,13 +36,13 @@ mod wire;
 mod workers_service;
 
 use crate::bind::Bound;
-use board::Board;
-use executor::{Around, CancelRequest};
+use ended_jobs::EndedJobs;
+use executor::{CancelRequest, DriverContext};
 use index::Done;
 use journal::Journal;
-use kept::Kept;
 use planning::{For, Planner, Pools, Understood, content_of, understand};
-use shadowdiff_common::drawn_bytes;
+use scheduler::SchedulerHandle;
+use shadowdiff_common::random_bytes;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::state::{Incarnation, JobState, State, Submission, check_job_id};
 use shadowdiff_core::error::{Error, Kind, Result};
@@ -58,10 +58,10 @@ use std::time::Duration;
 use supervision::Supervisor;
 use tokio::sync::{mpsc, oneshot, watch};
 
-pub use board::Counts;
-pub use halt::Refusal;
 pub use jobs_service::jobs_service;
 pub use metrics::metrics_page;
+pub use scheduler::Counts;
+pub use stop_reason::RequestError;
 use view::shown_warnings;
 pub use view::{FailedAttempt, JobPhase, JobProgress, JobView, Submitted};
 pub use workers_service::workers_service;
@@ -96,7 +96,7 @@ impl fmt::Debug for Options {
 
 /// What a client submits.
 #[derive(Debug, Clone, Default)]
-pub struct Order {
+pub struct JobRequest {
     /// The text of the spec, YAML or JSON.
     pub text: String,
     /// The text was made of a document that a client sent: its lines mean nothing to anybody.
@@ -124,10 +124,10 @@ pub struct Cluster {
     sources: Sources,
     options: Options,
     supervisor: Supervisor,
-    board: Board,
+    scheduler: SchedulerHandle,
     planner: Planner,
     jobs: Mutex<BTreeMap<String, Entry>>,
-    kept: Mutex<Kept>,
+    kept: Mutex<EndedJobs>,
     done: Mutex<Done>,
     /// Jobs that are being stored.
     admitting: AtomicUsize,
@@ -164,7 +164,7 @@ impl Cluster {
         };
         let supervisor = Supervisor::default();
         Arc::new(Cluster {
-            board: Board::start(&supervisor),
+            scheduler: SchedulerHandle::start(&supervisor),
             supervisor,
             state,
             sources,
@@ -190,7 +190,7 @@ impl Cluster {
 
     /// What an autoscaler wants to know.
     pub async fn counts(&self) -> Counts {
-        self.board.counts().await
+        self.scheduler.counts().await
     }
 
     /// Where jobs are stored, as workers open it.
@@ -199,15 +199,15 @@ impl Cluster {
     }
 
     /// Binds a spec to its data and describes the plan, for a client at this address; warnings come apart.
-    pub async fn check(&self, order: &Order, peer: &str) -> Result<(String, Vec<String>)> {
+    pub async fn check(&self, order: &JobRequest, peer: &str) -> Result<(String, Vec<String>)> {
         let (bound, text) = self.planner.bind(understood(order)?, For::Peer(peer)).await?;
         Ok((text, bound.plan.warnings))
     }
 
     /// Stores a job; it is planned and run after that. False where the token named it before.
-    pub async fn submit(self: &Arc<Self>, order: &Order) -> Result<(JobView, bool), Refusal> {
+    pub async fn submit(self: &Arc<Self>, order: &JobRequest) -> Result<(JobView, bool), RequestError> {
         let token = match order.token.as_str() {
-            "" => drawn_token()?,
+            "" => random_token()?,
             token => token.to_owned(),
         };
         check_job_id(&token).map_err(|e| e.field("token"))?;
@@ -229,15 +229,15 @@ impl Cluster {
         Ok((view, true))
     }
 
-    async fn submitted_before(&self, token: &str, before: &Submission, order: &Order) -> Result<(JobView, bool), Refusal> {
+    async fn submitted_before(&self, token: &str, before: &Submission, order: &JobRequest) -> Result<(JobView, bool), RequestError> {
         if before.content != content_of(order) {
-            return Err(Refusal::Taken(token.to_owned()));
+            return Err(RequestError::Taken(token.to_owned()));
         }
         self.get(token).await.map(|view| (view, false))
     }
 
     /// One job as it is now.
-    pub async fn get(&self, id: &str) -> Result<JobView, Refusal> {
+    pub async fn get(&self, id: &str) -> Result<JobView, RequestError> {
         let known = self.known(id);
         // One that has ended may have been removed by another coordinator, and its id have come again.
         if let Some(view) = known.as_ref().filter(|view| !view.phase.has_ended()) {
@@ -252,7 +252,7 @@ impl Cluster {
             (living, _) => living?,
         };
         let Some((job, submission)) = living else {
-            return Err(Refusal::Missing(id.to_owned()));
+            return Err(RequestError::Missing(id.to_owned()));
         };
         match known.filter(|view| view.submitted.incarnation == submission.incarnation) {
             Some(view) => Ok(view),
@@ -267,7 +267,7 @@ impl Cluster {
     pub(crate) async fn in_full(&self, listed: Arc<JobView>) -> Option<Arc<JobView>> {
         match self.get(&listed.id).await {
             Ok(view) => Some(Arc::new(view)),
-            Err(Refusal::Missing(_)) => None,
+            Err(RequestError::Missing(_)) => None,
             Err(error) => {
                 tracing::warn!(job = listed.id, "not listed in full: {error}");
                 Some(listed)
@@ -281,7 +281,7 @@ impl Cluster {
     }
 
     /// Asks a job to end; the request is stored when this returns.
-    pub async fn cancel(self: &Arc<Self>, id: &str) -> Result<JobView, Refusal> {
+    pub async fn cancel(self: &Arc<Self>, id: &str) -> Result<JobView, RequestError> {
         let view = self.get(id).await?;
         if view.phase.has_ended() {
             return Ok(view);
@@ -316,10 +316,10 @@ impl Cluster {
     }
 
     /// A file of a finished job's result: its place in the state store and its size.
-    pub async fn result_file(&self, id: &str, name: &str) -> Result<(JobState, object_store::path::Path, FileMark), Refusal> {
+    pub async fn result_file(&self, id: &str, name: &str) -> Result<(JobState, object_store::path::Path, FileMark), RequestError> {
         check_job_id(id).map_err(|e| e.field("job_id"))?;
         let living = self.state.living(id).await?;
-        let (job, _) = living.ok_or_else(|| Refusal::Missing(id.to_owned()))?;
+        let (job, _) = living.ok_or_else(|| RequestError::Missing(id.to_owned()))?;
         // A job whose result could not be handed on has failed, and keeps it.
         let view = self.get(id).await?;
         let manifest = finish::Manifest::read(&job).await?;
@@ -376,8 +376,8 @@ impl Cluster {
         }
         self.kept().forget(&id);
         let start = Start {
-            around: Around {
-                board: self.board.clone(),
+            context: DriverContext {
+                scheduler: self.scheduler.clone(),
                 planner: self.planner.clone(),
                 stores: Arc::clone(&self.sources.stores),
                 scratch: self.options.scratch.clone(),
@@ -428,7 +428,7 @@ impl Cluster {
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, EndedJobs> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -437,14 +437,14 @@ impl Cluster {
     }
 }
 
-fn understood(order: &Order) -> Result<Understood> {
+fn understood(order: &JobRequest) -> Result<Understood> {
     let file = if order.is_document { wire::DOCUMENT } else { wire::TEXT };
     understand(&order.text, file, &order.variables, order.base.as_deref())
 }
 
-fn drawn_token() -> Result<String> {
+fn random_token() -> Result<String> {
     let seconds = clock::now_ms() / 1000;
-    let random = u64::from_le_bytes(drawn_bytes()?[..8].try_into().expect("8 of 16 bytes"));
+    let random = u64::from_le_bytes(random_bytes()?[..8].try_into().expect("8 of 16 bytes"));
     Ok(format!("{seconds:x}-{random:016x}"))
 }
 

@@ -21,7 +21,7 @@ const FILES_AT_A_TIME: usize = 16;
 
 /// What is known of a column's type from its own side.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Known {
+pub(crate) enum KnownType {
     /// The files say it.
     Type(ValueType),
     /// Text that may be anything: CSV, or a value in a path.
@@ -31,15 +31,15 @@ pub(crate) enum Known {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Found {
+pub(crate) struct FileColumn {
     pub(crate) name: String,
-    pub(crate) known: Known,
+    pub(crate) known: KnownType,
 }
 
 /// What the files of one side hold.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SideFiles {
-    pub(crate) columns: Vec<Found>,
+    pub(crate) columns: Vec<FileColumn>,
     /// A list a file; empty where it is read as a whole.
     pub(crate) row_groups: Vec<Vec<RowGroup>>,
     /// A flag a file: whether Spark marked it as of its legacy calendar.
@@ -56,7 +56,7 @@ pub(crate) async fn look(dataset: &Dataset, spec: &DatasetSpec, unread: &Unread,
     let looks = dataset
         .files
         .iter()
-        .map(|file| look_into(dataset.format, file.clone(), spec.csv.clone(), unread.clone(), sources.clone()));
+        .map(|file| inspect_file(dataset.format, file.clone(), spec.csv.clone(), unread.clone(), sources.clone()));
     let files: Vec<FileLook> = stream::iter(looks).buffered(FILES_AT_A_TIME).try_collect().await?;
     let mut stored = StoredTypes::new();
     for (file, look) in dataset.files.iter().zip(files) {
@@ -64,7 +64,7 @@ pub(crate) async fn look(dataset: &Dataset, spec: &DatasetSpec, unread: &Unread,
         side.legacy_calendar.push(look.legacy_calendar);
         for mut column in look.columns {
             if unread.takes(&column.name) {
-                column.known = Known::Type(ValueType::Null);
+                column.known = KnownType::Type(ValueType::Null);
             }
             add(&mut side, column, file, &mut stored)?;
         }
@@ -77,12 +77,12 @@ pub(crate) async fn look(dataset: &Dataset, spec: &DatasetSpec, unread: &Unread,
 /// What one file holds.
 #[derive(Default)]
 struct FileLook {
-    columns: Vec<Found>,
+    columns: Vec<FileColumn>,
     row_groups: Vec<RowGroup>,
     legacy_calendar: bool,
 }
 
-async fn look_into(format: Format, file: DataFile, csv: CsvOptions, unread: Unread, sources: Sources) -> Result<FileLook> {
+async fn inspect_file(format: Format, file: DataFile, csv: CsvOptions, unread: Unread, sources: Sources) -> Result<FileLook> {
     match format.form() {
         Form::Typed => {
             let found = schema(format, &file, &sources).await?;
@@ -98,7 +98,7 @@ async fn look_into(format: Format, file: DataFile, csv: CsvOptions, unread: Unre
                 open_csv_file(&file, &csv, 1, &sources).map(|(r, _)| r.columns().to_vec())
             })
             .await?;
-            Ok(named(header.into_iter().map(|name| (name, Known::Untyped))))
+            Ok(named(header.into_iter().map(|name| (name, KnownType::Untyped))))
         }
         Form::Json => {
             will_read(&file, &sources);
@@ -107,7 +107,7 @@ async fn look_into(format: Format, file: DataFile, csv: CsvOptions, unread: Unre
             let JsonShape::Object(members) = shape else {
                 return Err(Error::internal("the shape of JSON lines is an object"));
             };
-            Ok(named(members.into_iter().map(|(name, shape)| (name, Known::Json(shape)))))
+            Ok(named(members.into_iter().map(|(name, shape)| (name, KnownType::Json(shape)))))
         }
     }
 }
@@ -118,15 +118,15 @@ fn will_read(file: &DataFile, sources: &Sources) {
 }
 
 /// The columns of a text file, which is read as a whole.
-fn named(columns: impl Iterator<Item = (String, Known)>) -> FileLook {
+fn named(columns: impl Iterator<Item = (String, KnownType)>) -> FileLook {
     FileLook {
-        columns: columns.map(|(name, known)| Found { name, known }).collect(),
+        columns: columns.map(|(name, known)| FileColumn { name, known }).collect(),
         ..FileLook::default()
     }
 }
 
 /// A column of a file that says its types.
-fn stored(schema: &FileSchema, field: &Field, file: &DataFile, unread: &Unread) -> Result<Found> {
+fn stored(schema: &FileSchema, field: &Field, file: &DataFile, unread: &Unread) -> Result<FileColumn> {
     let name = field.name();
     let known = if unread.takes(name) {
         ValueType::Null
@@ -135,9 +135,9 @@ fn stored(schema: &FileSchema, field: &Field, file: &DataFile, unread: &Unread) 
     } else {
         ValueType::from_field(field).map_err(|t| refusal(&file.name, name, &format!("is of type {t}")))?
     };
-    Ok(Found {
+    Ok(FileColumn {
         name: name.clone(),
-        known: Known::Type(known),
+        known: KnownType::Type(known),
     })
 }
 
@@ -181,8 +181,8 @@ type StoredTypes = BTreeMap<String, Vec<StoredType>>;
 type StoredType = (ValueType, String);
 
 /// Puts a file's column to those of the files before.
-fn add(side: &mut SideFiles, column: Found, file: &DataFile, stored: &mut StoredTypes) -> Result<()> {
-    if let Known::Type(value_type) = &column.known {
+fn add(side: &mut SideFiles, column: FileColumn, file: &DataFile, stored: &mut StoredTypes) -> Result<()> {
+    if let KnownType::Type(value_type) = &column.known {
         let types = stored.entry(column.name.clone()).or_default();
         if !types.iter().any(|(t, _)| t == value_type) {
             types.push((value_type.clone(), file.name.clone()));
@@ -193,9 +193,11 @@ fn add(side: &mut SideFiles, column: Found, file: &DataFile, stored: &mut Stored
         return Ok(());
     };
     match (&mut before.known, &column.known) {
-        (Known::Json(a), Known::Json(b)) => a.merge(b, &file.name, &column.name),
-        (Known::Type(_), Known::Type(_)) | (Known::Untyped, Known::Untyped) => Ok(()),
-        (Known::Type(_) | Known::Json(_) | Known::Untyped, _) => Err(Error::internal("files of one format know the same of their columns")),
+        (KnownType::Json(a), KnownType::Json(b)) => a.merge(b, &file.name, &column.name),
+        (KnownType::Type(_), KnownType::Type(_)) | (KnownType::Untyped, KnownType::Untyped) => Ok(()),
+        (KnownType::Type(_) | KnownType::Json(_) | KnownType::Untyped, _) => {
+            Err(Error::internal("files of one format know the same of their columns"))
+        }
     }
 }
 
@@ -204,7 +206,7 @@ fn settle(side: &mut SideFiles, stored: &StoredTypes) -> Result<()> {
     for column in &mut side.columns {
         let Some(types) = stored.get(&column.name) else { continue };
         let all: Vec<&ValueType> = types.iter().map(|(t, _)| t).collect();
-        column.known = Known::Type(unify(&all).ok_or_else(|| no_common_type(&column.name, types))?);
+        column.known = KnownType::Type(unify(&all).ok_or_else(|| no_common_type(&column.name, types))?);
         if let Some(((a, first), (b, second))) = pair(types, |a, b| common(a, b).is_some_and(|met| met.read_as_utc)) {
             side.mixed_zones
                 .insert(column.name.clone(), format!("{a} in {first}, {b} in {second}"));
@@ -236,9 +238,9 @@ fn add_paths(side: &mut SideFiles, dataset: &Dataset) {
             let guess = side.path_texts.entry(name.clone()).or_default();
             value.iter().for_each(|text| guess.observe(text));
             if !side.columns.iter().any(|c| c.name == *name) {
-                side.columns.push(Found {
+                side.columns.push(FileColumn {
                     name: name.clone(),
-                    known: Known::Untyped,
+                    known: KnownType::Untyped,
                 });
             }
         }

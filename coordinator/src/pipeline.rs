@@ -1,15 +1,15 @@
 //! The stages of a job in their order, once: which tasks each has, what their outcomes add up to, what the next one reads.
 //!
 //! ```text
-//! [glance ->] scan -> [sift -> fetch ->] compare -> [lookup ->] (merge)
+//! [sample ->] scan -> [match -> reread ->] compare -> [lookup ->] (merge)
 //! ```
-//! Small jobs need no glance; sift and fetch are for jobs that exchange fingerprints, lookup for those where one side alone has rows left. Where tasks run, and where what they leave behind
+//! Small jobs need no sample; match and reread are for jobs that exchange fingerprints, lookup for those where one side alone has rows left. Where tasks run, and where what they leave behind
 //! lies meanwhile, is the executor's business: in this process (`run`), or on workers and in the state store (`cluster/drive`).
 
 use crate::distinct::count_distinct;
 use shadowdiff_common::spool::{Scratch, Spool};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::plan::{Form, Glance, Plan};
+use shadowdiff_core::plan::{Form, Plan, Sample};
 use shadowdiff_core::report::Timings;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::stage::{ShardRange, Stage, Task};
@@ -55,7 +55,7 @@ pub(crate) struct StageOutcome {
     pub(crate) fingerprints: Vec<Spool>,
     /// Sorted runs of lines.
     pub(crate) runs: Vec<Spool>,
-    pub(crate) glance: Option<Glance>,
+    pub(crate) sample: Option<Sample>,
     /// Of the reader's tasks: what each reads, and how many bytes that is.
     pub(crate) next: Vec<(u64, ShardRange)>,
 }
@@ -132,11 +132,11 @@ impl Pipeline<'_> {
         if let Some(form) = self.plan.known_form() {
             return Ok(form);
         }
-        let tasks = tasks_of(Stage::Glance, Form::Rows, [(1, ShardRange::default())]);
-        let outcome = executor.run_stage(Stage::Glance, tasks, None).await?;
-        let glance = outcome.glance.ok_or_else(|| Error::internal("a glance without what was seen"))?;
-        tracing::debug!(?glance, form = ?glance.form(), "looked at the first rows");
-        Ok(glance.form())
+        let tasks = tasks_of(Stage::Sample, Form::Rows, [(1, ShardRange::default())]);
+        let outcome = executor.run_stage(Stage::Sample, tasks, None).await?;
+        let sample = outcome.sample.ok_or_else(|| Error::internal("a sample without what was seen"))?;
+        tracing::debug!(?sample, form = ?sample.form(), "looked at the first rows");
+        Ok(sample.form())
     }
 
     /// Reads both sides; gives the shards of rows, or of fingerprints, that have not cancelled.
@@ -145,7 +145,7 @@ impl Pipeline<'_> {
         let tasks = tasks_of(Stage::Scan, form, pieces);
         let reader = match form {
             Form::Rows => Stage::Compare,
-            Form::Fingerprints => Stage::Sift,
+            Form::Fingerprints => Stage::Match,
         };
         let outcome = executor.run_stage(Stage::Scan, tasks, Some(self.by_shard(reader))).await?;
         tally.merge(&outcome.tally);
@@ -167,17 +167,19 @@ impl Pipeline<'_> {
     ) -> Result<Vec<(u64, ShardRange)>, E::Stop> {
         // One task for each scan that has such rows.
         let by_scan = Reader {
-            stage: Stage::Fetch,
+            stage: Stage::Reread,
             shards: self.plan.scans.len() as u32,
             part_bytes: 0,
         };
-        let tasks = tasks_of(Stage::Sift, Form::Fingerprints, shards);
-        let sifted = executor.run_stage(Stage::Sift, tasks, Some(by_scan)).await?;
-        tally.merge(&sifted.tally);
-        let tasks = tasks_of(Stage::Fetch, Form::Rows, sifted.next);
-        let fetched = executor.run_stage(Stage::Fetch, tasks, Some(self.by_shard(Stage::Compare))).await?;
-        check_exchange(tally, fetched.exchanged)?;
-        Ok(fetched.next)
+        let tasks = tasks_of(Stage::Match, Form::Fingerprints, shards);
+        let matched = executor.run_stage(Stage::Match, tasks, Some(by_scan)).await?;
+        tally.merge(&matched.tally);
+        let tasks = tasks_of(Stage::Reread, Form::Rows, matched.next);
+        let reread = executor
+            .run_stage(Stage::Reread, tasks, Some(self.by_shard(Stage::Compare)))
+            .await?;
+        check_exchange(tally, reread.exchanged)?;
+        Ok(reread.next)
     }
 
     /// A reader whose tasks take the shards of the job.

@@ -193,7 +193,7 @@ impl Staging {
 
     async fn upload(&self, objects: &Objects, overwrite: bool) -> Result<()> {
         let summary = std::fs::read(self.path(SUMMARY)).map_err(|e| Error::exhausted(e.to_string()).field("output"))?;
-        let writer = format!("{:032x}", u128::from_le_bytes(shadowdiff_common::drawn_bytes()?));
+        let writer = format!("{:032x}", u128::from_le_bytes(shadowdiff_common::random_bytes()?));
         let delivery = Delivery {
             objects,
             writer: &writer,

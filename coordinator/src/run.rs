@@ -106,7 +106,7 @@ impl Executor for LocalExecutor<'_> {
             outcome.tally.merge(&output.tally);
             outcome.fingerprints.extend(output.fingerprints);
             outcome.runs.extend(output.runs);
-            outcome.glance = output.glance.or(outcome.glance);
+            outcome.sample = output.sample.or(outcome.sample);
             let Some(object) = output.exchange else { continue };
             for (size, bytes) in object.sizes().into_iter().zip(&mut bytes) {
                 outcome.add_exchanged(size.map(|size: Size| size.rows));

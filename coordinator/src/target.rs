@@ -12,7 +12,7 @@ use futures::TryStreamExt;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
-use shadowdiff_common::read::{Dataset, Meeting, held_file, meets};
+use shadowdiff_common::read::{Dataset, Overlap, held_file, meets};
 use shadowdiff_common::store::{Location, Stores, store_error};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::report::{ResultFile, own_summary};
@@ -114,9 +114,9 @@ pub async fn check_target(output: &str, base: &Path, reads: Option<Reads<'_>>, s
     for path in reads.iter().flat_map(Reads::paths) {
         let base = reads.map_or(base, |reads| reads.base);
         match meets(&path, base, &place, &FILES)? {
-            Meeting::Apart => {}
-            Meeting::Holds => return Err(holds_input(output, &path)),
-            Meeting::Inside => {
+            Overlap::Apart => {}
+            Overlap::Holds => return Err(holds_input(output, &path)),
+            Overlap::Inside => {
                 return Err(Error::input(format!(
                     "{output} lies inside {path}, which is read: the next run would take the result for input"
                 ))
@@ -168,7 +168,7 @@ fn holds_input(output: &str, input: &str) -> Error {
 
 /// What lies at a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum TargetContent {
     Nothing,
     /// A whole result of ours, whatever else lies beside it.
     Result,
@@ -178,25 +178,25 @@ pub(crate) enum Found {
     Foreign(String),
 }
 
-impl Found {
+impl TargetContent {
     /// Whether a result may be written here.
     pub(crate) fn allow(&self, place: &str, overwrite: bool) -> Result<()> {
         let refused = |why: String| Err(Error::input(format!("{place} {why}")).field("output"));
         match self {
-            Found::Nothing => Ok(()),
-            Found::Result | Found::Unfinished if overwrite => Ok(()),
-            Found::Result => refused("holds a result; name another place with --output, or replace it with --overwrite".into()),
-            Found::Unfinished => {
+            TargetContent::Nothing => Ok(()),
+            TargetContent::Result | TargetContent::Unfinished if overwrite => Ok(()),
+            TargetContent::Result => refused("holds a result; name another place with --output, or replace it with --overwrite".into()),
+            TargetContent::Unfinished => {
                 refused("holds an unfinished result: its writer has died, or is at it; once it is gone replace it with --overwrite".into())
             }
-            Found::Foreign(what) => refused(format!(
+            TargetContent::Foreign(what) => refused(format!(
                 "holds {what}; nothing but an older result of shadowdiff is ever replaced: name an empty or a new place"
             )),
         }
     }
 
-    fn foreign_summary(reason: &str) -> Found {
-        Found::Foreign(format!("a {SUMMARY} that {reason}"))
+    fn foreign_summary(reason: &str) -> TargetContent {
+        TargetContent::Foreign(format!("a {SUMMARY} that {reason}"))
     }
 }
 
@@ -234,7 +234,7 @@ fn probe(directory: &Path) -> Result<()> {
 }
 
 /// Looks at a local place.
-pub(crate) fn look_in_directory(directory: &Path) -> Result<Found> {
+pub(crate) fn look_in_directory(directory: &Path) -> Result<TargetContent> {
     use std::io::ErrorKind as K;
     let failed = |e: std::io::Error| Error::input(e.to_string()).file(directory.display()).field("output");
     let entries = match std::fs::read_dir(directory) {
@@ -242,7 +242,7 @@ pub(crate) fn look_in_directory(directory: &Path) -> Result<Found> {
         Err(e) if e.kind() == K::NotFound && directory.is_symlink() => {
             return Err(Error::input(format!("{} is a link to nothing", directory.display())).field("output"));
         }
-        Err(e) if e.kind() == K::NotFound => return Ok(Found::Nothing),
+        Err(e) if e.kind() == K::NotFound => return Ok(TargetContent::Nothing),
         Err(e) if e.kind() == K::NotADirectory && directory.is_file() => {
             return Err(Error::input(format!("{} is a file", directory.display()))
                 .field("output")
@@ -259,14 +259,16 @@ pub(crate) fn look_in_directory(directory: &Path) -> Result<Found> {
             other = Some(other.map_or(name.to_string(), |first: String| first.min(name.to_string())));
         }
     }
-    let Some(other) = other else { return Ok(Found::Nothing) };
+    let Some(other) = other else { return Ok(TargetContent::Nothing) };
     if let Some(name) = FILES.iter().find(|name| directory.join(name).is_dir()) {
-        return Ok(Found::Foreign(format!("a folder called {name}")));
+        return Ok(TargetContent::Foreign(format!("a folder called {name}")));
     }
     match read_small_file(&directory.join(SUMMARY))? {
-        Some(summary) => Ok(own_summary(&summary).map_or_else(|reason| Found::foreign_summary(&reason), |_| Found::Result)),
-        None if read_small_file(&directory.join(WRITING))?.is_some_and(|mark| Writing::parse(&mark).is_some()) => Ok(Found::Unfinished),
-        None => Ok(Found::Foreign(format!("`{other}` and no result"))),
+        Some(summary) => Ok(own_summary(&summary).map_or_else(|reason| TargetContent::foreign_summary(&reason), |_| TargetContent::Result)),
+        None if read_small_file(&directory.join(WRITING))?.is_some_and(|mark| Writing::parse(&mark).is_some()) => {
+            Ok(TargetContent::Unfinished)
+        }
+        None => Ok(TargetContent::Foreign(format!("`{other}` and no result"))),
     }
 }
 
@@ -285,9 +287,9 @@ fn read_small_file(path: &Path) -> Result<Option<Vec<u8>>> {
 }
 
 /// Looks at a place on an object store. Everything below its prefix counts, as in a directory.
-pub(crate) async fn look_at_objects(objects: &Objects) -> Result<Found> {
+pub(crate) async fn look_at_objects(objects: &Objects) -> Result<TargetContent> {
     if let Some(summary) = objects.read(SUMMARY).await? {
-        return Ok(own_summary(&summary).map_or_else(|reason| Found::foreign_summary(&reason), |_| Found::Result));
+        return Ok(own_summary(&summary).map_or_else(|reason| TargetContent::foreign_summary(&reason), |_| TargetContent::Result));
     }
     let is_being_written = objects.read(WRITING).await?.is_some_and(|mark| Writing::parse(&mark).is_some());
     let prefix = (!objects.prefix.as_ref().is_empty()).then_some(&objects.prefix);
@@ -301,12 +303,16 @@ pub(crate) async fn look_at_objects(objects: &Objects) -> Result<Found> {
             continue;
         }
         return Ok(if is_being_written {
-            Found::Unfinished
+            TargetContent::Unfinished
         } else {
-            Found::Foreign(format!("`{name}` and no result"))
+            TargetContent::Foreign(format!("`{name}` and no result"))
         });
     }
-    Ok(if is_being_written { Found::Unfinished } else { Found::Nothing })
+    Ok(if is_being_written {
+        TargetContent::Unfinished
+    } else {
+        TargetContent::Nothing
+    })
 }
 
 impl Objects {

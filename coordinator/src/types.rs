@@ -1,7 +1,7 @@
 //! Settles the type that every column is read as: what the spec says, else what the file says, else the other side's, as wide as the values
 //! need, else the narrowest that fits every value of both sides, whatever text format each has.
 
-use crate::columns::{Found, Known, SideFiles, guess};
+use crate::columns::{FileColumn, KnownType, SideFiles, guess};
 use shadowdiff_common::read::csv::Evidence;
 use shadowdiff_common::read::json::JsonShape;
 use shadowdiff_common::read::{Dataset, Format, Sources};
@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 pub(crate) struct Named {
     pub(crate) source: String,
     pub(crate) name: String,
-    pub(crate) known: Known,
+    pub(crate) known: KnownType,
 }
 
 /// What is to be said about how a column's type was found.
@@ -81,27 +81,27 @@ impl Settling<'_> {
     }
 
     fn is_text_by_spec(&self, side: Side, column: &Named) -> bool {
-        column.known == Known::Untyped && self.spec.sides[side].csv.types == CsvTypes::Text
+        column.known == KnownType::Untyped && self.spec.sides[side].csv.types == CsvTypes::Text
     }
 
     /// The type of the other side's column, if that side has one of its own: declared, or of the file.
     fn known_beside(&self, side: Side, column: &Named) -> Option<ValueType> {
         let other = self.other(side, column)?;
         let own = match &other.known {
-            Known::Type(ValueType::Null) | Known::Json(_) => None,
-            Known::Type(t) => Some(t.clone()),
-            Known::Untyped => self.is_text_by_spec(side.other(), other).then_some(ValueType::Text),
+            KnownType::Type(ValueType::Null) | KnownType::Json(_) => None,
+            KnownType::Type(t) => Some(t.clone()),
+            KnownType::Untyped => self.is_text_by_spec(side.other(), other).then_some(ValueType::Text),
         };
         let known = self.declared(side.other(), other).or(own);
         // Text is never nested.
-        known.filter(|t| column.known != Known::Untyped || !t.is_nested())
+        known.filter(|t| column.known != KnownType::Untyped || !t.is_nested())
     }
 
     /// The columns whose type depends on all their values, by their names in the files.
     fn open(&self, side: Side) -> Vec<String> {
         let is_open = |c: &&Named| {
             let depends = self.known_beside(side, c).is_none_or(|t| Guess::is_asked_beside(&t));
-            c.known == Known::Untyped && depends && self.declared(side, c).is_none() && !self.is_text_by_spec(side, c)
+            c.known == KnownType::Untyped && depends && self.declared(side, c).is_none() && !self.is_text_by_spec(side, c)
         };
         self.named[side].iter().filter(is_open).map(|c| c.source.clone()).collect()
     }
@@ -109,12 +109,12 @@ impl Settling<'_> {
     /// What the values of a column have in common, where they have no type; `None` where they are nested, or were not looked at.
     fn values(&self, side: Side, column: &Named) -> Option<Guess> {
         match &column.known {
-            Known::Type(_) | Known::Json(JsonShape::List(_) | JsonShape::Object(_)) => None,
-            Known::Json(JsonShape::Null) => Some(Guess::default()),
-            Known::Json(JsonShape::Bool) => Some(Guess::of_bools()),
-            Known::Json(JsonShape::Number(guess)) => Some(*guess),
-            Known::Json(JsonShape::Text(guess)) => Some(guess.of_texts()),
-            Known::Untyped => {
+            KnownType::Type(_) | KnownType::Json(JsonShape::List(_) | JsonShape::Object(_)) => None,
+            KnownType::Json(JsonShape::Null) => Some(Guess::default()),
+            KnownType::Json(JsonShape::Bool) => Some(Guess::of_bools()),
+            KnownType::Json(JsonShape::Number(guess)) => Some(*guess),
+            KnownType::Json(JsonShape::Text(guess)) => Some(guess.of_texts()),
+            KnownType::Untyped => {
                 let in_files = self.evidence[side].get(&column.source).map(Evidence::guess);
                 let in_paths = self.files[side].path_texts.get(&column.source);
                 let mut all = in_files.or(in_paths.map(|_| Guess::default()))?;
@@ -138,18 +138,18 @@ impl Settling<'_> {
         }
         let beside = self.known_beside(side, column);
         match (&column.known, beside) {
-            (Known::Type(t), _) => t.clone(),
-            (Known::Untyped, Some(t)) => self.values(side, column).map_or_else(|| t.clone(), |guess| guess.beside(&t)),
-            (Known::Untyped, None) if self.is_text_by_spec(side, column) => ValueType::Text,
-            (Known::Untyped, None) => self.values_of_both(side, column).result(),
-            (Known::Json(shape), Some(t)) => fit(shape, &t).unwrap_or_else(|| shape.value_type()),
-            (Known::Json(shape), None) => self.type_of_json(side, column, shape),
+            (KnownType::Type(t), _) => t.clone(),
+            (KnownType::Untyped, Some(t)) => self.values(side, column).map_or_else(|| t.clone(), |guess| guess.beside(&t)),
+            (KnownType::Untyped, None) if self.is_text_by_spec(side, column) => ValueType::Text,
+            (KnownType::Untyped, None) => self.values_of_both(side, column).result(),
+            (KnownType::Json(shape), Some(t)) => fit(shape, &t).unwrap_or_else(|| shape.value_type()),
+            (KnownType::Json(shape), None) => self.type_of_json(side, column, shape),
         }
     }
 
     fn type_of_json(&self, side: Side, column: &Named, shape: &JsonShape) -> ValueType {
         match self.other(side, column).map(|other| &other.known) {
-            Some(Known::Json(theirs)) => {
+            Some(KnownType::Json(theirs)) => {
                 let mut both = shape.clone();
                 // Shapes that clash keep their own types, and meeting them says so.
                 match both.merge(theirs, "", &column.name) {
@@ -157,8 +157,8 @@ impl Settling<'_> {
                     Err(_) => shape.value_type(),
                 }
             }
-            Some(Known::Untyped) if self.values(side, column).is_some() => self.values_of_both(side, column).result(),
-            Some(Known::Untyped | Known::Type(_)) | None => shape.value_type(),
+            Some(KnownType::Untyped) if self.values(side, column).is_some() => self.values_of_both(side, column).result(),
+            Some(KnownType::Untyped | KnownType::Type(_)) | None => shape.value_type(),
         }
     }
 
@@ -187,10 +187,10 @@ impl Settling<'_> {
             return None;
         }
         let mixes = match &column.known {
-            Known::Json(shape) if self.values(side, column).is_none() => shape.mixes_zones(),
-            Known::Json(_) | Known::Untyped if is_known => self.values(side, column).is_some_and(|guess| guess.mixes_zones()),
-            Known::Json(_) | Known::Untyped => self.values_of_both(side, column).mixes_zones(),
-            Known::Type(_) => false,
+            KnownType::Json(shape) if self.values(side, column).is_none() => shape.mixes_zones(),
+            KnownType::Json(_) | KnownType::Untyped if is_known => self.values(side, column).is_some_and(|guess| guess.mixes_zones()),
+            KnownType::Json(_) | KnownType::Untyped => self.values_of_both(side, column).mixes_zones(),
+            KnownType::Type(_) => false,
         };
         let text = if mixes && (value_type.is_time() || value_type.is_nested()) {
             Some("has times with a zone and times without one; those without are read as UTC".to_owned())
@@ -217,7 +217,7 @@ impl Settling<'_> {
         // What has no file and line: JSON, and values in paths.
         let elsewhere = Side::BOTH.into_iter().filter_map(|of_side| {
             let column = if of_side == side { Some(column) } else { other }?;
-            let is_file = column.known == Known::Untyped && self.evidence[of_side].contains_key(&column.source);
+            let is_file = column.known == KnownType::Untyped && self.evidence[of_side].contains_key(&column.source);
             let in_path = self.files[of_side].path_texts.get(&column.source).copied();
             if is_file { in_path } else { self.values(of_side, column) }
         });
@@ -264,7 +264,7 @@ fn fit(shape: &JsonShape, t: &ValueType) -> Option<ValueType> {
 pub(crate) fn fill_rowless(files: &mut Sides<SideFiles>, datasets: &Sides<Dataset>, spec: &Spec) {
     let is_rowless = Sides::from_fn(|side| {
         let is_text = matches!(datasets[side].format, Format::Csv | Format::Json);
-        let of_paths = |column: &Found| files[side].path_texts.contains_key(&column.name);
+        let of_paths = |column: &FileColumn| files[side].path_texts.contains_key(&column.name);
         is_text && files[side].columns.iter().all(of_paths)
     });
     let renamed = |side: Side, source: &str| {
@@ -282,9 +282,9 @@ pub(crate) fn fill_rowless(files: &mut Sides<SideFiles>, datasets: &Sides<Datase
             let rename = spec.columns.rename[side].iter().find(|(_, to)| *to == name);
             let name = rename.map_or(name, |(from, _)| from.clone());
             if !files[side].columns.iter().any(|column| column.name == name) {
-                files[side].columns.push(Found {
+                files[side].columns.push(FileColumn {
                     name,
-                    known: Known::Json(JsonShape::Null),
+                    known: KnownType::Json(JsonShape::Null),
                 });
             }
         }

@@ -119,7 +119,7 @@ impl Aligned {
 
 /// Meets the schemas under the spec; the error holds every mistake, one a line.
 pub fn align(spec: &Spec, sides: &Sides<Vec<SideColumn>>) -> Result<Aligned> {
-    let mut meeting = Meeting {
+    let mut meeting = Aligner {
         spec,
         columns: Vec::new(),
         only: Sides::default(),
@@ -137,7 +137,7 @@ pub fn align(spec: &Spec, sides: &Sides<Vec<SideColumn>>) -> Result<Aligned> {
     meeting.bind_comparators();
     meeting.hint_at_case(sides);
     Error::all(std::mem::take(&mut meeting.mistakes))?;
-    let Meeting {
+    let Aligner {
         columns,
         only,
         types,
@@ -161,7 +161,7 @@ pub fn align(spec: &Spec, sides: &Sides<Vec<SideColumn>>) -> Result<Aligned> {
     Ok(aligned)
 }
 
-struct Meeting<'a> {
+struct Aligner<'a> {
     spec: &'a Spec,
     columns: Vec<Column>,
     only: Sides<Vec<String>>,
@@ -174,7 +174,7 @@ struct Meeting<'a> {
     refused: BTreeSet<String>,
 }
 
-impl Meeting<'_> {
+impl Aligner<'_> {
     /// Whether a column is left out, with all that is in it.
     fn left_out(&self, name: &str, value_type: &ValueType) -> bool {
         let columns = &self.spec.columns;

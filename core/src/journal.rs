@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
 /// The version of the entries that this code writes, and the only one it reads.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 /// How many failures a history keeps; the oldest go first.
 pub const MAX_KEPT_FAILURES: usize = 20;
 
@@ -361,7 +361,7 @@ mod tests {
         assert_eq!(tasks, [(0, trouble(4, 3, 0)), (1, trouble(0, 0, 0)), (2, trouble(0, 0, 1))]);
         assert_eq!(
             (history.epoch, history.owner.as_deref(), history.stage),
-            (2, Some("two"), Stage::Sift)
+            (2, Some("two"), Stage::Match)
         );
         assert!(history.cancel_asked && history.ended.is_none());
         let task = &history.new_tasks(Stage::Scan, [NewTask::new(9, 8)])[0];
@@ -408,9 +408,9 @@ mod tests {
 
     #[test]
     fn a_newer_entry_is_refused_by_its_version_and_not_by_its_words() {
-        let text = r#"{"version": 4, "epoch": 1, "at_ms": 0, "event": "paused", "until": 5}"#;
-        let error = serde_json::from_str::<Entry>(text).expect_err("it is of version 4");
-        assert!(error.to_string().contains("version 4, this shadowdiff reads version 3"), "{error}");
+        let text = r#"{"version": 5, "epoch": 1, "at_ms": 0, "event": "paused", "until": 5}"#;
+        let error = serde_json::from_str::<Entry>(text).expect_err("it is of version 5");
+        assert!(error.to_string().contains("version 5, this shadowdiff reads version 4"), "{error}");
     }
 
     #[test]

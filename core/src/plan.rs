@@ -53,13 +53,13 @@ pub enum Form {
 }
 
 /// Jobs with less decoded data exchange rows: a look does not pay.
-pub const GLANCE_FROM_BYTES: u64 = 128 << 20;
+pub const SAMPLE_FROM_BYTES: u64 = 128 << 20;
 /// Keys on both sides from which on their rows say something about all.
 const TELLING_KEYS: u64 = 20;
 
 /// What the first rows of both sides have shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Glance {
+pub struct Sample {
     pub rows: Sides<u64>,
     /// Pairs of equal rows.
     pub cancelled: u64,
@@ -67,7 +67,7 @@ pub struct Glance {
     pub common_keys: u64,
 }
 
-impl Glance {
+impl Sample {
     /// Fingerprints pay where rows mostly agree but are far apart: then most would be exchanged only to cancel. Where rows are in step, few are
     /// left to exchange; where rows of one key mostly differ, all are needed whole. Of rows in any order some have their partner among the
     /// first ones by chance; too few of them tell nothing, and then it is taken that releases change few rows.
@@ -171,7 +171,7 @@ impl Plan {
 
     /// The form of the exchange, where no look at the data has to decide it.
     pub fn known_form(&self) -> Option<Form> {
-        if self.carries() || (self.form.is_none() && self.estimate.decoded_bytes < GLANCE_FROM_BYTES) {
+        if self.carries() || (self.form.is_none() && self.estimate.decoded_bytes < SAMPLE_FROM_BYTES) {
             Some(Form::Rows)
         } else {
             self.form
@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn fingerprints_are_for_rows_that_are_out_of_step() {
         let form = |live, shadow, cancelled, common_keys| {
-            Glance {
+            Sample {
                 rows: Sides::new(live, shadow),
                 cancelled,
                 common_keys,

@@ -1,7 +1,7 @@
 //! Requests to object stores that a job makes, estimated from its plan. A test holds what is made to 1.2 times the estimate.
 //!
 //! The estimate takes it that every row goes through the exchange, that nothing fails, and that few rows differ: it leaves out the reads
-//! of large results while they are merged (one a MiB), the first rows that a glance reads, each worker's read of the plan, and what coordinators ask every few seconds whether
+//! of large results while they are merged (one a MiB), the first rows that a sample reads, each worker's read of the plan, and what coordinators ask every few seconds whether
 //! or not there are jobs.
 
 use serde::{Deserialize, Serialize};
@@ -30,7 +30,7 @@ impl Add for Requests {
 
 /// What a job keeps in the state of a cluster.
 #[derive(Debug, Clone, Copy)]
-pub struct Kept {
+pub struct StateObjects {
     pub scans: u64,
     pub compares: u64,
     /// Rows of both sides in the exchange, as stored.
@@ -39,11 +39,11 @@ pub struct Kept {
     pub request_bytes: u64,
 }
 
-/// What a job makes besides where it exchanges fingerprints: it sifts, and reads its inputs again.
+/// What a job makes besides where it exchanges fingerprints: it matches, and reads its inputs again.
 #[derive(Debug, Clone, Copy)]
-pub struct ReadAgain {
+pub struct RereadCost {
     pub scans: u64,
-    pub sifts: u64,
+    pub matches: u64,
     /// To read the inputs once.
     pub input_reads: u64,
 }
@@ -55,16 +55,16 @@ const JOURNAL_ENTRIES: u64 = 4;
 /// A number, as the plan holds this estimate and the report the plan.
 const RESULT_FILES: u64 = 3;
 
-impl ReadAgain {
-    /// Requests of the glance, of all sift tasks and of a fetch task for every scan.
+impl RereadCost {
+    /// Requests of the sample, of all match tasks and of a reread task for every scan.
     pub fn requests(&self) -> Requests {
-        let (scans, sifts) = (self.scans, self.sifts);
-        let tasks = 1 + sifts + scans;
+        let (scans, matches) = (self.scans, self.matches);
+        let tasks = 1 + matches + scans;
         Requests {
-            // As in `Kept`: commits are looked for and read; a task reads its document, and a range of every task before.
-            reads: 2 * tasks + sifts * (1 + scans) + scans * (1 + sifts) + self.input_reads,
-            // Two tables, three stages done, a listing a stage; the glance has no content.
-            writes: 5 + 2 * tasks - 1 + listings(1) + listings(sifts) + listings(scans),
+            // As in `StateObjects`: commits are looked for and read; a task reads its document, and a range of every task before.
+            reads: 2 * tasks + matches * (1 + scans) + scans * (1 + matches) + self.input_reads,
+            // Two tables, three stages done, a listing a stage; the sample has no content.
+            writes: 5 + 2 * tasks - 1 + listings(1) + listings(matches) + listings(scans),
         }
     }
 }
@@ -73,7 +73,7 @@ fn listings(names: u64) -> u64 {
     names / LISTED + 1
 }
 
-impl Kept {
+impl StateObjects {
     /// Requests from submission to the end.
     pub fn requests(&self) -> Requests {
         let (scans, compares) = (self.scans, self.compares);
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn a_small_job_takes_a_handful_and_large_ones_go_by_their_bytes() {
         let kept = |scans, compares, exchange_bytes| {
-            Kept {
+            StateObjects {
                 scans,
                 compares,
                 exchange_bytes,
@@ -121,9 +121,9 @@ mod tests {
         assert_eq!(large.writes - kept(2, 1, 0).writes, 2 * 4);
         assert_eq!(large.reads - kept(2, 1, 0).reads, 2 * 2);
         assert_eq!(kept(1500, 1, 0).writes - kept(1499, 1, 0).writes, 2);
-        let again = ReadAgain {
+        let again = RereadCost {
             scans: 2,
-            sifts: 1,
+            matches: 1,
             input_reads: 40,
         };
         assert_eq!(

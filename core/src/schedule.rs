@@ -42,7 +42,7 @@ use crate::error::{Error, Kind};
 use blame::NameId;
 pub use messages::{Action, AttemptId, Event, JobNumber, NewTask, Progress, TaskId, WorkerId};
 use shares::Shares;
-use stage::{Left, Stage};
+use stage::{AfterTask, Stage};
 use std::collections::{BTreeMap, BTreeSet};
 use workers::{Joining, Workers};
 
@@ -310,11 +310,11 @@ impl Machine {
         let Some(left) = job.stage.finish(task) else { return };
         let is_done = job.stage.is_done();
         match left {
-            Left::Running(attempts) => attempts.into_iter().flatten().for_each(|attempt| self.stop(attempt, actions)),
-            Left::Waiting { until_ms } => {
+            AfterTask::Running(attempts) => attempts.into_iter().flatten().for_each(|attempt| self.stop(attempt, actions)),
+            AfterTask::Waiting { until_ms } => {
                 self.waiting.remove(&(until_ms, number, task));
             }
-            Left::Nothing => {}
+            AfterTask::Nothing => {}
         }
         if is_done {
             actions.push(Action::StageDone { job: number });

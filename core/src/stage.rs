@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 pub enum Stage {
     /// A look at the first rows; small jobs do without.
     #[default]
-    Glance,
+    Sample,
     /// Reads both sides, and cancels what it can.
     Scan,
     /// Cancels fingerprints, where those are exchanged.
-    Sift,
+    Match,
     /// Reads the rows without a partner again, where fingerprints are exchanged.
-    Fetch,
+    Reread,
     /// Compares the rows that have not cancelled.
     Compare,
     /// Asks each side for the keys of rows that only the other one has left.
@@ -47,13 +47,13 @@ pub enum Activity {
 }
 
 const TABLE: [Row; 7] = [
-    row(Stage::Glance, "glance", true, Activity::Reading),
+    row(Stage::Sample, "sample", true, Activity::Reading),
     row(Stage::Scan, "scan", true, Activity::Reading),
     Row {
         has_large_commits: true,
-        ..row(Stage::Sift, "sift", false, Activity::Comparing)
+        ..row(Stage::Match, "match", false, Activity::Comparing)
     },
-    row(Stage::Fetch, "fetch", true, Activity::Comparing),
+    row(Stage::Reread, "reread", true, Activity::Comparing),
     row(Stage::Compare, "compare", false, Activity::Comparing),
     row(Stage::Lookup, "lookup", true, Activity::Comparing),
     row(Stage::Merge, "merge", false, Activity::Merging),
@@ -156,6 +156,6 @@ mod tests {
             assert_eq!(Stage::named(stage.name()), Some(stage));
             assert_eq!(serde_json::to_value(stage).expect("serializes"), stage.name());
         }
-        assert_eq!((Stage::Glance.next(), Stage::Merge.next()), (Stage::Scan, Stage::Merge));
+        assert_eq!((Stage::Sample.next(), Stage::Merge.next()), (Stage::Scan, Stage::Merge));
     }
 }

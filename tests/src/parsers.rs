@@ -12,7 +12,7 @@ use serde_json::Value;
 use shadowdiff_common::read::csv::open_csv;
 use shadowdiff_common::read::json::{JsonShape, open_json, scan_json};
 use shadowdiff_common::run::first;
-use shadowdiff_common::state::{Blueprint, Incarnation, JobState, PlanDigest, Source, Stage, State, TaskInput, read_commit, seal};
+use shadowdiff_common::state::{Incarnation, JobState, PlanDigest, Source, Stage, State, StoredPlan, TaskInput, read_commit, seal};
 use shadowdiff_core::accounts::AccountSet;
 use shadowdiff_core::difference::Difference;
 use shadowdiff_core::error::Result;
@@ -173,9 +173,9 @@ pub fn journal(bytes: &[u8]) {
 
 pub fn plan(bytes: &[u8]) {
     let packed = zstd::bulk::compress(&sealed(bytes), 1).expect("memory takes all");
-    let read = with_job(bytes, JobState::plan, packed.into(), async |job| Blueprint::read(&job).await);
-    if let Ok(Some((blueprint, _))) = read {
-        serde_json::to_vec(&blueprint).expect("a plan can be written");
+    let read = with_job(bytes, JobState::plan, packed.into(), async |job| StoredPlan::read(&job).await);
+    if let Ok(Some((stored_plan, _))) = read {
+        serde_json::to_vec(&stored_plan).expect("a plan can be written");
     }
 }
 

@@ -40,7 +40,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 /// How long the state store may take to answer the first question.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the end of a stream may take.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
 /// Messages that wait to be sent.
 const OUTBOX: usize = 1024;
 
@@ -164,7 +164,7 @@ impl Worker {
         let heartbeat = Duration::from_millis(u64::from(welcome.heartbeat_ms.max(100)));
         self.converse(&state, &mut stream, outbox, heartbeat).await?;
         // What was said last has arrived once the coordinator ends the stream too.
-        let _ = tokio::time::timeout(LAST_WORDS, async { while let Ok(Some(_)) = next(&mut stream).await {} }).await;
+        let _ = tokio::time::timeout(SHUTDOWN_GRACE, async { while let Ok(Some(_)) = next(&mut stream).await {} }).await;
         Ok(())
     }
 

@@ -1,12 +1,12 @@
 //! What the tasks of each stage do: a task and what it reads in, what it leaves behind out.
 
 use crate::compare::compare;
-use crate::fetch::fetch;
-use crate::glance::glance;
 use crate::job::Job;
 use crate::lookup::lookup;
+use crate::matching::match_fingerprints;
+use crate::reread::reread;
+use crate::sample::sample;
 use crate::scan::scan;
-use crate::sift::sift;
 use shadowdiff_common::exchange::Object;
 use shadowdiff_common::link::{Exchanged, TaskOutput};
 use shadowdiff_core::error::{Error, Result};
@@ -36,14 +36,14 @@ impl Input {
 /// Runs a task. `halvings` says how often its share of memory is halved. Blocking.
 pub(crate) fn execute(job: &Job, task: &Task, input: &Input, halvings: u32) -> Result<TaskOutput> {
     match task.stage {
-        Stage::Glance => glance(job),
+        Stage::Sample => sample(job),
         Stage::Scan => scan(job, scan_task(job, task.number)?, task.form, halvings),
-        Stage::Sift => sift(job, &input.places(), &input.exchanged, halvings),
-        Stage::Fetch => {
+        Stage::Match => match_fingerprints(job, &input.places(), &input.exchanged, halvings),
+        Stage::Reread => {
             let [(scan, place)] = input.shards[..] else {
-                return Err(Error::internal("a fetch task is of one scan"));
+                return Err(Error::internal("a reread task is of one scan"));
             };
-            fetch(job, scan_task(job, scan)?, place, &input.objects(), halvings)
+            reread(job, scan_task(job, scan)?, place, &input.objects(), halvings)
         }
         Stage::Compare => compare(job, &input.places(), &input.objects(), halvings),
         Stage::Lookup => lookup(job, scan_task(job, task.number)?, &input.places(), &input.objects()),

@@ -1,10 +1,10 @@
 //! What the attempts of a worker process share: its memory, its scratch, its connections, and the jobs it knows.
 
-use crate::job::{Disabled, Given, Job, Memory, Watch};
+use crate::job::{Disabled, Job, JobContext, Memory, Watch};
 use crate::limits::TaskLimits;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::spool::Scratch;
-use shadowdiff_common::state::{Blueprint, Incarnation, JobState, PlanDigest};
+use shadowdiff_common::state::{Incarnation, JobState, PlanDigest, StoredPlan};
 use shadowdiff_core::accounts::AccountSets;
 use shadowdiff_core::error::{Error, Result};
 use std::collections::BTreeMap;
@@ -21,12 +21,12 @@ pub struct Host {
     pub limits: TaskLimits,
     /// For people: the host's or the pod's name.
     pub name: String,
-    jobs: Mutex<BTreeMap<Incarnation, Arc<Known>>>,
+    jobs: Mutex<BTreeMap<Incarnation, Arc<LoadedJob>>>,
 }
 
 /// A job that an attempt has asked for. Whoever holds the lock loads it, and others wait: a job may have large lists of accounts, of which
 /// there is one copy.
-type Known = Mutex<Option<(PlanDigest, Job)>>;
+type LoadedJob = Mutex<Option<(PlanDigest, Job)>>;
 
 impl Host {
     pub fn new(sources: Sources, scratch: Scratch, memory_bytes: u64, slots: usize, limits: TaskLimits, name: String) -> Self {
@@ -57,16 +57,16 @@ impl Host {
 
     fn load(&self, state: &JobState, plan: &PlanDigest) -> Result<Job> {
         let runtime = &self.sources.runtime;
-        let read = runtime.block_on(Blueprint::read(state))?;
-        let (blueprint, digest) = read.ok_or_else(|| Error::unavailable(format!("job {} has no plan in the state store", state.id())))?;
+        let read = runtime.block_on(StoredPlan::read(state))?;
+        let (stored_plan, digest) = read.ok_or_else(|| Error::unavailable(format!("job {} has no plan in the state store", state.id())))?;
         if digest != *plan {
             return Err(
                 Error::unavailable(format!("{} has the digest {digest}", state.describe(&state.plan())))
                     .advice(format!("the coordinator follows {plan}")),
             );
         }
-        let accounts = runtime.block_on(blueprint.accounts.read(state))?;
-        Job::new(blueprint.plan.clone(), self.given(&blueprint, accounts))
+        let accounts = runtime.block_on(stored_plan.accounts.read(state))?;
+        Job::new(stored_plan.plan.clone(), self.given(&stored_plan, accounts))
     }
 
     /// The job has ended.
@@ -79,27 +79,27 @@ impl Host {
         self.jobs().clear();
     }
 
-    fn jobs(&self) -> MutexGuard<'_, BTreeMap<Incarnation, Arc<Known>>> {
+    fn jobs(&self) -> MutexGuard<'_, BTreeMap<Incarnation, Arc<LoadedJob>>> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn given(&self, blueprint: &Blueprint, accounts: AccountSets) -> Given {
+    fn given(&self, stored_plan: &StoredPlan, accounts: AccountSets) -> JobContext {
         let slots = self.slots as u64;
         let slot_bytes = self.memory_bytes / slots;
-        let held = blueprint
+        let held = stored_plan
             .plan
             .estimate
             .reading_bytes
             .saturating_add(accounts.memory_bytes() / slots);
         let left = slot_bytes.saturating_sub(held).max(slot_bytes / 4);
         let memory = Memory::of_task(left, &self.limits);
-        Given {
-            datasets: blueprint.datasets.clone(),
+        JobContext {
+            datasets: stored_plan.datasets.clone(),
             sources: self.sources.clone(),
             scratch: self.scratch.clone(),
             limits: self.limits,
             memory,
-            batch_rows: memory.batch_rows(blueprint.plan.estimate.row_bytes(), &self.limits),
+            batch_rows: memory.batch_rows(stored_plan.plan.estimate.row_bytes(), &self.limits),
             disabled: self.disabled,
             watch: Arc::new(Watch::default()),
             accounts,

@@ -157,7 +157,7 @@ pub struct Shared {
 
 /// What is given to a job besides its plan.
 #[derive(Debug)]
-pub struct Given {
+pub struct JobContext {
     pub datasets: Sides<Dataset>,
     pub sources: Sources,
     pub scratch: Scratch,
@@ -171,7 +171,7 @@ pub struct Given {
 
 impl Job {
     /// Binds everything; mistakes in SQL show here, before anything runs.
-    pub fn new(plan: Plan, given: Given) -> Result<Self> {
+    pub fn new(plan: Plan, given: JobContext) -> Result<Self> {
         let sql = Sql::default();
         let filters = Sides::try_from_fn(|side| plan_filter(&sql, &plan, side))?;
         let derives = Sides::try_from_fn(|side| plan_derives(&sql, &plan, side))?;

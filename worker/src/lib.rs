@@ -1,4 +1,4 @@
-//! Runs a task: scans a piece of both sides, sifts fingerprints, fetches rows, or compares a shard. A worker keeps nothing between tasks.
+//! Runs a task: scans a piece of both sides, matches fingerprints, fetches rows, or compares a shard. A worker keeps nothing between tasks.
 
 mod attached;
 mod attempt;
@@ -7,20 +7,20 @@ mod compare;
 mod differences;
 mod exchanged;
 mod execute;
-mod fetch;
 mod fingerprints;
-mod glance;
 mod host;
 pub mod job;
 mod limits;
 mod local;
 mod lookup;
+mod matching;
 mod pairs;
+mod reread;
 mod row_selection;
 mod rows;
+mod sample;
 mod scan;
 mod side;
-mod sift;
 #[cfg(test)]
 mod testing;
 mod window;
@@ -28,7 +28,7 @@ mod window;
 pub use attached::{Attachment, Drain, attach};
 pub use attempt::{Attempt, Committed, run as run_attempt};
 pub use host::Host;
-pub use job::{Disabled, Given, Job, Memory, Watch};
+pub use job::{Disabled, Job, JobContext, Memory, Watch};
 pub use limits::TaskLimits;
 pub use local::LocalWorkers;
 pub use side::member;

@@ -30,8 +30,8 @@ pub struct TaskLimits {
     /// What whoever merges such runs holds of each.
     pub account_part_bytes: usize,
     /// Rows of a side that are looked at to choose the form of the exchange.
-    pub glanced_rows: u64,
-    /// Numbers of rows to be read again that are held at least.
+    pub sampled_rows: u64,
+    /// RowNumbers of rows to be read again that are held at least.
     pub min_row_numbers: usize,
     /// Rows that are read again are put together up to this.
     pub fetched_batch_bytes: usize,
@@ -58,7 +58,7 @@ impl TaskLimits {
         patience_rows: 100_000,
         held_accounts: 1 << 19,
         account_part_bytes: 16 << 10,
-        glanced_rows: 40_000,
+        sampled_rows: 40_000,
         min_row_numbers: 1024,
         fetched_batch_bytes: 8 << 20,
         run_part_bytes: 128 << 10,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// The rows that are left on a side of one scan task, in order, as far as they are needed.
 pub(crate) struct RowSelection<'a> {
-    /// Those of all sift tasks, and the place of the scan task in them.
+    /// Those of all match tasks, and the place of the scan task in them.
     objects: &'a [Arc<Object>],
     shard: u32,
     side: Side,
@@ -86,8 +86,8 @@ mod tests {
     use shadowdiff_common::spool::Scratch;
     use shadowdiff_core::side::Sides;
 
-    /// What a sift task left of scans 0 and 1, of the live side.
-    fn sifted(scratch: &Scratch, rows: &[(u32, u64)]) -> Arc<Object> {
+    /// What a match task left of scans 0 and 1, of the live side.
+    fn matched(scratch: &Scratch, rows: &[(u32, u64)]) -> Arc<Object> {
         let mut writer = Writer::new(Sides::from_fn(|_| numbered_schema()), 2, 1, scratch);
         for (scan, number) in rows {
             let batch = numbered(vec![*number], &[print(*number)]).expect("a batch");
@@ -105,8 +105,8 @@ mod tests {
         for budget in [0, 1 << 20] {
             let scratch = Scratch::new(budget, None).expect("scratch");
             let objects = [
-                sifted(&scratch, &[(0, 8), (0, 2), (1, 3), (0, 11)]),
-                sifted(&scratch, &[(1, 9), (0, 0), (0, 9), (0, 4)]),
+                matched(&scratch, &[(0, 8), (0, 2), (1, 3), (0, 11)]),
+                matched(&scratch, &[(1, 9), (0, 0), (0, 9), (0, 4)]),
             ];
             for most in 1..8 {
                 let mut selection = RowSelection::new(&objects, 0, Side::Live, most).expect("a selection");

@@ -29,17 +29,17 @@ pub(crate) struct Rows {
 pub(crate) struct Read {
     pub(crate) rows: Rows,
     /// Their numbers among all rows of the task's side, counted before the filter; they do not fall.
-    pub(crate) numbers: Numbers,
+    pub(crate) numbers: RowNumbers,
 }
 
-/// Numbers of rows that follow each other, but for those that a filter took out.
-pub(crate) struct Numbers {
+/// RowNumbers of rows that follow each other, but for those that a filter took out.
+pub(crate) struct RowNumbers {
     first: u64,
     kept: Option<BooleanBuffer>,
     rows: usize,
 }
 
-impl Numbers {
+impl RowNumbers {
     pub(crate) fn to_vec(&self) -> Vec<u64> {
         match &self.kept {
             Some(kept) => kept.set_indices().map(|row| self.first + row as u64).collect(),
@@ -52,9 +52,9 @@ impl Numbers {
 pub(crate) enum Purpose<'a> {
     Scan,
     /// A look at about so many rows: they are read again, and counted then.
-    Glance(u64),
+    Sample(u64),
     /// These rows alone; they were counted before.
-    Fetch(RowSelection<'a>),
+    Reread(RowSelection<'a>),
     /// The keys of all rows: nothing else is read but what the filter needs.
     Keys,
 }
@@ -125,7 +125,7 @@ impl<'a> SideReader<'a> {
             row: 0,
             needed: match purpose {
                 Purpose::Keys => Needed::for_keys(job, side),
-                Purpose::Scan | Purpose::Glance(_) | Purpose::Fetch(_) => Needed::all(job, side),
+                Purpose::Scan | Purpose::Sample(_) | Purpose::Reread(_) => Needed::all(job, side),
             },
             purpose,
             read: 0,
@@ -149,8 +149,8 @@ impl<'a> SideReader<'a> {
             self.job.watch.check()?;
             let is_enough = match &self.purpose {
                 Purpose::Scan | Purpose::Keys => false,
-                Purpose::Glance(rows) => self.read >= *rows,
-                Purpose::Fetch(wanted) => wanted.is_empty(),
+                Purpose::Sample(rows) => self.read >= *rows,
+                Purpose::Reread(wanted) => wanted.is_empty(),
             };
             if is_enough {
                 return Ok(None);
@@ -197,9 +197,9 @@ impl<'a> SideReader<'a> {
         )
     }
 
-    /// Of a batch, the rows that are to be fetched, and the fingerprints that they had.
+    /// Of a batch, the rows that are to be read again, and the fingerprints that they had.
     fn choose(&mut self, raw: Raw) -> Result<(Raw, Option<Vec<u128>>)> {
-        let Purpose::Fetch(wanted) = &mut self.purpose else {
+        let Purpose::Reread(wanted) = &mut self.purpose else {
             return Ok((raw, None));
         };
         let (first, rows) = (self.read, raw.batch.num_rows());
@@ -243,7 +243,7 @@ impl<'a> SideReader<'a> {
         }
         Ok(Some(Read {
             rows: rows_read,
-            numbers: Numbers { first, kept, rows },
+            numbers: RowNumbers { first, kept, rows },
         }))
     }
 

@@ -1,6 +1,6 @@
 //! Jobs of a few rows: a spec and two CSV texts, for the tests of this crate.
 
-use crate::job::{Disabled, Given, Job, Memory, Watch};
+use crate::job::{Disabled, Job, JobContext, Memory, Watch};
 use crate::limits::TaskLimits;
 use crate::side::{Purpose, SideReader};
 use shadowdiff_common::exchange::SelectedRows;
@@ -72,7 +72,7 @@ impl Setup<'_> {
             rules: vec![None; spec.expected.len()],
             ..AccountSets::default()
         };
-        let given = Given {
+        let given = JobContext {
             datasets: datasets.clone(),
             sources,
             scratch: Scratch::new(self.limits.max_intermediate_bytes.min(1 << 30), None).expect("a scratch folder"),

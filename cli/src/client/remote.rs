@@ -1,6 +1,6 @@
 //! The coordinator as these commands see it; statuses become errors by what somebody does about them.
 
-use crate::spec::Found;
+use crate::spec::SpecFile;
 use shadowdiff_coordinator::refuse_secrets;
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_proto::MAX_MESSAGE_BYTES;
@@ -129,7 +129,7 @@ impl Remote {
 
 /// The spec as it is sent: what the command line says is in the document already. A local output is this machine's business, and
 /// no secret leaves it.
-pub(super) fn spec(found: &Found) -> Result<Spec> {
+pub(super) fn spec(found: &SpecFile) -> Result<Spec> {
     refuse_secrets(found.reads())?;
     let mut document = found.parsed.document.clone();
     if found.has_local_output()?

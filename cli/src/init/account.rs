@@ -4,14 +4,14 @@ use super::change::Pairs;
 use super::key::{distinct, is_key_like};
 use super::names::{Sound, sound};
 use super::sample::Sample;
-use super::schema::Met;
+use super::schema::JointSchema;
 use shadowdiff_core::side::{Side, Sides};
 
 /// An account outside the key may differ in so many of the matched rows: one in a thousand.
 const MOVED: usize = 1_000;
 
 /// The account column; the first column of the key where none sounds like one.
-pub(super) fn propose(met: &Met, samples: &Sides<Sample>, key: &[usize], pairs: &Pairs) -> usize {
+pub(super) fn propose(met: &JointSchema, samples: &Sides<Sample>, key: &[usize], pairs: &Pairs) -> usize {
     let named = |sounding: Sound| {
         let in_key = key.iter().copied().find(|c| sound(&met.shared[*c].name) == sounding);
         let is_owner = |c: &usize| sound(&met.shared[*c].name) == sounding && is_coarser(met, samples, *c, pairs);
@@ -21,7 +21,7 @@ pub(super) fn propose(met: &Met, samples: &Sides<Sample>, key: &[usize], pairs: 
 }
 
 /// Whether a column groups the rows, and says the same of a row on both sides.
-fn is_coarser(met: &Met, samples: &Sides<Sample>, column: usize, pairs: &Pairs) -> bool {
+fn is_coarser(met: &JointSchema, samples: &Sides<Sample>, column: usize, pairs: &Pairs) -> bool {
     let groups = |side: Side| {
         let sample = &samples[side];
         let count = distinct(sample, column);

@@ -3,7 +3,7 @@
 use super::key::combined;
 use super::names::{Sound, is_moment, sound, words};
 use super::sample::{NULL_INSTANT, Sample, SampledColumn};
-use super::schema::Met;
+use super::schema::JointSchema;
 use shadowdiff_core::side::Sides;
 use shadowdiff_core::value::ValueType;
 use std::collections::{BTreeMap, HashMap};
@@ -62,7 +62,7 @@ pub(super) enum ChangeKind {
 }
 
 /// The columns outside the key that differ, those that differ most first; what they are is judged where enough rows matched.
-pub(super) fn changes(met: &Met, samples: &Sides<Sample>, key: &[usize], pairs: &Pairs) -> Vec<Change> {
+pub(super) fn changes(met: &JointSchema, samples: &Sides<Sample>, key: &[usize], pairs: &Pairs) -> Vec<Change> {
     let mut changes: Vec<Change> = (0..met.shared.len())
         .filter(|column| !key.contains(column))
         .map(|column| Change {
@@ -81,7 +81,7 @@ pub(super) fn changes(met: &Met, samples: &Sides<Sample>, key: &[usize], pairs: 
     changes
 }
 
-fn judge(met: &Met, samples: &Sides<Sample>, change: &Change, pairs: &Pairs) -> ChangeKind {
+fn judge(met: &JointSchema, samples: &Sides<Sample>, change: &Change, pairs: &Pairs) -> ChangeKind {
     if change.differing * 100 <= NEARLY_ALL * pairs.0.len() {
         return ChangeKind::Other;
     }

@@ -8,7 +8,7 @@
 
 use super::names::{Sound, sound};
 use super::sample::Sample;
-use super::schema::{Met, Shared};
+use super::schema::{JointSchema, Shared};
 use shadowdiff_core::mix::spread;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::OUTPUT_COLUMNS;
@@ -36,7 +36,7 @@ impl Tested {
 }
 
 /// The most likely key that holds the `fixed` columns; `None` where no column can be one.
-pub(super) fn propose(met: &Met, samples: &Sides<Sample>, fixed: &[usize]) -> Option<Tested> {
+pub(super) fn propose(met: &JointSchema, samples: &Sides<Sample>, fixed: &[usize]) -> Option<Tested> {
     let candidates = candidates(met, samples);
     let sets = sets(&candidates, fixed);
     let in_sets = candidates.iter().map(|c| c.column).chain(fixed.iter().copied());
@@ -75,7 +75,7 @@ pub(super) fn propose(met: &Met, samples: &Sides<Sample>, fixed: &[usize]) -> Op
 }
 
 /// A key of more columns than three: all that do not measure, then as few of them as still name each row, the least likely dropped first.
-fn wide(met: &Met, samples: &Sides<Sample>, fixed: &[usize], candidates: &[Candidate]) -> Option<Tested> {
+fn wide(met: &JointSchema, samples: &Sides<Sample>, fixed: &[usize], candidates: &[Candidate]) -> Option<Tested> {
     let says_what_it_is = |c: &&Candidate| !matches!(sound(&met.shared[c.column].name), Sound::Measure | Sound::Technical);
     let free = candidates.iter().filter(says_what_it_is).map(|c| c.column);
     let mut set: Vec<usize> = fixed.iter().copied().chain(free.filter(|c| !fixed.contains(c))).collect();
@@ -131,7 +131,7 @@ pub(super) fn are_whole(samples: &Sides<Sample>) -> bool {
 }
 
 /// A key that is drawn anew in every run matches nothing; the name of a customer is never that.
-fn is_found(tested: &Tested, met: &Met, samples: &Sides<Sample>) -> bool {
+fn is_found(tested: &Tested, met: &JointSchema, samples: &Sides<Sample>) -> bool {
     let smaller = samples.live.rows.min(samples.shadow.rows);
     let names_accounts = tested.columns.iter().all(|c| sound(&met.shared[*c].name) == Sound::Account);
     names_accounts || tested.common >= smaller.div_ceil(LEAST_FOUND)
@@ -153,7 +153,7 @@ struct Candidate {
     column: usize,
 }
 
-fn candidates(met: &Met, samples: &Sides<Sample>) -> Vec<Candidate> {
+fn candidates(met: &JointSchema, samples: &Sides<Sample>) -> Vec<Candidate> {
     let all = |fits: fn(&Shared) -> bool| {
         let fitting = met.shared.iter().enumerate().filter(move |(_, s)| fits(s));
         let mut found: Vec<Candidate> = fitting
@@ -246,7 +246,7 @@ pub(super) mod tests {
     use shadowdiff_core::plan::ReadColumn;
 
     /// Columns as `name type` and rows as words, a NULL as `-`.
-    pub(in super::super) fn given(columns: &[&str], live: &[&str], shadow: &[&str]) -> (Met, Sides<Sample>) {
+    pub(in super::super) fn given(columns: &[&str], live: &[&str], shadow: &[&str]) -> (JointSchema, Sides<Sample>) {
         let read: Vec<ReadColumn> = columns
             .iter()
             .map(|text| {
@@ -367,7 +367,7 @@ pub(super) mod tests {
         let (met, samples) = given(&["n double"], &["1", "2"], &["1", "2"]);
         let names = propose(&met, &samples, &[]).map(|found| found.columns);
         assert_eq!(names, Some(vec![0]), "what is not like a key is better than nothing");
-        assert_eq!(propose(&Met::default(), &Sides::default(), &[]), None);
+        assert_eq!(propose(&JointSchema::default(), &Sides::default(), &[]), None);
     }
 
     #[test]

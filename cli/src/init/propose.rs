@@ -2,7 +2,7 @@
 
 use super::csv::seen;
 use super::key::are_whole;
-use super::{Found, find, share};
+use super::{Inspection, find, share};
 use crate::again::again;
 use shadowdiff_core::error::Error;
 use shadowdiff_core::side::Side;
@@ -17,7 +17,7 @@ pub(crate) fn propose_key(asked: Overrides, here: &Path) -> Error {
     }
 }
 
-fn words(found: &Found) -> Vec<String> {
+fn words(found: &Inspection) -> Vec<String> {
     let mut lines = vec!["--key must say which columns name a row; nothing was compared".to_owned()];
     lines.extend(seen(&found.csv_found).iter().map(|line| format!("  {line}")));
     let key = found.keys.key.join(",");
@@ -43,7 +43,7 @@ fn words(found: &Found) -> Vec<String> {
     lines
 }
 
-fn among(found: &Found) -> &'static str {
+fn among(found: &Inspection) -> &'static str {
     if are_whole(&found.samples) {
         " on both sides"
     } else {
@@ -52,7 +52,7 @@ fn among(found: &Found) -> &'static str {
 }
 
 /// How many rows of each side have no partner on the other.
-pub(super) fn partners(found: &Found) -> String {
+pub(super) fn partners(found: &Inspection) -> String {
     let common = found.keys.tested.as_ref().map_or(0, |tested| tested.common);
     let alone = Side::BOTH.map(|side| {
         let rows = found.samples[side].rows;

@@ -1,6 +1,6 @@
 //! Writes what was found as the text of a spec. Every proposal says why it is there.
 
-use super::Found;
+use super::Inspection;
 use super::change::{Change, ChangeKind};
 use super::csv::seen;
 use super::key::are_whole;
@@ -18,7 +18,7 @@ const SHOWN: usize = 20;
 const WIDTH: usize = 100;
 
 /// The text of the spec; `paths` as the spec has them.
-pub(super) fn render(found: &Found, paths: &Sides<String>) -> String {
+pub(super) fn render(found: &Inspection, paths: &Sides<String>) -> String {
     let sections = [
         head(found, paths),
         key(found),
@@ -36,7 +36,7 @@ pub(super) fn render(found: &Found, paths: &Sides<String>) -> String {
         .join("\n")
 }
 
-fn head(found: &Found, paths: &Sides<String>) -> String {
+fn head(found: &Inspection, paths: &Sides<String>) -> String {
     let mut out = String::from(
         "# A first spec, from a look at both datasets. It is a proposal: read it, correct it, and write what the release\n\
          # is meant to change under `expected`.\n",
@@ -53,7 +53,7 @@ fn head(found: &Found, paths: &Sides<String>) -> String {
 }
 
 /// How CSV files are written, for both sides at once where they are alike.
-fn csv(found: &Found) -> String {
+fn csv(found: &Inspection) -> String {
     let of = |side: Side| {
         let fields = found.csv.iter().filter(|field| field.side.is_none_or(|of| of == side));
         fields
@@ -93,7 +93,7 @@ fn csv_value(name: &str, value: &str) -> String {
     }
 }
 
-fn looked_at(found: &Found, side: Side) -> String {
+fn looked_at(found: &Inspection, side: Side) -> String {
     let (dataset, sample) = (&found.datasets[side], &found.samples[side]);
     let files = dataset.files.len();
     let rows = if sample.is_whole {
@@ -108,7 +108,7 @@ fn looked_at(found: &Found, side: Side) -> String {
     )
 }
 
-fn key(found: &Found) -> String {
+fn key(found: &Inspection) -> String {
     let mut out = String::new();
     let keys = &found.keys;
     let first = if keys.is_given {
@@ -125,7 +125,7 @@ fn key(found: &Found) -> String {
     out
 }
 
-fn key_notes(found: &Found) -> Vec<String> {
+fn key_notes(found: &Inspection) -> Vec<String> {
     let rows = Sides::from_fn(|side| found.samples[side].rows);
     let Some(tested) = &found.keys.tested else {
         return vec!["Not tested: the sides have no type in common for one of them.".into()];
@@ -165,7 +165,7 @@ fn key_notes(found: &Found) -> Vec<String> {
 }
 
 /// Columns whose types differ but can be compared.
-fn types(found: &Found) -> String {
+fn types(found: &Inspection) -> String {
     let differing: Vec<String> = found
         .met
         .shared
@@ -186,7 +186,7 @@ fn types(found: &Found) -> String {
     )
 }
 
-fn columns(found: &Found) -> String {
+fn columns(found: &Inspection) -> String {
     let mut active = exclude(found);
     if let Some(casts) = casts_to_text(&found.met.as_text) {
         active.push_str(
@@ -224,7 +224,7 @@ fn columns(found: &Found) -> String {
     out
 }
 
-fn exclude(found: &Found) -> String {
+fn exclude(found: &Inspection) -> String {
     let technical = |c| {
         (
             found.name(c),
@@ -261,7 +261,7 @@ fn casts_to_text(columns: &[Typed]) -> Option<String> {
 }
 
 /// Columns that differ and stay in. Few rows are what one looks for; many are a change, or noise.
-fn changed(found: &Found) -> String {
+fn changed(found: &Inspection) -> String {
     let pairs = found.pairs.0.len();
     let mut out = String::new();
     if !found.pairs.are_enough() {
@@ -288,7 +288,7 @@ fn changed(found: &Found) -> String {
 /// Columns that differ in a smaller share of the rows, in percent, are told apart.
 const SELDOM: usize = 1;
 
-fn differing(found: &Found, title: &str, changes: &[&Change]) -> String {
+fn differing(found: &Inspection, title: &str, changes: &[&Change]) -> String {
     let line = |c: &&Change| {
         let why = if c.kind == ChangeKind::Shifted {
             ", all by the same length of time: a time zone?"
@@ -302,7 +302,7 @@ fn differing(found: &Found, title: &str, changes: &[&Change]) -> String {
     comments(title, &lines)
 }
 
-fn comparators(found: &Found) -> String {
+fn comparators(found: &Inspection) -> String {
     let leaves = found.met.shared.iter();
     let compared: Vec<&Shared> = leaves
         .filter(|leaf| found.is_compared(&leaf.name) && !leaf.name.contains('*'))
@@ -352,7 +352,7 @@ fn float_entries(compared: &[&Shared]) -> String {
 }
 
 /// An entry for text that holds JSON, in which the order of fields and the form of numbers mean nothing.
-fn json_entry(found: &Found, compared: &[&Shared]) -> String {
+fn json_entry(found: &Inspection, compared: &[&Shared]) -> String {
     let holds_json = |leaf: &&&Shared| {
         let at = found.met.shared.iter().position(|shared| shared.name == leaf.name);
         let of_side = |side: &Side| at.is_some_and(|at| is_json(&found.samples[*side].columns[at].example));
@@ -374,7 +374,7 @@ fn is_json(text: &str) -> bool {
 }
 
 /// Lines of entries that a person may want.
-fn entry_hints(found: &Found, compared: &[&Shared]) -> Vec<String> {
+fn entry_hints(found: &Inspection, compared: &[&Shared]) -> Vec<String> {
     let mut lines = Vec::new();
     let is_text = Side::BOTH
         .iter()
@@ -398,7 +398,7 @@ fn entry_hints(found: &Found, compared: &[&Shared]) -> Vec<String> {
 }
 
 /// A rule to begin with.
-fn expected(found: &Found) -> String {
+fn expected(found: &Inspection) -> String {
     let column = found
         .changes
         .iter()
@@ -414,7 +414,7 @@ fn expected(found: &Found) -> String {
     )
 }
 
-fn verdict(found: &Found) -> String {
+fn verdict(found: &Inspection) -> String {
     let only = &found.met.only;
     let mut out = comments("Only in live:", &only.live.iter().map(|name| scalar(name)).collect::<Vec<_>>());
     out.push_str(&comments(

@@ -35,7 +35,7 @@ pub(super) struct Typed {
 
 /// The two schemas, met.
 #[derive(Debug, Default)]
-pub(super) struct Met {
+pub(super) struct JointSchema {
     /// Every column that is compared, in the order of live.
     pub(super) shared: Vec<Shared>,
     /// Columns whose types have nothing in common, and that are turned into text so that they can be compared.
@@ -47,11 +47,11 @@ pub(super) struct Met {
     pub(super) columns: Sides<Vec<ReadColumn>>,
 }
 
-pub(super) fn meet(columns: Sides<Vec<ReadColumn>>) -> Met {
-    let mut met = Met {
+pub(super) fn meet(columns: Sides<Vec<ReadColumn>>) -> JointSchema {
+    let mut met = JointSchema {
         as_text: as_text(&columns),
         columns,
-        ..Met::default()
+        ..JointSchema::default()
     };
     for side in Side::BOTH {
         for column in &mut met.columns[side] {
@@ -93,13 +93,13 @@ fn as_text(columns: &Sides<Vec<ReadColumn>>) -> Vec<Typed> {
     found
 }
 
-fn meet_column(read: &Sides<&ReadColumn>, met: &mut Met) {
+fn meet_column(read: &Sides<&ReadColumn>, met: &mut JointSchema) {
     let types = Sides::new(&read.live.value_type, &read.shadow.value_type);
     meet_types(read, &[], &types, met);
 }
 
 /// `path`: the members that lead from the columns read to values of these types.
-fn meet_types(read: &Sides<&ReadColumn>, path: &[String], types: &Sides<&ValueType>, met: &mut Met) {
+fn meet_types(read: &Sides<&ReadColumn>, path: &[String], types: &Sides<&ValueType>, met: &mut JointSchema) {
     match (types.live, types.shadow) {
         (ValueType::Struct(a), ValueType::Struct(b)) => meet_members(read, path, a, b, met),
         (ValueType::Struct(a), ValueType::Null) | (ValueType::Null, ValueType::Struct(a)) => meet_members(read, path, a, a, met),
@@ -124,7 +124,7 @@ fn meet_types(read: &Sides<&ReadColumn>, path: &[String], types: &Sides<&ValueTy
 
 type Members = [(String, ValueType)];
 
-fn meet_members(read: &Sides<&ReadColumn>, path: &[String], live: &Members, shadow: &Members, met: &mut Met) {
+fn meet_members(read: &Sides<&ReadColumn>, path: &[String], live: &Members, shadow: &Members, met: &mut JointSchema) {
     let below = |name: &str| path.iter().cloned().chain([name.to_owned()]).collect::<Vec<String>>();
     for (name, live_type) in live {
         match shadow.iter().find(|(n, _)| n == name) {

@@ -6,15 +6,15 @@
 mod format;
 mod glob;
 mod local;
-mod meeting;
 mod objects;
+mod overlap;
 mod partitions;
 mod ready;
 mod selection;
 
 use crate::store::{Location, Stores};
 use glob::Glob;
-use selection::Wanted;
+use selection::DatasetEntry;
 use serde::{Deserialize, Serialize};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::side::Side;
@@ -23,7 +23,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 pub use format::{Form, Format};
-pub use meeting::{Meeting, held_file, meets};
+pub use overlap::{Overlap, held_file, meets};
 
 /// The files of one side.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,7 +99,7 @@ impl Pin {
 
 /// A file that a listing found.
 #[derive(Debug, Clone)]
-struct Found {
+struct ListedFile {
     name: String,
     /// Path below the dataset's root, by `/`; the bare name for a file that is named itself.
     relative: String,
@@ -110,7 +110,7 @@ struct Found {
 /// What one entry of the spec's list means, and what it holds.
 #[derive(Debug)]
 struct Listed {
-    found: Vec<Found>,
+    found: Vec<ListedFile>,
     /// Names passed over, such as `_SUCCESS`.
     skipped: usize,
 }
@@ -153,19 +153,19 @@ async fn list_entry(text: &str, spec: &DatasetSpec, base: &Path, stores: &Stores
 }
 
 /// What an entry of the spec's list asks for.
-fn wanted(text: &str, base: &Path) -> Result<Wanted> {
+fn wanted(text: &str, base: &Path) -> Result<DatasetEntry> {
     let location = Location::parse(text, base)?;
     match glob::split_root(text) {
         // The wildcards of an http address may be its query's, and it could not be listed anyway.
         Some((root, pattern)) if !names_a_file(&location) && !location.is_http() => {
             let glob = Glob::parse(pattern).map_err(|reason| Error::spec(reason).file(text))?;
-            Ok(Wanted {
+            Ok(DatasetEntry {
                 shown: root.to_string(),
                 location: Location::parse(root, base)?,
                 glob: Some(glob),
             })
         }
-        Some(_) | None => Ok(Wanted {
+        Some(_) | None => Ok(DatasetEntry {
             shown: Location::shown(text),
             location,
             glob: None,
@@ -186,7 +186,7 @@ fn nothing_found(text: &str, listed: &Listed) -> Error {
     Error::input(format!("no data files found: nothing to read in `{text}`{skipped}")).advice("check the path")
 }
 
-fn data_file(found: Found, format: Format, compression: Compression, spec: &DatasetSpec) -> Result<DataFile> {
+fn data_file(found: ListedFile, format: Format, compression: Compression, spec: &DatasetSpec) -> Result<DataFile> {
     let empty = found.pin.size_bytes == 0;
     if empty && !format.is_text() {
         return Err(Error::input(format!(

@@ -155,7 +155,7 @@ impl PhysicalExpr for Bounded {
             let value = child.evaluate(batch)?;
             let field = child.return_field(batch.schema_ref())?;
             values.push(value.clone());
-            arguments.push(Arc::new(Known { field, value }));
+            arguments.push(Arc::new(EvaluatedArgument { field, value }));
         }
         // Of constants alone it is made once.
         let is_constant = values.iter().all(|value| matches!(value, ColumnarValue::Scalar(_)));
@@ -184,32 +184,32 @@ impl PhysicalExpr for Bounded {
 
 /// An argument that is evaluated already.
 #[derive(Debug)]
-struct Known {
+struct EvaluatedArgument {
     field: FieldRef,
     value: ColumnarValue,
 }
 
-impl PartialEq for Known {
+impl PartialEq for EvaluatedArgument {
     fn eq(&self, other: &Self) -> bool {
         std::ptr::eq(self, other)
     }
 }
 
-impl Eq for Known {}
+impl Eq for EvaluatedArgument {}
 
-impl Hash for Known {
+impl Hash for EvaluatedArgument {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.field.hash(state);
     }
 }
 
-impl Display for Known {
+impl Display for EvaluatedArgument {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.field.name())
     }
 }
 
-impl PhysicalExpr for Known {
+impl PhysicalExpr for EvaluatedArgument {
     fn return_field(&self, _input_schema: &Schema) -> Result<FieldRef> {
         Ok(Arc::clone(&self.field))
     }

@@ -6,12 +6,12 @@ use super::{Incarnation, JobState, PlanDigest, Stage};
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::plan::Glance;
+use shadowdiff_core::plan::Sample;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::tally::Tally;
 
 /// The version of all records of a job; one of another version is refused.
-pub const RECORD_VERSION: u32 = 4;
+pub const RECORD_VERSION: u32 = 5;
 
 /// Who made an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,7 +77,7 @@ pub struct Commit {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<Vec<Piece>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub glance: Option<Glance>,
+    pub sample: Option<Sample>,
 }
 
 impl Commit {
@@ -89,7 +89,7 @@ impl Commit {
             blocks: Vec::new(),
             fingerprints: Vec::new(),
             runs: Vec::new(),
-            glance: None,
+            sample: None,
         }
     }
 
@@ -251,18 +251,18 @@ mod tests {
             fingerprints: vec![vec![(10, 16, 7).into()]],
             ..Commit::empty(compare.header.clone())
         };
-        let glance = Commit {
-            glance: Some(Glance::default()),
+        let sample = Commit {
+            sample: Some(Sample::default()),
             ..Commit::empty(Header {
                 data: None,
                 ..compare.header.clone()
             })
         };
-        commit(&job, Stage::Glance, 0, &glance).await.expect("commits");
+        commit(&job, Stage::Sample, 0, &sample).await.expect("commits");
         commit(&job, Stage::Scan, 1, &exchange).await.expect("commits");
         commit(&job, Stage::Compare, 7, &compare).await.expect("commits");
         let mut now = Vec::new();
-        for (stage, task) in [(Stage::Glance, 0), (Stage::Scan, 1), (Stage::Compare, 7)] {
+        for (stage, task) in [(Stage::Sample, 0), (Stage::Scan, 1), (Stage::Compare, 7)] {
             now.extend(job.read(&job.commit(stage, task)).await.expect("reads").expect("a commit"));
             now.push(b'\n');
         }

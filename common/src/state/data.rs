@@ -93,7 +93,7 @@ pub fn store_output(maker: Maker<'_>, stage: Stage, output: &TaskOutput) -> Resu
         blocks,
         fingerprints,
         runs,
-        glance: output.glance,
+        sample: output.sample,
     })
 }
 

@@ -1,6 +1,6 @@
 //! Names that are drawn once: of one submission of a job's id, and of the plan that was made for it.
 
-use crate::drawn_bytes;
+use crate::random_bytes;
 use serde::{Deserialize, Serialize};
 use shadowdiff_core::error::Result;
 use std::fmt;
@@ -16,7 +16,7 @@ const HEX_DIGITS: usize = 32;
 impl Incarnation {
     /// A new one, by the operating system's chance.
     pub fn draw() -> Result<Incarnation> {
-        Ok(Incarnation(format!("{:032x}", u128::from_le_bytes(drawn_bytes()?))))
+        Ok(Incarnation(format!("{:032x}", u128::from_le_bytes(random_bytes()?))))
     }
 
     /// `None` where the text is not 32 lower-case hexadecimal digits.

@@ -100,7 +100,7 @@ struct Versioned {
 
 /// What is left of an id that was cleaned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Left {
+pub enum AfterCleaning {
     Nothing,
     /// It goes at this time.
     Tombstone {
@@ -179,11 +179,11 @@ impl State {
     }
 
     /// Removes whatever belongs to no living submission of an id.
-    pub async fn clean(&self, id: &str, now_ms: i64) -> Result<Left> {
+    pub async fn clean(&self, id: &str, now_ms: i64) -> Result<AfterCleaning> {
         // Listed first: what a submission makes that comes meanwhile is not among it.
         let listed = self.list_below(&self.folder(id)).await?;
         let Some((last, standing)) = self.standing(id).await? else {
-            return Ok(Left::Nothing);
+            return Ok(AfterCleaning::Nothing);
         };
         let living = match &standing {
             Standing::Submitted(submission) => Some(&submission.incarnation),
@@ -197,15 +197,15 @@ impl State {
         let is_clean = dead.is_empty();
         self.delete(dead, id).await?;
         let Standing::Removed { at_ms, .. } = standing else {
-            return Ok(Left::Living);
+            return Ok(AfterCleaning::Living);
         };
         let until_ms = tombstone_until(at_ms);
         // It goes only once nothing else was there to go.
         if !is_clean || now_ms < until_ms || (last > 0 && self.read(&self.submission(id, last - 1)).await?.is_some()) {
-            return Ok(Left::Tombstone { until_ms });
+            return Ok(AfterCleaning::Tombstone { until_ms });
         }
         self.delete(vec![self.submission(id, last)], id).await?;
-        Ok(Left::Nothing)
+        Ok(AfterCleaning::Nothing)
     }
 
     /// Objects of another form, such as those of an older version, are left alone.
@@ -337,7 +337,7 @@ mod tests {
         // A folder of somebody else may be called by a digest too.
         let photo = state.folder("j").join("0123456789abcdef".repeat(2)).join("photo.png");
         put(&state, &photo).await;
-        assert_eq!(state.clean("j", 20).await, Ok(Left::Living));
+        assert_eq!(state.clean("j", 20).await, Ok(AfterCleaning::Living));
         assert_eq!(state.read(&old.plan()).await, Ok(None));
         assert_eq!(state.read(&old.path("data/scan/00000000/zombie")).await, Ok(None));
         for kept in [new.plan(), foreign, photo] {
@@ -356,12 +356,12 @@ mod tests {
         let until_ms = 10 + TOMBSTONE_MS;
         assert_eq!(
             state.clean("j", until_ms + 1).await,
-            Ok(Left::Tombstone { until_ms }),
+            Ok(AfterCleaning::Tombstone { until_ms }),
             "there was something to remove"
         );
-        assert_eq!(state.clean("j", until_ms - 1).await, Ok(Left::Tombstone { until_ms }));
+        assert_eq!(state.clean("j", until_ms - 1).await, Ok(AfterCleaning::Tombstone { until_ms }));
         assert_eq!(state.jobs().await.expect("lists"), ["j"]);
-        assert_eq!(state.clean("j", until_ms).await, Ok(Left::Nothing));
+        assert_eq!(state.clean("j", until_ms).await, Ok(AfterCleaning::Nothing));
         assert!(state.jobs().await.expect("lists").is_empty());
     }
 

@@ -35,9 +35,9 @@ struct Others {
 
 impl Cluster {
     /// Says that this coordinator is alive and looks after the jobs of others, until it stops.
-    pub async fn stay_alive(self: Arc<Self>) {
+    pub async fn run_heartbeat(self: Arc<Self>) {
         // Apart from each other: however many jobs there are to look at, nobody must take this coordinator for gone.
-        tokio::join!(self.beat(), self.look_around());
+        tokio::join!(self.beat(), self.adopt_orphans());
     }
 
     async fn beat(&self) {
@@ -52,10 +52,10 @@ impl Cluster {
         }
     }
 
-    async fn look_around(self: &Arc<Self>) {
+    async fn adopt_orphans(self: &Arc<Self>) {
         let others = Mutex::new(Others::default());
         while !self.stopping.load(Ordering::SeqCst) {
-            if let Err(error) = self.look_after(&others).await {
+            if let Err(error) = self.watch_others(&others).await {
                 tracing::debug!("the jobs of others were not looked at: {error}");
             }
             self.store_index(false).await;
@@ -73,7 +73,7 @@ impl Cluster {
         self.store_index(true).await;
     }
 
-    async fn look_after(self: &Arc<Self>, others: &Mutex<Others>) -> Result<()> {
+    async fn watch_others(self: &Arc<Self>, others: &Mutex<Others>) -> Result<()> {
         let ids = self.state.jobs().await?;
         self.ask_again(&ids).await;
         let is_here = |id: &str| self.known(id).is_some_and(|view| !view.phase.has_ended());
@@ -110,7 +110,7 @@ impl Cluster {
         };
         if is_nobodys {
             lock(others).unclaimed.remove(job.incarnation());
-            self.take_up(id).await?;
+            self.adopt(id).await?;
         }
         Ok(())
     }

@@ -5,25 +5,25 @@
 //! ends meanwhile, the next coordinator goes on with it.
 
 use super::finish::Manifest;
-use super::halt::Halt;
 use super::journal::Journal;
+use super::stop_reason::StopReason;
 use super::view::{JobPhase, JobView, MAX_ERROR_BYTES, shown_warnings};
 use shadowdiff_core::error::{Error, Kind};
 use shadowdiff_core::journal::{End, JobEvent};
 use tokio::sync::watch;
 
 /// Writes down what became of a job, then lets everybody know. True if the job goes on elsewhere.
-pub(super) async fn end(journal: &mut Journal, view: &watch::Sender<JobView>, outcome: Result<Manifest, Halt>) -> bool {
+pub(super) async fn end(journal: &mut Journal, view: &watch::Sender<JobView>, outcome: Result<Manifest, StopReason>) -> bool {
     let (event, manifest) = match outcome {
         Ok(manifest) => {
             let verdict = manifest.verdict;
             (JobEvent::Finished { verdict }, Some(manifest))
         }
-        Err(Halt::Failed(error)) => (failure(error), None),
-        Err(halt) => return elsewhere(journal, &halt),
+        Err(StopReason::Failed(error)) => (failure(error), None),
+        Err(stop_reason) => return elsewhere(journal, &stop_reason),
     };
-    if let Err(halt) = store(journal, view, event).await {
-        return elsewhere(journal, &halt);
+    if let Err(stop_reason) = store(journal, view, event).await {
+        return elsewhere(journal, &stop_reason);
     }
     let ended_ms = journal.ended_ms();
     if let Some(end) = &journal.history.ended {
@@ -34,10 +34,10 @@ pub(super) async fn end(journal: &mut Journal, view: &watch::Sender<JobView>, ou
 }
 
 /// Waits for the store for as long as it takes: an end that is given up would be another one after a restart.
-async fn store(journal: &mut Journal, view: &watch::Sender<JobView>, event: JobEvent) -> Result<(), Halt> {
+async fn store(journal: &mut Journal, view: &watch::Sender<JobView>, event: JobEvent) -> Result<(), StopReason> {
     loop {
         match journal.append(event.clone()).await {
-            Err(Halt::Failed(error)) if error.kind == Kind::Unavailable => {
+            Err(StopReason::Failed(error)) if error.kind == Kind::Unavailable => {
                 tracing::error!(job = journal.job(), "the end of the job cannot be stored: {error}");
                 let warning = "the state store does not answer; the end of the job is reported once it is stored";
                 view.send_if_modified(|view| {
@@ -62,8 +62,8 @@ fn failure(error: Error) -> JobEvent {
     }
 }
 
-fn elsewhere(journal: &Journal, halt: &Halt) -> bool {
-    tracing::info!(job = journal.job(), "not ended here: {halt}");
+fn elsewhere(journal: &Journal, stop_reason: &StopReason) -> bool {
+    tracing::info!(job = journal.job(), "not ended here: {stop_reason}");
     true
 }
 

@@ -1,18 +1,18 @@
-//! Runs the stages of a stored job on workers: opens their tasks on the board, waits until all are committed, keeps journal and view
+//! Runs the stages of a stored job on workers: opens their tasks on the scheduler, waits until all are committed, keeps journal and view
 //! meanwhile, and reads the commits.
 
-use super::board::{Board, Figures, Notice, Notices, StageTask};
 use super::ends::cancelled;
-use super::halt::Halt;
 use super::journal::Journal;
 use super::planning::Planner;
+use super::scheduler::{Figures, Notice, Notices, SchedulerHandle, StageTask};
+use super::stop_reason::StopReason;
 use super::tables::Committed;
 use super::view::{FailedAttempt, JobPhase, JobView};
 use crate::pipeline::{Executor, Reader, StageOutcome, Tasks};
 use futures::FutureExt;
 use shadowdiff_common::fault;
 use shadowdiff_common::spool::Scratch;
-use shadowdiff_common::state::{Blueprint, JobState, PlanDigest, Submission, retrying};
+use shadowdiff_common::state::{JobState, PlanDigest, StoredPlan, Submission, retrying};
 use shadowdiff_common::store::Stores;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::journal::JobEvent;
@@ -31,8 +31,8 @@ pub(super) const LOOK: Duration = Duration::from_secs(5);
 
 /// What jobs need of their process.
 #[derive(Debug, Clone)]
-pub(crate) struct Around {
-    pub(crate) board: Board,
+pub(crate) struct DriverContext {
+    pub(crate) scheduler: SchedulerHandle,
     pub(crate) planner: Planner,
     pub(crate) stores: Arc<Stores>,
     pub(crate) scratch: PathBuf,
@@ -44,17 +44,17 @@ pub(crate) type CancelRequest = oneshot::Sender<Result<()>>;
 
 /// A job under way.
 pub(crate) struct RunningJob<'a> {
-    pub(crate) around: &'a Around,
+    pub(crate) context: &'a DriverContext,
     pub(crate) state: &'a JobState,
     pub(crate) submission: &'a Submission,
-    pub(crate) blueprint: Arc<Blueprint>,
+    pub(crate) stored_plan: Arc<StoredPlan>,
     pub(crate) plan: PlanDigest,
     pub(crate) journal: &'a mut Journal,
     pub(crate) view: &'a watch::Sender<JobView>,
     pub(crate) cancels: &'a mut mpsc::Receiver<CancelRequest>,
 }
 
-/// A job that is open on the board.
+/// A job that is open on the scheduler.
 pub(super) struct ClusterExecutor<'a> {
     pub(super) job: RunningJob<'a>,
     pub(super) number: JobNumber,
@@ -62,9 +62,9 @@ pub(super) struct ClusterExecutor<'a> {
 }
 
 impl Executor for ClusterExecutor<'_> {
-    type Stop = Halt;
+    type Stop = StopReason;
 
-    async fn run_stage(&mut self, stage: Stage, tasks: Tasks, reader: Option<Reader>) -> Result<StageOutcome, Halt> {
+    async fn run_stage(&mut self, stage: Stage, tasks: Tasks, reader: Option<Reader>) -> Result<StageOutcome, StopReason> {
         let count = tasks.len() as u32;
         self.run_tasks(stage, tasks).await?;
         let committed = Committed {
@@ -72,7 +72,7 @@ impl Executor for ClusterExecutor<'_> {
             plan: &self.job.plan,
             stage,
             tasks: count,
-            runtime: &self.job.around.runtime,
+            runtime: &self.job.context.runtime,
         };
         let outcome = committed.outcome(reader).await?;
         self.stage_done(stage).await?;
@@ -81,20 +81,20 @@ impl Executor for ClusterExecutor<'_> {
     }
 
     fn scratch(&self) -> Result<Scratch> {
-        Scratch::new(0, Some(&self.job.around.scratch))
+        Scratch::new(0, Some(&self.job.context.scratch))
     }
 }
 
 impl ClusterExecutor<'_> {
     /// Runs what is left of a stage: all its tasks are committed then.
-    async fn run_tasks(&mut self, stage: Stage, tasks: Tasks) -> Result<(), Halt> {
+    async fn run_tasks(&mut self, stage: Stage, tasks: Tasks) -> Result<(), StopReason> {
         let count = tasks.len() as u32;
         let committed: BTreeSet<u32> = retrying("commits", || self.job.state.committed(stage).boxed())
             .await?
             .into_iter()
             .collect();
         let memory_bytes = if stage.reads_inputs() {
-            self.job.blueprint.plan.estimate.reading_bytes
+            self.job.stored_plan.plan.estimate.reading_bytes
         } else {
             0
         };
@@ -113,7 +113,7 @@ impl ClusterExecutor<'_> {
             view.progress.tasks = tasks.len();
             view.progress.done = committed.len();
         });
-        let mut answer = self.job.around.board.run_stage(self.number, tasks).await;
+        let mut answer = self.job.context.scheduler.run_stage(self.number, tasks).await;
         loop {
             self.attend(stage, answer).await?;
             let missing = self.missing(stage, count).await?;
@@ -121,7 +121,7 @@ impl ClusterExecutor<'_> {
                 return Ok(());
             }
             tracing::warn!(job = self.job.state.id(), %stage, ?missing, "tasks were said to be committed, and are not; they run again");
-            answer = self.job.around.board.not_found(self.number, missing).await;
+            answer = self.job.context.scheduler.not_found(self.number, missing).await;
         }
     }
 
@@ -140,7 +140,7 @@ impl ClusterExecutor<'_> {
     }
 
     /// Waits for the end of a stage, and keeps journal and view meanwhile.
-    async fn attend(&mut self, stage: Stage, mut answer: oneshot::Receiver<Result<()>>) -> Result<(), Halt> {
+    async fn attend(&mut self, stage: Stage, mut answer: oneshot::Receiver<Result<()>>) -> Result<(), StopReason> {
         let started = Instant::now();
         let mut look = interval_at(started + LOOK, LOOK);
         loop {
@@ -157,16 +157,16 @@ impl ClusterExecutor<'_> {
                     return Err(cancelled().into());
                 }
                 _ = look.tick() => if self.job.journal.is_taken().await {
-                    return Err(Halt::Superseded);
+                    return Err(StopReason::Superseded);
                 },
                 outcome = &mut answer => {
-                    return Ok(outcome.map_err(|_| Halt::Stopped)??);
+                    return Ok(outcome.map_err(|_| StopReason::Stopped)??);
                 }
             }
         }
     }
 
-    async fn note(&mut self, stage: Stage, notice: Notice) -> Result<(), Halt> {
+    async fn note(&mut self, stage: Stage, notice: Notice) -> Result<(), StopReason> {
         let (task, worker, error, event) = match notice {
             Notice::Failed {
                 task,
@@ -213,7 +213,7 @@ impl ClusterExecutor<'_> {
     }
 
     /// Says so once; a job that is taken up again has said it before.
-    async fn stage_done(&mut self, stage: Stage) -> Result<(), Halt> {
+    async fn stage_done(&mut self, stage: Stage) -> Result<(), StopReason> {
         if self.job.journal.history.stage > stage {
             return Ok(());
         }
@@ -221,7 +221,7 @@ impl ClusterExecutor<'_> {
     }
 
     /// A cancel that nobody has attended to yet ends the job.
-    pub(super) async fn look_for_cancel(&mut self) -> Result<(), Halt> {
+    pub(super) async fn look_for_cancel(&mut self) -> Result<(), StopReason> {
         let Ok(asked) = self.job.cancels.try_recv() else { return Ok(()) };
         store_cancel(self.job.journal, asked).await?;
         Err(cancelled().into())
@@ -229,9 +229,9 @@ impl ClusterExecutor<'_> {
 }
 
 /// Writes down that somebody wants the job to end, and tells whoever asked.
-pub(super) async fn store_cancel(journal: &mut Journal, asked: CancelRequest) -> Result<(), Halt> {
+pub(super) async fn store_cancel(journal: &mut Journal, asked: CancelRequest) -> Result<(), StopReason> {
     let stored = journal.append(JobEvent::CancelAsked).await;
     // Whoever asked may have gone.
-    let _ = asked.send(stored.clone().map_err(Halt::into_error));
+    let _ = asked.send(stored.clone().map_err(StopReason::into_error));
     stored
 }

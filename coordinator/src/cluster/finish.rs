@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use shadowdiff_common::fault;
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::state::{
-    Blueprint, Created, Incarnation, JobState, PlanDigest, RECORD_VERSION, check_version, create_record, retrying, seal,
+    Created, Incarnation, JobState, PlanDigest, RECORD_VERSION, StoredPlan, check_version, create_record, retrying, seal,
 };
 use shadowdiff_common::store::{Stores, store_error};
 use shadowdiff_core::accounts::AccountSet;
@@ -90,17 +90,17 @@ struct Versioned {
 /// Merges and stores the result; gives the manifest that counts, which may be an earlier attempt's.
 pub(crate) async fn store_result(
     job: &JobState,
-    blueprint: &Arc<Blueprint>,
+    stored_plan: &Arc<StoredPlan>,
     plan: &PlanDigest,
     attempt: &str,
     scratch: &Path,
     found: Compared,
 ) -> Result<Manifest> {
     let scratch = scratch.join(job.incarnation().as_str());
-    let accounts = retrying("lists of accounts", || blueprint.accounts.read_of_rules(job).boxed()).await?;
+    let accounts = retrying("lists of accounts", || stored_plan.accounts.read_of_rules(job).boxed()).await?;
     let merging = {
-        let blueprint = Arc::clone(blueprint);
-        tokio::task::spawn_blocking(move || merge(&blueprint, &accounts, &found, &scratch))
+        let stored_plan = Arc::clone(stored_plan);
+        tokio::task::spawn_blocking(move || merge(&stored_plan, &accounts, &found, &scratch))
     };
     let (staging, summary, marks) = merging.await.map_err(|e| Error::internal(format!("the merge panicked: {e}")))??;
     fault::point("merge:before-upload");
@@ -141,15 +141,15 @@ pub(crate) async fn store_result(
 
 /// Writes the result's files, and says what each is known by. Blocking.
 fn merge(
-    blueprint: &Blueprint,
+    stored_plan: &StoredPlan,
     accounts: &[Option<AccountSet>],
     found: &Compared,
     scratch: &Path,
 ) -> Result<(Staging, Summary, FileMarks)> {
     let staging = Staging::aside(scratch)?;
     let result = ResultWriter {
-        plan: &blueprint.plan,
-        document: &blueprint.document,
+        plan: &stored_plan.plan,
+        document: &stored_plan.document,
         accounts,
         compared: found,
         scratch: &Scratch::new(0, Some(scratch))?,
@@ -160,7 +160,7 @@ fn merge(
 }
 
 /// Copies the counted files to the output that the spec names. What an earlier try has put there is gone on with.
-pub(crate) async fn hand_on(job: &JobState, manifest: &Manifest, output: &str, overwrite: bool, stores: &Stores) -> Result<()> {
+pub(crate) async fn copy_to_output(job: &JobState, manifest: &Manifest, output: &str, overwrite: bool, stores: &Stores) -> Result<()> {
     let objects = Objects::open(output, stores)?;
     let summary = retrying("result", || kept_summary(job, manifest).boxed()).await?;
     // All coordinators that ever run this job are one writer: they put the same bytes.

@@ -1,8 +1,8 @@
 //! Lists jobs without reading each of them every time: what the state store has said of those that have ended is kept, and asked for again
 //! now and then.
 
+use super::ended_jobs::{Settled, Word, from_bytes};
 use super::journal::Journal;
-use super::kept::{Settled, Word, from_bytes};
 use super::look::look;
 use super::view::JobView;
 use super::{Cluster, page};
@@ -28,7 +28,7 @@ const STORE_PAUSE: Duration = Duration::from_secs(60);
 const MAX_INDEX_BYTES: u64 = 1 << 30;
 
 /// A job as the state store has it.
-pub(super) struct Found {
+pub(super) struct StoredJob {
     /// Of the entry among the submissions.
     pub(super) number: u64,
     pub(super) submission: Submission,
@@ -92,7 +92,7 @@ impl Cluster {
     }
 
     /// The job of this id as the state store has it; what is nobody's any more is kept as that.
-    pub(super) async fn find(&self, id: &str, owner: &str) -> Result<Option<Found>> {
+    pub(super) async fn find(&self, id: &str, owner: &str) -> Result<Option<StoredJob>> {
         let asked = Instant::now();
         let (number, submission) = match self.state.standing(id).await? {
             Some((number, Standing::Submitted(submission))) => (number, submission),
@@ -114,7 +114,7 @@ impl Cluster {
         };
         let job = self.state.job(id, &submission.incarnation);
         let journal = Journal::read(&job, owner).await?;
-        Ok(Some(Found {
+        Ok(Some(StoredJob {
             number,
             submission,
             job,
@@ -124,8 +124,8 @@ impl Cluster {
     }
 
     /// What a list shows of a job; kept if the job has ended.
-    pub(super) async fn look(&self, found: Found) -> Result<Arc<JobView>> {
-        let Found {
+    pub(super) async fn look(&self, found: StoredJob) -> Result<Arc<JobView>> {
+        let StoredJob {
             number,
             job,
             journal,

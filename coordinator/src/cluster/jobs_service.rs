@@ -1,10 +1,10 @@
 //! The service for clients: `shadowdiff.v1.JobService`.
 
-use super::page::{Page, Wanted};
+use super::page::{Page, PageRequest};
 use super::sending::Sending;
 use super::view::shown_warnings;
 use super::wire::{Detail, job, order, status};
-use super::{Cluster, JobView, Order};
+use super::{Cluster, JobRequest, JobView};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use shadowdiff_core::error::{Error, Result};
@@ -46,7 +46,7 @@ struct Jobs {
 
 impl Jobs {
     /// Reads what the page shows, and no more.
-    async fn page(&self, wanted: &Wanted) -> Result<ListResponse> {
+    async fn page(&self, wanted: &PageRequest) -> Result<ListResponse> {
         let sorted = self.cluster.list(wanted.is_first()).await?;
         let workers = self.cluster.counts().await.workers;
         let (chosen, mut more_follow) = wanted.choose(&sorted);
@@ -85,7 +85,7 @@ impl JobService for Jobs {
 
     async fn submit(&self, request: Request<SubmitRequest>) -> Result<Response<SubmitResponse>, Status> {
         let request = request.into_inner();
-        let order = Order {
+        let order = JobRequest {
             token: request.token,
             priority: request.priority,
             max_running: request.max_running,
@@ -107,7 +107,7 @@ impl JobService for Jobs {
     }
 
     async fn list(&self, request: Request<ListRequest>) -> Result<Response<ListResponse>, Status> {
-        let wanted = Wanted::of(request.get_ref()).map_err(status)?;
+        let wanted = PageRequest::of(request.get_ref()).map_err(status)?;
         self.page(&wanted).await.map(Response::new).map_err(status)
     }
 

@@ -1,7 +1,7 @@
 //! A job's journal in the state store: numbered, create-only entries. The coordinator that loses a number stands back.
 
 use super::clock::now_ms;
-use super::halt::Halt;
+use super::stop_reason::StopReason;
 use futures::FutureExt;
 use shadowdiff_common::state::{Created, JobState, create_record, retrying, seal};
 use shadowdiff_core::error::{Error, Result};
@@ -64,7 +64,7 @@ impl Journal {
     }
 
     /// Takes the job: from now on entries of an earlier owner are refused.
-    pub(crate) async fn claim(&mut self) -> Result<(), Halt> {
+    pub(crate) async fn claim(&mut self) -> Result<(), StopReason> {
         let epoch = self.history.epoch + 1;
         self.write(epoch, JobEvent::Claimed { owner: self.owner.clone() }).await
     }
@@ -76,7 +76,7 @@ impl Journal {
         matches!(self.job.read(&next).await, Ok(Some(_)))
     }
 
-    pub(crate) async fn append(&mut self, event: JobEvent) -> Result<(), Halt> {
+    pub(crate) async fn append(&mut self, event: JobEvent) -> Result<(), StopReason> {
         self.write(self.history.epoch, event).await
     }
 
@@ -85,7 +85,7 @@ impl Journal {
         self.job.id()
     }
 
-    async fn write(&mut self, epoch: u64, event: JobEvent) -> Result<(), Halt> {
+    async fn write(&mut self, epoch: u64, event: JobEvent) -> Result<(), StopReason> {
         let entry = Entry::new(epoch, now_ms(), event);
         let content = seal(&entry)?;
         while self.history.ended.is_none() {
@@ -99,15 +99,15 @@ impl Journal {
                 // In an epoch only its owner writes: it is an earlier entry of ours whose answer never came.
                 Created::Another(bytes) if epoch == self.history.epoch => match parse(&bytes, &self.job.describe(&path))? {
                     before if before.epoch == epoch => self.apply(&before)?,
-                    _ => return Err(Halt::Superseded),
+                    _ => return Err(StopReason::Superseded),
                 },
-                Created::Another(_) => return Err(Halt::Superseded),
+                Created::Another(_) => return Err(StopReason::Superseded),
             }
         }
         Ok(())
     }
 
-    fn apply(&mut self, entry: &Entry) -> Result<(), Halt> {
+    fn apply(&mut self, entry: &Entry) -> Result<(), StopReason> {
         self.history.apply(self.history.next_number, entry)?;
         self.last_ms = entry.at_ms;
         Ok(())
@@ -150,7 +150,7 @@ mod tests {
         let (job, mut journal) = claimed().await;
         Journal::read(&job, "two").await.expect("reads").claim().await.expect("claims");
         assert!(journal.is_taken().await);
-        assert!(matches!(journal.append(JobEvent::Cancelled).await, Err(Halt::Superseded)));
+        assert!(matches!(journal.append(JobEvent::Cancelled).await, Err(StopReason::Superseded)));
         assert_eq!(Journal::read(&job, "").await.expect("reads").history.ended, None);
     }
 }

@@ -4,7 +4,7 @@ use super::ends;
 use super::finish::Manifest;
 use super::journal::Journal;
 use super::view::{FailedAttempt, JobPhase, JobView};
-use shadowdiff_common::state::{Blueprint, JobState, Stage, Submission};
+use shadowdiff_common::state::{JobState, Stage, StoredPlan, Submission};
 use shadowdiff_core::error::Result;
 
 /// A job that this coordinator does not run, as the state store tells it.
@@ -13,9 +13,9 @@ pub(super) async fn look(job: &JobState, submission: Submission, kept: &Journal,
     let mut view = JobView::new(job.id(), &submission);
     let plan_bytes = job.size(&job.plan()).await?;
     if plan_bytes.is_some_and(|bytes| most.is_none_or(|most| bytes <= most))
-        && let Some((blueprint, _)) = Blueprint::read(job).await?
+        && let Some((stored_plan, _)) = StoredPlan::read(job).await?
     {
-        view.plan_is(&blueprint);
+        view.plan_is(&stored_plan);
     }
     let manifest = Manifest::read(job).await?;
     if let Some(manifest) = &manifest {

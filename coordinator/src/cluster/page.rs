@@ -42,15 +42,15 @@ pub(crate) fn sort(views: &mut [Arc<JobView>]) {
 
 /// What a client wants of a list.
 #[derive(Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct PageRequest {
     jobs: usize,
     after: Option<Place>,
     states: Vec<i32>,
     pub(crate) detail: Detail,
 }
 
-impl Wanted {
-    pub(crate) fn of(request: &ListRequest) -> Result<Wanted> {
+impl PageRequest {
+    pub(crate) fn of(request: &ListRequest) -> Result<PageRequest> {
         if let Some(unknown) = request.states.iter().find(|state| JobState::try_from(**state).is_err()) {
             return Err(Error::spec(format!("{unknown} is not a state")).field("states"));
         }
@@ -67,7 +67,7 @@ impl Wanted {
             Ok(v1::JobView::Full) => Detail::Full,
             Err(_) => return Err(Error::spec(format!("{} is not a view", request.view)).field("view")),
         };
-        Ok(Wanted {
+        Ok(PageRequest {
             jobs: match request.page_size as usize {
                 0 => DEFAULT_JOBS,
                 size => size.min(MAX_JOBS),
@@ -143,7 +143,7 @@ mod tests {
 
     fn list(mut views: Vec<Arc<JobView>>, request: &ListRequest) -> ListResponse {
         sort(&mut views);
-        let wanted = Wanted::of(request).expect("a request");
+        let wanted = PageRequest::of(request).expect("a request");
         let (chosen, mut more_follow) = wanted.choose(&views);
         let mut page = Page::default();
         for view in chosen {
@@ -190,7 +190,7 @@ mod tests {
         let mut ended = all.to_vec();
         Arc::make_mut(&mut ended[3]).phase = JobPhase::Failed;
         assert_eq!(rest(ended, &[JobState::Planning]), ["c", "b", "a"]);
-        let error = Wanted::of(&request(1, "nope")).expect_err("not a token");
+        let error = PageRequest::of(&request(1, "nope")).expect_err("not a token");
         assert!(error.to_string().starts_with("page_token: "), "{error}");
     }
 

@@ -1,19 +1,19 @@
 //! From what a client submitted to a plan: the spec is understood at once, its data are looked at in a thread of its own.
 
 use super::pool::{Pool, Share, Sizes};
-use super::{Order, Prepare, clock};
+use super::{JobRequest, Prepare, clock};
 use crate::bind::{Bound, bind};
-use crate::cut::Cut;
+use crate::partition::PartitionSettings;
 use crate::target::{Reads, Target, check_target, refuse_secrets};
-use shadowdiff_common::drawn_bytes;
+use shadowdiff_common::random_bytes;
 use shadowdiff_common::read::Sources;
-use shadowdiff_common::state::{Blueprint, Incarnation, MAX_REQUEST_BYTES, StoredSets, Submission, groups};
+use shadowdiff_common::state::{Incarnation, MAX_REQUEST_BYTES, StoredPlan, StoredSets, Submission, groups};
 use shadowdiff_common::store::Location;
 use shadowdiff_core::accounts::AccountSets;
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::{Estimate, Form, Plan};
 use shadowdiff_core::redact::{redacted, redacted_document};
-use shadowdiff_core::requests::{Kept, ReadAgain, Requests};
+use shadowdiff_core::requests::{Requests, RereadCost, StateObjects};
 use shadowdiff_core::row::Secret;
 use shadowdiff_core::shorten::shortened;
 use shadowdiff_core::side::Side;
@@ -118,7 +118,7 @@ fn refuse_local(output: &str, base: &Path) -> Result<()> {
 
 impl Understood {
     /// The submission of an order whose spec this is.
-    pub(super) fn submission(&self, order: &Order) -> Result<Submission> {
+    pub(super) fn submission(&self, order: &JobRequest) -> Result<Submission> {
         Ok(Submission {
             incarnation: Incarnation::draw()?,
             content: content_of(order),
@@ -172,7 +172,7 @@ pub(super) enum For<'a> {
 }
 
 /// The same for the same order, in every process.
-pub(super) fn content_of(order: &Order) -> u64 {
+pub(super) fn content_of(order: &JobRequest) -> u64 {
     use siphasher::sip::SipHasher24;
     use std::hash::{Hash, Hasher};
     let mut hasher = SipHasher24::new();
@@ -213,7 +213,7 @@ impl fmt::Debug for Planner {
 
 impl Planner {
     /// The plan of a submission, and the lists of accounts that it names.
-    pub(crate) async fn plan(&self, submission: &Submission) -> Result<(Blueprint, AccountSets)> {
+    pub(crate) async fn plan(&self, submission: &Submission) -> Result<(StoredPlan, AccountSets)> {
         let base = submission.base.as_deref();
         let understood = understand(&submission.text, "spec", &submission.variables, base)?;
         if let Some(output) = &submission.output {
@@ -231,7 +231,7 @@ impl Planner {
         // A digest of millions of accounts takes a moment.
         let naming = tokio::task::spawn_blocking(move || (StoredSets::of(&sets), sets)).await;
         let (accounts, sets) = naming.map_err(|e| Error::internal(format!("planning panicked: {e}")))?;
-        Ok((self.blueprint(submission, bound, document, accounts), sets))
+        Ok((self.stored_plan(submission, bound, document, accounts), sets))
     }
 
     /// Binds a spec to its data, and describes the plan. If nobody waits for it any more, binding ends at its next read.
@@ -245,12 +245,12 @@ impl Planner {
             }
         };
         let slot = pool.enter(shares).await?;
-        let cut = Cut {
+        let cut = PartitionSettings {
             threads: LANES,
             shards: self.shards,
             shard_bytes: self.part_bytes,
             form: self.form,
-            secret: Secret(drawn_bytes()?),
+            secret: Secret(random_bytes()?),
             today: Day::of_seconds(clock::now_ms() / 1_000),
         };
         // Held until this future ends or is dropped.
@@ -283,10 +283,10 @@ impl Planner {
         bound.map_err(|e| Error::internal(format!("planning panicked: {e}")))?
     }
 
-    fn blueprint(&self, submission: &Submission, bound: Bound, document: serde_json::Value, accounts: StoredSets) -> Blueprint {
+    fn stored_plan(&self, submission: &Submission, bound: Bound, document: serde_json::Value, accounts: StoredSets) -> StoredPlan {
         let mut plan = bound.plan;
         plan.estimate.requests = plan.estimate.requests + self.state_requests(&plan);
-        Blueprint {
+        StoredPlan {
             incarnation: submission.incarnation.clone(),
             document: redacted_document(document),
             datasets: bound.datasets,
@@ -305,7 +305,7 @@ impl Planner {
         let shards = u64::from(plan.shards);
         let shard_bytes = decoded_bytes / shards.max(1);
         let compares = groups(&vec![shard_bytes.max(1); shards as usize], plan.part_bytes).len();
-        let kept = Kept {
+        let kept = StateObjects {
             scans: plan.scans.len() as u64,
             compares: compares as u64,
             exchange_bytes: decoded_bytes,
@@ -317,9 +317,9 @@ impl Planner {
         }
         // A fingerprint and a number take 24 bytes of a row.
         let numbered = decoded_bytes * 24 / plan.estimate.row_bytes().max(24) / shards.max(1);
-        let again = ReadAgain {
+        let again = RereadCost {
             scans: kept.scans,
-            sifts: groups(&vec![numbered.max(1); shards as usize], plan.part_bytes).len() as u64,
+            matches: groups(&vec![numbered.max(1); shards as usize], plan.part_bytes).len() as u64,
             input_reads: requests.reads,
         };
         kept.requests() + again.requests()

@@ -1,7 +1,7 @@
 //! Takes up what the state store holds: unfinished jobs go on.
 
 use super::Cluster;
-use super::index::{Found, LOOKS_IN_FLIGHT};
+use super::index::{LOOKS_IN_FLIGHT, StoredJob};
 use super::view::JobView;
 use futures::StreamExt;
 use shadowdiff_core::error::Result;
@@ -17,7 +17,7 @@ impl Cluster {
         let unsettled = ids.into_iter().filter(|id| self.word(id).is_none());
         futures::stream::iter(unsettled)
             .for_each_concurrent(LOOKS_IN_FLIGHT, |id| async move {
-                match self.take_up(&id).await {
+                match self.adopt(&id).await {
                     Ok(is_taken) => drop(taken.fetch_add(is_taken.into(), Ordering::Relaxed)),
                     // One job that cannot be read is no reason to leave the others.
                     Err(error) => tracing::error!(job = id, "not taken up: {error}"),
@@ -27,7 +27,7 @@ impl Cluster {
         Ok(taken.load(Ordering::Relaxed))
     }
 
-    pub(super) async fn take_up(self: &Arc<Self>, id: &str) -> Result<bool> {
+    pub(super) async fn adopt(self: &Arc<Self>, id: &str) -> Result<bool> {
         Ok(self.unfinished_here(id).await?.is_some_and(|found| self.drive_on(found)))
     }
 
@@ -40,7 +40,7 @@ impl Cluster {
     }
 
     /// A job that has not ended and is not run here.
-    async fn unfinished_here(&self, id: &str) -> Result<Option<Found>> {
+    async fn unfinished_here(&self, id: &str) -> Result<Option<StoredJob>> {
         let Some(found) = self.find(id, &self.options.owner).await? else {
             return Ok(None);
         };
@@ -52,7 +52,7 @@ impl Cluster {
         Ok((!self.known(id).is_some_and(is_here)).then_some(found))
     }
 
-    fn drive_on(self: &Arc<Self>, found: Found) -> bool {
+    fn drive_on(self: &Arc<Self>, found: StoredJob) -> bool {
         let view = JobView::new(found.job.id(), &found.submission);
         self.drive(found.job, Arc::new(found.submission), view, Some(found.journal))
     }

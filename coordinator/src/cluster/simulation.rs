@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! coordinators (killed, paused, replaced) --+
-//!                                           +--> Shaky: one memory, errors before and after puts, false conflicts, slow or damaged answers
+//!                                           +--> FlakyStore: one memory, errors before and after puts, false conflicts, slow or damaged answers
 //! workers (lost, silent, zombies, a liar) --+
 //! ```
 //! The store may be away for longer than anybody's patience; clients watch, fetch results, and cancel at any moment. A job runs to its end,
@@ -15,27 +15,27 @@
 //! `SHADOWDIFF_SEEDS=N` runs more seeds, `SHADOWDIFF_SEED=S` one; a failure names its seed.
 
 mod clients;
-mod shaky;
+mod flaky_store;
 mod worker;
 
 use super::clock::simulated;
 use super::{Cluster, JobPhase, JobView, Options};
 use crate::bind::bind;
-use crate::cut::Cut;
+use crate::partition::PartitionSettings;
 use crate::publish::Marking;
 use crate::target::{SUMMARY, WRITING};
 use clients::{Told, restarted};
+use flaky_store::{Chance, FlakyStore, Line};
 use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
 use shadowdiff_common::read::Sources;
-use shadowdiff_common::state::{Blueprint, Incarnation, JobState, PlanDigest, Stage, State, StoredSets, Submission, read_commit};
+use shadowdiff_common::state::{Incarnation, JobState, PlanDigest, Stage, State, StoredPlan, StoredSets, Submission, read_commit};
 use shadowdiff_common::store::Stores;
 use shadowdiff_core::error::Kind;
 use shadowdiff_core::plan::Form;
 use shadowdiff_core::row::Secret;
 use shadowdiff_core::side::Sides;
 use shadowdiff_core::spec::{Day, Overrides, parse};
-use shaky::{Chance, Line, Shaky};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -82,11 +82,11 @@ fn whatever_fails_the_result_is_whole_and_counted_once() {
 async fn run(seed: u64, scratch: &Path) -> Result<bool, String> {
     simulated::begin();
     let mut chance = Chance::new(seed);
-    let shaky = Shaky::new(seed);
-    let calm = State::new(shaky.calm(), "state".into(), "memory");
+    let flaky_store = FlakyStore::new(seed);
+    let calm = State::new(flaky_store.calm(), "state".into(), "memory");
     let world = worker::World {
-        shaky: shaky.clone(),
-        board: tokio::sync::watch::channel(None).0,
+        flaky_store: flaky_store.clone(),
+        scheduler: tokio::sync::watch::channel(None).0,
     };
     spawn_workers(&world, &mut chance);
     let (mut owners, told) = (0, Told::new(calm.clone()));
@@ -101,17 +101,17 @@ async fn run(seed: u64, scratch: &Path) -> Result<bool, String> {
         // Sometimes nobody learns of it but the store, as if whoever stored it had died.
         let driven = !chance.one_in(4);
         let away = Duration::from_millis(if chance.one_in(6) { chance.below(900_000) } else { 0 });
-        shaky.goes_away(Duration::from_millis(chance.below(15_000)), away);
+        flaky_store.goes_away(Duration::from_millis(chance.below(15_000)), away);
         calm.submit(JOB, &submission).await.map_err(|e| e.to_string())?;
         let job = calm.job(JOB, &submission.incarnation);
-        let (plan, _) = blueprint(&submission, rows).store(&job).await.map_err(|e| e.to_string())?;
+        let (plan, _) = stored_plan(&submission, rows).store(&job).await.map_err(|e| e.to_string())?;
         // Coordinators come, and go in one of several ways; the last one stays.
         let lives = chance.below(3);
         for life in 0..=lives {
             let line = Line::default();
-            let cluster = coordinator(&shaky, &line, owners, scratch);
+            let cluster = coordinator(&flaky_store, &line, owners, scratch);
             owners += 1;
-            world.board.send_replace(Some(cluster.board.clone()));
+            world.scheduler.send_replace(Some(cluster.scheduler.clone()));
             start(&cluster, driven.then_some(&submission), &told, &mut chance).await?;
             if life < lives {
                 sleep(Duration::from_millis(chance.below(11_000))).await;
@@ -121,8 +121,8 @@ async fn run(seed: u64, scratch: &Path) -> Result<bool, String> {
             }
             let ended = tokio::time::timeout(PATIENCE, ended(&cluster)).await;
             ended.map_err(|_| format!("no end after {} simulated seconds", PATIENCE.as_secs()))?;
-            shaky.back().await;
-            restarted(coordinator(&shaky, &Line::default(), 1000 + owners, scratch), &told).await?;
+            flaky_store.back().await;
+            restarted(coordinator(&flaky_store, &Line::default(), 1000 + owners, scratch), &told).await?;
             let phase = told.check(&job).await?;
             if phase == JobPhase::Succeeded {
                 check(&job, &plan, rows).await?;
@@ -151,7 +151,7 @@ async fn start(cluster: &Arc<Cluster>, driven: Option<&Submission>, told: &Told,
     {
         return Err(format!("a coordinator does not start: {error}"));
     }
-    tokio::spawn(Arc::clone(cluster).stay_alive());
+    tokio::spawn(Arc::clone(cluster).run_heartbeat());
     if let Some(submission) = driven {
         let (view, submission) = (JobView::new(JOB, submission), Arc::new(submission.clone()));
         cluster.drive(cluster.state.job(JOB, &submission.incarnation), submission, view, None);
@@ -338,10 +338,10 @@ async fn failure(job: &JobState) -> Result<String, String> {
     Ok(format!("{:?}", journal.history.ended))
 }
 
-fn coordinator(shaky: &Shaky, line: &Line, number: u64, scratch: &Path) -> Arc<Cluster> {
-    let state = State::new(shaky.through(line.clone()), "state".into(), "memory");
+fn coordinator(flaky_store: &FlakyStore, line: &Line, number: u64, scratch: &Path) -> Arc<Cluster> {
+    let state = State::new(flaky_store.through(line.clone()), "state".into(), "memory");
     let stores = Stores::new();
-    stores.insert("s3://output", shaky.distant(line.clone()));
+    stores.insert("s3://output", flaky_store.distant(line.clone()));
     let sources = Sources::new(Arc::new(stores), tokio::runtime::Handle::current());
     let options = Options {
         owner: format!("coordinator-{number}"),
@@ -380,27 +380,27 @@ fn submission(chance: &mut Chance, rows: u64, output: Output) -> Submission {
 }
 
 /// A job of tiny tasks: its plan is real, its rows are invented by the workers, as many a task and side as the plan says a row has bytes.
-fn blueprint(submission: &Submission, rows: u64) -> Blueprint {
-    static FIRST: [OnceLock<Blueprint>; 2] = [OnceLock::new(), OnceLock::new()];
+fn stored_plan(submission: &Submission, rows: u64) -> StoredPlan {
+    static FIRST: [OnceLock<StoredPlan>; 2] = [OnceLock::new(), OnceLock::new()];
     let first = FIRST[rows as usize - 1].get_or_init(|| std::thread::spawn(move || bind_once(rows)).join().expect("binds"));
-    let mut blueprint = first.clone();
-    blueprint.incarnation = submission.incarnation.clone();
+    let mut stored_plan = first.clone();
+    stored_plan.incarnation = submission.incarnation.clone();
     let is_even = submission.incarnation.as_str().ends_with(['0', '2', '4', '6', '8', 'a', 'c', 'e']);
-    blueprint.plan.form = is_even.then_some(Form::Fingerprints);
-    blueprint.plan.estimate.rows = Sides::new(Some(1), Some(0));
-    blueprint.plan.estimate.decoded_bytes = rows;
-    blueprint
+    stored_plan.plan.form = is_even.then_some(Form::Fingerprints);
+    stored_plan.plan.estimate.rows = Sides::new(Some(1), Some(0));
+    stored_plan.plan.estimate.decoded_bytes = rows;
+    stored_plan
 }
 
 /// The key has another name for each number of rows, so that tables differ too.
-fn bind_once(rows: u64) -> Blueprint {
+fn bind_once(rows: u64) -> StoredPlan {
     let folder = tempfile::tempdir().expect("a folder");
     for side in ["live", "shadow"] {
         std::fs::write(folder.path().join(format!("{side}.csv")), format!("id{rows},v\n1,1\n")).expect("a file");
     }
     let text = format!("live: live.csv\nshadow: shadow.csv\naccount: id{rows}\n");
     let parsed = parse(&text, "spec", &Overrides::default()).expect("a spec");
-    let cut = Cut {
+    let cut = PartitionSettings {
         threads: 1,
         shards: Some(SHARDS),
         shard_bytes: 1,
@@ -416,7 +416,7 @@ fn bind_once(rows: u64) -> Blueprint {
     let task = bound.plan.scans[0].clone();
     bound.plan.scans = vec![task; TASKS];
     bound.plan.estimate.reading_bytes = 0;
-    Blueprint {
+    StoredPlan {
         incarnation: Incarnation::parse(&"0".repeat(32)).expect("32 digits"),
         document: parsed.document,
         datasets: bound.datasets,

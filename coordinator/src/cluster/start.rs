@@ -2,22 +2,22 @@
 
 use super::drive::drive;
 use super::ends::{cancelled, end};
-use super::executor::{Around, CancelRequest, LOOK, RunningJob, store_cancel};
+use super::executor::{CancelRequest, DriverContext, LOOK, RunningJob, store_cancel};
 use super::finish::Manifest;
-use super::halt::Halt;
 use super::journal::Journal;
+use super::stop_reason::StopReason;
 use super::supervision::caught;
 use super::view::JobView;
 use futures::FutureExt;
 use shadowdiff_common::fault;
-use shadowdiff_common::state::{Blueprint, JobState, PlanDigest, Submission, retrying};
+use shadowdiff_common::state::{JobState, PlanDigest, StoredPlan, Submission, retrying};
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, interval_at};
 
 /// A job that is to be run here.
 pub(crate) struct Start {
-    pub(crate) around: Around,
+    pub(crate) context: DriverContext,
     pub(crate) job: JobState,
     pub(crate) submission: Arc<Submission>,
     /// As far as somebody has read it.
@@ -33,9 +33,9 @@ impl Start {
     pub(crate) async fn run(mut self) -> bool {
         let mut journal = match self.claim().await {
             Ok(journal) => journal,
-            Err(halt) => {
+            Err(stop_reason) => {
                 // It is stored: whoever has claimed it runs it, and if nobody has, whoever looks next does.
-                tracing::info!(job = self.job.id(), "not run here: {halt}");
+                tracing::info!(job = self.job.id(), "not run here: {stop_reason}");
                 return true;
             }
         };
@@ -44,14 +44,14 @@ impl Start {
         end(&mut journal, &self.view, outcome.unwrap_or_else(|panic| Err(panic.into()))).await
     }
 
-    async fn work(&mut self, journal: &mut Journal) -> Result<Manifest, Halt> {
-        let (blueprint, plan) = self.plan(journal).await?;
-        self.view.send_modify(|view| view.plan_is(&blueprint));
+    async fn work(&mut self, journal: &mut Journal) -> Result<Manifest, StopReason> {
+        let (stored_plan, plan) = self.plan(journal).await?;
+        self.view.send_modify(|view| view.plan_is(&stored_plan));
         let job = RunningJob {
-            around: &self.around,
+            context: &self.context,
             state: &self.job,
             submission: &self.submission,
-            blueprint: Arc::new(blueprint),
+            stored_plan: Arc::new(stored_plan),
             plan,
             journal,
             view: &self.view,
@@ -60,30 +60,30 @@ impl Start {
         drive(job).await
     }
 
-    async fn claim(&mut self) -> Result<Journal, Halt> {
+    async fn claim(&mut self) -> Result<Journal, StopReason> {
         let mut journal = match self.journal.take() {
             Some(journal) => journal,
             None => retrying("journal", || Journal::read(&self.job, &self.owner).boxed()).await?,
         };
         if journal.history.ended.is_some() {
-            return Err(Halt::Superseded);
+            return Err(StopReason::Superseded);
         }
         journal.claim().await?;
         Ok(journal)
     }
 
-    async fn plan(&mut self, journal: &mut Journal) -> Result<(Blueprint, PlanDigest), Halt> {
-        if let Some(planned) = retrying("plan", || Blueprint::read(&self.job).boxed()).await? {
+    async fn plan(&mut self, journal: &mut Journal) -> Result<(StoredPlan, PlanDigest), StopReason> {
+        if let Some(planned) = retrying("plan", || StoredPlan::read(&self.job).boxed()).await? {
             return Ok(planned);
         }
         if journal.history.cancel_asked {
             return Err(cancelled().into());
         }
-        let (planner, submission) = (self.around.planner.clone(), Arc::clone(&self.submission));
+        let (planner, submission) = (self.context.planner.clone(), Arc::clone(&self.submission));
         let planning = retrying("planning", || planner.plan(&submission).boxed());
         tokio::pin!(planning);
         let mut look = interval_at(Instant::now() + LOOK, LOOK);
-        let (blueprint, lists) = loop {
+        let (stored_plan, lists) = loop {
             tokio::select! {
                 biased;
                 planned = &mut planning => break planned?,
@@ -92,14 +92,14 @@ impl Start {
                     return Err(cancelled().into());
                 }
                 _ = look.tick() => if journal.is_taken().await {
-                    return Err(Halt::Superseded);
+                    return Err(StopReason::Superseded);
                 },
             }
         };
         fault::point("plan:before-store");
-        retrying("lists of accounts", || blueprint.accounts.store(&lists, &self.job).boxed()).await?;
+        retrying("lists of accounts", || stored_plan.accounts.store(&lists, &self.job).boxed()).await?;
         drop(lists);
-        let (digest, first) = retrying("plan", || blueprint.store(&self.job).boxed()).await?;
-        Ok((first.unwrap_or(blueprint), digest))
+        let (digest, first) = retrying("plan", || stored_plan.store(&self.job).boxed()).await?;
+        Ok((first.unwrap_or(stored_plan), digest))
     }
 }

@@ -2,10 +2,10 @@
 
 use super::Cluster;
 use super::clock::now_ms;
+use super::ended_jobs::Word;
 use super::journal::Journal;
-use super::kept::Word;
 use futures::StreamExt;
-use shadowdiff_common::state::{Left, Standing};
+use shadowdiff_common::state::{AfterCleaning, Standing};
 use shadowdiff_core::error::Result;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,11 +86,11 @@ impl Cluster {
             }
         }
         match self.state.clean(id, now_ms).await? {
-            Left::Tombstone { .. } => {
+            AfterCleaning::Tombstone { .. } => {
                 self.look_at(id).await?;
                 self.kept().is_clean(id);
             }
-            Left::Nothing | Left::Living => self.kept().forget(id),
+            AfterCleaning::Nothing | AfterCleaning::Living => self.kept().forget(id),
         }
         Ok(())
     }

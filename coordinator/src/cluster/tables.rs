@@ -34,7 +34,7 @@ impl<'a> Committed<'a> {
             let commit = commit?;
             outcome.tally.merge(&commit.tally);
             outcome.add_exchanged(commit.exchanged());
-            outcome.glance = commit.glance.or(outcome.glance);
+            outcome.sample = commit.sample.or(outcome.sample);
             let open = |spools| open_spools(self.job, &commit.header, spools, self.runtime);
             outcome.fingerprints.extend(open(&commit.fingerprints));
             outcome.runs.extend(open(&commit.runs));

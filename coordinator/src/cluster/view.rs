@@ -1,6 +1,6 @@
 //! A job as it is seen from outside.
 
-use shadowdiff_common::state::{Blueprint, Incarnation, Submission};
+use shadowdiff_common::state::{Incarnation, StoredPlan, Submission};
 use shadowdiff_core::error::Error;
 use shadowdiff_core::report::FileMark;
 use shadowdiff_core::requests::Requests;
@@ -139,13 +139,13 @@ impl JobView {
     }
 
     /// The job is planned; nothing of it has run.
-    pub(crate) fn plan_is(&mut self, blueprint: &Blueprint) {
+    pub(crate) fn plan_is(&mut self, stored_plan: &StoredPlan) {
         self.phase = JobPhase::Queued;
-        self.progress.tasks = blueprint.plan.scans.len();
-        self.warnings = shown_warnings(&blueprint.plan.warnings);
-        self.rows_all = blueprint.plan.estimate.all_rows();
-        self.stored_bytes = blueprint.plan.estimate.stored_bytes;
-        self.requests = blueprint.plan.estimate.requests;
+        self.progress.tasks = stored_plan.plan.scans.len();
+        self.warnings = shown_warnings(&stored_plan.plan.warnings);
+        self.rows_all = stored_plan.plan.estimate.all_rows();
+        self.stored_bytes = stored_plan.plan.estimate.stored_bytes;
+        self.requests = stored_plan.plan.estimate.requests;
     }
 
     pub(crate) fn note_failure(&mut self, mut failed: FailedAttempt) {

@@ -1,6 +1,6 @@
 //! Between messages and our own types: views go out, orders come in, errors become statuses with details.
 
-use super::{FailedAttempt, JobPhase, JobView, Order, Refusal};
+use super::{FailedAttempt, JobPhase, JobRequest, JobView, RequestError};
 use prost_types::{Duration, Struct, Timestamp, Value, value};
 use shadowdiff_core::error::{Error, Kind, Place, Result};
 use shadowdiff_core::shorten::shortened;
@@ -119,7 +119,7 @@ fn timestamp(ms: i64) -> Timestamp {
 }
 
 /// What a message orders.
-pub(crate) fn order(spec: Option<v1::Spec>) -> Result<Order> {
+pub(crate) fn order(spec: Option<v1::Spec>) -> Result<JobRequest> {
     let spec = spec.ok_or_else(|| Error::spec("is missing").field(SPEC))?;
     let (text, is_document) = match spec.content {
         Some(v1::spec::Content::Text(text)) => (text, false),
@@ -128,12 +128,12 @@ pub(crate) fn order(spec: Option<v1::Spec>) -> Result<Order> {
     };
     let mut variables: Vec<(String, String)> = spec.variables.into_iter().collect();
     variables.sort();
-    Ok(Order {
+    Ok(JobRequest {
         text,
         is_document,
         variables,
         base: (!spec.base.is_empty()).then_some(spec.base),
-        ..Order::default()
+        ..JobRequest::default()
     })
 }
 
@@ -169,12 +169,12 @@ fn number_value(number: f64, name: &str) -> Result<serde_json::Value> {
 }
 
 /// The status of a refusal, with its kind, a violation for each mistake, and when to try again.
-pub(crate) fn status(refusal: impl Into<Refusal>) -> Status {
+pub(crate) fn status(refusal: impl Into<RequestError>) -> Status {
     let refusal = refusal.into();
     let code = match &refusal {
-        Refusal::Taken(_) => Code::AlreadyExists,
-        Refusal::Missing(_) => Code::NotFound,
-        Refusal::Failed(error) => match error.kind {
+        RequestError::Taken(_) => Code::AlreadyExists,
+        RequestError::Missing(_) => Code::NotFound,
+        RequestError::Failed(error) => match error.kind {
             Kind::Spec => Code::InvalidArgument,
             Kind::Input => Code::FailedPrecondition,
             Kind::Exhausted => Code::ResourceExhausted,
@@ -185,7 +185,7 @@ pub(crate) fn status(refusal: impl Into<Refusal>) -> Status {
     };
     let message = refusal.to_string();
     let mut details = ErrorDetails::with_error_info(refusal.reason(), "shadowdiff", HashMap::<String, String>::new());
-    if let (Code::InvalidArgument, Refusal::Failed(error)) = (code, &refusal) {
+    if let (Code::InvalidArgument, RequestError::Failed(error)) = (code, &refusal) {
         details.set_bad_request(error.each().take(MAX_VIOLATIONS).map(violation).collect::<Vec<_>>());
     }
     if matches!(code, Code::Unavailable | Code::ResourceExhausted) {
@@ -330,8 +330,8 @@ mod tests {
     #[test]
     fn a_missing_job_has_a_reason_of_its_own() {
         for (refusal, code, reason) in [
-            (Refusal::Missing("j".into()), Code::NotFound, "not_found"),
-            (Refusal::Taken("j".into()), Code::AlreadyExists, "already_exists"),
+            (RequestError::Missing("j".into()), Code::NotFound, "not_found"),
+            (RequestError::Taken("j".into()), Code::AlreadyExists, "already_exists"),
         ] {
             let status = status(refusal);
             assert_eq!(status.code(), code);

@@ -1,7 +1,7 @@
 //! The service for workers: `shadowdiff.v1.WorkerService`. One stream a worker; its end is the worker's end.
 
 use super::Cluster;
-use super::board::WORKER_OUTBOX;
+use super::scheduler::WORKER_OUTBOX;
 use super::supervision::caught;
 use super::told::{MAX_NAME_BYTES, readable};
 use futures::StreamExt;
@@ -49,7 +49,7 @@ impl WorkerService for Workers {
         let _ = outbox.try_send(AttachResponse {
             message: Some(attach_response::Message::Welcome(welcome)),
         });
-        let board = self.cluster.board.clone();
+        let scheduler = self.cluster.scheduler.clone();
         tokio::spawn(async move {
             // A worker that does not reach the state store would only fail tasks.
             match said.message().await {
@@ -58,20 +58,20 @@ impl WorkerService for Workers {
                 })) => {}
                 Ok(_) | Err(_) => return,
             }
-            let joined = board.joined(hello.name, hello.slots as usize, hello.memory_bytes, outbox).await;
+            let joined = scheduler.joined(hello.name, hello.slots as usize, hello.memory_bytes, outbox).await;
             let Ok(worker) = joined else { return };
             let listening = async {
                 // An error is the end of the stream, as is a clean end.
                 while let Ok(Some(message)) = said.message().await {
                     if let Some(message) = message.message {
-                        board.said(worker, message).await;
+                        scheduler.said(worker, message).await;
                     }
                 }
             };
             if let Err(panic) = caught("the stream of a worker", listening).await {
                 tracing::error!("{panic}");
             }
-            board.gone(worker).await;
+            scheduler.gone(worker).await;
         });
         Ok(Response::new(ReceiverStream::new(messages).map(Ok).boxed()))
     }

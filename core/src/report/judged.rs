@@ -185,7 +185,7 @@ mod tests {
     fn report(
         (spec, aligned): &(Spec, Aligned),
         sets: &[Option<AccountSet>],
-        rows: &[Found<'_>],
+        rows: &[DifferingRow<'_>],
         rows_a_batch: usize,
     ) -> Result<(String, DifferenceTally)> {
         let (judge, _) = Judge::new(spec, aligned, sets, Day(20_000), |_, _| Ok(()))?;
@@ -225,18 +225,18 @@ mod tests {
     }
 
     /// The differing cells of a row, by column.
-    struct Found<'a> {
+    struct DifferingRow<'a> {
         id: &'a str,
         cells: Vec<(usize, Value<'a>, Value<'a>)>,
         answers: Vec<u8>,
     }
 
-    fn changed<'a>(id: &'a str, live: i128, shadow: i128, answers: &[(Question, Answer)]) -> Found<'a> {
+    fn changed<'a>(id: &'a str, live: i128, shadow: i128, answers: &[(Question, Answer)]) -> DifferingRow<'a> {
         let mut list = Vec::new();
         answers
             .iter()
             .for_each(|(question, answer)| Answers::write(*question, *answer, &mut list));
-        Found {
+        DifferingRow {
             id,
             cells: vec![(2, Value::Int(live), Value::Int(shadow))],
             answers: list,
@@ -263,7 +263,7 @@ mod tests {
             changed("c", 1, 9, &[(Accounts(1), Yes)]),
             changed("d", 9, 1, &[]),
         ];
-        let of = |rows: &[Found<'_>], rows_a_batch| report(&bound, &sets, rows, rows_a_batch);
+        let of = |rows: &[DifferingRow<'_>], rows_a_batch| report(&bound, &sets, rows, rows_a_batch);
         let (lines, tally) = of(&rows[1..], 10).expect("they are judged");
         assert_eq!(
             lines,
@@ -285,7 +285,7 @@ mod tests {
     fn a_struct_that_one_side_lacks_prints_as_its_members() {
         let bound = bound("");
         let there = Value::Struct(vec![("x", Value::Int(1)), ("y", Value::Null)]);
-        let row = Found {
+        let row = DifferingRow {
             id: "a",
             cells: vec![(3, Value::Null, there)],
             answers: Vec::new(),

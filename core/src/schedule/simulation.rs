@@ -33,7 +33,7 @@ impl Random {
 }
 
 /// How bad a world is.
-struct Weather {
+struct FaultPlan {
     /// When the calm begins.
     calm_at_ms: u64,
     /// Percent of attempts that fail.
@@ -77,10 +77,10 @@ const BAD: [Temper; 9] = [
     Temper::Pretends,
 ];
 
-impl Weather {
+impl FaultPlan {
     fn new(random: &mut Random) -> Self {
         let kinds = [Kind::Unavailable, Kind::Exhausted, Kind::Internal];
-        let mut weather = Weather {
+        let mut weather = FaultPlan {
             calm_at_ms: 10_000 + random.below(60_000),
             failing: random.pick(&[0, 10, 30, 90]).unwrap_or(0),
             kinds: kinds.to_vec(),
@@ -124,7 +124,7 @@ struct Process {
 
 struct World {
     random: Random,
-    weather: Weather,
+    weather: FaultPlan,
     now_ms: u64,
     calm: bool,
     machine: Machine,
@@ -145,7 +145,7 @@ struct World {
 impl World {
     fn new(seed: u64) -> Self {
         let mut random = Random(seed);
-        let weather = Weather::new(&mut random);
+        let weather = FaultPlan::new(&mut random);
         let mut world = World {
             random,
             weather,

@@ -64,7 +64,7 @@ enum State {
 
 /// What a task leaves behind when it is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Left {
+pub(super) enum AfterTask {
     Nothing,
     Waiting { until_ms: u64 },
     Running([Option<AttemptId>; 2]),
@@ -257,20 +257,20 @@ impl Stage {
     }
 
     /// The task is done; what has to be cleared away, or nothing if it was done before or is unknown. Attempts end by `end`, later.
-    pub(super) fn finish(&mut self, task: TaskId) -> Option<Left> {
+    pub(super) fn finish(&mut self, task: TaskId) -> Option<AfterTask> {
         let state = self.tasks.get_mut(task.0 as usize)?;
         let place = state.place;
         let left = match std::mem::replace(&mut state.state, State::Done) {
             State::Done => return None,
-            State::Idle => Left::Nothing,
+            State::Idle => AfterTask::Nothing,
             State::Ready => {
                 self.remove_ready(place);
-                Left::Nothing
+                AfterTask::Nothing
             }
-            State::Waiting { until_ms } => Left::Waiting { until_ms },
+            State::Waiting { until_ms } => AfterTask::Waiting { until_ms },
             State::Running { first, second } => {
                 self.running -= 1;
-                Left::Running([Some(first), second])
+                AfterTask::Running([Some(first), second])
             }
         };
         self.done += 1;

@@ -350,7 +350,7 @@ mod tests {
     fn text_becomes_the_value_or_an_error() {
         let check = |target: &str, text: &str, want: Result<&str, &str>| {
             let target = ValueType::parse(target).expect(target);
-            // Around it: NULLs and a row offset, which must not matter.
+            // DriverContext it: NULLs and a row offset, which must not matter.
             let texts = StringArray::from(vec![Some("not looked at"), None, Some(text), None]).slice(1, 3);
             match (parse_into(&texts, &target), want) {
                 (Ok(array), Ok(want)) => {

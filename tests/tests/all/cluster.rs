@@ -27,7 +27,7 @@ fn kept(folder: &Path, job: &str) -> PathBuf {
 /// A directory of its own for a fault at `point`, and the form of the exchange in which that point is met.
 fn place_for(pair: &Pair, point: &str) -> Place {
     let place = Place::directory(&pair.path().join(format!("state-{}", point.replace(':', "-"))));
-    match point.starts_with("sift:") || point.starts_with("fetch:") {
+    match point.starts_with("match:") || point.starts_with("reread:") {
         true => place.with("SHADOWDIFF_EXCHANGE", "fingerprints"),
         false => place,
     }
@@ -40,7 +40,7 @@ fn fingerprints_give_the_same_bytes_and_take_their_stages() {
         let cluster = Cluster::start(pair.path(), place, 2);
         let job = pair.submit_to(&cluster);
         pair.await_result(&cluster, &job);
-        for stage in ["scan", "sift", "fetch", "compare"] {
+        for stage in ["scan", "match", "reread", "compare"] {
             let commits = kept(pair.path(), &job).join("commit").join(stage);
             assert!(commits.exists(), "{stage}");
         }
@@ -52,10 +52,10 @@ fn fingerprints_give_the_same_bytes_and_take_their_stages() {
 fn a_row_that_changes_before_it_is_read_again_fails_the_job() {
     let pair = Pair::new();
     let place = pair.directory().with("SHADOWDIFF_EXCHANGE", "fingerprints");
-    let cluster = Cluster::start_with(pair.path(), place, 1, Some("sift:stage-done=sleep"));
+    let cluster = Cluster::start_with(pair.path(), place, 1, Some("match:stage-done=sleep"));
     let job = pair.submit_to(&cluster);
-    let commits = kept(pair.path(), &job).join("commit/sift");
-    wait_for("the sift stage", || {
+    let commits = kept(pair.path(), &job).join("commit/match");
+    wait_for("the match stage", || {
         std::fs::read_dir(&commits).is_ok_and(|mut list| list.next().is_some())
     });
     std::thread::sleep(Duration::from_secs(2));
@@ -104,12 +104,12 @@ fn a_worker_killed_at_any_point_costs_nothing_but_time() {
         "compare:before-store",
         "compare:before-commit",
         "compare:after-commit",
-        "sift:before-store",
-        "sift:before-commit",
-        "sift:after-commit",
-        "fetch:before-store",
-        "fetch:before-commit",
-        "fetch:after-commit",
+        "match:before-store",
+        "match:before-commit",
+        "match:after-commit",
+        "reread:before-store",
+        "reread:before-commit",
+        "reread:after-commit",
         "lookup:before-store",
         "lookup:before-commit",
         "lookup:after-commit",
@@ -169,8 +169,8 @@ fn a_coordinator_killed_in_any_phase_is_taken_up_by_the_next() {
         "merge:before-upload",
         "publish:before-manifest",
         "publish:after-manifest",
-        "sift:stage-done",
-        "fetch:stage-done",
+        "match:stage-done",
+        "reread:stage-done",
         "lookup:stage-done",
     ] {
         let place = place_for(&pair, point);

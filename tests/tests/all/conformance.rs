@@ -14,7 +14,7 @@ use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
 use shadowdiff_common::read::pinned::PinnedFile;
 use shadowdiff_common::read::{self, DataFile, Sources};
-use shadowdiff_common::state::{Created, Incarnation, JobState, Left, Stage, State, Submission, create};
+use shadowdiff_common::state::{AfterCleaning, Created, Incarnation, JobState, Stage, State, Submission, create};
 use shadowdiff_common::store::Stores;
 use shadowdiff_core::side::Side;
 use shadowdiff_core::spec::{Overrides, parse};
@@ -122,7 +122,7 @@ fn submission() -> Submission {
 /// Removes a job with its tombstone, whose day is over in this test.
 async fn remove(state: &State, job: &JobState) {
     state.bury(job, 0).await.expect("buries");
-    while state.clean(job.id(), i64::MAX).await.expect("cleans") != Left::Nothing {}
+    while state.clean(job.id(), i64::MAX).await.expect("cleans") != AfterCleaning::Nothing {}
     assert!(state.living(job.id()).await.expect("reads").is_none());
 }
 

@@ -1,7 +1,7 @@
 //! Lists local files through the file system, so that every name it allows works.
 
-use super::selection::{Wanted, refuse_table, table_format};
-use super::{Found, Listed, Pin};
+use super::selection::{DatasetEntry, refuse_table, table_format};
+use super::{Listed, ListedFile, Pin};
 use crate::store::{Location, io_error};
 use shadowdiff_core::error::{Error, Result};
 use std::fs::Metadata;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// Directories deeper than this are a loop of links.
 const MAX_DEPTH: usize = 64;
 
-pub(super) fn list(wanted: &Wanted) -> Result<Listed> {
+pub(super) fn list(wanted: &DatasetEntry) -> Result<Listed> {
     let Location::Local(path) = &wanted.location else {
         return Err(Error::internal(format!("{} is not local", wanted.shown)));
     };
@@ -34,12 +34,12 @@ pub(super) fn list(wanted: &Wanted) -> Result<Listed> {
     Ok(listed)
 }
 
-fn found(name: String, relative: String, path: PathBuf, metadata: &Metadata) -> Result<Found> {
+fn found(name: String, relative: String, path: PathBuf, metadata: &Metadata) -> Result<ListedFile> {
     if !metadata.is_file() {
         return Err(Error::input(format!("{name} is neither a file nor a directory"))
             .advice("both sides are read more than once, so copy it to a file"));
     }
-    Ok(Found {
+    Ok(ListedFile {
         name,
         relative,
         location: Location::Local(path),
@@ -63,7 +63,7 @@ fn refuse_tables_above(path: &Path) -> Result<()> {
 }
 
 struct Walk<'a> {
-    wanted: &'a Wanted,
+    wanted: &'a DatasetEntry,
     listed: &'a mut Listed,
 }
 

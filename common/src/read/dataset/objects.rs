@@ -1,14 +1,14 @@
 //! Lists objects of a store.
 
-use super::selection::{Wanted, refuse_table, table_format};
-use super::{Found, Listed, Pin, format};
+use super::selection::{DatasetEntry, refuse_table, table_format};
+use super::{Listed, ListedFile, Pin, format};
 use crate::store::{Access, Location, store_error};
 use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt};
 use shadowdiff_core::error::{Error, Result};
 
-pub(super) async fn list(wanted: &Wanted, store: &dyn ObjectStore) -> Result<Listed> {
+pub(super) async fn list(wanted: &DatasetEntry, store: &dyn ObjectStore) -> Result<Listed> {
     let Location::Object { root, key, .. } = &wanted.location else {
         return Err(Error::internal(format!("{} is not an object", wanted.shown)));
     };
@@ -34,9 +34,9 @@ pub(super) async fn list(wanted: &Wanted, store: &dyn ObjectStore) -> Result<Lis
     below(wanted, root, &path, metas)
 }
 
-fn one_object(wanted: &Wanted, meta: ObjectMeta) -> Listed {
+fn one_object(wanted: &DatasetEntry, meta: ObjectMeta) -> Listed {
     Listed {
-        found: vec![Found {
+        found: vec![ListedFile {
             name: wanted.shown.clone(),
             relative: meta.location.filename().unwrap_or_default().to_string(),
             location: wanted.location.clone(),
@@ -46,13 +46,13 @@ fn one_object(wanted: &Wanted, meta: ObjectMeta) -> Listed {
     }
 }
 
-fn found(name: String, relative: String, root: &str, meta: &ObjectMeta) -> Found {
+fn found(name: String, relative: String, root: &str, meta: &ObjectMeta) -> ListedFile {
     let location = Location::Object {
         root: root.to_string(),
         key: meta.location.as_ref().to_string(),
         access: Access::default(),
     };
-    Found {
+    ListedFile {
         name,
         relative,
         location,
@@ -61,7 +61,7 @@ fn found(name: String, relative: String, root: &str, meta: &ObjectMeta) -> Found
 }
 
 /// Chooses among all objects below the root.
-fn below(wanted: &Wanted, root: &str, prefix: &Path, metas: Vec<ObjectMeta>) -> Result<Listed> {
+fn below(wanted: &DatasetEntry, root: &str, prefix: &Path, metas: Vec<ObjectMeta>) -> Result<Listed> {
     let mut listed = Listed {
         found: Vec::new(),
         skipped: 0,
@@ -90,7 +90,7 @@ fn below(wanted: &Wanted, root: &str, prefix: &Path, metas: Vec<ObjectMeta>) -> 
 }
 
 /// One partition of a table is part of the table.
-async fn refuse_tables_above(wanted: &Wanted, path: &Path, store: &dyn ObjectStore) -> Result<()> {
+async fn refuse_tables_above(wanted: &DatasetEntry, path: &Path, store: &dyn ObjectStore) -> Result<()> {
     let names: Vec<&str> = path.as_ref().split('/').collect();
     let mut depth = names.len();
     while depth > 0 && names[depth - 1].contains('=') {

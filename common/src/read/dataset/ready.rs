@@ -1,6 +1,6 @@
 //! Refuses, or waits for, a dataset whose marker is missing.
 
-use super::selection::Wanted;
+use super::selection::DatasetEntry;
 use crate::store::{Location, Stores, io_error, store_error};
 use object_store::ObjectStoreExt;
 use shadowdiff_core::error::{Error, Result};
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 const POLL: Duration = Duration::from_secs(2);
 
 /// Returns when the marker is there: in the directory, in the root of a glob, or beside a file.
-pub(super) async fn wait(wanted: &Wanted, ready: &Ready, stores: &Stores) -> Result<()> {
+pub(super) async fn wait(wanted: &DatasetEntry, ready: &Ready, stores: &Stores) -> Result<()> {
     let deadline = Instant::now() + Duration::from_millis(ready.wait_ms);
     while !is_ready(wanted, &ready.marker, stores).await? {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -28,7 +28,7 @@ pub(super) async fn wait(wanted: &Wanted, ready: &Ready, stores: &Stores) -> Res
     Ok(())
 }
 
-async fn is_ready(wanted: &Wanted, marker: &str, stores: &Stores) -> Result<bool> {
+async fn is_ready(wanted: &DatasetEntry, marker: &str, stores: &Stores) -> Result<bool> {
     match &wanted.location {
         Location::Local(path) => {
             let directory = if path.is_file() { path.parent().unwrap_or(path) } else { path };

@@ -6,14 +6,14 @@ use shadowdiff_core::error::{Error, Result};
 
 /// One entry of the spec's list.
 #[derive(Debug, Clone)]
-pub(super) struct Wanted {
+pub(super) struct DatasetEntry {
     /// The file, directory or root of the glob, as written.
     pub(super) shown: String,
     pub(super) location: Location,
     pub(super) glob: Option<Glob>,
 }
 
-impl Wanted {
+impl DatasetEntry {
     /// The name of something below the root, as the user would write it.
     pub(super) fn name_below(&self, relative: &str) -> String {
         match self.shown.trim_end_matches('/') {
@@ -60,9 +60,9 @@ pub(super) fn refuse_table(directory: &str, format: &str) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn wanted(glob: Option<&str>) -> Wanted {
+    fn wanted(glob: Option<&str>) -> DatasetEntry {
         let glob = glob.map(|pattern| Glob::parse(pattern).expect(pattern));
-        Wanted {
+        DatasetEntry {
             shown: "live/".into(),
             location: Location::Local("/live".into()),
             glob,

@@ -180,7 +180,7 @@ async fn objects_are_listed_like_files() {
         store.put(&Path::parse(key).expect("a key"), "x\n".into()).await.expect("puts");
     }
     store.put(&Path::parse("t/d=2").expect("a key"), "".into()).await.expect("puts");
-    let wanted = |shown: &str, glob: Option<&str>| Wanted {
+    let wanted = |shown: &str, glob: Option<&str>| DatasetEntry {
         shown: shown.into(),
         location: Location::parse(shown, std::path::Path::new("/")).expect("a place"),
         glob: glob.map(|pattern| Glob::parse(pattern).expect("a glob")),

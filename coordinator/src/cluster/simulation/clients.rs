@@ -1,7 +1,7 @@
 //! Clients of the coordinators of a run: some watch and remember which end they were told, some want the job to end.
 
 use super::super::journal::Journal;
-use super::super::{Cluster, JobPhase, JobView, Refusal};
+use super::super::{Cluster, JobPhase, JobView, RequestError};
 use super::JOB;
 use crate::target::SUMMARY;
 use shadowdiff_common::state::{Incarnation, JobState, State};
@@ -65,7 +65,7 @@ impl Told {
         }
         let answer = cluster.result_file(JOB, SUMMARY).await;
         let is_there = matches!(self.calm.living(JOB).await, Ok(Some((still, _))) if still.incarnation() == job.incarnation());
-        if let Err(Refusal::Failed(error)) = answer
+        if let Err(RequestError::Failed(error)) = answer
             && is_there
             && error.what.contains("has no result")
         {
@@ -124,7 +124,7 @@ fn end_of(history: &History) -> Option<JobPhase> {
 /// A coordinator that starts afterwards leaves the job alone, and tells the same end.
 pub(super) async fn restarted(cluster: Arc<Cluster>, told: &Told) -> Result<(), String> {
     for _ in 0..100 {
-        match cluster.take_up(JOB).await {
+        match cluster.adopt(JOB).await {
             Ok(false) => {}
             Ok(true) => return Err("a job that had ended runs again".into()),
             Err(_) => {

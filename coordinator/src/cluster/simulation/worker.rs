@@ -1,11 +1,11 @@
 //! A worker that invents its rows, commits as real ones do, and fails in every way.
 
-use super::super::board::Board;
+use super::super::scheduler::SchedulerHandle;
 use super::SHARDS;
-use super::shaky::{Chance, Line, Shaky, content};
+use super::flaky_store::{Chance, FlakyStore, Line, content};
 use object_store::ObjectStoreExt;
 use shadowdiff_common::state::{
-    BlockRecord, Blueprint, Commit, Header, Incarnation, JobState, Piece, PlanDigest, RECORD_VERSION, ShardRange, Stage, State, TaskInput,
+    BlockRecord, Commit, Header, Incarnation, JobState, Piece, PlanDigest, RECORD_VERSION, ShardRange, Stage, State, StoredPlan, TaskInput,
     commit,
 };
 use shadowdiff_core::error::{Error, Kind, Result};
@@ -19,8 +19,8 @@ use tokio::time::{Instant, interval, sleep};
 /// What workers see of the world: the store, and the coordinator of the hour.
 #[derive(Debug, Clone)]
 pub(super) struct World {
-    pub(super) shaky: Shaky,
-    pub(super) board: watch::Sender<Option<Board>>,
+    pub(super) flaky_store: FlakyStore,
+    pub(super) scheduler: watch::Sender<Option<SchedulerHandle>>,
 }
 
 /// Attaches again and again, for ever. What its attempts say at their end goes to whichever coordinator it is attached to then.
@@ -33,14 +33,14 @@ pub(super) async fn live(world: World, number: u64, lies: bool, mut chance: Chan
         ended,
     };
     loop {
-        let mut boards = worker.world.board.subscribe();
-        let board = boards
+        let mut schedulers = worker.world.scheduler.subscribe();
+        let scheduler = schedulers
             .wait_for(Option::is_some)
             .await
             .expect("the world lasts")
             .clone()
             .expect("waited for");
-        worker.attach(&board, &mut boards, &mut ends, &mut chance).await;
+        worker.attach(&scheduler, &mut schedulers, &mut ends, &mut chance).await;
         sleep(Duration::from_millis(200 + chance.below(2000))).await;
     }
 }
@@ -57,13 +57,13 @@ impl Attached {
     /// One stream, until something ends it.
     async fn attach(
         &mut self,
-        board: &Board,
-        boards: &mut watch::Receiver<Option<Board>>,
+        scheduler: &SchedulerHandle,
+        schedulers: &mut watch::Receiver<Option<SchedulerHandle>>,
         ends: &mut mpsc::Receiver<attach_request::Message>,
         chance: &mut Chance,
     ) {
         let (outbox, mut inbox) = mpsc::channel(64);
-        let Ok(id) = board.joined(format!("w{}", self.number), 2, 1 << 30, outbox).await else {
+        let Ok(id) = scheduler.joined(format!("w{}", self.number), 2, 1 << 30, outbox).await else {
             return;
         };
         // Some streams break, some go silent and break later.
@@ -87,27 +87,27 @@ impl Attached {
                         }));
                     }
                     Some(Some(attach_response::Message::Assign(assign))) => {
-                        tokio::spawn(attempt(self.world.shaky.clone(), self.ended.clone(), assign, chance.fork()));
+                        tokio::spawn(attempt(self.world.flaky_store.clone(), self.ended.clone(), assign, chance.fork()));
                     }
                     Some(_) => {}
                     None => return,
                 },
-                Some(message) = ends.recv() => board.said(id, message).await,
+                Some(message) = ends.recv() => scheduler.said(id, message).await,
                 _ = beat.tick() => if Instant::now() < silent {
-                    board.said(id, attach_request::Message::Heartbeat(Heartbeat::default())).await;
+                    scheduler.said(id, attach_request::Message::Heartbeat(Heartbeat::default())).await;
                 },
                 () = tokio::time::sleep_until(until) => break,
-                _ = boards.changed() => break,
+                _ = schedulers.changed() => break,
             }
         }
-        board.gone(id).await;
+        scheduler.gone(id).await;
     }
 }
 
 /// One attempt; it may go on long after its worker was given up, and its job has ended and was removed.
-async fn attempt(shaky: Shaky, ended: mpsc::Sender<attach_request::Message>, assign: Assign, mut chance: Chance) {
+async fn attempt(flaky_store: FlakyStore, ended: mpsc::Sender<attach_request::Message>, assign: Assign, mut chance: Chance) {
     let line = Line::default();
-    let state = State::new(shaky.through(line.clone()), "state".into(), "memory");
+    let state = State::new(flaky_store.through(line.clone()), "state".into(), "memory");
     sleep(Duration::from_millis(chance.below(500))).await;
     let name = assign.attempt_id.clone();
     let said = match chance.below(40) {
@@ -147,7 +147,7 @@ fn failure(attempt: String, error: &Error) -> attach_request::Message {
 async fn work(state: &State, assign: &Assign) -> Result<bool> {
     let incarnation = Incarnation::parse(&assign.incarnation).ok_or_else(|| Error::internal("an assignment of no job"))?;
     let job = state.job(&assign.job_id, &incarnation);
-    let Some((blueprint, plan)) = Blueprint::read(&job).await? else {
+    let Some((stored_plan, plan)) = StoredPlan::read(&job).await? else {
         return Err(Error::unavailable("the plan is gone"));
     };
     if plan.as_str() != assign.plan {
@@ -157,7 +157,7 @@ async fn work(state: &State, assign: &Assign) -> Result<bool> {
         job: &job,
         plan: &plan,
         attempt: &assign.attempt_id,
-        rows: blueprint.plan.estimate.row_bytes(),
+        rows: stored_plan.plan.estimate.row_bytes(),
     };
     let assigned = assign.task.as_ref().expect("a task");
     let stage = Stage::named(&assigned.stage).expect("a stage");
@@ -169,10 +169,10 @@ async fn work(state: &State, assign: &Assign) -> Result<bool> {
     let input = TaskInput::read(&job, stage, range).await?;
     match stage {
         Stage::Scan => task.scan(assigned.number).await,
-        Stage::Sift => task.sift(assigned.number, &input).await,
-        Stage::Fetch => task.fetch(assigned.number, &input).await,
+        Stage::Match => task.match_fingerprints(assigned.number, &input).await,
+        Stage::Reread => task.reread(assigned.number, &input).await,
         Stage::Compare => task.compare(assigned.number, &input).await,
-        Stage::Glance | Stage::Lookup | Stage::Merge => Err(Error::internal("these jobs know their form, and no row is on one side alone")),
+        Stage::Sample | Stage::Lookup | Stage::Merge => Err(Error::internal("these jobs know their form, and no row is on one side alone")),
     }
 }
 
@@ -207,16 +207,16 @@ impl Task<'_> {
     }
 
     /// Nothing cancels: all rows of each scan are left.
-    async fn sift(&self, task: u32, input: &TaskInput) -> Result<bool> {
+    async fn match_fingerprints(&self, task: u32, input: &TaskInput) -> Result<bool> {
         self.needs(input).await?;
         let scans: Vec<u32> = input.sources.iter().map(|source| source.number).collect();
-        self.exchange(Stage::Sift, task, &scans, Tally::default()).await
+        self.exchange(Stage::Match, task, &scans, Tally::default()).await
     }
 
     /// All rows of the scan are found again.
-    async fn fetch(&self, task: u32, input: &TaskInput) -> Result<bool> {
+    async fn reread(&self, task: u32, input: &TaskInput) -> Result<bool> {
         self.needs(input).await?;
-        self.exchange(Stage::Fetch, task, &[input.shards[0] % SHARDS], Tally::default())
+        self.exchange(Stage::Reread, task, &[input.shards[0] % SHARDS], Tally::default())
             .await
     }
 

@@ -80,7 +80,7 @@ fn one_bad_worker_fails_no_job() {
         let _tell = Seed(seed);
         let mut world = World::new(seed);
         let temper = BAD[seed as usize % BAD.len()];
-        world.weather = Weather {
+        world.weather = FaultPlan {
             calm_at_ms: 20_000,
             failing: 0,
             kinds: Vec::new(),

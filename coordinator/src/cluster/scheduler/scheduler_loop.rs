@@ -38,7 +38,7 @@ struct Running {
     steps: u64,
 }
 
-/// What the board knows, and its machine.
+/// What the scheduler knows, and its machine.
 pub(super) struct SchedulerLoop {
     started: Instant,
     machine: Machine,
@@ -53,7 +53,7 @@ pub(super) struct SchedulerLoop {
     stepped_ms: u64,
 }
 
-/// Without anything to do the board still looks at the clock this often.
+/// Without anything to do the scheduler still looks at the clock this often.
 const IDLE: Duration = Duration::from_secs(5);
 /// A longer time without a step means that the process was paused.
 const PAUSED_MS: u64 = 10_000;
@@ -83,7 +83,7 @@ impl SchedulerLoop {
                 // Every command looks at the clock too.
                 biased;
                 command = inbox.recv() => match command {
-                    Some(command) => self.obey(command),
+                    Some(command) => self.handle(command),
                     None => return,
                 },
                 () = sleep_until(wake) => self.step(Event::Tick),
@@ -98,7 +98,7 @@ impl SchedulerLoop {
         self.started.elapsed().as_millis() as u64
     }
 
-    fn obey(&mut self, command: Command) {
+    fn handle(&mut self, command: Command) {
         match command {
             Command::OpenJob {
                 opening,
@@ -358,7 +358,7 @@ impl SchedulerLoop {
 
     fn start(&mut self, number: JobNumber, task: TaskId, attempt: AttemptId, worker: WorkerId, halvings: u32) {
         let Some(job) = self.jobs.get_mut(&number) else { return };
-        fault::point("board:assign");
+        fault::point("scheduler:assign");
         job.shown_to.insert(worker);
         let opening = &job.opening;
         let name = format!("{}-{}-{}", opening.incarnation, opening.epoch, attempt.0);

@@ -11,7 +11,7 @@ use shadowdiff_core::spec::Day;
 
 /// What changes nothing in the result, but decides how the work is cut.
 #[derive(Debug, Clone, Copy)]
-pub struct Cut {
+pub struct PartitionSettings {
     pub threads: usize,
     /// `None`: chosen from the size of the data.
     pub shards: Option<u32>,
@@ -25,14 +25,14 @@ pub struct Cut {
 
 /// The work of a job, cut into tasks.
 #[derive(Debug)]
-pub(crate) struct CutUp {
+pub(crate) struct Partitioning {
     pub(crate) scans: Vec<ScanTask>,
     pub(crate) shards: u32,
     pub(crate) estimate: Estimate,
 }
 
-impl CutUp {
-    pub(crate) fn new(datasets: &Sides<Dataset>, files: &Sides<SideFiles>, cut: &Cut) -> CutUp {
+impl Partitioning {
+    pub(crate) fn new(datasets: &Sides<Dataset>, files: &Sides<SideFiles>, cut: &PartitionSettings) -> Partitioning {
         let both = |of: &dyn Fn(Side) -> u64| of(Side::Live) + of(Side::Shadow);
         let decoded_bytes = both(&|side| decoded_bytes(&datasets[side], &files[side]));
         let splits = Sides::from_fn(|side| splits(&datasets[side], &files[side]));
@@ -42,7 +42,7 @@ impl CutUp {
             let pieces = scans.iter().flat_map(|task| &task.splits[side]);
             input_requests(&datasets[side], &files[side], pieces)
         });
-        CutUp {
+        Partitioning {
             shards: cut.shards.unwrap_or_else(by_size),
             estimate: Estimate {
                 stored_bytes: both(&|side| datasets[side].files.iter().map(|f| f.pin.size_bytes).sum()),

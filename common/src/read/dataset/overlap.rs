@@ -3,7 +3,7 @@
 //!
 //! Paths are compared as the file system resolves them, links and `..` followed, whether they exist yet or not.
 
-use super::selection::Wanted;
+use super::selection::DatasetEntry;
 use super::{Dataset, wanted};
 use crate::store::Location;
 use shadowdiff_core::error::Result;
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// How a place meets an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Meeting {
+pub enum Overlap {
     Apart,
     /// The place is the input, or a folder above it.
     Holds,
@@ -21,7 +21,7 @@ pub enum Meeting {
 }
 
 /// How `place`, where files called `names` are written, meets the entry `text` of a spec.
-pub fn meets(text: &str, base: &Path, place: &Location, names: &[&str]) -> Result<Meeting> {
+pub fn meets(text: &str, base: &Path, place: &Location, names: &[&str]) -> Result<Overlap> {
     let wanted = wanted(text, base)?;
     Ok(match (&wanted.location, place) {
         (Location::Local(read), Location::Local(written)) => local(&wanted, read, written, names),
@@ -31,7 +31,7 @@ pub fn meets(text: &str, base: &Path, place: &Location, names: &[&str]) -> Resul
                 root: other, key: written, ..
             },
         ) if bucket(root) == bucket(other) => below(&wanted, &segments(key), &segments(written), names),
-        (Location::Local(_) | Location::Object { .. }, _) => Meeting::Apart,
+        (Location::Local(_) | Location::Object { .. }, _) => Overlap::Apart,
     })
 }
 
@@ -50,14 +50,14 @@ pub fn held_file<'a>(place: &Path, datasets: impl IntoIterator<Item = &'a Datase
     None
 }
 
-fn local(wanted: &Wanted, read: &Path, written: &Path, names: &[&str]) -> Meeting {
+fn local(wanted: &DatasetEntry, read: &Path, written: &Path, names: &[&str]) -> Overlap {
     let place = real(written);
     if holds(&place, read) {
-        return Meeting::Holds;
+        return Overlap::Holds;
     }
     let root = real(read);
     let (Some(root), Some(place)) = (root.to_str(), place.to_str()) else {
-        return Meeting::Apart;
+        return Overlap::Apart;
     };
     below(wanted, &segments(root), &segments(place), names)
 }
@@ -83,18 +83,18 @@ fn segments(path: &str) -> Vec<&str> {
     path.split('/').filter(|segment| !segment.is_empty()).collect()
 }
 
-fn below(wanted: &Wanted, read: &[&str], written: &[&str], names: &[&str]) -> Meeting {
+fn below(wanted: &DatasetEntry, read: &[&str], written: &[&str], names: &[&str]) -> Overlap {
     if read.starts_with(written) {
-        return Meeting::Holds;
+        return Overlap::Holds;
     }
     match written.strip_prefix(read) {
-        Some(folders) if names.iter().any(|name| would_list(wanted, folders, name)) => Meeting::Inside,
-        Some(_) | None => Meeting::Apart,
+        Some(folders) if names.iter().any(|name| would_list(wanted, folders, name)) => Overlap::Inside,
+        Some(_) | None => Overlap::Apart,
     }
 }
 
 /// Whether a listing would take the file `name` in these folders below its root.
-fn would_list(wanted: &Wanted, folders: &[&str], name: &str) -> bool {
+fn would_list(wanted: &DatasetEntry, folders: &[&str], name: &str) -> bool {
     let entered = (0..folders.len()).all(|d| !wanted.skips(&folders[..d], folders[d], true) && wanted.enters(&folders[..=d]));
     let path: Vec<&str> = folders.iter().copied().chain([name]).collect();
     entered && !wanted.skips(folders, name, false) && wanted.takes(&path)
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
 
-    fn meet(text: &str, base: &Path, place: &str) -> Meeting {
+    fn meet(text: &str, base: &Path, place: &str) -> Overlap {
         let place = Location::parse(place, base).expect(place);
         meets(text, base, &place, &["diff.csv", "summary.json"]).expect(text)
     }
@@ -135,7 +135,7 @@ mod tests {
         symlink("../far/real.csv", base.join("out/linked.csv")).expect("link");
         symlink(".", base.join("out/here")).expect("link");
         let absolute = base.join("in").to_string_lossy().into_owned();
-        use Meeting::{Apart, Holds, Inside};
+        use Overlap::{Apart, Holds, Inside};
         for (input, place, expected) in [
             ("one.csv", ".", Holds),
             ("one.csv", "out/..", Holds),
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_place_on_a_store_meets_inputs_in_its_bucket() {
-        use Meeting::{Apart, Holds, Inside};
+        use Overlap::{Apart, Holds, Inside};
         let base = Path::new("/");
         for (input, place, expected) in [
             ("s3://b/live/x.csv", "s3://b/live", Holds),

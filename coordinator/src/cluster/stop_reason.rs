@@ -5,7 +5,7 @@ use std::fmt;
 
 /// Why a job does not go on at this coordinator.
 #[derive(Debug, Clone)]
-pub(crate) enum Halt {
+pub(crate) enum StopReason {
     /// Another coordinator has taken it.
     Superseded,
     /// This coordinator ends; the job is left as it is, for the next one.
@@ -14,35 +14,35 @@ pub(crate) enum Halt {
     Failed(Error),
 }
 
-impl From<Error> for Halt {
+impl From<Error> for StopReason {
     fn from(error: Error) -> Self {
-        Halt::Failed(error)
+        StopReason::Failed(error)
     }
 }
 
-impl fmt::Display for Halt {
+impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Halt::Superseded => f.write_str("another coordinator has taken the job"),
-            Halt::Stopped => f.write_str("the coordinator stops"),
-            Halt::Failed(error) => error.fmt(f),
+            StopReason::Superseded => f.write_str("another coordinator has taken the job"),
+            StopReason::Stopped => f.write_str("the coordinator stops"),
+            StopReason::Failed(error) => error.fmt(f),
         }
     }
 }
 
-impl Halt {
+impl StopReason {
     /// For somebody who asked for something: the job goes on elsewhere, so asking again helps.
     pub(crate) fn into_error(self) -> Error {
         match self {
-            Halt::Superseded | Halt::Stopped => Error::unavailable(self.to_string()),
-            Halt::Failed(error) => error,
+            StopReason::Superseded | StopReason::Stopped => Error::unavailable(self.to_string()),
+            StopReason::Failed(error) => error,
         }
     }
 }
 
 /// Why a client does not get what it asked for.
 #[derive(Debug, Clone)]
-pub enum Refusal {
+pub enum RequestError {
     /// The token names a job with another content.
     Taken(String),
     /// There is no such job.
@@ -50,35 +50,35 @@ pub enum Refusal {
     Failed(Error),
 }
 
-impl From<Error> for Refusal {
+impl From<Error> for RequestError {
     fn from(error: Error) -> Self {
-        Refusal::Failed(error)
+        RequestError::Failed(error)
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::Taken(token) => write!(
+            RequestError::Taken(token) => write!(
                 f,
                 "token: `{token}` names a job with another content; draw another token, or submit the same content"
             ),
-            Refusal::Missing(id) => write!(
+            RequestError::Missing(id) => write!(
                 f,
                 "job_id: there is no job `{id}`; it may have been removed since, or its id is misspelled"
             ),
-            Refusal::Failed(error) => error.fmt(f),
+            RequestError::Failed(error) => error.fmt(f),
         }
     }
 }
 
-impl Refusal {
+impl RequestError {
     /// Why, in a word for programs.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
-            Refusal::Taken(_) => "already_exists",
-            Refusal::Missing(_) => "not_found",
-            Refusal::Failed(error) => error.kind.name(),
+            RequestError::Taken(_) => "already_exists",
+            RequestError::Missing(_) => "not_found",
+            RequestError::Failed(error) => error.kind.name(),
         }
     }
 }

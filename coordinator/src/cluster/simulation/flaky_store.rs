@@ -79,16 +79,16 @@ impl Line {
 
 /// The store of a run.
 #[derive(Debug, Clone)]
-pub(super) struct Shaky {
+pub(super) struct FlakyStore {
     memory: Arc<InMemory>,
     chance: Arc<Mutex<Chance>>,
     /// It answers nothing from then on, until then.
     away: Arc<Mutex<Option<(Instant, Instant)>>>,
 }
 
-impl Shaky {
+impl FlakyStore {
     pub(super) fn new(seed: u64) -> Self {
-        Shaky {
+        FlakyStore {
             memory: Arc::new(InMemory::new()),
             chance: Arc::new(Mutex::new(Chance::new(!seed))),
             away: Arc::default(),
@@ -131,7 +131,7 @@ impl Shaky {
     fn seen(&self, line: Line, distance: u64) -> Arc<dyn ObjectStore> {
         let chance = Mutex::new(self.chance.lock().expect("nobody panics with it").fork());
         Arc::new(Seen {
-            shaky: self.clone(),
+            flaky_store: self.clone(),
             line,
             distance,
             chance,
@@ -141,7 +141,7 @@ impl Shaky {
 
 #[derive(Debug)]
 struct Seen {
-    shaky: Shaky,
+    flaky_store: FlakyStore,
     line: Line,
     /// How many times as long each way usually takes.
     distance: u64,
@@ -171,7 +171,7 @@ impl Seen {
     }
 
     fn fails(&self) -> bool {
-        self.draw(25) == 0 || self.shaky.is_away()
+        self.draw(25) == 0 || self.flaky_store.is_away()
     }
 
     /// One bit is another one, or the end is missing, and nothing tells so.
@@ -197,14 +197,14 @@ impl Seen {
 
 fn broken() -> Error {
     Error::Generic {
-        store: "shaky",
+        store: "flaky_store",
         source: "503 slow down".into(),
     }
 }
 
 impl fmt::Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a shaky store")
+        f.write_str("a flaky_store store")
     }
 }
 
@@ -214,7 +214,7 @@ impl ObjectStore for Seen {
         self.travel().await;
         let create = options.mode == PutMode::Create;
         let fate = self.draw(20);
-        if fate == 0 || self.shaky.is_away() {
+        if fate == 0 || self.flaky_store.is_away() {
             return Err(broken());
         }
         if fate == 1 && create {
@@ -224,7 +224,7 @@ impl ObjectStore for Seen {
                 source: "409".into(),
             });
         }
-        let done = self.shaky.memory.put_opts(location, payload, options).await;
+        let done = self.flaky_store.memory.put_opts(location, payload, options).await;
         self.come_back().await;
         match fate {
             // It is stored, but nobody hears of it; or it is tried again inside, and meets itself.
@@ -238,7 +238,7 @@ impl ObjectStore for Seen {
     }
 
     async fn put_multipart_opts(&self, location: &Path, options: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
-        self.shaky.memory.put_multipart_opts(location, options).await
+        self.flaky_store.memory.put_multipart_opts(location, options).await
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
@@ -246,7 +246,7 @@ impl ObjectStore for Seen {
         if self.fails() {
             return Err(broken());
         }
-        let answer = self.shaky.memory.get_opts(location, options).await?;
+        let answer = self.flaky_store.memory.get_opts(location, options).await?;
         // What lies far away has no digest that is known before it is read: a damaged summary is taken for one that is not ours.
         match self.draw(30) {
             0 if self.distance == 1 => self.damage(answer).await,
@@ -257,11 +257,11 @@ impl ObjectStore for Seen {
     /// Some objects are removed, then it breaks off.
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
         let (line, kept) = (self.line.clone(), self.draw(40) as usize);
-        let breaks_after = match self.shaky.is_away() {
+        let breaks_after = match self.flaky_store.is_away() {
             true => Some(0),
             false => (self.draw(2) == 0).then_some(kept),
         };
-        let memory = Arc::clone(&self.shaky.memory);
+        let memory = Arc::clone(&self.flaky_store.memory);
         let locations = async move {
             line.open().await;
             locations
@@ -288,7 +288,7 @@ impl ObjectStore for Seen {
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         // Some listings fail, some lack an object that is there.
         let (fails, lacks) = (self.fails(), self.draw(10) == 0);
-        let (memory, line, prefix) = (Arc::clone(&self.shaky.memory), self.line.clone(), prefix.cloned());
+        let (memory, line, prefix) = (Arc::clone(&self.flaky_store.memory), self.line.clone(), prefix.cloned());
         let listed = async move {
             line.open().await;
             let mut all: Vec<ObjectMeta> = memory.list(prefix.as_ref()).try_collect().await?;
@@ -305,14 +305,14 @@ impl ObjectStore for Seen {
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
         self.travel().await;
-        if self.shaky.is_away() {
+        if self.flaky_store.is_away() {
             return Err(broken());
         }
-        self.shaky.memory.list_with_delimiter(prefix).await
+        self.flaky_store.memory.list_with_delimiter(prefix).await
     }
 
     async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.shaky.memory.copy_opts(from, to, options).await
+        self.flaky_store.memory.copy_opts(from, to, options).await
     }
 }
 

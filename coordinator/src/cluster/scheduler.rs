@@ -1,12 +1,12 @@
-//! The board: one task that owns the scheduler's machine, the workers' streams and the clock, and does what the machine says.
+//! The scheduler: one task that owns the scheduler's machine, the workers' streams and the clock, and does what the machine says.
 //!
 //! Jobs open stages on it and wait for their end; workers' messages come in; assignments go out. It touches no store: what is durable is
-//! the jobs' own business, so the board never waits. Who speaks to it waits while it has too much to do.
+//! the jobs' own business, so the scheduler never waits. Who speaks to it waits while it has too much to do.
 
 mod scheduler_loop;
 
 use self::scheduler_loop::SchedulerLoop;
-use super::halt::Halt;
+use super::stop_reason::StopReason;
 use super::supervision::Supervisor;
 use shadowdiff_common::state::{Incarnation, PlanDigest};
 use shadowdiff_core::error::{Error, Result};
@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 /// Messages that wait for one worker; a worker that takes none for so long is let go.
 pub(crate) const WORKER_OUTBOX: usize = 4096;
-/// What jobs and workers say that the board has not come to; whoever says more waits.
+/// What jobs and workers say that the scheduler has not come to; whoever says more waits.
 const INBOX: usize = 1024;
 /// Failures that wait for one job's journal. More are not journaled: a coordinator that takes the job up then tries those tasks once more.
 const NOTICES: usize = 1024;
@@ -81,7 +81,7 @@ pub(crate) struct Figures {
     pub(crate) rows: u64,
 }
 
-/// A job as the board needs it.
+/// A job as the scheduler needs it.
 #[derive(Debug, Clone)]
 pub(crate) struct Opening {
     pub(crate) id: String,
@@ -92,9 +92,9 @@ pub(crate) struct Opening {
     pub(crate) max_running: Option<usize>,
 }
 
-/// The board as the cluster's other parts see it.
+/// The scheduler as the cluster's other parts see it.
 #[derive(Debug, Clone)]
-pub(crate) struct Board {
+pub(crate) struct SchedulerHandle {
     commands: mpsc::Sender<Command>,
 }
 
@@ -146,15 +146,15 @@ pub struct Counts {
     pub running: usize,
 }
 
-impl Board {
-    /// Starts the board.
-    pub(crate) fn start(supervisor: &Supervisor) -> Board {
+impl SchedulerHandle {
+    /// Starts the scheduler.
+    pub(crate) fn start(supervisor: &Supervisor) -> SchedulerHandle {
         let (commands, inbox) = mpsc::channel(INBOX);
         supervisor.spawn("the scheduler", SchedulerLoop::new().serve(inbox));
-        Board { commands }
+        SchedulerHandle { commands }
     }
 
-    pub(crate) async fn open_job(&self, opening: Opening) -> Result<(JobNumber, Notices), Halt> {
+    pub(crate) async fn open_job(&self, opening: Opening) -> Result<(JobNumber, Notices), StopReason> {
         let (failures, heard) = mpsc::channel(NOTICES);
         let (figures, seen) = watch::channel(Figures::default());
         let (reply, answer) = oneshot::channel();
@@ -169,7 +169,7 @@ impl Board {
             failures: heard,
             figures: seen,
         };
-        answer.await.map(|job| (job, notices)).map_err(|_| Halt::Stopped)
+        answer.await.map(|job| (job, notices)).map_err(|_| StopReason::Stopped)
     }
 
     /// Runs the tasks of a stage; the answer comes when all are committed, or with the error that ends the job.
@@ -196,7 +196,7 @@ impl Board {
         slots: usize,
         memory_bytes: u64,
         outbox: mpsc::Sender<AttachResponse>,
-    ) -> Result<u64, Halt> {
+    ) -> Result<u64, StopReason> {
         let (reply, answer) = oneshot::channel();
         self.send(Command::Joined {
             name,
@@ -206,7 +206,7 @@ impl Board {
             reply,
         })
         .await;
-        answer.await.map_err(|_| Halt::Stopped)
+        answer.await.map_err(|_| StopReason::Stopped)
     }
 
     pub(crate) async fn said(&self, worker: u64, message: attach_request::Message) {
@@ -224,7 +224,7 @@ impl Board {
     }
 
     async fn send(&self, command: Command) {
-        // Only a process that ends has no board any more.
+        // Only a process that ends has no scheduler any more.
         let _ = self.commands.send(command).await;
     }
 }

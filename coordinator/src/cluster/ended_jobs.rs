@@ -60,13 +60,13 @@ impl Settled {
 
 /// The ids on which the last word is spoken.
 #[derive(Debug, Default)]
-pub(crate) struct Kept {
+pub(crate) struct EndedJobs {
     settled: BTreeMap<String, Settled>,
     /// There is something that the stored index does not have.
     pub(crate) has_changed: bool,
 }
 
-impl Kept {
+impl EndedJobs {
     pub(crate) fn get(&self, id: &str) -> Option<&Settled> {
         self.settled.get(id)
     }
@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn the_index_is_as_in_the_golden_file_and_comes_back() {
-        let mut kept = Kept::default();
+        let mut kept = EndedJobs::default();
         let phases = [JobPhase::Succeeded, JobPhase::Failed, JobPhase::Cancelled];
         for (id, phase) in ["a", "b", "c"].into_iter().zip(phases) {
             kept.insert(id, settled(id, phase));
@@ -334,7 +334,7 @@ mod tests {
             String::from_utf8_lossy(&now),
             "run with UPDATE_GOLDEN=1 if the change is meant"
         );
-        let mut again = Kept::default();
+        let mut again = EndedJobs::default();
         for (id, settled) in from_bytes(&golden) {
             again.insert(&id, settled);
         }
@@ -343,7 +343,7 @@ mod tests {
 
     #[test]
     fn a_damaged_index_is_none() {
-        let mut kept = Kept::default();
+        let mut kept = EndedJobs::default();
         kept.insert("a", settled("a", JobPhase::Succeeded));
         let good = kept.to_bytes().expect("JSON");
         assert_eq!(from_bytes(&good).len(), 1);
@@ -357,10 +357,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_was_removed_is_asked_for_more_often() {
-        let mut kept = Kept::default();
+        let mut kept = EndedJobs::default();
         kept.insert("ended", settled("ended", JobPhase::Succeeded));
         kept.insert("removed", removed(false));
-        let stale = |kept: &Kept| kept.stale(9).into_iter().map(|(id, _)| id).collect::<Vec<_>>();
+        let stale = |kept: &EndedJobs| kept.stale(9).into_iter().map(|(id, _)| id).collect::<Vec<_>>();
         assert!(stale(&kept).is_empty());
         tokio::time::advance(Duration::from_secs(601)).await;
         assert_eq!(stale(&kept), ["removed"]);

@@ -7,27 +7,27 @@ use crate::side::{Purpose, SideReader};
 use crate::window::{CancelMode, Window};
 use shadowdiff_common::link::TaskOutput;
 use shadowdiff_core::error::Result;
-use shadowdiff_core::plan::Glance;
+use shadowdiff_core::plan::Sample;
 use shadowdiff_core::side::{Side, Sides};
 
 /// Looks at the heaviest piece that has rows of both sides.
-pub(crate) fn glance(job: &Job) -> Result<TaskOutput> {
+pub(crate) fn sample(job: &Job) -> Result<TaskOutput> {
     let both = job
         .plan
         .scans
         .iter()
         .filter(|task| Side::BOTH.iter().all(|side| !task.splits[*side].is_empty()));
     let Some(task) = both.max_by_key(|task| task.weight()) else {
-        return Ok(output(Glance::default()));
+        return Ok(output(Sample::default()));
     };
     let mode = CancelMode {
         in_step: true,
         remember: true,
     };
     let mut window = Window::new(job.memory.task_bytes / 3, mode, &job.limits);
-    let mut readers = Sides::from_fn(|side| SideReader::new(job, side, &task.splits[side], Purpose::Glance(job.limits.glanced_rows)));
+    let mut readers = Sides::from_fn(|side| SideReader::new(job, side, &task.splits[side], Purpose::Sample(job.limits.sampled_rows)));
     let mut keys: ByFingerprint<Sides<bool>> = ByFingerprint::default();
-    let mut found = Glance::default();
+    let mut found = Sample::default();
     for side in Side::BOTH {
         while let Some(read) = readers[side].next()? {
             for key in job.key_fingerprints(&read.rows.batch) {
@@ -43,9 +43,9 @@ pub(crate) fn glance(job: &Job) -> Result<TaskOutput> {
     Ok(output(found))
 }
 
-fn output(glance: Glance) -> TaskOutput {
+fn output(sample: Sample) -> TaskOutput {
     TaskOutput {
-        glance: Some(glance),
+        sample: Some(sample),
         ..TaskOutput::default()
     }
 }

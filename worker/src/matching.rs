@@ -1,4 +1,4 @@
-//! The sift task: numbered fingerprints of rows in, those of the rows that have no partner out.
+//! The match task: numbered fingerprints of rows in, those of the rows that have no partner out.
 //!
 //! Shards are by fingerprint here, not by account, so that equal rows meet and no account is larger than another.
 
@@ -15,7 +15,7 @@ use shadowdiff_core::tally::Tally;
 type UnmatchedRow = (u32, u64, u128);
 
 /// Cancels the rows of the given shards. The objects come with the numbers of their scans; these are the shards of the output.
-pub(crate) fn sift(job: &Job, shards: &[u32], objects: &Exchanged, halvings: u32) -> Result<TaskOutput> {
+pub(crate) fn match_fingerprints(job: &Job, shards: &[u32], objects: &Exchanged, halvings: u32) -> Result<TaskOutput> {
     let scans = job.plan.scans.len() as u32;
     let part_bytes = job.part_bytes(halvings);
     let schemas = Sides::from_fn(|_| numbered_schema());
@@ -76,7 +76,7 @@ fn cancel(job: &Job, objects: &Exchanged, shard: u32, of_pass: &dyn Fn(u128) -> 
     })?;
     let pairs = Sides::from_fn(|side| rows[side] - left[side].len() as u64);
     if pairs.live != pairs.shadow {
-        return Err(Error::internal("sift: cancelled rows do not balance"));
+        return Err(Error::internal("match: cancelled rows do not balance"));
     }
     Ok((left, pairs.live))
 }
@@ -148,9 +148,9 @@ mod tests {
                     .sum::<u64>()
                     .div_ceil(part_bytes),
             );
-            let sifted = sift(&small.job, &[0], &objects, 0).expect("rows cancel");
-            assert_eq!(sifted.tally.cancelled, 3, "parts of {part_bytes}");
-            let exchange = sifted.exchange.expect("rows are exchanged");
+            let matched = match_fingerprints(&small.job, &[0], &objects, 0).expect("rows cancel");
+            assert_eq!(matched.tally.cancelled, 3, "parts of {part_bytes}");
+            let exchange = matched.exchange.expect("rows are exchanged");
             let left = |scan: u32, side: Side| {
                 let mut numbers: Vec<u64> = Vec::new();
                 for block in exchange.batches(scan, side) {

@@ -13,7 +13,7 @@ use shadowdiff_core::side::Sides;
 
 /// A job that is ready to run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Blueprint {
+pub struct StoredPlan {
     /// Whose plan it is.
     pub incarnation: Incarnation,
     pub plan: Plan,
@@ -27,9 +27,9 @@ const ZSTD_LEVEL: i32 = 3;
 /// The most bytes a plan may have when decompressed.
 const MAX_PLAN_BYTES: usize = 1 << 30;
 
-impl Blueprint {
+impl StoredPlan {
     /// Stores the plan and gives the digest of the one that counts; that is another one where another coordinator was first.
-    pub async fn store(&self, job: &JobState) -> Result<(PlanDigest, Option<Blueprint>)> {
+    pub async fn store(&self, job: &JobState) -> Result<(PlanDigest, Option<StoredPlan>)> {
         let sealed = seal(self)?;
         let digest = seal_of(&sealed).ok_or_else(|| Error::internal("a plan that was just sealed is not"))?;
         let bytes = zstd::bulk::compress(&sealed, ZSTD_LEVEL).map_err(|e| Error::internal(format!("plan: {e}")))?;
@@ -43,7 +43,7 @@ impl Blueprint {
     }
 
     /// Reads the plan of a job, with its digest; `None` where there is none.
-    pub async fn read(job: &JobState) -> Result<Option<(Blueprint, PlanDigest)>> {
+    pub async fn read(job: &JobState) -> Result<Option<(StoredPlan, PlanDigest)>> {
         let (path, store) = (job.plan(), job.store().as_ref());
         let opened = read_whole(store, &path, None, &job.describe(&path), |bytes| open(bytes)).await?;
         opened.map(|opened| parse(&opened, job)).transpose()
@@ -57,21 +57,21 @@ fn open(stored: &[u8]) -> Option<(Vec<u8>, String)> {
     Some((sealed, digest))
 }
 
-fn parse((json, digest): &(Vec<u8>, String), job: &JobState) -> Result<(Blueprint, PlanDigest)> {
+fn parse((json, digest): &(Vec<u8>, String), job: &JobState) -> Result<(StoredPlan, PlanDigest)> {
     let name = job.describe(&job.plan());
     let version: Versioned = serde_json::from_slice(json).map_err(|e| Error::internal(format!("{name} is not a plan: {e}")))?;
     if version.plan.version != PLAN_VERSION {
         return Err(Error::internal(format!("{name} has version {}", version.plan.version))
             .advice(format!("this program reads version {PLAN_VERSION}")));
     }
-    let blueprint: Blueprint = serde_json::from_slice(json).map_err(|e| Error::internal(format!("{name} is not a plan: {e}")))?;
-    if blueprint.incarnation != *job.incarnation() {
+    let stored_plan: StoredPlan = serde_json::from_slice(json).map_err(|e| Error::internal(format!("{name} is not a plan: {e}")))?;
+    if stored_plan.incarnation != *job.incarnation() {
         return Err(Error::internal(format!(
             "{name} is the plan of another submission, {}",
-            blueprint.incarnation
+            stored_plan.incarnation
         )));
     }
-    Ok((blueprint, PlanDigest::named(digest)))
+    Ok((stored_plan, PlanDigest::named(digest)))
 }
 
 #[derive(Deserialize)]
