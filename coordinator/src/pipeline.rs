@@ -205,10 +205,10 @@ fn tasks_of(stage: Stage, form: Form, inputs: impl IntoIterator<Item = (u64, Sha
     (0..).zip(inputs).map(task).collect()
 }
 
-/// Rows that neither cancelled nor were filtered must all be in the exchange. `exchanged`: rows of live and of shadow.
+/// Rows that were neither filtered nor matched must all be in the exchange. `exchanged`: rows of live and of shadow.
 fn check_exchange(tally: &Tally, exchanged: Sides<u64>) -> Result<()> {
     for (side, rows) in tally.sides.each() {
-        let expected = rows.read - rows.filtered - tally.cancelled;
+        let expected = rows.read - rows.filtered - tally.cancelled - tally.within_tolerance;
         if exchanged[side] != expected {
             return Err(Error::internal(format!(
                 "the books of the exchange do not balance: {} rows of {side}, {expected} expected",

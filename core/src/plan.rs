@@ -63,18 +63,20 @@ pub struct Sample {
     pub rows: Sides<u64>,
     /// Pairs of equal rows.
     pub cancelled: u64,
+    /// Pairs of rows that are equal but for columns with a tolerance.
+    pub alike: u64,
     /// Keys that both sides have.
     pub common_keys: u64,
 }
 
 impl Sample {
     /// Fingerprints pay where rows mostly agree but are far apart: then most would be exchanged only to cancel. Where rows are in step, few are
-    /// left to exchange; where rows of one key mostly differ, all are needed whole. Of rows in any order some have their partner among the
+    /// left to exchange; where rows of one key mostly differ, in more than columns with a tolerance, all are needed whole. Of rows in any order some have their partner among the
     /// first ones by chance; too few of them tell nothing, and then it is taken that releases change few rows.
     pub fn form(&self) -> Form {
         let rows = self.rows.live.min(self.rows.shadow);
         let in_step = self.cancelled * 2 >= rows;
-        let mostly_differ = self.common_keys >= TELLING_KEYS && self.cancelled * 2 < self.common_keys;
+        let mostly_differ = self.common_keys >= TELLING_KEYS && self.alike * 2 < self.common_keys;
         if in_step || mostly_differ { Form::Rows } else { Form::Fingerprints }
     }
 }
@@ -180,7 +182,7 @@ impl Plan {
 }
 
 /// The plan's version; a stored plan of another version is refused.
-pub const PLAN_VERSION: u32 = 5;
+pub const PLAN_VERSION: u32 = 6;
 
 /// The secret does not show in debug output.
 #[derive(Clone, Copy, Serialize, Deserialize)]

@@ -1,10 +1,12 @@
 //! Batches that go through the exchange. Which column is what is known here and nowhere else.
 //!
 //! ```text
-//! rows       the aligned columns, those that only SQL reads, the fingerprint
-//! numbered   the row's number in its scan task, the fingerprint
+//! rows        the aligned columns, those that only SQL reads, the fingerprint
+//! numbered    the row's number in its scan task, the fingerprint
+//! tolerant    the row's number, its values with a tolerance, 64 bits of the key's fingerprint, the fingerprint of all other columns
 //! ```
 
+use crate::job::Job;
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
 use arrow_array::{ArrayRef, FixedSizeBinaryArray, RecordBatch, UInt64Array};
@@ -84,6 +86,58 @@ pub(crate) fn rows(schema: &SchemaRef, mut columns: Vec<ArrayRef>, fingerprints:
 pub(crate) fn numbered_schema() -> SchemaRef {
     let number = Field::new("row", DataType::UInt64, false);
     Arc::new(Schema::new(vec![number, fingerprint_field()]))
+}
+
+/// What a row of a side comes to where columns have a tolerance.
+pub(crate) fn tolerant_schema(job: &Job, side: Side) -> SchemaRef {
+    let columns = &job.plan.aligned.columns;
+    let values = job.row_hasher.tolerant().iter();
+    let values = values.map(|at| Field::new(at.to_string(), columns[*at].stored[side].storage(), true));
+    let number = Field::new("row", DataType::UInt64, false);
+    let key = Field::new("key", DataType::UInt64, false);
+    Arc::new(Schema::new(
+        [number]
+            .into_iter()
+            .chain(values)
+            .chain([key, fingerprint_field()])
+            .collect::<Vec<_>>(),
+    ))
+}
+
+/// Rows of a [`tolerant_schema`]. `exact`: the fingerprints of the columns without a tolerance.
+pub(crate) fn tolerant(
+    schema: &SchemaRef,
+    numbers: Vec<u64>,
+    values: Vec<ArrayRef>,
+    keys: Vec<u64>,
+    exact: &[u128],
+) -> Result<RecordBatch> {
+    let number: ArrayRef = Arc::new(UInt64Array::from(numbers));
+    let key: ArrayRef = Arc::new(UInt64Array::from(keys));
+    let columns = [number].into_iter().chain(values).chain([key, as_binary(exact)]).collect();
+    RecordBatch::try_new(Arc::clone(schema), columns).map_err(|e| Error::internal(format!("rows with tolerances: {e}")))
+}
+
+/// Rows of a [`tolerant_schema`], its columns by their meaning.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TolerantRows<'a>(pub(crate) &'a RecordBatch);
+
+impl<'a> TolerantRows<'a> {
+    pub(crate) fn numbers(self) -> &'a [u64] {
+        self.0.column(0).as_primitive::<UInt64Type>().values()
+    }
+
+    pub(crate) fn values(self) -> &'a [ArrayRef] {
+        &self.0.columns()[1..self.0.num_columns() - 2]
+    }
+
+    pub(crate) fn keys(self) -> &'a [u64] {
+        self.0.column(self.0.num_columns() - 2).as_primitive::<UInt64Type>().values()
+    }
+
+    pub(crate) fn exact(self) -> impl Iterator<Item = u128> + 'a {
+        fingerprints_of(self.0)
+    }
 }
 
 /// Rows by their numbers and their fingerprints.

@@ -20,6 +20,11 @@ impl Hasher for Identity {
     fn write_u128(&mut self, n: u128) {
         self.0 = n as u64;
     }
+    fn write_u64(&mut self, n: u64) {
+        self.0 = n;
+    }
 }
 
 pub(crate) type ByFingerprint<V> = HashMap<u128, V, BuildHasherDefault<Identity>>;
+/// By 64 bits of a fingerprint.
+pub(crate) type ByHash<V> = HashMap<u64, V, BuildHasherDefault<Identity>>;

@@ -3,6 +3,7 @@
 use crate::comparators::comparator;
 use crate::exchanged::{ExchangedRows, carried_type, rows_schema};
 use crate::limits::TaskLimits;
+use crate::row_hasher::{RowHasher, form};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use shadowdiff_common::read::{Dataset, Sources};
@@ -14,7 +15,7 @@ use shadowdiff_core::compare::CellComparator;
 use shadowdiff_core::error::{Error, Place, Result};
 use shadowdiff_core::judge::Judge;
 use shadowdiff_core::plan::Plan;
-use shadowdiff_core::row::{Form, Hasher};
+use shadowdiff_core::row::Hasher;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::{AccountScope, Expected, member};
 use shadowdiff_core::value::ValueType;
@@ -148,7 +149,7 @@ pub struct Shared {
     /// Parallel to the side's columns: derived ones have an expression over the columns read.
     pub(crate) derives: Sides<Vec<Option<Expression>>>,
     pub(crate) schemas: Sides<SchemaRef>,
-    pub(crate) fingerprint: Hasher,
+    pub(crate) row_hasher: RowHasher,
     pub(crate) key_fingerprint: Hasher,
     /// As the plan has them.
     pub(crate) columns: Vec<BoundColumn>,
@@ -185,7 +186,7 @@ impl Job {
             .map(|column| bind(&sql, &plan, column))
             .collect::<Result<_>>()?;
         let secret = plan.secret.0;
-        let fingerprint = Hasher::new(secret, plan.aligned.columns.iter().map(form));
+        let row_hasher = RowHasher::new(&plan, &given.accounts);
         let key_fingerprint = Hasher::new(secret, plan.aligned.key_columns().map(form));
         let schemas = Sides::from_fn(|side| rows_schema(&plan, side));
         let shared = Shared {
@@ -201,7 +202,7 @@ impl Job {
             filters,
             derives,
             schemas,
-            fingerprint,
+            row_hasher,
             key_fingerprint,
             columns,
             judge,
@@ -250,14 +251,6 @@ impl Job {
     /// The name of a column's comparator in the output.
     pub fn comparator_names(&self) -> Vec<String> {
         self.columns.iter().map(|bound| bound.comparator_name.clone()).collect()
-    }
-}
-
-fn form(column: &Column) -> Form {
-    match column.role {
-        Role::Presence => Form::Presence,
-        Role::Key | Role::Value(_) if column.is_mixed() => Form::Canonical,
-        Role::Key | Role::Value(_) => Form::Plain,
     }
 }
 

@@ -16,6 +16,7 @@ mod lookup;
 mod matching;
 mod pairs;
 mod reread;
+mod row_hasher;
 mod row_selection;
 mod rows;
 mod sample;
@@ -23,6 +24,7 @@ mod scan;
 mod side;
 #[cfg(test)]
 mod testing;
+mod tolerant;
 mod window;
 
 pub use attached::{Attachment, Drain, attach};

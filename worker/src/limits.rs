@@ -31,7 +31,7 @@ pub struct TaskLimits {
     pub account_part_bytes: usize,
     /// Rows of a side that are looked at to choose the form of the exchange.
     pub sampled_rows: u64,
-    /// RowNumbers of rows to be read again that are held at least.
+    /// Numbers of rows to be read again that are held at least.
     pub min_row_numbers: usize,
     /// Rows that are read again are put together up to this.
     pub fetched_batch_bytes: usize,

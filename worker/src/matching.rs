@@ -5,14 +5,12 @@
 use crate::exchanged::{self, fingerprints, numbered_schema};
 use crate::job::Job;
 use crate::rows::MultisetDiff;
+use crate::tolerant::{Matched, UnmatchedRow, match_tolerant};
 use shadowdiff_common::exchange::Writer;
 use shadowdiff_common::link::{Exchanged, TaskOutput};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::tally::Tally;
-
-/// A row that has no partner: its scan task, its number there, its fingerprint.
-type UnmatchedRow = (u32, u64, u128);
 
 /// Cancels the rows of the given shards. The objects come with the numbers of their scans; these are the shards of the output.
 pub(crate) fn match_fingerprints(job: &Job, shards: &[u32], objects: &Exchanged, halvings: u32) -> Result<TaskOutput> {
@@ -20,7 +18,7 @@ pub(crate) fn match_fingerprints(job: &Job, shards: &[u32], objects: &Exchanged,
     let part_bytes = job.part_bytes(halvings);
     let schemas = Sides::from_fn(|_| numbered_schema());
     let mut writer = Writer::new(schemas, scans, part_bytes as usize, &job.scratch);
-    let mut cancelled = 0;
+    let mut tally = Tally::default();
     for shard in shards {
         // What does not fit is cancelled in several passes, a share of the fingerprints each.
         let passes = objects
@@ -31,25 +29,28 @@ pub(crate) fn match_fingerprints(job: &Job, shards: &[u32], objects: &Exchanged,
             .max(1);
         for pass in 0..passes {
             job.watch.check()?;
-            let of_pass = |fingerprint: u128| (fingerprint >> 32) as u64 % passes == pass;
-            let (left, pairs) = cancel(job, objects, *shard, &of_pass)?;
-            cancelled += pairs;
+            let matched = if job.row_hasher.tolerant().is_empty() {
+                cancel(job, objects, *shard, &|fingerprint: u128| {
+                    (fingerprint >> 32) as u64 % passes == pass
+                })?
+            } else {
+                match_tolerant(job, objects, *shard, &|key: u64| u64::from((key >> 16) as u32) % passes == pass)?
+            };
+            tally.cancelled += matched.cancelled;
+            tally.within_tolerance += matched.near;
             for side in Side::BOTH {
-                push(&mut writer, side, &left[side])?;
+                push(&mut writer, side, &matched.left[side])?;
             }
         }
     }
     Ok(TaskOutput {
         exchange: Some(writer.finish()?),
-        tally: Tally {
-            cancelled,
-            ..Tally::default()
-        },
+        tally,
         ..TaskOutput::default()
     })
 }
 
-fn cancel(job: &Job, objects: &Exchanged, shard: u32, of_pass: &dyn Fn(u128) -> bool) -> Result<(Sides<Vec<UnmatchedRow>>, u64)> {
+fn cancel(job: &Job, objects: &Exchanged, shard: u32, of_pass: &dyn Fn(u128) -> bool) -> Result<Matched> {
     let mut diff = MultisetDiff::default();
     let mut rows = Sides::new(0u64, 0u64);
     for side in Side::BOTH {
@@ -78,7 +79,11 @@ fn cancel(job: &Job, objects: &Exchanged, shard: u32, of_pass: &dyn Fn(u128) -> 
     if pairs.live != pairs.shadow {
         return Err(Error::internal("match: cancelled rows do not balance"));
     }
-    Ok((left, pairs.live))
+    Ok(Matched {
+        left,
+        cancelled: pairs.live,
+        near: 0,
+    })
 }
 
 fn push(writer: &mut Writer, side: Side, left: &[UnmatchedRow]) -> Result<()> {

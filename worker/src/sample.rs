@@ -27,6 +27,7 @@ pub(crate) fn sample(job: &Job) -> Result<TaskOutput> {
     let mut window = Window::new(job.memory.task_bytes / 3, mode, &job.limits);
     let mut readers = Sides::from_fn(|side| SideReader::new(job, side, &task.splits[side], Purpose::Sample(job.limits.sampled_rows)));
     let mut keys: ByFingerprint<Sides<bool>> = ByFingerprint::default();
+    let mut exact: ByFingerprint<Sides<u64>> = ByFingerprint::default();
     let mut found = Sample::default();
     for side in Side::BOTH {
         while let Some(read) = readers[side].next()? {
@@ -34,11 +35,14 @@ pub(crate) fn sample(job: &Job) -> Result<TaskOutput> {
                 keys.entry(key).or_default()[side] = true;
             }
             found.rows[side] += read.rows.batch.num_rows() as u64;
-            window.push(side, numbered(read)?, &mut |_, _| Ok(()))?;
+            let fingerprints = read.exact.as_ref().unwrap_or(&read.rows.fingerprints);
+            fingerprints.iter().for_each(|f| exact.entry(*f).or_default()[side] += 1);
+            window.push(side, numbered(job, side, read)?, &mut |_, _| Ok(()))?;
         }
     }
     window.finish(&mut |_, _| Ok(()))?;
     found.cancelled = window.cancelled;
+    found.alike = exact.values().map(|rows| rows.live.min(rows.shadow)).sum();
     found.common_keys = keys.values().filter(|on| on.live && on.shadow).count() as u64;
     Ok(output(found))
 }

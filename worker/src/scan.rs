@@ -1,6 +1,6 @@
 //! The scan task: reads a piece of both sides, cancels what it can, sends the rest to its shards.
 
-use crate::exchanged::{self, ExchangedRows, fingerprints_of, numbered_schema};
+use crate::exchanged::{self, ExchangedRows, TolerantRows, fingerprints_of, numbered_schema, tolerant_schema};
 use crate::job::Job;
 use crate::side::{Purpose, Read, Rows, SideReader};
 use crate::window::{CancelMode, Window};
@@ -30,7 +30,7 @@ pub(crate) fn scan(job: &Job, task: &ScanTask, form: Form, halvings: u32) -> Res
                 sink.see_accounts(&read.rows)?;
                 let rows = match form {
                     Form::Rows => read.rows,
-                    Form::Fingerprints => numbered(read)?,
+                    Form::Fingerprints => numbered(job, side, read)?,
                 };
                 window.push(side, rows, &mut |side, batch| sink.push(side, batch))?;
             }
@@ -68,11 +68,18 @@ fn mode(job: &Job) -> CancelMode {
 }
 
 /// What rows come to where fingerprints are exchanged.
-pub(crate) fn numbered(read: Read) -> Result<Rows> {
-    Ok(Rows {
-        batch: exchanged::numbered(read.numbers.to_vec(), &read.rows.fingerprints)?,
-        fingerprints: read.rows.fingerprints,
-    })
+pub(crate) fn numbered(job: &Job, side: Side, read: Read) -> Result<Rows> {
+    let Rows { batch, fingerprints } = read.rows;
+    let numbers = read.numbers.to_vec();
+    let batch = match &read.exact {
+        None => exchanged::numbered(numbers, &fingerprints)?,
+        Some(exact) => {
+            let values = job.row_hasher.tolerant().iter().map(|at| batch.column(*at).clone()).collect();
+            let keys = job.key_fingerprints(&batch).iter().map(|key| *key as u64).collect();
+            exchanged::tolerant(&tolerant_schema(job, side), numbers, values, keys, exact)?
+        }
+    };
+    Ok(Rows { batch, fingerprints })
 }
 
 /// Where rows go that have not cancelled.
@@ -88,7 +95,8 @@ impl<'a> Sink<'a> {
     pub(crate) fn new(job: &'a Job, form: Form, buffer_bytes: usize) -> Self {
         let schemas = match form {
             Form::Rows => job.schemas.clone(),
-            Form::Fingerprints => Sides::from_fn(|_| numbered_schema()),
+            Form::Fingerprints if job.row_hasher.tolerant().is_empty() => Sides::from_fn(|_| numbered_schema()),
+            Form::Fingerprints => Sides::from_fn(|side| tolerant_schema(job, side)),
         };
         let writer = Writer::new(schemas, job.plan.shards, buffer_bytes, &job.scratch);
         let columns = job.plan.aligned.account().iter();
@@ -111,6 +119,11 @@ impl<'a> Sink<'a> {
                 let hashes = account_hashes(&account, batch.num_rows());
                 hashes.into_iter().map(|hash| (hash % shards) as u32).collect()
             }
+            (_, Form::Fingerprints) if !self.job.row_hasher.tolerant().is_empty() => TolerantRows(&batch)
+                .keys()
+                .iter()
+                .map(|key| ((key >> 32) % shards) as u32)
+                .collect(),
             (_, Form::Fingerprints) => fingerprints_of(&batch).map(|f| ((f >> 64) as u64 % shards) as u32).collect(),
         };
         self.writer.push(side, &batch, &shard_of)

@@ -2,6 +2,7 @@
 
 use crate::exchanged;
 use crate::job::{BoundColumn, Job};
+use crate::row_hasher::RowFingerprints;
 use crate::row_selection::RowSelection;
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StructArray, new_null_array};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
@@ -30,9 +31,11 @@ pub(crate) struct Read {
     pub(crate) rows: Rows,
     /// Their numbers among all rows of the task's side, counted before the filter; they do not fall.
     pub(crate) numbers: RowNumbers,
+    /// The fingerprints of the columns without a tolerance, where some have one.
+    pub(crate) exact: Option<Vec<u128>>,
 }
 
-/// RowNumbers of rows that follow each other, but for those that a filter took out.
+/// Numbers of rows that follow each other, but for those that a filter took out.
 pub(crate) struct RowNumbers {
     first: u64,
     kept: Option<BooleanBuffer>,
@@ -237,13 +240,14 @@ impl<'a> SideReader<'a> {
         if left == 0 && fingerprints.is_none() {
             return Ok(None);
         }
-        let rows_read = self.take_apart(&columns, left)?;
+        let (rows_read, exact) = self.take_apart(&columns, left)?;
         if fingerprints.is_some_and(|before| before != rows_read.fingerprints) {
             return Err(changed(&data_file.name));
         }
         Ok(Some(Read {
             rows: rows_read,
             numbers: RowNumbers { first, kept, rows },
+            exact,
         }))
     }
 
@@ -317,18 +321,18 @@ impl<'a> SideReader<'a> {
     }
 
     /// The aligned columns out of the side's, with the carried ones and the fingerprint.
-    fn take_apart(&self, columns: &[ArrayRef], rows: usize) -> Result<Rows> {
+    fn take_apart(&self, columns: &[ArrayRef], rows: usize) -> Result<(Rows, Option<Vec<u128>>)> {
         let (job, side) = (self.job, self.side);
         let plan = &job.plan.sides[side];
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(job.schemas[side].fields().len());
         for BoundColumn { column, .. } in &job.columns {
             arrays.push(self.aligned(columns, column, rows)?);
         }
-        let leaves: Vec<&ArrayRef> = arrays.iter().collect();
-        let fingerprints = job.fingerprint.hash(&leaves, rows);
+        let RowFingerprints { whole, exact } = job.row_hasher.hash(&arrays, rows);
         arrays.extend(plan.carried.iter().map(|name| self.named(columns, name)));
-        let batch = exchanged::rows(&job.schemas[side], arrays, &fingerprints)?;
-        Ok(Rows { batch, fingerprints })
+        let batch = exchanged::rows(&job.schemas[side], arrays, &whole)?;
+        let fingerprints = whole;
+        Ok((Rows { batch, fingerprints }, exact))
     }
 
     /// One aligned column out of the side's.

@@ -49,18 +49,24 @@ pub enum Form {
 impl Hasher {
     /// One form a column, in the order in which the arrays will come.
     pub fn new(secret: Secret, forms: impl IntoIterator<Item = Form>) -> Self {
-        let columns = forms
-            .into_iter()
-            .enumerate()
-            .map(|(number, form)| (keys(secret, number as u64), form))
-            .collect();
+        Hasher::of(secret, (0..).zip(forms))
+    }
+
+    /// Columns by the numbers that their keys are made of: no two that go into one fingerprint have the same.
+    pub fn of(secret: Secret, numbered: impl IntoIterator<Item = (u64, Form)>) -> Self {
+        let columns = numbered.into_iter().map(|(number, form)| (keys(secret, number), form)).collect();
         Hasher { columns }
     }
 
     /// The fingerprints of all rows. The arrays are in storage form, one a column of this hasher.
     pub fn hash(&self, arrays: &[&ArrayRef], rows: usize) -> Vec<u128> {
+        self.hash_on(&vec![0; rows], arrays)
+    }
+
+    /// The same of rows that have a fingerprint of other columns already, a row each.
+    pub fn hash_on(&self, others: &[u128], arrays: &[&ArrayRef]) -> Vec<u128> {
         assert_eq!(arrays.len(), self.columns.len(), "one array a column");
-        let mut lanes = vec![(0u64, 0u64); rows];
+        let mut lanes: Vec<(u64, u64)> = others.iter().map(|f| ((f >> 64) as u64, *f as u64)).collect();
         for (array, (keys, form)) in arrays.iter().zip(&self.columns) {
             match form {
                 Form::Plain => plain(array, keys, &mut lanes),

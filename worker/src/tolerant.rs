@@ -1,0 +1,309 @@
+//! Rows that may be near, matched: what is equal cancels, pairs that differ within their tolerances end here, the rest is left.
+//!
+//! ```text
+//! rows of one key     one a side, all else equal    values equal         both cancel
+//!                                                   values near          both end, as within tolerance
+//!                     one a side, otherwise         both are left
+//!                     more                          equal rows cancel one to one, the others are left
+//! ```
+//! All rows of a key meet in one shard, so that no other row of a key is elsewhere is known here. Keys meet by 64 bits of their
+//! fingerprints: two that share them only go the longer way.
+
+use crate::exchanged::{TolerantRows, tolerant_schema};
+use crate::fingerprints::ByHash;
+use crate::job::{BoundColumn, Job};
+use crate::rows::MultisetDiff;
+use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow_buffer::BooleanBuffer;
+use arrow_select::concat::concat_batches;
+use arrow_select::take::take;
+use shadowdiff_common::exchange::take_rows;
+use shadowdiff_common::link::Exchanged;
+use shadowdiff_core::compare::{CellPairs, unequal};
+use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::side::{Side, Sides};
+
+/// A row that is left: its scan task, its number there, its fingerprint.
+pub(crate) type UnmatchedRow = (u32, u64, u128);
+
+/// What became of the rows of a shard.
+#[derive(Debug, Default)]
+pub(crate) struct Matched {
+    pub(crate) left: Sides<Vec<UnmatchedRow>>,
+    /// Pairs of equal rows.
+    pub(crate) cancelled: u64,
+    /// Pairs of rows that differ within their tolerances.
+    pub(crate) near: u64,
+}
+
+/// Matches the rows of a shard whose keys are `of_pass`.
+pub(crate) fn match_tolerant(job: &Job, objects: &Exchanged, shard: u32, of_pass: &dyn Fn(u64) -> bool) -> Result<Matched> {
+    let rows = Sides::try_from_fn(|side| Rows::read(job, objects, shard, side, of_pass))?;
+    let partners = Partners::of(&rows);
+    let mut matched = Matched::default();
+    let mut is_left = Sides::from_fn(|side| vec![true; rows[side].keys.len()]);
+    for pairs in partners.pairs.chunks(job.limits.chunk_rows.max(1)) {
+        job.watch.check()?;
+        let (equal, near) = compare(job, &rows, pairs)?;
+        for (at, (live, shadow)) in pairs.iter().enumerate() {
+            if equal.value(at) || near.value(at) {
+                is_left.live[*live as usize] = false;
+                is_left.shadow[*shadow as usize] = false;
+            }
+        }
+        matched.cancelled += equal.count_set_bits() as u64;
+        matched.near += near.count_set_bits() as u64;
+    }
+    let crowded = Sides::try_from_fn(|side| rows[side].of(job, &partners.crowded[side]))?;
+    let mut diff = MultisetDiff::default();
+    for (side, rows) in crowded.each() {
+        rows.iter().for_each(|row| diff.add(side, row.2));
+    }
+    for side in Side::BOTH {
+        for (at, row) in partners.crowded[side].iter().zip(&crowded[side]) {
+            is_left[side][*at as usize] = diff.take(side, row.2);
+        }
+        let left: Vec<u32> = (0u32..)
+            .zip(&is_left[side])
+            .filter(|(_, left)| **left)
+            .map(|(row, _)| row)
+            .collect();
+        matched.left[side] = rows[side].of(job, &left)?;
+    }
+    let crowded_pairs = Sides::from_fn(|side| {
+        let left = partners.crowded[side].iter().filter(|at| is_left[side][**at as usize]).count();
+        (partners.crowded[side].len() - left) as u64
+    });
+    if crowded_pairs.live != crowded_pairs.shadow {
+        return Err(Error::internal("match: cancelled rows do not balance"));
+    }
+    matched.cancelled += crowded_pairs.live;
+    Ok(matched)
+}
+
+/// The rows of one side of a shard.
+struct Rows {
+    batch: RecordBatch,
+    scans: Vec<u32>,
+    keys: Vec<u64>,
+    exact: Vec<u128>,
+}
+
+impl Rows {
+    fn read(job: &Job, objects: &Exchanged, shard: u32, side: Side, of_pass: &dyn Fn(u64) -> bool) -> Result<Rows> {
+        let mut batches = Vec::new();
+        let mut scans = Vec::new();
+        for (scan, object) in objects {
+            job.watch.check()?;
+            for block in object.batches(shard, side) {
+                let block = block?;
+                let keys = TolerantRows(block.batch()).keys();
+                let chosen: Vec<u32> = block.rows().filter(|row| of_pass(keys[*row as usize])).collect();
+                scans.resize(scans.len() + chosen.len(), *scan);
+                batches.push(take_rows(block.batch(), &chosen)?);
+            }
+        }
+        let batch = concat_batches(&tolerant_schema(job, side), &batches).map_err(|e| Error::internal(format!("match: {e}")))?;
+        let rows = TolerantRows(&batch);
+        let (keys, exact) = (rows.keys().to_vec(), rows.exact().collect());
+        Ok(Rows { batch, scans, keys, exact })
+    }
+
+    /// Some of the rows, with the fingerprints of all their columns.
+    fn of(&self, job: &Job, chosen: &[u32]) -> Result<Vec<UnmatchedRow>> {
+        let values = self.values(chosen.iter().copied())?;
+        let exact: Vec<u128> = chosen.iter().map(|row| self.exact[*row as usize]).collect();
+        let whole = job.row_hasher.whole(&exact, &values.iter().collect::<Vec<_>>());
+        let numbers = TolerantRows(&self.batch).numbers();
+        let row = |(row, whole): (&u32, u128)| (self.scans[*row as usize], numbers[*row as usize], whole);
+        Ok(chosen.iter().zip(whole).map(row).collect())
+    }
+
+    /// The values with a tolerance of some of the rows.
+    fn values(&self, rows: impl Iterator<Item = u32>) -> Result<Vec<ArrayRef>> {
+        let rows = UInt32Array::from_iter_values(rows);
+        let values = TolerantRows(&self.batch).values().iter();
+        values
+            .map(|array| take(array.as_ref(), &rows, None).map_err(|e| Error::internal(format!("match: {e}"))))
+            .collect()
+    }
+}
+
+/// Which rows meet by their keys.
+#[derive(Debug, Default)]
+struct Partners {
+    /// Rows of live and of shadow whose keys no other row has.
+    pairs: Vec<(u32, u32)>,
+    /// Rows of keys that both sides have, one of them more than once.
+    crowded: Sides<Vec<u32>>,
+}
+
+impl Partners {
+    fn of(rows: &Sides<Rows>) -> Partners {
+        const NONE: u32 = u32::MAX;
+        const MANY: u32 = u32::MAX - 1;
+        // By key: the row of each side, if there is one alone.
+        let mut known: ByHash<(u32, u32)> = ByHash::default();
+        known.reserve(rows.live.keys.len());
+        for (row, key) in (0..).zip(&rows.live.keys) {
+            known.entry(*key).and_modify(|found| found.0 = MANY).or_insert((row, NONE));
+        }
+        for (row, key) in (0..).zip(&rows.shadow.keys) {
+            if let Some(found) = known.get_mut(key) {
+                found.1 = if found.1 == NONE { row } else { MANY };
+            }
+        }
+        let is_crowded = |key: &u64| {
+            known
+                .get(key)
+                .is_some_and(|(live, shadow)| *shadow != NONE && (*live == MANY || *shadow == MANY))
+        };
+        let crowded = Sides::from_fn(|side| {
+            let keys = (0..).zip(&rows[side].keys);
+            keys.filter(|(_, key)| is_crowded(key)).map(|(row, _)| row).collect()
+        });
+        let pair = |(row, key): (u32, &u64)| {
+            known
+                .get(key)
+                .filter(|found| found.0 == row && found.1 < MANY)
+                .map(|found| (row, found.1))
+        };
+        Partners {
+            pairs: (0..).zip(&rows.live.keys).filter_map(pair).collect(),
+            crowded,
+        }
+    }
+}
+
+/// Which pairs are equal, and which of the others are near in every column with a tolerance and equal in all else.
+fn compare(job: &Job, rows: &Sides<Rows>, pairs: &[(u32, u32)]) -> Result<(BooleanBuffer, BooleanBuffer)> {
+    let live = rows.live.values(pairs.iter().map(|pair| pair.0))?;
+    let shadow = rows.shadow.values(pairs.iter().map(|pair| pair.1))?;
+    let exact = |(live, shadow): (u32, u32)| rows.live.exact[live as usize] == rows.shadow.exact[shadow as usize];
+    let exact = BooleanBuffer::collect_bool(pairs.len(), |at| exact(pairs[at]));
+    let (mut equal, mut near) = (exact.clone(), exact);
+    let baseline = vec![job.plan.spec.baseline.default; pairs.len()];
+    for ((at, live), shadow) in job.row_hasher.tolerant().iter().zip(&live).zip(&shadow) {
+        let BoundColumn { column, comparator, .. } = &job.columns[*at];
+        let unequal = &unequal(column, live, shadow) & &near;
+        if unequal.count_set_bits() == 0 {
+            continue;
+        }
+        equal = &equal & &!&unequal;
+        let cells = CellPairs {
+            live,
+            shadow,
+            baseline: &baseline,
+            rows: &Sides::default(),
+        };
+        let found = comparator.near(&cells, &unequal)?;
+        near = &near & &(&!&unequal | &found.near);
+    }
+    let near = &near & &!&equal;
+    Ok((equal, near))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::TaskLimits;
+    use crate::matching::match_fingerprints;
+    use crate::scan::scan;
+    use crate::testing::Setup;
+    use shadowdiff_core::plan::Form;
+    use std::sync::Arc;
+
+    const SPEC: &str = "schema: {v: int64}\ncomparators:\n- {columns: [v], absolute: 1}\n";
+
+    /// Rows of live and of shadow, as `key value other`; how many cancel, how many are near, and the numbers of those that are left.
+    fn matched(spec: &str, live: &[&str], shadow: &[&str], part_bytes: u64) -> (u64, u64, [Vec<u64>; 2]) {
+        let text = |rows: &[&str]| {
+            rows.iter()
+                .fold("id,v,w\n".to_owned(), |text, row| text + &row.replace(' ', ",") + "\n")
+        };
+        let small = Setup {
+            spec,
+            live: &text(live),
+            shadow: &text(shadow),
+            limits: TaskLimits {
+                patience_rows: 0,
+                min_part_bytes: part_bytes,
+                max_part_bytes: part_bytes,
+                chunk_rows: 2,
+                max_batch_rows: 1,
+                ..TaskLimits::PRODUCT
+            },
+            task_bytes: 0,
+            ..Setup::default()
+        }
+        .job();
+        let scanned = scan(&small.job, &small.job.plan.scans[0], Form::Fingerprints, 0).expect("a scan");
+        let objects = vec![(0, Arc::new(scanned.exchange.expect("rows are exchanged")))];
+        let output = match_fingerprints(&small.job, &[0], &objects, 0).expect("a match");
+        let exchange = output.exchange.expect("rows are exchanged");
+        let left = Side::BOTH.map(|side| {
+            let blocks = exchange.batches(0, side);
+            let mut numbers: Vec<u64> = blocks
+                .flat_map(|block| {
+                    crate::exchanged::numbers(&block.expect("a block"))
+                        .map(|row| row.0)
+                        .collect::<Vec<_>>()
+                })
+                .collect();
+            numbers.sort_unstable();
+            numbers
+        });
+        let cancelled = scanned.tally.cancelled + output.tally.cancelled;
+        (cancelled, output.tally.within_tolerance, left)
+    }
+
+    #[test]
+    fn a_pair_ends_here_only_where_its_key_is_there_once_a_side() {
+        type Example<'a> = (&'a str, &'a [&'a str], &'a [&'a str], (u64, u64, [Vec<u64>; 2]));
+        let examples: [Example<'_>; 8] = [
+            ("near", &["a 1 x"], &["a 2 x"], (0, 1, [vec![], vec![]])),
+            ("too far", &["a 1 x"], &["a 3 x"], (0, 0, [vec![0], vec![0]])),
+            ("another column differs", &["a 1 x"], &["a 2 y"], (0, 0, [vec![0], vec![0]])),
+            ("equal", &["a 1 x", "b 5 x"], &["b 5 x", "a 1 x"], (2, 0, [vec![], vec![]])),
+            (
+                "a far-away copy of live",
+                &["a 1 x", "b 1 x", "c 1 x", "a 9 x"],
+                &["a 2 x", "b 1 x", "c 1 x"],
+                (2, 0, [vec![0, 3], vec![0]]),
+            ),
+            ("a copy in shadow", &["a 1 x"], &["a 2 x", "a 2 z"], (0, 0, [vec![0], vec![0, 1]])),
+            (
+                "copies that cancel",
+                &["a 1 x", "a 5 x"],
+                &["a 5 x", "a 2 x"],
+                (1, 0, [vec![0], vec![1]]),
+            ),
+            (
+                "no partner",
+                &["a 1 x", "c 1 x", "c 1 x"],
+                &["b 1 x"],
+                (0, 0, [vec![0, 1, 2], vec![0]]),
+            ),
+        ];
+        for (name, live, shadow, want) in examples {
+            for part_bytes in [1 << 20, 100] {
+                assert_eq!(matched(SPEC, live, shadow, part_bytes), want, "{name}, parts of {part_bytes}");
+            }
+        }
+    }
+
+    #[test]
+    fn null_is_near_null_alone() {
+        let (live, shadow) = (["a  x", "b 1 x", "c  x"], ["a  x", "b  x", "c 0 x"]);
+        assert_eq!(matched(SPEC, &live, &shadow, 1 << 20), (1, 0, [vec![1, 2], vec![1, 2]]));
+    }
+
+    #[test]
+    fn a_tolerance_is_of_the_baseline() {
+        let spec =
+            |baseline: &str| format!("schema: {{v: int64}}\ncomparators:\n- {{columns: [v], relative: 40%}}\nbaseline: {baseline}\n");
+        let (live, shadow) = (["a 2 x", "b 3 x"], ["a 3 x", "b 2 x"]);
+        assert_eq!(matched(&spec("live"), &live, &shadow, 1 << 20), (0, 1, [vec![0], vec![0]]));
+        assert_eq!(matched(&spec("shadow"), &live, &shadow, 1 << 20), (0, 1, [vec![1], vec![1]]));
+    }
+}
