@@ -363,9 +363,9 @@ pub(crate) struct SettingArgs {
 /// An optimisation of the scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Optimisation {
-    /// Objects that are the same on both sides cancel unread; not built yet, so always off
+    /// Parquet files that are the same object on both sides are not read
     SameObject,
-    /// Column chunks that are the same on both sides cancel undecoded; not built yet, so always off
+    /// Columns of Parquet row groups that are stored the same on both sides are not decoded
     SameChunk,
     /// Rows in the same order on both sides cancel as they come
     SamePosition,

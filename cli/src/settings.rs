@@ -26,6 +26,8 @@ impl Settings {
             threads: args.threads.map_or_else(cores, usize::from),
             memory_bytes: args.memory.unwrap_or_else(|| (available_bytes() / 2).max(256 << 20)),
             disabled: Disabled {
+                same_object: args.disable.contains(&Optimisation::SameObject),
+                same_chunk: args.disable.contains(&Optimisation::SameChunk),
                 same_position: args.disable.contains(&Optimisation::SamePosition),
                 window: args.disable.contains(&Optimisation::Window),
             },

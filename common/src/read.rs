@@ -89,6 +89,11 @@ pub enum Selection {
     All,
     /// Indexes into `FileSchema::row_groups`, read in this order.
     RowGroups(Vec<usize>),
+    /// Of a Parquet file some rows of some row groups: their numbers among all rows of these, ascending.
+    Rows {
+        groups: Vec<usize>,
+        rows: Vec<u64>,
+    },
 }
 
 /// Batches in the order of the file. After an error nothing follows.

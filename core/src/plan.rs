@@ -268,20 +268,23 @@ mod tests {
 
     #[test]
     fn fingerprints_are_for_rows_that_are_out_of_step() {
-        let form = |live, shadow, cancelled, common_keys| {
+        let form_of = |live, shadow, cancelled, alike, common_keys| {
             Sample {
                 rows: Sides::new(live, shadow),
                 cancelled,
+                alike,
                 common_keys,
             }
             .form()
         };
+        let form = |live, shadow, cancelled, common_keys| form_of(live, shadow, cancelled, cancelled, common_keys);
         assert_eq!(form(100, 100, 99, 99), Form::Rows, "in step");
         assert_eq!(form(100, 100, 0, 98), Form::Rows, "all rows differ");
         assert_eq!(form(100, 100, 2, 3), Form::Fingerprints, "in any order, and few have met");
         assert_eq!(form(100, 100, 29, 30), Form::Fingerprints, "in any order, equal");
         assert_eq!(form(100, 100, 1, 30), Form::Rows, "in any order, all differ");
         assert_eq!(form(100, 0, 0, 0), Form::Rows, "one side is empty");
+        assert_eq!(form_of(100, 100, 0, 99, 99), Form::Fingerprints, "in step, but for a column with a tolerance");
     }
 
     #[test]

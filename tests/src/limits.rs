@@ -21,6 +21,7 @@ pub fn drawn(seed: u64) -> TaskLimits {
         // Below this the join says that its memory is exhausted, and the job ends as it should.
         min_join_bytes: TaskLimits::PRODUCT.min_join_bytes,
         look_ahead: random.below(3),
+        search_ahead: random.below(12),
         patience_rows: random.below(20) as u64,
         held_accounts: random.below(3),
         account_part_bytes: *random.pick(&[1, 40]),

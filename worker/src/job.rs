@@ -66,6 +66,8 @@ fn share(rows_bytes: u64) -> usize {
 /// Optimisations that a test switches off; the result does not change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Disabled {
+    pub same_object: bool,
+    pub same_chunk: bool,
     pub same_position: bool,
     pub window: bool,
 }

@@ -14,6 +14,7 @@ mod limits;
 mod local;
 mod lookup;
 mod matching;
+mod paired;
 mod pairs;
 mod reread;
 mod row_hasher;

@@ -23,6 +23,8 @@ pub struct TaskLimits {
     pub min_join_bytes: usize,
     /// How far apart rows may be and still count as in step.
     pub look_ahead: usize,
+    /// How far ahead both sides are searched for the place where they agree again, where that is farther.
+    pub search_ahead: usize,
     /// After so many rows of which hardly one found a partner, the window is of no use.
     pub patience_rows: u64,
     /// Accounts that a scan task holds before it writes a sorted run of them: about 40 MB.
@@ -55,6 +57,7 @@ impl TaskLimits {
         chunk_rows: 4096,
         min_join_bytes: 64 << 20,
         look_ahead: 8,
+        search_ahead: 8192,
         patience_rows: 100_000,
         held_accounts: 1 << 19,
         account_part_bytes: 16 << 10,

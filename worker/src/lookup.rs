@@ -27,8 +27,11 @@ pub(crate) fn lookup(job: &Job, task: &ScanTask, places: &[u32], objects: &[Arc<
         if wanted.is_empty() {
             continue;
         }
-        let mut reader = SideReader::new(job, side, &task.splits[side], Purpose::Keys);
-        while let Some(keys) = reader.next_keys()? {
+        let key = job.plan.aligned.key.clone();
+        let mut reader = SideReader::new(job, side, &task.splits[side], Purpose::Columns(key));
+        while let Some(key) = reader.next_columns()? {
+            let rows = key.first().map_or(0, |column| column.len());
+            let keys = job.key_fingerprint.hash(&key.iter().collect::<Vec<_>>(), rows);
             found.extend(keys.into_iter().filter(|key| wanted.remove(key).is_some()));
         }
     }

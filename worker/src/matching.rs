@@ -2,7 +2,7 @@
 //!
 //! Shards are by fingerprint here, not by account, so that equal rows meet and no account is larger than another.
 
-use crate::exchanged::{self, fingerprints, numbered_schema};
+use crate::exchanged::{self, numbered_schema};
 use crate::job::Job;
 use crate::rows::MultisetDiff;
 use crate::tolerant::{Matched, UnmatchedRow, match_tolerant};
@@ -50,40 +50,46 @@ pub(crate) fn match_fingerprints(job: &Job, shards: &[u32], objects: &Exchanged,
     })
 }
 
+/// Rows are cancelled in so many lots, by their fingerprints: the table of one stays in the processor's cache.
+const LOTS: usize = 64;
+
 fn cancel(job: &Job, objects: &Exchanged, shard: u32, of_pass: &dyn Fn(u128) -> bool) -> Result<Matched> {
-    let mut diff = MultisetDiff::default();
-    let mut rows = Sides::new(0u64, 0u64);
-    for side in Side::BOTH {
-        for (_, object) in objects {
-            job.watch.check()?;
-            for block in object.batches(shard, side) {
-                for fingerprint in fingerprints(&block?).filter(|f| of_pass(*f)) {
-                    diff.add(side, fingerprint);
-                    rows[side] += 1;
-                }
+    let lots = Sides::try_from_fn(|side| lots(job, objects, shard, side, of_pass))?;
+    let mut matched = Matched::default();
+    for (live, shadow) in lots.live.iter().zip(&lots.shadow) {
+        let lot = Sides::new(live, shadow);
+        let mut diff = MultisetDiff::default();
+        diff.reserve(live.len().max(shadow.len()));
+        for (side, rows) in lot.each() {
+            rows.iter().for_each(|row| diff.add(side, row.2));
+        }
+        let mut pairs = Sides::new(0, 0);
+        for (side, rows) in lot.each() {
+            let left = &mut matched.left[side];
+            let before = left.len();
+            left.extend(rows.iter().filter(|row| diff.take(side, row.2)));
+            pairs[side] = (rows.len() + before - left.len()) as u64;
+        }
+        if pairs.live != pairs.shadow {
+            return Err(Error::internal("match: cancelled rows do not balance"));
+        }
+        matched.cancelled += pairs.live;
+    }
+    Ok(matched)
+}
+
+/// The rows of one side, in lots; those of a lot in the order in which they come.
+fn lots(job: &Job, objects: &Exchanged, shard: u32, side: Side, of_pass: &dyn Fn(u128) -> bool) -> Result<Vec<Vec<UnmatchedRow>>> {
+    let mut lots = vec![Vec::new(); LOTS];
+    for (scan, object) in objects {
+        job.watch.check()?;
+        for block in object.batches(shard, side) {
+            for (number, fingerprint) in exchanged::numbers(&block?).filter(|(_, f)| of_pass(*f)) {
+                lots[(fingerprint >> 24) as usize % LOTS].push((*scan, number, fingerprint));
             }
         }
     }
-    let left = Sides::try_from_fn(|side| {
-        let mut left = Vec::new();
-        for (scan, object) in objects {
-            for block in object.batches(shard, side) {
-                let block = block?;
-                let found = exchanged::numbers(&block).filter(|(_, f)| of_pass(*f) && diff.take(side, *f));
-                left.extend(found.map(|(number, f)| (*scan, number, f)));
-            }
-        }
-        Ok::<_, Error>(left)
-    })?;
-    let pairs = Sides::from_fn(|side| rows[side] - left[side].len() as u64);
-    if pairs.live != pairs.shadow {
-        return Err(Error::internal("match: cancelled rows do not balance"));
-    }
-    Ok(Matched {
-        left,
-        cancelled: pairs.live,
-        near: 0,
-    })
+    Ok(lots)
 }
 
 fn push(writer: &mut Writer, side: Side, left: &[UnmatchedRow]) -> Result<()> {

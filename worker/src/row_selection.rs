@@ -17,6 +17,8 @@ pub(crate) struct RowSelection<'a> {
     next: Vec<(u64, u128)>,
     at: usize,
     most: usize,
+    /// There may be more behind those that are held.
+    is_full: bool,
     after: Option<u64>,
 }
 
@@ -30,6 +32,7 @@ impl<'a> RowSelection<'a> {
             next: Vec::new(),
             at: 0,
             most: most.max(1),
+            is_full: false,
             after: None,
         };
         selection.load()?;
@@ -38,6 +41,21 @@ impl<'a> RowSelection<'a> {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.at == self.next.len()
+    }
+
+    /// The numbers of all below `end`, if those that are held tell.
+    pub(crate) fn all_below(&self, end: u64) -> Option<Vec<u64>> {
+        let held = &self.next[self.at..];
+        let is_known = !self.is_full || held.last().is_some_and(|row| row.0 >= end);
+        is_known.then(|| held.iter().map(|row| row.0).take_while(|number| *number < end).collect())
+    }
+
+    /// Takes the next ones, so many.
+    pub(crate) fn take(&mut self, rows: usize) -> Result<Vec<(u64, u128)>> {
+        match self.next.get(self.at..self.at + rows).and_then(<[_]>::last) {
+            Some((last, _)) => self.take_below(last + 1),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Takes all below `number`.
@@ -71,6 +89,7 @@ impl<'a> RowSelection<'a> {
                 }
             }
         }
+        self.is_full = smallest.len() >= self.most;
         self.next = smallest.into_sorted_vec();
         self.at = 0;
         self.after = self.next.last().map(|row| row.0).or(self.after);

@@ -2,6 +2,7 @@
 
 use crate::exchanged::{self, ExchangedRows, TolerantRows, fingerprints_of, numbered_schema, tolerant_schema};
 use crate::job::Job;
+use crate::paired::PairedGroups;
 use crate::side::{Purpose, Read, Rows, SideReader};
 use crate::window::{CancelMode, Window};
 use arrow_array::{ArrayRef, RecordBatch};
@@ -20,11 +21,23 @@ pub(crate) fn scan(job: &Job, task: &ScanTask, form: Form, halvings: u32) -> Res
     let share = job.memory.task_bytes >> halvings.min(8);
     let mut sink = Sink::new(job, form, share / 3);
     let mut window = Window::new(share / 3, mode(job), &job.limits);
-    let mut readers = Sides::from_fn(|side| SideReader::new(job, side, &task.splits[side], Purpose::Scan));
+    let mut paired = PairedGroups::new(job, task);
+    let splits = paired.as_ref().map_or(&task.splits, |paired| &paired.splits).clone();
+    let mut readers = Sides::from_fn(|side| SideReader::new(job, side, &splits[side], Purpose::Scan));
+    let mut in_place = 0;
     let mut ended = Sides::new(false, false);
     while !(ended.live && ended.shadow) {
         let next = window.next_side();
         let side = if ended[next] { next.other() } else { next };
+        if let Some((paired, split)) = paired.as_mut().zip(readers[side].next_split())
+            && let Some(equal) = paired.equal(split)?
+        {
+            in_place += equal.count_set_bits() as u64;
+            Side::BOTH
+                .iter()
+                .for_each(|side| readers[*side].set_cancelled(split, equal.clone()));
+            continue;
+        }
         match readers[side].next()? {
             Some(read) => {
                 sink.see_accounts(&read.rows)?;
@@ -34,7 +47,7 @@ pub(crate) fn scan(job: &Job, task: &ScanTask, form: Form, halvings: u32) -> Res
                 };
                 window.push(side, rows, &mut |side, batch| sink.push(side, batch))?;
             }
-            None => ended[side] = true,
+            None => ended[side] = readers[side].next_split().is_none(),
         }
         if ended.live || ended.shadow {
             window.pass_all();
@@ -42,7 +55,7 @@ pub(crate) fn scan(job: &Job, task: &ScanTask, form: Form, halvings: u32) -> Res
     }
     window.finish(&mut |side, batch| sink.push(side, batch))?;
     let mut tally = Tally {
-        cancelled: window.cancelled,
+        cancelled: window.cancelled + in_place,
         ..Tally::default()
     };
     for (side, reader) in readers.each() {

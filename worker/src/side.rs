@@ -8,14 +8,14 @@ use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StructArray, new_n
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_select::filter::filter;
 use shadowdiff_common::exchange::take_rows;
-use shadowdiff_common::read::{self, Raw, Selection, read_column};
+use shadowdiff_common::read::{self, Format, Raw, Selection, read_column};
 use shadowdiff_common::store::changed;
 use shadowdiff_core::align::{Column, Role, SideColumn};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::{ReadColumn, Split};
 use shadowdiff_core::side::Side;
 use shadowdiff_core::value::{ValueType, convert};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// Rows in the form in which they cancel and travel.
@@ -58,8 +58,8 @@ pub(crate) enum Purpose<'a> {
     Sample(u64),
     /// These rows alone; they were counted before.
     Reread(RowSelection<'a>),
-    /// The keys of all rows: nothing else is read but what the filter needs.
-    Keys,
+    /// Some aligned columns of all rows: nothing else is read but what the filter needs.
+    Columns(Vec<usize>),
 }
 
 /// Which columns are needed: of those read, and of those that they become.
@@ -77,13 +77,13 @@ impl Needed {
         }
     }
 
-    /// What keys and the filter are made of.
-    fn for_keys(job: &Job, side: Side) -> Self {
+    /// What some aligned columns and the filter are made of.
+    fn of(job: &Job, side: Side, aligned: &[usize]) -> Self {
         let plan = &job.plan.sides[side];
         let filter = job.filters[side].as_ref();
-        let is_key = |name: &str| job.plan.aligned.key_columns().any(|column| column.path[0] == name);
+        let is_one = |name: &str| aligned.iter().any(|at| job.plan.aligned.columns[*at].path[0] == name);
         let is_needed =
-            |(at, column): (usize, &SideColumn)| is_key(&column.name) || filter.is_some_and(|filter| filter.reads.contains(&at));
+            |(at, column): (usize, &SideColumn)| is_one(&column.name) || filter.is_some_and(|filter| filter.reads.contains(&at));
         let columns: Vec<bool> = plan.columns.iter().enumerate().map(is_needed).collect();
         let is_read = |(at, read): (usize, &ReadColumn)| {
             let made = plan
@@ -104,14 +104,41 @@ impl Needed {
     }
 }
 
+/// Rows of a batch as it is read.
+struct Chosen {
+    raw: Raw,
+    /// Which of the split's next rows they are; `None`: all.
+    kept: Option<BooleanBuffer>,
+    /// What they had when they were read first.
+    fingerprints: Option<Vec<u128>>,
+    /// How many rows of the split they stand for.
+    of: usize,
+}
+
+fn taken(raw: Raw, rows: &[u32]) -> Result<Raw> {
+    let lines = raw.lines.map(|lines| rows.iter().map(|row| lines[*row as usize]).collect());
+    let batch = take_rows(&raw.batch, rows)?;
+    Ok(Raw { batch, lines, ..raw })
+}
+
+/// Where at most one row in so many is wanted, no others are decoded.
+const FEW: u64 = 8;
+
 /// Reads one side of a scan task from the front.
 pub(crate) struct SideReader<'a> {
     job: &'a Job,
     side: Side,
     splits: VecDeque<Split>,
+    /// How many of them were opened, or passed.
+    opened: usize,
+    /// Rows of a split that are done with, by its number.
+    cancelled: BTreeMap<usize, BooleanBuffer>,
     current: Option<(usize, read::RawBatches)>,
-    /// Rows of the current split before the next batch, for messages.
+    /// Rows of the current split before the next batch.
     row: u64,
+    /// Whether only those rows of the current split are read that are wanted, and how many it has.
+    is_chosen: bool,
+    split_rows: u64,
     purpose: Purpose<'a>,
     needed: Needed,
     pub(crate) read: u64,
@@ -124,10 +151,14 @@ impl<'a> SideReader<'a> {
             job,
             side,
             splits: splits.iter().cloned().collect(),
+            opened: 0,
+            cancelled: BTreeMap::new(),
             current: None,
             row: 0,
-            needed: match purpose {
-                Purpose::Keys => Needed::for_keys(job, side),
+            is_chosen: false,
+            split_rows: 0,
+            needed: match &purpose {
+                Purpose::Columns(aligned) => Needed::of(job, side, aligned),
                 Purpose::Scan | Purpose::Sample(_) | Purpose::Reread(_) => Needed::all(job, side),
             },
             purpose,
@@ -136,14 +167,37 @@ impl<'a> SideReader<'a> {
         }
     }
 
-    /// The next rows that pass the filter; never empty.
+    /// The next rows that pass the filter; never empty. A scan pauses at the end of each split.
     pub(crate) fn next(&mut self) -> Result<Option<Read>> {
         self.next_of(|reader, file, raw| reader.prepare(file, raw))
     }
 
-    /// Fingerprints of the keys of the next rows that pass the filter.
-    pub(crate) fn next_keys(&mut self) -> Result<Option<Vec<u128>>> {
-        self.next_of(|reader, file, raw| reader.keys(file, &raw))
+    /// The aligned columns that were asked for, of the next rows that pass the filter.
+    pub(crate) fn next_columns(&mut self) -> Result<Option<Vec<ArrayRef>>> {
+        self.next_of(|reader, file, raw| reader.columns(file, &raw))
+    }
+
+    /// The number of the split that is opened next, if one is.
+    pub(crate) fn next_split(&self) -> Option<usize> {
+        (self.current.is_none() && !self.splits.is_empty()).then_some(self.opened)
+    }
+
+    /// Takes rows of a split that is not open yet for done with: they are counted, and not given.
+    pub(crate) fn set_cancelled(&mut self, split: usize, rows: BooleanBuffer) {
+        self.cancelled.insert(split, rows);
+    }
+
+    /// Whether all rows of the next split are done with; they are counted.
+    fn passes(&mut self) -> bool {
+        let Some(cancelled) = self.cancelled.get(&self.opened) else {
+            return false;
+        };
+        let rows = cancelled.len();
+        if cancelled.count_set_bits() < rows {
+            return false;
+        }
+        self.pass(rows as u64);
+        true
     }
 
     /// What is made of the next batch of which something is made.
@@ -151,7 +205,7 @@ impl<'a> SideReader<'a> {
         loop {
             self.job.watch.check()?;
             let is_enough = match &self.purpose {
-                Purpose::Scan | Purpose::Keys => false,
+                Purpose::Scan | Purpose::Columns(_) => false,
                 Purpose::Sample(rows) => self.read >= *rows,
                 Purpose::Reread(wanted) => wanted.is_empty(),
             };
@@ -160,13 +214,21 @@ impl<'a> SideReader<'a> {
             }
             let Some((file, batches)) = &mut self.current else {
                 let Some(split) = self.splits.pop_front() else { return Ok(None) };
-                self.current = Some((split.file, self.open(&split)?));
+                let is_done = self.passes();
+                self.opened += 1;
                 self.row = 0;
+                if is_done {
+                    return Ok(None);
+                }
+                self.current = Some((split.file, self.open(&split)?));
                 continue;
             };
             let file = *file;
             let Some(raw) = batches.next().transpose()? else {
-                self.current = None;
+                self.end_split();
+                if matches!(self.purpose, Purpose::Scan) {
+                    return Ok(None);
+                }
                 continue;
             };
             if let Some(made) = make(self, file, raw)? {
@@ -175,12 +237,23 @@ impl<'a> SideReader<'a> {
         }
     }
 
-    fn open(&self, split: &Split) -> Result<read::RawBatches> {
+    /// Opens the split that was taken last. Where few of its rows are wanted, no others are decoded.
+    fn open(&mut self, split: &Split) -> Result<read::RawBatches> {
         let dataset = &self.job.datasets[self.side];
         let file = &dataset.files[split.file];
-        let selection = match split.row_groups {
-            Some((from, to)) => Selection::RowGroups((from..to).collect()),
-            None => Selection::All,
+        self.split_rows = self
+            .cancelled
+            .get(&(self.opened - 1))
+            .map_or(split.weight, |rows| rows.len() as u64);
+        let wanted = split.row_groups.and_then(|_| self.few_wanted(dataset.format, split));
+        self.is_chosen = wanted.is_some();
+        let selection = match (split.row_groups, wanted) {
+            (Some((from, to)), Some(rows)) => Selection::Rows {
+                groups: (from..to).collect(),
+                rows,
+            },
+            (Some((from, to)), None) => Selection::RowGroups((from..to).collect()),
+            (None, _) => Selection::All,
         };
         let plan = &self.job.plan;
         let read = plan.sides[self.side].read.iter().zip(&self.needed.read);
@@ -200,39 +273,89 @@ impl<'a> SideReader<'a> {
         )
     }
 
-    /// Of a batch, the rows that are to be read again, and the fingerprints that they had.
-    fn choose(&mut self, raw: Raw) -> Result<(Raw, Option<Vec<u128>>)> {
-        let Purpose::Reread(wanted) = &mut self.purpose else {
-            return Ok((raw, None));
-        };
-        let (first, rows) = (self.read, raw.batch.num_rows());
-        let here = wanted.take_below(first + rows as u64)?;
-        let before = Some(here.iter().map(|row| row.1).collect());
-        if here.len() == rows {
-            return Ok((raw, before));
+    /// The numbers of the rows of a split that are wanted, if they are few. A split of row groups has as many rows as its weight says.
+    fn few_wanted(&self, format: Format, split: &Split) -> Option<Vec<u64>> {
+        if format != Format::Parquet {
+            return None;
         }
-        let chosen: Vec<u32> = here.iter().map(|row| (row.0 - first) as u32).collect();
-        let lines = raw.lines.map(|lines| chosen.iter().map(|row| lines[*row as usize]).collect());
-        let batch = take_rows(&raw.batch, &chosen)?;
-        Ok((Raw { batch, lines, ..raw }, before))
+        let numbers: Vec<u64> = match (&self.purpose, self.cancelled.get(&(self.opened - 1))) {
+            (Purpose::Reread(wanted), _) => {
+                let wanted = wanted.all_below(self.read + split.weight)?;
+                wanted.into_iter().map(|number| number - self.read).collect()
+            }
+            (_, Some(cancelled)) => (!cancelled).set_indices().map(|row| row as u64).collect(),
+            (_, None) => return None,
+        };
+        (numbers.len() as u64 * FEW <= self.split_rows).then_some(numbers)
+    }
+
+    /// Of a batch, the rows that are wanted and not done with.
+    fn choose(&mut self, raw: Raw) -> Result<Chosen> {
+        let (first, rows) = (self.read, raw.batch.num_rows());
+        let mut chosen = Chosen {
+            raw,
+            kept: None,
+            fingerprints: None,
+            of: rows,
+        };
+        if let Purpose::Reread(wanted) = &mut self.purpose {
+            let here = match self.is_chosen {
+                true => wanted.take(rows)?,
+                false => wanted.take_below(first + rows as u64)?,
+            };
+            let places: Vec<u32> = here.iter().map(|row| (row.0 - first) as u32).collect();
+            chosen.fingerprints = Some(here.iter().map(|row| row.1).collect());
+            match (self.is_chosen, places.last()) {
+                (true, Some(last)) if here.len() == rows => chosen.of = *last as usize + 1,
+                (true, _) => return Err(Error::internal("other rows were read than were asked for")),
+                (false, _) if here.len() == rows => {}
+                (false, _) => chosen.raw = taken(chosen.raw, &places)?,
+            }
+        } else if let Some(cancelled) = self.cancelled.get(&(self.opened - 1)) {
+            let from = self.row as usize;
+            let ahead = !&cancelled.slice(from, cancelled.len() - from);
+            if self.is_chosen {
+                let last = ahead.set_indices().nth(rows - 1);
+                chosen.of = last.ok_or_else(|| Error::internal("more rows were read than were asked for"))? + 1;
+            } else {
+                let places: Vec<u32> = ahead.slice(0, rows).set_indices().map(|row| row as u32).collect();
+                chosen.raw = taken(chosen.raw, &places)?;
+            }
+            chosen.kept = Some(ahead.slice(0, chosen.of));
+        }
+        Ok(chosen)
+    }
+
+    /// The end of a split: rows behind the last one that was chosen count too.
+    fn end_split(&mut self) {
+        let rest = if self.is_chosen {
+            self.split_rows.saturating_sub(self.row)
+        } else {
+            0
+        };
+        self.pass(rest);
+        self.current = None;
+    }
+
+    fn pass(&mut self, rows: u64) {
+        self.row += rows;
+        self.read += rows;
+        if matches!(self.purpose, Purpose::Scan) {
+            self.job.watch.rows.fetch_add(rows, std::sync::atomic::Ordering::Relaxed);
+        }
     }
 
     fn prepare(&mut self, file: usize, raw: Raw) -> Result<Option<Read>> {
-        let (first, all) = (self.read, raw.batch.num_rows());
-        let (raw, fingerprints) = self.choose(raw)?;
-        let rows = raw.batch.num_rows();
-        let before = self.row;
-        self.row += all as u64;
-        self.read += all as u64;
+        let (first, before) = (self.read, self.row);
+        let chosen = self.choose(raw)?;
+        self.pass(chosen.of as u64);
+        let (raw, fingerprints) = (chosen.raw, chosen.fingerprints);
+        let (job, side, rows) = (self.job, self.side, raw.batch.num_rows());
         if rows == 0 {
             return Ok(None);
         }
-        let (job, side) = (self.job, self.side);
         let data_file = &job.datasets[side].files[file];
         let read = self.read_columns(file, &raw, before)?;
-        if matches!(self.purpose, Purpose::Scan) {
-            job.watch.rows.fetch_add(rows as u64, std::sync::atomic::Ordering::Relaxed);
-        }
         let columns = self.derive(&read, rows)?;
         let (columns, kept) = self.filter(columns, rows)?;
         let left = kept.as_ref().map_or(rows, BooleanBuffer::count_set_bits);
@@ -246,7 +369,12 @@ impl<'a> SideReader<'a> {
         }
         Ok(Some(Read {
             rows: rows_read,
-            numbers: RowNumbers { first, kept, rows },
+            // Rows are done with in place only where nothing is filtered.
+            numbers: RowNumbers {
+                first,
+                rows: chosen.of,
+                kept: kept.or(chosen.kept),
+            },
             exact,
         }))
     }
@@ -262,17 +390,22 @@ impl<'a> SideReader<'a> {
         read.collect()
     }
 
-    fn keys(&mut self, file: usize, raw: &Raw) -> Result<Option<Vec<u128>>> {
-        let (job, rows) = (self.job, raw.batch.num_rows());
+    fn columns(&mut self, file: usize, raw: &Raw) -> Result<Option<Vec<ArrayRef>>> {
+        let rows = raw.batch.num_rows();
         let before = self.row;
         self.row += rows as u64;
         self.read += rows as u64;
         let columns = self.derive(&self.read_columns(file, raw, before)?, rows)?;
         let (columns, kept) = self.filter(columns, rows)?;
         let left = kept.as_ref().map_or(rows, BooleanBuffer::count_set_bits);
-        let key = job.plan.aligned.key_columns();
-        let key: Vec<ArrayRef> = key.map(|column| self.aligned(&columns, column, left)).collect::<Result<_>>()?;
-        Ok((left > 0).then(|| job.key_fingerprint.hash(&key.iter().collect::<Vec<_>>(), left)))
+        let Purpose::Columns(wanted) = &self.purpose else {
+            return Err(Error::internal("columns of a side that is read for something else"));
+        };
+        let aligned = wanted
+            .iter()
+            .map(|at| self.aligned(&columns, &self.job.plan.aligned.columns[*at], left));
+        let arrays: Vec<ArrayRef> = aligned.collect::<Result<_>>()?;
+        Ok((left > 0).then_some(arrays))
     }
 
     /// The side's columns in order: read ones renamed, derived ones evaluated.

@@ -4,7 +4,8 @@
 //! rows of a side:   emitted | held, passed (in `unmatched` if alive) | held, ahead | not read
 //!                                                                    ^ cursor
 //! ```
-//! In step, the rows under both cursors cancel. Out of step, a short look ahead finds the place where they agree again; rows skipped over
+//! In step, the rows under both cursors cancel. Out of step, a short look ahead, and now and then a search farther on, finds the place where
+//! they agree again; rows skipped over
 //! wait in `unmatched` for a partner that comes later. When the window is full the oldest rows leave it, and what has found no partner
 //! goes to the exchange, where it will. So the window only ever saves work: with it or without, the same rows cancel.
 
@@ -66,6 +67,12 @@ impl Queue {
         }
     }
 
+    /// The fingerprints from the cursor on.
+    fn ahead(&self) -> impl Iterator<Item = u128> + '_ {
+        let held = self.held.iter().skip(self.batch - self.first);
+        held.flat_map(|held| held.rows.fingerprints.iter().copied()).skip(self.row)
+    }
+
     fn step(&mut self) {
         self.row += 1;
         if self.row == self.held[self.batch - self.first].alive.len() {
@@ -124,6 +131,9 @@ pub(crate) struct Window {
     queues: Sides<Queue>,
     limit_bytes: usize,
     look_ahead: usize,
+    search_ahead: usize,
+    /// How many rows must have been passed before both sides are searched again.
+    search_from: u64,
     patience_rows: u64,
     mode: CancelMode,
     on: bool,
@@ -137,6 +147,8 @@ impl Window {
             queues: Sides::default(),
             limit_bytes,
             look_ahead: limits.look_ahead,
+            search_ahead: limits.search_ahead,
+            search_from: 0,
             patience_rows: limits.patience_rows,
             on: mode.in_step || mode.remember,
             mode,
@@ -198,12 +210,13 @@ impl Window {
                 self.cancel_both();
                 continue;
             }
-            match self.resync(live, shadow) {
-                Some((side, rows)) => (0..rows).for_each(|_| self.pass(side)),
-                None => {
-                    self.pass(Side::Live);
-                    self.pass(Side::Shadow);
-                }
+            let skipped = match self.resync(live, shadow) {
+                Some((Side::Live, rows)) => Sides::new(rows, 0),
+                Some((Side::Shadow, rows)) => Sides::new(0, rows),
+                None => self.search().unwrap_or(Sides::new(1, 1)),
+            };
+            for side in Side::BOTH {
+                (0..skipped[side]).for_each(|_| self.pass(side));
             }
         }
     }
@@ -222,6 +235,27 @@ impl Window {
                 None
             }
         })
+    }
+
+    /// How many rows of each side to skip so that two rows in a row agree: pieces of files that do not begin with the same row are out of
+    /// step by far, and then for good.
+    fn search(&mut self) -> Option<Sides<usize>> {
+        if !self.mode.in_step || self.passed < self.search_from {
+            return None;
+        }
+        let shadow: Vec<u128> = self.queues.shadow.ahead().take(self.search_ahead).collect();
+        let live: Vec<u128> = self.queues.live.ahead().take(self.search_ahead).collect();
+        self.search_from = self.passed + live.len().max(shadow.len()) as u64;
+        let mut places: ByFingerprint<usize> = ByFingerprint::default();
+        for (place, fingerprint) in shadow.iter().enumerate() {
+            places.entry(*fingerprint).or_insert(place);
+        }
+        let agree = |(at, fingerprint): (usize, &u128)| {
+            let place = *places.get(fingerprint)?;
+            let next = live.get(at + 1).zip(shadow.get(place + 1));
+            next.is_some_and(|(live, shadow)| live == shadow).then_some(Sides::new(at, place))
+        };
+        live.iter().enumerate().find_map(agree)
     }
 
     fn cancel_both(&mut self) {
@@ -422,6 +456,25 @@ mod tests {
         };
         assert_eq!(look(2), (3, vec![2, 0]));
         assert_eq!(look(1), (1, vec![4, 2]));
+    }
+
+    #[test]
+    fn sides_that_begin_far_apart_come_into_step() {
+        let in_step = CancelMode {
+            in_step: true,
+            remember: false,
+        };
+        let live: Vec<i64> = (40..140).collect();
+        let shadow: Vec<i64> = (0..100).filter(|row| row % 30 != 5).collect();
+        let far = |search_ahead| {
+            let limits = TaskLimits {
+                search_ahead,
+                ..TaskLimits::PRODUCT
+            };
+            run_within(&[&live], &[&shadow], 1 << 20, in_step, &limits)
+        };
+        assert_eq!(far(100), (58, vec![42, 38]), "live's rows from 40 on, but for 65 and 95");
+        assert_eq!(far(20).0, 0, "not so far");
     }
 
     #[test]

@@ -91,7 +91,7 @@ enum Source {
 impl Source {
     fn open(pinned: &Arc<PinnedFile>, selection: &Selection, columns: &[String]) -> Result<Source> {
         let Some(footer) = Footer::read(pinned)? else {
-            if let Selection::RowGroups(_) = selection {
+            if let Selection::RowGroups(_) | Selection::Rows { .. } = selection {
                 return Err(Error::internal("a stream has no record batches to choose from").file(pinned.name()));
             }
             let stream = Stream::open(pinned)?;
@@ -188,6 +188,7 @@ impl Footer {
     fn selected(&self, pinned: &PinnedFile, selection: &Selection) -> Result<VecDeque<Block>> {
         match selection {
             Selection::All => Ok(self.record_batches.iter().copied().collect()),
+            Selection::Rows { .. } => Err(Error::internal("rows are chosen from Parquet files alone")),
             Selection::RowGroups(groups) => groups
                 .iter()
                 .map(|group| self.record_batches.get(*group).copied())

@@ -116,6 +116,7 @@ pub(super) fn held(array: &ArrayRef) -> Result<(), String> {
     match array.data_type() {
         DataType::Decimal32(digits, _) => digits_held::<Decimal32Type>(array, *digits),
         DataType::Decimal64(digits, _) => digits_held::<Decimal64Type>(array, *digits),
+        DataType::Decimal128(digits, _) if are_small(array, *digits) => Ok(()),
         DataType::Decimal128(digits, _) => digits_held::<Decimal128Type>(array, *digits),
         DataType::Decimal256(digits, _) => digits_held::<Decimal256Type>(array, *digits),
         DataType::Time32(TimeUnit::Second) => in_a_day::<Time32SecondType>(array, 1),
@@ -136,6 +137,15 @@ fn digits_held<T: DecimalType>(array: &ArrayRef, digits: u8) -> Result<(), Strin
     let values = array.as_primitive::<T>();
     let checked = values.validate_decimal_precision(digits);
     checked.map_err(|_| format!("has a decimal of more digits than the {digits} that its type holds"))
+}
+
+/// Whether all values have few enough digits, those below NULLs too: one comparison a value tells most columns.
+fn are_small(array: &ArrayRef, digits: u8) -> bool {
+    let Some(limit) = 10i128.checked_pow(u32::from(digits)) else {
+        return false;
+    };
+    let values = array.as_primitive::<Decimal128Type>().values();
+    values.iter().fold(true, |all, value| all & (-limit < *value) & (*value < limit))
 }
 
 /// A day ends at 24:00:00, which some systems write.

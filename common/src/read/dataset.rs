@@ -62,6 +62,15 @@ impl Pin {
         self.etag.clone().filter(|etag| !etag.starts_with("W/"))
     }
 
+    /// The ETag if it is a digest of the bytes: MD5, or MD5 of the parts' with their number, as S3 makes it. Other ETags only tell versions
+    /// of one object apart.
+    fn digest(&self) -> Option<String> {
+        let tag = self.strong_etag()?.trim_matches('"').to_owned();
+        let (digest, parts) = tag.split_once('-').unwrap_or((&tag, "1"));
+        let is_digest = digest.len() == 32 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+        (is_digest && parts.parse::<u32>().is_ok()).then_some(tag)
+    }
+
     /// Whether `now` is the same content. The time of the last change, in seconds, stands in where an ETag is missing.
     pub(crate) fn agrees(&self, now: &Pin) -> bool {
         // Azure's listings give ETags without the quotes that its headers have.
@@ -94,6 +103,20 @@ impl Pin {
             etag: meta.e_tag.clone(),
             modified_ms: meta.last_modified.timestamp_millis(),
         }
+    }
+}
+
+impl DataFile {
+    /// Whether both are one object, or copies of one: by their place, or by a digest of their bytes that the store gives.
+    pub fn is_same_object(&self, other: &DataFile) -> bool {
+        let digests = self.pin.digest().zip(other.pin.digest());
+        self.pin.size_bytes == other.pin.size_bytes
+            && (self.location == other.location || digests.is_some_and(|(mine, theirs)| mine == theirs))
+    }
+
+    /// Whether it lies in the file system.
+    pub fn is_local(&self) -> bool {
+        matches!(self.location, Location::Local(_))
     }
 }
 

@@ -11,6 +11,7 @@ mod hints;
 mod int96;
 mod legacy;
 mod pages;
+mod same;
 mod trim;
 mod values;
 
@@ -35,6 +36,7 @@ use std::sync::Arc;
 
 pub(crate) use int96::Int96Forms;
 pub use legacy::julian_dates;
+pub use same::{StoredFile, is_same};
 
 /// A batch of average rows is no larger than this before dictionaries are written out.
 const MAX_BATCH_BYTES: u64 = 64 << 20;
@@ -67,7 +69,14 @@ pub fn open(file: &DataFile, selection: &Selection, columns: &[String], batch_ro
     let count = opened.metadata.num_row_groups();
     let left: VecDeque<usize> = match selection {
         Selection::All => (0..count).collect(),
-        Selection::RowGroups(groups) => groups.iter().copied().collect(),
+        Selection::RowGroups(groups) | Selection::Rows { groups, .. } => groups.iter().copied().collect(),
+    };
+    let chosen = match selection {
+        Selection::Rows { rows, .. } => Some(ChosenRows {
+            rows: rows.iter().copied().collect(),
+            before: 0,
+        }),
+        Selection::All | Selection::RowGroups(_) => None,
     };
     if let Some(group) = left.iter().find(|group| **group >= count) {
         return Err(Error::internal(format!("there is no row group {group}")).file(&file.name));
@@ -81,6 +90,7 @@ pub fn open(file: &DataFile, selection: &Selection, columns: &[String], batch_ro
         opened,
         batch_rows: batch_rows.max(1),
         left,
+        chosen,
         current: None,
     };
     Ok(batches(pinned, move || groups.next()))
@@ -145,6 +155,13 @@ impl Opened {
     }
 }
 
+impl Opened {
+    fn row_count(&self, group: usize) -> Result<usize> {
+        let rows = self.metadata.row_group(group).num_rows();
+        usize::try_from(rows).map_err(|_| self.pinned.blame("a row group has too many rows"))
+    }
+}
+
 /// Reads one row group after the other.
 #[derive(Debug)]
 struct Groups {
@@ -154,7 +171,31 @@ struct Groups {
     mask: ProjectionMask,
     batch_rows: usize,
     left: VecDeque<usize>,
+    /// Which rows are read; `None`: all.
+    chosen: Option<ChosenRows>,
     current: Option<Current>,
+}
+
+/// Numbers of rows, ascending, among those of the row groups that are read.
+#[derive(Debug)]
+struct ChosenRows {
+    rows: VecDeque<u64>,
+    /// Rows of the row groups that were read.
+    before: u64,
+}
+
+impl ChosenRows {
+    /// Those of the next row group, which has so many.
+    fn of_next(&mut self, rows: usize) -> RowSelection {
+        let end = self.before + rows as u64;
+        let here = self.rows.partition_point(|row| *row < end);
+        let before = std::mem::replace(&mut self.before, end);
+        let ranges = self
+            .rows
+            .drain(..here)
+            .map(|row| (row - before) as usize..(row - before) as usize + 1);
+        RowSelection::from_consecutive_ranges(ranges, rows)
+    }
 }
 
 /// Decodes a row group, twice in step where INT96 asks for it.
@@ -177,8 +218,46 @@ impl Reader {
     }
 }
 
+/// The selected rows but the first ones.
+fn without_first(chosen: &RowSelection, skipped: usize) -> RowSelection {
+    let mut left = skipped;
+    let selectors = chosen.iter().flat_map(|selector| {
+        let passed = if selector.skip { 0 } else { left.min(selector.row_count) };
+        left -= passed;
+        let rest = RowSelector {
+            row_count: selector.row_count - passed,
+            skip: selector.skip,
+        };
+        [RowSelector::skip(passed), rest]
+    });
+    selectors.filter(|selector| selector.row_count > 0).collect::<Vec<_>>().into()
+}
+
+/// Rows of a row group, to read on from.
+#[derive(Debug, Clone, Copy)]
+struct RowPlace<'a> {
+    group: usize,
+    chunks: &'a Chunks,
+    chosen: Option<&'a RowSelection>,
+    /// How many of them are passed over.
+    skipped: u64,
+}
+
+impl Current {
+    fn place(&self) -> RowPlace<'_> {
+        RowPlace {
+            group: self.group,
+            chunks: &self.chunks,
+            chosen: self.chosen.as_ref(),
+            skipped: self.rows,
+        }
+    }
+}
+
 struct Current {
     group: usize,
+    /// Its rows that are read; `None`: all.
+    chosen: Option<RowSelection>,
     chunks: Chunks,
     reader: Reader,
     batch_rows: usize,
@@ -204,7 +283,13 @@ impl Groups {
                 None => match self.left.pop_front() {
                     // Of an empty one not even the offsets need be right.
                     Some(group) if self.opened.metadata.row_group(group).num_rows() == 0 => continue,
-                    Some(group) => self.start(group)?,
+                    Some(group) => {
+                        let chosen = self.chosen_of(group)?;
+                        if chosen.as_ref().is_some_and(|rows| rows.row_count() == 0) {
+                            continue;
+                        }
+                        self.start(group, chosen)?
+                    }
                     None => return Ok(None),
                 },
             };
@@ -221,7 +306,7 @@ impl Groups {
                 Ok(Ok(None)) => self.finish(&current)?,
                 Ok(Err(error)) if current.batch_rows > 1 && error.to_string().contains(TOO_LONG) => {
                     let batch_rows = (current.batch_rows / SHRINK).max(1);
-                    let reader = self.reader(&self.roots, current.group, &current.chunks, batch_rows, current.rows)?;
+                    let reader = self.reader(&self.roots, &current.place(), batch_rows)?;
                     self.current = Some(Current {
                         reader,
                         batch_rows,
@@ -266,7 +351,11 @@ impl Groups {
             current.group
         );
         let chunks = Chunks::of_row_group(pinned.clone(), &self.ranges(current.group))?;
-        let reader = self.reader(&self.roots, current.group, &chunks, current.batch_rows, current.rows)?;
+        let place = RowPlace {
+            chunks: &chunks,
+            ..current.place()
+        };
+        let reader = self.reader(&self.roots, &place, current.batch_rows)?;
         Ok(Current {
             chunks,
             reader,
@@ -283,7 +372,7 @@ impl Groups {
         }
         let alone = |root: usize| {
             guarded(pinned, || {
-                let mut reader = self.reader(&[root], current.group, &current.chunks, current.batch_rows, current.rows)?;
+                let mut reader = self.reader(&[root], &current.place(), current.batch_rows)?;
                 reader.next().transpose().map_err(|e| pinned.blame(e))
             })
         };
@@ -292,7 +381,13 @@ impl Groups {
         error.column(self.opened.columns.fields[*root].name())
     }
 
-    fn start(&self, group: usize) -> Result<Current> {
+    /// Which rows of a row group are read; `None`: all.
+    fn chosen_of(&mut self, group: usize) -> Result<Option<RowSelection>> {
+        let rows = self.opened.row_count(group)?;
+        Ok(self.chosen.as_mut().map(|chosen| chosen.of_next(rows)))
+    }
+
+    fn start(&self, group: usize, chosen: Option<RowSelection>) -> Result<Current> {
         let Opened {
             pinned,
             tail,
@@ -309,9 +404,16 @@ impl Groups {
             leaves.check(pinned, metadata, group, &chunks, |leaf| self.mask.leaf_included(leaf))?;
         }
         let batch_rows = self.batch_rows.min(self.affordable_rows(group));
-        let reader = self.reader(&self.roots, group, &chunks, batch_rows, 0)?;
+        let place = RowPlace {
+            group,
+            chunks: &chunks,
+            chosen: chosen.as_ref(),
+            skipped: 0,
+        };
+        let reader = self.reader(&self.roots, &place, batch_rows)?;
         Ok(Current {
             group,
+            chosen,
             chunks,
             reader,
             batch_rows,
@@ -320,8 +422,8 @@ impl Groups {
         })
     }
 
-    /// A reader of some columns of a row group without its first `skipped` rows.
-    fn reader(&self, roots: &[usize], group: usize, chunks: &Chunks, batch_rows: usize, skipped: u64) -> Result<Reader> {
+    /// A reader of some columns of the rows of a row group.
+    fn reader(&self, roots: &[usize], place: &RowPlace<'_>, batch_rows: usize) -> Result<Reader> {
         let Opened {
             pinned,
             metadata,
@@ -329,13 +431,16 @@ impl Groups {
             again,
             ..
         } = &self.opened;
+        let RowPlace { group, chunks, .. } = *place;
         let rows = OneRowGroup { metadata, group, chunks };
-        let too_many = || pinned.blame("a row group has too many rows");
-        let skipped = usize::try_from(skipped).map_err(|_| too_many())?;
-        let all = usize::try_from(metadata.row_group(group).num_rows()).map_err(|_| too_many())?;
+        let skipped = usize::try_from(place.skipped).map_err(|_| pinned.blame("a row group has too many rows"))?;
+        let all = self.opened.row_count(group)?;
         let reader = |decoded: &Fields| {
             let selectors = || vec![RowSelector::skip(skipped), RowSelector::select(all.saturating_sub(skipped))];
-            let rest = (skipped > 0).then(|| RowSelection::from(selectors()));
+            let rest = match place.chosen {
+                Some(chosen) => Some(without_first(chosen, skipped)),
+                None => (skipped > 0).then(|| RowSelection::from(selectors())),
+            };
             let levels = columns.levels(roots, decoded).map_err(|e| pinned.blame(e))?;
             ParquetRecordBatchReader::try_new_with_row_groups(&levels, &rows, batch_rows, rest).map_err(|e| pinned.blame(e))
         };
@@ -372,7 +477,8 @@ impl Groups {
     }
 
     fn finish(&self, current: &Current) -> Result<()> {
-        let promised = self.opened.metadata.row_group(current.group).num_rows();
+        let all = self.opened.row_count(current.group)?;
+        let promised = current.chosen.as_ref().map_or(all, RowSelection::row_count);
         if current.rows == promised as u64 {
             return Ok(());
         }

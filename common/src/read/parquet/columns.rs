@@ -121,6 +121,11 @@ impl Columns {
         parquet_to_arrow_field_levels(&self.told, self.mask(roots), Some(decoded))
     }
 
+    /// The leaves of one column.
+    pub(super) fn leaves(&self, root: usize) -> Range<usize> {
+        self.leaves[root].clone()
+    }
+
     /// The readings of the leaves of one column.
     pub(super) fn readings(&self, root: usize) -> &[Reading] {
         &self.readings[self.leaves[root].clone()]

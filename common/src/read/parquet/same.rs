@@ -1,0 +1,166 @@
+//! Which columns two row groups store the same: their values are equal without being decoded.
+//!
+//! A chunk is the same as another where type, levels, codec, encodings, counts and every byte are. Nothing is said of a column whose values
+//! may not be what the file calls them, or mean other values in the other file: those are decoded.
+
+use super::legacy::Marks;
+use super::values::Reading;
+use super::{DataFile, Opened, Sources};
+use ::parquet::file::metadata::ColumnChunkMetaData;
+use ::parquet::file::statistics::Statistics;
+use arrow_schema::DataType;
+use shadowdiff_core::error::Result;
+use shadowdiff_core::value::ValueType;
+use std::ops::Range;
+
+/// How much of two chunks is compared at a time: chunks that differ mostly do so at once.
+const WINDOW_BYTES: u64 = 1 << 20;
+
+/// A file, to ask how its columns are stored.
+#[derive(Debug)]
+pub struct StoredFile {
+    opened: Opened,
+    /// Its values mean what they say, whoever wrote it.
+    is_plain: bool,
+}
+
+impl StoredFile {
+    pub fn open(file: &DataFile, sources: &Sources) -> Result<StoredFile> {
+        let opened = Opened::new(file, sources)?;
+        let marks = Marks::of(opened.metadata.file_metadata().key_value_metadata());
+        Ok(StoredFile {
+            is_plain: !marks.any() && opened.int96.is_none(),
+            opened,
+        })
+    }
+
+    /// How many rows a row group has.
+    pub fn rows(&self, group: usize) -> Option<usize> {
+        let metadata = &self.opened.metadata;
+        (group < metadata.num_row_groups()).then(|| self.opened.row_count(group).ok())?
+    }
+
+    /// The place of a column that is stored as this type, so that reading it converts nothing.
+    pub fn place(&self, name: &str, value_type: &ValueType) -> Option<usize> {
+        let columns = &self.opened.columns;
+        let at = columns.fields.iter().position(|field| field.name() == name)?;
+        let is_as_stored = ValueType::from_field(&columns.fields[at]).is_ok_and(|stored| stored == *value_type);
+        let is_read_plainly = columns.readings(at).iter().all(|reading| *reading == Reading::AsDecoded);
+        (self.is_plain && is_as_stored && is_read_plainly && !columns.refused.contains_key(name)).then_some(at)
+    }
+
+    fn chunks(&self, group: usize, column: usize) -> impl Iterator<Item = &ColumnChunkMetaData> {
+        let leaves = self.opened.columns.leaves(column);
+        self.opened.metadata.row_group(group).columns()[leaves].iter()
+    }
+}
+
+/// Whether two row groups, each of a file, store a column the same. `columns`: its places in the files. `is_one`: of files that are one
+/// object no byte is read.
+pub fn is_same(live: (&StoredFile, usize), shadow: (&StoredFile, usize), columns: (usize, usize), is_one: bool) -> Result<bool> {
+    let types = (
+        live.0.opened.columns.fields[columns.0].data_type(),
+        shadow.0.opened.columns.fields[columns.1].data_type(),
+    );
+    let decoded = (
+        live.0.opened.columns.decoded[columns.0].data_type(),
+        shadow.0.opened.columns.decoded[columns.1].data_type(),
+    );
+    if types.0 != types.1 || decoded.0 != decoded.1 {
+        return Ok(false);
+    }
+    let chunks = || live.0.chunks(live.1, columns.0).zip(shadow.0.chunks(shadow.1, columns.1));
+    let holds = |chunk: &ColumnChunkMetaData| holds_its_values(types.0, chunk);
+    if !chunks().all(|(a, b)| are_alike(a, b) && holds(a)) {
+        return Ok(false);
+    }
+    for (a, b) in chunks() {
+        let is_same = match is_one {
+            true => range(a) == range(b),
+            false => is_same_range(live.0, range(a), shadow.0, range(b))?,
+        };
+        if !is_same {
+            return Ok(false);
+        }
+    }
+    live.0.opened.pinned.check()?;
+    shadow.0.opened.pinned.check()?;
+    Ok(true)
+}
+
+fn range(chunk: &ColumnChunkMetaData) -> Range<u64> {
+    let (start, length) = chunk.byte_range();
+    start..start + length
+}
+
+/// Whether equal bytes of two chunks are equal values.
+fn are_alike(a: &ColumnChunkMetaData, b: &ColumnChunkMetaData) -> bool {
+    let leaf = |chunk: &ColumnChunkMetaData| {
+        let leaf = chunk.column_descr();
+        (leaf.physical_type(), leaf.type_length(), leaf.max_def_level(), leaf.max_rep_level())
+    };
+    let counts = |chunk: &ColumnChunkMetaData| (chunk.num_values(), chunk.compressed_size(), chunk.uncompressed_size());
+    // Where its pages lie in a chunk, which does not depend on where the chunk lies in the file.
+    let pages = |chunk: &ColumnChunkMetaData| {
+        let start = range(chunk).start as i64;
+        (
+            chunk.data_page_offset() - start,
+            chunk.dictionary_page_offset().map(|offset| offset - start),
+        )
+    };
+    leaf(a) == leaf(b)
+        && a.compression() == b.compression()
+        && a.encodings().eq(b.encodings())
+        && counts(a) == counts(b)
+        && pages(a) == pages(b)
+}
+
+/// Whether the values of a chunk are known to be of its type without a look at them. A reader that decodes refuses others.
+fn holds_its_values(data_type: &DataType, chunk: &ColumnChunkMetaData) -> bool {
+    let bounds = match chunk.statistics() {
+        Some(Statistics::Int32(s)) => s.min_opt().zip(s.max_opt()).map(|(min, max)| (i128::from(*min), i128::from(*max))),
+        Some(Statistics::Int64(s)) => s.min_opt().zip(s.max_opt()).map(|(min, max)| (i128::from(*min), i128::from(*max))),
+        _ => None,
+    };
+    match data_type {
+        DataType::Decimal32(digits, _)
+        | DataType::Decimal64(digits, _)
+        | DataType::Decimal128(digits, _)
+        | DataType::Decimal256(digits, _) => {
+            let limit = 10i128.checked_pow(u32::from(*digits));
+            bounds.zip(limit).is_some_and(|((min, max), limit)| -limit < min && max < limit)
+        }
+        DataType::Boolean
+        | DataType::Int8
+        | DataType::Int16
+        | DataType::Int32
+        | DataType::Int64
+        | DataType::UInt8
+        | DataType::UInt16
+        | DataType::UInt32
+        | DataType::UInt64
+        | DataType::Float16
+        | DataType::Float32
+        | DataType::Float64
+        | DataType::Timestamp(_, _)
+        | DataType::Date32
+        | DataType::Duration(_)
+        | DataType::Binary
+        | DataType::FixedSizeBinary(_)
+        | DataType::Utf8 => true,
+        _ => false,
+    }
+}
+
+fn is_same_range(live: &StoredFile, mut a: Range<u64>, shadow: &StoredFile, mut b: Range<u64>) -> Result<bool> {
+    while a.start < a.end {
+        let window = WINDOW_BYTES.min(a.end - a.start);
+        let (one, other) = (a.start..a.start + window, b.start..b.start + window);
+        if live.opened.pinned.read(one)? != shadow.opened.pinned.read(other)? {
+            return Ok(false);
+        }
+        a.start += window;
+        b.start += window;
+    }
+    Ok(true)
+}

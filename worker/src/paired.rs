@@ -1,0 +1,211 @@
+//! Row groups of both sides in pairs: rows that are equal at the same place cancel before they are read whole.
+//!
+//! ```text
+//! row group of live      key | a | b | c      key chunks stored the same: rows of one place are rows of one key
+//! row group of shadow    key | a | b | c      of the other columns those that are stored differently are decoded and compared
+//! ```
+//! Columns that are stored the same are equal unread. It only ever saves work: what is not equal in place goes the way of all rows.
+
+use crate::job::Job;
+use crate::side::{Purpose, SideReader};
+use arrow_array::ArrayRef;
+use arrow_buffer::BooleanBuffer;
+use shadowdiff_common::read::Format;
+use shadowdiff_common::read::parquet::{StoredFile, is_same};
+use shadowdiff_core::align::Column;
+use shadowdiff_core::compare::unequal;
+use shadowdiff_core::error::Result;
+use shadowdiff_core::plan::{ScanTask, Split};
+use shadowdiff_core::side::{Side, Sides};
+
+/// The row groups of a scan task, side by side.
+pub(crate) struct PairedGroups<'a> {
+    job: &'a Job,
+    /// A split a row group.
+    pub(crate) splits: Sides<Vec<Split>>,
+    files: Sides<Option<(usize, StoredFile)>>,
+    /// How many pairs have been looked at.
+    looked_at: usize,
+}
+
+impl<'a> PairedGroups<'a> {
+    /// `None` where rows cannot cancel by their place.
+    pub(crate) fn new(job: &'a Job, task: &ScanTask) -> Option<Self> {
+        let plan = &job.plan;
+        let is_whole = |side: &Side| job.datasets[*side].format == Format::Parquet && job.filters[*side].is_none();
+        // Accounts are counted as rows are read; equal rows may differ in columns that only SQL reads.
+        let needs_rows = plan.count_accounts || plan.carries();
+        let is_off = job.disabled.same_object && job.disabled.same_chunk;
+        if is_off || needs_rows || !Side::BOTH.iter().all(is_whole) {
+            return None;
+        }
+        Some(PairedGroups {
+            job,
+            splits: Sides::from_fn(|side| task.splits[side].iter().flat_map(row_groups).collect()),
+            files: Sides::default(),
+            looked_at: 0,
+        })
+    }
+
+    /// Which rows of the pair of this number are equal in place, the first time that it is asked for. `None`: of no use.
+    pub(crate) fn equal(&mut self, number: usize) -> Result<Option<BooleanBuffer>> {
+        if number < self.looked_at {
+            return Ok(None);
+        }
+        self.looked_at = number + 1;
+        let (Some(live), Some(shadow)) = (self.splits.live.get(number), self.splits.shadow.get(number)) else {
+            return Ok(None);
+        };
+        let pair = Sides::new(live.clone(), shadow.clone());
+        let (Some(live), Some(shadow)) = (group(&pair.live), group(&pair.shadow)) else {
+            return Ok(None);
+        };
+        let files = Sides::from_fn(|side| &self.job.datasets[side].files[pair[side].file]);
+        let is_one = !self.job.disabled.same_object && files.live.is_same_object(files.shadow);
+        // Elsewhere a look at the chunks would read again what is read for the rows.
+        let is_near = files.live.is_local() && files.shadow.is_local();
+        if !is_one && (self.job.disabled.same_chunk || !is_near) {
+            return Ok(None);
+        }
+        self.open(&pair)?;
+        let (Some((_, live_file)), Some((_, shadow_file))) = (&self.files.live, &self.files.shadow) else {
+            return Ok(None);
+        };
+        let rows = live_file.rows(live);
+        if rows != shadow_file.rows(shadow) {
+            return Ok(None);
+        }
+        let is_same = |column: &Column| match (
+            self.place(Side::Live, column, live_file),
+            self.place(Side::Shadow, column, shadow_file),
+        ) {
+            (Some(a), Some(b)) if column.stored.live == column.stored.shadow => {
+                is_same((live_file, live), (shadow_file, shadow), (a, b), is_one)
+            }
+            _ => Ok(false),
+        };
+        for column in self.job.plan.aligned.key_columns() {
+            if !is_same(column)? {
+                return Ok(None);
+            }
+        }
+        let mut differing = Vec::new();
+        for (at, column) in self.job.plan.aligned.columns.iter().enumerate() {
+            if !self.job.plan.aligned.key.contains(&at) && !is_same(column)? {
+                differing.push(at);
+            }
+        }
+        self.compare(&pair, &differing, rows.unwrap_or(0))
+    }
+
+    fn open(&mut self, pair: &Sides<Split>) -> Result<()> {
+        for side in Side::BOTH {
+            let file = pair[side].file;
+            if self.files[side].as_ref().is_none_or(|(open, _)| *open != file) {
+                let stored = StoredFile::open(&self.job.datasets[side].files[file], &self.job.sources)?;
+                self.files[side] = Some((file, stored));
+            }
+        }
+        Ok(())
+    }
+
+    /// The place of a column in a file, if it comes from there as it is.
+    fn place(&self, side: Side, column: &Column, file: &StoredFile) -> Option<usize> {
+        let plan = &self.job.plan.sides[side];
+        let at = plan.columns.iter().position(|known| known.name == column.path[0])?;
+        let read = plan.read.iter().find(|read| read.name == column.path[0])?;
+        let types = [&plan.columns[at].value_type, &column.stored[side]];
+        let is_as_read = self.job.derives[side][at].is_none() && types.into_iter().all(|known| *known == read.value_type);
+        is_as_read.then(|| file.place(&read.source, &read.value_type))?
+    }
+
+    /// Decodes the columns that are stored differently, and finds the rows that are equal in all of them.
+    fn compare(&self, pair: &Sides<Split>, columns: &[usize], rows: usize) -> Result<Option<BooleanBuffer>> {
+        let mut equal = BooleanBuffer::new_set(rows);
+        if columns.is_empty() {
+            return Ok(Some(equal));
+        }
+        let splits = Sides::from_fn(|side| vec![pair[side].clone()]);
+        let mut sides = Sides::from_fn(|side| Columns {
+            reader: SideReader::new(self.job, side, &splits[side], Purpose::Columns(columns.to_vec())),
+            arrays: Vec::new(),
+            from: 0,
+        });
+        let mut at = 0;
+        while at < rows {
+            // What cannot be read is told where the rows are read whole.
+            let (Ok(Some(live)), Ok(Some(shadow))) = (sides.live.ahead(), sides.shadow.ahead()) else {
+                return Ok(None);
+            };
+            let length = live.min(shadow);
+            let (live, shadow) = (sides.live.take(length), sides.shadow.take(length));
+            for ((column, live), shadow) in columns.iter().zip(&live).zip(&shadow) {
+                let unequal = unequal(&self.job.plan.aligned.columns[*column], live, shadow);
+                equal = clear(&equal, at, &unequal);
+            }
+            at += length;
+        }
+        // Where most rows differ, they are read whole at once.
+        Ok((equal.count_set_bits() * 2 >= rows).then_some(equal))
+    }
+}
+
+/// Some columns of one side of a pair, a batch at a time.
+struct Columns<'a> {
+    reader: SideReader<'a>,
+    arrays: Vec<ArrayRef>,
+    /// Rows of the arrays that are taken.
+    from: usize,
+}
+
+impl Columns<'_> {
+    /// How many rows there are before more are read; `None` at the end.
+    fn ahead(&mut self) -> Result<Option<usize>> {
+        loop {
+            let rows = self.arrays.first().map_or(0, |array| array.len());
+            if self.from < rows {
+                return Ok(Some(rows - self.from));
+            }
+            match self.reader.next_columns()? {
+                Some(arrays) => (self.arrays, self.from) = (arrays, 0),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    fn take(&mut self, length: usize) -> Vec<ArrayRef> {
+        let taken = self.arrays.iter().map(|array| array.slice(self.from, length)).collect();
+        self.from += length;
+        taken
+    }
+}
+
+/// `bits` without those of `cleared`, whose first one stands for that at `from`.
+fn clear(bits: &BooleanBuffer, from: usize, cleared: &BooleanBuffer) -> BooleanBuffer {
+    if cleared.count_set_bits() == 0 {
+        return bits.clone();
+    }
+    let mut kept = arrow_buffer::BooleanBufferBuilder::new(bits.len());
+    kept.append_buffer(bits);
+    cleared.set_indices().for_each(|row| kept.set_bit(from + row, false));
+    kept.finish()
+}
+
+/// The splits of the row groups of a split.
+fn row_groups(split: &Split) -> Vec<Split> {
+    let Some((first, end)) = split.row_groups else {
+        return vec![split.clone()];
+    };
+    let groups = (end - first).max(1) as u64;
+    let one = |group: usize| Split {
+        file: split.file,
+        row_groups: Some((group, group + 1)),
+        weight: split.weight / groups,
+    };
+    (first..end).map(one).collect()
+}
+
+/// The row group of a split that is one.
+fn group(split: &Split) -> Option<usize> {
+    split.row_groups.filter(|(first, end)| first + 1 == *end).map(|(first, _)| first)
+}
