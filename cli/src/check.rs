@@ -1,14 +1,14 @@
 //! `check`: binds the spec to its data and shows the plan; compares nothing.
 
 use crate::args::CheckArgs;
-use crate::describe::{data, tables};
-use crate::local_job::{bound, cut, job};
+use crate::local_job::{bound, cut};
 use crate::settings::Settings;
 use crate::{say, spec};
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::store::Stores;
+use shadowdiff_coordinator::describe;
 use shadowdiff_core::error::Result;
-use shadowdiff_worker::{TaskLimits, Watch};
+use shadowdiff_worker::TaskLimits;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -20,10 +20,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
         let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
         let cut = cut(&settings, args.settings.shards)?;
         let bound = bound(&found, &sources, cut, settings.quiet).await?;
-        let head = data(&bound);
-        // SQL is planned here, so that its mistakes show too.
-        let job = job(bound, &settings, &args.settings, sources, Arc::new(Watch::default()))?;
-        Ok(format!("{head}{}", tables(&job)))
+        Ok(describe(&bound))
     });
-    say(&text.map_err(|e| found.parsed.places.locate(e))?)
+    say(&text?)
 }

@@ -12,7 +12,7 @@ use shadowdiff_common::store::Stores;
 use shadowdiff_coordinator::{Progress, Published, Run, check_files, check_target, run as run_job};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::report::Summary;
-use shadowdiff_worker::{LocalWorkers, TaskLimits, Watch};
+use shadowdiff_worker::{LocalWorkers, TaskLimits};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -50,13 +50,12 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: SpecFile) -> Re
     let bytes = Arc::clone(&sources.bytes_read);
     let estimate = bound.plan.estimate;
     let slots = settings.slots(estimate.reading_bytes);
-    let watch = Arc::new(Watch::default());
-    let job = job(bound, settings, &args.settings, sources, Arc::clone(&watch));
-    let job = Arc::new(job.map_err(|e| parsed.places.locate(e))?);
+    let (job, accounts) = job(bound, settings, &args.settings, sources)?;
+    let job = Arc::new(job);
     let workers = LocalWorkers::new(Arc::clone(&job), slots);
     let (sender, receiver) = watch::channel(Progress::default());
     let read = progress::Read {
-        rows: watch,
+        rows: Arc::clone(&job.watch),
         all_rows: estimate.all_rows(),
         bytes_before: bytes.load(Ordering::Relaxed),
         bytes,
@@ -65,11 +64,11 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: SpecFile) -> Re
     let bar = tokio::spawn(progress::show(receiver, read, settings.quiet));
     let run = Run {
         plan: &job.plan,
-        accounts: &job.accounts,
+        accounts: &accounts,
         document: parsed.document,
         target,
         overwrite: args.overwrite,
-        scratch: job.scratch.clone(),
+        scratch: job.resources.scratch.clone(),
         planned_in: started.elapsed(),
         progress: sender,
         interrupted,

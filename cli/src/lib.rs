@@ -8,7 +8,6 @@ mod check;
 mod client;
 mod compare;
 mod connections;
-mod describe;
 mod init;
 mod local_job;
 mod process;

@@ -8,10 +8,10 @@ use crate::spec::{self, SpecFile};
 use shadowdiff_common::random_bytes;
 use shadowdiff_common::read::Sources;
 use shadowdiff_coordinator::{Bound, PartitionSettings, bind};
+use shadowdiff_core::accounts::AccountSets;
 use shadowdiff_core::error::Result;
 use shadowdiff_core::row::Secret;
-use shadowdiff_worker::{Job, JobContext, Watch};
-use std::sync::Arc;
+use shadowdiff_worker::{Job, Resources};
 
 /// Binds the spec to its data, with progress. Where files on the command line were not understood, the error says the flags that may help.
 pub(crate) async fn bound(found: &SpecFile, sources: &Sources, cut: PartitionSettings, quiet: bool) -> Result<Bound> {
@@ -38,23 +38,27 @@ pub(crate) fn cut(settings: &Settings, shards: Option<u32>) -> Result<PartitionS
     })
 }
 
-/// Binds the plan to this process; mistakes in SQL show here.
-pub(crate) fn job(mut bound: Bound, settings: &Settings, args: &SettingArgs, sources: Sources, watch: Arc<Watch>) -> Result<Job> {
-    let estimate = bound.plan.estimate;
-    let (reading_bytes, lists_bytes) = (estimate.reading_bytes, bound.accounts.memory_bytes());
+/// The job of a plan in this process, and the lists of accounts that the plan names.
+pub(crate) fn job(bound: Bound, settings: &Settings, args: &SettingArgs, sources: Sources) -> Result<(Job, AccountSets)> {
+    let Bound {
+        mut plan,
+        datasets,
+        accounts,
+        compiled,
+    } = bound;
+    let estimate = plan.estimate;
+    let (reading_bytes, lists_bytes) = (estimate.reading_bytes, accounts.memory_bytes());
     let memory = settings.task_memory(reading_bytes, lists_bytes);
     // Known only now: what readers and lists of accounts leave.
-    bound.plan.part_bytes = memory.part_bytes(0, &settings.limits);
-    let given = JobContext {
-        datasets: bound.datasets,
+    plan.part_bytes = memory.part_bytes(0, &settings.limits);
+    let resources = Resources {
+        datasets,
         sources,
         scratch: settings.scratch(args, reading_bytes, lists_bytes)?,
         limits: settings.limits,
         memory,
         batch_rows: memory.batch_rows(estimate.row_bytes(), &settings.limits),
         disabled: settings.disabled,
-        watch,
-        accounts: bound.accounts,
     };
-    Job::new(bound.plan, given)
+    Ok((Job::new(plan, compiled, resources), accounts))
 }

@@ -2,7 +2,6 @@
 
 use crate::args::CoordinatorArgs;
 use crate::connections::{Door, KEEP_ALIVE, Limits};
-use crate::describe::describe;
 use crate::note;
 use crate::process::{leave, runtime, working_directory};
 use crate::signals::watch_signals;
@@ -12,11 +11,9 @@ use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::state::State;
 use shadowdiff_common::store::{Location, Stores};
 use shadowdiff_common::telemetry::start_log;
-use shadowdiff_coordinator::Bound;
 use shadowdiff_coordinator::cluster::{Cluster, Options, jobs_service, metrics_page, workers_service};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_proto::FILE_DESCRIPTORS;
-use shadowdiff_worker::{Disabled, Job, JobContext, Memory, TaskLimits, Watch};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -51,7 +48,7 @@ async fn serve(args: &CoordinatorArgs) -> Result<()> {
     let state = State::open(&state_url, &here, &sources.stores)?;
     let scratch = Scratch::new(0, args.scratch.as_deref())?;
     let listener = bind(args.listen).await?;
-    let cluster = Cluster::start(state, sources.clone(), options(args, &sources, &scratch)?);
+    let cluster = Cluster::start(state, sources.clone(), options(args, &scratch)?);
     let (reporter, health) = tonic_health::server::health_reporter();
     tell(&reporter, ServingStatus::NotServing).await;
     if let Some(address) = args.metrics {
@@ -133,22 +130,7 @@ async fn tell(reporter: &HealthReporter, status: ServingStatus) {
     }
 }
 
-fn options(args: &CoordinatorArgs, sources: &Sources, scratch: &Scratch) -> Result<Options> {
-    let (sources, kept) = (sources.clone(), scratch.clone());
-    let prepare = move |bound: &Bound| {
-        let given = JobContext {
-            datasets: bound.datasets.clone(),
-            sources: sources.clone(),
-            scratch: kept.clone(),
-            limits: TaskLimits::PRODUCT,
-            memory: Memory { task_bytes: 0 },
-            batch_rows: 1,
-            disabled: Disabled::default(),
-            watch: Arc::new(Watch::default()),
-            accounts: bound.accounts.clone(),
-        };
-        Job::new(bound.plan.clone(), given).map(|job| describe(bound, &job))
-    };
+fn options(args: &CoordinatorArgs, scratch: &Scratch) -> Result<Options> {
     let drawn = u128::from_le_bytes(random_bytes()?);
     Ok(Options {
         owner: format!("{}-{drawn:032x}", host_name()),
@@ -158,7 +140,6 @@ fn options(args: &CoordinatorArgs, sources: &Sources, scratch: &Scratch) -> Resu
         shards: args.shards,
         form: args.exchange.form(),
         part_bytes: PART_BYTES,
-        prepare: Arc::new(prepare),
     })
 }
 

@@ -7,6 +7,7 @@ use crate::prune::{check_scopes, side_plan};
 use crate::scale::forget_scales;
 use crate::types::{Named, Note, fill_rowless, types};
 use crate::unread::Unread;
+use shadowdiff_common::compiled::Compiled;
 use shadowdiff_common::read::json::JsonShape;
 use shadowdiff_common::read::{DataFile, Dataset, Format, Sources, list};
 use shadowdiff_common::sql::{Expression, Sql, SqlColumn};
@@ -22,12 +23,13 @@ use shadowdiff_core::value::ValueType;
 use shadowdiff_core::verdict;
 use std::path::Path;
 
-/// A spec bound to its data.
+/// A spec bound to its data. What workers make of the plan is made here too, so that a mistake shows before anything runs.
 #[derive(Debug)]
 pub struct Bound {
     pub plan: Plan,
     pub datasets: Sides<Dataset>,
     pub accounts: AccountSets,
+    pub compiled: Compiled,
 }
 
 /// The datasets of a spec and the columns of their files, before the sides meet.
@@ -118,7 +120,12 @@ pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: 
         secret: PlanSecret(cut.secret),
         warnings,
     };
-    Ok(Bound { plan, datasets, accounts })
+    Ok(Bound {
+        compiled: Compiled::new(&plan, &accounts)?,
+        plan,
+        datasets,
+        accounts,
+    })
 }
 
 /// A comparison of files with themselves passes, and proves nothing.

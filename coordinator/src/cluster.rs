@@ -35,7 +35,7 @@ mod view;
 mod wire;
 mod workers_service;
 
-use crate::bind::Bound;
+use crate::describe::describe;
 use ended_jobs::EndedJobs;
 use executor::{CancelRequest, DriverContext};
 use index::Done;
@@ -66,10 +66,8 @@ use view::shown_warnings;
 pub use view::{FailedAttempt, JobPhase, JobProgress, JobView, Submitted};
 pub use workers_service::workers_service;
 
-/// Plans everything that workers will plan, so that a mistake shows before a job is stored; describes the plan for `check`.
-pub type Prepare = dyn Fn(&Bound) -> Result<String> + Send + Sync;
-
 /// How a coordinator behaves.
+#[derive(Debug)]
 pub struct Options {
     /// Names this coordinator in journals; differs between any two.
     pub owner: String,
@@ -85,13 +83,6 @@ pub struct Options {
     pub form: Option<Form>,
     /// A compare task holds about this many bytes of rows.
     pub part_bytes: u64,
-    pub prepare: Arc<Prepare>,
-}
-
-impl fmt::Debug for Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options").field("owner", &self.owner).finish_non_exhaustive()
-    }
 }
 
 /// What a client submits.
@@ -155,7 +146,6 @@ impl Cluster {
     pub fn start(state: State, sources: Sources, options: Options) -> Arc<Cluster> {
         let planner = Planner {
             sources: sources.clone(),
-            prepare: Arc::clone(&options.prepare),
             shards: options.shards,
             form: options.form,
             part_bytes: options.part_bytes,
@@ -200,8 +190,8 @@ impl Cluster {
 
     /// Binds a spec to its data and describes the plan, for a client at this address; warnings come apart.
     pub async fn check(&self, order: &JobRequest, peer: &str) -> Result<(String, Vec<String>)> {
-        let (bound, text) = self.planner.bind(understood(order)?, For::Peer(peer)).await?;
-        Ok((text, bound.plan.warnings))
+        let bound = self.planner.bind(understood(order)?, For::Peer(peer)).await?;
+        Ok((describe(&bound), bound.plan.warnings))
     }
 
     /// Stores a job; it is planned and run after that. False where the token named it before.

@@ -5,6 +5,7 @@ pub mod bind;
 pub mod cluster;
 mod columns;
 mod deliver;
+mod describe;
 mod distinct;
 mod fetched;
 mod merge;
@@ -20,6 +21,7 @@ mod types;
 mod unread;
 
 pub use bind::{Bound, Inspected, bind, inspect};
+pub use describe::describe;
 pub use fetched::{Fetched, fetch_result};
 pub use partition::PartitionSettings;
 pub use publish::{Marking, Published, StagedFile, Staging, marks_of};

@@ -284,7 +284,11 @@ mod tests {
         assert_eq!(form(100, 100, 29, 30), Form::Fingerprints, "in any order, equal");
         assert_eq!(form(100, 100, 1, 30), Form::Rows, "in any order, all differ");
         assert_eq!(form(100, 0, 0, 0), Form::Rows, "one side is empty");
-        assert_eq!(form_of(100, 100, 0, 99, 99), Form::Fingerprints, "in step, but for a column with a tolerance");
+        assert_eq!(
+            form_of(100, 100, 0, 99, 99),
+            Form::Fingerprints,
+            "in step, but for a column with a tolerance"
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! or not there are jobs.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::ops::Add;
 
 /// Requests by what stores ask for them: a write or a listing costs about ten times as much as a read (Amazon S3: 5 and 0.4 dollars a
@@ -15,6 +16,19 @@ pub struct Requests {
     pub reads: u64,
     /// PUT, POST and LIST.
     pub writes: u64,
+}
+
+impl Requests {
+    pub fn is_none(&self) -> bool {
+        self.reads + self.writes == 0
+    }
+}
+
+impl fmt::Display for Requests {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Requests { reads, writes } = self;
+        write!(f, "about {reads} reads and {writes} writes or listings of object stores")
+    }
 }
 
 impl Add for Requests {

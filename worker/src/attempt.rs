@@ -78,7 +78,7 @@ impl AttemptRunner<'_> {
         let blocks = input.sources.iter().flat_map(|source| &source.blocks);
         let bytes: u64 = blocks.map(|block| block.piece.length).sum();
         // What is more than a usual task reads is not kept: it is read in pieces.
-        let at_once = bytes <= job.memory.task_bytes as u64 / 2;
+        let at_once = bytes <= job.resources.memory.task_bytes as u64 / 2;
         let open = |source: &Source| {
             let object = open_exchange(self.job, &source.data, input.shards.len(), &source.blocks, at_once, runtime);
             (source.number, Arc::new(object))

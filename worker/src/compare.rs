@@ -25,12 +25,17 @@ use std::sync::Arc;
 
 /// Compares the given shards. `halvings` says how often the memory share was halved.
 pub(crate) fn compare(job: &Job, shards: &[u32], objects: &[Arc<Object>], halvings: u32) -> Result<TaskOutput> {
-    let part_bytes = job.part_bytes(halvings);
+    let part_bytes = job.resources.part_bytes(halvings);
     let mut task = Task {
         job,
         part_bytes,
         runs: Vec::new(),
-        lonely: Writer::new(Sides::from_fn(|_| numbered_schema()), 1, part_bytes as usize, &job.scratch),
+        lonely: Writer::new(
+            Sides::from_fn(|_| numbered_schema()),
+            1,
+            part_bytes as usize,
+            &job.resources.scratch,
+        ),
         tally: Tally::default(),
     };
     let (small, large): (Vec<u32>, Vec<u32>) = shards.iter().partition(|shard| all_bytes(objects, **shard) <= part_bytes);
@@ -96,7 +101,7 @@ impl Task<'_> {
 
     /// How many parts of the usual size so many bytes are cut into.
     fn parts(&self, bytes: u64) -> u32 {
-        (bytes / self.part_bytes + 2).min(self.job.limits.max_parts) as u32
+        (bytes / self.part_bytes + 2).min(self.job.resources.limits.max_parts) as u32
     }
 
     /// Cancels in slices what no key divides, and compares what is left.
@@ -112,7 +117,7 @@ impl Task<'_> {
             self.tally.cancelled += cancelled;
             reduced.push(left);
             // Many slices of one key reduce to one row each; merged early they stay small.
-            if reduced.len() == self.job.limits.merged_slices {
+            if reduced.len() == self.job.resources.limits.merged_slices {
                 let merged = merge(self.job, std::mem::take(&mut reduced))?;
                 reduced.push(merged);
             }
@@ -123,7 +128,12 @@ impl Task<'_> {
 
     fn distribute(&self, parts: u32, rows: &mut Rows<'_>, part_of: &dyn Fn(&Job, &RecordBatch) -> Vec<u32>) -> Result<Object> {
         let job = self.job;
-        let mut writer = Writer::new(job.schemas.clone(), parts, self.part_bytes as usize, &job.scratch);
+        let mut writer = Writer::new(
+            job.compiled.schemas.clone(),
+            parts,
+            self.part_bytes as usize,
+            &job.resources.scratch,
+        );
         for side in Side::BOTH {
             for batch in rows(side) {
                 let batch = batch?.to_batch()?;
@@ -148,7 +158,7 @@ impl Task<'_> {
     fn compare_left(&mut self, left: &Sides<Unmatched>) -> Result<()> {
         let joined = join(self.job, left, self.context()?)?;
         let mut differing: Vec<(RowKey, KeyPair)> = Vec::new();
-        for rows in joined.chunks(self.job.limits.chunk_rows) {
+        for rows in joined.chunks(self.job.resources.limits.chunk_rows) {
             self.job.watch.check()?;
             let chunk = Chunk::new(self.job, left, rows)?;
             let cells = chunk.compare(self.job)?;
@@ -170,11 +180,11 @@ impl Task<'_> {
         if differing.is_empty() {
             return Ok(());
         }
-        let mut run = RunWriter::new(&self.job.scratch, self.job.limits.run_part_bytes);
+        let mut run = RunWriter::new(&self.job.resources.scratch, self.job.resources.limits.run_part_bytes);
         let (keys, joined): (Vec<RowKey>, Vec<KeyPair>) = differing.into_iter().unzip();
         for (keys, joined) in keys
-            .chunks(self.job.limits.chunk_rows)
-            .zip(joined.chunks(self.job.limits.chunk_rows))
+            .chunks(self.job.resources.limits.chunk_rows)
+            .zip(joined.chunks(self.job.resources.limits.chunk_rows))
         {
             self.job.watch.check()?;
             let chunk = Chunk::new(self.job, left, joined)?;
@@ -196,7 +206,7 @@ impl Task<'_> {
 
     /// The join's memory is bounded by the task's share; it holds 24 bytes a row.
     fn context(&self) -> Result<Arc<TaskContext>> {
-        let pool = GreedyMemoryPool::new(self.job.memory.task_bytes.max(self.job.limits.min_join_bytes));
+        let pool = GreedyMemoryPool::new(self.job.resources.memory.task_bytes.max(self.job.resources.limits.min_join_bytes));
         let runtime = RuntimeEnvBuilder::new()
             .with_memory_pool(Arc::new(pool))
             .build_arc()

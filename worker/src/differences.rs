@@ -1,11 +1,12 @@
 //! Makes differences of the rows that differ, in order: what each is, and what SQL says of it. What the rules make of it is not asked here.
 
 use crate::exchanged;
-use crate::job::{Job, RuleSql};
+use crate::job::Job;
 use crate::pairs::{Cells, Chunk};
 use crate::rows::Unmatched;
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::BooleanBuffer;
+use shadowdiff_common::compiled::RuleSql;
 use shadowdiff_common::exchange::Writer;
 use shadowdiff_common::run::RunWriter;
 use shadowdiff_common::sql::Expression;
@@ -126,14 +127,14 @@ fn lonely_keys(job: &Job, chunk: &Chunk<'_>) -> Sides<Vec<Option<u128>>> {
             return vec![None; rows.len()];
         }
         let key: Vec<&ArrayRef> = job.plan.aligned.key.iter().map(|column| &chunk.arrays[side][*column]).collect();
-        let hashes = job.key_fingerprint.hash(&key, rows.len());
+        let hashes = job.compiled.key_fingerprint.hash(&key, rows.len());
         rows.zip(hashes).map(|(row, hash)| is_lonely(&row).then_some(hash)).collect()
     })
 }
 
 /// What kind of change a cell shows.
 fn diagnosis(job: &Job, chunk: &Chunk<'_>, row: usize, at: usize) -> Option<String> {
-    let column = &job.columns[at].column;
+    let column = &job.compiled.columns[at].column;
     let cell = |side: Side| value_at(chunk.arrays[side][at].as_ref(), row);
     let (live, shadow) = (cell(Side::Live), cell(Side::Shadow));
     if column.role == Role::Presence {
@@ -200,7 +201,7 @@ impl<'c> RowSql<'c> {
         self.answers.clear();
         self.open.clear();
         let job = self.job;
-        for (rule, sql) in job.judge.sql_for(difference.kind, difference.column) {
+        for (rule, sql) in job.compiled.judge.sql_for(difference.kind, difference.column) {
             if let Some(accounts) = &sql.accounts
                 && self.in_scope(accounts.place, row)
             {
@@ -225,6 +226,7 @@ impl<'c> RowSql<'c> {
         let (mut asked, mut failed) = (BTreeMap::new(), None);
         let known = Answers::of(&self.answers);
         self.job
+            .compiled
             .judge
             .judge(difference, &self.chunk.account(self.job, row), |question| match question {
                 Question::Filter(rule) if self.open.contains(&rule) => {
@@ -252,7 +254,7 @@ impl<'c> RowSql<'c> {
     }
 
     fn alone(&self, rule: usize, row: usize, difference: &Difference<'_>) -> Result<bool> {
-        let sql = self.job.judge.all_sql().nth(rule);
+        let sql = self.job.compiled.judge.all_sql().nth(rule);
         let condition = sql
             .and_then(|sql| condition(sql, difference))
             .expect("an open rule has a condition");
@@ -316,7 +318,7 @@ pub(crate) fn row_key(job: &Job, chunk: &Chunk<'_>, row: usize) -> RowKey {
     for (at, column) in job.plan.aligned.key.iter().enumerate() {
         sort_key_in(
             &value_at(arrays[*column].as_ref(), row),
-            &job.columns[*column].column.shown,
+            &job.compiled.columns[*column].column.shown,
             &mut bytes,
         );
         if at + 1 == job.plan.aligned.account_count {

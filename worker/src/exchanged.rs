@@ -1,4 +1,4 @@
-//! Batches that go through the exchange. Which column is what is known here and nowhere else.
+//! Batches that go through the exchange: which column is what, as the schemas of the compiled plan have them.
 //!
 //! ```text
 //! rows        the aligned columns, those that only SQL reads, the fingerprint
@@ -12,11 +12,11 @@ use arrow_array::types::UInt64Type;
 use arrow_array::{ArrayRef, FixedSizeBinaryArray, RecordBatch, UInt64Array};
 use arrow_buffer::Buffer;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use shadowdiff_common::compiled::fingerprint_field;
 use shadowdiff_common::exchange::SelectedRows;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::Plan;
 use shadowdiff_core::side::Side;
-use shadowdiff_core::value::ValueType;
 use std::sync::Arc;
 
 /// A batch of rows, its columns by their meaning.
@@ -57,26 +57,7 @@ impl<'a> ExchangedRows<'a> {
     }
 }
 
-/// The schema of a side's rows.
-pub(crate) fn rows_schema(plan: &Plan, side: Side) -> SchemaRef {
-    let aligned = plan.aligned.columns.iter().enumerate();
-    let aligned = aligned.map(|(i, c)| Field::new(i.to_string(), c.stored[side].storage(), true));
-    let carried = plan.sides[side].carried.iter();
-    let carried = carried.map(|name| Field::new(format!("carried:{name}"), carried_type(plan, side, name).storage(), true));
-    Arc::new(Schema::new(aligned.chain(carried).chain([fingerprint_field()]).collect::<Vec<_>>()))
-}
-
-/// The type of a column that only SQL reads.
-pub(crate) fn carried_type<'a>(plan: &'a Plan, side: Side, name: &str) -> &'a ValueType {
-    &plan.sides[side]
-        .columns
-        .iter()
-        .find(|c| c.name == name)
-        .expect("carried columns are columns of the side")
-        .value_type
-}
-
-/// Rows of a schema of [`rows_schema`]: `columns` are the aligned ones, then the carried ones.
+/// Rows of a schema of the compiled plan: `columns` are the aligned ones, then the carried ones.
 pub(crate) fn rows(schema: &SchemaRef, mut columns: Vec<ArrayRef>, fingerprints: &[u128]) -> Result<RecordBatch> {
     columns.push(as_binary(fingerprints));
     RecordBatch::try_new(Arc::clone(schema), columns).map_err(|e| Error::internal(format!("rows of the exchange: {e}")))
@@ -91,7 +72,7 @@ pub(crate) fn numbered_schema() -> SchemaRef {
 /// What a row of a side comes to where columns have a tolerance.
 pub(crate) fn tolerant_schema(job: &Job, side: Side) -> SchemaRef {
     let columns = &job.plan.aligned.columns;
-    let values = job.row_hasher.tolerant().iter();
+    let values = job.compiled.row_hasher.tolerant().iter();
     let values = values.map(|at| Field::new(at.to_string(), columns[*at].stored[side].storage(), true));
     let number = Field::new("row", DataType::UInt64, false);
     let key = Field::new("key", DataType::UInt64, false);
@@ -162,10 +143,6 @@ pub(crate) fn fingerprints(rows: &SelectedRows) -> impl Iterator<Item = u128> + 
 pub(crate) fn fingerprints_of(batch: &RecordBatch) -> impl Iterator<Item = u128> + '_ {
     let bytes = fingerprint_column(batch);
     (0..batch.num_rows()).map(|row| fingerprint(bytes, row))
-}
-
-fn fingerprint_field() -> Field {
-    Field::new("fingerprint", DataType::FixedSizeBinary(16), false)
 }
 
 fn fingerprint_column(batch: &RecordBatch) -> &FixedSizeBinaryArray {

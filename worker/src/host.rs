@@ -1,12 +1,15 @@
 //! What the attempts of a worker process share: its memory, its scratch, its connections, and the jobs it knows.
 
-use crate::job::{Disabled, Job, JobContext, Memory, Watch};
+use crate::job::Job;
 use crate::limits::TaskLimits;
-use shadowdiff_common::read::Sources;
+use crate::resources::{Disabled, Memory, Resources};
+use shadowdiff_common::compiled::Compiled;
+use shadowdiff_common::read::{Dataset, Sources};
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::state::{Incarnation, JobState, PlanDigest, StoredPlan};
-use shadowdiff_core::accounts::AccountSets;
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::plan::Plan;
+use shadowdiff_core::side::Sides;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -66,7 +69,10 @@ impl Host {
             );
         }
         let accounts = runtime.block_on(stored_plan.accounts.read(state))?;
-        Job::new(stored_plan.plan.clone(), self.given(&stored_plan, accounts))
+        let StoredPlan { plan, datasets, .. } = stored_plan;
+        let compiled = Compiled::new(&plan, &accounts)?;
+        let resources = self.resources(&plan, datasets, accounts.memory_bytes());
+        Ok(Job::new(plan, compiled, resources))
     }
 
     /// The job has ended.
@@ -83,26 +89,21 @@ impl Host {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn given(&self, stored_plan: &StoredPlan, accounts: AccountSets) -> JobContext {
+    /// What one task of a job may use; `lists_bytes` are those of its lists of accounts.
+    fn resources(&self, plan: &Plan, datasets: Sides<Dataset>, lists_bytes: u64) -> Resources {
         let slots = self.slots as u64;
         let slot_bytes = self.memory_bytes / slots;
-        let held = stored_plan
-            .plan
-            .estimate
-            .reading_bytes
-            .saturating_add(accounts.memory_bytes() / slots);
+        let held = plan.estimate.reading_bytes.saturating_add(lists_bytes / slots);
         let left = slot_bytes.saturating_sub(held).max(slot_bytes / 4);
         let memory = Memory::of_task(left, &self.limits);
-        JobContext {
-            datasets: stored_plan.datasets.clone(),
+        Resources {
+            datasets,
             sources: self.sources.clone(),
             scratch: self.scratch.clone(),
             limits: self.limits,
             memory,
-            batch_rows: memory.batch_rows(stored_plan.plan.estimate.row_bytes(), &self.limits),
+            batch_rows: memory.batch_rows(plan.estimate.row_bytes(), &self.limits),
             disabled: self.disabled,
-            watch: Arc::new(Watch::default()),
-            accounts,
         }
     }
 }

@@ -30,7 +30,7 @@ impl Workers for LocalWorkers {
 
     fn start(&self, assignment: Assignment, reports: Sender<Report>) {
         let job = Arc::clone(&self.job);
-        self.job.sources.runtime.spawn_blocking(move || {
+        self.job.resources.sources.runtime.spawn_blocking(move || {
             let attempt = assignment.attempt;
             let outcome =
                 catch_unwind(AssertUnwindSafe(|| run(&job, assignment))).unwrap_or_else(|panic| Err(panicked("a task", panic.as_ref())));

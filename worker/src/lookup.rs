@@ -31,11 +31,11 @@ pub(crate) fn lookup(job: &Job, task: &ScanTask, places: &[u32], objects: &[Arc<
         let mut reader = SideReader::new(job, side, &task.splits[side], Purpose::Columns(key));
         while let Some(key) = reader.next_columns()? {
             let rows = key.first().map_or(0, |column| column.len());
-            let keys = job.key_fingerprint.hash(&key.iter().collect::<Vec<_>>(), rows);
+            let keys = job.compiled.key_fingerprint.hash(&key.iter().collect::<Vec<_>>(), rows);
             found.extend(keys.into_iter().filter(|key| wanted.remove(key).is_some()));
         }
     }
-    let mut run = SpoolWriter::new(&job.scratch, job.limits.account_part_bytes);
+    let mut run = SpoolWriter::new(&job.resources.scratch, job.resources.limits.account_part_bytes);
     found.into_iter().try_for_each(|key| run.append(&key.to_be_bytes()))?;
     Ok(TaskOutput {
         fingerprints: vec![run.finish()?],

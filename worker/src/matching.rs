@@ -15,9 +15,9 @@ use shadowdiff_core::tally::Tally;
 /// Cancels the rows of the given shards. The objects come with the numbers of their scans; these are the shards of the output.
 pub(crate) fn match_fingerprints(job: &Job, shards: &[u32], objects: &Exchanged, halvings: u32) -> Result<TaskOutput> {
     let scans = job.plan.scans.len() as u32;
-    let part_bytes = job.part_bytes(halvings);
+    let part_bytes = job.resources.part_bytes(halvings);
     let schemas = Sides::from_fn(|_| numbered_schema());
-    let mut writer = Writer::new(schemas, scans, part_bytes as usize, &job.scratch);
+    let mut writer = Writer::new(schemas, scans, part_bytes as usize, &job.resources.scratch);
     let mut tally = Tally::default();
     for shard in shards {
         // What does not fit is cancelled in several passes, a share of the fingerprints each.
@@ -29,7 +29,7 @@ pub(crate) fn match_fingerprints(job: &Job, shards: &[u32], objects: &Exchanged,
             .max(1);
         for pass in 0..passes {
             job.watch.check()?;
-            let matched = if job.row_hasher.tolerant().is_empty() {
+            let matched = if job.compiled.row_hasher.tolerant().is_empty() {
                 cancel(job, objects, *shard, &|fingerprint: u128| {
                     (fingerprint >> 32) as u64 % passes == pass
                 })?
@@ -109,7 +109,7 @@ mod tests {
 
     /// One scan's rows: fingerprint and side, numbered in this order.
     fn scanned(job: &Job, rows: &[(u128, Side)]) -> Arc<Object> {
-        let mut writer = Writer::new(Sides::from_fn(|_| numbered_schema()), 1, 1, &job.scratch);
+        let mut writer = Writer::new(Sides::from_fn(|_| numbered_schema()), 1, 1, &job.resources.scratch);
         for (number, (fingerprint, side)) in (0..).zip(rows) {
             let batch = exchanged::numbered(vec![number], &[*fingerprint]).expect("a batch");
             writer.push(*side, &batch, &[0]).expect("push");

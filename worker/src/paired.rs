@@ -32,10 +32,10 @@ impl<'a> PairedGroups<'a> {
     /// `None` where rows cannot cancel by their place.
     pub(crate) fn new(job: &'a Job, task: &ScanTask) -> Option<Self> {
         let plan = &job.plan;
-        let is_whole = |side: &Side| job.datasets[*side].format == Format::Parquet && job.filters[*side].is_none();
+        let is_whole = |side: &Side| job.resources.datasets[*side].format == Format::Parquet && job.compiled.filters[*side].is_none();
         // Accounts are counted as rows are read; equal rows may differ in columns that only SQL reads.
         let needs_rows = plan.count_accounts || plan.carries();
-        let is_off = job.disabled.same_object && job.disabled.same_chunk;
+        let is_off = job.resources.disabled.same_object && job.resources.disabled.same_chunk;
         if is_off || needs_rows || !Side::BOTH.iter().all(is_whole) {
             return None;
         }
@@ -60,11 +60,11 @@ impl<'a> PairedGroups<'a> {
         let (Some(live), Some(shadow)) = (group(&pair.live), group(&pair.shadow)) else {
             return Ok(None);
         };
-        let files = Sides::from_fn(|side| &self.job.datasets[side].files[pair[side].file]);
-        let is_one = !self.job.disabled.same_object && files.live.is_same_object(files.shadow);
+        let files = Sides::from_fn(|side| &self.job.resources.datasets[side].files[pair[side].file]);
+        let is_one = !self.job.resources.disabled.same_object && files.live.is_same_object(files.shadow);
         // Elsewhere a look at the chunks would read again what is read for the rows.
         let is_near = files.live.is_local() && files.shadow.is_local();
-        if !is_one && (self.job.disabled.same_chunk || !is_near) {
+        if !is_one && (self.job.resources.disabled.same_chunk || !is_near) {
             return Ok(None);
         }
         self.open(&pair)?;
@@ -102,7 +102,7 @@ impl<'a> PairedGroups<'a> {
         for side in Side::BOTH {
             let file = pair[side].file;
             if self.files[side].as_ref().is_none_or(|(open, _)| *open != file) {
-                let stored = StoredFile::open(&self.job.datasets[side].files[file], &self.job.sources)?;
+                let stored = StoredFile::open(&self.job.resources.datasets[side].files[file], &self.job.resources.sources)?;
                 self.files[side] = Some((file, stored));
             }
         }
@@ -115,7 +115,7 @@ impl<'a> PairedGroups<'a> {
         let at = plan.columns.iter().position(|known| known.name == column.path[0])?;
         let read = plan.read.iter().find(|read| read.name == column.path[0])?;
         let types = [&plan.columns[at].value_type, &column.stored[side]];
-        let is_as_read = self.job.derives[side][at].is_none() && types.into_iter().all(|known| *known == read.value_type);
+        let is_as_read = self.job.compiled.derives[side][at].is_none() && types.into_iter().all(|known| *known == read.value_type);
         is_as_read.then(|| file.place(&read.source, &read.value_type))?
     }
 

@@ -1,10 +1,10 @@
 //! Compares the cells of row pairs, a chunk at a time, column by column.
 
-use crate::comparators::sql_arrays;
-use crate::job::{BoundColumn, Job};
+use crate::job::Job;
 use crate::rows::{KeyPair, Unmatched, take_optional};
 use arrow_array::ArrayRef;
 use arrow_buffer::BooleanBuffer;
+use shadowdiff_common::compiled::{BoundColumn, sql_arrays};
 use shadowdiff_core::align::Role;
 use shadowdiff_core::compare::{CellPairs, unequal};
 use shadowdiff_core::error::{Error, Result};
@@ -54,11 +54,7 @@ impl<'a> Chunk<'a> {
             baseline: Vec::new(),
             kinds: joined.iter().map(|row| kind_of(left, *row)).collect(),
         };
-        chunk.baseline = if job.accounts.flipped.is_empty() {
-            vec![job.plan.spec.baseline.default; joined.len()]
-        } else {
-            (0..joined.len()).map(|row| job.baseline(&chunk.account(job, row))).collect()
-        };
+        chunk.baseline = job.compiled.baselines(joined.len(), |row| chunk.account(job, row));
         Ok(chunk)
     }
 
@@ -109,10 +105,10 @@ impl<'a> Chunk<'a> {
         let both = BooleanBuffer::collect_bool(rows, |row| self.joined[row].live.is_some() && self.joined[row].shadow.is_some());
         let pairs = self.of_kind(|kind| kind == DifferenceKind::Changed);
         let mut cells = Cells {
-            differs: vec![None; job.columns.len()],
+            differs: vec![None; job.compiled.columns.len()],
             not_json: BTreeMap::new(),
         };
-        for (at, BoundColumn { column, comparator, .. }) in job.columns.iter().enumerate() {
+        for (at, BoundColumn { column, comparator }) in job.compiled.columns.iter().enumerate() {
             let (live, shadow) = (&self.arrays.live[at], &self.arrays.shadow[at]);
             let unequal = unequal(column, live, shadow);
             if column.role == Role::Key {
@@ -170,9 +166,9 @@ mod tests {
             .map(|row| {
                 let key = value_at(chunk.arrays[chunk.side_of(row)][0].as_ref(), row);
                 let differs = |column: &usize| cells.differs[*column].as_ref().is_some_and(|differs| differs.value(row));
-                let columns: Vec<String> = (0..small.job.columns.len())
+                let columns: Vec<String> = (0..small.job.compiled.columns.len())
                     .filter(differs)
-                    .map(|column| small.job.columns[column].column.name.clone())
+                    .map(|column| small.job.compiled.columns[column].column.name.clone())
                     .collect();
                 assert_eq!(any.value(row), !columns.is_empty());
                 format!("{key:?} {} {}", chunk.kinds[row].name(), columns.join("+"))

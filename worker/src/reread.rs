@@ -16,11 +16,11 @@ use std::sync::Arc;
 
 /// Fetches what is left of a scan task; `shard` is its place in `objects`, those of all match tasks.
 pub(crate) fn reread(job: &Job, task: &ScanTask, shard: u32, objects: &[Arc<Object>], halvings: u32) -> Result<TaskOutput> {
-    let share = job.memory.task_bytes >> halvings.min(8);
+    let share = job.resources.memory.task_bytes >> halvings.min(8);
     let mut sink = Sink::new(job, Form::Rows, share / 3);
     for side in Side::BOTH {
         let all: u64 = objects.iter().map(|object| object.size(shard)[side].rows).sum();
-        let most = (share / 6 / size_of::<(u64, u128)>()).max(job.limits.min_row_numbers);
+        let most = (share / 6 / size_of::<(u64, u128)>()).max(job.resources.limits.min_row_numbers);
         let wanted = RowSelection::new(objects, shard, side, most)?;
         let mut reader = SideReader::new(job, side, &task.splits[side], Purpose::Reread(wanted));
         // Of each batch that is read few rows may be wanted; together they make batches of the usual size.
@@ -30,7 +30,7 @@ pub(crate) fn reread(job: &Job, task: &ScanTask, shard: u32, objects: &[Arc<Obje
             bytes += read.rows.batch.get_array_memory_size();
             found += read.rows.batch.num_rows() as u64;
             pending.push(read.rows.batch);
-            if rows >= job.batch_rows || bytes >= job.limits.fetched_batch_bytes {
+            if rows >= job.resources.batch_rows || bytes >= job.resources.limits.fetched_batch_bytes {
                 flush(&mut sink, side, &mut pending)?;
                 (rows, bytes) = (0, 0);
             }

@@ -138,7 +138,7 @@ fn carried_bytes(job: &Job, batch: &RecordBatch, row: usize) -> Vec<u8> {
 fn concat(job: &Job, side: Side, batches: &[RecordBatch]) -> Result<RecordBatch> {
     match batches {
         [one] => Ok(one.clone()),
-        _ => concat_batches(&job.schemas[side], batches)
+        _ => concat_batches(&job.compiled.schemas[side], batches)
             .map_err(|e| Error::new(Kind::Exhausted, format!("compare: rows of one part do not fit one batch: {e}"))),
     }
 }
@@ -188,7 +188,8 @@ fn reduce(job: &Job, side: Side, batches: Vec<RecordBatch>, before: Option<(Vec<
 /// For each rule with `accounts.where`, where it is true on this side's rows.
 fn scopes(job: &Job, side: Side, batch: &RecordBatch) -> Result<Vec<Vec<bool>>> {
     let columns = ExchangedRows::new(batch, &job.plan).readable();
-    job.account_conditions()
+    job.compiled
+        .account_conditions()
         .map(|accounts| match &accounts.condition[side] {
             Some(condition) => Ok(condition.is_true(columns, batch.num_rows())?.iter().collect()),
             None => Ok(vec![false; batch.num_rows()]),
@@ -203,7 +204,7 @@ pub(crate) fn merge(job: &Job, parts: Vec<Sides<Unmatched>>) -> Result<Sides<Unm
         by_side.live.push(part.live);
         by_side.shadow.push(part.shadow);
     }
-    let rules = job.account_conditions().count();
+    let rules = job.compiled.account_conditions().count();
     Sides::try_from_fn(|side| {
         let (mut batches, mut counts, mut scope) = (Vec::new(), Vec::new(), vec![Vec::new(); rules]);
         for left in std::mem::take(&mut by_side[side]) {
@@ -269,7 +270,12 @@ pub(crate) fn join(job: &Job, left: &Sides<Unmatched>, context: Arc<TaskContext>
         false,
     )
     .map_err(exhausted)?;
-    let batches = job.sources.runtime.block_on(collect(Arc::new(plan), context)).map_err(exhausted)?;
+    let batches = job
+        .resources
+        .sources
+        .runtime
+        .block_on(collect(Arc::new(plan), context))
+        .map_err(exhausted)?;
     let mut joined = Vec::new();
     for batch in batches {
         let (live, shadow) = (

@@ -24,8 +24,9 @@ pub(crate) fn sample(job: &Job) -> Result<TaskOutput> {
         in_step: true,
         remember: true,
     };
-    let mut window = Window::new(job.memory.task_bytes / 3, mode, &job.limits);
-    let mut readers = Sides::from_fn(|side| SideReader::new(job, side, &task.splits[side], Purpose::Sample(job.limits.sampled_rows)));
+    let mut window = Window::new(job.resources.memory.task_bytes / 3, mode, &job.resources.limits);
+    let mut readers =
+        Sides::from_fn(|side| SideReader::new(job, side, &task.splits[side], Purpose::Sample(job.resources.limits.sampled_rows)));
     let mut keys: ByFingerprint<Sides<bool>> = ByFingerprint::default();
     let mut exact: ByFingerprint<Sides<u64>> = ByFingerprint::default();
     let mut found = Sample::default();

@@ -18,9 +18,9 @@ use std::collections::BTreeSet;
 
 /// Runs one scan task, which exchanges its rows in the given form. `halvings` says how often its memory share was halved.
 pub(crate) fn scan(job: &Job, task: &ScanTask, form: Form, halvings: u32) -> Result<TaskOutput> {
-    let share = job.memory.task_bytes >> halvings.min(8);
+    let share = job.resources.memory.task_bytes >> halvings.min(8);
     let mut sink = Sink::new(job, form, share / 3);
-    let mut window = Window::new(share / 3, mode(job), &job.limits);
+    let mut window = Window::new(share / 3, mode(job), &job.resources.limits);
     let mut paired = PairedGroups::new(job, task);
     let splits = paired.as_ref().map_or(&task.splits, |paired| &paired.splits).clone();
     let mut readers = Sides::from_fn(|side| SideReader::new(job, side, &splits[side], Purpose::Scan));
@@ -75,8 +75,8 @@ pub(crate) fn scan(job: &Job, task: &ScanTask, form: Form, halvings: u32) -> Res
 fn mode(job: &Job) -> CancelMode {
     let early = !job.plan.carries();
     CancelMode {
-        in_step: early && !job.disabled.same_position,
-        remember: early && !job.disabled.window,
+        in_step: early && !job.resources.disabled.same_position,
+        remember: early && !job.resources.disabled.window,
     }
 }
 
@@ -87,7 +87,13 @@ pub(crate) fn numbered(job: &Job, side: Side, read: Read) -> Result<Rows> {
     let batch = match &read.exact {
         None => exchanged::numbered(numbers, &fingerprints)?,
         Some(exact) => {
-            let values = job.row_hasher.tolerant().iter().map(|at| batch.column(*at).clone()).collect();
+            let values = job
+                .compiled
+                .row_hasher
+                .tolerant()
+                .iter()
+                .map(|at| batch.column(*at).clone())
+                .collect();
             let keys = job.key_fingerprints(&batch).iter().map(|key| *key as u64).collect();
             exchanged::tolerant(&tolerant_schema(job, side), numbers, values, keys, exact)?
         }
@@ -107,11 +113,11 @@ pub(crate) struct Sink<'a> {
 impl<'a> Sink<'a> {
     pub(crate) fn new(job: &'a Job, form: Form, buffer_bytes: usize) -> Self {
         let schemas = match form {
-            Form::Rows => job.schemas.clone(),
-            Form::Fingerprints if job.row_hasher.tolerant().is_empty() => Sides::from_fn(|_| numbered_schema()),
+            Form::Rows => job.compiled.schemas.clone(),
+            Form::Fingerprints if job.compiled.row_hasher.tolerant().is_empty() => Sides::from_fn(|_| numbered_schema()),
             Form::Fingerprints => Sides::from_fn(|side| tolerant_schema(job, side)),
         };
-        let writer = Writer::new(schemas, job.plan.shards, buffer_bytes, &job.scratch);
+        let writer = Writer::new(schemas, job.plan.shards, buffer_bytes, &job.resources.scratch);
         let columns = job.plan.aligned.account().iter();
         let forms = columns.map(|_| shadowdiff_core::row::Form::Canonical);
         Sink {
@@ -132,7 +138,7 @@ impl<'a> Sink<'a> {
                 let hashes = account_hashes(&account, batch.num_rows());
                 hashes.into_iter().map(|hash| (hash % shards) as u32).collect()
             }
-            (_, Form::Fingerprints) if !self.job.row_hasher.tolerant().is_empty() => TolerantRows(&batch)
+            (_, Form::Fingerprints) if !self.job.compiled.row_hasher.tolerant().is_empty() => TolerantRows(&batch)
                 .keys()
                 .iter()
                 .map(|key| ((key >> 32) % shards) as u32)
@@ -172,7 +178,7 @@ impl Accounts {
                 last = Some(fingerprint);
             }
         }
-        if self.seen.len() > job.limits.held_accounts {
+        if self.seen.len() > job.resources.limits.held_accounts {
             self.spill(job)
         } else {
             Ok(())
@@ -183,7 +189,7 @@ impl Accounts {
         if self.seen.is_empty() {
             return Ok(());
         }
-        let mut writer = SpoolWriter::new(&job.scratch, job.limits.account_part_bytes);
+        let mut writer = SpoolWriter::new(&job.resources.scratch, job.resources.limits.account_part_bytes);
         for fingerprint in std::mem::take(&mut self.seen) {
             writer.append(&fingerprint.to_be_bytes())?;
         }

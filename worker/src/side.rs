@@ -1,12 +1,12 @@
 //! One side of a scan: its splits, read, converted, derived, filtered, taken apart into the aligned columns.
 
 use crate::exchanged;
-use crate::job::{BoundColumn, Job};
-use crate::row_hasher::RowFingerprints;
+use crate::job::Job;
 use crate::row_selection::RowSelection;
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StructArray, new_null_array};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_select::filter::filter;
+use shadowdiff_common::compiled::{BoundColumn, RowFingerprints};
 use shadowdiff_common::exchange::take_rows;
 use shadowdiff_common::read::{self, Format, Raw, Selection, read_column};
 use shadowdiff_common::store::changed;
@@ -80,7 +80,7 @@ impl Needed {
     /// What some aligned columns and the filter are made of.
     fn of(job: &Job, side: Side, aligned: &[usize]) -> Self {
         let plan = &job.plan.sides[side];
-        let filter = job.filters[side].as_ref();
+        let filter = job.compiled.filters[side].as_ref();
         let is_one = |name: &str| aligned.iter().any(|at| job.plan.aligned.columns[*at].path[0] == name);
         let is_needed =
             |(at, column): (usize, &SideColumn)| is_one(&column.name) || filter.is_some_and(|filter| filter.reads.contains(&at));
@@ -89,7 +89,7 @@ impl Needed {
             let made = plan
                 .columns
                 .iter()
-                .zip(&job.derives[side])
+                .zip(&job.compiled.derives[side])
                 .zip(&columns)
                 .filter(|(_, needed)| **needed);
             made.into_iter().any(|((column, derived), _)| match derived {
@@ -239,7 +239,7 @@ impl<'a> SideReader<'a> {
 
     /// Opens the split that was taken last. Where few of its rows are wanted, no others are decoded.
     fn open(&mut self, split: &Split) -> Result<read::RawBatches> {
-        let dataset = &self.job.datasets[self.side];
+        let dataset = &self.job.resources.datasets[self.side];
         let file = &dataset.files[split.file];
         self.split_rows = self
             .cancelled
@@ -268,8 +268,8 @@ impl<'a> SideReader<'a> {
             &selection,
             &wanted,
             csv,
-            self.job.batch_rows,
-            &self.job.sources,
+            self.job.resources.batch_rows,
+            &self.job.resources.sources,
         )
     }
 
@@ -354,7 +354,7 @@ impl<'a> SideReader<'a> {
         if rows == 0 {
             return Ok(None);
         }
-        let data_file = &job.datasets[side].files[file];
+        let data_file = &job.resources.datasets[side].files[file];
         let read = self.read_columns(file, &raw, before)?;
         let columns = self.derive(&read, rows)?;
         let (columns, kept) = self.filter(columns, rows)?;
@@ -381,7 +381,7 @@ impl<'a> SideReader<'a> {
 
     /// The columns as they are read; in place of those that are not needed, NULLs. `before`: rows of the split before these.
     fn read_columns(&self, file: usize, raw: &Raw, before: u64) -> Result<Vec<ArrayRef>> {
-        let data_file = &self.job.datasets[self.side].files[file];
+        let data_file = &self.job.resources.datasets[self.side].files[file];
         let columns = self.job.plan.sides[self.side].read.iter().zip(&self.needed.read);
         let read = columns.map(|(column, needed)| match needed {
             true => read_column(column, raw, self.side, data_file, before),
@@ -412,7 +412,7 @@ impl<'a> SideReader<'a> {
     fn derive(&self, read: &[ArrayRef], rows: usize) -> Result<Vec<ArrayRef>> {
         let (job, side) = (self.job, self.side);
         let plan = &job.plan.sides[side];
-        let columns = plan.columns.iter().zip(&job.derives[side]).zip(&self.needed.columns);
+        let columns = plan.columns.iter().zip(&job.compiled.derives[side]).zip(&self.needed.columns);
         let made = columns.map(|((column, derived), needed)| match derived {
             _ if !needed => Ok(new_null_array(&arrow_schema::DataType::Null, rows)),
             Some(expression) => {
@@ -441,7 +441,7 @@ impl<'a> SideReader<'a> {
 
     /// The rows that pass, and which they are; `None`: all.
     fn filter(&self, columns: Vec<ArrayRef>, rows: usize) -> Result<(Vec<ArrayRef>, Option<BooleanBuffer>)> {
-        let Some(condition) = &self.job.filters[self.side] else {
+        let Some(condition) = &self.job.compiled.filters[self.side] else {
             return Ok((columns, None));
         };
         let kept = condition.is_true(&columns, rows)?;
@@ -457,13 +457,13 @@ impl<'a> SideReader<'a> {
     fn take_apart(&self, columns: &[ArrayRef], rows: usize) -> Result<(Rows, Option<Vec<u128>>)> {
         let (job, side) = (self.job, self.side);
         let plan = &job.plan.sides[side];
-        let mut arrays: Vec<ArrayRef> = Vec::with_capacity(job.schemas[side].fields().len());
-        for BoundColumn { column, .. } in &job.columns {
+        let mut arrays: Vec<ArrayRef> = Vec::with_capacity(job.compiled.schemas[side].fields().len());
+        for BoundColumn { column, .. } in &job.compiled.columns {
             arrays.push(self.aligned(columns, column, rows)?);
         }
-        let RowFingerprints { whole, exact } = job.row_hasher.hash(&arrays, rows);
+        let RowFingerprints { whole, exact } = job.compiled.row_hasher.hash(&arrays, rows);
         arrays.extend(plan.carried.iter().map(|name| self.named(columns, name)));
-        let batch = exchanged::rows(&job.schemas[side], arrays, &whole)?;
+        let batch = exchanged::rows(&job.compiled.schemas[side], arrays, &whole)?;
         let fingerprints = whole;
         Ok((Rows { batch, fingerprints }, exact))
     }

@@ -1,8 +1,10 @@
 //! Jobs of a few rows: a spec and two CSV texts, for the tests of this crate.
 
-use crate::job::{Disabled, Job, JobContext, Memory, Watch};
+use crate::job::Job;
 use crate::limits::TaskLimits;
+use crate::resources::{Disabled, Memory, Resources};
 use crate::side::{Purpose, SideReader};
+use shadowdiff_common::compiled::Compiled;
 use shadowdiff_common::exchange::SelectedRows;
 use shadowdiff_common::read::{Dataset, Sources, list};
 use shadowdiff_common::spool::Scratch;
@@ -72,8 +74,10 @@ impl Setup<'_> {
             rules: vec![None; spec.expected.len()],
             ..AccountSets::default()
         };
-        let given = JobContext {
-            datasets: datasets.clone(),
+        let plan = self.plan(spec, &datasets);
+        let compiled = Compiled::new(&plan, &accounts).expect("a good plan");
+        let resources = Resources {
+            datasets,
             sources,
             scratch: Scratch::new(self.limits.max_intermediate_bytes.min(1 << 30), None).expect("a scratch folder"),
             limits: self.limits,
@@ -82,11 +86,9 @@ impl Setup<'_> {
             },
             batch_rows: self.limits.max_batch_rows,
             disabled: Disabled::default(),
-            watch: Arc::new(Watch::default()),
-            accounts,
         };
         SmallJob {
-            job: Job::new(self.plan(spec, &datasets), given).expect("a good job"),
+            job: Job::new(plan, compiled, resources),
             folder,
             _runtime: runtime,
         }

@@ -11,12 +11,13 @@
 
 use crate::exchanged::{TolerantRows, tolerant_schema};
 use crate::fingerprints::ByHash;
-use crate::job::{BoundColumn, Job};
+use crate::job::Job;
 use crate::rows::MultisetDiff;
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow_buffer::BooleanBuffer;
 use arrow_select::concat::concat_batches;
 use arrow_select::take::take;
+use shadowdiff_common::compiled::BoundColumn;
 use shadowdiff_common::exchange::take_rows;
 use shadowdiff_common::link::Exchanged;
 use shadowdiff_core::compare::{CellPairs, unequal};
@@ -42,7 +43,7 @@ pub(crate) fn match_tolerant(job: &Job, objects: &Exchanged, shard: u32, of_pass
     let partners = Partners::of(&rows);
     let mut matched = Matched::default();
     let mut is_left = Sides::from_fn(|side| vec![true; rows[side].keys.len()]);
-    for pairs in partners.pairs.chunks(job.limits.chunk_rows.max(1)) {
+    for pairs in partners.pairs.chunks(job.resources.limits.chunk_rows.max(1)) {
         job.watch.check()?;
         let (equal, near) = compare(job, &rows, pairs)?;
         for (at, (live, shadow)) in pairs.iter().enumerate() {
@@ -113,7 +114,7 @@ impl Rows {
     fn of(&self, job: &Job, chosen: &[u32]) -> Result<Vec<UnmatchedRow>> {
         let values = self.values(chosen.iter().copied())?;
         let exact: Vec<u128> = chosen.iter().map(|row| self.exact[*row as usize]).collect();
-        let whole = job.row_hasher.whole(&exact, &values.iter().collect::<Vec<_>>());
+        let whole = job.compiled.row_hasher.whole(&exact, &values.iter().collect::<Vec<_>>());
         let numbers = TolerantRows(&self.batch).numbers();
         let row = |(row, whole): (&u32, u128)| (self.scans[*row as usize], numbers[*row as usize], whole);
         Ok(chosen.iter().zip(whole).map(row).collect())
@@ -183,8 +184,8 @@ fn compare(job: &Job, rows: &Sides<Rows>, pairs: &[(u32, u32)]) -> Result<(Boole
     let exact = BooleanBuffer::collect_bool(pairs.len(), |at| exact(pairs[at]));
     let (mut equal, mut near) = (exact.clone(), exact);
     let baseline = vec![job.plan.spec.baseline.default; pairs.len()];
-    for ((at, live), shadow) in job.row_hasher.tolerant().iter().zip(&live).zip(&shadow) {
-        let BoundColumn { column, comparator, .. } = &job.columns[*at];
+    for ((at, live), shadow) in job.compiled.row_hasher.tolerant().iter().zip(&live).zip(&shadow) {
+        let BoundColumn { column, comparator, .. } = &job.compiled.columns[*at];
         let unequal = &unequal(column, live, shadow) & &near;
         if unequal.count_set_bits() == 0 {
             continue;

@@ -5,6 +5,7 @@ use super::{has_ended, json, verdict};
 use crate::{note, say};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_core::requests::Requests;
 use shadowdiff_core::verdict::Verdict;
 use shadowdiff_proto::v1::{Job, JobState};
 use std::fmt::Write;
@@ -64,8 +65,13 @@ pub(super) fn job(job: &Job) -> String {
             let _ = writeln!(out, "{} attempts failed and were tried again", p.retries);
         }
     }
-    if let Some(requests) = job.requests.filter(|r| r.reads + r.writes > 0) {
-        let _ = writeln!(out, "{}", crate::describe::requests(requests.reads, requests.writes));
+    let estimated = job.requests.unwrap_or_default();
+    let requests = Requests {
+        reads: estimated.reads,
+        writes: estimated.writes,
+    };
+    if !requests.is_none() {
+        let _ = writeln!(out, "{requests}");
     }
     for failed in &job.failed_attempts {
         let error = failed.error.clone().unwrap_or_default();

@@ -366,7 +366,6 @@ mod tests {
             shards: None,
             form: None,
             part_bytes: 1,
-            prepare: Arc::new(|_| Ok(String::new())),
         };
         Cluster::start(state, sources, options)
     }

@@ -1,7 +1,7 @@
 //! From what a client submitted to a plan: the spec is understood at once, its data are looked at in a thread of its own.
 
 use super::pool::{Pool, Share, Sizes};
-use super::{JobRequest, Prepare, clock};
+use super::{JobRequest, clock};
 use crate::bind::{Bound, bind};
 use crate::partition::PartitionSettings;
 use crate::target::{Reads, Target, check_target, refuse_secrets};
@@ -19,9 +19,7 @@ use shadowdiff_core::shorten::shortened;
 use shadowdiff_core::side::Side;
 use shadowdiff_core::spec::{Day, FieldPlaces, Overrides, Spec, parse};
 use std::collections::BTreeSet;
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use tokio::sync::oneshot;
 
 /// A job has at least so many scan tasks where its files allow: workers come and go, and a lost task should not be much.
@@ -193,22 +191,15 @@ fn title(spec: &Spec) -> String {
 }
 
 /// Makes plans.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Planner {
     pub(super) sources: Sources,
-    pub(super) prepare: Arc<Prepare>,
     pub(super) shards: Option<u32>,
     pub(super) form: Option<Form>,
     pub(super) part_bytes: u64,
     /// The state lies in a directory, which asks nothing for a request.
     pub(super) is_directory: bool,
     pub(super) pools: Pools,
-}
-
-impl fmt::Debug for Planner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Planner").finish_non_exhaustive()
-    }
 }
 
 impl Planner {
@@ -226,7 +217,7 @@ impl Planner {
             debug_assert!(matches!(target, Target::Objects(_)), "only objects are handed on");
         }
         let document = understood.document.clone();
-        let (bound, _) = self.bind(understood, For::Job).await?;
+        let bound = self.bind(understood, For::Job).await?;
         let sets = bound.accounts.clone();
         // A digest of millions of accounts takes a moment.
         let naming = tokio::task::spawn_blocking(move || (StoredSets::of(&sets), sets)).await;
@@ -234,8 +225,8 @@ impl Planner {
         Ok((self.stored_plan(submission, bound, document, accounts), sets))
     }
 
-    /// Binds a spec to its data, and describes the plan. If nobody waits for it any more, binding ends at its next read.
-    pub(super) async fn bind(&self, understood: Understood, whom: For<'_>) -> Result<(Bound, String)> {
+    /// Binds a spec to its data. If nobody waits for it any more, binding ends at its next read.
+    pub(super) async fn bind(&self, understood: Understood, whom: For<'_>) -> Result<Bound> {
         let mut shares = understood.hosts();
         let pool = match whom {
             For::Job => &self.pools.jobs,
@@ -267,17 +258,14 @@ impl Planner {
                 places,
                 ..
             } = understood;
-            let (sources, prepare) = (&planner.sources, &planner.prepare);
+            let sources = &planner.sources;
             let bound = sources.runtime.block_on(async {
                 tokio::select! {
                     bound = bind(spec, warnings, &base, sources, cut) => bound,
                     _ = nobody_waits => Err(Error::new(Kind::Interrupted, "nobody waits for the plan any more")),
                 }
             });
-            let bound = bound.map_err(|e| places.locate(e))?;
-            // Everything that workers will plan is planned here once, so that a mistake shows before anything runs.
-            let text = prepare(&bound).map_err(|e| places.locate(e))?;
-            Ok((bound, text))
+            bound.map_err(|e| places.locate(e))
         };
         let bound = tokio::task::spawn_blocking(binding).await;
         bound.map_err(|e| Error::internal(format!("planning panicked: {e}")))?

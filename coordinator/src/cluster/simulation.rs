@@ -351,7 +351,6 @@ fn coordinator(flaky_store: &FlakyStore, line: &Line, number: u64, scratch: &Pat
         shards: None,
         form: None,
         part_bytes: 1,
-        prepare: Arc::new(|_| Ok(String::new())),
     };
     Cluster::start(state, sources, options)
 }

@@ -1,32 +1,27 @@
 //! A plan as text for people.
 
-use shadowdiff_coordinator::Bound;
+use crate::bind::Bound;
 use shadowdiff_core::align::{Column, Role};
 use shadowdiff_core::plan::Plan;
-use shadowdiff_core::requests::Requests;
 use shadowdiff_core::side::Side;
 use shadowdiff_core::tally::counted;
-use shadowdiff_worker::Job;
 use std::fmt::Write;
 
-/// The plan as text: the files of `bound`, then what `job` made of their columns.
-pub(crate) fn describe(bound: &Bound, job: &Job) -> String {
-    format!("{}{}", data(bound), tables(job))
-}
-
-pub(crate) fn tables(job: &Job) -> String {
-    format!("{}{}", columns(&job.plan, &job.comparator_names()), rest(&job.plan))
+/// The files of a plan, what becomes of their columns, and the work.
+pub fn describe(bound: &Bound) -> String {
+    let plan = &bound.plan;
+    format!("{}{}{}", data(plan), columns(plan), rest(plan))
 }
 
 /// More files than this are counted, not named.
 const SHOWN_FILES: usize = 5;
 
-pub(crate) fn data(bound: &Bound) -> String {
+fn data(plan: &Plan) -> String {
     let mut out = String::new();
     for side in Side::BOTH {
-        let pins = &bound.plan.pins[side];
+        let pins = &plan.pins[side];
         let bytes: u64 = pins.iter().map(|p| p.size_bytes).sum();
-        let rows = bound.plan.estimate.rows[side].map_or("rows unknown until read".to_owned(), |n| counted(n, "row"));
+        let rows = plan.estimate.rows[side].map_or("rows unknown until read".to_owned(), |n| counted(n, "row"));
         let _ = writeln!(
             out,
             "{side}: {}, {rows}, {}",
@@ -40,19 +35,14 @@ pub(crate) fn data(bound: &Bound) -> String {
             let _ = writeln!(out, "  … and {} more", pins.len() - SHOWN_FILES);
         }
     }
-    let Requests { reads, writes } = bound.plan.estimate.requests;
-    if reads + writes > 0 {
-        let _ = writeln!(out, "{} for the inputs", requests(reads, writes));
+    let requests = plan.estimate.requests;
+    if !requests.is_none() {
+        let _ = writeln!(out, "{requests} for the inputs");
     }
     out
 }
 
-/// Estimated requests to object stores, for people.
-pub(crate) fn requests(reads: u64, writes: u64) -> String {
-    format!("about {reads} reads and {writes} writes or listings of object stores")
-}
-
-fn columns(plan: &Plan, comparators: &[String]) -> String {
+fn columns(plan: &Plan) -> String {
     let mut out = format!("\nColumns: {} compared besides the key\n", plan.aligned.compared());
     if plan.aligned.compares_no_value() && !plan.spec.verdict.allow_empty {
         out.push_str("  nothing to compare: the verdict will be fail (`verdict: {allow_empty: true}` allows it)\n");
@@ -61,7 +51,8 @@ fn columns(plan: &Plan, comparators: &[String]) -> String {
     let widest = |texts: &mut dyn Iterator<Item = &String>| texts.map(|t| t.chars().count()).max().unwrap_or(0).min(40);
     let name_width = widest(&mut plan.aligned.columns.iter().map(|c| &c.name));
     let type_width = widest(&mut types.iter());
-    for ((column, types), comparator) in plan.aligned.columns.iter().zip(&types).zip(comparators) {
+    for (column, types) in plan.aligned.columns.iter().zip(&types) {
+        let comparator = column.comparator().to_string();
         let what = match column.role {
             Role::Key if plan.aligned.account().iter().any(|i| plan.aligned.columns[*i].name == column.name) => "account",
             Role::Key => "key",

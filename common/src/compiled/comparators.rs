@@ -1,15 +1,15 @@
 //! The comparators of a job, bound to its columns. A new kind has its line in [`comparator`].
 
+use crate::sql::Expression;
 use arrow_array::ArrayRef;
 use arrow_buffer::BooleanBuffer;
-use shadowdiff_common::sql::Expression;
 use shadowdiff_core::align::Column;
 use shadowdiff_core::compare::{ByValue, CellComparator, CellPairs, JsonTexts, NearCells};
 use shadowdiff_core::error::Result;
 use shadowdiff_core::spec::Comparator;
 
 /// The comparator of a column; `plan` plans a condition over a pair of rows.
-pub(crate) fn comparator(column: &Column, plan: impl FnOnce(&str) -> Result<Expression>) -> Result<Box<dyn CellComparator>> {
+pub(super) fn comparator(column: &Column, plan: impl FnOnce(&str) -> Result<Expression>) -> Result<Box<dyn CellComparator>> {
     Ok(match column.comparator() {
         Comparator::Values { rule, unordered } => Box::new(ByValue::new(rule.clone(), *unordered)),
         Comparator::Json => Box::new(JsonTexts),
@@ -31,7 +31,7 @@ impl CellComparator for BySql {
 }
 
 /// The columns that SQL over a pair sees: the cell's two, then all of the live row, then all of the shadow row.
-pub(crate) fn sql_arrays(pairs: &CellPairs<'_>) -> Vec<ArrayRef> {
+pub fn sql_arrays(pairs: &CellPairs<'_>) -> Vec<ArrayRef> {
     let rows = pairs.rows.live.iter().chain(&pairs.rows.shadow);
     [pairs.live, pairs.shadow].into_iter().chain(rows).cloned().collect()
 }

@@ -14,7 +14,7 @@ use shadowdiff_core::spec::{Comparator, ValueRule};
 
 /// Hashes rows of the aligned columns.
 #[derive(Debug)]
-pub(crate) struct RowHasher {
+pub struct RowHasher {
     /// Columns by their numbers, and the hasher of them.
     exact: (Vec<usize>, Hasher),
     tolerant: (Vec<usize>, Hasher),
@@ -22,15 +22,15 @@ pub(crate) struct RowHasher {
 
 /// A fingerprint a row.
 #[derive(Debug)]
-pub(crate) struct RowFingerprints {
+pub struct RowFingerprints {
     /// Of all columns.
-    pub(crate) whole: Vec<u128>,
+    pub whole: Vec<u128>,
     /// Of all but those with a tolerance; `None` where there are none.
-    pub(crate) exact: Option<Vec<u128>>,
+    pub exact: Option<Vec<u128>>,
 }
 
 impl RowHasher {
-    pub(crate) fn new(plan: &Plan, accounts: &AccountSets) -> Self {
+    pub(super) fn new(plan: &Plan, accounts: &AccountSets) -> Self {
         let columns = &plan.aligned.columns;
         // Whose value is the old one may differ from account to account, which a fingerprint does not tell.
         let one_baseline = accounts.flipped.is_empty();
@@ -44,12 +44,12 @@ impl RowHasher {
     }
 
     /// The columns with a tolerance that are not part of the exact fingerprint.
-    pub(crate) fn tolerant(&self) -> &[usize] {
+    pub fn tolerant(&self) -> &[usize] {
         &self.tolerant.0
     }
 
     /// The fingerprints of rows, of which `columns` are the aligned columns.
-    pub(crate) fn hash(&self, columns: &[ArrayRef], rows: usize) -> RowFingerprints {
+    pub fn hash(&self, columns: &[ArrayRef], rows: usize) -> RowFingerprints {
         let (numbers, hasher) = &self.exact;
         let exact = hasher.hash(&numbers.iter().map(|at| &columns[*at]).collect::<Vec<_>>(), rows);
         if self.tolerant.0.is_empty() {
@@ -63,13 +63,13 @@ impl RowHasher {
     }
 
     /// The fingerprints of whole rows out of the exact ones and the values of the columns with a tolerance.
-    pub(crate) fn whole(&self, exact: &[u128], values: &[&ArrayRef]) -> Vec<u128> {
+    pub fn whole(&self, exact: &[u128], values: &[&ArrayRef]) -> Vec<u128> {
         self.tolerant.1.hash_on(exact, values)
     }
 }
 
 /// How a column enters a fingerprint.
-pub(crate) fn form(column: &Column) -> Form {
+pub(super) fn form(column: &Column) -> Form {
     match column.role {
         Role::Presence => Form::Presence,
         Role::Key | Role::Value(_) if column.is_mixed() => Form::Canonical,
