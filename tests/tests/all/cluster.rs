@@ -151,11 +151,11 @@ fn a_panic_in_the_driver_of_a_job_fails_that_job_and_no_other() {
 #[test]
 fn a_coordinator_whose_scheduler_panics_says_so_and_ends() {
     let pair = Pair::new();
-    let mut cluster = Cluster::start_with(pair.path(), pair.directory(), 1, Some("board:assign=panic"));
+    let mut cluster = Cluster::start_with(pair.path(), pair.directory(), 1, Some("scheduler:assign=panic"));
     let job = pair.submit_to(&cluster);
     assert!(cluster.coordinator.ends_within(PATIENCE), "it lives on\n{}", cluster.logs());
     let log = cluster.coordinator.log();
-    assert!(log.contains("the scheduler panicked: a fault at board:assign"), "{log}");
+    assert!(log.contains("the scheduler panicked: a fault at scheduler:assign"), "{log}");
     cluster.restart_coordinator(None);
     pair.await_result(&cluster, &job);
 }
