@@ -15,7 +15,7 @@ use shadowdiff_core::accounts::AccountSets;
 use shadowdiff_core::align::{SideColumn, align};
 use shadowdiff_core::error::{Error, Place, Result};
 use shadowdiff_core::judge::Judge;
-use shadowdiff_core::plan::{PLAN_VERSION, Pinned, Plan, PlanSecret, ReadColumn};
+use shadowdiff_core::plan::{PLAN_VERSION, Plan, PlanSecret, ReadColumn};
 use shadowdiff_core::shorten::excerpt;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::{Limit, Spec, member};
@@ -103,7 +103,7 @@ pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: 
         warnings.extend(legacy_dates(side, &datasets[side], &files[side], &sides[side].read, sources).await?);
     }
     let cut_up = Partitioning::new(&datasets, &files, &cut);
-    let pins = Sides::from_fn(|side| datasets[side].files.iter().map(pinned).collect());
+    let pins = Sides::from_fn(|side| datasets[side].files.iter().map(DataFile::pinned).collect());
     let plan = Plan {
         version: PLAN_VERSION,
         count_accounts: matches!(spec.verdict.max_exception_accounts, Some(Limit::Share(_))),
@@ -153,15 +153,6 @@ fn mixed_zones(side: Side, files: &SideFiles, read: &[ReadColumn]) -> Vec<String
         ))
     };
     files.mixed_zones.iter().filter_map(warning).collect()
-}
-
-fn pinned(file: &DataFile) -> Pinned {
-    Pinned {
-        name: file.name.clone(),
-        size_bytes: file.pin.size_bytes,
-        etag: file.pin.etag.clone(),
-        modified_ms: file.pin.modified_ms,
-    }
 }
 
 /// JSON lines leave out what is NULL: a column that no line has is all NULL, not missing, where it is declared, or cast and of the other side.

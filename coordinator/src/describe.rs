@@ -20,7 +20,7 @@ fn data(plan: &Plan) -> String {
     let mut out = String::new();
     for side in Side::BOTH {
         let pins = &plan.pins[side];
-        let bytes: u64 = pins.iter().map(|p| p.size_bytes).sum();
+        let bytes: u64 = pins.iter().map(|p| p.pin.size_bytes).sum();
         let rows = plan.estimate.rows[side].map_or("rows unknown until read".to_owned(), |n| counted(n, "row"));
         let _ = writeln!(
             out,

@@ -8,13 +8,49 @@ use crate::spec::{Day, Spec};
 use crate::value::ValueType;
 use serde::{Deserialize, Serialize};
 
-/// An input object's identity when planned; a later read of other content fails.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// An input object with its identity when planned; a later read of other content fails.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Pinned {
     pub name: String,
+    #[serde(flatten)]
+    pub pin: Pin,
+}
+
+/// What an input is known by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Pin {
     pub size_bytes: u64,
+    /// What the store calls the content; local files have none.
     pub etag: Option<String>,
+    /// Milliseconds since 1970.
     pub modified_ms: i64,
+}
+
+impl Pin {
+    /// The ETag if it stands for the bytes: a weak one never matches in a request.
+    pub fn strong_etag(&self) -> Option<String> {
+        self.etag.clone().filter(|etag| !etag.starts_with("W/"))
+    }
+
+    /// The ETag if it is a digest of the bytes: MD5, or MD5 of the parts' with their number, as S3 makes it. Other ETags only tell versions
+    /// of one object apart.
+    pub fn digest(&self) -> Option<String> {
+        let tag = self.strong_etag()?.trim_matches('"').to_owned();
+        let (digest, parts) = tag.split_once('-').unwrap_or((&tag, "1"));
+        let is_digest = digest.len() == 32 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+        (is_digest && parts.parse::<u32>().is_ok()).then_some(tag)
+    }
+
+    /// Whether `now` is the same content. The time of the last change, in seconds, stands in where an ETag is missing.
+    pub fn agrees(&self, now: &Pin) -> bool {
+        // Azure's listings give ETags without the quotes that its headers have.
+        let bare = |etag: &str| etag.trim_matches('"').to_string();
+        let same = match (&self.etag, &now.etag) {
+            (Some(before), Some(after)) => bare(before) == bare(after),
+            _ => self.modified_ms.div_euclid(1000) == now.modified_ms.div_euclid(1000),
+        };
+        same && self.size_bytes == now.size_bytes
+    }
 }
 
 /// A piece of input: row groups of a Parquet file, or a whole file.

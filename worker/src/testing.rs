@@ -6,12 +6,12 @@ use crate::resources::{Disabled, Memory, Resources};
 use crate::side::{Purpose, SideReader};
 use shadowdiff_common::compiled::Compiled;
 use shadowdiff_common::exchange::SelectedRows;
-use shadowdiff_common::read::{Dataset, Sources, list};
+use shadowdiff_common::read::{DataFile, Dataset, Sources, list};
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::store::Stores;
 use shadowdiff_core::accounts::AccountSets;
 use shadowdiff_core::align::{SideColumn, align};
-use shadowdiff_core::plan::{Estimate, PLAN_VERSION, Pinned, Plan, PlanSecret, ReadColumn, ScanTask, SidePlan, Split};
+use shadowdiff_core::plan::{Estimate, PLAN_VERSION, Plan, PlanSecret, ReadColumn, ScanTask, SidePlan, Split};
 use shadowdiff_core::row::Secret;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::{Day, Overrides, Spec, parse};
@@ -117,7 +117,7 @@ impl Setup<'_> {
             as_of: Day(20_000),
             aligned: align(&spec, &compared).expect("schemas that meet"),
             sides: Sides::from_fn(|side| self.side_plan(&columns[side])),
-            pins: Sides::from_fn(|side| datasets[side].files.iter().map(pinned).collect()),
+            pins: Sides::from_fn(|side| datasets[side].files.iter().map(DataFile::pinned).collect()),
             scans: vec![task; self.scans],
             shards: self.shards,
             part_bytes: 1,
@@ -176,13 +176,4 @@ fn columns(csv: &str, spec: &Spec, side: Side) -> Vec<SideColumn> {
         value_type: schema.iter().find(|(of, _)| of == name).map_or(ValueType::Text, |(_, t)| t.clone()),
     };
     csv.lines().next().expect("a header").split(',').map(column).collect()
-}
-
-fn pinned(file: &shadowdiff_common::read::DataFile) -> Pinned {
-    Pinned {
-        name: file.name.clone(),
-        size_bytes: file.pin.size_bytes,
-        etag: file.pin.etag.clone(),
-        modified_ms: file.pin.modified_ms,
-    }
 }

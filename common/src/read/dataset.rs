@@ -17,6 +17,7 @@ use glob::Glob;
 use selection::DatasetEntry;
 use serde::{Deserialize, Serialize};
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::plan::{Pin, Pinned};
 use shadowdiff_core::side::Side;
 use shadowdiff_core::spec::{Compression, DatasetSpec, Header};
 use std::collections::BTreeSet;
@@ -46,67 +47,14 @@ pub struct DataFile {
     pub compression: Compression,
 }
 
-/// An input's identity when planned.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Pin {
-    pub size_bytes: u64,
-    /// What the store calls the content; local files have none.
-    pub etag: Option<String>,
-    /// Milliseconds since 1970.
-    pub modified_ms: i64,
-}
-
-impl Pin {
-    /// The ETag if it stands for the bytes: a weak one never matches in a request.
-    pub fn strong_etag(&self) -> Option<String> {
-        self.etag.clone().filter(|etag| !etag.starts_with("W/"))
-    }
-
-    /// The ETag if it is a digest of the bytes: MD5, or MD5 of the parts' with their number, as S3 makes it. Other ETags only tell versions
-    /// of one object apart.
-    fn digest(&self) -> Option<String> {
-        let tag = self.strong_etag()?.trim_matches('"').to_owned();
-        let (digest, parts) = tag.split_once('-').unwrap_or((&tag, "1"));
-        let is_digest = digest.len() == 32 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
-        (is_digest && parts.parse::<u32>().is_ok()).then_some(tag)
-    }
-
-    /// Whether `now` is the same content. The time of the last change, in seconds, stands in where an ETag is missing.
-    pub(crate) fn agrees(&self, now: &Pin) -> bool {
-        // Azure's listings give ETags without the quotes that its headers have.
-        let bare = |etag: &str| etag.trim_matches('"').to_string();
-        let same = match (&self.etag, &now.etag) {
-            (Some(before), Some(after)) => bare(before) == bare(after),
-            _ => self.modified_ms.div_euclid(1000) == now.modified_ms.div_euclid(1000),
-        };
-        same && self.size_bytes == now.size_bytes
-    }
-
-    pub(crate) fn of_file(metadata: &std::fs::Metadata) -> Pin {
-        let since = metadata
-            .modified()
-            .ok()
-            .map(|time| match time.duration_since(std::time::UNIX_EPOCH) {
-                Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
-                Err(before) => i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |ms| -ms),
-            });
-        Pin {
-            size_bytes: metadata.len(),
-            etag: None,
-            modified_ms: since.unwrap_or(0),
-        }
-    }
-
-    pub(crate) fn of_object(meta: &object_store::ObjectMeta) -> Pin {
-        Pin {
-            size_bytes: meta.size,
-            etag: meta.e_tag.clone(),
-            modified_ms: meta.last_modified.timestamp_millis(),
-        }
-    }
-}
-
 impl DataFile {
+    pub fn pinned(&self) -> Pinned {
+        Pinned {
+            name: self.name.clone(),
+            pin: self.pin.clone(),
+        }
+    }
+
     /// Whether both are one object, or copies of one: by their place, or by a digest of their bytes that the store gives.
     pub fn is_same_object(&self, other: &DataFile) -> bool {
         let digests = self.pin.digest().zip(other.pin.digest());
@@ -117,6 +65,31 @@ impl DataFile {
     /// Whether it lies in the file system.
     pub fn is_local(&self) -> bool {
         matches!(self.location, Location::Local(_))
+    }
+}
+
+/// What a local file is known by.
+pub(crate) fn pin_of_file(metadata: &std::fs::Metadata) -> Pin {
+    let since = metadata
+        .modified()
+        .ok()
+        .map(|time| match time.duration_since(std::time::UNIX_EPOCH) {
+            Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
+            Err(before) => i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |ms| -ms),
+        });
+    Pin {
+        size_bytes: metadata.len(),
+        etag: None,
+        modified_ms: since.unwrap_or(0),
+    }
+}
+
+/// What an object is known by.
+pub(crate) fn pin_of_object(meta: &object_store::ObjectMeta) -> Pin {
+    Pin {
+        size_bytes: meta.size,
+        etag: meta.e_tag.clone(),
+        modified_ms: meta.last_modified.timestamp_millis(),
     }
 }
 

@@ -5,12 +5,13 @@
 //! Local files are compared by size and modification time when opened and, by `check`, after they are read.
 
 use super::Sources;
-use super::dataset::{DataFile, Pin};
+use super::dataset::{DataFile, pin_of_file, pin_of_object};
 use crate::store::{Location, io_error, is_copied, store_error};
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, TryStreamExt};
 use object_store::{GetOptions, ObjectStore, ObjectStoreExt};
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::plan::Pin;
 use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -61,7 +62,7 @@ impl PinnedFile {
                 if is_copied(file.pin.etag.as_deref()) {
                     // Copied now where this process has not done so yet: later requests are answered in time.
                     let meta = sources.runtime.block_on(store.head(&path));
-                    let now = Pin::of_object(&meta.map_err(|e| store_error(e, &file.name))?);
+                    let now = pin_of_object(&meta.map_err(|e| store_error(e, &file.name))?);
                     if !file.pin.agrees(&now) {
                         return Err(changed(&file.name));
                     }
@@ -100,7 +101,7 @@ impl PinnedFile {
     /// Whether the file is still the pinned one. Objects answer that with every read, so nothing is asked here.
     pub fn check(&self) -> Result<()> {
         let Source::Local(file) = &self.source else { return Ok(()) };
-        let now = Pin::of_file(&file.metadata().map_err(|e| io_error(&e, &self.name))?);
+        let now = pin_of_file(&file.metadata().map_err(|e| io_error(&e, &self.name))?);
         if now == self.pin { Ok(()) } else { Err(changed(&self.name)) }
     }
 
@@ -184,7 +185,7 @@ impl PinnedFile {
         };
         let answer = tokio::time::timeout(PATIENCE, store.get_opts(path, options)).await;
         let result = answer.map_err(|_| self.silent())?.map_err(|e| store_error(e, &self.name))?;
-        if !self.pin.agrees(&Pin::of_object(&result.meta)) {
+        if !self.pin.agrees(&pin_of_object(&result.meta)) {
             return Err(changed(&self.name));
         }
         let mut bytes = BytesMut::with_capacity(usize::try_from(length).unwrap_or(0));

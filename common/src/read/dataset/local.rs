@@ -1,7 +1,7 @@
 //! Lists local files through the file system, so that every name it allows works.
 
 use super::selection::{DatasetEntry, refuse_table, table_format};
-use super::{Listed, ListedFile, Pin};
+use super::{Listed, ListedFile, pin_of_file};
 use crate::store::{Location, io_error};
 use shadowdiff_core::error::{Error, Result};
 use std::fs::Metadata;
@@ -43,7 +43,7 @@ fn found(name: String, relative: String, path: PathBuf, metadata: &Metadata) -> 
         name,
         relative,
         location: Location::Local(path),
-        pin: Pin::of_file(metadata),
+        pin: pin_of_file(metadata),
     })
 }
 

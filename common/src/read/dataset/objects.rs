@@ -1,7 +1,7 @@
 //! Lists objects of a store.
 
 use super::selection::{DatasetEntry, refuse_table, table_format};
-use super::{Listed, ListedFile, Pin, format};
+use super::{Listed, ListedFile, format, pin_of_object};
 use crate::store::{Access, Location, store_error};
 use futures::TryStreamExt;
 use object_store::path::Path;
@@ -40,7 +40,7 @@ fn one_object(wanted: &DatasetEntry, meta: ObjectMeta) -> Listed {
             name: wanted.shown.clone(),
             relative: meta.location.filename().unwrap_or_default().to_string(),
             location: wanted.location.clone(),
-            pin: Pin::of_object(&meta),
+            pin: pin_of_object(&meta),
         }],
         skipped: 0,
     }
@@ -56,7 +56,7 @@ fn found(name: String, relative: String, root: &str, meta: &ObjectMeta) -> Liste
         name,
         relative,
         location,
-        pin: Pin::of_object(meta),
+        pin: pin_of_object(meta),
     }
 }
 

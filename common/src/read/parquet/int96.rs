@@ -10,7 +10,7 @@
 
 use super::chunks::Chunks;
 use super::pages::OneRowGroup;
-use crate::read::dataset::{DataFile, Pin};
+use crate::read::dataset::DataFile;
 use crate::read::pinned::PinnedFile;
 use ::parquet::arrow::arrow_reader::RowGroups;
 use ::parquet::basic::Type as PhysicalType;
@@ -22,6 +22,7 @@ use arrow_array::types::{TimestampMicrosecondType, TimestampNanosecondType};
 use arrow_array::{Array, ArrayRef, Decimal128Array, RecordBatch, RecordBatchOptions, make_array};
 use arrow_schema::{ArrowError, DataType, Field, FieldRef, Schema, SchemaRef, TimeUnit};
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::plan::Pinned;
 use shadowdiff_core::value::{DAY_NS, INSTANT};
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -34,7 +35,7 @@ const SPARK_PREFIX: &str = "org.apache.spark.";
 
 /// Forms found by scanning a file, so that its splits do not scan it again. One short entry per file.
 #[derive(Debug, Default)]
-pub(crate) struct Int96Forms(Mutex<BTreeMap<(String, Pin), Form>>);
+pub(crate) struct Int96Forms(Mutex<BTreeMap<Pinned, Form>>);
 
 /// What INT96 values are decoded to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,7 +148,7 @@ impl Leaves {
     }
 
     fn known_or_scanned(&self, file: &DataFile, pinned: &Arc<PinnedFile>, metadata: &ParquetMetaData, forms: &Int96Forms) -> Result<Form> {
-        let key = (file.name.clone(), file.pin.clone());
+        let key = file.pinned();
         let lock = || forms.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(form) = lock().get(&key) {
             return Ok(*form);
