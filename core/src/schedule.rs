@@ -1,7 +1,7 @@
 //! The scheduler: a machine without a world, for many jobs. It is told what happened and when, and answers what to do.
 //!
 //! ```text
-//!         StageOpened              Start              Done, TaskDone
+//!         StageOpened              Start              Done
 //! task:  ------------> ready --------------> running ---------------> done      all of a stage done: StageDone
 //!                      ^   ^  HandedBack       |
 //!                      |   +-------------------+
@@ -17,7 +17,7 @@
 //! moves, or that takes far too long, is given up where another worker can have the task. A task that has lost workers runs alone.
 //! Workers of the same process are believed.
 //!
-//! What must always hold: a task counts once (the first `Done` or `TaskDone`; later ones are ignored), unless it is `NotFound`; every `Start`
+//! What must always hold: a task counts once (the first `Done`; later ones are ignored), unless it is `NotFound`; every `Start`
 //! ends in exactly one of `Done`, `Failed`, `HandedBack`, `Stop`, `GiveUp` or the loss of its worker, and is forgotten then; a failed job
 //! starts nothing any more; no worker has more attempts than slots, and one that drains, is lost or set aside gets none; a job stays within
 //! its cap; some worker takes tasks if any is there that does not drain.
@@ -42,7 +42,7 @@ use crate::error::{Error, Kind};
 use blame::NameId;
 pub use messages::{Action, AttemptId, Event, JobNumber, NewTask, Progress, TaskId, WorkerId};
 use shares::Shares;
-use stage::{AfterTask, Stage};
+use stage::Stage;
 use std::collections::{BTreeMap, BTreeSet};
 use workers::{Joining, Workers};
 
@@ -184,7 +184,8 @@ impl Machine {
     }
 
     /// Attempts under way.
-    pub fn running(&self) -> usize {
+    #[cfg(test)]
+    fn running(&self) -> usize {
         self.attempts.len()
     }
 
@@ -237,7 +238,6 @@ impl Machine {
             } => self.open_job(job, priority, max_running),
             Event::StageOpened { job, tasks } => self.open_stage(job, &tasks, actions),
             Event::Done { attempt } => self.done(attempt, actions),
-            Event::TaskDone { job, task } => self.task_done(job, task, actions),
             Event::NotFound { job, task } => self.not_found(job, task, actions),
             Event::Moved { attempt } => {
                 if let Some(attempt) = self.attempts.get_mut(&attempt) {
@@ -307,15 +307,9 @@ impl Machine {
         let Some(job) = self.jobs.get_mut(&number).filter(|job| !job.failed) else {
             return;
         };
-        let Some(left) = job.stage.finish(task) else { return };
+        let Some(beside) = job.stage.finish(task) else { return };
         let is_done = job.stage.is_done();
-        match left {
-            AfterTask::Running(attempts) => attempts.into_iter().flatten().for_each(|attempt| self.stop(attempt, actions)),
-            AfterTask::Waiting { until_ms } => {
-                self.waiting.remove(&(until_ms, number, task));
-            }
-            AfterTask::Nothing => {}
-        }
+        beside.into_iter().for_each(|attempt| self.stop(attempt, actions));
         if is_done {
             actions.push(Action::StageDone { job: number });
         }

@@ -150,7 +150,7 @@ impl Machine {
     fn wait(&mut self, number: JobNumber, task: TaskId, for_ms: u64, for_voice: bool) {
         let until_ms = self.now_ms + for_ms;
         if let Some(job) = self.jobs.get_mut(&number) {
-            job.stage.wait(task, until_ms);
+            job.stage.wait(task);
             job.stage.task_mut(task).waits_for_voice = for_voice;
             self.waiting.insert((until_ms, number, task));
         }

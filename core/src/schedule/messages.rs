@@ -55,8 +55,6 @@ pub enum Event {
     NotFound { job: JobNumber, task: TaskId },
     /// Something has moved in the attempt since the worker last spoke of it.
     Moved { attempt: AttemptId },
-    /// The task is known to be done by other means: somebody's commit was found.
-    TaskDone { job: JobNumber, task: TaskId },
     /// The kind of the error decides what comes next.
     Failed { attempt: AttemptId, error: Error },
     /// A draining worker gives it back: no blame, and it may start again at once. The worker drains from here on, if it did not say so.

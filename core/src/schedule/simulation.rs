@@ -379,9 +379,6 @@ impl World {
             let error = Error::new(kind, "it failed");
             return self.step(Event::Failed { attempt, error });
         }
-        if self.model.running.contains_key(&attempt) && self.random.percent(5) {
-            self.step(Event::TaskDone { job, task });
-        }
         self.step(Event::Done { attempt });
     }
 
@@ -455,11 +452,7 @@ impl World {
                 self.processes.entry(worker).or_default().paused_until_ms = until_ms;
             }
             (62..72, .., Some(attempt)) => self.hand_back(attempt),
-            (72..78, _, Some(job), _) => {
-                let task = TaskId(self.random.below(14) as u32);
-                self.step(Event::TaskDone { job, task });
-            }
-            (78..79, _, Some(job), _) => self.step(Event::Cancel { job }),
+            (72..73, _, Some(job), _) => self.step(Event::Cancel { job }),
             (95..97, _, Some(job), _) => {
                 let task = TaskId(self.random.below(14) as u32);
                 self.step(Event::NotFound { job, task });
@@ -505,8 +498,7 @@ impl World {
             0..2 => Event::Done { attempt },
             2..4 => Event::Failed { attempt, error },
             4 => Event::HandedBack { attempt },
-            5 => Event::TaskDone { job, task },
-            6 => Event::StageOpened {
+            5 => Event::StageOpened {
                 job,
                 tasks: vec![NewTask::default()],
             },

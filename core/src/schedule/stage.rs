@@ -52,22 +52,12 @@ enum State {
     /// No attempt, and the caller is about to say what comes next; tasks of a stage that was given up stay here.
     Idle,
     Ready,
-    Waiting {
-        until_ms: u64,
-    },
+    Waiting,
     Running {
         first: AttemptId,
         second: Option<AttemptId>,
     },
     Done,
-}
-
-/// What a task leaves behind when it is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AfterTask {
-    Nothing,
-    Waiting { until_ms: u64 },
-    Running([Option<AttemptId>; 2]),
 }
 
 impl Stage {
@@ -229,9 +219,9 @@ impl Stage {
         self.task(task).state == State::Idle
     }
 
-    /// An idle task waits until then.
-    pub(super) fn wait(&mut self, task: TaskId, until_ms: u64) {
-        self.task_mut(task).state = State::Waiting { until_ms };
+    /// An idle task waits.
+    pub(super) fn wait(&mut self, task: TaskId) {
+        self.task_mut(task).state = State::Waiting;
     }
 
     /// How long a task waits after its last failure.
@@ -256,25 +246,18 @@ impl Stage {
         Some(median_ms.max(u64::try_from(by_weight).unwrap_or(u64::MAX)))
     }
 
-    /// The task is done; what has to be cleared away, or nothing if it was done before or is unknown. Attempts end by `end`, later.
-    pub(super) fn finish(&mut self, task: TaskId) -> Option<AfterTask> {
-        let state = self.tasks.get_mut(task.0 as usize)?;
-        let place = state.place;
-        let left = match std::mem::replace(&mut state.state, State::Done) {
+    /// An attempt that has ended leaves its task done; which attempt still runs beside it. `None` if the task was done before.
+    pub(super) fn finish(&mut self, task: TaskId) -> Option<Option<AttemptId>> {
+        let beside = match std::mem::replace(&mut self.task_mut(task).state, State::Done) {
             State::Done => return None,
-            State::Idle => AfterTask::Nothing,
-            State::Ready => {
-                self.remove_ready(place);
-                AfterTask::Nothing
-            }
-            State::Waiting { until_ms } => AfterTask::Waiting { until_ms },
-            State::Running { first, second } => {
+            State::Idle | State::Ready | State::Waiting => None,
+            State::Running { first, .. } => {
                 self.running -= 1;
-                AfterTask::Running([Some(first), second])
+                Some(first)
             }
         };
         self.done += 1;
-        Some(left)
+        Some(beside)
     }
 
     /// No task of it becomes ready any more.

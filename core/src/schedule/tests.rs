@@ -204,22 +204,6 @@ fn the_first_done_counts_and_a_lost_worker_gives_its_tasks_back() {
 }
 
 #[test]
-fn a_commit_that_was_found_ends_a_task_wherever_it_is() {
-    let found = |task| Event::TaskDone {
-        job: JOB,
-        task: TaskId(task),
-    };
-    let (mut machine, _) = machine(2, &[3, 2, 1]);
-    machine.step(1, failed(1, Kind::Internal));
-    assert_eq!(machine.step(2, found(1)), [], "while it waits");
-    assert_eq!(machine.next_deadline(), None);
-    assert_eq!(machine.step(3, found(0)), [stop(0, 0)], "while it runs");
-    assert_eq!(machine.step(4, found(9)), [], "there is no such task");
-    assert_eq!(machine.step(5, found(2)), [stop(2, 0), Action::StageDone { job: JOB }]);
-    assert_eq!(machine.step(6, found(2)), []);
-}
-
-#[test]
 fn a_task_that_loses_worker_after_worker_fails_its_job() {
     let (mut machine, _) = machine(1, &[1]);
     for worker in 1..u64::from(MAX_ATTEMPTS) {

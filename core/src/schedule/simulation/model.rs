@@ -156,7 +156,6 @@ impl Model {
             }
             Event::StageOpened { job, tasks } => self.open_stage(*job, tasks),
             Event::Done { attempt } => self.done(*attempt),
-            Event::TaskDone { job, task } => self.task_done(*job, *task),
             Event::NotFound { job, task } => self.not_found(*job, *task),
             Event::Moved { attempt } => {
                 let now_ms = self.now_ms;
