@@ -20,7 +20,6 @@ pub mod requests;
 mod source;
 #[cfg(test)]
 mod testing;
-pub mod types;
 
 use crate::store::Stores;
 use arrow_array::RecordBatch;

@@ -109,7 +109,6 @@ impl Pieces for File {
 pub struct Spool {
     parts: Vec<Part>,
     elsewhere: Option<Arc<dyn Pieces>>,
-    length: u64,
 }
 
 #[derive(Debug)]
@@ -135,7 +134,6 @@ impl SpoolWriter {
         let spool = Spool {
             parts: Vec::new(),
             elsewhere: None,
-            length: 0,
         };
         SpoolWriter {
             scratch: scratch.clone(),
@@ -166,7 +164,6 @@ impl SpoolWriter {
             return Ok(());
         }
         let mut bytes = std::mem::take(&mut self.pending);
-        self.spool.length += bytes.len() as u64;
         bytes.shrink_to_fit();
         if let Some(share) = self.scratch.budget.take(bytes.len()) {
             self.spool.parts.push(Part::Memory {
@@ -196,23 +193,12 @@ impl SpoolWriter {
 impl Spool {
     /// A spool whose parts (offset, length, checksum) lie in `pieces`.
     pub fn stored(pieces: Arc<dyn Pieces>, parts: impl IntoIterator<Item = (u64, usize, u32)>) -> Spool {
-        let parts: Vec<Part> = parts
-            .into_iter()
-            .map(|(offset, length, checksum)| Part::Elsewhere { offset, length, checksum })
-            .collect();
-        let length = |part: &Part| match part {
-            Part::Memory { bytes, .. } => bytes.len() as u64,
-            Part::Elsewhere { length, .. } => *length as u64,
-        };
+        let parts = parts.into_iter();
+        let parts = parts.map(|(offset, length, checksum)| Part::Elsewhere { offset, length, checksum });
         Spool {
-            length: parts.iter().map(length).sum(),
-            parts,
+            parts: parts.collect(),
             elsewhere: Some(pieces),
         }
-    }
-
-    pub fn length(&self) -> u64 {
-        self.length
     }
 
     pub fn parts(&self) -> usize {
@@ -256,7 +242,6 @@ mod tests {
             let spool = writer.finish().expect("finish");
             let read: Vec<u8> = (0..spool.parts()).flat_map(|p| spool.part(p).expect("part").to_vec()).collect();
             assert_eq!(read, (0..10u8).flat_map(|i| [i; 7]).collect::<Vec<_>>(), "budget {budget}");
-            assert_eq!(spool.length(), 70);
         }
     }
 

@@ -85,13 +85,6 @@ impl<T> Sides<T> {
         }
     }
 
-    pub fn as_ref(&self) -> Sides<&T> {
-        Sides {
-            live: &self.live,
-            shadow: &self.shadow,
-        }
-    }
-
     /// The sides with their names, live first.
     pub fn each(&self) -> [(Side, &T); 2] {
         [(Side::Live, &self.live), (Side::Shadow, &self.shadow)]

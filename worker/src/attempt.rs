@@ -12,27 +12,27 @@ use std::sync::atomic::Ordering;
 
 /// An attempt as it was assigned.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attempt {
-    pub job: String,
-    pub incarnation: Incarnation,
+pub(crate) struct Attempt {
+    pub(crate) job: String,
+    pub(crate) incarnation: Incarnation,
     /// The plan that the attempt must follow.
-    pub plan: PlanDigest,
-    pub task: Task,
+    pub(crate) plan: PlanDigest,
+    pub(crate) task: Task,
     /// Unique among all attempts ever made; names what the attempt stores.
-    pub name: String,
-    pub halvings: u32,
+    pub(crate) name: String,
+    pub(crate) halvings: u32,
 }
 
 /// The end of an attempt that is committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Committed {
+pub(crate) struct Committed {
     /// False where another attempt of the task was first.
-    pub won: bool,
-    pub rows: u64,
+    pub(crate) won: bool,
+    pub(crate) rows: u64,
 }
 
 /// Runs an attempt to its commit. Blocking.
-pub fn run(host: &Host, state: &State, attempt: &Attempt, watch: Arc<Watch>) -> Result<Committed> {
+pub(crate) fn run(host: &Host, state: &State, attempt: &Attempt, watch: Arc<Watch>) -> Result<Committed> {
     let job_state = state.job(&attempt.job, &attempt.incarnation);
     let job = host.job(&job_state, &attempt.plan)?.watched(Arc::clone(&watch));
     let runner = AttemptRunner {

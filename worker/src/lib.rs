@@ -28,7 +28,6 @@ mod tolerant;
 mod window;
 
 pub use attached::{Attachment, Drain, attach};
-pub use attempt::{Attempt, Committed, run as run_attempt};
 pub use host::Host;
 pub use job::{Job, Watch};
 pub use limits::TaskLimits;

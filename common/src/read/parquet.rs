@@ -57,12 +57,6 @@ pub fn schema(file: &DataFile, sources: &Sources) -> Result<FileSchema> {
     })
 }
 
-/// The footer alone: where column chunks lie, how they are stored.
-pub fn metadata(file: &DataFile, sources: &Sources) -> Result<Arc<ParquetMetaData>> {
-    let pinned = PinnedFile::open(file, sources)?;
-    guarded(&pinned, || read_footer(&pinned)).map(|(metadata, _)| Arc::new(metadata))
-}
-
 /// Reads row groups, `columns` only.
 pub fn open(file: &DataFile, selection: &Selection, columns: &[String], batch_rows: usize, sources: &Sources) -> Result<Batches> {
     let opened = Opened::new(file, sources)?;

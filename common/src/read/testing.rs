@@ -1,5 +1,7 @@
 //! Folders of files and short ways to read them, for the tests of the readers.
 
+mod types;
+
 use super::dataset::{DataFile, Format, list};
 use super::{Selection, Sources, open};
 use crate::store::Stores;

@@ -65,10 +65,6 @@ impl PlanDigest {
     pub fn named(text: &str) -> PlanDigest {
         PlanDigest(text.to_owned())
     }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
 }
 
 impl fmt::Display for PlanDigest {
@@ -96,13 +92,5 @@ mod tests {
         ] {
             assert_eq!(Incarnation::parse(text), None, "{text}");
         }
-    }
-
-    #[test]
-    fn a_digest_is_the_same_in_every_process() {
-        // The first test vector of SipHash-2-4-128 has another key; this one is fixed by this line.
-        assert_eq!(PlanDigest::of(b"plan"), PlanDigest::of(b"plan"));
-        assert_ne!(PlanDigest::of(b"plan"), PlanDigest::of(b"plam"));
-        assert_eq!(PlanDigest::of(b"").as_str().len(), HEX_DIGITS);
     }
 }

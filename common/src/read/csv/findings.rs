@@ -1,6 +1,6 @@
 //! How a CSV file seems to be written where the spec does not say it: found from the first bytes, said, and never used unasked.
 //!
-//! [`csv_findings`] looks at a file, [`CsvFindings::setting`] is what to write into a spec, [`CsvFindings::apply`] the same as options:
+//! [`csv_findings`] looks at a file, [`CsvFindings::setting`] is what to write into a spec:
 //! whoever reads with these must have told the user so. Reading itself refuses a file whose delimiter is plainly another one
 //! ([`other_delimiter`]), since it would come out as one column, and tells of decimal commas and dates in a warning ([`super::Evidence`]).
 
@@ -13,7 +13,6 @@ use crate::read::pinned::PinnedFile;
 use crate::read::{DataFile, Sources};
 use shadowdiff_core::error::Result;
 use shadowdiff_core::spec::{CsvOptions, Header};
-use shadowdiff_core::value::DateForm;
 use std::io::{Cursor, Read};
 
 /// So much of a file is looked at.
@@ -34,10 +33,6 @@ pub struct CsvFindings {
 }
 
 impl CsvFindings {
-    pub fn is_empty(&self) -> bool {
-        *self == CsvFindings::default()
-    }
-
     /// What to write into the spec, such as `csv: {delimiter: ";", decimal: ","}`; `None` where nothing was found. Where day and month
     /// cannot be told apart, the pattern is left out: that is for the user to say.
     pub fn setting(&self) -> Option<String> {
@@ -49,21 +44,6 @@ impl CsvFindings {
             fields.push(format!("dates: \"{pattern}\""));
         }
         (!fields.is_empty()).then(|| format!("csv: {{{}}}", fields.join(", ")))
-    }
-
-    /// The options with what was found.
-    #[must_use]
-    pub fn apply(&self, options: &CsvOptions) -> CsvOptions {
-        let mut options = options.clone();
-        if let Some(label) = self.encoding {
-            options.encoding = label.to_owned();
-        }
-        options.delimiter = self.delimiter.or(options.delimiter);
-        options.form.decimal_comma |= self.decimal_comma;
-        if let [pattern] = self.dates.as_slice() {
-            options.form.date = DateForm::parse(pattern).ok();
-        }
-        options
     }
 }
 
@@ -180,6 +160,21 @@ fn columns(text: &[u8], is_whole: bool, dialect: Dialect, options: &CsvOptions) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shadowdiff_core::value::DateForm;
+
+    /// The options with what was found.
+    fn with(found: &CsvFindings, options: &CsvOptions) -> CsvOptions {
+        let mut options = options.clone();
+        if let Some(label) = found.encoding {
+            options.encoding = label.to_owned();
+        }
+        options.delimiter = found.delimiter.or(options.delimiter);
+        options.form.decimal_comma |= found.decimal_comma;
+        if let [pattern] = found.dates.as_slice() {
+            options.form.date = DateForm::parse(pattern).ok();
+        }
+        options
+    }
 
     #[test]
     fn what_a_file_seems_to_be() {
@@ -187,7 +182,7 @@ mod tests {
             let found = find(bytes, true, options, b',').expect("findings");
             assert_eq!(found.setting().as_deref(), want, "{}", String::from_utf8_lossy(bytes));
             // With what was found nothing is left to find.
-            let again = find(bytes, true, &found.apply(options), b',').expect("findings");
+            let again = find(bytes, true, &with(&found, options), b',').expect("findings");
             assert_eq!(again.setting(), None, "{}", String::from_utf8_lossy(bytes));
         };
         let check = |bytes: &[u8], want: Option<&str>| check_with(bytes, &CsvOptions::default(), want);

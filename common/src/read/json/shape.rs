@@ -83,14 +83,6 @@ impl JsonShape {
         }
     }
 
-    /// The top-level fields of a file's shape with their types, by name.
-    pub fn columns(&self) -> Vec<(String, ValueType)> {
-        match self.value_type() {
-            ValueType::Struct(members) => members,
-            _ => Vec::new(),
-        }
-    }
-
     fn kind(&self) -> &'static str {
         match self {
             JsonShape::Null => "null",

@@ -1,22 +1,22 @@
 //! Every type that the typed formats have, and how it is read. `docs/types.md` prints this table, and a test walks it: it makes a
 //! file of each type and holds what the reader says of it against its line.
 
-use super::dataset::Format;
+use crate::read::dataset::Format;
 use std::fmt::Write;
 
 /// How one type of a format is read.
 #[derive(Debug, Clone, Copy)]
-pub struct StoredType {
-    pub format: Format,
+pub(super) struct StoredType {
+    pub(super) format: Format,
     /// As the format writes it: a column `v` of Parquet's schema language, a type of Avro's JSON, a type of Arrow.
-    pub stored: &'static str,
-    pub read: Read,
+    pub(super) stored: &'static str,
+    pub(super) read: Read,
     /// What a person should know of it, or nothing.
-    pub note: &'static str,
+    pub(super) note: &'static str,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Read {
+pub(super) enum Read {
     /// As this type, as a spec writes it.
     As(&'static str),
     /// A column of this type is an error that names file and column, unless it is excluded.
@@ -56,7 +56,7 @@ const fn arrow(stored: &'static str, read: Read, note: &'static str) -> StoredTy
 use Read::{As, Refused};
 
 /// In the order of the page.
-pub const TYPES: &[StoredType] = &[
+pub(super) const TYPES: &[StoredType] = &[
     parquet("BOOLEAN v", As("bool"), ""),
     parquet("INT32 v", As("int32"), ""),
     parquet(
@@ -287,7 +287,7 @@ pub const TYPES: &[StoredType] = &[
 ];
 
 /// The lines of one format as a table of a page.
-pub fn table(format: Format) -> String {
+pub(super) fn table(format: Format) -> String {
     let mut page = String::from("| stored as | read as | |\n|---|---|---|\n");
     for row in TYPES.iter().filter(|row| row.format == format) {
         let read = match row.read {
@@ -299,5 +299,4 @@ pub fn table(format: Format) -> String {
     page
 }
 
-#[cfg(test)]
 mod tests;

@@ -150,7 +150,7 @@ async fn work(state: &State, assign: &Assign) -> Result<bool> {
     let Some((stored_plan, plan)) = StoredPlan::read(&job).await? else {
         return Err(Error::unavailable("the plan is gone"));
     };
-    if plan.as_str() != assign.plan {
+    if plan.to_string() != assign.plan {
         return Err(Error::internal("another plan"));
     }
     let task = Task {

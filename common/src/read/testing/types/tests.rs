@@ -184,7 +184,7 @@ fn all_converted() -> Vec<ConvertedType> {
 
 #[test]
 fn the_page_prints_the_table() {
-    let page = include_str!("../../../../docs/types.md");
+    let page = include_str!("../../../../../docs/types.md");
     for format in [Format::Parquet, Format::Avro, Format::ArrowIpc] {
         let table = table(format);
         assert!(
