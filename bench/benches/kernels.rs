@@ -6,7 +6,7 @@ use shadowdiff_bench::{ROWS, batch, csv, json};
 use shadowdiff_common::exchange::{Object, StoredBlock, encode};
 use shadowdiff_common::read::csv::open_csv;
 use shadowdiff_common::read::json::open_json;
-use shadowdiff_common::spool::Pieces;
+use shadowdiff_common::spool::{Piece, Pieces};
 use shadowdiff_core::error::Result;
 use shadowdiff_core::row::{Form, Hasher, Secret, account_hashes};
 use shadowdiff_core::side::Side;
@@ -85,7 +85,7 @@ fn texts(criterion: &mut Criterion) {
 struct Memory(Vec<u8>);
 
 impl Pieces for Memory {
-    fn read(&self, _: u64, _: usize, _: u32) -> Result<bytes::Bytes> {
+    fn read(&self, _: Piece) -> Result<bytes::Bytes> {
         Ok(bytes::Bytes::copy_from_slice(&self.0))
     }
 }
@@ -99,14 +99,12 @@ fn exchange(criterion: &mut Criterion) {
     group.bench_function("encode", |bencher| bencher.iter(|| encode(black_box(&batch)).expect("a block")));
     let place = StoredBlock {
         shard: 0,
-        side: Side::Live,
-        rows: ROWS,
+        side: Side::Live as u8,
+        piece: Piece::of(&block, 0),
+        rows: ROWS as u64,
         bytes: 0,
-        offset: 0,
-        length: block.len(),
-        checksum: 0,
     };
-    let object = Object::stored(Arc::new(Memory(block)), 1, [place]);
+    let object = Object::stored(Arc::new(Memory(block)), 1, &[place]);
     group.bench_function("decode", |bencher| {
         bencher.iter(|| {
             object

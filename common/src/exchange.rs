@@ -8,7 +8,7 @@
 //! ```
 //! Rows stay in memory, uncopied, while the budget allows. What must always hold: rows in = rows out, a side and a shard each.
 
-use crate::spool::{Pieces, Scratch, Share, failed};
+use crate::spool::{Piece, Pieces, Scratch, ScratchFile, Share};
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow_ipc::CompressionType;
 use arrow_ipc::reader::StreamReader;
@@ -16,10 +16,9 @@ use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
 use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
 use arrow_select::take::take;
+use serde::{Deserialize, Serialize};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::side::{Side, Sides};
-use std::fs::File;
-use std::io::Write;
 use std::sync::Arc;
 
 /// Rows and bytes of one side in one shard.
@@ -41,20 +40,19 @@ enum Place {
     /// Boxed, because most blocks of a large job are elsewhere.
     Memory(Box<SelectedRows>),
     /// In a scratch file or an object.
-    Elsewhere { offset: u64, length: usize, checksum: u32 },
+    Elsewhere(Piece),
 }
 
-/// Where one block of a stored object lies and what it holds.
-#[derive(Debug, Clone, Copy)]
+/// Where one block of a stored object lies and what it holds: rows of one shard and side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredBlock {
     pub shard: u32,
-    pub side: Side,
-    pub rows: usize,
-    /// In memory, once decoded.
-    pub bytes: usize,
-    pub offset: u64,
-    pub length: usize,
-    pub checksum: u32,
+    /// 0 live, 1 shadow.
+    pub side: u8,
+    pub piece: Piece,
+    pub rows: u64,
+    /// Bytes in memory once decoded.
+    pub bytes: u64,
 }
 
 /// Some rows of a batch.
@@ -123,17 +121,14 @@ pub struct Object {
 
 impl Object {
     /// An object of `shards` shards whose blocks lie in `pieces`.
-    pub fn stored(pieces: Arc<dyn Pieces>, shards: usize, stored: impl IntoIterator<Item = StoredBlock>) -> Object {
-        let block = |block: StoredBlock| {
-            let place = Place::Elsewhere {
-                offset: block.offset,
-                length: block.length,
-                checksum: block.checksum,
-            };
-            let (rows, bytes) = (block.rows, block.bytes);
-            (slot(block.shard, block.side), Block { rows, bytes, place })
+    pub fn stored(pieces: Arc<dyn Pieces>, shards: usize, stored: &[StoredBlock]) -> Object {
+        let block = |block: &StoredBlock| {
+            let side = if block.side == Side::Live as u8 { Side::Live } else { Side::Shadow };
+            let (rows, bytes) = (block.rows as usize, block.bytes as usize);
+            let place = Place::Elsewhere(block.piece);
+            (slot(block.shard, side), Block { rows, bytes, place })
         };
-        Object::new(shards, stored.into_iter().map(block).collect(), Some(pieces), Vec::new())
+        Object::new(shards, stored.iter().map(block).collect(), Some(pieces), Vec::new())
     }
 
     /// `blocks`: each with its slot.
@@ -186,9 +181,9 @@ impl Object {
     fn read(&self, block: &Block) -> Result<SelectedRows> {
         match &block.place {
             Place::Memory(selected) => Ok((**selected).clone()),
-            Place::Elsewhere { offset, length, checksum } => {
+            Place::Elsewhere(piece) => {
                 let pieces = self.elsewhere.as_deref().expect("a block that is elsewhere has a place");
-                decode(&pieces.read(*offset, *length, *checksum)?).map(SelectedRows::all)
+                decode(&pieces.read(*piece)?).map(SelectedRows::all)
             }
         }
     }
@@ -233,8 +228,7 @@ pub struct Writer {
     /// Each with its slot.
     blocks: Vec<(u32, Block)>,
     shares: Vec<Share>,
-    file: Option<Arc<File>>,
-    file_length: u64,
+    file: ScratchFile,
 }
 
 impl Writer {
@@ -249,8 +243,7 @@ impl Writer {
             buffer_bytes,
             blocks: Vec::new(),
             shares: Vec::new(),
-            file: None,
-            file_length: 0,
+            file: ScratchFile::default(),
         }
     }
 
@@ -287,8 +280,7 @@ impl Writer {
 
     pub fn finish(mut self) -> Result<Object> {
         self.flush()?;
-        let elsewhere = self.file.map(|file| file as Arc<dyn Pieces>);
-        Ok(Object::new(self.shards as usize, self.blocks, elsewhere, self.shares))
+        Ok(Object::new(self.shards as usize, self.blocks, self.file.pieces(), self.shares))
     }
 
     fn keep(&mut self, side: Side, batch: &RecordBatch, order: Vec<u32>, starts: &[usize], bytes: usize) {
@@ -332,23 +324,10 @@ impl Writer {
     }
 
     fn write(&mut self, shard: u32, side: Side, batch: &RecordBatch) -> Result<()> {
-        let encoded = encode(batch)?;
-        if self.file.is_none() {
-            let file = Arc::new(self.scratch.file()?);
-            self.file = Some(file);
-        }
-        let mut file: &File = self.file.as_deref().expect("opened above");
-        file.write_all(&encoded).map_err(|e| failed(&e))?;
-        let place = Place::Elsewhere {
-            offset: self.file_length,
-            length: encoded.len(),
-            checksum: crc32fast::hash(&encoded),
-        };
-        self.file_length += encoded.len() as u64;
         let block = Block {
             rows: batch.num_rows(),
             bytes: batch.get_array_memory_size(),
-            place,
+            place: Place::Elsewhere(self.file.append(&encode(batch)?, &self.scratch)?),
         };
         self.blocks.push((slot(shard, side), block));
         Ok(())

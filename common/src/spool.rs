@@ -1,6 +1,7 @@
 //! Bytes that stay in memory up to a budget shared by the whole process, then go to a file in the scratch directory.
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use shadowdiff_core::error::{Error, Kind, Result};
 use std::fs::File;
 use std::io::Write;
@@ -80,27 +81,96 @@ impl Scratch {
     pub fn path(&self) -> &Path {
         self.directory.path()
     }
-
-    /// A new file that has no name: it is gone when the last handle is.
-    pub fn file(&self) -> Result<File> {
-        tempfile::tempfile_in(self.directory.path()).map_err(|e| failed(&e))
-    }
 }
 
 /// What a full or broken scratch disk is to the job.
-pub fn failed(error: &std::io::Error) -> Error {
+fn failed(error: &std::io::Error) -> Error {
     Error::new(Kind::Exhausted, format!("scratch: {error}")).advice("give another directory with --scratch, or more memory with --memory")
 }
 
-/// Checked ranges of bytes that lie somewhere else than in memory: in a scratch file, in an object.
+/// A checked range of a file or an object; stored as a list of its three numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u64, u64, u32)", into = "(u64, u64, u32)")]
+pub struct Piece {
+    pub offset: u64,
+    pub length: u64,
+    /// CRC-32 (IEEE) of the bytes.
+    pub checksum: u32,
+}
+
+impl Piece {
+    /// Of bytes that are written at `offset`.
+    pub fn of(bytes: &[u8], offset: u64) -> Self {
+        Piece {
+            offset,
+            length: bytes.len() as u64,
+            checksum: crc32fast::hash(bytes),
+        }
+    }
+
+    pub fn end(&self) -> u64 {
+        self.offset + self.length
+    }
+
+    /// Whether the bytes are what was written.
+    pub fn is_sound(&self, bytes: &[u8]) -> bool {
+        bytes.len() as u64 == self.length && crc32fast::hash(bytes) == self.checksum
+    }
+}
+
+impl From<(u64, u64, u32)> for Piece {
+    fn from((offset, length, checksum): (u64, u64, u32)) -> Self {
+        Piece { offset, length, checksum }
+    }
+}
+
+impl From<Piece> for (u64, u64, u32) {
+    fn from(piece: Piece) -> Self {
+        (piece.offset, piece.length, piece.checksum)
+    }
+}
+
+/// Pieces that lie somewhere else than in memory: in a scratch file, in an object.
 pub trait Pieces: std::fmt::Debug + Send + Sync {
-    /// Reads a range; bytes that are not what was written are an error.
-    fn read(&self, offset: u64, length: usize, checksum: u32) -> Result<Bytes>;
+    /// Bytes that are not what was written are an error.
+    fn read(&self, piece: Piece) -> Result<Bytes>;
 }
 
 impl Pieces for File {
-    fn read(&self, offset: u64, length: usize, checksum: u32) -> Result<Bytes> {
-        read_checked(self, offset, length, checksum).map(Bytes::from)
+    fn read(&self, piece: Piece) -> Result<Bytes> {
+        let mut bytes = vec![0; piece.length as usize];
+        self.read_exact_at(&mut bytes, piece.offset).map_err(|e| failed(&e))?;
+        if !piece.is_sound(&bytes) {
+            return Err(Error::unavailable("scratch: a block does not read back as it was written").advice("is the disk sound?"));
+        }
+        Ok(bytes.into())
+    }
+}
+
+/// A file in the scratch directory that pieces are appended to, made when the first one comes. It has no name: it is gone when the last
+/// handle is.
+#[derive(Debug, Default)]
+pub struct ScratchFile {
+    file: Option<Arc<File>>,
+    length: u64,
+}
+
+impl ScratchFile {
+    pub fn append(&mut self, bytes: &[u8], scratch: &Scratch) -> Result<Piece> {
+        if self.file.is_none() {
+            let file = tempfile::tempfile_in(scratch.path()).map_err(|e| failed(&e))?;
+            self.file = Some(Arc::new(file));
+        }
+        let mut file: &File = self.file.as_deref().expect("made above");
+        file.write_all(bytes).map_err(|e| failed(&e))?;
+        let piece = Piece::of(bytes, self.length);
+        self.length = piece.end();
+        Ok(piece)
+    }
+
+    /// Where its pieces are read, if it has any.
+    pub fn pieces(self) -> Option<Arc<dyn Pieces>> {
+        self.file.map(|file| file as Arc<dyn Pieces>)
     }
 }
 
@@ -114,7 +184,7 @@ pub struct Spool {
 #[derive(Debug)]
 enum Part {
     Memory { bytes: Bytes, _share: Share },
-    Elsewhere { offset: u64, length: usize, checksum: u32 },
+    Elsewhere(Piece),
 }
 
 /// Writes a [`Spool`] in parts.
@@ -123,25 +193,19 @@ pub struct SpoolWriter {
     scratch: Scratch,
     pending: Vec<u8>,
     part_bytes: usize,
-    file: Option<Arc<File>>,
-    file_length: u64,
-    spool: Spool,
+    parts: Vec<Part>,
+    file: ScratchFile,
 }
 
 impl SpoolWriter {
     /// Parts are what a reader holds in memory at a time.
     pub fn new(scratch: &Scratch, part_bytes: usize) -> Self {
-        let spool = Spool {
-            parts: Vec::new(),
-            elsewhere: None,
-        };
         SpoolWriter {
             scratch: scratch.clone(),
             pending: Vec::new(),
             part_bytes,
-            file: None,
-            file_length: 0,
-            spool,
+            parts: Vec::new(),
+            file: ScratchFile::default(),
         }
     }
 
@@ -156,7 +220,10 @@ impl SpoolWriter {
 
     pub fn finish(mut self) -> Result<Spool> {
         self.flush()?;
-        Ok(self.spool)
+        Ok(Spool {
+            parts: self.parts,
+            elsewhere: self.file.pieces(),
+        })
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -165,38 +232,22 @@ impl SpoolWriter {
         }
         let mut bytes = std::mem::take(&mut self.pending);
         bytes.shrink_to_fit();
-        if let Some(share) = self.scratch.budget.take(bytes.len()) {
-            self.spool.parts.push(Part::Memory {
+        self.parts.push(match self.scratch.budget.take(bytes.len()) {
+            Some(share) => Part::Memory {
                 bytes: bytes.into(),
                 _share: share,
-            });
-            return Ok(());
-        }
-        if self.file.is_none() {
-            let file = Arc::new(self.scratch.file()?);
-            self.spool.elsewhere = Some(Arc::clone(&file) as Arc<dyn Pieces>);
-            self.file = Some(file);
-        }
-        let mut file: &File = self.file.as_deref().expect("opened above");
-        file.write_all(&bytes).map_err(|e| failed(&e))?;
-        let part = Part::Elsewhere {
-            offset: self.file_length,
-            length: bytes.len(),
-            checksum: crc32fast::hash(&bytes),
-        };
-        self.spool.parts.push(part);
-        self.file_length += bytes.len() as u64;
+            },
+            None => Part::Elsewhere(self.file.append(&bytes, &self.scratch)?),
+        });
         Ok(())
     }
 }
 
 impl Spool {
-    /// A spool whose parts (offset, length, checksum) lie in `pieces`.
-    pub fn stored(pieces: Arc<dyn Pieces>, parts: impl IntoIterator<Item = (u64, usize, u32)>) -> Spool {
-        let parts = parts.into_iter();
-        let parts = parts.map(|(offset, length, checksum)| Part::Elsewhere { offset, length, checksum });
+    /// A spool whose parts lie in `pieces`.
+    pub fn stored(pieces: Arc<dyn Pieces>, parts: &[Piece]) -> Spool {
         Spool {
-            parts: parts.collect(),
+            parts: parts.iter().copied().map(Part::Elsewhere).collect(),
             elsewhere: Some(pieces),
         }
     }
@@ -209,22 +260,12 @@ impl Spool {
     pub fn part(&self, number: usize) -> Result<Bytes> {
         match &self.parts[number] {
             Part::Memory { bytes, .. } => Ok(bytes.clone()),
-            Part::Elsewhere { offset, length, checksum } => {
+            Part::Elsewhere(piece) => {
                 let pieces = self.elsewhere.as_deref().expect("a part that is elsewhere has a place");
-                pieces.read(*offset, *length, *checksum)
+                pieces.read(*piece)
             }
         }
     }
-}
-
-/// Reads a range of a scratch file and checks it.
-pub fn read_checked(file: &File, offset: u64, length: usize, checksum: u32) -> Result<Vec<u8>> {
-    let mut bytes = vec![0; length];
-    file.read_exact_at(&mut bytes, offset).map_err(|e| failed(&e))?;
-    if crc32fast::hash(&bytes) != checksum {
-        return Err(Error::unavailable("scratch: a block does not read back as it was written").advice("is the disk sound?"));
-    }
-    Ok(bytes)
 }
 
 #[cfg(test)]

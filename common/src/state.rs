@@ -41,7 +41,7 @@ pub use shadowdiff_core::stage::{ShardRange, Stage};
 use std::path::Path;
 use std::sync::Arc;
 
-pub use commit::{BlockRecord, Commit, Header, Piece, RECORD_VERSION, check_version, commit, read_commit};
+pub use commit::{Commit, Header, RECORD_VERSION, check_version, commit, read_commit};
 pub use create::{Created, create, create_record};
 pub use data::{MAX_REQUEST_BYTES, Maker, open_exchange, open_spools, store_output};
 pub use incarnation::{Incarnation, PlanDigest};

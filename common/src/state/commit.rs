@@ -3,6 +3,8 @@
 use super::create::{Created, create_record};
 use super::seal::seal;
 use super::{Incarnation, JobState, PlanDigest, Stage};
+use crate::exchange::StoredBlock;
+use crate::spool::Piece;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use shadowdiff_core::error::{Error, Result};
@@ -28,40 +30,6 @@ pub struct Header {
     pub data: Option<String>,
 }
 
-/// A checked range of the data object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "(u64, u64, u32)", into = "(u64, u64, u32)")]
-pub struct Piece {
-    pub offset: u64,
-    pub length: u64,
-    /// CRC-32 (IEEE) of the bytes.
-    pub checksum: u32,
-}
-
-impl From<(u64, u64, u32)> for Piece {
-    fn from((offset, length, checksum): (u64, u64, u32)) -> Self {
-        Piece { offset, length, checksum }
-    }
-}
-
-impl From<Piece> for (u64, u64, u32) {
-    fn from(piece: Piece) -> Self {
-        (piece.offset, piece.length, piece.checksum)
-    }
-}
-
-/// Rows of one shard and side in the data object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BlockRecord {
-    pub shard: u32,
-    /// 0 live, 1 shadow.
-    pub side: u8,
-    pub piece: Piece,
-    pub rows: u64,
-    /// Bytes in memory once decoded.
-    pub bytes: u64,
-}
-
 /// A committed task: where what it left behind lies in the data object.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Commit {
@@ -69,7 +37,7 @@ pub struct Commit {
     pub tally: Tally,
     /// Rows that were exchanged, in the order of shards, so that a range of shards is a range of bytes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub blocks: Vec<BlockRecord>,
+    pub blocks: Vec<StoredBlock>,
     /// Sorted runs of fingerprints, of accounts or keys, a list of parts each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fingerprints: Vec<Vec<Piece>>,
@@ -241,7 +209,7 @@ mod tests {
         let job = job('a');
         let compare = record(&job, "1-4");
         let exchange = Commit {
-            blocks: vec![BlockRecord {
+            blocks: vec![StoredBlock {
                 shard: 3,
                 side: 1,
                 piece: (0, 10, 99).into(),

@@ -5,12 +5,12 @@
 //! ```
 //! Every block and part has its CRC-32 in the commit record. Blocking: call from a thread that is no runtime worker.
 
-use super::commit::{BlockRecord, Commit, Header, Piece, RECORD_VERSION};
+use super::commit::{Commit, Header, RECORD_VERSION};
 use super::patience::{PATIENCE, retrying_for};
 use super::{JobState, PlanDigest, Stage, state_error};
 use crate::exchange::{Object, SelectedRows, StoredBlock, encode};
 use crate::link::TaskOutput;
-use crate::spool::{Pieces, Spool};
+use crate::spool::{Piece, Pieces, Spool};
 use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
 use bytes::Bytes;
@@ -102,7 +102,7 @@ fn store_shard(
     object: &Object,
     (shard, side): (u32, Side),
     block_bytes: usize,
-    blocks: &mut Vec<BlockRecord>,
+    blocks: &mut Vec<StoredBlock>,
 ) -> Result<()> {
     let mut pending: Vec<RecordBatch> = Vec::new();
     let mut pending_bytes = 0;
@@ -110,7 +110,7 @@ fn store_shard(
         let Some(first) = pending.first() else { return Ok(()) };
         let batch = concat_batches(&first.schema(), pending.iter()).map_err(|e| Error::internal(format!("exchange: {e}")))?;
         pending.clear();
-        blocks.push(BlockRecord {
+        blocks.push(StoredBlock {
             shard,
             side: side as u8,
             rows: batch.num_rows() as u64,
@@ -147,12 +147,8 @@ struct Upload<'a> {
 impl Upload<'_> {
     fn append(&mut self, bytes: impl Into<Bytes>) -> Result<Piece> {
         let bytes = bytes.into();
-        let piece = Piece {
-            offset: self.length,
-            length: bytes.len() as u64,
-            checksum: crc32fast::hash(&bytes),
-        };
-        self.length += piece.length;
+        let piece = Piece::of(&bytes, self.length);
+        self.length = piece.end();
         let written = self.runtime.block_on(self.writer.put(bytes));
         written.map_err(|e| state_error(e, &self.name))?;
         Ok(piece)
@@ -171,23 +167,14 @@ impl Upload<'_> {
 
 /// Opens the blocks of a committed attempt for a task that reads `shards` shards of it; the blocks' shards are numbered from 0.
 /// `at_once`: what they are is read with one request and kept, if it is not much.
-pub fn open_exchange(job: &JobState, data: &str, shards: usize, blocks: &[BlockRecord], at_once: bool, runtime: &Handle) -> Object {
+pub fn open_exchange(job: &JobState, data: &str, shards: usize, blocks: &[StoredBlock], at_once: bool, runtime: &Handle) -> Object {
     let range = match at_once {
         true => whole_range(blocks.iter().map(|b| b.piece)),
         false => 0..u64::MAX,
     };
-    let stored = blocks.iter().map(|block| StoredBlock {
-        shard: block.shard,
-        side: if block.side == Side::Live as u8 { Side::Live } else { Side::Shadow },
-        rows: block.rows as usize,
-        bytes: block.bytes as usize,
-        offset: block.piece.offset,
-        length: block.piece.length as usize,
-        checksum: block.piece.checksum,
-    });
     // An attempt that fails is tried again as a whole, elsewhere.
     let pieces = StoredPieces::open(job, data, range, Duration::ZERO, runtime);
-    Object::stored(Arc::new(pieces), shards, stored)
+    Object::stored(Arc::new(pieces), shards, blocks)
 }
 
 /// Opens spools (runs of differences or fingerprints) of a committed attempt, for the coordinator: what it reads nobody else tries again.
@@ -195,18 +182,14 @@ pub fn open_spools(job: &JobState, header: &Header, spools: &[Vec<Piece>], runti
     let Some(data) = &header.data else { return Vec::new() };
     // Runs are read in turns: nothing is held of them but the part that is read.
     let pieces: Arc<dyn Pieces> = Arc::new(StoredPieces::open(job, data, 0..u64::MAX, PATIENCE, runtime));
-    let parts = |spool: &Vec<Piece>| spool.iter().map(|p| (p.offset, p.length as usize, p.checksum)).collect::<Vec<_>>();
-    spools
-        .iter()
-        .map(|spool| Spool::stored(Arc::clone(&pieces), parts(spool)))
-        .collect()
+    spools.iter().map(|spool| Spool::stored(Arc::clone(&pieces), spool)).collect()
 }
 
 fn whole_range(pieces: impl Iterator<Item = Piece>) -> Range<u64> {
     let (mut start, mut end) = (u64::MAX, 0);
     for piece in pieces {
         start = start.min(piece.offset);
-        end = end.max(piece.offset + piece.length);
+        end = end.max(piece.end());
     }
     start..end
 }
@@ -250,15 +233,14 @@ impl StoredPieces {
         })
     }
 
-    async fn one(&self, offset: u64, length: usize, checksum: u32) -> Result<Bytes> {
-        let wanted = offset..offset + length as u64;
-        let is_sound = |bytes: &Bytes| bytes.len() == length && crc32fast::hash(bytes) == checksum;
-        if let Some(bytes) = self.kept(&wanted).await?.filter(is_sound) {
+    async fn one(&self, piece: Piece) -> Result<Bytes> {
+        let wanted = piece.offset..piece.end();
+        if let Some(bytes) = self.kept(&wanted).await?.filter(|bytes| piece.is_sound(bytes)) {
             return Ok(bytes);
         }
         // What is kept may be damaged: it would stay so for every later try.
         let bytes = self.fetch(wanted).await?;
-        if is_sound(&bytes) { Ok(bytes) } else { Err(self.broken()) }
+        if piece.is_sound(&bytes) { Ok(bytes) } else { Err(self.broken()) }
     }
 
     /// A range of what is read at once, if it is.
@@ -276,8 +258,8 @@ impl StoredPieces {
         Ok(range.map(|(start, end)| all.slice(start..end)))
     }
 
-    async fn patiently(&self, offset: u64, length: usize, checksum: u32) -> Result<Bytes> {
-        retrying_for(self.patience, "stored run", || self.one(offset, length, checksum).boxed()).await
+    async fn patiently(&self, piece: Piece) -> Result<Bytes> {
+        retrying_for(self.patience, "stored run", || self.one(piece).boxed()).await
     }
 
     fn broken(&self) -> Error {
@@ -286,8 +268,8 @@ impl StoredPieces {
 }
 
 impl Pieces for StoredPieces {
-    fn read(&self, offset: u64, length: usize, checksum: u32) -> Result<Bytes> {
-        self.runtime.block_on(self.patiently(offset, length, checksum))
+    fn read(&self, piece: Piece) -> Result<Bytes> {
+        self.runtime.block_on(self.patiently(piece))
     }
 }
 
@@ -303,7 +285,7 @@ mod tests {
         let job = State::new(store.clone(), Path::from("s"), "memory").job("j", &Incarnation::parse(&"0".repeat(32)).expect("one"));
         store.insert(job.path("data").as_ref(), b"..lines..").await;
         let pieces = StoredPieces::open(&job, "data", 0..u64::MAX, patience, &Handle::current());
-        pieces.patiently(2, 5, crc32fast::hash(b"lines")).await
+        pieces.patiently(Piece::of(b"lines", 2)).await
     }
 
     #[tokio::test(start_paused = true)]
@@ -313,8 +295,8 @@ mod tests {
             let job = State::new(store.clone(), Path::from("s"), "memory").job("j", &Incarnation::parse(&"0".repeat(32)).expect("one"));
             store.insert(job.path("data").as_ref(), b"first-second").await;
             let pieces = StoredPieces::open(&job, "data", 0..12, Duration::ZERO, &Handle::current());
-            for (offset, length, part) in [(0, 5, &b"first"[..]), (6, 6, b"second")] {
-                let read = pieces.patiently(offset, length, crc32fast::hash(part)).await;
+            for (offset, part) in [(0, &b"first"[..]), (6, b"second")] {
+                let read = pieces.patiently(Piece::of(part, offset)).await;
                 assert_eq!(read.as_deref(), Ok(part), "{fault:?}");
             }
         }

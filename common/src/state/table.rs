@@ -14,8 +14,9 @@
 
 mod read;
 
-use super::commit::{BlockRecord, Commit};
+use super::commit::Commit;
 use super::{JobState, ShardRange, Stage, state_error};
+use crate::exchange::StoredBlock;
 use bytes::Bytes;
 use object_store::ObjectStoreExt;
 use shadowdiff_core::compact::write_number;
@@ -37,7 +38,7 @@ pub struct InputTable {
     sizes: Vec<u64>,
     sources: Vec<(u32, String)>,
     /// Each with its source's place.
-    blocks: Vec<(u32, BlockRecord)>,
+    blocks: Vec<(u32, StoredBlock)>,
     part_blocks: usize,
     parts: u32,
 }
@@ -104,7 +105,7 @@ impl InputTable {
     }
 }
 
-fn encode(shards: usize, sources: &[(u32, String)], blocks: &[(u32, BlockRecord)]) -> Vec<u8> {
+fn encode(shards: usize, sources: &[(u32, String)], blocks: &[(u32, StoredBlock)]) -> Vec<u8> {
     let mut named = Vec::new();
     for (number, data) in sources {
         write_number(u64::from(*number), &mut named);
@@ -137,7 +138,7 @@ fn encode(shards: usize, sources: &[(u32, String)], blocks: &[(u32, BlockRecord)
     out
 }
 
-fn write_row(source: u32, block: &BlockRecord, out: &mut Vec<u8>) {
+fn write_row(source: u32, block: &StoredBlock, out: &mut Vec<u8>) {
     for number in [u64::from(source), u64::from(block.side), block.piece.offset, block.piece.length] {
         write_number(number, out);
     }
@@ -161,7 +162,7 @@ impl ByShard {
     }
 }
 
-fn sorted_by_shard(shards: usize, blocks: &[(u32, BlockRecord)]) -> ByShard {
+fn sorted_by_shard(shards: usize, blocks: &[(u32, StoredBlock)]) -> ByShard {
     let mut starts = vec![0u32; shards + 1];
     blocks.iter().for_each(|(_, block)| starts[block.shard as usize + 1] += 1);
     for shard in 0..shards {

@@ -1,8 +1,9 @@
 //! Reads what one task reads from the parts of its stage's table.
 
-use super::super::commit::{BlockRecord, Piece};
 use super::super::{JobState, ShardRange, Stage, state_error};
 use super::{HEADER_BYTES, INDEX_BYTES, MAGIC};
+use crate::exchange::StoredBlock;
+use crate::spool::Piece;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
@@ -31,7 +32,7 @@ pub struct Source {
     pub number: u32,
     /// Relative to the job.
     pub data: String,
-    pub blocks: Vec<BlockRecord>,
+    pub blocks: Vec<StoredBlock>,
 }
 
 impl TaskInput {
@@ -198,7 +199,7 @@ fn read_rows(bytes: &[u8], shard: u32, sources: &mut [Source]) -> Option<()> {
         let checksum = u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?);
         at += 4;
         let (rows, size) = (read_number(bytes, &mut at)?, read_number(bytes, &mut at)?);
-        sources.get_mut(source)?.blocks.push(BlockRecord {
+        sources.get_mut(source)?.blocks.push(StoredBlock {
             shard,
             side,
             piece: Piece { offset, length, checksum },

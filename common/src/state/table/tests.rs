@@ -14,7 +14,7 @@ fn job() -> JobState {
 }
 
 fn scan(number: u32, shards: &[u32]) -> Commit {
-    let block = |(at, shard): (usize, &u32)| BlockRecord {
+    let block = |(at, shard): (usize, &u32)| StoredBlock {
         shard: *shard,
         side: (at % 2) as u8,
         piece: (at as u64 * 1000, 10 + u64::from(number), 0xABCD + number).into(),
@@ -78,13 +78,13 @@ async fn every_block_is_in_exactly_one_task_however_the_table_is_cut() {
             for source in &input.sources {
                 let commit = &commits[source.number as usize];
                 assert_eq!(Some(&source.data), commit.header.data.as_ref());
-                let mine = |block: &&BlockRecord| (block.shard >= 3) == (task == 1);
-                let places = |block: &BlockRecord| input.shards.iter().position(|shard| *shard == block.shard).expect("a shard") as u32;
-                let expected: Vec<BlockRecord> = commit
+                let mine = |block: &&StoredBlock| (block.shard >= 3) == (task == 1);
+                let places = |block: &StoredBlock| input.shards.iter().position(|shard| *shard == block.shard).expect("a shard") as u32;
+                let expected: Vec<StoredBlock> = commit
                     .blocks
                     .iter()
                     .filter(mine)
-                    .map(|block| BlockRecord {
+                    .map(|block| StoredBlock {
                         shard: places(block),
                         ..*block
                     })

@@ -4,9 +4,10 @@ use super::super::scheduler::SchedulerHandle;
 use super::SHARDS;
 use super::flaky_store::{Chance, FlakyStore, Line, content};
 use object_store::ObjectStoreExt;
+use shadowdiff_common::exchange::StoredBlock;
+use shadowdiff_common::spool::Piece;
 use shadowdiff_common::state::{
-    BlockRecord, Commit, Header, Incarnation, JobState, Piece, PlanDigest, RECORD_VERSION, ShardRange, Stage, State, StoredPlan, TaskInput,
-    commit,
+    Commit, Header, Incarnation, JobState, PlanDigest, RECORD_VERSION, ShardRange, Stage, State, StoredPlan, TaskInput, commit,
 };
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::side::Side;
@@ -226,7 +227,7 @@ impl Task<'_> {
             return Ok(false);
         }
         let header = self.store(stage, task).await?;
-        let block = |shard: u32, side: Side| BlockRecord {
+        let block = |shard: u32, side: Side| StoredBlock {
             shard,
             side: side as u8,
             piece: Piece {
