@@ -47,6 +47,27 @@ pub struct AccountCounts {
     pub all: u64,
 }
 
+/// A limit of the spec's `verdict`, and whether it was kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Threshold {
+    /// As the spec names it; `max_column_mismatch` for each column.
+    pub name: String,
+    /// As a spec writes it.
+    pub limit: String,
+    /// In words how it was broken; empty if it was kept.
+    pub broken: Vec<String>,
+}
+
+impl Threshold {
+    fn new(name: impl Into<String>, limit: impl Into<String>, broken: impl IntoIterator<Item = String>) -> Self {
+        Threshold {
+            name: name.into(),
+            limit: limit.into(),
+            broken: broken.into_iter().collect(),
+        }
+    }
+}
+
 /// What became of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleOutcome {
@@ -55,16 +76,16 @@ pub struct RuleOutcome {
     pub broken: Vec<String>,
 }
 
-/// Every broken threshold in words; empty means pass.
-pub fn broken(spec: &Spec, aligned: &Aligned, counts: Counts<'_>, as_of: Day) -> Vec<String> {
-    let mut broken = Vec::new();
-    empty(spec, aligned, counts.rows, &mut broken);
-    exceptions(spec, counts, &mut broken);
-    column_mismatches(spec, aligned, counts, &mut broken);
-    schema(spec, aligned, &mut broken);
-    let rules = rules(spec, counts.differences, as_of);
-    broken.extend(rules.into_iter().flat_map(|rule| rule.broken));
-    broken
+/// How each threshold that the spec sets fared, those that it sets by leaving them out included.
+pub fn thresholds(spec: &Spec, aligned: &Aligned, counts: Counts<'_>) -> Vec<Threshold> {
+    let mut all = Vec::new();
+    all.extend(empty(spec, aligned, counts.rows));
+    all.push(exceptions(spec, counts));
+    all.extend(exception_accounts(spec, counts.accounts));
+    all.extend(column_mismatches(spec, aligned, counts));
+    all.push(schema_changes(spec, aligned));
+    all.extend(type_changes(spec, aligned));
+    all
 }
 
 /// How each rule fared, in the order of the spec.
@@ -121,26 +142,26 @@ fn of_pattern(pattern: &Pattern, what: &str) -> Error {
 }
 
 /// Comparing nothing is never a pass: no row, no key in common, or no value of the rows that have one.
-fn empty(spec: &Spec, aligned: &Aligned, tally: &Tally, broken: &mut Vec<String>) {
+fn empty(spec: &Spec, aligned: &Aligned, tally: &Tally) -> Option<Threshold> {
     if spec.verdict.allow_empty {
-        return;
+        return None;
     }
     let kept = Sides::from_fn(|side| tally.sides[side].read - tally.sides[side].filtered);
     let why = if kept.live == 0 && kept.shadow == 0 {
-        format!("no row on either side{}", after_where(tally))
+        Some(format!("no row on either side{}", after_where(tally)))
     } else if tally.matched() + tally.duplicate_on_both == 0 {
-        format!(
+        Some(format!(
             "no key of one side is on the other ({}, {}{})",
             counted(kept.live, "live row"),
             counted(kept.shadow, "shadow row"),
             after_where(tally)
-        )
-    } else if aligned.compares_no_value() {
-        "no column besides the key is on both sides and compared".to_owned()
+        ))
     } else {
-        return;
+        let no_value = || "no column besides the key is on both sides and compared".to_owned();
+        aligned.compares_no_value().then(no_value)
     };
-    broken.push(format!("nothing was compared: {why}; `verdict: {{allow_empty: true}}` allows it"));
+    let broken = why.map(|why| format!("nothing was compared: {why}; `verdict: {{allow_empty: true}}` allows it"));
+    Some(Threshold::new("allow_empty", "false", broken))
 }
 
 /// That rows were there, and which were left out.
@@ -177,77 +198,83 @@ fn shown(limit: &Limit) -> String {
     }
 }
 
-fn exceptions(spec: &Spec, counts: Counts<'_>, broken: &mut Vec<String>) {
-    let (matched, accounts) = (counts.rows.matched(), counts.accounts);
-    let exceptions = counts.differences.exceptions();
+fn exceptions(spec: &Spec, counts: Counts<'_>) -> Threshold {
+    let (exceptions, matched) = (counts.differences.exceptions(), counts.rows.matched());
     let limit = &spec.verdict.max_exceptions;
-    if exceeds(exceptions, limit, matched) {
-        let of = if matches!(limit, Limit::Share(_)) {
-            format!(" of {}", counted(matched, "matched row"))
-        } else {
-            String::new()
+    let broken = exceeds(exceptions, limit, matched).then(|| {
+        let of = match limit {
+            Limit::Share(_) => format!(" of {}", counted(matched, "matched row")),
+            Limit::Count(_) => String::new(),
         };
-        broken.push(format!(
-            "max_exceptions: {}{of}, at most {} allowed",
-            counted(exceptions, "exception"),
-            shown(limit)
-        ));
-    }
-    if let Some(limit) = &spec.verdict.max_exception_accounts
-        && exceeds(accounts.with_exceptions, limit, accounts.all)
-    {
-        let accounts = match limit {
-            Limit::Share(_) => format!("{} of {}", accounts.with_exceptions, counted(accounts.all, "account")),
-            Limit::Count(_) => counted(accounts.with_exceptions, "account"),
-        };
-        broken.push(format!(
-            "max_exception_accounts: exceptions in {accounts}, at most {} allowed",
-            shown(limit)
-        ));
-    }
+        let exceptions = counted(exceptions, "exception");
+        format!("max_exceptions: {exceptions}{of}, at most {} allowed", shown(limit))
+    });
+    Threshold::new("max_exceptions", shown(limit), broken)
 }
 
-fn column_mismatches(spec: &Spec, aligned: &Aligned, counts: Counts<'_>, broken: &mut Vec<String>) {
-    let matched = counts.rows.matched();
-    for (at, column) in aligned.columns.iter().enumerate() {
-        let limits = &spec.verdict.max_column_mismatch;
-        let exact = limits.iter().find(|(p, _)| p.is_exact() && p.0 == column.name);
-        let Some((_, limit)) = exact.or_else(|| limits.iter().find(|(p, _)| p.matches(&column.name))) else {
-            continue;
+fn exception_accounts(spec: &Spec, accounts: AccountCounts) -> Option<Threshold> {
+    let limit = spec.verdict.max_exception_accounts.as_ref()?;
+    let AccountCounts { with_exceptions, all } = accounts;
+    let broken = exceeds(with_exceptions, limit, all).then(|| {
+        let accounts = match limit {
+            Limit::Share(_) => format!("{with_exceptions} of {}", counted(all, "account")),
+            Limit::Count(_) => counted(with_exceptions, "account"),
         };
+        format!("max_exception_accounts: exceptions in {accounts}, at most {} allowed", shown(limit))
+    });
+    Some(Threshold::new("max_exception_accounts", shown(limit), broken))
+}
+
+/// Of each column that has a limit, in the order of the columns.
+fn column_mismatches(spec: &Spec, aligned: &Aligned, counts: Counts<'_>) -> Vec<Threshold> {
+    let matched = counts.rows.matched();
+    let limits = &spec.verdict.max_column_mismatch;
+    let one = |(at, column): (usize, &crate::align::Column)| {
+        let exact = limits.iter().find(|(p, _)| p.is_exact() && p.0 == column.name);
+        let (_, limit) = exact.or_else(|| limits.iter().find(|(p, _)| p.matches(&column.name)))?;
         let cells = counts.differences.exceptions_in(at);
-        if exceeds(cells, limit, matched) {
-            broken.push(format!(
+        let broken = exceeds(cells, limit, matched).then(|| {
+            format!(
                 "max_column_mismatch: `{}` has {} in {}, at most {} allowed",
                 column.name,
                 counted(cells, "excepted cell"),
                 counted(matched, "matched row"),
                 shown(limit)
-            ));
-        }
-    }
+            )
+        });
+        Some(Threshold::new(member("max_column_mismatch", &column.name), shown(limit), broken))
+    };
+    aligned.columns.iter().enumerate().filter_map(one).collect()
 }
 
-fn schema(spec: &Spec, aligned: &Aligned, broken: &mut Vec<String>) {
+fn schema_changes(spec: &Spec, aligned: &Aligned) -> Threshold {
     let allowed = &spec.verdict.schema_changes;
-    let mut list = |names: &[String], change: SchemaChange, what: &str, word: &str| {
-        if !names.is_empty() && !allowed.contains(&change) {
-            broken.push(format!(
-                "schema_changes: {what} {} (`schema_changes: [{word}]` allows it, `columns: {{exclude: […]}}` ignores it)",
-                names.join(", ")
-            ));
-        }
-    };
-    list(&aligned.only.shadow, SchemaChange::Added, "columns only in shadow:", "added");
-    list(&aligned.only.live, SchemaChange::Removed, "columns only in live:", "removed");
-    if spec.verdict.type_changes_fail && !aligned.types.is_empty() {
-        let all: Vec<String> = aligned
-            .types
-            .iter()
-            .map(|t| format!("{} ({} to {})", t.column, t.live, t.shadow))
-            .collect();
-        broken.push(format!("type_changes: {}", all.join(", ")));
+    let changes = [
+        (&aligned.only.shadow, SchemaChange::Added, "columns only in shadow:", "added"),
+        (&aligned.only.live, SchemaChange::Removed, "columns only in live:", "removed"),
+    ];
+    let is_allowed = |change: &SchemaChange| allowed.contains(change);
+    let broken = changes
+        .iter()
+        .filter(|(names, change, ..)| !names.is_empty() && !is_allowed(change));
+    let broken = broken.map(|(names, _, what, word)| {
+        format!(
+            "schema_changes: {what} {} (`schema_changes: [{word}]` allows it, `columns: {{exclude: […]}}` ignores it)",
+            names.join(", ")
+        )
+    });
+    let words: Vec<&str> = changes.iter().filter(|c| is_allowed(&c.1)).map(|c| c.3).collect();
+    Threshold::new("schema_changes", format!("[{}]", words.join(", ")), broken)
+}
+
+fn type_changes(spec: &Spec, aligned: &Aligned) -> Option<Threshold> {
+    if !spec.verdict.type_changes_fail {
+        return None;
     }
+    let all = aligned.types.iter().map(|t| format!("{} ({} to {})", t.column, t.live, t.shadow));
+    let all: Vec<String> = all.collect();
+    let broken = (!all.is_empty()).then(|| format!("type_changes: {}", all.join(", ")));
+    Some(Threshold::new("type_changes", "fail", broken))
 }
 
 #[cfg(test)]
@@ -283,9 +310,7 @@ mod tests {
             read: 1,
             ..Default::default()
         });
-        let mut broken = Vec::new();
-        empty(&spec, &aligned, &tally, &mut broken);
-        broken.concat()
+        empty(&spec, &aligned, &tally).map_or_else(String::new, |t| t.broken.concat())
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::sketch::{Distribution, Sketch};
 use crate::spec::{DifferenceKind, Limit};
 use crate::tally::{DifferenceTally, Direction, Pattern, PatternTally, Tally};
 use crate::value::{ValueType, exact};
-use crate::verdict::{self, Counts, Verdict};
+use crate::verdict::{self, Counts, Threshold, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -29,6 +29,9 @@ pub struct Summary {
     pub schema: Schema,
     /// Columns with at least one differing cell, in the order of the live schema.
     pub columns: Vec<ColumnSummary>,
+    /// Older summaries name none.
+    #[serde(default)]
+    pub thresholds: Vec<Threshold>,
     pub rules: Vec<RuleSummary>,
     /// Differences that look alike, the most exceptions first.
     pub patterns: Vec<PatternSummary>,
@@ -174,7 +177,10 @@ pub fn summary(plan: &Plan, facts: Facts<'_>) -> Summary {
         differences,
         accounts,
     } = facts.counts;
-    let broken = verdict::broken(&plan.spec, &plan.aligned, facts.counts, plan.as_of);
+    let thresholds = verdict::thresholds(&plan.spec, &plan.aligned, facts.counts);
+    let rules = rules(plan, differences);
+    let broken = thresholds.iter().map(|t| &t.broken).chain(rules.iter().map(|r| &r.broken));
+    let broken: Vec<String> = broken.flatten().cloned().collect();
     let mut warnings = plan.warnings.clone();
     if tally.may_have_extra_copies() && !tally.looks_up_keys() {
         warnings.push(format!(
@@ -212,8 +218,9 @@ pub fn summary(plan: &Plan, facts: Facts<'_>) -> Summary {
             types: plan.aligned.types.clone(),
         },
         columns: columns(plan, tally, differences),
+        thresholds,
         patterns: patterns(plan, differences),
-        rules: rules(plan, differences),
+        rules,
         diagnoses: differences.diagnoses(),
         warnings,
         as_of: plan.as_of.to_string(),
