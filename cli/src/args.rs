@@ -1,6 +1,7 @@
 //! The command line: each command and flag defined once; help, man page and completions follow from it.
 
 use crate::render::ColorArgs;
+use crate::renderings::RenderingArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use shadowdiff_core::plan::Form;
 use shadowdiff_core::side::Side;
@@ -67,6 +68,8 @@ pub(crate) struct CompareArgs {
     /// Replace an older result at the output's place
     #[arg(long, env = "SHADOWDIFF_OVERWRITE", value_parser = yes_or_no)]
     pub(crate) overwrite: bool,
+    #[command(flatten)]
+    pub(crate) renderings: RenderingArgs,
     /// Print the summary as JSON instead of text
     #[arg(long)]
     pub(crate) json: bool,
@@ -165,6 +168,8 @@ pub(crate) struct ResultsArgs {
     /// Replace an older result there
     #[arg(long)]
     pub(crate) overwrite: bool,
+    #[command(flatten)]
+    pub(crate) renderings: RenderingArgs,
     /// Print the summary as JSON instead of text
     #[arg(long)]
     pub(crate) json: bool,
@@ -210,6 +215,8 @@ pub(crate) struct ManArgs {
 pub(crate) struct ReportArgs {
     /// The directory that a comparison wrote
     pub(crate) result: PathBuf,
+    #[command(flatten)]
+    pub(crate) renderings: RenderingArgs,
     /// Print the summary as JSON instead of text
     #[arg(long)]
     pub(crate) json: bool,

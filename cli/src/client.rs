@@ -8,6 +8,7 @@ mod show;
 use crate::args::{CompareArgs, JobArgs, ListArgs, ResultsArgs, StatusArgs, SubmitArgs, WatchArgs};
 use crate::process::{exit_code, leave, runtime, working_directory};
 use crate::render::Paint;
+use crate::renderings::RenderingArgs;
 use crate::signals::watch_signals;
 use crate::spec::{self, SpecFile};
 use crate::{note, render, say};
@@ -30,6 +31,7 @@ struct SubmitOptions<'a> {
     overwrite: bool,
     json: bool,
     quiet: bool,
+    renderings: RenderingArgs,
     paint: Paint,
 }
 
@@ -44,6 +46,7 @@ pub(crate) fn submit(args: &SubmitArgs) -> Result<ExitCode> {
         overwrite: args.overwrite,
         json: args.json,
         quiet: args.quiet,
+        renderings: RenderingArgs::default(),
         paint: args.color.paint(),
     };
     if args.wait {
@@ -77,6 +80,7 @@ pub(crate) fn compare(args: &CompareArgs, coordinator: &str, found: SpecFile) ->
         overwrite: args.overwrite,
         json: args.json,
         quiet: args.settings.quiet,
+        renderings: args.renderings.clone(),
         paint: args.color.paint(),
     };
     run(wait_for_result(&manner, found))
@@ -131,6 +135,7 @@ pub(crate) fn cancel(args: &JobArgs) -> Result<ExitCode> {
 
 /// `results`.
 pub(crate) fn results(args: &ResultsArgs) -> Result<ExitCode> {
+    args.renderings.prepare()?;
     run(async {
         let mut remote = Remote::connect(&args.job.remote.coordinator).await?;
         let job = remote.get(&args.job.job).await?;
@@ -146,11 +151,12 @@ pub(crate) fn results(args: &ResultsArgs) -> Result<ExitCode> {
         let target = check_target(&output, &working_directory()?, None, &Stores::new(), args.overwrite).await?;
         let (summary, published) = fetch(&mut remote, &job, &target, args.overwrite).await?;
         let code = exit_code(summary.verdict);
+        args.renderings.write(&summary, published.directory())?;
         if args.json {
             say_json(&summary)?;
             return Ok(code);
         }
-        say(&render::text(&summary, Some(published.directory()), &output, args.color.paint()))?;
+        say(&render::text(&summary, published.directory(), &output, args.color.paint()))?;
         Ok(code)
     })
 }
@@ -182,10 +188,11 @@ async fn wait_for_result(manner: &SubmitOptions<'_>, found: SpecFile) -> Result<
         // The coordinator has put it there; what is shown comes from a copy.
         Target::Objects(_) => fetch::copy(&mut remote, &last).await?,
     };
+    manner.renderings.write(&summary, published.directory())?;
     if manner.json {
         say_json(&summary)?;
     } else if !manner.quiet {
-        say(&render::text(&summary, Some(published.directory()), &found.output, manner.paint))?;
+        say(&render::text(&summary, published.directory(), &found.output, manner.paint))?;
     }
     Ok(code)
 }

@@ -20,6 +20,7 @@ use std::time::Instant;
 use tokio::sync::watch;
 
 pub(crate) fn run(args: &CompareArgs, limits: TaskLimits) -> Result<ExitCode> {
+    args.renderings.prepare()?;
     let found = spec::find(&args.spec)?;
     if let Some(coordinator) = &args.coordinator {
         return client::compare(args, coordinator, found);
@@ -80,6 +81,7 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: SpecFile) -> Re
         let found = outcome.summary.warnings.iter().skip(job.plan.warnings.len());
         found.for_each(|warning| note(&format!("shadowdiff: warning: {warning}")));
     }
+    args.renderings.write(&outcome.summary, outcome.published.directory())?;
     show(args, &outcome.summary, &outcome.published, &output)?;
     Ok(exit_code(outcome.summary.verdict))
 }
@@ -91,7 +93,7 @@ fn show(args: &CompareArgs, summary: &Summary, published: &Published, output: &s
         say(&format!("{text}\n"))?;
     } else if !args.settings.quiet {
         let place = args.spec.output.as_deref().unwrap_or(output);
-        say(&render::text(summary, Some(published.directory()), place, args.color.paint()))?;
+        say(&render::text(summary, published.directory(), place, args.color.paint()))?;
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ mod local_job;
 mod process;
 mod progress;
 mod render;
+mod renderings;
 mod report;
 mod serve;
 mod settings;

@@ -6,16 +6,13 @@ mod files;
 mod layout;
 mod paint;
 
-use files::Pattern;
-use layout::{grouped, grouped_text, padded, shortened, width, wrapped};
+pub(crate) use files::excerpt;
+use layout::{padded, shortened, width, wrapped};
 pub(crate) use paint::{ColorArgs, Paint};
-use serde_json::Value;
-use shadowdiff_core::align::TypeDifference;
-use shadowdiff_core::report::{ColumnSummary, DeltaUnit, PatternSummary, Rows, Schema, Summary};
+use shadowdiff_core::render::{Excerpt, ExcerptSizes, bounds, counted_apart, delta_range, described, grouped, headline, type_difference};
+use shadowdiff_core::report::{ColumnSummary, Rows, Schema, Summary};
 use shadowdiff_core::side::Side;
-use shadowdiff_core::sketch::whole;
-use shadowdiff_core::spec::Duration;
-use shadowdiff_core::tally::{Direction, counted};
+use shadowdiff_core::tally::counted;
 use shadowdiff_core::verdict::Verdict;
 use std::fmt::Write;
 use std::path::Path;
@@ -27,34 +24,34 @@ const SHOWN_COLUMNS: usize = 10;
 /// Names of columns up to this width stand in the table; longer ones above their line.
 const NAME_COLUMNS: usize = 30;
 
-/// `directory`: where the result lies, if it can be read from here. `place`: what the user calls it.
-pub(crate) fn text(summary: &Summary, directory: Option<&Path>, place: &str, paint: Paint) -> String {
+/// `directory`: where the result can be read. `place`: what the user calls it.
+pub(crate) fn text(summary: &Summary, directory: &Path, place: &str, paint: Paint) -> String {
+    let sizes = ExcerptSizes {
+        accounts: SHOWN,
+        patterns: summary.patterns.iter().take(SHOWN_COLUMNS).filter(|p| p.exceptions > 0).count(),
+        lines_of_a_pattern: 1,
+        changes_of_a_column: 0,
+    };
+    let excerpt = excerpt(directory, summary, sizes);
     let mut out = verdict(summary, paint);
     rows(&mut out, &summary.rows, paint);
     columns(&mut out, summary, paint);
     rules(&mut out, summary, paint);
     diagnoses(&mut out, summary, paint);
     schema(&mut out, &summary.schema);
-    if let Some(directory) = directory {
-        accounts(&mut out, directory, paint);
-    }
-    patterns(&mut out, summary, directory, paint);
+    accounts(&mut out, &excerpt, paint);
+    patterns(&mut out, summary, &excerpt, paint);
     let cut = summary.differences.cut;
     if cut > 0 {
         let are = if cut == 1 { "difference is" } else { "differences are" };
         out.push('\n');
         out += &wrapped(
-            "PartitionSettings: ",
+            "Cut: ",
             &format!("{} {are} not listed (`output.max_differences`); all counts are exact", grouped(cut)),
         );
     }
     let _ = writeln!(out, "\nResult: {place}");
     out
-}
-
-/// A count with its thousands apart and its noun.
-fn counted_apart(number: u64, noun: &str) -> String {
-    counted(number, noun).replacen(&number.to_string(), &grouped(number), 1)
 }
 
 fn heading(out: &mut String, text: &str, paint: Paint) {
@@ -63,15 +60,11 @@ fn heading(out: &mut String, text: &str, paint: Paint) {
 
 fn verdict(summary: &Summary, paint: Paint) -> String {
     let word = summary.verdict.name().to_uppercase();
-    let word = match summary.verdict {
+    let painted = match summary.verdict {
         Verdict::Pass => paint.good(&word),
         Verdict::Fail => paint.bad(&word),
     };
-    let mut out = format!(
-        "{word}: {}, {}\n",
-        counted_apart(summary.differences.exceptions, "exception"),
-        counted_apart(summary.differences.expected, "expected difference")
-    );
+    let mut out = headline(summary).replacen(&word, &painted, 1) + "\n";
     for broken in &summary.broken {
         out += &wrapped("  broken  ", broken).replacen("broken", &paint.bad("broken"), 1);
     }
@@ -139,53 +132,12 @@ fn one_column(out: &mut String, column: &ColumnSummary, name_columns: usize) {
     );
     let room = layout::COLUMNS.saturating_sub(width(&line));
     let comparator = shortened(&column.comparator, room);
-    let range = range(column);
+    let range = delta_range(column);
     let _ = match range {
         Some(range) if width(&comparator) + 2 + width(&range) <= room => writeln!(out, "{line}{comparator}, {range}"),
         Some(range) => writeln!(out, "{line}{comparator}\n{DEEPER}{range}"),
         None => writeln!(out, "{line}{comparator}"),
     };
-}
-
-/// The least and the largest delta, times in the units of the spec.
-fn range(column: &ColumnSummary) -> Option<String> {
-    let deltas = column.deltas.as_ref()?;
-    let shown = |number: f64| match column.delta_unit {
-        None => grouped_text(&as_read(number)),
-        Some(DeltaUnit::Days) => span(number * 86_400.0),
-        Some(DeltaUnit::Seconds) => span(number),
-    };
-    let (least, largest) = (shown(deltas.min?), shown(deltas.max?));
-    Some(if least == largest {
-        format!("delta {least}")
-    } else {
-        format!("delta {least} to {largest}")
-    })
-}
-
-/// The digits that a person reads: what the last ones of a double say, such as 0.020000000000000004, is how it is stored.
-fn as_read(number: f64) -> String {
-    const READ_DIGITS: usize = 9;
-    let text = whole(number).map_or_else(|| Value::from(number).to_string(), |whole| whole.to_string());
-    let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    if digits > READ_DIGITS && text.contains('.') {
-        let rounded: f64 = format!("{number:.5e}").parse().unwrap_or(number);
-        Value::from(rounded).to_string()
-    } else {
-        text
-    }
-}
-
-/// A span of time as a spec writes it: `-1d`, `3h`, `1500ms`.
-fn span(seconds: f64) -> String {
-    // In nanoseconds 64 bits end after 584 years.
-    const MOST_SECONDS: f64 = 1e10;
-    let sign = if seconds < 0.0 { "-" } else { "" };
-    if seconds.abs() < MOST_SECONDS {
-        format!("{sign}{}", Duration::from_nanoseconds((seconds.abs() * 1e9).round() as u64))
-    } else {
-        format!("{sign}{}d", grouped((seconds.abs() / 86_400.0).round() as u64))
-    }
 }
 
 fn more(out: &mut String, all: usize, shown: usize, noun: &str) {
@@ -201,12 +153,8 @@ fn rules(out: &mut String, summary: &Summary, paint: Paint) {
     }
     heading(out, "Expected changes (lines)", paint);
     for rule in &summary.rules {
-        let bounds: String = [("min", rule.min), ("max", rule.max)]
-            .iter()
-            .filter_map(|(bound, lines)| lines.map(|n| format!(", {bound} {}", grouped(n))))
-            .collect();
         let lines = format!("{:>12} ", grouped(rule.lines));
-        *out += &wrapped(&lines, &format!("{}{bounds}", rule.name));
+        *out += &wrapped(&lines, &format!("{}{}", rule.name, bounds(rule)));
     }
 }
 
@@ -233,76 +181,39 @@ fn schema(out: &mut String, schema: &Schema) {
             *out += &wrapped(words, &names.join(", "));
         }
     }
-    let one = |t: &TypeDifference| format!("{} ({} to {})", t.column, t.live, t.shadow);
-    let types: Vec<String> = schema.types.iter().map(one).collect();
+    let types: Vec<String> = schema.types.iter().map(type_difference).collect();
     if !types.is_empty() {
         out.push('\n');
         *out += &wrapped("Types that differ: ", &types.join(", "));
     }
 }
 
-fn accounts(out: &mut String, directory: &Path, paint: Paint) {
-    let (held, worst) = files::accounts(directory, SHOWN);
-    if worst.is_empty() {
+fn accounts(out: &mut String, excerpt: &Excerpt, paint: Paint) {
+    let mut worst = excerpt.accounts.iter().filter(|account| account.exceptions > 0).peekable();
+    if worst.peek().is_none() {
         return;
     }
-    heading(
-        out,
-        &format!("Accounts to hold: {}; with the most exceptions", grouped(held)),
-        paint,
-    );
+    let title = format!("Accounts to hold: {}; with the most exceptions", grouped(excerpt.held));
+    heading(out, &title, paint);
     for account in worst {
         let rows = format!("{:>12} in {}  ", grouped(account.exceptions), counted_apart(account.rows, "row"));
         let room = layout::COLUMNS.saturating_sub(width(&rows));
-        let _ = writeln!(out, "{rows}{}", shortened(&account.name, room));
+        let _ = writeln!(out, "{rows}{}", shortened(&files::key(&account.account), room));
     }
 }
 
 /// What exceptions have in common, the most frequent first, each with an example.
-fn patterns(out: &mut String, summary: &Summary, directory: Option<&Path>, paint: Paint) {
-    let all: Vec<&PatternSummary> = summary.patterns.iter().filter(|p| p.exceptions > 0).collect();
-    if all.is_empty() {
+fn patterns(out: &mut String, summary: &Summary, excerpt: &Excerpt, paint: Paint) {
+    let all = summary.patterns.iter().filter(|p| p.exceptions > 0).count();
+    if all == 0 {
         return;
     }
-    let shown = &all[..all.len().min(SHOWN_COLUMNS)];
-    let patterns: Vec<Pattern<'_>> = shown
-        .iter()
-        .map(|p| Pattern {
-            kind: p.kind.name(),
-            column: p.column.as_deref().unwrap_or_default(),
-            diagnosis: p.diagnosis.as_deref().unwrap_or_default(),
-            direction: p.direction.map(Direction::name).unwrap_or_default(),
-        })
-        .collect();
-    let examples = directory.map_or_else(Vec::new, |directory| files::examples(directory, &patterns));
-    let of_each = if directory.is_some() {
-        "; of each an example, live -> shadow"
-    } else {
-        ""
-    };
-    heading(out, &format!("Exceptions by pattern{of_each}"), paint);
-    for (at, (summed, pattern)) in shown.iter().zip(&patterns).enumerate() {
-        *out += &wrapped(&format!("{:>12} ", grouped(summed.exceptions)), &described(pattern));
-        if let Some(example) = examples.get(at).and_then(Option::as_ref) {
-            let _ = writeln!(out, "{:13} {example}", "");
+    heading(out, "Exceptions by pattern; of each an example, live -> shadow", paint);
+    for (pattern, lines) in summary.patterns.iter().zip(&excerpt.lines) {
+        *out += &wrapped(&format!("{:>12} ", grouped(pattern.exceptions)), &described(pattern));
+        if let Some(line) = lines.first() {
+            let _ = writeln!(out, "{:13} {}", "", files::example(line));
         }
     }
-    more(out, all.len(), SHOWN_COLUMNS, "pattern");
-}
-
-/// Such as `name: truncated` or `population: up`.
-fn described(pattern: &Pattern<'_>) -> String {
-    let how: Vec<&str> = [pattern.diagnosis, pattern.direction]
-        .into_iter()
-        .filter(|w| !w.is_empty())
-        .collect();
-    let what = match pattern.kind {
-        "changed" => pattern.column.to_owned(),
-        kind => kind.replace('_', " "),
-    };
-    if how.is_empty() {
-        what
-    } else {
-        format!("{what}: {}", how.join(", "))
-    }
+    more(out, all, SHOWN_COLUMNS, "pattern");
 }

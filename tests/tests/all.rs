@@ -16,6 +16,8 @@ mod pairs;
 mod parsers;
 #[path = "all/places.rs"]
 mod places;
+#[path = "all/renderings.rs"]
+mod renderings;
 #[path = "all/requests.rs"]
 mod requests;
 #[path = "all/tidy.rs"]

@@ -1,109 +1,38 @@
-//! What the terminal shows of `accounts.csv` and `diff.csv`: the accounts to hold, and an example of each pattern.
+//! Reads what is shown of a result's tables, and how the terminal shows a line and an account.
 
 use super::layout::{shortened, shortened_pair, visible};
-use shadowdiff_core::report::ResultFile;
+use shadowdiff_core::render::{Excerpt, ExcerptBuilder, ExcerptSizes, Field, Line};
+use shadowdiff_core::report::{ResultFile, Summary};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-/// Fields of `diff.csv` after the key.
-const FIXED: usize = 10;
-/// Fields of `accounts.csv` after the account.
-const OF_AN_ACCOUNT: usize = 4;
-/// Lines of `diff.csv` that are searched for examples: a result of terabytes shows in a moment too.
-const SEARCHED_LINES: usize = 1_000_000;
-
-/// An account with exceptions.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Account {
-    pub(super) exceptions: u64,
-    pub(super) rows: u64,
-    pub(super) name: String,
-}
-
-/// Accounts to hold: how many, and the `most` with the most exceptions.
-pub(super) fn accounts(directory: &Path, most: usize) -> (u64, Vec<Account>) {
-    let (mut held, mut worst) = (0, Vec::new());
-    for record in records(&directory.join(ResultFile::Accounts.name())) {
-        let Some(place) = record.len().checked_sub(OF_AN_ACCOUNT).filter(|place| *place > 0) else {
-            continue;
-        };
-        let (name, of) = record.split_at(place);
-        let number = |at: usize| of[at].as_deref().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
-        held += u64::from(of[3].as_deref() == Some("hold"));
-        let account = Account {
-            exceptions: number(2),
-            rows: number(0),
-            name: key(name),
-        };
-        if account.exceptions > 0 {
-            worst.push(account);
-            worst.sort_by(|a, b| (b.exceptions, b.rows, &a.name).cmp(&(a.exceptions, a.rows, &b.name)));
-            worst.truncate(most);
-        }
-    }
-    (held, worst)
-}
-
-/// What lines are alike in, as `summary.json` counts them.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Pattern<'a> {
-    pub(super) kind: &'a str,
-    pub(super) column: &'a str,
-    pub(super) diagnosis: &'a str,
-    pub(super) direction: &'a str,
-}
-
-/// For each pattern the first exception that shows it, if one is near enough.
-pub(super) fn examples(directory: &Path, patterns: &[Pattern<'_>]) -> Vec<Option<String>> {
-    let mut found: Vec<Option<String>> = patterns.iter().map(|_| None).collect();
-    for record in records(&directory.join(ResultFile::Diff.name())).take(SEARCHED_LINES) {
-        let Some(place) = record.len().checked_sub(FIXED) else { continue };
-        let (name, of) = record.split_at(place);
-        let field = |at: usize| of[at].as_deref().unwrap_or_default();
-        if field(8) != "exception" {
-            continue;
-        }
-        let direction = match field(4).chars().next() {
-            None => "",
-            Some('-') => "down",
-            Some('N') => "",
-            Some(_) if field(4).bytes().all(|b| matches!(b, b'0' | b'.')) => "",
-            Some(_) => "up",
-        };
-        let pattern = Pattern {
-            kind: field(0),
-            column: field(1),
-            diagnosis: field(9),
-            direction,
-        };
-        if let Some(at) = patterns.iter().position(|p| *p == pattern)
-            && found[at].is_none()
-        {
-            found[at] = Some(example(name, of));
-            if found.iter().all(Option::is_some) {
-                break;
-            }
-        }
-    }
-    found
+/// The excerpt of the tables in a directory, as far as they can be read.
+pub(crate) fn excerpt(directory: &Path, summary: &Summary, sizes: ExcerptSizes) -> Excerpt {
+    let mut builder = ExcerptBuilder::new(summary, sizes);
+    let mut accounts = records(directory, ResultFile::Accounts);
+    let _header = accounts.next();
+    accounts.for_each(|record| builder.account(record));
+    let mut lines = records(directory, ResultFile::Diff);
+    builder.header(lines.next().unwrap_or_default());
+    let _wants_no_more = lines.try_for_each(|record| builder.line(record));
+    builder.finish()
 }
 
 /// A line for people, at most 66 columns wide.
-fn example(name: &[Option<String>], of: &[Option<String>]) -> String {
+pub(super) fn example(line: &Line) -> String {
     const KEY_COLUMNS: usize = 22;
     const CELL_COLUMNS: usize = 19;
-    let name = shortened(&key(name), KEY_COLUMNS);
-    let cell = |at: usize| shown(of[at].as_deref());
-    let (live, shadow) = shortened_pair(&cell(2), &cell(3), CELL_COLUMNS);
-    match of[0].as_deref() {
-        Some("changed") => format!("{name}: {live} -> {shadow}"),
-        Some("duplicate_key") => format!("{name}: live rows {live}, shadow rows {shadow}"),
-        Some(_) | None => name,
+    let name = shortened(&key(&line.key), KEY_COLUMNS);
+    let (live, shadow) = shortened_pair(&shown(line.live.as_deref()), &shown(line.shadow.as_deref()), CELL_COLUMNS);
+    match line.kind.as_str() {
+        "changed" => format!("{name}: {live} -> {shadow}"),
+        "duplicate_key" => format!("{name}: live rows {live}, shadow rows {shadow}"),
+        _ => name,
     }
 }
 
-fn key(fields: &[Option<String>]) -> String {
+pub(super) fn key(fields: &[Field]) -> String {
     let shown: Vec<String> = fields.iter().map(|field| shown(field.as_deref())).collect();
     shown.join(", ")
 }
@@ -117,16 +46,14 @@ fn shown(field: Option<&str>) -> String {
     }
 }
 
-/// The records below the header, as far as they can be read. `None` is NULL: an empty field without quotes.
-fn records(path: &Path) -> impl Iterator<Item = Vec<Option<String>>> {
-    let mut lines = File::open(path).ok().map(BufReader::new);
-    let mut next = move || record(lines.as_mut()?);
-    let _header = next();
-    std::iter::from_fn(next)
+/// The records of a table, as far as they can be read. `None` is NULL: an empty field without quotes.
+fn records(directory: &Path, file: ResultFile) -> impl Iterator<Item = Vec<Field>> + use<> {
+    let mut lines = File::open(directory.join(file.name())).ok().map(BufReader::new);
+    std::iter::from_fn(move || record(lines.as_mut()?))
 }
 
 /// One record of RFC 4180; its line may break within quotes.
-fn record(from: &mut impl BufRead) -> Option<Vec<Option<String>>> {
+fn record(from: &mut impl BufRead) -> Option<Vec<Field>> {
     let mut text = String::new();
     while from.read_line(&mut text).ok()? > 0 {
         if text.matches('"').count().is_multiple_of(2) {
@@ -155,7 +82,7 @@ fn end_of_field(text: &str) -> usize {
     comma.unwrap_or(text.len())
 }
 
-fn value(field: &str) -> Option<String> {
+fn value(field: &str) -> Field {
     match field.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         Some(quoted) => Some(quoted.replace("\"\"", "\"")),
         None => (!field.is_empty()).then(|| field.to_owned()),
@@ -182,7 +109,16 @@ mod tests {
     #[test]
     fn an_example_fits_its_line() {
         let long = Some("x".repeat(300));
-        let of = [Some("changed".to_owned()), None, long.clone(), long.clone()];
-        assert!(example(&[long.clone(), long], &of).chars().count() <= 66);
+        let line = Line {
+            key: vec![long.clone(), long.clone()],
+            kind: "changed".to_owned(),
+            column: None,
+            live: long.clone(),
+            shadow: long,
+            delta: None,
+            rule: None,
+            diagnosis: None,
+        };
+        assert!(example(&line).chars().count() <= 66);
     }
 }

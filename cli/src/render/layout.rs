@@ -106,25 +106,6 @@ pub(crate) fn padded(text: &str, columns: usize) -> String {
     format!("{text}{}", " ".repeat(columns.saturating_sub(width(text))))
 }
 
-/// A whole number with its thousands apart.
-pub(crate) fn grouped(number: u64) -> String {
-    grouped_text(&number.to_string())
-}
-
-/// The digits before the point with the thousands apart; what is not a plain number stays as it is.
-pub(crate) fn grouped_text(number: &str) -> String {
-    let unsigned = number.strip_prefix('-').unwrap_or(number);
-    let (whole, rest) = unsigned.split_at(unsigned.find(|c: char| !c.is_ascii_digit()).unwrap_or(unsigned.len()));
-    let mut out = number[..number.len() - unsigned.len()].to_owned();
-    for (at, digit) in whole.chars().enumerate() {
-        if at > 0 && (whole.len() - at).is_multiple_of(3) {
-            out.push(' ');
-        }
-        out.push(digit);
-    }
-    out + rest
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,18 +149,5 @@ mod tests {
             assert_eq!(joined, text.split_whitespace().collect::<String>());
         }
         assert_eq!(wrapped("  ", "one two"), "  one two\n");
-    }
-
-    #[test]
-    fn thousands_are_apart() {
-        for (number, expected) in [
-            ("1234567", "1 234 567"),
-            ("-1234.5678", "-1 234.5678"),
-            ("999", "999"),
-            ("1e20", "1e20"),
-            ("inf", "inf"),
-        ] {
-            assert_eq!(grouped_text(number), expected);
-        }
     }
 }

@@ -22,6 +22,8 @@ mod numbers;
 mod texts;
 mod times;
 
+pub use texts::is_invisible;
+
 use crate::side::Side;
 use crate::value::{Value, ValueType, equal, order};
 use std::cmp::Ordering;

@@ -89,8 +89,18 @@ fn a_cluster_gives_the_bytes_of_one_process_and_keeps_the_job() {
         "compared",
         "--coordinator",
         &cluster.url(),
+        "--markdown",
+        "compared.md",
+        "--junit",
+        "compared.xml",
     ]);
     assert_eq!(run.exit, 1, "{}", run.stderr);
+    let again = cluster.client(&["report", "compared", "--markdown", "again.md", "--junit", "again.xml"]);
+    assert_eq!(again.exit, 1, "{}", again.stderr);
+    for end in ["md", "xml"] {
+        let [one, other] = ["compared", "again"].map(|name| std::fs::read(pair.path().join(format!("{name}.{end}"))));
+        assert_eq!(one.expect("it is written"), other.expect("it is written again"));
+    }
     pair.assert_same(&pair.path().join("compared"), &cluster);
 }
 

@@ -38,7 +38,7 @@ fn visible(text: &str, hidden: fn(char) -> bool) -> String {
 }
 
 /// Characters that a reader does not see: controls, zero width, soft hyphen, direction marks, variation selectors.
-fn is_invisible(c: char) -> bool {
+pub fn is_invisible(c: char) -> bool {
     let control = c.is_control() && !c.is_whitespace();
     control
         || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')

@@ -1,0 +1,21 @@
+//! A finished result for where people work: as text for a pull request, as test cases for a CI, as a page. All are made of the typed summary
+//! and the same excerpt of the tables, and their bytes of these alone: no clock, not even the summary's timings.
+
+mod bounded;
+mod contrast;
+mod excerpt;
+mod junit;
+mod markdown;
+mod markup;
+mod words;
+
+pub use excerpt::{AccountRow, Change, Excerpt, ExcerptBuilder, ExcerptSizes, Field, Line};
+pub use junit::junit;
+pub use markdown::{MARKDOWN_BYTES, markdown};
+pub use words::{bounds, counted_apart, delta_range, described, grouped, grouped_text, headline, type_difference};
+
+/// What the first line of each rendering has, so that it is known as ours before it is replaced.
+pub const MARK: &str = "made by shadowdiff";
+
+#[cfg(test)]
+mod tests;

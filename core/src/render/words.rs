@@ -1,0 +1,147 @@
+//! How people read what a summary counts: numbers with their thousands apart, deltas of times as spans, patterns in words.
+
+use crate::align::TypeDifference;
+use crate::report::{ColumnSummary, DeltaUnit, PatternSummary, RuleSummary, Summary};
+use crate::sketch::whole;
+use crate::spec::{DifferenceKind, Duration};
+use crate::tally::{Direction, counted};
+use serde_json::Value;
+
+/// A whole number with its thousands apart.
+pub fn grouped(number: u64) -> String {
+    grouped_text(&number.to_string())
+}
+
+/// The digits before the point with the thousands apart; what is not a plain number stays as it is.
+pub fn grouped_text(number: &str) -> String {
+    let unsigned = number.strip_prefix('-').unwrap_or(number);
+    let (whole, rest) = unsigned.split_at(unsigned.find(|c: char| !c.is_ascii_digit()).unwrap_or(unsigned.len()));
+    let mut out = number[..number.len() - unsigned.len()].to_owned();
+    for (at, digit) in whole.chars().enumerate() {
+        if at > 0 && (whole.len() - at).is_multiple_of(3) {
+            out.push(' ');
+        }
+        out.push(digit);
+    }
+    out + rest
+}
+
+/// A count with its thousands apart and its noun.
+pub fn counted_apart(number: u64, noun: &str) -> String {
+    counted(number, noun).replacen(&number.to_string(), &grouped(number), 1)
+}
+
+/// The verdict with what it counts.
+pub fn headline(summary: &Summary) -> String {
+    format!(
+        "{}: {}, {}",
+        summary.verdict.name().to_uppercase(),
+        counted_apart(summary.differences.exceptions, "exception"),
+        counted_apart(summary.differences.expected, "expected difference")
+    )
+}
+
+/// What a rule is held to, each after a comma.
+pub fn bounds(rule: &RuleSummary) -> String {
+    let lines = [("min", rule.min), ("max", rule.max)];
+    let lines = lines
+        .iter()
+        .filter_map(|(bound, lines)| lines.map(|n| format!(", {bound} {}", grouped(n))));
+    lines.collect()
+}
+
+/// The share of the rows that both sides have in which a column differs.
+pub(super) fn share(column: &ColumnSummary) -> String {
+    match column.share.map(|share| share * 100.0) {
+        None => String::new(),
+        Some(share) if share > 0.0 && share < 0.01 => "under 0.01 %".to_owned(),
+        Some(share) => format!("{share:.2} %"),
+    }
+}
+
+/// The least and the largest delta of a column, times in the units of the spec.
+pub fn delta_range(column: &ColumnSummary) -> Option<String> {
+    let deltas = column.deltas.as_ref()?;
+    let shown = |number| delta(number, column.delta_unit);
+    let (least, largest) = (shown(deltas.min?), shown(deltas.max?));
+    Some(if least == largest {
+        format!("delta {least}")
+    } else {
+        format!("delta {least} to {largest}")
+    })
+}
+
+/// A delta as a person reads it.
+pub(super) fn delta(number: f64, unit: Option<DeltaUnit>) -> String {
+    match unit {
+        None => grouped_text(&as_read(number)),
+        Some(DeltaUnit::Days) => span(number * 86_400.0),
+        Some(DeltaUnit::Seconds) => span(number),
+    }
+}
+
+/// The digits that a person reads: what the last ones of a double say, such as 0.020000000000000004, is how it is stored.
+fn as_read(number: f64) -> String {
+    const READ_DIGITS: usize = 9;
+    let text = whole(number).map_or_else(|| Value::from(number).to_string(), |whole| whole.to_string());
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    if digits > READ_DIGITS && text.contains('.') {
+        let rounded: f64 = format!("{number:.5e}").parse().unwrap_or(number);
+        Value::from(rounded).to_string()
+    } else {
+        text
+    }
+}
+
+/// A span of time as a spec writes it: `-1d`, `3h`, `1500ms`.
+fn span(seconds: f64) -> String {
+    // In nanoseconds 64 bits end after 584 years.
+    const MOST_SECONDS: f64 = 1e10;
+    let sign = if seconds < 0.0 { "-" } else { "" };
+    if seconds.abs() < MOST_SECONDS {
+        format!("{sign}{}", Duration::from_nanoseconds((seconds.abs() * 1e9).round() as u64))
+    } else {
+        format!("{sign}{}d", grouped((seconds.abs() / 86_400.0).round() as u64))
+    }
+}
+
+/// Such as `name: truncated` or `population: up`.
+pub fn described(pattern: &PatternSummary) -> String {
+    let what = match (pattern.kind, &pattern.column) {
+        (DifferenceKind::Changed, Some(column)) => column.clone(),
+        (kind, _) => kind.name().replace('_', " "),
+    };
+    match cause(pattern) {
+        how if how.is_empty() => what,
+        how => format!("{what}: {how}"),
+    }
+}
+
+/// In which way a pattern differs: its diagnosis and its direction; empty where neither is known.
+pub(super) fn cause(pattern: &PatternSummary) -> String {
+    let how = [pattern.diagnosis.as_deref(), pattern.direction.map(Direction::name)];
+    how.into_iter().flatten().collect::<Vec<&str>>().join(", ")
+}
+
+/// A column whose types differ.
+pub fn type_difference(of: &TypeDifference) -> String {
+    format!("{} ({} to {})", of.column, of.live, of.shadow)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_apart() {
+        for (number, expected) in [
+            ("1234567", "1 234 567"),
+            ("-1234.5678", "-1 234.5678"),
+            ("999", "999"),
+            ("1e20", "1e20"),
+            ("inf", "inf"),
+        ] {
+            assert_eq!(grouped_text(number), expected);
+        }
+    }
+}
