@@ -1,4 +1,4 @@
-//! `--markdown` and `--junit`: a result in files of other forms, besides where it lies.
+//! `--html`, `--markdown` and `--junit`: a result in files of other forms, besides where it lies.
 //!
 //! Such a file replaces an empty one or an older one of ours, known by its mark, and nothing else. The older one is removed before the run
 //! begins: who finds a file has the outcome of the last run, not of one before it that ended well.
@@ -6,7 +6,7 @@
 use crate::render::excerpt;
 use clap::Args;
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::render::{Excerpt, ExcerptSizes, MARK, junit, markdown};
+use shadowdiff_core::render::{Excerpt, ExcerptSizes, MARK, html, junit, markdown};
 use shadowdiff_core::report::Summary;
 use std::fs::File;
 use std::io::Read;
@@ -17,6 +17,9 @@ const HEAD_BYTES: u64 = 200;
 
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct RenderingArgs {
+    /// Write the result as a page for people too: one file without a network, less than 2 MB
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Write the result as a comment for a pull request too, in Markdown of less than 60 KB
     #[arg(long, value_name = "FILE")]
     markdown: Option<PathBuf>,
@@ -33,20 +36,34 @@ impl RenderingArgs {
 
     /// Writes the files that are asked for. `directory`: where the result can be read.
     pub(crate) fn write(&self, summary: &Summary, directory: &Path) -> Result<()> {
-        let read = self.markdown.is_some().then(|| excerpt(directory, summary, SIZES));
-        let excerpt = read.unwrap_or_default();
+        let excerpt = match (&self.html, &self.markdown) {
+            (Some(_), _) => excerpt(directory, summary, OF_A_PAGE),
+            (None, Some(_)) => excerpt(directory, summary, OF_A_COMMENT),
+            (None, None) => Excerpt::default(),
+        };
         self.files()
             .try_for_each(|(flag, file)| write(flag, file, &flag.rendered(summary, &excerpt)))
     }
 
     fn files(&self) -> impl Iterator<Item = (Flag, &Path)> {
-        let all = [(Flag::Markdown, &self.markdown), (Flag::Junit, &self.junit)];
+        let all = [
+            (Flag::Html, &self.html),
+            (Flag::Markdown, &self.markdown),
+            (Flag::Junit, &self.junit),
+        ];
         all.into_iter().filter_map(|(flag, file)| Some((flag, file.as_deref()?)))
     }
 }
 
-/// What renderings show of the tables.
-const SIZES: ExcerptSizes = ExcerptSizes {
+/// What a page shows of the tables.
+const OF_A_PAGE: ExcerptSizes = ExcerptSizes {
+    accounts: 2_000,
+    patterns: 1_000,
+    lines_of_a_pattern: 3,
+    changes_of_a_column: 5,
+};
+/// What a comment does: the first of these.
+const OF_A_COMMENT: ExcerptSizes = ExcerptSizes {
     accounts: 10,
     patterns: 10,
     lines_of_a_pattern: 2,
@@ -55,6 +72,7 @@ const SIZES: ExcerptSizes = ExcerptSizes {
 
 #[derive(Debug, Clone, Copy)]
 enum Flag {
+    Html,
     Markdown,
     Junit,
 }
@@ -62,6 +80,7 @@ enum Flag {
 impl Flag {
     fn name(self) -> &'static str {
         match self {
+            Flag::Html => "--html",
             Flag::Markdown => "--markdown",
             Flag::Junit => "--junit",
         }
@@ -69,6 +88,7 @@ impl Flag {
 
     fn rendered(self, summary: &Summary, excerpt: &Excerpt) -> String {
         match self {
+            Flag::Html => html(summary, excerpt),
             Flag::Markdown => markdown(summary, excerpt),
             Flag::Junit => junit(summary),
         }

@@ -4,12 +4,14 @@
 mod bounded;
 mod contrast;
 mod excerpt;
+mod html;
 mod junit;
 mod markdown;
 mod markup;
 mod words;
 
 pub use excerpt::{AccountRow, Change, Excerpt, ExcerptBuilder, ExcerptSizes, Field, Line};
+pub use html::{HTML_BYTES, html};
 pub use junit::junit;
 pub use markdown::{MARKDOWN_BYTES, markdown};
 pub use words::{bounds, counted_apart, delta_range, described, grouped, grouped_text, headline, type_difference};

@@ -63,9 +63,9 @@ pub(super) enum Seen<'a> {
     Hidden(char),
 }
 
-/// The text in stretches. In a part that differs a combining mark counts as hidden too, as it looks like the letter it makes.
-pub(super) fn seen(text: &str, differs: bool) -> Vec<Seen<'_>> {
-    let is_hidden = |c: char| c.is_control() || is_invisible(c) || (c.is_whitespace() && c != ' ') || (differs && is_combining_mark(c));
+/// The text in stretches. `marks`: a combining mark counts as hidden too, as with its letter it may look like another letter.
+pub(super) fn seen(text: &str, marks: bool) -> Vec<Seen<'_>> {
+    let is_hidden = |c: char| c.is_control() || is_invisible(c) || (c.is_whitespace() && c != ' ') || (marks && is_combining_mark(c));
     let mut stretches = Vec::new();
     let mut rest = text;
     while let Some(first) = rest.chars().next() {

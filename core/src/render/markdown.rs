@@ -96,7 +96,10 @@ fn accounts(excerpt: &Excerpt) -> String {
 
 fn samples(summary: &Summary, excerpt: &Excerpt) -> String {
     let row = |line: &Line| {
-        let [live, shadow] = MARKDOWN.pair(line, VALUE);
+        let [live, shadow] = match (&line.live, &line.shadow) {
+            (None, None) => [String::new(), String::new()],
+            _ => MARKDOWN.pair(line, VALUE),
+        };
         format!("| | {} | {live} | {shadow} |\n", MARKDOWN.values(&line.key, VALUE))
     };
     let patterns = summary

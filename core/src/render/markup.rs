@@ -3,7 +3,6 @@
 
 use super::contrast::{Seen, contrast, middle_left_out, seen};
 use super::{Field, Line};
-use crate::spec::DifferenceKind;
 use std::fmt::Write;
 
 /// How a markup says what it says of a text.
@@ -18,6 +17,16 @@ pub(super) struct Markup {
     hidden: [&'static str; 2],
 }
 
+/// What is known of a part of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Same,
+    /// `marks`: by its combining marks.
+    Differs {
+        marks: bool,
+    },
+}
+
 /// GitHub's and GitLab's. In `code` neither looks for mentions of people or issues.
 pub(super) const MARKDOWN: Markup = Markup {
     escape: escape_markdown,
@@ -27,12 +36,25 @@ pub(super) const MARKDOWN: Markup = Markup {
     hidden: ["⟨", "⟩"],
 };
 
+pub(super) const HTML: Markup = Markup {
+    escape: escape_html,
+    null: "<i class=\"null\">NULL</i>",
+    text: ["<code>", "</code>"],
+    mark: ["<mark>", "</mark>"],
+    hidden: ["<b class=\"hidden\">", "</b>"],
+};
+
 impl Markup {
     /// A name or a sentence of at most so many characters.
     pub(super) fn text(&self, text: &str, most: usize) -> String {
-        let mut out = self.text[0].to_owned();
-        self.put(&middle_left_out(text, most), false, &mut out);
-        out + self.text[1]
+        format!("{}{}{}", self.text[0], self.plain(text, most), self.text[1])
+    }
+
+    /// The same as part of a sentence of ours.
+    pub(super) fn plain(&self, text: &str, most: usize) -> String {
+        let mut out = String::new();
+        self.put(&middle_left_out(text, most), Part::Same, &mut out);
+        out
     }
 
     /// A value. NULL and the empty text both look like nothing; a text that looks like one of them is quoted.
@@ -49,33 +71,40 @@ impl Markup {
         shown.join(", ")
     }
 
-    /// The two values of a line. Of texts the part is marked that differs; numbers differ as a whole.
+    /// The two values of a line.
     pub(super) fn pair(&self, line: &Line, most: usize) -> [String; 2] {
-        match (&line.live, &line.shadow) {
-            (Some(live), Some(shadow)) if line.kind == DifferenceKind::Changed.name() && line.delta.is_none() => {
-                let parts = contrast(&quoted(live), &quoted(shadow), most);
-                [&parts.live, &parts.shadow].map(|differs| {
-                    let mut out = self.text[0].to_owned();
-                    self.put(&parts.before, false, &mut out);
-                    if !differs.is_empty() {
-                        out += self.mark[0];
-                        self.put(differs, true, &mut out);
-                        out += self.mark[1];
-                    }
-                    self.put(&parts.after, false, &mut out);
-                    out + self.text[1]
-                })
-            }
-            (None, None) => [String::new(), String::new()],
-            (live, shadow) => [live, shadow].map(|value| self.value(value, most)),
-        }
+        let marks = line.diagnosis.as_deref() == Some("unicode_normalization");
+        self.marked(&line.live, &line.shadow, marks, most)
     }
 
-    fn put(&self, text: &str, differs: bool, out: &mut String) {
-        for stretch in seen(text, differs) {
+    /// Two values side by side. Of texts the part is marked that differs; numbers differ as a whole.
+    pub(super) fn marked(&self, live: &Field, shadow: &Field, marks: bool, most: usize) -> [String; 2] {
+        let is_number = |text: &str| text.parse::<f64>().is_ok();
+        let (Some(live), Some(shadow)) = (live, shadow) else {
+            return [live, shadow].map(|value| self.value(value, most));
+        };
+        if is_number(live) && is_number(shadow) {
+            return [live, shadow].map(|text| self.text(text, most));
+        }
+        let parts = contrast(&quoted(live), &quoted(shadow), most);
+        [&parts.live, &parts.shadow].map(|differs| {
+            let mut out = self.text[0].to_owned();
+            self.put(&parts.before, Part::Same, &mut out);
+            if !differs.is_empty() {
+                out += self.mark[0];
+                self.put(differs, Part::Differs { marks }, &mut out);
+                out += self.mark[1];
+            }
+            self.put(&parts.after, Part::Same, &mut out);
+            out + self.text[1]
+        })
+    }
+
+    fn put(&self, text: &str, part: Part, out: &mut String) {
+        for stretch in seen(text, part == Part::Differs { marks: true }) {
             match stretch {
                 // A blank at an end, or one of two, would not be seen.
-                Seen::Plain(text) if differs => (self.escape)(&text.replace(' ', "␣"), out),
+                Seen::Plain(text) if part != Part::Same => (self.escape)(&text.replace(' ', "␣"), out),
                 Seen::Plain(text) => (self.escape)(text, out),
                 Seen::Hidden(c) => {
                     let _ = write!(out, "{}U+{:04X}{}", self.hidden[0], u32::from(c), self.hidden[1]);

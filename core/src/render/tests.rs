@@ -102,6 +102,7 @@ fn is_golden(name: &str, found: &str) {
 fn renderings_are_as_in_the_golden_files() {
     let (summary, excerpt) = of_the_golden_summary();
     is_golden("comment.txt", &markdown(&summary, &excerpt));
+    is_golden("report.html", &html(&summary, &excerpt));
     is_golden("junit.xml", &junit(&summary));
 }
 
@@ -119,6 +120,30 @@ fn a_comment_is_under_60_kb_whatever_the_data() {
             assert!(bars.iter().all(|bars| matches!(bars, 4 | 5 | 7)), "{bars:?}");
         }
     }
+}
+
+#[test]
+fn a_page_is_under_2_mb_whatever_the_data() {
+    for text in ["<script>alert(1)</script>", "\u{202e}\u{0}'\"&\n", "日本語"] {
+        for (long, times) in [(1, 3), (1, 3_000), (2_000, 300)] {
+            let (summary, excerpt) = hostile(&text.repeat(long), times);
+            let found = html(&summary, &excerpt);
+            assert!(found.len() <= HTML_BYTES && HTML_BYTES < 2_000_000, "{}", found.len());
+            assert_eq!(found.matches("<script").count(), 1, "{text}");
+            assert_eq!(
+                found.matches('<').count(),
+                found.matches('>').count() - style_and_script_have(),
+                "{text}"
+            );
+            assert!(found.chars().all(|c| c == '\n' || !c.is_control()), "{text}");
+        }
+    }
+}
+
+/// Bars of the style's selectors and the script's comparison.
+fn style_and_script_have() -> usize {
+    let ours = concat!(include_str!("html/style.css"), include_str!("html/script.js"));
+    ours.matches('>').count() - ours.matches('<').count()
 }
 
 #[test]

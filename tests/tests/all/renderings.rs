@@ -1,4 +1,4 @@
-//! A result in other forms: as a comment, as test cases. What may be replaced, and what no value can break.
+//! A result in other forms: as a page, as a comment, as test cases. What may be replaced, and what no value can break.
 
 use shadowdiff_tests::binary::{self, Run};
 use std::path::Path;
@@ -34,11 +34,11 @@ fn run(folder: &Path, arguments: &str) -> Run {
 #[test]
 fn report_renders_a_result_as_the_run_that_made_it_did() {
     let folder = folder();
-    let got = run(folder.path(), "compare spec.yaml --markdown a.md --junit out/a.xml");
+    let got = run(folder.path(), "compare spec.yaml --html a.html --markdown a.md --junit out/a.xml");
     assert_eq!(got.exit, 1, "{}", got.stderr);
-    let got = run(folder.path(), "report out --markdown b.md --junit deep/b.xml");
+    let got = run(folder.path(), "report out --html b.html --markdown b.md --junit deep/b.xml");
     assert_eq!(got.exit, 1, "{}", got.stderr);
-    for (one, other) in [("a.md", "b.md"), ("out/a.xml", "deep/b.xml")] {
+    for (one, other) in [("a.md", "b.md"), ("out/a.xml", "deep/b.xml"), ("a.html", "b.html")] {
         assert_eq!(text(folder.path(), one), text(folder.path(), other));
     }
 }
@@ -46,7 +46,20 @@ fn report_renders_a_result_as_the_run_that_made_it_did() {
 #[test]
 fn no_value_is_read_as_markup() {
     let folder = folder();
-    assert_eq!(run(folder.path(), "compare spec.yaml --markdown a.md --junit a.xml").exit, 1);
+    assert_eq!(
+        run(folder.path(), "compare spec.yaml --html a.html --markdown a.md --junit a.xml").exit,
+        1
+    );
+    let page = text(folder.path(), "a.html");
+    assert_eq!(page.matches("<script").count(), 1, "ours alone");
+    assert!(
+        page.contains("&lt;script&gt;alert(1)&lt;/script&gt;<mark><b class=\"hidden\">U+200B</b></mark>"),
+        "{page}"
+    );
+    assert!(
+        !page.contains("src=") && !page.contains("http:") && !page.contains("https:"),
+        "no network"
+    );
     let (comment, cases) = (text(folder.path(), "a.md"), text(folder.path(), "a.xml"));
     assert!(!comment.contains("<script") && !cases.contains("<script"));
     assert!(comment.contains("alert&#40;1&#41;"), "{comment}");
@@ -76,6 +89,14 @@ fn nothing_but_an_older_file_of_ours_is_replaced() {
     let first = text(folder.path(), "a.xml");
     assert_eq!(run(folder.path(), "report out --junit a.xml").exit, 1);
     assert_eq!(text(folder.path(), "a.xml"), first);
+}
+
+#[test]
+fn a_comment_is_the_same_whatever_else_is_asked_for() {
+    let folder = folder();
+    assert_eq!(run(folder.path(), "compare spec.yaml --markdown a.md").exit, 1);
+    assert_eq!(run(folder.path(), "report out --markdown b.md --html b.html").exit, 1);
+    assert_eq!(text(folder.path(), "a.md"), text(folder.path(), "b.md"));
 }
 
 #[test]
