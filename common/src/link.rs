@@ -30,9 +30,9 @@ pub struct TaskOutput {
     /// Rows for the next stage, by its shards.
     pub exchange: Option<Object>,
     pub tally: Tally,
-    /// In sorted runs of 16 bytes each: of a scan those of the accounts that were seen, where the plan counts accounts; of a lookup those of
-    /// the keys that were found.
-    pub fingerprints: Vec<Spool>,
+    /// Sorted runs: of a scan the fingerprints of the accounts that were seen, 16 bytes each, where the plan counts accounts, or these with
+    /// their rows (`SeenAccount`), where it lists them; of a lookup the fingerprints of the keys that were found.
+    pub sorted: Vec<Spool>,
     /// Differences, each run sorted; together they hold every difference of the task's shards.
     pub runs: Vec<Spool>,
     pub sample: Option<Sample>,

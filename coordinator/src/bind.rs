@@ -18,7 +18,7 @@ use shadowdiff_core::judge::Judge;
 use shadowdiff_core::plan::{PLAN_VERSION, Plan, PlanSecret, ReadColumn};
 use shadowdiff_core::shorten::excerpt;
 use shadowdiff_core::side::{Side, Sides};
-use shadowdiff_core::spec::{Limit, Spec, member};
+use shadowdiff_core::spec::{Limit, ListedAccounts, Spec, member};
 use shadowdiff_core::value::ValueType;
 use shadowdiff_core::verdict;
 use std::path::Path;
@@ -106,7 +106,8 @@ pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: 
     let pins = Sides::from_fn(|side| datasets[side].files.iter().map(DataFile::pinned).collect());
     let plan = Plan {
         version: PLAN_VERSION,
-        count_accounts: matches!(spec.verdict.max_exception_accounts, Some(Limit::Share(_))),
+        count_accounts: spec.output.accounts == ListedAccounts::Differing
+            && matches!(spec.verdict.max_exception_accounts, Some(Limit::Share(_))),
         spec,
         as_of,
         aligned,

@@ -8,17 +8,19 @@
 
 mod selection;
 mod sorted;
+mod waiting;
 
-use crate::distinct::distinct;
+use crate::merged_runs::distinct;
 use selection::choose;
 use shadowdiff_common::fault::panicked;
 use shadowdiff_common::run;
-use shadowdiff_common::spool::{Scratch, Spool, SpoolWriter};
+use shadowdiff_common::spool::{Scratch, Spool};
 use shadowdiff_core::difference::Difference;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::judge::Judge;
 use shadowdiff_core::plan::Plan;
-use shadowdiff_core::report::{AccountLine, LinePrinter, Reported, Reporter, accounts_header, header, print_accounts};
+use shadowdiff_core::report::{LinePrinter, Reported, Reporter, accounts_header, header};
+use shadowdiff_core::spec::ListedAccounts;
 use shadowdiff_core::tally::{DifferenceTally, Tally};
 use shadowdiff_core::verdict::{self, AccountCounts};
 use sorted::Sorted;
@@ -26,11 +28,10 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::ScopedJoinHandle;
+use waiting::WaitingAccounts;
 
 /// Large enough that handing a batch over costs nothing beside it.
 pub(crate) const BATCH_BYTES: usize = 512 << 10;
-/// What is held of the accounts that wait for their decision, before it goes to scratch or is written.
-const ACCOUNT_PART_BYTES: usize = 1 << 20;
 /// More threads would wait for the one that sorts.
 const MAX_THREADS: usize = 8;
 
@@ -43,6 +44,8 @@ pub(crate) struct Merge<'a> {
     pub(crate) runs: &'a [Spool],
     /// Sorted runs of the fingerprints of keys that one side alone has left, and the other has too.
     pub(crate) found_keys: &'a [Spool],
+    /// Sorted runs of all accounts, where they are listed.
+    pub(crate) seen_accounts: &'a [Spool],
     /// For accounts that wait for their decision.
     pub(crate) scratch: &'a Scratch,
     pub(crate) threads: usize,
@@ -56,6 +59,8 @@ pub(crate) struct Merged {
     pub(crate) listed: u64,
     pub(crate) differing_accounts: u64,
     pub(crate) accounts_with_exceptions: u64,
+    /// Where all are listed.
+    pub(crate) all_accounts: Option<u64>,
     pub(crate) differences: DifferenceTally,
 }
 
@@ -63,7 +68,7 @@ impl Merged {
     pub(crate) fn accounts(&self, tally: &Tally) -> AccountCounts {
         AccountCounts {
             with_exceptions: self.accounts_with_exceptions,
-            all: tally.accounts,
+            all: self.all_accounts.unwrap_or(tally.accounts),
         }
     }
 }
@@ -80,7 +85,11 @@ impl Merge<'_> {
         let header = header(key, self.plan.spec.output.spreadsheet_safe);
         diff.write_all(header.as_bytes()).map_err(failed)?;
         let mut merged = Merged::default();
-        let mut waiting = WaitingAccounts::new(self.scratch);
+        let seen = match self.plan.spec.output.accounts {
+            ListedAccounts::All => Some(self.seen_accounts),
+            ListedAccounts::Differing => None,
+        };
+        let mut waiting = WaitingAccounts::new(seen, self.scratch)?;
         let (count, differences) = self.report(chosen.as_ref(), &mut |reported| {
             diff.write_all(reported.lines.as_bytes()).map_err(failed)?;
             merged.listed += reported.listed;
@@ -206,64 +215,6 @@ fn report_batch(reporter: &mut Reporter<'_>, chosen: Option<&BTreeSet<u64>>, bat
     Ok(reported)
 }
 
-/// Accounts that have passed: they wait until all differences are counted.
-struct WaitingAccounts {
-    last: Option<AccountLine>,
-    spool: SpoolWriter,
-    encoded: Vec<u8>,
-    differing: u64,
-    with_exceptions: u64,
-}
-
-impl WaitingAccounts {
-    fn new(scratch: &Scratch) -> Self {
-        WaitingAccounts {
-            last: None,
-            spool: SpoolWriter::new(scratch, ACCOUNT_PART_BYTES),
-            encoded: Vec::new(),
-            differing: 0,
-            with_exceptions: 0,
-        }
-    }
-
-    fn add(&mut self, account: AccountLine) -> Result<()> {
-        let next = match &mut self.last {
-            Some(last) => last.goes_on(account),
-            None => Some(account),
-        };
-        match next.and_then(|next| self.last.replace(next)) {
-            Some(done) => self.store(done),
-            None => Ok(()),
-        }
-    }
-
-    fn store(&mut self, mut account: AccountLine) -> Result<()> {
-        self.differing += 1;
-        self.with_exceptions += u64::from(account.has_exceptions());
-        self.encoded.clear();
-        account.encode(&mut self.encoded);
-        self.spool.append(&self.encoded)
-    }
-
-    /// Writes their lines, now that it is known which rules have kept their bounds.
-    fn write(mut self, kept: &[bool], out: &mut dyn Write, merged: Merged) -> Result<Merged> {
-        if let Some(last) = self.last.take() {
-            self.store(last)?;
-        }
-        let (spool, mut lines) = (self.spool.finish()?, String::new());
-        for part in 0..spool.parts() {
-            lines.clear();
-            print_accounts(&spool.part(part)?, kept, &mut lines)?;
-            out.write_all(lines.as_bytes()).map_err(failed)?;
-        }
-        Ok(Merged {
-            differing_accounts: self.differing,
-            accounts_with_exceptions: self.with_exceptions,
-            ..merged
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -361,6 +312,7 @@ mod tests {
             judge: &crate::result::rules(plan, &[None, None]).expect("rules"),
             tally: &tally,
             found_keys: &[],
+            seen_accounts: &[],
             runs: &runs,
             scratch: &scratch,
             threads,
@@ -414,6 +366,7 @@ mod tests {
             judge: &crate::result::rules(&plan, &[None, None]).expect("rules"),
             tally: &Tally::default(),
             found_keys: &[],
+            seen_accounts: &[],
             runs: &[run(&scratch, 0)],
             scratch: &scratch,
             threads: 2,

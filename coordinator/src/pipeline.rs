@@ -6,18 +6,22 @@
 //! Small jobs need no sample; match and reread are for jobs that exchange fingerprints, lookup for those where one side alone has rows left. Where tasks run, and where what they leave behind
 //! lies meanwhile, is the executor's business: in this process (`run`), or on workers and in the state store (`cluster/drive`).
 
-use crate::distinct::count_distinct;
+use crate::merged_runs::count_distinct;
 use shadowdiff_common::spool::{Scratch, Spool};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::{Form, Plan, Sample};
 use shadowdiff_core::report::Timings;
 use shadowdiff_core::side::{Side, Sides};
+use shadowdiff_core::spec::ListedAccounts;
 use shadowdiff_core::stage::{ShardRange, Stage, Task};
 use shadowdiff_core::tally::Tally;
 use tokio::time::Instant;
 
 /// Tasks of a stage, each with how much there is to do.
 pub(crate) type Tasks = Vec<(u64, Task)>;
+
+/// What a scan has left: the shards of what has not cancelled, and sorted runs of all accounts where they are listed.
+type Scanned = (Vec<(u64, ShardRange)>, Vec<Spool>);
 
 /// Runs the stages of one job.
 pub(crate) trait Executor: Send {
@@ -51,8 +55,8 @@ pub(crate) struct StageOutcome {
     pub(crate) tally: Tally,
     /// Rows of each side that were exchanged.
     pub(crate) exchanged: Sides<u64>,
-    /// Sorted runs of fingerprints, of accounts or keys.
-    pub(crate) fingerprints: Vec<Spool>,
+    /// Sorted runs of accounts or of keys: see `TaskOutput`.
+    pub(crate) sorted: Vec<Spool>,
     /// Sorted runs of lines.
     pub(crate) runs: Vec<Spool>,
     pub(crate) sample: Option<Sample>,
@@ -81,6 +85,8 @@ pub(crate) struct Compared {
     pub(crate) runs: Vec<Spool>,
     /// Sorted runs of the fingerprints of keys that one side alone has left, and the other has too.
     pub(crate) found_keys: Vec<Spool>,
+    /// Sorted runs of all accounts, where they are listed.
+    pub(crate) seen_accounts: Vec<Spool>,
     pub(crate) timings: Timings,
 }
 
@@ -91,7 +97,7 @@ impl Pipeline<'_> {
         let mut timings = Timings::default();
         let mut tally = Tally::default();
         let form = self.form(executor).await?;
-        let mut shards = self.scan(executor, form, &mut tally).await?;
+        let (mut shards, seen_accounts) = self.scan(executor, form, &mut tally).await?;
         if form == Form::Fingerprints {
             shards = self.unmatched(executor, shards, &mut tally).await?;
         }
@@ -111,6 +117,7 @@ impl Pipeline<'_> {
             tally,
             runs: compared.runs,
             found_keys,
+            seen_accounts,
             timings,
         })
     }
@@ -124,7 +131,7 @@ impl Pipeline<'_> {
         let pieces = self.plan.scans.iter().map(|scan| scan.weight());
         let inputs = keys.iter().flat_map(|(_, keys)| pieces.clone().map(|weight| (weight, *keys)));
         let tasks = tasks_of(Stage::Lookup, Form::Fingerprints, inputs);
-        Ok(executor.run_stage(Stage::Lookup, tasks, None).await?.fingerprints)
+        Ok(executor.run_stage(Stage::Lookup, tasks, None).await?.sorted)
     }
 
     /// In what form rows are exchanged.
@@ -139,8 +146,8 @@ impl Pipeline<'_> {
         Ok(sample.form())
     }
 
-    /// Reads both sides; gives the shards of rows, or of fingerprints, that have not cancelled.
-    async fn scan<E: Executor>(self, executor: &mut E, form: Form, tally: &mut Tally) -> Result<Vec<(u64, ShardRange)>, E::Stop> {
+    /// Reads both sides; gives the shards of rows, or of fingerprints, that have not cancelled, and the accounts where they are listed.
+    async fn scan<E: Executor>(self, executor: &mut E, form: Form, tally: &mut Tally) -> Result<Scanned, E::Stop> {
         let pieces = self.plan.scans.iter().map(|scan| (scan.weight(), ShardRange::default()));
         let tasks = tasks_of(Stage::Scan, form, pieces);
         let reader = match form {
@@ -150,12 +157,15 @@ impl Pipeline<'_> {
         let outcome = executor.run_stage(Stage::Scan, tasks, Some(self.by_shard(reader))).await?;
         tally.merge(&outcome.tally);
         check_exchange(tally, outcome.exchanged)?;
-        if !outcome.fingerprints.is_empty() {
-            let (accounts, scratch) = (outcome.fingerprints, executor.scratch()?);
+        if self.plan.spec.output.accounts == ListedAccounts::All {
+            return Ok((outcome.next, outcome.sorted));
+        }
+        if !outcome.sorted.is_empty() {
+            let (accounts, scratch) = (outcome.sorted, executor.scratch()?);
             let counted = tokio::task::spawn_blocking(move || count_distinct(&accounts, &scratch)).await;
             tally.accounts = counted.map_err(|e| Error::internal(format!("counting accounts panicked: {e}")))??;
         }
-        Ok(outcome.next)
+        Ok((outcome.next, Vec::new()))
     }
 
     /// Cancels fingerprints, and reads again the rows that have no partner; gives their shards.

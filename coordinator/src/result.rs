@@ -48,6 +48,7 @@ impl ResultWriter<'_> {
             tally: &self.compared.tally,
             runs: &self.compared.runs,
             found_keys: &self.compared.found_keys,
+            seen_accounts: &self.compared.seen_accounts,
             scratch: self.scratch,
             threads: self.threads,
             batch_bytes: BATCH_BYTES,

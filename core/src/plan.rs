@@ -196,6 +196,7 @@ pub struct Plan {
     /// The form of the exchange, where it is not to be chosen.
     pub form: Option<Form>,
     pub estimate: Estimate,
+    /// Whether the accounts of both sides are counted, though not listed.
     pub count_accounts: bool,
     pub secret: PlanSecret,
     pub warnings: Vec<String>,

@@ -6,6 +6,7 @@ mod delta;
 mod judged;
 mod line;
 mod own;
+mod seen;
 mod summary;
 
 pub use accounts::{AccountLine, accounts_header, print_accounts};
@@ -13,6 +14,7 @@ pub use csv::header;
 pub use judged::{Reported, Reporter};
 pub use line::LinePrinter;
 pub use own::{FileMark, FileMarks, ResultFile, own_summary};
+pub use seen::SeenAccount;
 pub use summary::{
     Books, ColumnSummary, DeltaUnit, Facts, PatternSummary, Rows, RuleSummary, SUMMARY_VERSION, Schema, Summary, Timings, summary,
 };

@@ -241,11 +241,12 @@ fn check_accounts(want: &Value, output: &Path) -> Result<(), String> {
         .collect();
     got.sort();
     let word = |verdict: &Value| {
-        if verdict == "expected" {
-            "flip".to_owned()
-        } else {
-            "hold".to_owned()
-        }
+        let word = match verdict.as_str() {
+            Some("expected") => "flip",
+            Some("none") => "no_difference",
+            Some(_) | None => "hold",
+        };
+        word.to_owned()
     };
     let mut wanted: Vec<(String, String)> = accounts.iter().map(|(account, verdict)| (account.clone(), word(verdict))).collect();
     wanted.sort();

@@ -35,6 +35,8 @@ pub fn generate(seed: u64) -> Generated {
     let all = [columns.clone(), made].concat();
     let mut spec = spec(&mut random, &all, accounts, &full);
     spec.derive = derive;
+    // Not drawn: what else a seed makes stays as it was.
+    spec.lists_all = seed % 5 < 2;
     let mut tables = Sides::from_fn(|side| table(&columns, &full[side], side));
     for side in Side::BOTH {
         if random.percent(50) {
@@ -263,6 +265,7 @@ fn spec(random: &mut Random, columns: &[Column], accounts: usize, rows: &Sides<V
             .collect(),
         verdict: verdict(random, columns),
         may_have_more: Sides::from_fn(|_| random.percent(60)),
+        lists_all: false,
     }
 }
 

@@ -39,6 +39,8 @@ pub(crate) struct Ledger {
     pub(crate) differences: Vec<Difference>,
     pub(crate) counts: Counts,
     pub(crate) accounts: Vec<Vec<Cell>>,
+    /// Rows of each account, in their order.
+    pub(crate) account_rows: Vec<Sides<usize>>,
     pub(crate) only: Sides<Vec<String>>,
     pub(crate) columns: Vec<Pair>,
     pub(crate) keys_on_both_sides: usize,

@@ -5,6 +5,8 @@ use crate::csv::line;
 use crate::ledger::{Difference, Ledger, covered, distinct, keeps_bounds, same};
 use crate::oracle::Comparing;
 use crate::print::print_key;
+use shadowdiff_core::side::Sides;
+use shadowdiff_core::spec::ListedAccounts;
 
 impl Comparing<'_> {
     pub(crate) fn diff_csv(&self, ledger: &Ledger) -> String {
@@ -49,15 +51,14 @@ impl Comparing<'_> {
 
     pub(crate) fn accounts_csv(&self, ledger: &Ledger) -> String {
         let width = self.spec.account.len();
-        let header = self
-            .spec
-            .account
-            .iter()
-            .map(String::as_str)
-            .chain(["rows", "expected", "exceptions", "decision"]);
+        let lists_all = self.spec.output.accounts == ListedAccounts::All;
+        let own = ["rows", "expected", "exceptions", "decision", "live_rows", "shadow_rows"];
+        let own = &own[..if lists_all { 6 } else { 4 }];
+        let header = self.spec.account.iter().map(String::as_str).chain(own.iter().copied());
         let mut out = String::new();
         line(&header.map(|n| Some(n.to_owned())).collect::<Vec<_>>(), &mut out);
-        let mut accounts = distinct(ledger.differences.iter().map(|d| d.key[..width].to_vec()));
+        let differing = distinct(ledger.differences.iter().map(|d| d.key[..width].to_vec()));
+        let mut accounts = if lists_all { ledger.accounts.clone() } else { differing };
         accounts.sort_by(|a, b| order_all(a, b));
         for account in &accounts {
             let own: Vec<&Difference> = ledger.differences.iter().filter(|d| same(&d.key[..width], account)).collect();
@@ -73,7 +74,19 @@ impl Comparing<'_> {
                 .map(|(cell, pair)| print_key(cell, &pair.shown))
                 .collect();
             fields.extend([rows, expected, own.len() - expected].map(|n| Some(n.to_string())));
-            fields.push(Some(if flips { "flip" } else { "hold" }.to_owned()));
+            let decision = if own.is_empty() {
+                "no_difference"
+            } else if flips {
+                "flip"
+            } else {
+                "hold"
+            };
+            fields.push(Some(decision.to_owned()));
+            if lists_all {
+                let at = ledger.accounts.iter().position(|a| same(a, account)).expect("it is one of all");
+                let Sides { live, shadow } = ledger.account_rows[at];
+                fields.extend([live, shadow].map(|rows| Some(rows.to_string())));
+            }
             line(&fields, &mut out);
         }
         out

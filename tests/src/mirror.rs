@@ -41,6 +41,24 @@ pub fn mirrored_lines(diff: &str) -> Result<Vec<Vec<Option<String>>>, String> {
     Ok(lines)
 }
 
+/// The accounts of a result with the sides swapped: where all are listed, the rows of each side stand behind the decision.
+pub fn mirrored_accounts(accounts: &str) -> String {
+    if !accounts
+        .lines()
+        .next()
+        .is_some_and(|header| header.ends_with(",live_rows,shadow_rows"))
+    {
+        return accounts.to_owned();
+    }
+    let swapped = |line: &str| match line.rsplitn(3, ',').collect::<Vec<_>>().as_slice() {
+        [shadow, live, rest] if live.bytes().all(|b| b.is_ascii_digit()) => format!("{rest},{shadow},{live}"),
+        // The header, or a part of an account that has a line break.
+        _ => line.to_owned(),
+    };
+    let lines: Vec<String> = accounts.split('\n').map(swapped).collect();
+    lines.join("\n")
+}
+
 /// Structs print in the order of the live schema, which a mirror turns round.
 fn sorted_members(text: &str) -> String {
     if !text.starts_with('{') {

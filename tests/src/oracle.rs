@@ -163,6 +163,13 @@ impl<'a> Comparing<'a> {
         let keys_on_both_sides = keys.live.iter().filter(|k| keys.shadow.iter().any(|s| same(k, s))).count();
         let width = self.spec.account.len();
         let accounts = distinct(keys.live.iter().chain(&keys.shadow).map(|key| key[..width].to_vec()));
+        let account_rows = accounts.iter().map(|account| {
+            Sides::from_fn(|side| {
+                let keys = self.tables[side].rows.iter().map(|row| self.key_of(row, side));
+                keys.filter(|key| same(&key[..width], account)).count()
+            })
+        });
+        let account_rows = account_rows.collect();
         let columns = self.keys.iter().chain(&self.values).cloned().collect();
         // Who excludes a column by its own name leaves it out on purpose.
         let is_named = |name: &str| self.spec.columns.exclude.iter().any(|p| p.is_exact() && p.0 == name);
@@ -173,6 +180,7 @@ impl<'a> Comparing<'a> {
             differences,
             counts,
             accounts,
+            account_rows,
             only,
             columns,
             keys_on_both_sides,

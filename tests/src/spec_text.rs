@@ -27,6 +27,8 @@ pub struct SpecText {
     pub verdict: Vec<String>,
     /// Sides whose own columns are allowed.
     pub may_have_more: Sides<bool>,
+    /// Whether all accounts are listed.
+    pub lists_all: bool,
 }
 
 /// A column that SQL makes, on the sides that have it.
@@ -103,6 +105,9 @@ impl SpecText {
         let _ = writeln!(out, "verdict:\n  schema_changes: [{}]", self.schema_changes().join(", "));
         for field in &self.verdict {
             let _ = writeln!(out, "  {field}");
+        }
+        if self.lists_all {
+            out.push_str("output: {accounts: all}\n");
         }
         out
     }

@@ -21,6 +21,7 @@ mod row_selection;
 mod rows;
 mod sample;
 mod scan;
+mod seen_accounts;
 mod side;
 #[cfg(test)]
 mod testing;

@@ -38,7 +38,7 @@ pub(crate) fn lookup(job: &Job, task: &ScanTask, places: &[u32], objects: &[Arc<
     let mut run = SpoolWriter::new(&job.resources.scratch, job.resources.limits.account_part_bytes);
     found.into_iter().try_for_each(|key| run.append(&key.to_be_bytes()))?;
     Ok(TaskOutput {
-        fingerprints: vec![run.finish()?],
+        sorted: vec![run.finish()?],
         ..TaskOutput::default()
     })
 }

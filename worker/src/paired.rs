@@ -17,6 +17,7 @@ use shadowdiff_core::compare::unequal;
 use shadowdiff_core::error::Result;
 use shadowdiff_core::plan::{ScanTask, Split};
 use shadowdiff_core::side::{Side, Sides};
+use shadowdiff_core::spec::ListedAccounts;
 
 /// The row groups of a scan task, side by side.
 pub(crate) struct PairedGroups<'a> {
@@ -34,7 +35,7 @@ impl<'a> PairedGroups<'a> {
         let plan = &job.plan;
         let is_whole = |side: &Side| job.resources.datasets[*side].format == Format::Parquet && job.compiled.filters[*side].is_none();
         // Accounts are counted as rows are read; equal rows may differ in columns that only SQL reads.
-        let needs_rows = plan.count_accounts || plan.carries();
+        let needs_rows = plan.count_accounts || plan.spec.output.accounts == ListedAccounts::All || plan.carries();
         let is_off = job.resources.disabled.same_object && job.resources.disabled.same_chunk;
         if is_off || needs_rows || !Side::BOTH.iter().all(is_whole) {
             return None;

@@ -3,6 +3,7 @@
 use crate::exchanged::{self, ExchangedRows, TolerantRows, fingerprints_of, numbered_schema, tolerant_schema};
 use crate::job::Job;
 use crate::paired::PairedGroups;
+use crate::seen_accounts::SeenAccounts;
 use crate::side::{Purpose, Read, Rows, SideReader};
 use crate::window::{CancelMode, Window};
 use arrow_array::{ArrayRef, RecordBatch};
@@ -13,6 +14,7 @@ use shadowdiff_core::error::Result;
 use shadowdiff_core::plan::{Form, ScanTask};
 use shadowdiff_core::row::{Hasher, account_hashes};
 use shadowdiff_core::side::{Side, Sides};
+use shadowdiff_core::spec::ListedAccounts;
 use shadowdiff_core::tally::Tally;
 use std::collections::BTreeSet;
 
@@ -40,7 +42,7 @@ pub(crate) fn scan(job: &Job, task: &ScanTask, form: Form, halvings: u32) -> Res
         }
         match readers[side].next()? {
             Some(read) => {
-                sink.see_accounts(&read.rows)?;
+                sink.see_accounts(side, &read.rows)?;
                 let rows = match form {
                     Form::Rows => read.rows,
                     Form::Fingerprints => numbered(job, side, read)?,
@@ -62,11 +64,11 @@ pub(crate) fn scan(job: &Job, task: &ScanTask, form: Form, halvings: u32) -> Res
         tally.sides[side].read = reader.read;
         tally.sides[side].filtered = reader.filtered;
     }
-    let accounts = std::mem::take(&mut sink.accounts).finish(job)?;
+    let accounts = sink.take_accounts()?;
     Ok(TaskOutput {
         exchange: Some(sink.finish()?),
         tally,
-        fingerprints: accounts,
+        sorted: accounts,
         ..TaskOutput::default()
     })
 }
@@ -107,6 +109,7 @@ pub(crate) struct Sink<'a> {
     form: Form,
     writer: Writer,
     accounts: Accounts,
+    listed_accounts: SeenAccounts,
     account_fingerprint: Hasher,
 }
 
@@ -125,6 +128,7 @@ impl<'a> Sink<'a> {
             form,
             writer,
             accounts: Accounts::default(),
+            listed_accounts: SeenAccounts::default(),
             account_fingerprint: Hasher::new(job.plan.secret.0, forms),
         }
     }
@@ -152,13 +156,24 @@ impl<'a> Sink<'a> {
         self.writer.finish()
     }
 
-    fn see_accounts(&mut self, rows: &Rows) -> Result<()> {
-        if !self.job.plan.count_accounts {
+    fn see_accounts(&mut self, side: Side, rows: &Rows) -> Result<()> {
+        let lists = self.job.plan.spec.output.accounts == ListedAccounts::All;
+        if !lists && !self.job.plan.count_accounts {
             return Ok(());
         }
         let account = ExchangedRows::new(&rows.batch, &self.job.plan).account();
         let fingerprints = self.account_fingerprint.hash(&account, rows.batch.num_rows());
+        if lists {
+            return self.listed_accounts.see(self.job, side, &rows.batch, &fingerprints);
+        }
         self.accounts.see(self.job, fingerprints)
+    }
+
+    /// Sorted runs of the accounts that were seen: listed or counted, never both.
+    fn take_accounts(&mut self) -> Result<Vec<Spool>> {
+        let mut runs = std::mem::take(&mut self.listed_accounts).finish(self.job)?;
+        runs.extend(std::mem::take(&mut self.accounts).finish(self.job)?);
+        Ok(runs)
     }
 }
 
@@ -239,7 +254,7 @@ mod tests {
             }
             .job();
             let output = scan(&small.job, &small.job.plan.scans[0], Form::Rows, 0).expect("a scan");
-            let runs = fingerprints_in(&output.fingerprints);
+            let runs = fingerprints_in(&output.sorted);
             assert!(runs.len() >= least_runs, "{} runs", runs.len());
             assert!(runs.iter().all(|run| !run.is_empty() && run.is_sorted()));
             let distinct: BTreeSet<u128> = runs.into_iter().flatten().collect();

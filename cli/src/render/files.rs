@@ -11,7 +11,7 @@ use std::path::Path;
 pub(crate) fn excerpt(directory: &Path, summary: &Summary, sizes: ExcerptSizes) -> Excerpt {
     let mut builder = ExcerptBuilder::new(summary, sizes);
     let mut accounts = records(directory, ResultFile::Accounts);
-    let _header = accounts.next();
+    builder.accounts_header(&accounts.next().unwrap_or_default());
     accounts.for_each(|record| builder.account(record));
     let mut lines = records(directory, ResultFile::Diff);
     builder.header(lines.next().unwrap_or_default());

@@ -38,7 +38,7 @@ pub struct Commit {
     /// Rows that were exchanged, in the order of shards, so that a range of shards is a range of bytes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocks: Vec<StoredBlock>,
-    /// Sorted runs of fingerprints, of accounts or keys, a list of parts each.
+    /// Sorted runs of accounts or of keys, mostly of their fingerprints, a list of parts each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fingerprints: Vec<Vec<Piece>>,
     /// Sorted runs of differences, a list of parts each.

@@ -85,7 +85,7 @@ pub fn store_output(maker: Maker<'_>, stage: Stage, output: &TaskOutput) -> Resu
             }
         }
     }
-    let fingerprints = store_spools(&mut upload, &output.fingerprints)?;
+    let fingerprints = store_spools(&mut upload, &output.sorted)?;
     let runs = store_spools(&mut upload, &output.runs)?;
     Ok(Commit {
         header: maker.header(stage, upload.finish()?),

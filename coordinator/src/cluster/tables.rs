@@ -36,7 +36,7 @@ impl<'a> Committed<'a> {
             outcome.add_exchanged(commit.exchanged());
             outcome.sample = commit.sample.or(outcome.sample);
             let open = |spools| open_spools(self.job, &commit.header, spools, self.runtime);
-            outcome.fingerprints.extend(open(&commit.fingerprints));
+            outcome.sorted.extend(open(&commit.fingerprints));
             outcome.runs.extend(open(&commit.runs));
             if let Some((reader, inputs)) = &mut inputs
                 && let Some(part) = inputs.push(task, &commit)?

@@ -7,8 +7,9 @@ use crate::spec::OUTPUT_COLUMNS;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-/// Fields of `accounts.csv` after the account.
+/// Fields of `accounts.csv` after the account; and where all accounts are listed.
 const OF_AN_ACCOUNT: usize = 4;
+const OF_A_LISTED_ACCOUNT: usize = 6;
 /// Lines of `diff.csv` that are read: a result of terabytes shows in a moment too.
 const READ_LINES: u64 = 1_000_000;
 /// Of longer values only what is around their difference is kept.
@@ -87,6 +88,8 @@ pub struct ExcerptBuilder<'a> {
     changes: BTreeMap<String, BTreeMap<(Field, Field), u64>>,
     /// Lines of patterns that are still wanted.
     missing: usize,
+    /// How many fields an account has besides its own.
+    of_an_account: usize,
     excerpt: Excerpt,
 }
 
@@ -168,6 +171,7 @@ impl<'a> ExcerptBuilder<'a> {
             },
             patterns,
             changes: BTreeMap::new(),
+            of_an_account: OF_AN_ACCOUNT,
         }
     }
 
@@ -177,14 +181,23 @@ impl<'a> ExcerptBuilder<'a> {
         self.excerpt.key = names.into_iter().take(key).flatten().collect();
     }
 
-    /// A record of `accounts.csv`.
+    /// The header of `accounts.csv`.
+    pub fn accounts_header(&mut self, names: &[Field]) {
+        let lists_all = names.last().is_some_and(|name| name.as_deref() == Some("shadow_rows"));
+        self.of_an_account = if lists_all { OF_A_LISTED_ACCOUNT } else { OF_AN_ACCOUNT };
+    }
+
+    /// A record of `accounts.csv`. What does not differ is passed over.
     pub fn account(&mut self, mut record: Vec<Field>) {
-        let Some(place) = record.len().checked_sub(OF_AN_ACCOUNT).filter(|place| *place > 0) else {
+        let Some(place) = record.len().checked_sub(self.of_an_account).filter(|place| *place > 0) else {
             return;
         };
         let of = record.split_off(place);
         let number = |at: usize| of[at].as_deref().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
         let decision = of[3].clone().unwrap_or_default();
+        if decision == "no_difference" {
+            return;
+        }
         self.excerpt.held += u64::from(decision == "hold");
         self.excerpt.accounts.push(AccountRow {
             account: record,

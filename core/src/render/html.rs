@@ -232,7 +232,7 @@ fn compared(summary: &Summary) -> String {
             Side::Live => (&summary.rows.live, &summary.pins.live),
             Side::Shadow => (&summary.rows.shadow, &summary.pins.shadow),
         };
-        let bytes = pins.iter().map(|pin| pin.size_bytes).sum();
+        let bytes = pins.iter().map(|pin| pin.pin.size_bytes).sum();
         let first = pins.first().map(|pin| pin.name.clone());
         let numbers = [
             books.read,

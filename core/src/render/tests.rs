@@ -181,6 +181,18 @@ fn frequent_changes_are_counted_by_column_and_single_ones_left_out() {
 }
 
 #[test]
+fn where_all_accounts_are_listed_those_that_differ_are_shown() {
+    let summary = summary();
+    let mut builder = ExcerptBuilder::new(&summary, SIZES);
+    builder.accounts_header(&record("id,rows,expected,exceptions,decision,live_rows,shadow_rows"));
+    builder.account(record("a,0,0,0,no_difference,5,6"));
+    builder.account(record("b,1,0,2,hold,7,8"));
+    let found = builder.finish();
+    let accounts: Vec<(Field, u64)> = found.accounts.into_iter().map(|a| (a.account[0].clone(), a.exceptions)).collect();
+    assert_eq!((accounts, found.held), (vec![(Some("b".to_owned()), 2)], 1));
+}
+
+#[test]
 fn of_accounts_the_worst_are_kept_and_all_that_hold_are_counted() {
     let summary = summary();
     let accounts: Vec<Vec<Field>> = (0..10_000).map(|at| record(&format!("a{at},1,0,{},hold", at % 7))).collect();

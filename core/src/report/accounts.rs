@@ -2,15 +2,17 @@
 //! last of them. Until then an account waits in this form:
 //!
 //! ```text
-//! account = decision, length and bytes of its line as far as it is known         numbers in the form of `compact`
-//! decision = 0 to hold it; else 1 + how many rules of these must have kept their bounds, and their numbers
+//! account = decision, length and bytes of its line before that, and of what is behind it       numbers in the form of `compact`
+//! decision = 0 to hold it; 1 where it does not differ; else 2 + how many rules of these must have kept their bounds, and their numbers
 //! ```
 
 use super::csv::field;
+use super::seen::SeenAccount;
 use crate::align::Aligned;
 use crate::compact::{read_number, write_number};
 use crate::error::{Error, Result};
-use crate::spec::Spec;
+use crate::side::Sides;
+use crate::spec::{ListedAccounts, Spec};
 use crate::value::{read_text, write_bytes};
 use std::fmt::Write;
 
@@ -21,7 +23,10 @@ pub fn accounts_header(spec: &Spec, aligned: &Aligned) -> String {
         field(&aligned.columns[*column].name, spec.output.spreadsheet_safe, &mut line);
         line.push(',');
     }
-    line.push_str("rows,expected,exceptions,decision\n");
+    line.push_str(match spec.output.accounts {
+        ListedAccounts::Differing => "rows,expected,exceptions,decision\n",
+        ListedAccounts::All => "rows,expected,exceptions,decision,live_rows,shadow_rows\n",
+    });
     line
 }
 
@@ -89,18 +94,36 @@ impl AccountLine {
         None
     }
 
-    /// Appends the account as it waits for its decision.
-    pub fn encode(&mut self, out: &mut Vec<u8>) {
+    /// Appends the account as it waits for its decision. `seen`: what the scans have seen of it, where all accounts are listed.
+    pub fn encode(&mut self, seen: Option<&SeenAccount>, out: &mut Vec<u8>) {
         match self.exceptions {
             0 => {
-                write_number(1 + self.rules.len() as u64, out);
+                write_number(FLIPS + self.rules.len() as u64, out);
                 self.rules.iter().for_each(|rule| write_number(*rule as u64, out));
             }
-            _ => write_number(0, out),
+            _ => write_number(HOLDS, out),
         }
         write!(self.text, ",{},{},{},", self.rows, self.expected, self.exceptions).expect("a string takes all");
         write_bytes(self.text.as_bytes(), out);
+        let rows = seen.map_or_else(String::new, |seen| row_fields(seen.rows));
+        write_bytes(rows.as_bytes(), out);
     }
+
+    /// Appends an account that does not differ.
+    pub fn encode_equal(seen: &SeenAccount, out: &mut Vec<u8>) {
+        write_number(EQUAL, out);
+        write_bytes(format!("{},0,0,0,", seen.text).as_bytes(), out);
+        write_bytes(row_fields(seen.rows).as_bytes(), out);
+    }
+}
+
+const HOLDS: u64 = 0;
+const EQUAL: u64 = 1;
+const FLIPS: u64 = 2;
+
+/// The fields behind the decision, where all accounts are listed.
+fn row_fields(rows: Sides<u64>) -> String {
+    format!(",{},{}", rows.live, rows.shadow)
 }
 
 /// Prints the lines of accounts that waited. `kept`: whether the rule of a number has kept its bounds.
@@ -115,13 +138,19 @@ pub fn print_accounts(waiting: &[u8], kept: &[bool], out: &mut String) -> Result
 
 fn print_account(waiting: &[u8], at: &mut usize, kept: &[bool], out: &mut String) -> Option<()> {
     let decision = read_number(waiting, at)?;
-    let mut flips = decision > 0;
-    for _ in 1..decision {
+    let mut all_kept = true;
+    for _ in FLIPS..decision {
         let rule = usize::try_from(read_number(waiting, at)?).ok()?;
-        flips &= *kept.get(rule)?;
+        all_kept &= *kept.get(rule)?;
     }
     out.push_str(read_text(waiting, at)?);
-    out.push_str(if flips { "flip\n" } else { "hold\n" });
+    out.push_str(match decision {
+        EQUAL => "no_difference",
+        FLIPS.. if all_kept => "flip",
+        _ => "hold",
+    });
+    out.push_str(read_text(waiting, at)?);
+    out.push('\n');
     Some(())
 }
 
@@ -135,7 +164,7 @@ mod tests {
         let mut add = |name: &str, rules: &[Option<usize>]| {
             let mut account = AccountLine::new(name.as_bytes(), name);
             rules.iter().for_each(|rule| account.count(true, *rule));
-            account.encode(&mut waiting);
+            account.encode(None, &mut waiting);
         };
         add("kept", &[Some(0), Some(0)]);
         add("broken", &[Some(0), Some(1)]);
@@ -153,6 +182,22 @@ mod tests {
             print_accounts(&waiting, &[true], &mut String::new()).is_err(),
             "a rule that there is not"
         );
+    }
+
+    #[test]
+    fn where_all_accounts_are_listed_rows_stand_behind_the_decision() {
+        let seen = |live, shadow| SeenAccount {
+            key: b"k".to_vec(),
+            text: "k".to_owned(),
+            rows: Sides::new(live, shadow),
+        };
+        let (mut waiting, mut printed) = (Vec::new(), String::new());
+        let mut account = AccountLine::new(b"k", "k");
+        account.count(true, None);
+        account.encode(Some(&seen(1, 0)), &mut waiting);
+        AccountLine::encode_equal(&seen(3, 4), &mut waiting);
+        print_accounts(&waiting, &[], &mut printed).expect("they come back");
+        assert_eq!(printed, "k,1,0,1,hold,1,0\nk,0,0,0,no_difference,3,4\n");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::plan::{Pinned, Plan};
 use crate::redact::redacted_document;
 use crate::side::{Side, Sides};
 use crate::sketch::{Distribution, Sketch};
-use crate::spec::{DifferenceKind, Limit};
+use crate::spec::{DifferenceKind, Limit, ListedAccounts};
 use crate::tally::{DifferenceTally, Direction, Pattern, PatternTally, Tally};
 use crate::value::{ValueType, exact};
 use crate::verdict::{self, Counts, Threshold, Verdict};
@@ -86,7 +86,7 @@ pub struct Differences {
 pub struct Accounts {
     pub differing: u64,
     pub with_exceptions: u64,
-    /// Accounts of either side after `where`; only counted where a threshold asks for it.
+    /// Accounts of either side after `where`; only counted where a threshold asks for it, or all are listed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub all: Option<u64>,
 }
@@ -194,7 +194,8 @@ pub fn summary(plan: &Plan, facts: Facts<'_>) -> Summary {
             plan.aligned.columns[*column].name
         ));
     }
-    let counted = matches!(plan.spec.verdict.max_exception_accounts, Some(Limit::Share(_)));
+    let counted =
+        plan.spec.output.accounts == ListedAccounts::All || matches!(plan.spec.verdict.max_exception_accounts, Some(Limit::Share(_)));
     Summary {
         version: SUMMARY_VERSION,
         verdict: Verdict::of(&broken),

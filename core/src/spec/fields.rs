@@ -1,7 +1,7 @@
 //! Every field of a spec, once: its name, the shape of its value, what it means. The parser and the JSON Schema both read this.
 
 use super::comparator::Normalization;
-use super::model::{Compression, CsvTypes, DifferenceKind, EmptyField, SchemaChange};
+use super::model::{Compression, CsvTypes, DifferenceKind, EmptyField, ListedAccounts, SchemaChange};
 use crate::side::Side;
 
 /// A mapping with known fields.
@@ -59,6 +59,7 @@ pub(super) fn names<T>(words: Words<T>) -> Vec<&'static str> {
 }
 
 pub(super) const SIDES: Words<Side> = &[("live", Side::Live), ("shadow", Side::Shadow)];
+pub(super) const LISTED_ACCOUNTS: Words<ListedAccounts> = &[("differing", ListedAccounts::Differing), ("all", ListedAccounts::All)];
 pub(super) const ALLOW_OR_FAIL: Words<bool> = &[("allow", false), ("fail", true)];
 pub(super) const SCHEMA_CHANGES: Words<SchemaChange> = &[("added", SchemaChange::Added), ("removed", SchemaChange::Removed)];
 pub(super) const CSV_TYPES: Words<CsvTypes> = &[("infer", CsvTypes::Infer), ("text", CsvTypes::Text)];
@@ -484,6 +485,11 @@ pub(super) static OUTPUT: Group = Group {
             "max_differences",
             Shape::Count,
             "The most lines that are listed; all counts stay exact. Default: no limit.",
+        ),
+        field(
+            "accounts",
+            Shape::Word(|| names(LISTED_ACCOUNTS)),
+            "The accounts that accounts.csv lists: those that differ, or all that were compared. Default: differing.",
         ),
         field(
             "spreadsheet_safe",

@@ -336,5 +336,14 @@ pub struct OutputSpec {
     /// Where the result goes; `None` until the command line names it.
     pub to: Option<String>,
     pub max_differences: Option<u64>,
+    pub accounts: ListedAccounts,
     pub spreadsheet_safe: bool,
+}
+
+/// Which accounts `accounts.csv` lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum ListedAccounts {
+    #[default]
+    Differing,
+    All,
 }

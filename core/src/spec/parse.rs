@@ -10,7 +10,7 @@ mod verdict;
 
 use super::document::{self, Content, Node, Position};
 use super::field_places::FieldPlaces;
-use super::fields::{OUTPUT, SPEC};
+use super::fields::{LISTED_ACCOUNTS, OUTPUT, SPEC};
 use super::item::{Fields, Item, refuse_duplicates};
 use super::mistakes::Mistakes;
 use super::model::{Day, OutputSpec, Spec};
@@ -129,6 +129,7 @@ fn output(fields: &Fields<'_>, mistakes: &mut Mistakes) -> OutputSpec {
     OutputSpec {
         to: fields.text("to", mistakes),
         max_differences: fields.read("max_differences", "a count", count, mistakes),
+        accounts: fields.word("accounts", LISTED_ACCOUNTS, mistakes).unwrap_or_default(),
         spreadsheet_safe: fields.flag("spreadsheet_safe", mistakes),
     }
 }

@@ -22,7 +22,7 @@ pub(super) struct Pair {
 
 impl Pair {
     pub(super) fn new() -> Pair {
-        Pair::of(rows)
+        Pair::listing("output: {accounts: all}\n", rows)
     }
 
     /// Every row differs, so that all of them go through the exchange; more of them than a small worker holds.
@@ -38,8 +38,12 @@ impl Pair {
         })
     }
 
-    /// A pair whose files have the given content, by side and number.
+    /// A pair whose files have the given content, by side and number. Its accounts are counted.
     pub(super) fn of(rows: impl Fn(&str, usize) -> String) -> Pair {
+        Pair::listing("", rows)
+    }
+
+    fn listing(output: &str, rows: impl Fn(&str, usize) -> String) -> Pair {
         let folder = tempfile::tempdir().expect("a folder");
         for side in ["live", "shadow"] {
             std::fs::create_dir(folder.path().join(side)).expect("a folder");
@@ -47,9 +51,11 @@ impl Pair {
                 std::fs::write(folder.path().join(format!("{side}/part-{file}.csv")), rows(side, file)).expect("a file");
             }
         }
-        let spec = "live: live\nshadow: shadow\naccount: a\nkey: [a, k]\ncomparators: [{columns: [v], absolute: 1}]\n\
-                    expected: [{name: even, columns: [v], where: \"live_row.k % 2 = 0\"}, {name: one, accounts: {list: [acc7]}, max: 1}]\n\
-                    verdict: {max_exceptions: 5, max_exception_accounts: 50%}\n";
+        let spec = format!(
+            "live: live\nshadow: shadow\naccount: a\nkey: [a, k]\ncomparators: [{{columns: [v], absolute: 1}}]\n\
+             expected: [{{name: even, columns: [v], where: \"live_row.k % 2 = 0\"}}, {{name: one, accounts: {{list: [acc7]}}, max: 1}}]\n\
+             verdict: {{max_exceptions: 5, max_exception_accounts: 50%}}\n{output}"
+        );
         let path = folder.path().join("spec.yaml");
         std::fs::write(&path, spec).expect("a spec");
         let spec = path.to_string_lossy().into_owned();

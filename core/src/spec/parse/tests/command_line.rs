@@ -2,7 +2,7 @@
 
 use super::{BASE, mistakes, pairs, texts};
 use crate::side::Side;
-use crate::spec::model::OutputSpec;
+use crate::spec::model::{ListedAccounts, OutputSpec};
 use crate::spec::overrides::{CsvOverride, Measure, Overrides, ToleranceOverride};
 use crate::spec::parse::{from_overrides, parse};
 
@@ -57,6 +57,7 @@ fn the_command_line_beats_the_spec() {
         OutputSpec {
             to: Some("out".into()),
             max_differences: Some(5),
+            accounts: ListedAccounts::Differing,
             spreadsheet_safe: false
         }
     );
