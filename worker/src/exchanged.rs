@@ -6,7 +6,6 @@
 //! tolerant    the row's number, its values with a tolerance, 64 bits of the key's fingerprint, the fingerprint of all other columns
 //! ```
 
-use crate::job::Job;
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
 use arrow_array::{ArrayRef, FixedSizeBinaryArray, RecordBatch, UInt64Array};
@@ -70,10 +69,10 @@ pub(crate) fn numbered_schema() -> SchemaRef {
 }
 
 /// What a row of a side comes to where columns have a tolerance.
-pub(crate) fn tolerant_schema(job: &Job, side: Side) -> SchemaRef {
-    let columns = &job.plan.aligned.columns;
-    let values = job.compiled.row_hasher.tolerant().iter();
-    let values = values.map(|at| Field::new(at.to_string(), columns[*at].stored[side].storage(), true));
+/// `columns`: those with a tolerance.
+pub(crate) fn tolerant_schema(plan: &Plan, columns: &[usize], side: Side) -> SchemaRef {
+    let storage = |at: usize| plan.aligned.columns[at].stored[side].storage();
+    let values = columns.iter().map(|at| Field::new(at.to_string(), storage(*at), true));
     let number = Field::new("row", DataType::UInt64, false);
     let key = Field::new("key", DataType::UInt64, false);
     Arc::new(Schema::new(

@@ -97,7 +97,13 @@ pub(crate) fn numbered(job: &Job, side: Side, read: Read) -> Result<Rows> {
                 .map(|at| batch.column(*at).clone())
                 .collect();
             let keys = job.key_fingerprints(&batch).iter().map(|key| *key as u64).collect();
-            exchanged::tolerant(&tolerant_schema(job, side), numbers, values, keys, exact)?
+            exchanged::tolerant(
+                &tolerant_schema(&job.plan, job.compiled.row_hasher.tolerant(), side),
+                numbers,
+                values,
+                keys,
+                exact,
+            )?
         }
     };
     Ok(Rows { batch, fingerprints })
@@ -118,7 +124,7 @@ impl<'a> Sink<'a> {
         let schemas = match form {
             Form::Rows => job.compiled.schemas.clone(),
             Form::Fingerprints if job.compiled.row_hasher.tolerant().is_empty() => Sides::from_fn(|_| numbered_schema()),
-            Form::Fingerprints => Sides::from_fn(|side| tolerant_schema(job, side)),
+            Form::Fingerprints => Sides::from_fn(|side| tolerant_schema(&job.plan, job.compiled.row_hasher.tolerant(), side)),
         };
         let writer = Writer::new(schemas, job.plan.shards, buffer_bytes, &job.resources.scratch);
         let columns = job.plan.aligned.account().iter();

@@ -104,7 +104,8 @@ impl Rows {
                 batches.push(take_rows(block.batch(), &chosen)?);
             }
         }
-        let batch = concat_batches(&tolerant_schema(job, side), &batches).map_err(|e| Error::internal(format!("match: {e}")))?;
+        let batch = concat_batches(&tolerant_schema(&job.plan, job.compiled.row_hasher.tolerant(), side), &batches)
+            .map_err(|e| Error::internal(format!("match: {e}")))?;
         let rows = TolerantRows(&batch);
         let (keys, exact) = (rows.keys().to_vec(), rows.exact().collect());
         Ok(Rows { batch, scans, keys, exact })
