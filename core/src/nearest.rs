@@ -1,5 +1,7 @@
 //! The nearest known name to a misspelt word.
 
+use strsim::osa_distance;
+
 /// Words longer than this are no misspelling of a name of ours, and are not worth the quadratic search.
 const MAX_WORD: usize = 64;
 
@@ -8,16 +10,17 @@ const MAX_WORD: usize = 64;
 /// Case and `-` against `_` do not count. Of two equally near names the first one wins.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = folded(word);
-    if word.len() > MAX_WORD {
+    let letters = word.chars().count();
+    if letters > MAX_WORD {
         return None;
     }
     known
         .into_iter()
         .filter_map(|name| {
-            let folded_name = folded(name);
-            let allowed = (word.len().max(folded_name.len()) / 3).max(1);
-            let edits = edits(&word, &folded_name);
-            (edits <= allowed && edits < folded_name.len()).then_some((edits, name))
+            let (folded_name, name_letters) = (folded(name), name.chars().count());
+            let allowed = (letters.max(name_letters) / 3).max(1);
+            let edits = osa_distance(&word, &folded_name);
+            (edits <= allowed && edits < name_letters).then_some((edits, name))
         })
         .min_by_key(|(edits, _)| *edits)
         .map(|(_, name)| name)
@@ -28,26 +31,8 @@ pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) ->
     nearest(word, known).map(|near| format!("did you mean `{near}`?"))
 }
 
-fn folded(word: &str) -> Vec<char> {
+fn folded(word: &str) -> String {
     word.chars().map(|c| if c == '-' { '_' } else { c.to_ascii_lowercase() }).collect()
-}
-
-/// Insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b`, no letter edited twice.
-fn edits(a: &[char], b: &[char]) -> usize {
-    let mut before: Vec<usize> = vec![0; b.len() + 1];
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut row = vec![i; b.len() + 1];
-        for j in 1..=b.len() {
-            let substituted = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            row[j] = substituted.min(last[j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                row[j] = row[j].min(before[j - 2] + 1);
-            }
-        }
-        before = std::mem::replace(&mut last, row);
-    }
-    last[b.len()]
 }
 
 #[cfg(test)]
