@@ -14,14 +14,17 @@ mod access;
 mod errors;
 mod http;
 mod location;
+mod marking;
 #[cfg(test)]
 pub(crate) mod testing;
 
 use object_store::ObjectStore;
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
+use object_store::buffered::BufWriter;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
+use object_store::path::Path as ObjectPath;
 use shadowdiff_core::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,6 +35,16 @@ use errors::settings_error;
 pub use errors::{changed, io_error, store_error};
 pub(crate) use http::is_copied;
 pub use location::Location;
+pub use marking::Marking;
+
+/// A part of a multipart upload; smaller objects are one put.
+pub const PART_BYTES: usize = 16 << 20;
+const PARTS_IN_FLIGHT: usize = 2;
+
+/// A writer of one object.
+pub fn uploader(store: &Arc<dyn ObjectStore>, to: &ObjectPath) -> BufWriter {
+    BufWriter::with_capacity(Arc::clone(store), to.clone(), PART_BYTES).with_max_concurrency(PARTS_IN_FLIGHT)
+}
 
 /// The object stores in use, one a bucket or host, opened when first named. Credentials come from the environment.
 #[derive(Debug, Default)]
@@ -72,10 +85,10 @@ impl Stores {
     }
 
     /// Store and path for any location, local ones too: for what shadowdiff itself writes, whose names are plain.
-    pub fn resolve(&self, text: &str, base: &Path) -> Result<(Arc<dyn ObjectStore>, object_store::path::Path)> {
+    pub fn resolve(&self, text: &str, base: &Path) -> Result<(Arc<dyn ObjectStore>, ObjectPath)> {
         let location = Location::parse(text, base)?;
         let path = match &location {
-            Location::Local(path) => object_store::path::Path::from_absolute_path(path).map_err(|e| Error::spec(format!("{text}: {e}")))?,
+            Location::Local(path) => ObjectPath::from_absolute_path(path).map_err(|e| Error::spec(format!("{text}: {e}")))?,
             Location::Object { .. } => location.key()?,
         };
         Ok((self.open(&location)?, path))

@@ -24,7 +24,7 @@ pub use bind::{Bound, Inspected, bind, inspect};
 pub use describe::describe;
 pub use fetched::{Fetched, fetch_result};
 pub use partition::PartitionSettings;
-pub use publish::{Marking, Published, StagedFile, Staging, marks_of};
+pub use publish::{Published, StagedFile, Staging, marks_of};
 pub use run::{Outcome, Progress, Run, run};
 pub use target::{FILES, Reads, SUMMARY, Target, check_files, check_target, refuse_secrets};
 pub use types::Note;

@@ -15,11 +15,10 @@ use bytes::BytesMut;
 use futures::FutureExt;
 use object_store::ObjectStore;
 use object_store::path::Path as ObjectPath;
-use ring::digest::{Context, SHA256};
 use shadowdiff_common::fault;
+use shadowdiff_common::store::{Marking, uploader};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::report::{FileMark, FileMarks};
-use std::fmt;
 use std::fs::{File, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::MetadataExt;
@@ -27,9 +26,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// A part of a multipart upload.
-const PART_BYTES: usize = 16 << 20;
-const PARTS_IN_FLIGHT: usize = 2;
 /// What is read of a file at once to be put elsewhere.
 const COPIED_BYTES: usize = 1 << 20;
 /// Tries to lock a mark that others remove and make again meanwhile.
@@ -242,52 +238,6 @@ impl Write for StagedFile {
     }
 }
 
-/// Length and digest of a file as its bytes go by.
-#[derive(Clone)]
-pub struct Marking {
-    digest: Context,
-    size_bytes: u64,
-}
-
-impl fmt::Debug for Marking {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Marking")
-            .field("size_bytes", &self.size_bytes)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Default for Marking {
-    fn default() -> Self {
-        Marking {
-            digest: Context::new(&SHA256),
-            size_bytes: 0,
-        }
-    }
-}
-
-impl Marking {
-    /// What these bytes are known by.
-    pub fn of(bytes: &[u8]) -> FileMark {
-        let mut marking = Marking::default();
-        marking.update(bytes);
-        marking.finish()
-    }
-
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.digest.update(bytes);
-        self.size_bytes += bytes.len() as u64;
-    }
-
-    pub fn finish(self) -> FileMark {
-        let sha256 = self.digest.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
-        FileMark {
-            size_bytes: self.size_bytes,
-            sha256,
-        }
-    }
-}
-
 /// What the tables in a directory are known by, as far as they are there.
 pub fn marks_of(directory: &Path) -> Result<FileMarks> {
     let mut marks = FileMarks::new();
@@ -298,15 +248,8 @@ pub fn marks_of(directory: &Path) -> Result<FileMarks> {
             Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
             Err(e) => return Err(Error::input(e.to_string()).file(path.display())),
         };
-        let (mut marking, mut buffer) = (Marking::default(), vec![0; 1 << 20]);
-        loop {
-            match io::Read::read(&mut file, &mut buffer) {
-                Ok(0) => break,
-                Ok(read) => marking.update(&buffer[..read]),
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(Error::input(e.to_string()).file(path.display())),
-            }
-        }
+        let mut marking = Marking::default();
+        io::copy(&mut file, &mut marking).map_err(|e| Error::input(e.to_string()).file(path.display()))?;
         marks.insert(name.to_owned(), marking.finish());
     }
     Ok(marks)
@@ -373,16 +316,11 @@ impl Lock {
     }
 }
 
-/// A writer of one object: one put if it is small, else parts.
-pub(crate) fn uploader(store: Arc<dyn ObjectStore>, to: &ObjectPath) -> object_store::buffered::BufWriter {
-    object_store::buffered::BufWriter::with_capacity(store, to.clone(), PART_BYTES).with_max_concurrency(PARTS_IN_FLIGHT)
-}
-
 /// Puts a local file; gives what the bytes that were put are known by.
 pub(crate) async fn upload(store: Arc<dyn ObjectStore>, to: &ObjectPath, from: &Path) -> Result<FileMark> {
     let failed = |e: io::Error| Error::unavailable(format!("result: {to}: {e}"));
     let mut file = tokio::fs::File::open(from).await.map_err(failed)?;
-    let mut writer = uploader(store, to);
+    let mut writer = uploader(&store, to);
     let mut marking = Marking::default();
     loop {
         let mut piece = BytesMut::with_capacity(COPIED_BYTES);

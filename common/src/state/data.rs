@@ -11,6 +11,7 @@ use super::{JobState, PlanDigest, Stage, state_error};
 use crate::exchange::{Object, SelectedRows, StoredBlock, encode};
 use crate::link::TaskOutput;
 use crate::spool::{Piece, Pieces, Spool};
+use crate::store::uploader;
 use arrow_array::RecordBatch;
 use arrow_select::concat::concat_batches;
 use bytes::Bytes;
@@ -26,9 +27,6 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::runtime::Handle;
 
-/// A part of a multipart upload; smaller objects are one put.
-const UPLOAD_PART_BYTES: usize = 16 << 20;
-const UPLOAD_PARTS_IN_FLIGHT: usize = 2;
 /// One request asks for at most this much, because one connection is slow.
 pub const MAX_REQUEST_BYTES: u64 = 16 << 20;
 const REQUESTS_IN_FLIGHT: usize = 4;
@@ -63,8 +61,7 @@ impl Maker<'_> {
 
     fn upload(&self, stage: Stage) -> Upload<'_> {
         let path = self.job.path(&JobState::data_name(stage, self.task, self.attempt));
-        let writer = BufWriter::with_capacity(Arc::clone(self.job.store()), path.clone(), UPLOAD_PART_BYTES)
-            .with_max_concurrency(UPLOAD_PARTS_IN_FLIGHT);
+        let writer = uploader(self.job.store(), &path);
         Upload {
             name: self.job.describe(&path),
             runtime: self.runtime,

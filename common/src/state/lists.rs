@@ -4,20 +4,15 @@
 //! of the same accounts are one object. Whoever plans the job stores them before the plan, which decides whether they count.
 
 use super::{JobState, state_error};
+use crate::store::{Marking, PART_BYTES, uploader};
 use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
-use object_store::buffered::BufWriter;
-use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use shadowdiff_core::accounts::{AccountSet, AccountSets};
 use shadowdiff_core::error::{Error, Result};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use tokio::io::AsyncWriteExt;
-
-/// A part of an upload.
-const PART_BYTES: usize = 16 << 20;
 
 /// One stored set, as a plan names it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -37,17 +32,17 @@ pub struct StoredSets {
 
 impl StoredSet {
     fn of(set: &AccountSet) -> StoredSet {
-        let digest = digest(&SHA256, set.packed());
+        let mark = Marking::of(set.packed());
         StoredSet {
-            digest: digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect(),
-            size_bytes: set.packed().len() as u64,
+            digest: mark.sha256,
+            size_bytes: mark.size_bytes,
         }
     }
 
     async fn store(&self, set: &AccountSet, job: &JobState) -> Result<()> {
         let path = job.accounts(&self.digest);
         let failed = |e: std::io::Error| Error::unavailable(e.to_string()).file(job.describe(&path));
-        let mut writer = BufWriter::with_capacity(Arc::clone(job.store()), path.clone(), PART_BYTES);
+        let mut writer = uploader(job.store(), &path);
         for part in set.packed().chunks(PART_BYTES) {
             let put = writer.put(Bytes::copy_from_slice(part)).await;
             put.map_err(|e| state_error(e, &job.describe(&path)))?;
@@ -129,6 +124,7 @@ mod tests {
     use object_store::memory::InMemory;
     use object_store::path::Path;
     use shadowdiff_core::accounts::Packer;
+    use std::sync::Arc;
 
     fn set(accounts: &[&str]) -> AccountSet {
         let mut packer = Packer::default();

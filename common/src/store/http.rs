@@ -9,7 +9,7 @@
 //! A copy is known by its digest, so that two processes that copied different contents notice. User, password and query of the address
 //! are put to each request here; nobody above knows them.
 
-use super::Access;
+use super::{Access, Marking};
 use async_trait::async_trait;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -21,9 +21,7 @@ use object_store::client::{
     ReqwestConnector,
 };
 use object_store::http::{HttpBuilder, HttpStore};
-use ring::digest::{Context, SHA256};
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
@@ -197,22 +195,18 @@ impl Copy {
         let modified = text_of(&response, "last-modified").map(str::to_owned);
         tracing::info!("{path}: the server does not serve ranges; the file is copied to the temporary directory");
         let mut file = tempfile::tempfile().map_err(disk)?;
-        let (mut digest, mut size) = (Context::new(&SHA256), 0u64);
+        let mut marking = Marking::default();
         let mut body = response.into_body().bytes_stream();
         // A large file may take long, so each piece is waited for on its own.
         while let Some(piece) = timeout(PATIENCE, body.try_next()).await.map_err(silent)?? {
             file.write_all(&piece).map_err(disk)?;
-            digest.update(&piece);
-            size += piece.len() as u64;
+            marking.update(&piece);
         }
-        let mut name = DIGEST.to_owned();
-        for byte in digest.finish().as_ref() {
-            let _ = write!(name, "{byte:02x}");
-        }
+        let mark = marking.finish();
         Ok(Copy {
             file,
-            size,
-            etag: format!("{name}\""),
+            size: mark.size_bytes,
+            etag: format!("{DIGEST}{}\"", mark.sha256),
             modified,
         })
     }

@@ -7,7 +7,7 @@
 use super::clock::now_ms;
 use crate::deliver::Delivery;
 use crate::pipeline::Compared;
-use crate::publish::{Marking, Staging, upload, uploader};
+use crate::publish::{Staging, upload};
 use crate::result::ResultWriter;
 use crate::target::{FILES, Objects, SUMMARY};
 use bytes::Bytes;
@@ -20,7 +20,7 @@ use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::state::{
     Created, Incarnation, JobState, PlanDigest, RECORD_VERSION, StoredPlan, check_version, create_record, retrying, seal,
 };
-use shadowdiff_common::store::{Stores, store_error};
+use shadowdiff_common::store::{Marking, Stores, store_error, uploader};
 use shadowdiff_core::accounts::AccountSet;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::report::{FileMark, FileMarks, Summary};
@@ -209,7 +209,7 @@ pub(super) fn damaged(name: &str) -> Error {
 async fn copy(job: &JobState, from: &ObjectPath, store: Arc<dyn ObjectStore>, to: &ObjectPath, mark: &FileMark) -> Result<()> {
     let failed = |e: object_store::Error| store_error(e, &job.describe(from));
     let mut chunks = job.store().get(from).await.map_err(failed)?.into_stream();
-    let mut writer = uploader(store, to);
+    let mut writer = uploader(&store, to);
     let mut seen = Marking::default();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(failed)?;

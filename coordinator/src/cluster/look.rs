@@ -46,10 +46,10 @@ async fn phase(job: &JobState, stage: Stage) -> Result<JobPhase> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::publish::Marking;
     use object_store::ObjectStoreExt;
     use object_store::memory::InMemory;
     use shadowdiff_common::state::{Incarnation, PlanDigest, RECORD_VERSION, State, seal};
+    use shadowdiff_common::store::Marking;
     use shadowdiff_core::error::Error;
     use shadowdiff_core::journal::JobEvent;
     use shadowdiff_core::verdict::Verdict;

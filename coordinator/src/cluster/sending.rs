@@ -1,13 +1,13 @@
 //! Sends a file of a result in pieces, and ends with an error where what came from the store is not the file that the manifest names.
 
 use super::finish::damaged;
-use crate::publish::Marking;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore};
 use shadowdiff_common::state::JobState;
+use shadowdiff_common::store::Marking;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::report::FileMark;
 use shadowdiff_proto::v1::FetchResultResponse;
