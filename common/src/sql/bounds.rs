@@ -4,7 +4,7 @@
 //! `repeat(note, 100000000)` ends an attempt with the name of its field, and not the process.
 
 use super::growth::{bytes, made};
-use super::wrapped::Wrapped;
+use super::wrapped::{Evaluate, Node, overridden};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, FieldRef, Schema};
 use arrow_select::concat::concat;
@@ -34,7 +34,7 @@ thread_local! {
 }
 
 /// The bytes of the longest constant of an expression.
-pub(super) fn longest_constant(expression: &Arc<dyn PhysicalExpr>) -> Result<u64> {
+pub(super) fn longest_constant(expression: &Node) -> Result<u64> {
     let mut longest = 0;
     expression.apply(|node| {
         let node: &dyn PhysicalExpr = node.as_ref();
@@ -79,7 +79,7 @@ pub(super) fn in_pieces(expression: &dyn PhysicalExpr, batch: &RecordBatch, cons
 }
 
 /// The same node, which is refused before it makes too much; nodes whose values have a small fixed width are as they were.
-pub(super) fn bounded(node: Arc<dyn PhysicalExpr>, schema: &Schema) -> Result<Arc<dyn PhysicalExpr>> {
+pub(super) fn bounded(node: Node, schema: &Schema) -> Result<Node> {
     let known: &dyn PhysicalExpr = node.as_ref();
     let data_type = node.data_type(schema)?;
     narrow_enough(&data_type)?;
@@ -103,7 +103,7 @@ pub(super) fn bounded(node: Arc<dyn PhysicalExpr>, schema: &Schema) -> Result<Ar
             .is_some_and(|b| *b.op() == Operator::StringConcat);
     Ok(
         match may_grow && data_type.primitive_width().is_none() && data_type != DataType::Boolean {
-            true => Arc::new(Bounded(Wrapped(node))),
+            true => overridden(node, Bounded),
             false => node,
         },
     )
@@ -127,58 +127,31 @@ fn too_much<T>(what: String) -> Result<T> {
 }
 
 /// A function whose values may be larger than its arguments.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Bounded(Wrapped);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Bounded;
 
-impl Display for Bounded {
-    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        self.0.0.fmt(f)
-    }
-}
-
-impl Bounded {
-    fn name(&self) -> &str {
-        let node: &dyn PhysicalExpr = self.0.0.as_ref();
-        node.downcast_ref::<ScalarFunctionExpr>().map_or("||", |f| f.fun().name())
-    }
-}
-
-impl PhysicalExpr for Bounded {
-    fn return_field(&self, input_schema: &Schema) -> Result<FieldRef> {
-        self.0.0.return_field(input_schema)
-    }
-
-    fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
-        let mut arguments: Vec<Arc<dyn PhysicalExpr>> = Vec::new();
+impl Evaluate for Bounded {
+    fn evaluate(self, node: &Node, batch: &RecordBatch) -> Result<ColumnarValue> {
+        let mut arguments: Vec<Node> = Vec::new();
         let mut values = Vec::new();
-        for child in self.0.0.children() {
+        for child in node.children() {
             let value = child.evaluate(batch)?;
             let field = child.return_field(batch.schema_ref())?;
             values.push(value.clone());
             arguments.push(Arc::new(EvaluatedArgument { field, value }));
         }
+        let known: &dyn PhysicalExpr = node.as_ref();
+        let name = known.downcast_ref::<ScalarFunctionExpr>().map_or("||", |f| f.fun().name());
         // Of constants alone it is made once.
         let is_constant = values.iter().all(|value| matches!(value, ColumnarValue::Scalar(_)));
         let rows = if is_constant { 1 } else { batch.num_rows() };
-        let made = MADE.get().saturating_add(made(self.name(), &values, rows)?);
+        let made = MADE.get().saturating_add(made(name, &values, rows)?);
         if made > MAX_PIECE_BYTES {
             let of = if batch.num_rows() == 1 { "one row" } else { "these rows" };
-            return too_much(format!("`{}` would take more than {MAX_PIECE_BYTES} bytes for {of}", self.name()));
+            return too_much(format!("`{name}` would take more than {MAX_PIECE_BYTES} bytes for {of}"));
         }
         MADE.set(made);
-        Arc::clone(&self.0.0).with_new_children(arguments)?.evaluate(batch)
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
-        self.0.0.children()
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Arc<dyn PhysicalExpr>>) -> Result<Arc<dyn PhysicalExpr>> {
-        Ok(Arc::new(Bounded(Wrapped(Arc::clone(&self.0.0).with_new_children(children)?))))
-    }
-
-    fn fmt_sql(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        self.0.0.fmt_sql(f)
+        Arc::clone(node).with_new_children(arguments)?.evaluate(batch)
     }
 }
 
@@ -218,11 +191,11 @@ impl PhysicalExpr for EvaluatedArgument {
         Ok(self.value.clone())
     }
 
-    fn children(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
+    fn children(&self) -> Vec<&Node> {
         Vec::new()
     }
 
-    fn with_new_children(self: Arc<Self>, _children: Vec<Arc<dyn PhysicalExpr>>) -> Result<Arc<dyn PhysicalExpr>> {
+    fn with_new_children(self: Arc<Self>, _children: Vec<Node>) -> Result<Node> {
         Ok(self)
     }
 

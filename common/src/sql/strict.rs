@@ -10,13 +10,13 @@
 use super::bounds::bounded;
 use super::canonical::{canonical, canonical_scalar, has_forms};
 use super::compare::{is_comparison, is_total_comparison};
-use super::wrapped::{Node, Wrapped};
+use super::wrapped::{Evaluate, Node, Override, Wrapped, overridden};
 use arrow_arith::boolean::{and_kleene, or_kleene};
 use arrow_arith::numeric::neg;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, new_null_array};
 use arrow_buffer::BooleanBuffer;
-use arrow_schema::{DataType, FieldRef, Schema};
+use arrow_schema::{DataType, Schema};
 use arrow_select::filter::filter_record_batch;
 use datafusion_common::tree_node::{Transformed, TreeNode};
 use datafusion_common::{Result, ScalarValue, exec_err};
@@ -62,13 +62,13 @@ fn rewritten(node: Node, schema: &Schema) -> Result<Node> {
     }
     if let Some(negative) = known.downcast_ref::<NegativeExpr>() {
         let inner = Arc::clone(negative.arg());
-        return in_one_form(Arc::new(Negated(Wrapped(inner))), schema);
+        return in_one_form(overridden(inner, Negated), schema);
     }
     if known
         .downcast_ref::<ScalarFunctionExpr>()
         .is_some_and(|f| SILENT.contains(&f.fun().name()))
     {
-        return Ok(Arc::new(Answered(Wrapped(node))));
+        return Ok(overridden(node, Answered));
     }
     in_one_form(node, schema)
 }
@@ -84,7 +84,7 @@ fn constant(cast: &CastExpr) -> Option<ScalarValue> {
 
 fn in_one_form(node: Node, schema: &Schema) -> Result<Node> {
     Ok(match has_forms(&node.data_type(schema)?) {
-        true => Arc::new(Canonical(Wrapped(node))),
+        true => overridden(node, Canonical),
         false => node,
     })
 }
@@ -99,7 +99,7 @@ fn is_total(node: &Node, schema: &Schema) -> bool {
         || known.is::<NotExpr>()
         || known.is::<InListExpr>()
         || known.is::<Logic>()
-        || known.is::<Canonical>()
+        || known.is::<Override<Canonical>>()
         || known.downcast_ref::<BinaryExpr>().is_some_and(|binary| is_comparison(*binary.op()))
         || known.downcast_ref::<CastExpr>().is_some_and(|cast| is_total_cast(cast, schema))
         || known
@@ -113,126 +113,56 @@ fn is_total_cast(cast: &CastExpr, schema: &Schema) -> bool {
     *cast.cast_type() == DataType::Float64 && cast.expr().data_type(schema).is_ok_and(|from| from.is_numeric())
 }
 
-/// An expression whose values go on in their one form.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Canonical(Wrapped);
+/// The values go on in their one form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Canonical;
 
-impl Display for Canonical {
-    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        self.0.0.fmt(f)
-    }
-}
-
-impl PhysicalExpr for Canonical {
-    fn return_field(&self, input_schema: &Schema) -> Result<FieldRef> {
-        self.0.0.return_field(input_schema)
-    }
-
-    fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
-        Ok(match self.0.0.evaluate(batch)? {
+impl Evaluate for Canonical {
+    fn evaluate(self, node: &Node, batch: &RecordBatch) -> Result<ColumnarValue> {
+        Ok(match node.evaluate(batch)? {
             ColumnarValue::Array(array) => ColumnarValue::Array(canonical(&array)),
             ColumnarValue::Scalar(value) => ColumnarValue::Scalar(canonical_scalar(&value)?),
         })
     }
-
-    fn children(&self) -> Vec<&Node> {
-        vec![&self.0.0]
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Node>) -> Result<Node> {
-        Ok(Arc::new(Canonical(Wrapped(only(children)))))
-    }
-
-    fn fmt_sql(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        self.0.0.fmt_sql(f)
-    }
 }
 
-/// A turned sign that fits, or an error: the least integer has no opposite.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Negated(Wrapped);
+/// The value with its sign turned, where that fits, or an error: the least integer has no opposite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Negated;
 
-impl Display for Negated {
-    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        write!(f, "(- {})", self.0.0)
-    }
-}
-
-impl PhysicalExpr for Negated {
-    fn return_field(&self, input_schema: &Schema) -> Result<FieldRef> {
-        self.0.0.return_field(input_schema)
-    }
-
-    fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
+impl Evaluate for Negated {
+    fn evaluate(self, node: &Node, batch: &RecordBatch) -> Result<ColumnarValue> {
         let turned = |array: ArrayRef| match array.data_type() {
             DataType::Null => Ok(array),
             _ => neg(array.as_ref()),
         };
-        Ok(match self.0.0.evaluate(batch)? {
+        Ok(match node.evaluate(batch)? {
             ColumnarValue::Array(array) => ColumnarValue::Array(turned(array)?),
             ColumnarValue::Scalar(value) => ColumnarValue::Scalar(ScalarValue::try_from_array(&turned(value.to_array()?)?, 0)?),
         })
     }
-
-    fn children(&self) -> Vec<&Node> {
-        vec![&self.0.0]
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Node>) -> Result<Node> {
-        Ok(Arc::new(Negated(Wrapped(only(children)))))
-    }
-
-    fn fmt_sql(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        self.fmt(f)
-    }
 }
 
-/// A function that answers wherever its arguments are known, or fails.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Answered(Wrapped);
+/// A function answers wherever its arguments are known, or fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Answered;
 
-impl Display for Answered {
-    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        self.0.0.fmt(f)
-    }
-}
-
-impl PhysicalExpr for Answered {
-    fn return_field(&self, input_schema: &Schema) -> Result<FieldRef> {
-        self.0.0.return_field(input_schema)
-    }
-
-    fn evaluate(&self, batch: &RecordBatch) -> Result<ColumnarValue> {
+impl Evaluate for Answered {
+    fn evaluate(self, node: &Node, batch: &RecordBatch) -> Result<ColumnarValue> {
         let rows = batch.num_rows();
-        let answers = self.0.0.evaluate(batch)?.into_array(rows)?;
+        let answers = node.evaluate(batch)?.into_array(rows)?;
         if answers.null_count() > 0 {
-            let given = self.0.0.children().into_iter().map(|child| child.evaluate(batch)?.into_array(rows));
+            let given = node.children().into_iter().map(|child| child.evaluate(batch)?.into_array(rows));
             let given = given.collect::<Result<Vec<ArrayRef>>>()?;
             let is_known = |row: usize| given.iter().all(|argument| !argument.is_null(row));
             if (0..rows).any(|row| answers.is_null(row) && is_known(row)) {
-                let node: &dyn PhysicalExpr = self.0.0.as_ref();
+                let node: &dyn PhysicalExpr = node.as_ref();
                 let name = node.downcast_ref::<ScalarFunctionExpr>().map_or("a function", |f| f.fun().name());
                 return exec_err!("`{name}` has no answer that fits its type; in nanoseconds, times reach from 1677 to 2262");
             }
         }
         Ok(ColumnarValue::Array(answers))
     }
-
-    fn children(&self) -> Vec<&Node> {
-        self.0.0.children()
-    }
-
-    fn with_new_children(self: Arc<Self>, children: Vec<Node>) -> Result<Node> {
-        Ok(Arc::new(Answered(Wrapped(Arc::clone(&self.0.0).with_new_children(children)?))))
-    }
-
-    fn fmt_sql(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        self.0.0.fmt_sql(f)
-    }
-}
-
-fn only(mut children: Vec<Node>) -> Node {
-    children.pop().expect("the one child that it has")
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
