@@ -22,6 +22,7 @@ use key::Tested;
 pub(crate) use propose::propose_key;
 use sample::{Sample, sample};
 use schema::{JointSchema, meet};
+use shadowdiff_common::blocking;
 use shadowdiff_common::read::{Dataset, Sources};
 use shadowdiff_common::store::{Location, Stores};
 use shadowdiff_coordinator::{Inspected, inspect};
@@ -150,11 +151,10 @@ async fn look(mut asked: Overrides, here: &Path) -> Result<Inspection> {
     let start = |side: Side| {
         let (dataset, met, sources) = (datasets[side].clone(), Arc::clone(&met), sources.clone());
         let csv = spec.sides[side].csv.clone();
-        tokio::task::spawn_blocking(move || sample(side, &dataset, &csv, &met.shared, &sources))
+        blocking("a reader", move || sample(side, &dataset, &csv, &met.shared, &sources))
     };
-    let (live, shadow) = (start(Side::Live), start(Side::Shadow));
-    let stopped = |e| Error::internal(format!("a reader stopped: {e}")).advice("please report it");
-    let samples = Sides::new(live.await.map_err(stopped)??, shadow.await.map_err(stopped)??);
+    let (live, shadow) = tokio::join!(start(Side::Live), start(Side::Shadow));
+    let samples = Sides::new(live?, shadow?);
     drop(planning);
     let met = Arc::try_unwrap(met).map_err(|_| Error::internal("the readers are done with the schema"))?;
     let keys = keys(&asked, &met, &samples)?;

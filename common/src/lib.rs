@@ -14,13 +14,20 @@ pub mod state;
 pub mod store;
 pub mod telemetry;
 
+use shadowdiff_core::error::{Error, Result};
+
+/// Does what blocks on a thread for it; `what` names it should it panic.
+pub async fn blocking<T: Send + 'static>(what: &str, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|e| Err(Error::internal(format!("{what} panicked: {e}")).advice("please report it")))
+}
+
 /// 16 bytes of chance, drawn by the operating system: what is named by them is named once.
 ///
 /// # Errors
 /// Where the system has none to give.
-pub fn random_bytes() -> shadowdiff_core::error::Result<[u8; 16]> {
+pub fn random_bytes() -> Result<[u8; 16]> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)
-        .map_err(|e| shadowdiff_core::error::Error::internal(format!("the operating system gives no random bytes: {e}")))?;
+    getrandom::fill(&mut bytes).map_err(|e| Error::internal(format!("the operating system gives no random bytes: {e}")))?;
     Ok(bytes)
 }

@@ -21,6 +21,7 @@ mod source;
 #[cfg(test)]
 mod testing;
 
+use crate::blocking;
 use crate::store::Stores;
 use arrow_array::RecordBatch;
 use arrow_schema::Field;
@@ -101,17 +102,13 @@ pub type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 /// The schema of one Parquet, Arrow IPC or Avro file, read on the blocking pool.
 pub async fn schema(format: Format, file: &DataFile, sources: &Sources) -> Result<FileSchema> {
     let (file, sources) = (file.clone(), sources.clone());
-    let runtime = sources.runtime.clone();
     let read = move || match format {
         Format::Parquet => parquet::schema(&file, &sources),
         Format::ArrowIpc => arrow_ipc::schema(&file, &sources),
         Format::Avro => avro::schema(&file, &sources),
         Format::Csv | Format::Json => Err(text_has_no_schema(&file)),
     };
-    runtime
-        .spawn_blocking(read)
-        .await
-        .map_err(|e| Error::internal(format!("reading a schema was dropped: {e}")))?
+    blocking("reading a schema", read).await
 }
 
 /// Opens the `selection` of one Parquet, Arrow IPC or Avro file, top-level `columns` only. Names that the file lacks are

@@ -1,6 +1,7 @@
 //! Lists of accounts: in the spec, or in a CSV file whose column is named like the account column, else the first.
 
 use arrow_array::cast::AsArray;
+use shadowdiff_common::blocking;
 use shadowdiff_common::read::{DataFile, Sources, csv_findings, list, open_csv_file};
 use shadowdiff_core::accounts::{AccountReader, AccountSet, AccountSets};
 use shadowdiff_core::align::{Aligned, Column};
@@ -79,11 +80,7 @@ impl Lists<'_> {
                 .try_for_each(|file| read_accounts(file, &names, &sources, &mut reader))?;
             Ok(reader.finish())
         };
-        self.sources
-            .runtime
-            .spawn_blocking(read)
-            .await
-            .map_err(|e| Error::internal(format!("reading accounts was dropped: {e}")))?
+        blocking("reading accounts", read).await
     }
 }
 

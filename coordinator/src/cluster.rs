@@ -50,7 +50,6 @@ use shadowdiff_core::plan::Form;
 use shadowdiff_core::report::FileMark;
 use start::Start;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -103,6 +102,7 @@ pub struct JobRequest {
 }
 
 /// A job that this coordinator runs, or has run.
+#[derive(Debug)]
 struct Entry {
     incarnation: Incarnation,
     view: watch::Receiver<JobView>,
@@ -110,6 +110,7 @@ struct Entry {
 }
 
 /// The coordinator.
+#[derive(Debug)]
 pub struct Cluster {
     state: State,
     sources: Sources,
@@ -132,12 +133,6 @@ struct Place<'a>(&'a AtomicUsize);
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-impl fmt::Debug for Cluster {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cluster").field("state", &self.state.url()).finish_non_exhaustive()
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::unread::Unread;
 use arrow_schema::Field;
 use futures::{StreamExt, TryStreamExt, stream};
+use shadowdiff_common::blocking;
 use shadowdiff_common::read::csv::Evidence;
 use shadowdiff_common::read::json::JsonShape;
 use shadowdiff_common::read::parquet::julian_dates;
@@ -94,7 +95,7 @@ async fn inspect_file(format: Format, file: DataFile, csv: CsvOptions, unread: U
             })
         }
         Form::Csv => {
-            let header = blocking(&sources.clone(), move || {
+            let header = blocking("a reader", move || {
                 open_csv_file(&file, &csv, 1, &sources).map(|(r, _)| r.columns().to_vec())
             })
             .await?;
@@ -103,7 +104,7 @@ async fn inspect_file(format: Format, file: DataFile, csv: CsvOptions, unread: U
         Form::Json => {
             will_read(&file, &sources);
             let passed_over = move |name: &str| unread.takes(name);
-            let shape = blocking(&sources.clone(), move || json_shape(&file, passed_over, &sources)).await?;
+            let shape = blocking("a reader", move || json_shape(&file, passed_over, &sources)).await?;
             let JsonShape::Object(members) = shape else {
                 return Err(Error::internal("the shape of JSON lines is an object"));
             };
@@ -154,7 +155,7 @@ pub(crate) async fn legacy_dates(
         let is_new = |c: &&ReadColumn| !warnings.contains_key(&c.name);
         let columns: Vec<String> = read.iter().filter(is_new).map(|c| c.source.clone()).collect();
         let (of_file, of_sources) = (file.clone(), sources.clone());
-        let found = blocking(sources, move || julian_dates(&of_file, &columns, &of_sources)).await?;
+        let found = blocking("a reader", move || julian_dates(&of_file, &columns, &of_sources)).await?;
         for column in read.iter().filter(|c| found.contains(&c.source)) {
             let warning = format!(
                 "column `{}` of {side}: {} has dates before 1582-10-15 in Spark's legacy calendar, which are other days to every other \
@@ -165,15 +166,6 @@ pub(crate) async fn legacy_dates(
         }
     }
     Ok(warnings.into_values().collect())
-}
-
-/// Runs what blocks where it may.
-pub(crate) async fn blocking<T: Send + 'static>(sources: &Sources, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    sources
-        .runtime
-        .spawn_blocking(work)
-        .await
-        .map_err(|e| Error::internal(format!("a reader stopped: {e}")).advice("please report it"))?
 }
 
 /// The types that files store a column as, each with the first file that does, by column.
@@ -254,7 +246,7 @@ pub(crate) async fn guess(dataset: &Dataset, csv: &CsvOptions, columns: &[String
     dataset.files.iter().for_each(|file| will_read(file, sources));
     let guesses = dataset.files.iter().map(|file| {
         let (file, csv, columns, sources) = (file.clone(), csv.clone(), Arc::clone(&columns), sources.clone());
-        async move { blocking(&sources.clone(), move || guess_file(&file, &csv, &columns, &sources)).await }
+        async move { blocking("a reader", move || guess_file(&file, &csv, &columns, &sources)).await }
     });
     let all: Vec<Vec<Evidence>> = stream::iter(guesses).buffered(threads).try_collect().await?;
     let mut merged = vec![Evidence::default(); columns.len()];

@@ -20,7 +20,6 @@ pub struct Host {
     pub scratch: Scratch,
     pub memory_bytes: u64,
     pub slots: usize,
-    pub disabled: Disabled,
     pub limits: TaskLimits,
     /// For people: the host's or the pod's name.
     pub name: String,
@@ -38,7 +37,6 @@ impl Host {
             scratch,
             memory_bytes,
             slots: slots.max(1),
-            disabled: Disabled::default(),
             limits,
             name,
             jobs: Mutex::default(),
@@ -103,7 +101,7 @@ impl Host {
             limits: self.limits,
             memory,
             batch_rows: memory.batch_rows(plan.estimate.row_bytes(), &self.limits),
-            disabled: self.disabled,
+            disabled: Disabled::default(),
         }
     }
 }

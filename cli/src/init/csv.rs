@@ -1,6 +1,7 @@
 //! Finds how CSV files are written where nobody says it: a look at the first bytes of the first file of a side.
 
 use crate::again::again;
+use shadowdiff_common::blocking;
 use shadowdiff_common::read::{CsvFindings, Format, Sources, csv_findings, list};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::side::Side;
@@ -70,9 +71,7 @@ async fn of_side(spec: &Spec, side: Side, here: &Path, sources: &Sources) -> Res
         return Ok(Vec::new());
     };
     let (csv, sources, name) = (spec.sides[side].csv.clone(), sources.clone(), file.name.clone());
-    let found = tokio::task::spawn_blocking(move || csv_findings(&file, &csv, &sources))
-        .await
-        .map_err(|e| Error::internal(format!("a reader stopped: {e}")).advice("please report it"))??;
+    let found = blocking("a reader", move || csv_findings(&file, &csv, &sources)).await?;
     Ok(settings(&found, side, &name))
 }
 

@@ -12,6 +12,7 @@ mod partitions;
 mod ready;
 mod selection;
 
+use crate::blocking;
 use crate::store::{Location, Stores};
 use glob::Glob;
 use selection::DatasetEntry;
@@ -141,9 +142,7 @@ async fn list_entry(text: &str, spec: &DatasetSpec, base: &Path, stores: &Stores
         ready::wait(&wanted, ready, stores).await?;
     }
     match &wanted.location {
-        Location::Local(_) => tokio::task::spawn_blocking(move || local::list(&wanted))
-            .await
-            .map_err(|e| Error::internal(format!("listing was dropped: {e}")))?,
+        Location::Local(_) => blocking("listing", move || local::list(&wanted)).await,
         Location::Object { .. } => objects::list(&wanted, stores.open(&wanted.location)?.as_ref()).await,
     }
 }

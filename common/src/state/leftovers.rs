@@ -6,6 +6,7 @@
 
 use super::names::Name;
 use super::{State, state_error};
+use crate::blocking;
 use futures::TryStreamExt;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectMeta, local::LocalFileSystem};
@@ -70,8 +71,11 @@ impl State {
         let path = LocalFileSystem::new()
             .path_to_filesystem(folder)
             .map_err(|e| Error::internal(e.to_string()).file(folder))?;
-        let removed = tokio::task::spawn_blocking(move || remove_empty(&path, &mut Vec::new())).await;
-        removed.map_err(|e| Error::internal(format!("removing an empty folder panicked: {e}")))
+        let remove = move || {
+            remove_empty(&path, &mut Vec::new());
+            Ok(())
+        };
+        blocking("removing an empty folder", remove).await
     }
 }
 

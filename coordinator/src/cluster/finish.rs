@@ -15,6 +15,7 @@ use futures::{FutureExt, StreamExt};
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
+use shadowdiff_common::blocking;
 use shadowdiff_common::fault;
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::state::{
@@ -98,11 +99,8 @@ pub(crate) async fn store_result(
 ) -> Result<Manifest> {
     let scratch = scratch.join(job.incarnation().as_str());
     let accounts = retrying("lists of accounts", || stored_plan.accounts.read_of_rules(job).boxed()).await?;
-    let merging = {
-        let stored_plan = Arc::clone(stored_plan);
-        tokio::task::spawn_blocking(move || merge(&stored_plan, &accounts, &found, &scratch))
-    };
-    let (staging, summary, marks) = merging.await.map_err(|e| Error::internal(format!("the merge panicked: {e}")))??;
+    let followed = Arc::clone(stored_plan);
+    let (staging, summary, marks) = blocking("the merge", move || merge(&followed, &accounts, &found, &scratch)).await?;
     fault::point("merge:before-upload");
     let mut files = Vec::new();
     for name in FILES {

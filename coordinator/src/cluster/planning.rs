@@ -5,10 +5,10 @@ use super::{JobRequest, clock};
 use crate::bind::{Bound, bind};
 use crate::partition::PartitionSettings;
 use crate::target::{Reads, Target, check_target, refuse_secrets};
-use shadowdiff_common::random_bytes;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::state::{Incarnation, MAX_REQUEST_BYTES, StoredPlan, StoredSets, Submission, groups};
 use shadowdiff_common::store::Location;
+use shadowdiff_common::{blocking, random_bytes};
 use shadowdiff_core::accounts::AccountSets;
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::{Estimate, Form, Plan};
@@ -220,8 +220,7 @@ impl Planner {
         let bound = self.bind(understood, For::Job).await?;
         let sets = bound.accounts.clone();
         // A digest of millions of accounts takes a moment.
-        let naming = tokio::task::spawn_blocking(move || (StoredSets::of(&sets), sets)).await;
-        let (accounts, sets) = naming.map_err(|e| Error::internal(format!("planning panicked: {e}")))?;
+        let (accounts, sets) = blocking("planning", move || Ok((StoredSets::of(&sets), sets))).await?;
         Ok((self.stored_plan(submission, bound, document, accounts), sets))
     }
 
@@ -267,8 +266,7 @@ impl Planner {
             });
             bound.map_err(|e| places.locate(e))
         };
-        let bound = tokio::task::spawn_blocking(binding).await;
-        bound.map_err(|e| Error::internal(format!("planning panicked: {e}")))?
+        blocking("planning", binding).await
     }
 
     fn stored_plan(&self, submission: &Submission, bound: Bound, document: serde_json::Value, accounts: StoredSets) -> StoredPlan {
