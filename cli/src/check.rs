@@ -2,6 +2,7 @@
 
 use crate::args::CheckArgs;
 use crate::local_job::{bound, cut};
+use crate::process::runtime_of_tasks;
 use crate::settings::Settings;
 use crate::{say, spec};
 use shadowdiff_common::read::Sources;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
     let found = spec::find(&args.spec)?;
     let settings = Settings::new(&args.settings, TaskLimits::PRODUCT)?;
-    let runtime = settings.runtime()?;
+    let runtime = runtime_of_tasks(settings.threads)?;
     let text: Result<String> = runtime.block_on(async {
         let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
         let cut = cut(&settings, args.settings.shards)?;

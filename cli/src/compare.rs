@@ -2,7 +2,7 @@
 
 use crate::args::CompareArgs;
 use crate::local_job::{bound, cut, job};
-use crate::process::{exit_code, leave};
+use crate::process::{exit_code, leave, runtime_of_tasks};
 use crate::settings::Settings;
 use crate::signals::watch_signals;
 use crate::spec::{self, SpecFile};
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &CompareArgs, limits: TaskLimits) -> Result<ExitCode> {
         return client::compare(args, coordinator, found);
     }
     let settings = Settings::new(&args.settings, limits)?;
-    let runtime = settings.runtime()?;
+    let runtime = runtime_of_tasks(settings.threads)?;
     let outcome = runtime.block_on(compare(args, &settings, found));
     leave(runtime);
     outcome
@@ -52,8 +52,7 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: SpecFile) -> Re
     let estimate = bound.plan.estimate;
     let slots = settings.slots(estimate.reading_bytes);
     let (job, accounts) = job(bound, settings, &args.settings, sources)?;
-    let job = Arc::new(job);
-    let workers = LocalWorkers::new(Arc::clone(&job), slots);
+    let workers = LocalWorkers::new(job.clone(), slots);
     let (sender, receiver) = watch::channel(Progress::default());
     let read = progress::Read {
         rows: Arc::clone(&job.watch),

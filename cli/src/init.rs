@@ -13,7 +13,7 @@ mod schema;
 mod yaml;
 
 use crate::args::InitArgs;
-use crate::process::working_directory;
+use crate::process::{runtime, working_directory};
 use crate::progress::Planning;
 use crate::{note, say};
 use change::{Change, ChangeKind, Pairs, changes, pairs};
@@ -69,12 +69,7 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode> {
 
 /// Looks at both datasets, in threads of its own.
 fn find(asked: Overrides, here: &Path) -> Result<Inspection> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|e| Error::exhausted(format!("no threads can be started: {e}")))?;
-    runtime.block_on(look(asked, here))
+    runtime()?.block_on(look(asked, here))
 }
 
 /// All that the spec is written from.

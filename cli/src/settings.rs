@@ -1,9 +1,10 @@
 //! Settings of this process: threads, memory and its shares, scratch, logging.
 
 use crate::args::{Optimisation, SettingArgs};
+use crate::process::{memory_bytes, threads};
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::telemetry::start_log;
-use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::error::Result;
 use shadowdiff_core::plan::Form;
 use shadowdiff_worker::{Disabled, Memory, TaskLimits};
 
@@ -21,10 +22,9 @@ pub(crate) struct Settings {
 impl Settings {
     pub(crate) fn new(args: &SettingArgs, limits: TaskLimits) -> Result<Self> {
         start_log(&args.log)?;
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Settings {
-            threads: args.threads.map_or_else(cores, usize::from),
-            memory_bytes: args.memory.unwrap_or_else(|| (available_bytes() / 2).max(256 << 20)),
+            threads: threads(args.threads),
+            memory_bytes: memory_bytes(args.memory),
             disabled: Disabled {
                 same_object: args.disable.contains(&Optimisation::SameObject),
                 same_chunk: args.disable.contains(&Optimisation::SameChunk),
@@ -64,30 +64,4 @@ impl Settings {
     pub(crate) fn shard_bytes(&self) -> u64 {
         (self.task_memory(0, 0).task_bytes as u64 / 4).clamp(8 << 20, 64 << 20)
     }
-
-    pub(crate) fn runtime(&self) -> Result<tokio::runtime::Runtime> {
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .max_blocking_threads(self.threads + 32)
-            .enable_all()
-            .build()
-            .map_err(|e| Error::exhausted(format!("no threads can be started: {e}")))
-    }
-}
-
-/// What the container may use, else what the machine has.
-pub(crate) fn available_bytes() -> u64 {
-    let number = |path: &str| std::fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<u64>().ok());
-    let limits = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
-        .into_iter()
-        .filter_map(number);
-    limits.chain([machine_bytes()]).min().unwrap_or(1 << 30)
-}
-
-fn machine_bytes() -> u64 {
-    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let total = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    total.map_or(2 << 30, |kib| kib * 1024)
 }

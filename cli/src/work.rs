@@ -3,9 +3,8 @@
 use crate::args::WorkerArgs;
 use crate::connections::{Door, KEEP_ALIVE, Limits};
 use crate::note;
-use crate::process::{leave, runtime};
+use crate::process::{leave, memory_bytes, runtime, threads};
 use crate::serve::{bind, host_name};
-use crate::settings::available_bytes;
 use crate::signals::watch_signals;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::spool::Scratch;
@@ -30,9 +29,7 @@ pub(crate) fn run(args: &WorkerArgs, limits: TaskLimits) -> Result<ExitCode> {
 
 async fn work(args: &WorkerArgs, limits: TaskLimits) -> Result<()> {
     let mut asked = watch_signals();
-    let memory = args.memory.unwrap_or_else(|| (available_bytes() / 2).max(256 << 20));
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    let slots = args.slots.map_or_else(cores, usize::from);
+    let (memory, slots) = (memory_bytes(args.memory), threads(args.slots));
     let scratch = Scratch::new(Memory::intermediate_bytes(memory, &limits), args.scratch.as_deref())?;
     let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
     let name = args.name.clone().unwrap_or_else(host_name);

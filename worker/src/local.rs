@@ -13,12 +13,12 @@ use tokio::sync::mpsc::Sender;
 /// Runs attempts of one job on threads of this process.
 #[derive(Debug)]
 pub struct LocalWorkers {
-    job: Arc<Job>,
+    job: Job,
     threads: usize,
 }
 
 impl LocalWorkers {
-    pub fn new(job: Arc<Job>, threads: usize) -> Self {
+    pub fn new(job: Job, threads: usize) -> Self {
         LocalWorkers { job, threads }
     }
 }
@@ -29,7 +29,7 @@ impl Workers for LocalWorkers {
     }
 
     fn start(&self, assignment: Assignment, reports: Sender<Report>) {
-        let job = Arc::clone(&self.job);
+        let job = self.job.clone();
         self.job.resources.sources.runtime.spawn_blocking(move || {
             let attempt = assignment.attempt;
             let outcome =
