@@ -12,6 +12,7 @@ pub mod spool;
 pub mod sql;
 pub mod state;
 pub mod store;
+pub mod table;
 pub mod telemetry;
 
 use shadowdiff_core::error::{Error, Result};

@@ -1,7 +1,7 @@
 //! Puts a result to a place on an object store, so that it appears whole or not at all and two writers do not mix.
 //!
 //! ```text
-//! look -> create .shadowdiff-writing (create-only) -> delete summary.json -> diff.csv, accounts.csv
+//! look -> create .shadowdiff-writing (create-only) -> delete summary.json -> the tables
 //!     -> create summary.json (create-only) -> delete .shadowdiff-writing
 //! ```
 //! A writer that finds another's mark stands back; with `overwrite` it takes the mark over, and the other one stands back when it next
@@ -9,7 +9,7 @@
 //! length and digest of its tables, and who reads a result checks them. Every step may be done again, so a delivery that broke off
 //! goes on where it was.
 
-use crate::target::{FILES, Objects, SUMMARY, TABLES, WRITING, Writing, look_at_objects};
+use crate::target::{FILES, Objects, SUMMARY, TABLES, WRITING, Writing, look_at_objects, names_table};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use object_store::ObjectStoreExt;
@@ -24,6 +24,8 @@ pub(crate) struct Delivery<'a> {
     /// No two results have the same writer; one result has the same in every try.
     pub(crate) writer: &'a str,
     pub(crate) summary: Bytes,
+    /// The tables that this result has.
+    pub(crate) tables: Vec<&'static str>,
     pub(crate) overwrite: bool,
 }
 
@@ -67,7 +69,8 @@ impl Delivery<'_> {
     }
 
     async fn deliver(&self, table: &PutTable<'_>) -> Result<(), Broken> {
-        if self.objects.read(SUMMARY).await?.as_ref() == Some(&self.summary) {
+        let older = self.objects.read(SUMMARY).await?;
+        if older.as_ref() == Some(&self.summary) {
             // An earlier try of this result got this far.
             return Ok(self.release().await?);
         }
@@ -80,8 +83,12 @@ impl Delivery<'_> {
         }
         for name in TABLES {
             self.check_mine().await?;
-            fault::point("publish:file");
-            table(name).await?;
+            if self.tables.contains(&name) {
+                fault::point("publish:file");
+                table(name).await?;
+            } else if self.overwrite && names_table(older.as_deref(), name) {
+                self.remove(name).await?;
+            }
         }
         self.check_mine().await?;
         fault::point("publish:file");

@@ -1,7 +1,7 @@
 //! Reads a finished result again, from a directory or an object store, and refuses a mixture of two.
 
 use crate::publish::{Published, Staging, marks_of};
-use crate::target::{Objects, SUMMARY, TABLES, WRITING};
+use crate::target::{OPTIONAL, Objects, SUMMARY, TABLES, WRITING};
 use futures::StreamExt;
 use object_store::ObjectStoreExt;
 use shadowdiff_common::store::{Location, Stores, io_error, store_error};
@@ -38,7 +38,12 @@ pub async fn fetch_result(place: &str, base: &Path, stores: &Stores) -> Result<F
             };
             let staging = Staging::aside(&std::env::temp_dir())?;
             let mut marks = FileMarks::new();
-            for name in TABLES {
+            let named = own_summary(&summary).map(|summary| summary.files).unwrap_or_default();
+            // Those that every result has are looked for in any case: their absence is told.
+            for name in TABLES
+                .into_iter()
+                .filter(|name| !OPTIONAL.contains(name) || named.contains_key(*name))
+            {
                 marks.extend([download(&objects, name, &staging).await?]);
             }
             checked(place, summary.to_vec(), &marks, staging.keep())

@@ -26,5 +26,5 @@ pub use fetched::{Fetched, fetch_result};
 pub use partition::PartitionSettings;
 pub use publish::{Published, StagedFile, Staging, marks_of};
 pub use run::{Outcome, Progress, Run, run};
-pub use target::{FILES, Reads, SUMMARY, Target, check_files, check_target, refuse_secrets};
+pub use target::{FILES, OPTIONAL, Reads, SUMMARY, Target, check_files, check_target, refuse_secrets};
 pub use types::Note;

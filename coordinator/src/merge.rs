@@ -15,11 +15,12 @@ use selection::choose;
 use shadowdiff_common::fault::panicked;
 use shadowdiff_common::run;
 use shadowdiff_common::spool::{Scratch, Spool};
+use shadowdiff_common::table::TableWriter;
 use shadowdiff_core::difference::Difference;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::judge::Judge;
 use shadowdiff_core::plan::Plan;
-use shadowdiff_core::report::{LinePrinter, Reported, Reporter, accounts_header, header};
+use shadowdiff_core::report::{LinePrinter, Reported, Reporter, accounts_header, header, table_schema};
 use shadowdiff_core::spec::ListedAccounts;
 use shadowdiff_core::tally::{DifferenceTally, Tally};
 use shadowdiff_core::verdict::{self, AccountCounts};
@@ -78,8 +79,8 @@ fn failed(error: std::io::Error) -> Error {
 }
 
 impl Merge<'_> {
-    /// Writes the two files.
-    pub(crate) fn write(&self, diff: &mut dyn Write, accounts: &mut dyn Write) -> Result<Merged> {
+    /// Writes the files; `table`: where the differences go as Parquet, where the spec asks for it.
+    pub(crate) fn write(&self, diff: &mut dyn Write, accounts: &mut dyn Write, table: Option<&mut (dyn Write + Send)>) -> Result<Merged> {
         let chosen = choose(self.plan, self.tally, self.runs)?;
         let key = self.plan.aligned.key_columns().map(|c| c.name.as_str());
         let header = header(key, self.plan.spec.output.spreadsheet_safe);
@@ -90,9 +91,15 @@ impl Merge<'_> {
             ListedAccounts::Differing => None,
         };
         let mut waiting = WaitingAccounts::new(seen, self.scratch)?;
+        let mut table = table
+            .map(|out| TableWriter::new(out, table_schema(&self.plan.aligned)))
+            .transpose()?;
         let (count, differences) = self.report(chosen.as_ref(), &mut |reported| {
             diff.write_all(reported.lines.as_bytes()).map_err(failed)?;
             merged.listed += reported.listed;
+            if let (Some(table), Some(rows)) = (&mut table, reported.table) {
+                table.write(rows)?;
+            }
             reported.accounts.into_iter().try_for_each(|account| waiting.add(account))
         })?;
         if count != self.tally.differences() {
@@ -101,6 +108,7 @@ impl Merge<'_> {
                 self.tally.differences()
             )));
         }
+        table.map_or(Ok(()), TableWriter::finish)?;
         let rules = verdict::rules(&self.plan.spec, &differences, self.plan.as_of);
         let kept: Vec<bool> = rules.iter().map(|rule| rule.broken.is_empty()).collect();
         accounts
@@ -212,6 +220,7 @@ fn report_batch(reporter: &mut Reporter<'_>, chosen: Option<&BTreeSet<u64>>, bat
         at += length;
         number += 1;
     }
+    reporter.finish(&mut reported)?;
     Ok(reported)
 }
 
@@ -319,7 +328,7 @@ mod tests {
             batch_bytes,
         };
         let (mut diff, mut accounts) = (Vec::new(), Vec::new());
-        let merged = merge.write(&mut diff, &mut accounts).expect("they are merged");
+        let merged = merge.write(&mut diff, &mut accounts, None).expect("they are merged");
         assert_eq!(merged.differences.deltas[&2].count(), tally.differences());
         let text = |bytes| String::from_utf8(bytes).expect("text");
         (text(diff), text(accounts), merged.listed)
@@ -372,7 +381,9 @@ mod tests {
             threads: 2,
             batch_bytes: 1,
         };
-        let error = merge.write(&mut Vec::new(), &mut Vec::new()).expect_err("the books do not balance");
+        let error = merge
+            .write(&mut Vec::new(), &mut Vec::new(), None)
+            .expect_err("the books do not balance");
         assert!(error.to_string().contains("20 differences merged, 0 counted"), "{error}");
     }
 }

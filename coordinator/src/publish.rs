@@ -4,13 +4,15 @@
 //! of its own, the summary last; before the first table changes, the older summary goes, so that no mixture has one:
 //!
 //! ```text
-//! lock .shadowdiff-writing -> look again -> remove summary.json -> diff.csv, accounts.csv -> summary.json -> remove .shadowdiff-writing
+//! lock .shadowdiff-writing -> look again -> remove summary.json -> the tables -> summary.json -> remove .shadowdiff-writing
 //! ```
-//! A process that dies in between leaves `.shadowdiff-writing` and no summary: the next run with `--overwrite` replaces that.
+//! A table that the older result had and this one has not goes too. A process that dies in between leaves `.shadowdiff-writing` and no summary: the next run with `--overwrite` replaces that.
 //! On object storage `deliver` does the same.
 
 use crate::deliver::Delivery;
-use crate::target::{FILES, OURS, Objects, SUMMARY, TABLES, Target, WRITING, Writing, look_in_directory};
+use crate::target::{
+    FILES, OPTIONAL, OURS, Objects, SUMMARY, TABLES, Target, WRITING, Writing, look_in_directory, names_table, summary_in,
+};
 use bytes::BytesMut;
 use futures::FutureExt;
 use object_store::ObjectStore;
@@ -137,8 +139,15 @@ impl Staging {
         }
     }
 
+    /// The files of this result: all that every result has, and of the others those that were made.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &'static str> {
+        FILES
+            .into_iter()
+            .filter(|name| !OPTIONAL.contains(name) || self.path(name).exists())
+    }
+
     fn sync(&self) -> io::Result<()> {
-        FILES.iter().try_for_each(|name| File::open(self.path(name))?.sync_all())
+        self.files().try_for_each(|name| File::open(self.path(name))?.sync_all())
     }
 
     fn rename(self, directory: &Path) -> Result<()> {
@@ -172,16 +181,18 @@ impl Staging {
             return Err(refused);
         }
         lock.mark()?;
-        match std::fs::remove_file(directory.join(SUMMARY)) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(failed(e)),
-            Ok(()) | Err(_) => {}
-        }
+        let older = summary_in(directory)?;
+        remove_if_there(&directory.join(SUMMARY)).map_err(failed)?;
         let folder = File::open(directory).map_err(failed)?;
         for name in FILES {
             // What was done before is on the disk first: a machine that stops cannot show a summary over older tables.
             folder.sync_all().map_err(failed)?;
             fault::point("publish:file");
-            std::fs::rename(self.path(name), directory.join(name)).map_err(failed)?;
+            if self.files().any(|made| made == name) {
+                std::fs::rename(self.path(name), directory.join(name)).map_err(failed)?;
+            } else if names_table(older.as_deref(), name) {
+                remove_if_there(&directory.join(name)).map_err(failed)?;
+            }
         }
         folder.sync_all().map_err(failed)?;
         lock.release().map_err(failed)
@@ -194,6 +205,7 @@ impl Staging {
             objects,
             writer: &writer,
             summary: summary.into(),
+            tables: self.files().filter(|name| *name != SUMMARY).collect(),
             overwrite,
         };
         let table = |name: &'static str| {
@@ -332,6 +344,13 @@ pub(crate) async fn upload(store: Arc<dyn ObjectStore>, to: &ObjectPath, from: &
     }
     writer.shutdown().await.map_err(failed)?;
     Ok(marking.finish())
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 fn temporary_in(directory: &Path) -> io::Result<tempfile::TempDir> {

@@ -2,7 +2,7 @@
 
 use crate::merge::{BATCH_BYTES, Merge, Merged};
 use crate::pipeline::Compared;
-use crate::publish::Staging;
+use crate::publish::{StagedFile, Staging};
 use crate::target::SUMMARY;
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_core::accounts::AccountSet;
@@ -40,7 +40,7 @@ impl ResultWriter<'_> {
         Ok((summary, files))
     }
 
-    /// `diff.csv` and `accounts.csv`.
+    /// `diff.csv`, `accounts.csv`, and where the spec asks for it `differences.parquet`.
     fn write_tables(&self, staging: &Staging) -> Result<(Merged, FileMarks)> {
         let merge = Merge {
             plan: self.plan,
@@ -55,8 +55,12 @@ impl ResultWriter<'_> {
         };
         let mut diff = staging.create(ResultFile::Diff.name())?;
         let mut accounts = staging.create(ResultFile::Accounts.name())?;
-        let merged = merge.write(&mut diff, &mut accounts)?;
-        Ok((merged, FileMarks::from([diff.finish()?, accounts.finish()?])))
+        let wants_table = self.plan.spec.output.parquet;
+        let mut table = wants_table.then(|| staging.create(ResultFile::Differences.name())).transpose()?;
+        let out = table.as_mut().map(|file| file as &mut (dyn Write + Send));
+        let merged = merge.write(&mut diff, &mut accounts, out)?;
+        let files = [Some(diff), Some(accounts), table].into_iter().flatten();
+        Ok((merged, files.map(StagedFile::finish).collect::<Result<_>>()?))
     }
 
     /// `summary.json`; gives what it says, and what it is known by.

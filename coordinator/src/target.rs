@@ -1,11 +1,11 @@
 //! Where a result may go: a place that is free, or that holds an older result of ours, and that touches nothing the job reads.
 //!
 //! ```text
-//! diff.csv, accounts.csv     the tables
+//! diff.csv, accounts.csv     the tables; differences.parquet where the spec asks for it
 //! summary.json               put last: while it is there, the result is whole
 //! .shadowdiff-writing        who is writing; there while somebody does, or after a writer that died
 //! ```
-//! A place is ours if its `summary.json` reads as a summary of ours, or if its mark of a writer does. Nothing but these four files is ever
+//! A place is ours if its `summary.json` reads as a summary of ours, or if its mark of a writer does. Nothing but these files is ever
 //! written or removed. Names that begin with `.shadowdiff-` are ours and count as nothing.
 
 use futures::TryStreamExt;
@@ -39,8 +39,10 @@ pub struct Objects {
 
 /// The files of a result; the last one makes it count.
 pub const FILES: [&str; ResultFile::ALL.len()] = names(ResultFile::ALL);
-/// Those that the summary names.
+/// Those that the summary names, as far as the result has them.
 pub(crate) const TABLES: [&str; ResultFile::TABLES.len()] = names(ResultFile::TABLES);
+/// Those that not every result has.
+pub const OPTIONAL: [&str; ResultFile::OPTIONAL.len()] = names(ResultFile::OPTIONAL);
 /// The file that makes a result count.
 pub const SUMMARY: &str = ResultFile::Summary.name();
 /// Says that a result is being written.
@@ -284,6 +286,17 @@ fn read_small_file(path: &Path) -> Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     file.take(MAX_SUMMARY_BYTES).read_to_end(&mut bytes).map_err(failed)?;
     Ok(Some(bytes))
+}
+
+/// Whether the summary of an older result names a table, which is of that result then.
+pub(crate) fn names_table(summary: Option<&[u8]>, name: &str) -> bool {
+    let older = summary.and_then(|summary| own_summary(summary).ok());
+    older.is_some_and(|older| older.files.contains_key(name))
+}
+
+/// The summary in a directory, as far as it can be ours.
+pub(crate) fn summary_in(directory: &Path) -> Result<Option<Vec<u8>>> {
+    read_small_file(&directory.join(SUMMARY))
 }
 
 /// Looks at a place on an object store. Everything below its prefix counts, as in a directory.

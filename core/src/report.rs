@@ -8,6 +8,7 @@ mod line;
 mod own;
 mod seen;
 mod summary;
+mod table;
 
 pub use accounts::{AccountLine, accounts_header, print_accounts};
 pub use csv::header;
@@ -18,3 +19,4 @@ pub use seen::SeenAccount;
 pub use summary::{
     Books, ColumnSummary, DeltaUnit, Facts, PatternSummary, Rows, RuleSummary, SUMMARY_VERSION, Schema, Summary, Timings, summary,
 };
+pub use table::table_schema;

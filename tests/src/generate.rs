@@ -37,6 +37,7 @@ pub fn generate(seed: u64) -> Generated {
     spec.derive = derive;
     // Not drawn: what else a seed makes stays as it was.
     spec.lists_all = seed % 5 < 2;
+    spec.parquet = seed.is_multiple_of(3);
     let mut tables = Sides::from_fn(|side| table(&columns, &full[side], side));
     for side in Side::BOTH {
         if random.percent(50) {
@@ -266,6 +267,7 @@ fn spec(random: &mut Random, columns: &[Column], accounts: usize, rows: &Sides<V
         verdict: verdict(random, columns),
         may_have_more: Sides::from_fn(|_| random.percent(60)),
         lists_all: false,
+        parquet: false,
     }
 }
 

@@ -27,8 +27,9 @@ pub struct SpecText {
     pub verdict: Vec<String>,
     /// Sides whose own columns are allowed.
     pub may_have_more: Sides<bool>,
-    /// Whether all accounts are listed.
+    /// Whether all accounts are listed, and whether differences come as Parquet too.
     pub lists_all: bool,
+    pub parquet: bool,
 }
 
 /// A column that SQL makes, on the sides that have it.
@@ -106,9 +107,8 @@ impl SpecText {
         for field in &self.verdict {
             let _ = writeln!(out, "  {field}");
         }
-        if self.lists_all {
-            out.push_str("output: {accounts: all}\n");
-        }
+        let accounts = if self.lists_all { "all" } else { "differing" };
+        let _ = writeln!(out, "output: {{accounts: {accounts}, parquet: {}}}", self.parquet);
         out
     }
 

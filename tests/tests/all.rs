@@ -20,5 +20,7 @@ mod places;
 mod renderings;
 #[path = "all/requests.rs"]
 mod requests;
+#[path = "all/table.rs"]
+mod table;
 #[path = "all/tidy.rs"]
 mod tidy;

@@ -1,7 +1,7 @@
 //! Fetches a result: whole or not at all, and checked by length and digest. A transfer that breaks goes on where it was.
 
 use super::remote::Remote;
-use shadowdiff_coordinator::{FILES, Published, SUMMARY, Staging, Target};
+use shadowdiff_coordinator::{FILES, OPTIONAL, Published, SUMMARY, Staging, Target};
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::report::{FileMark, Summary, own_summary};
 use shadowdiff_proto::v1::Job;
@@ -28,7 +28,8 @@ pub(super) async fn copy(remote: &mut Remote, job: &Job) -> Result<(Summary, Pub
 
 /// Fetches all files; gives the summary.
 async fn files(remote: &mut Remote, job: &Job, staging: &Staging) -> Result<Summary> {
-    for name in FILES {
+    let is_there = |name: &str| job.files.iter().any(|file| file.name == name);
+    for name in FILES.into_iter().filter(|name| !OPTIONAL.contains(name) || is_there(name)) {
         whole(remote, job, name, staging).await?;
     }
     let summary = std::fs::read(staging.path(SUMMARY)).map_err(|e| Error::exhausted(e.to_string()).file(SUMMARY).field("output"))?;

@@ -9,7 +9,7 @@ use crate::deliver::Delivery;
 use crate::pipeline::Compared;
 use crate::publish::{Staging, upload};
 use crate::result::ResultWriter;
-use crate::target::{FILES, Objects, SUMMARY};
+use crate::target::{Objects, SUMMARY, TABLES};
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
 use object_store::path::Path as ObjectPath;
@@ -103,7 +103,7 @@ pub(crate) async fn store_result(
     let (staging, summary, marks) = blocking("the merge", move || merge(&followed, &accounts, &found, &scratch)).await?;
     fault::point("merge:before-upload");
     let mut files = Vec::new();
-    for name in FILES {
+    for name in staging.files() {
         let path = job.result(attempt, name);
         let from = staging.path(name);
         let mark = retrying("result", || upload(Arc::clone(job.store()), &path, &from).boxed()).await?;
@@ -129,7 +129,7 @@ pub(crate) async fn store_result(
     match created {
         Created::Mine => Ok(manifest),
         Created::Another(bytes) => {
-            for name in FILES {
+            for name in staging.files() {
                 job.discard(&job.result(attempt, name)).await;
             }
             parse(&bytes, job, &path)
@@ -167,6 +167,7 @@ pub(crate) async fn copy_to_output(job: &JobState, manifest: &Manifest, output: 
         objects: &objects,
         writer: &writer,
         summary,
+        tables: TABLES.into_iter().filter(|name| manifest.mark(name).is_ok()).collect(),
         overwrite,
     };
     let table = |name: &'static str| {

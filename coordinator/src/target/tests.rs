@@ -181,6 +181,7 @@ async fn deliver(objects: &Objects, writer: &str, overwrite: bool, before: impl 
         objects,
         writer,
         summary: Bytes::from_static(b"new"),
+        tables: TABLES.to_vec(),
         overwrite,
     };
     let table = |name: &'static str| {
@@ -284,4 +285,54 @@ fn http_is_only_read() {
     let found = check_target("http://h/out", Path::new("/"), None, &Stores::new(), true).now_or_never();
     let error = found.expect("nothing is asked").expect_err("it is refused");
     assert!(error.to_string().contains("only read"), "{error}");
+}
+
+/// The summary of a result with this table too.
+fn summary_that_names(table: &str) -> String {
+    let mut summary: serde_json::Value = serde_json::from_str(SUMMARY_OF_OURS).expect("JSON");
+    summary["files"][table] = summary["files"]["diff.csv"].clone();
+    summary.to_string()
+}
+
+#[tokio::test]
+async fn a_table_that_not_every_result_has_goes_with_the_result_that_had_it() {
+    let table = OPTIONAL[0];
+    for (summary, goes) in [(summary_that_names(table), true), (SUMMARY_OF_OURS.to_owned(), false)] {
+        let files = [
+            (SUMMARY, summary.as_str()),
+            ("diff.csv", "id\n"),
+            ("accounts.csv", "id\n"),
+            (table, "rows"),
+        ];
+        let home = tempfile::tempdir().expect("tempdir");
+        let place = home.path().join("out");
+        std::fs::create_dir(&place).expect("mkdir");
+        files
+            .iter()
+            .for_each(|(name, text)| std::fs::write(place.join(name), text).expect("write"));
+        let target = Target::Directory(place.clone());
+        let staging = staged(&target).expect("staged");
+        std::fs::remove_file(staging.path(table)).expect("it was staged");
+        staging.publish(&target, true).await.expect("published");
+        assert_eq!(!files_in(&place).contains_key(table), goes);
+
+        let objects = store_with(&files).await;
+        let delivery = Delivery {
+            objects: &objects,
+            writer: "me",
+            summary: Bytes::from_static(b"new"),
+            tables: vec!["diff.csv", "accounts.csv"],
+            overwrite: true,
+        };
+        let put = |name: &'static str| {
+            let objects = &objects;
+            async move {
+                let put = objects.store.put(&objects.at(name), Bytes::from_static(b"new").into()).await;
+                put.map(|_| ()).map_err(|e| objects.error(e))
+            }
+            .boxed()
+        };
+        delivery.run(&put).await.expect("delivered");
+        assert_eq!(!objects.files().await.contains_key(table), goes);
+    }
 }

@@ -46,6 +46,18 @@ impl Delta {
         }
     }
 
+    /// As it is printed, as the nearest double.
+    pub(super) fn as_double(&self) -> f64 {
+        match &self.printed {
+            Amount::Exact(number) => number.to_f64(),
+            Amount::Double(double) => *double,
+        }
+    }
+
+    pub(super) fn relative(&self) -> Option<f64> {
+        self.relative
+    }
+
     /// Appends the delta; exact, or as the shortest double.
     pub(super) fn print(&self, out: &mut String) {
         match &self.printed {

@@ -3,6 +3,7 @@
 use super::accounts::AccountLine;
 use super::delta::{Delta, delta};
 use super::line::LinePrinter;
+use super::table::TableRows;
 use crate::align::Role;
 use crate::compare::has_delta;
 use crate::difference::{Answer, Difference};
@@ -10,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::judge::Judge;
 use crate::row::canon;
 use crate::tally::{DifferenceTally, Pattern};
+use arrow_array::RecordBatch;
 use std::collections::BTreeSet;
 
 /// The diagnosis of rows that one side has left, whose key the other has too: those there have cancelled.
@@ -23,6 +25,8 @@ pub struct Reported {
     pub listed: u64,
     /// In order; the first may have begun before, and the last may go on.
     pub accounts: Vec<AccountLine>,
+    /// The listed ones as rows of a table, where the spec asks for one.
+    pub table: Option<RecordBatch>,
 }
 
 /// Judges, counts and prints.
@@ -35,6 +39,7 @@ pub struct Reporter<'a> {
     /// Of all differences that have passed.
     pub tally: DifferenceTally,
     row: Row,
+    table: Option<TableRows>,
 }
 
 /// What the differences of a row, and of the rows of an account, have in common; its buffers are used again.
@@ -58,7 +63,16 @@ impl<'a> Reporter<'a> {
             found_keys,
             tally: DifferenceTally::default(),
             row: Row::default(),
+            table: printer.spec.output.parquet.then(|| TableRows::new(printer.aligned)),
         }
+    }
+
+    /// Ends what is reported of differences that follow each other.
+    pub fn finish(&mut self, reported: &mut Reported) -> Result<()> {
+        if let Some(table) = &mut self.table {
+            reported.table = table.finish()?;
+        }
+        Ok(())
     }
 
     /// Adds a difference; all of a row come one after the other.
@@ -90,6 +104,9 @@ impl<'a> Reporter<'a> {
         if is_listed {
             reported.lines.push_str(&self.row.text);
             self.printer.print_rest(difference, rule, delta.as_ref(), &mut reported.lines);
+            if let Some(table) = &mut self.table {
+                table.push(difference, rule, delta.as_ref(), self.printer)?;
+            }
             reported.listed += 1;
         }
         Ok(())

@@ -10,7 +10,7 @@ use crate::value::ValueType;
 /// Prints differences; the words that all lines share are made once.
 #[derive(Debug)]
 pub struct LinePrinter<'a> {
-    spec: &'a Spec,
+    pub(super) spec: &'a Spec,
     pub(super) aligned: &'a Aligned,
     /// By column.
     comparators: Vec<String>,
@@ -24,6 +24,16 @@ impl<'a> LinePrinter<'a> {
             aligned,
             comparators: columns.map(|column| column.comparator().to_string()).collect(),
         }
+    }
+
+    /// The comparator of a column, in words.
+    pub(super) fn comparator(&self, column: usize) -> &str {
+        &self.comparators[column]
+    }
+
+    /// The name of a rule.
+    pub(super) fn rule(&self, rule: usize) -> &str {
+        &self.spec.expected[rule].name
     }
 
     /// The fields of the key: the same for all lines of a row. Gives the length of the account's.
@@ -64,8 +74,8 @@ impl<'a> LinePrinter<'a> {
         out.push(',');
         delta.iter().for_each(|delta| delta.print_relative(out));
         for text in [
-            difference.column.map_or("", |column| self.comparators[column].as_str()),
-            rule.map_or("", |rule| self.spec.expected[rule].name.as_str()),
+            difference.column.map_or("", |column| self.comparator(column)),
+            rule.map_or("", |rule| self.rule(rule)),
             if rule.is_some() { "expected" } else { "exception" },
             difference.diagnosis.unwrap_or_default(),
         ] {

@@ -13,20 +13,25 @@ use std::collections::BTreeMap;
 pub enum ResultFile {
     Diff,
     Accounts,
+    /// Where the spec asks for it.
+    Differences,
     /// Put last: it makes a result count.
     Summary,
 }
 
 impl ResultFile {
     /// In the order in which they are put.
-    pub const ALL: [ResultFile; 3] = [ResultFile::Diff, ResultFile::Accounts, ResultFile::Summary];
-    /// Those that the summary names.
-    pub const TABLES: [ResultFile; 2] = [ResultFile::Diff, ResultFile::Accounts];
+    pub const ALL: [ResultFile; 4] = [ResultFile::Diff, ResultFile::Accounts, ResultFile::Differences, ResultFile::Summary];
+    /// Those that the summary names, as far as the result has them.
+    pub const TABLES: [ResultFile; 3] = [ResultFile::Diff, ResultFile::Accounts, ResultFile::Differences];
+    /// Those that not every result has.
+    pub const OPTIONAL: [ResultFile; 1] = [ResultFile::Differences];
 
     pub const fn name(self) -> &'static str {
         match self {
             ResultFile::Diff => "diff.csv",
             ResultFile::Accounts => "accounts.csv",
+            ResultFile::Differences => "differences.parquet",
             ResultFile::Summary => "summary.json",
         }
     }

@@ -492,6 +492,11 @@ pub(super) static OUTPUT: Group = Group {
             "The accounts that accounts.csv lists: those that differ, or all that were compared. Default: differing.",
         ),
         field(
+            "parquet",
+            Shape::Flag,
+            "Writes the listed differences as Parquet too. Default: false.",
+        ),
+        field(
             "spreadsheet_safe",
             Shape::Flag,
             "Defuses cells that a spreadsheet would run. Default: false.",

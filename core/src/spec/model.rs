@@ -337,6 +337,8 @@ pub struct OutputSpec {
     pub to: Option<String>,
     pub max_differences: Option<u64>,
     pub accounts: ListedAccounts,
+    /// Whether the differences come as Parquet too.
+    pub parquet: bool,
     pub spreadsheet_safe: bool,
 }
 

@@ -130,6 +130,7 @@ fn output(fields: &Fields<'_>, mistakes: &mut Mistakes) -> OutputSpec {
         to: fields.text("to", mistakes),
         max_differences: fields.read("max_differences", "a count", count, mistakes),
         accounts: fields.word("accounts", LISTED_ACCOUNTS, mistakes).unwrap_or_default(),
+        parquet: fields.flag("parquet", mistakes),
         spreadsheet_safe: fields.flag("spreadsheet_safe", mistakes),
     }
 }

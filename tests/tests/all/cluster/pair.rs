@@ -22,7 +22,7 @@ pub(super) struct Pair {
 
 impl Pair {
     pub(super) fn new() -> Pair {
-        Pair::listing("output: {accounts: all}\n", rows)
+        Pair::listing("output: {accounts: all, parquet: true}\n", rows)
     }
 
     /// Every row differs, so that all of them go through the exchange; more of them than a small worker holds.
@@ -88,6 +88,8 @@ impl Pair {
             cluster.logs()
         );
         assert!(read("accounts.csv") == self.accounts, "accounts.csv differs");
+        let table = |folder: &Path| std::fs::read(folder.join("differences.parquet")).ok();
+        assert!(table(output) == table(&self.path().join("one")), "differences.parquet differs");
     }
 
     /// Submits, waits, compares with the one process.

@@ -58,6 +58,7 @@ fn the_command_line_beats_the_spec() {
             to: Some("out".into()),
             max_differences: Some(5),
             accounts: ListedAccounts::Differing,
+            parquet: false,
             spreadsheet_safe: false
         }
     );
