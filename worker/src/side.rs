@@ -292,6 +292,11 @@ impl<'a> SideReader<'a> {
     /// Of a batch, the rows that are wanted and not done with.
     fn choose(&mut self, raw: Raw) -> Result<Chosen> {
         let (first, rows) = (self.read, raw.batch.num_rows());
+        // The decoder's arrays have room for a whole batch; of few rows they would fill the window with nothing.
+        let raw = match self.is_chosen {
+            true => taken(raw, &(0..rows as u32).collect::<Vec<_>>())?,
+            false => raw,
+        };
         let mut chosen = Chosen {
             raw,
             kept: None,

@@ -450,6 +450,7 @@ mod tests {
         let look = |look_ahead| {
             let limits = TaskLimits {
                 look_ahead,
+                search_ahead: 0,
                 ..TaskLimits::PRODUCT
             };
             run_within(&[&[1, 8, 9, 2, 3]], &[&[1, 2, 3]], 1 << 20, in_step, &limits)

@@ -1,5 +1,6 @@
 //! Parquet files of every kind, well-formed and broken.
 
+use super::{StoredFile, is_same};
 use crate::read::dataset::Format;
 use crate::read::testing::{Folder, read_all, sources};
 use crate::read::{Selection, open, schema};
@@ -10,7 +11,7 @@ use ::parquet::file::writer::SerializedFileWriter;
 use ::parquet::schema::parser::parse_message_type;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow_array::{ArrayRef, Decimal128Array, Float64Array, Int64Array, RecordBatch, StringArray, Time32MillisecondArray};
 use arrow_schema::{DataType, TimeUnit};
 use shadowdiff_core::value::ValueType;
 use std::sync::Arc;
@@ -54,6 +55,83 @@ fn int96_file(values: &[(u32, u64)]) -> Vec<u8> {
     group.close().expect("closes");
     writer.close().expect("closes");
     bytes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_chosen_across_row_groups() {
+    let folder = Folder::new();
+    let file = folder.file("a.parquet", &written(&two_columns(10), 4)).await;
+    for rows in [vec![], vec![0], vec![9], vec![3, 4], vec![1, 2, 6, 8, 9], (0..10).collect()] {
+        let selection = Selection::Rows {
+            groups: vec![0, 1, 2],
+            rows: rows.clone(),
+        };
+        for batch_rows in [1, 3, 100] {
+            let batches = read_all(Format::Parquet, &file, selection.clone(), &["id", "name"], batch_rows)
+                .await
+                .expect("reads");
+            let ids = batches.iter().flat_map(|b| b["id"].as_primitive::<Int64Type>().values().to_vec());
+            assert_eq!(ids.map(|id| id as u64).collect::<Vec<_>>(), rows);
+        }
+    }
+    let other = Selection::Rows {
+        groups: vec![2, 0],
+        rows: vec![1, 4],
+    };
+    let batches = read_all(Format::Parquet, &file, other, &["id"], 100).await.expect("reads");
+    let ids: Vec<i64> = batches
+        .iter()
+        .flat_map(|b| b["id"].as_primitive::<Int64Type>().values().to_vec())
+        .collect();
+    assert_eq!(ids, [9, 2], "numbers count the rows of the groups that are read, in their order");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn columns_are_the_same_by_type_counts_and_bytes() {
+    let folder = Folder::new();
+    let decimals = |precision: u8, values: [i128; 4]| -> ArrayRef {
+        Arc::new(
+            Decimal128Array::from_iter_values(values)
+                .with_precision_and_scale(precision, 0)
+                .expect("a type"),
+        )
+    };
+    let column = |array: ArrayRef| RecordBatch::try_from_iter([("c", array)]).expect("a batch");
+    let longs = |values: [i64; 4]| -> ArrayRef { Arc::new(Int64Array::from_iter_values(values)) };
+    let doubles: ArrayRef = Arc::new(Float64Array::from_iter_values([0.5, 1.0, 2.0, 4.0]));
+    let times: ArrayRef = Arc::new(Time32MillisecondArray::from_iter_values([1, 2, 3, 4]));
+    let stored = |name: &'static str, array: ArrayRef, group_rows: usize| {
+        let folder = &folder;
+        async move {
+            let file = folder.file(name, &written(&column(array), group_rows)).await;
+            tokio::task::spawn_blocking(move || StoredFile::open(&file, &sources()).expect("opens"))
+                .await
+                .expect("joins")
+        }
+    };
+    let is_like = |a: &StoredFile, b: &StoredFile| {
+        let rows = a.rows(0) == b.rows(0);
+        rows && is_same((a, 0), (b, 0), (0, 0), false).expect("reads")
+    };
+    let one = stored("1", longs([1, 2, 3, 4]), 4).await;
+    assert!(is_like(&one, &stored("2", longs([1, 2, 3, 4]), 4).await));
+    assert!(!is_like(&one, &stored("3", longs([1, 2, 3, 5]), 4).await), "another value");
+    assert!(!is_like(&one, &stored("4", longs([1, 2, 3, 4]), 2).await), "fewer rows");
+    assert!(!is_like(&one, &stored("5", doubles, 4).await), "another type");
+    let digits = stored("6", decimals(5, [1, 2, 3, 4]), 4).await;
+    assert!(is_like(&digits, &stored("7", decimals(5, [1, 2, 3, 4]), 4).await));
+    assert!(
+        !is_like(&digits, &stored("8", decimals(6, [1, 2, 3, 4]), 4).await),
+        "another precision"
+    );
+    let day = stored("9", Arc::clone(&times), 4).await;
+    assert!(
+        !is_like(&day, &stored("10", times, 4).await),
+        "a reader checks that it is a time of a day"
+    );
+    assert_eq!(one.place("c", &ValueType::Int { bits: 64, signed: true }), Some(0));
+    assert_eq!(one.place("c", &ValueType::Text), None, "reading it as text converts");
+    assert_eq!(one.place("d", &ValueType::Int { bits: 64, signed: true }), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
