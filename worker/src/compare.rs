@@ -161,13 +161,13 @@ impl Task<'_> {
         for rows in joined.chunks(self.job.resources.limits.chunk_rows) {
             self.job.watch.check()?;
             let chunk = Chunk::new(self.job, left, rows)?;
-            let cells = chunk.compare(self.job)?;
+            let cells = chunk.compare(&self.job.compiled.columns)?;
             let differs = cells.rows(rows.len());
             for (row, joined) in rows.iter().enumerate() {
                 if chunk.kinds[row] == DifferenceKind::Changed && !differs.value(row) {
                     self.tally.within_tolerance += 1;
                 } else {
-                    differing.push((row_key(self.job, &chunk, row), *joined));
+                    differing.push((row_key(&self.job.plan.aligned, &chunk, row), *joined));
                 }
             }
         }
@@ -188,12 +188,13 @@ impl Task<'_> {
         {
             self.job.watch.check()?;
             let chunk = Chunk::new(self.job, left, joined)?;
-            let cells = chunk.compare(self.job)?;
+            let cells = chunk.compare(&self.job.compiled.columns)?;
             for (column, count) in &cells.not_json {
                 *self.tally.not_json.entry(*column).or_default() += count;
             }
             let mut differences = DifferenceWriter {
-                job: self.job,
+                aligned: &self.job.plan.aligned,
+                compiled: &self.job.compiled,
                 run: &mut run,
                 lonely: &mut self.lonely,
                 tally: &mut self.tally,

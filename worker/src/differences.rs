@@ -1,19 +1,20 @@
 //! Makes differences of the rows that differ, in order: what each is, and what SQL says of it. What the rules make of it is not asked here.
 
 use crate::exchanged;
-use crate::job::Job;
 use crate::pairs::{Cells, Chunk};
 use crate::rows::Unmatched;
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::BooleanBuffer;
-use shadowdiff_common::compiled::RuleSql;
+use shadowdiff_common::compiled::{Compiled, RuleSql};
 use shadowdiff_common::exchange::Writer;
 use shadowdiff_common::run::RunWriter;
 use shadowdiff_common::sql::Expression;
-use shadowdiff_core::align::{Column, Role};
+use shadowdiff_core::align::{Aligned, Column, Role};
 use shadowdiff_core::compare::{diagnose, swapped_with};
 use shadowdiff_core::difference::{Answer, Answers, Difference, KeyValues, Question};
 use shadowdiff_core::error::Result;
+use shadowdiff_core::judge::Judge;
+use shadowdiff_core::row::Hasher;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::DifferenceKind;
 use shadowdiff_core::tally::Tally;
@@ -25,7 +26,8 @@ pub(crate) type RowKey = (Vec<u8>, usize);
 
 /// Appends the differences of a chunk whose rows are sorted by key and all differ.
 pub(crate) struct DifferenceWriter<'a> {
-    pub(crate) job: &'a Job,
+    pub(crate) aligned: &'a Aligned,
+    pub(crate) compiled: &'a Compiled,
     pub(crate) run: &'a mut RunWriter,
     /// Takes the keys of rows that one side alone has left, of the side that has them.
     pub(crate) lonely: &'a mut Writer,
@@ -39,19 +41,19 @@ impl DifferenceWriter<'_> {
                 *self.tally.cells.entry(column).or_default() += differs.count_set_bits() as u64;
             }
         }
-        let job = self.job;
-        let key_fingerprints = lonely_keys(job, chunk);
+        let aligned = self.aligned;
+        let key_fingerprints = lonely_keys(aligned, &self.compiled.key_fingerprint, chunk);
         for side in Side::BOTH {
             let keys: Vec<u128> = key_fingerprints[side].iter().flatten().copied().collect();
             self.lonely
                 .push(side, &exchanged::numbered(vec![0; keys.len()], &keys)?, &vec![0; keys.len()])?;
         }
-        let mut sql = RowSql::new(job, chunk, cells, left);
+        let mut sql = RowSql::new(aligned, &self.compiled.judge, chunk, cells, left);
         let mut key = Vec::new();
         for (row, row_key) in row_keys.iter().enumerate() {
             self.count_row(chunk, left, row);
             key.clear();
-            store_key(job, chunk, row, &mut key);
+            store_key(aligned, chunk, row, &mut key);
             let of_row = Difference {
                 row_key: &row_key.0,
                 account_key_bytes: row_key.1,
@@ -68,11 +70,11 @@ impl DifferenceWriter<'_> {
             let columns = (0..cells.differs.len()).filter(|c| cells.differs[*c].as_ref().is_some_and(|d| d.value(row)));
             match chunk.kinds[row] {
                 DifferenceKind::Changed => columns.into_iter().try_for_each(|column| {
-                    let diagnosis = diagnosis(job, chunk, row, column);
+                    let diagnosis = diagnosis(&aligned.columns, chunk, row, column);
                     let changed = Difference {
                         column: Some(column),
-                        live: value(job, chunk, Side::Live, row, column),
-                        shadow: value(job, chunk, Side::Shadow, row, column),
+                        live: value(&aligned.columns, chunk, Side::Live, row, column),
+                        shadow: value(&aligned.columns, chunk, Side::Shadow, row, column),
                         diagnosis: diagnosis.as_deref(),
                         ..of_row.clone()
                     };
@@ -119,32 +121,31 @@ impl DifferenceWriter<'_> {
 }
 
 /// By side, for each row of which that side alone has rows left, the fingerprint of its key.
-fn lonely_keys(job: &Job, chunk: &Chunk<'_>) -> Sides<Vec<Option<u128>>> {
+fn lonely_keys(aligned: &Aligned, hasher: &Hasher, chunk: &Chunk<'_>) -> Sides<Vec<Option<u128>>> {
     Sides::from_fn(|side| {
         let is_lonely = |row: &usize| joined_row(chunk, *row, side.other()).is_none();
         let rows = 0..chunk.joined.len();
         if !rows.clone().any(|row| is_lonely(&row)) {
             return vec![None; rows.len()];
         }
-        let key: Vec<&ArrayRef> = job.plan.aligned.key.iter().map(|column| &chunk.arrays[side][*column]).collect();
-        let hashes = job.compiled.key_fingerprint.hash(&key, rows.len());
+        let key: Vec<&ArrayRef> = aligned.key.iter().map(|column| &chunk.arrays[side][*column]).collect();
+        let hashes = hasher.hash(&key, rows.len());
         rows.zip(hashes).map(|(row, hash)| is_lonely(&row).then_some(hash)).collect()
     })
 }
 
 /// What kind of change a cell shows.
-fn diagnosis(job: &Job, chunk: &Chunk<'_>, row: usize, at: usize) -> Option<String> {
-    let column = &job.compiled.columns[at].column;
+fn diagnosis(columns: &[Column], chunk: &Chunk<'_>, row: usize, at: usize) -> Option<String> {
+    let column = &columns[at];
     let cell = |side: Side| value_at(chunk.arrays[side][at].as_ref(), row);
     let (live, shadow) = (cell(Side::Live), cell(Side::Shadow));
     if column.role == Role::Presence {
         return Some(if live.is_null() { "null_vanished" } else { "null_appeared" }.into());
     }
-    swap(job, chunk, row, at).or_else(|| diagnose(&live, &shadow, &column.shown, chunk.baseline[row]))
+    swap(columns, chunk, row, at).or_else(|| diagnose(&live, &shadow, &column.shown, chunk.baseline[row]))
 }
 
-fn swap(job: &Job, chunk: &Chunk<'_>, row: usize, at: usize) -> Option<String> {
-    let columns = &job.plan.aligned.columns;
+fn swap(columns: &[Column], chunk: &Chunk<'_>, row: usize, at: usize) -> Option<String> {
     let alike = |c: &usize| *c != at && matches!(columns[*c].role, Role::Value(_)) && columns[*c].shown == columns[at].shown;
     let candidates: Vec<usize> = (0..columns.len()).filter(alike).collect();
     let live = |c: usize| value_at(chunk.arrays.live[c].as_ref(), row);
@@ -154,8 +155,7 @@ fn swap(job: &Job, chunk: &Chunk<'_>, row: usize, at: usize) -> Option<String> {
 }
 
 /// The value of a cell; of a struct the members that are compared, put together again.
-fn value<'c>(job: &'c Job, chunk: &'c Chunk<'_>, side: Side, row: usize, at: usize) -> Value<'c> {
-    let columns = &job.plan.aligned.columns;
+fn value<'c>(columns: &'c [Column], chunk: &'c Chunk<'_>, side: Side, row: usize, at: usize) -> Value<'c> {
     let cell = &chunk.arrays[side][at];
     if columns[at].role != Role::Presence || cell.is_null(row) {
         return value_at(cell.as_ref(), row);
@@ -165,13 +165,14 @@ fn value<'c>(job: &'c Job, chunk: &'c Chunk<'_>, side: Side, row: usize, at: usi
         .iter()
         .enumerate()
         .filter(|(_, c)| c.parents.last() == Some(&at) && c.path.len() == depth + 1);
-    let member = |(member, column): (usize, &'c Column)| (column.path[depth].as_str(), value(job, chunk, side, row, member));
+    let member = |(member, column): (usize, &'c Column)| (column.path[depth].as_str(), value(columns, chunk, side, row, member));
     Value::Struct(direct.map(member).collect())
 }
 
 /// What SQL says about the rows of a chunk, asked once a rule and column.
 struct RowSql<'c> {
-    job: &'c Job,
+    aligned: &'c Aligned,
+    judge: &'c Judge<RuleSql>,
     chunk: &'c Chunk<'c>,
     cells: &'c Cells,
     left: &'c Sides<Unmatched>,
@@ -184,9 +185,10 @@ struct RowSql<'c> {
 }
 
 impl<'c> RowSql<'c> {
-    fn new(job: &'c Job, chunk: &'c Chunk<'c>, cells: &'c Cells, left: &'c Sides<Unmatched>) -> Self {
+    fn new(aligned: &'c Aligned, judge: &'c Judge<RuleSql>, chunk: &'c Chunk<'c>, cells: &'c Cells, left: &'c Sides<Unmatched>) -> Self {
         RowSql {
-            job,
+            aligned,
+            judge,
             chunk,
             cells,
             left,
@@ -200,8 +202,8 @@ impl<'c> RowSql<'c> {
     fn answer(&mut self, row: usize, difference: &Difference<'_>) -> Result<()> {
         self.answers.clear();
         self.open.clear();
-        let job = self.job;
-        for (rule, sql) in job.compiled.judge.sql_for(difference.kind, difference.column) {
+        let judge = self.judge;
+        for (rule, sql) in judge.sql_for(difference.kind, difference.column) {
             if let Some(accounts) = &sql.accounts
                 && self.in_scope(accounts.place, row)
             {
@@ -225,10 +227,8 @@ impl<'c> RowSql<'c> {
     fn answer_alone(&mut self, row: usize, difference: &Difference<'_>) -> Result<()> {
         let (mut asked, mut failed) = (BTreeMap::new(), None);
         let known = Answers::of(&self.answers);
-        self.job
-            .compiled
-            .judge
-            .judge(difference, &self.chunk.account(self.job, row), |question| match question {
+        self.judge
+            .judge(difference, &self.chunk.account(self.aligned, row), |question| match question {
                 Question::Filter(rule) if self.open.contains(&rule) => {
                     let answer = self.alone(rule, row, difference).unwrap_or_else(|e| {
                         failed.get_or_insert(e);
@@ -254,7 +254,7 @@ impl<'c> RowSql<'c> {
     }
 
     fn alone(&self, rule: usize, row: usize, difference: &Difference<'_>) -> Result<bool> {
-        let sql = self.job.compiled.judge.all_sql().nth(rule);
+        let sql = self.judge.all_sql().nth(rule);
         let condition = sql
             .and_then(|sql| condition(sql, difference))
             .expect("an open rule has a condition");
@@ -312,16 +312,16 @@ fn rows_of(chunk: &Chunk<'_>, left: &Sides<Unmatched>, side: Side, row: usize) -
 }
 
 /// The order-preserving bytes of a row's key.
-pub(crate) fn row_key(job: &Job, chunk: &Chunk<'_>, row: usize) -> RowKey {
+pub(crate) fn row_key(aligned: &Aligned, chunk: &Chunk<'_>, row: usize) -> RowKey {
     let arrays = &chunk.arrays[chunk.side_of(row)];
     let (mut bytes, mut account) = (Vec::new(), 0);
-    for (at, column) in job.plan.aligned.key.iter().enumerate() {
+    for (at, column) in aligned.key.iter().enumerate() {
         sort_key_in(
             &value_at(arrays[*column].as_ref(), row),
-            &job.compiled.columns[*column].column.shown,
+            &aligned.columns[*column].shown,
             &mut bytes,
         );
-        if at + 1 == job.plan.aligned.account_count {
+        if at + 1 == aligned.account_count {
             account = bytes.len();
         }
     }
@@ -329,8 +329,10 @@ pub(crate) fn row_key(job: &Job, chunk: &Chunk<'_>, row: usize) -> RowKey {
 }
 
 /// Appends the values of a row's key.
-fn store_key(job: &Job, chunk: &Chunk<'_>, row: usize, out: &mut Vec<u8>) {
+fn store_key(aligned: &Aligned, chunk: &Chunk<'_>, row: usize, out: &mut Vec<u8>) {
     let arrays = &chunk.arrays[chunk.side_of(row)];
-    let key = job.plan.aligned.key.iter();
-    key.for_each(|column| write_value(&value_at(arrays[*column].as_ref(), row), out));
+    aligned
+        .key
+        .iter()
+        .for_each(|column| write_value(&value_at(arrays[*column].as_ref(), row), out));
 }

@@ -5,7 +5,7 @@ use crate::rows::{KeyPair, Unmatched, take_optional};
 use arrow_array::ArrayRef;
 use arrow_buffer::BooleanBuffer;
 use shadowdiff_common::compiled::{BoundColumn, sql_arrays};
-use shadowdiff_core::align::Role;
+use shadowdiff_core::align::{Aligned, Role};
 use shadowdiff_core::compare::{CellPairs, unequal};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::row::canon;
@@ -54,7 +54,7 @@ impl<'a> Chunk<'a> {
             baseline: Vec::new(),
             kinds: joined.iter().map(|row| kind_of(left, *row)).collect(),
         };
-        chunk.baseline = job.compiled.baselines(joined.len(), |row| chunk.account(job, row));
+        chunk.baseline = job.compiled.baselines(joined.len(), |row| chunk.account(&job.plan.aligned, row));
         Ok(chunk)
     }
 
@@ -68,10 +68,10 @@ impl<'a> Chunk<'a> {
     }
 
     /// Canonical bytes of a row's account.
-    pub(crate) fn account(&self, job: &Job, row: usize) -> Vec<u8> {
+    pub(crate) fn account(&self, aligned: &Aligned, row: usize) -> Vec<u8> {
         let arrays = &self.arrays[self.side_of(row)];
         let mut bytes = Vec::new();
-        for column in job.plan.aligned.account() {
+        for column in aligned.account() {
             canon(&value_at(arrays[*column].as_ref(), row), &mut bytes);
         }
         bytes
@@ -100,15 +100,15 @@ impl<'a> Chunk<'a> {
 
     /// Compares all cells of the pairs; rows that only one side has never differ here, nor do the rows of a duplicate key, which no
     /// comparator may see: which of them stand first is the layout's doing.
-    pub(crate) fn compare(&self, job: &Job) -> Result<Cells> {
+    pub(crate) fn compare(&self, columns: &[BoundColumn]) -> Result<Cells> {
         let rows = self.joined.len();
         let both = BooleanBuffer::collect_bool(rows, |row| self.joined[row].live.is_some() && self.joined[row].shadow.is_some());
         let pairs = self.of_kind(|kind| kind == DifferenceKind::Changed);
         let mut cells = Cells {
-            differs: vec![None; job.compiled.columns.len()],
+            differs: vec![None; columns.len()],
             not_json: BTreeMap::new(),
         };
-        for (at, BoundColumn { column, comparator }) in job.compiled.columns.iter().enumerate() {
+        for (at, BoundColumn { column, comparator }) in columns.iter().enumerate() {
             let (live, shadow) = (&self.arrays.live[at], &self.arrays.shadow[at]);
             let unequal = unequal(column, live, shadow);
             if column.role == Role::Key {
@@ -160,7 +160,7 @@ mod tests {
         let (left, _) = cancel(&small.job, &Sides::from_fn(|side| small.rows(side))).expect("rows cancel");
         let joined = join(&small.job, &left, Arc::default()).expect("keys join");
         let chunk = Chunk::new(&small.job, &left, &joined).expect("a chunk");
-        let cells = chunk.compare(&small.job).expect("cells are compared");
+        let cells = chunk.compare(&small.job.compiled.columns).expect("cells are compared");
         let any = cells.rows(joined.len());
         let mut lines: Vec<String> = (0..joined.len())
             .map(|row| {
