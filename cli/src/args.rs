@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Init(InitArgs),
     /// Show a finished result again
     Report(ReportArgs),
+    /// Judge a finished comparison by other rules and thresholds, without reading the data again
+    Judge(JudgeArgs),
     /// Submit a comparison to a coordinator
     #[command(override_usage = "shadowdiff submit [OPTIONS] SPEC\n       shadowdiff submit [OPTIONS] LIVE SHADOW --key COLUMNS")]
     Submit(SubmitArgs),
@@ -215,6 +217,34 @@ pub(crate) struct ManArgs {
 pub(crate) struct ReportArgs {
     /// The directory that a comparison wrote
     pub(crate) result: PathBuf,
+    #[command(flatten)]
+    pub(crate) renderings: RenderingArgs,
+    /// Print the summary as JSON instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) color: ColorArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct JudgeArgs {
+    /// The directory or URL that a comparison wrote, whose spec has `output: {judgeable: true}`
+    pub(crate) result: PathBuf,
+    /// The spec that judges: of the other one it differs in `expected`, `verdict`, `as_of` and `output` alone
+    #[arg(long, value_name = "FILE")]
+    pub(crate) spec: String,
+    /// The value of `${NAME}` in the spec; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub(crate) set: Vec<(String, String)>,
+    /// Where the result goes: a directory or URL [default: what the spec says, else shadowdiff-out beside it]
+    #[arg(long, short, value_name = "URL")]
+    pub(crate) output: Option<String>,
+    /// Replace an older result there
+    #[arg(long, env = "SHADOWDIFF_OVERWRITE", value_parser = yes_or_no)]
+    pub(crate) overwrite: bool,
+    /// Directory for what does not fit the memory [default: the system's temporary directory]
+    #[arg(long, env = "SHADOWDIFF_SCRATCH", value_name = "DIR")]
+    pub(crate) scratch: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) renderings: RenderingArgs,
     /// Print the summary as JSON instead of text

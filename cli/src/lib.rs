@@ -9,6 +9,7 @@ mod client;
 mod compare;
 mod connections;
 mod init;
+mod judge;
 mod local_job;
 mod process;
 mod progress;
@@ -66,6 +67,7 @@ fn run(cli: Cli, limits: TaskLimits) -> Result<ExitCode> {
         Command::Check(args) => check::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Judge(args) => judge::run(&args),
         Command::Submit(args) => client::submit(&args),
         Command::List(args) => client::list(&args),
         Command::Status(args) => client::status(&args),

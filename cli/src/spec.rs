@@ -77,6 +77,26 @@ pub(crate) fn find(args: &SpecArgs) -> Result<SpecFile> {
     })
 }
 
+/// Reads a spec from its file, with values for its variables and a place for the result.
+pub(crate) fn from_file(file: &str, set: &[(String, String)], output: Option<&str>) -> Result<SpecFile> {
+    let here = working_directory()?;
+    let base = folder(Path::new(file), &here);
+    let overrides = Overrides {
+        set: set.to_vec(),
+        output: output.map(|place| from(place, &here, &base)),
+        ..Overrides::default()
+    };
+    let parsed = parse(&read(Path::new(file))?, file, &overrides)?;
+    let output = parsed.spec.output.to.clone().unwrap_or_else(|| from(DEFAULT_OUTPUT, &base, &here));
+    Ok(SpecFile {
+        parsed,
+        base,
+        file: Some(here.join(file)),
+        output,
+        is_from_command_line: false,
+    })
+}
+
 type Positions<'a> = (Option<&'a str>, Option<[&'a String; 2]>);
 
 /// One position is a spec, two are live and shadow.

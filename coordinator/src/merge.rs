@@ -10,6 +10,7 @@ mod selection;
 mod sorted;
 mod waiting;
 
+use crate::kept::{Kept, write_accounts};
 use crate::merged_runs::distinct;
 use selection::choose;
 use shadowdiff_common::fault::panicked;
@@ -40,6 +41,8 @@ const MAX_THREADS: usize = 8;
 #[derive(Debug)]
 pub(crate) struct Merge<'a> {
     pub(crate) plan: &'a Plan,
+    /// The spec as the summary shows it.
+    pub(crate) document: &'a serde_json::Value,
     pub(crate) judge: &'a Judge<()>,
     pub(crate) tally: &'a Tally,
     pub(crate) runs: &'a [Spool],
@@ -52,6 +55,16 @@ pub(crate) struct Merge<'a> {
     pub(crate) threads: usize,
     /// A batch has at least so many bytes, but for the last.
     pub(crate) batch_bytes: usize,
+}
+
+/// Where the merge writes.
+pub(crate) struct Outputs<'a> {
+    pub(crate) diff: &'a mut dyn Write,
+    pub(crate) accounts: &'a mut dyn Write,
+    /// The differences as Parquet, where the spec asks for it.
+    pub(crate) table: Option<&'a mut (dyn Write + Send)>,
+    /// What another spec can judge, where this one asks for it.
+    pub(crate) kept: Option<&'a mut dyn Write>,
 }
 
 /// What the merge counted.
@@ -79,8 +92,14 @@ fn failed(error: std::io::Error) -> Error {
 }
 
 impl Merge<'_> {
-    /// Writes the files; `table`: where the differences go as Parquet, where the spec asks for it.
-    pub(crate) fn write(&self, diff: &mut dyn Write, accounts: &mut dyn Write, table: Option<&mut (dyn Write + Send)>) -> Result<Merged> {
+    /// Writes the files.
+    pub(crate) fn write(&self, out: Outputs<'_>) -> Result<Merged> {
+        let Outputs {
+            diff,
+            accounts,
+            table,
+            mut kept,
+        } = out;
         let chosen = choose(self.plan, self.tally, self.runs)?;
         let key = self.plan.aligned.key_columns().map(|c| c.name.as_str());
         let header = header(key, self.plan.spec.output.spreadsheet_safe);
@@ -91,6 +110,9 @@ impl Merge<'_> {
             ListedAccounts::Differing => None,
         };
         let mut waiting = WaitingAccounts::new(seen, self.scratch)?;
+        if let Some(kept) = &mut kept {
+            Kept::of(self.plan, self.document, self.tally).write_head(kept)?;
+        }
         let mut table = table
             .map(|out| TableWriter::new(out, table_schema(&self.plan.aligned)))
             .transpose()?;
@@ -99,6 +121,9 @@ impl Merge<'_> {
             merged.listed += reported.listed;
             if let (Some(table), Some(rows)) = (&mut table, reported.table) {
                 table.write(rows)?;
+            }
+            if let Some(kept) = &mut kept {
+                kept.write_all(&reported.kept).map_err(failed)?;
             }
             reported.accounts.into_iter().try_for_each(|account| waiting.add(account))
         })?;
@@ -109,6 +134,9 @@ impl Merge<'_> {
             )));
         }
         table.map_or(Ok(()), TableWriter::finish)?;
+        if let Some(kept) = &mut kept {
+            write_accounts(self.seen_accounts, self.scratch, kept)?;
+        }
         let rules = verdict::rules(&self.plan.spec, &differences, self.plan.as_of);
         let kept: Vec<bool> = rules.iter().map(|rule| rule.broken.is_empty()).collect();
         accounts
@@ -310,6 +338,15 @@ mod tests {
         writer.finish().expect("a run")
     }
 
+    fn outputs<'a>(diff: &'a mut Vec<u8>, accounts: &'a mut Vec<u8>) -> Outputs<'a> {
+        Outputs {
+            diff,
+            accounts,
+            table: None,
+            kept: None,
+        }
+    }
+
     /// The two files, and how many lines are listed.
     fn merged(plan: &Plan, threads: usize, batch_bytes: usize) -> (String, String, u64) {
         let scratch = Scratch::new(0, None).expect("scratch");
@@ -318,6 +355,7 @@ mod tests {
         tally.cells.insert(2, (ACCOUNTS * ROWS) as u64);
         let merge = Merge {
             plan,
+            document: &serde_json::Value::Null,
             judge: &crate::result::rules(plan, &[None, None]).expect("rules"),
             tally: &tally,
             found_keys: &[],
@@ -328,7 +366,7 @@ mod tests {
             batch_bytes,
         };
         let (mut diff, mut accounts) = (Vec::new(), Vec::new());
-        let merged = merge.write(&mut diff, &mut accounts, None).expect("they are merged");
+        let merged = merge.write(outputs(&mut diff, &mut accounts)).expect("they are merged");
         assert_eq!(merged.differences.deltas[&2].count(), tally.differences());
         let text = |bytes| String::from_utf8(bytes).expect("text");
         (text(diff), text(accounts), merged.listed)
@@ -372,6 +410,7 @@ mod tests {
         let (plan, scratch) = (plan(""), Scratch::new(0, None).expect("scratch"));
         let merge = Merge {
             plan: &plan,
+            document: &serde_json::Value::Null,
             judge: &crate::result::rules(&plan, &[None, None]).expect("rules"),
             tally: &Tally::default(),
             found_keys: &[],
@@ -382,7 +421,7 @@ mod tests {
             batch_bytes: 1,
         };
         let error = merge
-            .write(&mut Vec::new(), &mut Vec::new(), None)
+            .write(outputs(&mut Vec::new(), &mut Vec::new()))
             .expect_err("the books do not balance");
         assert!(error.to_string().contains("20 differences merged, 0 counted"), "{error}");
     }

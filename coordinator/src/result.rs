@@ -1,6 +1,6 @@
 //! Writes the files of a result into staging: the merged differences, the accounts, the summary.
 
-use crate::merge::{BATCH_BYTES, Merge, Merged};
+use crate::merge::{BATCH_BYTES, Merge, Merged, Outputs};
 use crate::pipeline::Compared;
 use crate::publish::{StagedFile, Staging};
 use crate::target::SUMMARY;
@@ -40,10 +40,11 @@ impl ResultWriter<'_> {
         Ok((summary, files))
     }
 
-    /// `diff.csv`, `accounts.csv`, and where the spec asks for it `differences.parquet`.
+    /// All files but the summary.
     fn write_tables(&self, staging: &Staging) -> Result<(Merged, FileMarks)> {
         let merge = Merge {
             plan: self.plan,
+            document: self.document,
             judge: &rules(self.plan, self.accounts)?,
             tally: &self.compared.tally,
             runs: &self.compared.runs,
@@ -58,8 +59,15 @@ impl ResultWriter<'_> {
         let wants_table = self.plan.spec.output.parquet;
         let mut table = wants_table.then(|| staging.create(ResultFile::Differences.name())).transpose()?;
         let out = table.as_mut().map(|file| file as &mut (dyn Write + Send));
-        let merged = merge.write(&mut diff, &mut accounts, out)?;
-        let files = [Some(diff), Some(accounts), table].into_iter().flatten();
+        let keeps = self.plan.spec.output.judgeable;
+        let mut kept = keeps.then(|| staging.create(ResultFile::Comparison.name())).transpose()?;
+        let merged = merge.write(Outputs {
+            diff: &mut diff,
+            accounts: &mut accounts,
+            table: out,
+            kept: kept.as_mut().map(|file| file as &mut dyn Write),
+        })?;
+        let files = [Some(diff), Some(accounts), table, kept].into_iter().flatten();
         Ok((merged, files.map(StagedFile::finish).collect::<Result<_>>()?))
     }
 

@@ -1,7 +1,7 @@
 //! Where a result may go: a place that is free, or that holds an older result of ours, and that touches nothing the job reads.
 //!
 //! ```text
-//! diff.csv, accounts.csv     the tables; differences.parquet where the spec asks for it
+//! diff.csv, accounts.csv     the tables; differences.parquet and comparison.bin where the spec asks for them
 //! summary.json               put last: while it is there, the result is whole
 //! .shadowdiff-writing        who is writing; there while somebody does, or after a writer that died
 //! ```

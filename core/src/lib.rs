@@ -14,6 +14,7 @@ pub mod mix;
 pub mod nearest;
 pub mod plan;
 pub mod redact;
+pub mod rejudge;
 pub mod render;
 pub mod report;
 pub mod requests;

@@ -268,6 +268,7 @@ fn spec(random: &mut Random, columns: &[Column], accounts: usize, rows: &Sides<V
         may_have_more: Sides::from_fn(|_| random.percent(60)),
         lists_all: false,
         parquet: false,
+        judgeable: false,
     }
 }
 

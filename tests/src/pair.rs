@@ -55,14 +55,29 @@ pub fn run_within(limits: Option<u64>, generated: &Generated, folder: &Path) -> 
     if run.exit > 1 || run.exit < 0 {
         return Err(format!("exit {}: {}", run.exit, run.stderr.trim()));
     }
+    read_result(run.exit, folder)
+}
+
+fn read_result(exit: i32, folder: &Path) -> std::result::Result<Result, String> {
     let read = |name: &str| std::fs::read_to_string(folder.join("out").join(name)).map_err(|e| format!("{name}: {e}"));
     let summary = serde_json::from_str(&read("summary.json")?).map_err(|e| format!("summary.json: {e}"))?;
     Ok(Result {
-        exit: run.exit,
+        exit,
         diff: read("diff.csv")?,
         accounts: read("accounts.csv")?,
         summary,
     })
+}
+
+/// Judges the result in `from` by the spec of another run, into a folder of its own.
+pub fn judge(from: &Path, spec: &Path, folder: &Path) -> std::result::Result<Result, String> {
+    std::fs::create_dir_all(folder).map_err(|e| e.to_string())?;
+    let [from, spec] = [from, spec].map(|path| path.to_string_lossy().into_owned());
+    let run = binary::run(folder, &["judge", &from, "--spec", &spec, "--output", "out"].map(str::to_owned))?;
+    if run.exit > 1 || run.exit < 0 {
+        return Err(format!("exit {}: {}", run.exit, run.stderr.trim()));
+    }
+    read_result(run.exit, folder)
 }
 
 /// The engine's result is the oracle's, byte for byte; what is said of cells under `diagnosis` is left out.

@@ -30,6 +30,8 @@ pub struct SpecText {
     /// Whether all accounts are listed, and whether differences come as Parquet too.
     pub lists_all: bool,
     pub parquet: bool,
+    /// Whether what was found is kept for other rules.
+    pub judgeable: bool,
 }
 
 /// A column that SQL makes, on the sides that have it.
@@ -75,6 +77,30 @@ impl SpecText {
         mirrored
     }
 
+    /// The same comparison under other rules and thresholds, whose SQL is that of rules that are there.
+    pub fn with_other_rules(&self, seed: u64) -> SpecText {
+        let mut other = self.clone();
+        other.rules.reverse();
+        if seed.is_multiple_of(2) {
+            other.rules.truncate(2);
+        }
+        if let Some(rule) = other.rules.first_mut() {
+            rule.bounds = vec!["max: 1".to_owned()];
+            rule.within = None;
+        }
+        other.rules.push(RuleText {
+            name: "rows that are new".to_owned(),
+            kinds: vec!["missing_in_live".to_owned()],
+            ..RuleText::default()
+        });
+        other.verdict = vec![
+            "max_exceptions: 2".to_owned(),
+            "max_exception_accounts: 1".to_owned(),
+            "unused_rules: fail".to_owned(),
+        ];
+        other
+    }
+
     /// As YAML, with the datasets in the folders `live` and `shadow` beside it.
     pub fn yaml(&self) -> String {
         let mut out = "live: live/\nshadow: shadow/\nas_of: 2026-11-01\n".to_owned();
@@ -108,7 +134,8 @@ impl SpecText {
             let _ = writeln!(out, "  {field}");
         }
         let accounts = if self.lists_all { "all" } else { "differing" };
-        let _ = writeln!(out, "output: {{accounts: {accounts}, parquet: {}}}", self.parquet);
+        let (parquet, judgeable) = (self.parquet, self.judgeable);
+        let _ = writeln!(out, "output: {{accounts: {accounts}, parquet: {parquet}, judgeable: {judgeable}}}");
         out
     }
 

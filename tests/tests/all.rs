@@ -8,6 +8,8 @@ mod cli;
 mod cluster;
 #[path = "all/conformance.rs"]
 mod conformance;
+#[path = "all/judge.rs"]
+mod judge;
 #[path = "all/newcomer.rs"]
 mod newcomer;
 #[path = "all/pairs.rs"]

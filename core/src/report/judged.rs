@@ -27,6 +27,8 @@ pub struct Reported {
     pub accounts: Vec<AccountLine>,
     /// The listed ones as rows of a table, where the spec asks for one.
     pub table: Option<RecordBatch>,
+    /// All of them as they are kept, each behind its length, where the spec asks for it.
+    pub kept: Vec<u8>,
 }
 
 /// Judges, counts and prints.
@@ -80,7 +82,11 @@ impl<'a> Reporter<'a> {
         if difference.key_fingerprint.is_some_and(|key| self.found_keys.contains(&key)) {
             difference.diagnosis = Some(EXTRA_COPY);
         }
+        difference.key_fingerprint = None;
         let difference = &difference;
+        if self.printer.spec.output.judgeable {
+            keep(difference, &mut reported.kept)?;
+        }
         let is_first_of_row = self.row.key != difference.row_key;
         if is_first_of_row {
             self.begin_row(difference);
@@ -167,6 +173,16 @@ impl<'a> Reporter<'a> {
             delta.observe(self.tally.deltas.entry(column).or_default());
         }
     }
+}
+
+/// Appends the difference behind its length.
+fn keep(difference: &Difference<'_>, kept: &mut Vec<u8>) -> Result<()> {
+    let from = kept.len();
+    kept.extend([0; 4]);
+    difference.encode(kept);
+    let length = u32::try_from(kept.len() - from - 4).map_err(|_| Error::internal("a difference of more than 4 GiB"))?;
+    kept[from..from + 4].copy_from_slice(&length.to_le_bytes());
+    Ok(())
 }
 
 #[cfg(test)]

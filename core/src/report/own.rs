@@ -15,23 +15,37 @@ pub enum ResultFile {
     Accounts,
     /// Where the spec asks for it.
     Differences,
+    /// Where the spec asks for it: what another spec can judge.
+    Comparison,
     /// Put last: it makes a result count.
     Summary,
 }
 
 impl ResultFile {
     /// In the order in which they are put.
-    pub const ALL: [ResultFile; 4] = [ResultFile::Diff, ResultFile::Accounts, ResultFile::Differences, ResultFile::Summary];
+    pub const ALL: [ResultFile; 5] = [
+        ResultFile::Diff,
+        ResultFile::Accounts,
+        ResultFile::Differences,
+        ResultFile::Comparison,
+        ResultFile::Summary,
+    ];
     /// Those that the summary names, as far as the result has them.
-    pub const TABLES: [ResultFile; 3] = [ResultFile::Diff, ResultFile::Accounts, ResultFile::Differences];
+    pub const TABLES: [ResultFile; 4] = [
+        ResultFile::Diff,
+        ResultFile::Accounts,
+        ResultFile::Differences,
+        ResultFile::Comparison,
+    ];
     /// Those that not every result has.
-    pub const OPTIONAL: [ResultFile; 1] = [ResultFile::Differences];
+    pub const OPTIONAL: [ResultFile; 2] = [ResultFile::Differences, ResultFile::Comparison];
 
     pub const fn name(self) -> &'static str {
         match self {
             ResultFile::Diff => "diff.csv",
             ResultFile::Accounts => "accounts.csv",
             ResultFile::Differences => "differences.parquet",
+            ResultFile::Comparison => "comparison.bin",
             ResultFile::Summary => "summary.json",
         }
     }

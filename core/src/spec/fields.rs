@@ -492,6 +492,11 @@ pub(super) static OUTPUT: Group = Group {
             "The accounts that accounts.csv lists: those that differ, or all that were compared. Default: differing.",
         ),
         field(
+            "judgeable",
+            Shape::Flag,
+            "Keeps what `judge` needs to try other rules. Default: false.",
+        ),
+        field(
             "parquet",
             Shape::Flag,
             "Writes the listed differences as Parquet too. Default: false.",

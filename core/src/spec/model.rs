@@ -339,6 +339,8 @@ pub struct OutputSpec {
     pub accounts: ListedAccounts,
     /// Whether the differences come as Parquet too.
     pub parquet: bool,
+    /// Whether what was found is kept for `judge`.
+    pub judgeable: bool,
     pub spreadsheet_safe: bool,
 }
 

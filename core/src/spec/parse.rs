@@ -131,6 +131,7 @@ fn output(fields: &Fields<'_>, mistakes: &mut Mistakes) -> OutputSpec {
         max_differences: fields.read("max_differences", "a count", count, mistakes),
         accounts: fields.word("accounts", LISTED_ACCOUNTS, mistakes).unwrap_or_default(),
         parquet: fields.flag("parquet", mistakes),
+        judgeable: fields.flag("judgeable", mistakes),
         spreadsheet_safe: fields.flag("spreadsheet_safe", mistakes),
     }
 }

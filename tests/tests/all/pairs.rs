@@ -45,6 +45,48 @@ fn mirrored() {
     });
 }
 
+/// What `judge` says of a finished comparison is what a comparison by the new rules says.
+#[test]
+fn judging_equals_comparing_again() {
+    check_seeds("judge", count(500) / 5, |seed, folder| {
+        let mut generated = generate(seed);
+        generated.spec.judgeable = true;
+        let first = folder.join("first");
+        pair::run(&generated, &first)?;
+        generated.spec = generated.spec.with_other_rules(seed);
+        let again = folder.join("again");
+        let mut compared = pair::run(&generated, &again)?;
+        let mut judged = pair::judge(&first.join("out"), &again.join("spec.yaml"), &folder.join("judged"))?;
+        pair::same_text("diff.csv", &judged.diff, &compared.diff)?;
+        pair::same_text("accounts.csv", &judged.accounts, &compared.accounts)?;
+        for result in [&mut compared, &mut judged] {
+            // Tables are looked at above; the data of each run was written anew; warnings have no order.
+            ["timings", "files", "pins"]
+                .iter()
+                .for_each(|field| result.summary[field] = serde_json::Value::Null);
+            result.summary["spec"]["output"]["to"] = serde_json::Value::Null;
+            // A spec is named as the command line names it.
+            let unplaced = |warning: &serde_json::Value| {
+                warning
+                    .as_str()
+                    .map(|text| text.rsplit("spec.yaml:").next().unwrap_or(text).to_owned())
+            };
+            let mut warnings: Vec<Option<String>> = result.summary["warnings"].as_array().into_iter().flatten().map(unplaced).collect();
+            warnings.sort();
+            result.summary["warnings"] = warnings.into();
+        }
+        let fields = compared.summary.as_object().into_iter().flatten();
+        let other = fields
+            .map(|(name, want)| (name, want, &judged.summary[name]))
+            .find(|(_, want, got)| want != got);
+        match other {
+            Some((name, want, got)) => Err(format!("{name} is {got}, want {want}")),
+            None if judged.exit != compared.exit => Err(format!("exit {}, want {}", judged.exit, compared.exit)),
+            None => Ok(()),
+        }
+    });
+}
+
 /// The oracle alone: it is its own mirror, or the oracle is wrong.
 #[test]
 fn the_oracle_mirrors() {

@@ -22,7 +22,7 @@ pub(super) struct Pair {
 
 impl Pair {
     pub(super) fn new() -> Pair {
-        Pair::listing("output: {accounts: all, parquet: true}\n", rows)
+        Pair::listing("output: {accounts: all, parquet: true, judgeable: true}\n", rows)
     }
 
     /// Every row differs, so that all of them go through the exchange; more of them than a small worker holds.
@@ -89,6 +89,8 @@ impl Pair {
         );
         assert!(read("accounts.csv") == self.accounts, "accounts.csv differs");
         let table = |folder: &Path| std::fs::read(folder.join("differences.parquet")).ok();
+        let is_judgeable = |folder: &Path| folder.join("comparison.bin").exists();
+        assert_eq!(is_judgeable(output), is_judgeable(&self.path().join("one")));
         assert!(table(output) == table(&self.path().join("one")), "differences.parquet differs");
     }
 

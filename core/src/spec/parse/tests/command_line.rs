@@ -59,6 +59,7 @@ fn the_command_line_beats_the_spec() {
             max_differences: Some(5),
             accounts: ListedAccounts::Differing,
             parquet: false,
+            judgeable: false,
             spreadsheet_safe: false
         }
     );

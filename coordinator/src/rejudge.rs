@@ -1,0 +1,168 @@
+//! Judges a finished comparison by another spec: the same merge over the differences that were kept, without a look at the data.
+
+use crate::accounts::Lists;
+use crate::kept::{Kept, read_accounts, read_differences};
+use crate::pipeline::Compared;
+use crate::publish::Staging;
+use crate::result::ResultWriter;
+use crate::run::Outcome;
+use crate::target::Target;
+use shadowdiff_common::read::Sources;
+use shadowdiff_common::spool::Scratch;
+use shadowdiff_core::accounts::{AccountSet, AccountSets};
+use shadowdiff_core::align::Aligned;
+use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::judge::Judge;
+use shadowdiff_core::plan::{Estimate, PLAN_VERSION, Plan, PlanSecret, SidePlan};
+use shadowdiff_core::redact::redacted_document;
+use shadowdiff_core::rejudge::{Rejudge, compared_differently};
+use shadowdiff_core::report::{ResultFile, Timings};
+use shadowdiff_core::row::Secret;
+use shadowdiff_core::side::Sides;
+use shadowdiff_core::spec::{Day, Limit, ListedAccounts, Overrides, Parsed, Spec, parse};
+use shadowdiff_core::verdict;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+/// A spec that judges what another one compared.
+#[derive(Debug)]
+pub struct NewRules<'a> {
+    pub spec: &'a Spec,
+    pub document: &'a serde_json::Value,
+    /// Of the spec itself.
+    pub warnings: &'a [String],
+    /// Where its relative paths start.
+    pub base: &'a Path,
+    pub sources: &'a Sources,
+}
+
+impl NewRules<'_> {
+    /// Judges the result in a directory, and publishes what comes out.
+    pub async fn judge(&self, result: &Path, target: &Target, overwrite: bool, scratch: &Scratch) -> Result<Outcome> {
+        let name = ResultFile::Comparison.name();
+        let file = File::open(result.join(name)).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => Error::input(format!("the result has no {name}"))
+                .advice("compare once with `output: {judgeable: true}`, which keeps what another spec can judge"),
+            _ => Error::input(e.to_string()).file(name),
+        })?;
+        let mut from = BufReader::new(file);
+        let kept = Kept::read_head(&mut from)?;
+        let changed = compared_differently(&kept.document, &redacted_document(self.document.clone()));
+        if !changed.is_empty() {
+            return Err(
+                Error::spec(format!("this spec compares the data in another way: {} differ", changed.join(", ")))
+                    .advice("only `expected`, `verdict`, `as_of` and `output` are judged without reading the data again: compare again"),
+            );
+        }
+        let old = parse(&kept.document.to_string(), name, &Overrides::default())?;
+        self.check_accounts(&kept, &old.spec)?;
+        let as_of = self.spec.as_of.unwrap_or(kept.as_of);
+        let mut rejudge = Rejudge::new(&old.spec, self.spec, &kept.aligned, as_of)?;
+        let differences = read_differences(&mut from, &mut rejudge, scratch)?;
+        let (accounts, count) = read_accounts(&mut from, scratch)?;
+        let lists = Lists {
+            spec: self.spec,
+            aligned: &kept.aligned,
+            base: self.base,
+            sources: self.sources,
+        };
+        let sets = lists.read().await?;
+        let mut tally = kept.tally.clone();
+        let lists_all = self.spec.output.accounts == ListedAccounts::All;
+        if kept.lists_accounts && !lists_all {
+            tally.accounts = count;
+        }
+        let plan = self.plan(kept, &old, as_of, &sets)?;
+        let compared = Compared {
+            tally,
+            runs: vec![differences],
+            found_keys: Vec::new(),
+            seen_accounts: if lists_all { vec![accounts] } else { Vec::new() },
+            timings: Timings::default(),
+        };
+        let staging = Staging::new(target)?;
+        let writer = ResultWriter {
+            plan: &plan,
+            document: self.document,
+            accounts: &sets.rules,
+            compared: &compared,
+            scratch,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+        };
+        let (summary, _) = writer.write(&staging)?;
+        let published = staging.publish(target, overwrite).await?;
+        Ok(Outcome { summary, published })
+    }
+
+    /// What is asked of accounts that were not kept needs the data.
+    fn check_accounts(&self, kept: &Kept, old: &Spec) -> Result<()> {
+        let lists_all = self.spec.output.accounts == ListedAccounts::All;
+        let needs = if lists_all && !kept.lists_accounts {
+            "output.accounts"
+        } else if lists_all && old.output.spreadsheet_safe != self.spec.output.spreadsheet_safe {
+            "output.spreadsheet_safe"
+        } else if matches!(self.spec.verdict.max_exception_accounts, Some(Limit::Share(_))) && !kept.count_accounts && !kept.lists_accounts
+        {
+            "verdict.max_exception_accounts"
+        } else {
+            return Ok(());
+        };
+        Err(Error::spec("needs the accounts of all rows, which were not kept in this form")
+            .field(needs)
+            .advice("compare again"))
+    }
+
+    /// A plan that says what is merged, and of no work.
+    fn plan(&self, kept: Kept, old: &Parsed, as_of: Day, sets: &AccountSets) -> Result<Plan> {
+        let empty = AccountSets {
+            rules: old.spec.expected.iter().map(|_| Some(AccountSet::default())).collect(),
+            ..AccountSets::default()
+        };
+        let gone = judged_warnings(&old.spec, &old.warnings, &kept.aligned, &empty, kept.as_of)?;
+        let mut warnings = judged_warnings(self.spec, self.warnings, &kept.aligned, sets, as_of)?;
+        warnings.extend(
+            kept.warnings
+                .into_iter()
+                .filter(|warning| !gone.iter().any(|own| unplaced(own) == unplaced(warning))),
+        );
+        let side = SidePlan {
+            read: Vec::new(),
+            columns: Vec::new(),
+            carried: Vec::new(),
+        };
+        Ok(Plan {
+            version: PLAN_VERSION,
+            count_accounts: kept.count_accounts || kept.lists_accounts,
+            spec: self.spec.clone(),
+            as_of,
+            aligned: kept.aligned,
+            sides: Sides::new(side.clone(), side),
+            pins: kept.pins,
+            scans: Vec::new(),
+            shards: 1,
+            part_bytes: 0,
+            form: None,
+            estimate: Estimate::default(),
+            secret: PlanSecret(Secret([0; 16])),
+            warnings,
+        })
+    }
+}
+
+/// A warning without the place in the file that it is about: the spec is read again from elsewhere.
+fn unplaced(warning: &str) -> &str {
+    match warning.split_once(": ") {
+        Some((place, rest)) if place.ends_with(|c: char| c.is_ascii_digit()) && place.contains(':') => rest,
+        Some(_) | None => warning,
+    }
+}
+
+/// The warnings that a spec itself, its rules and its thresholds give.
+fn judged_warnings(spec: &Spec, own: &[String], aligned: &Aligned, sets: &AccountSets, as_of: Day) -> Result<Vec<String>> {
+    let mut warnings = own.to_vec();
+    warnings.extend(verdict::check(spec, aligned)?);
+    let (_, of_rules) = Judge::new(spec, aligned, &sets.rules, as_of, |_, _| Ok(()))?;
+    warnings.extend(of_rules);
+    Ok(warnings)
+}

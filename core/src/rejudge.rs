@@ -1,0 +1,211 @@
+//! Other rules for differences that are known: what SQL said of them under the rules of their comparison, for those of another spec.
+//!
+//! SQL is asked where rows are, by the rules of the comparison, of all differences that a rule is for. A rule of another spec has its answer
+//! where one of those had the same SQL and was for the difference too; where none was, only a new comparison can tell.
+
+use crate::accounts::AccountSet;
+use crate::align::Aligned;
+use crate::difference::{Answers, Difference, Question};
+use crate::error::{Error, Result};
+use crate::judge::Judge;
+use crate::spec::{AccountScope, Day, DifferenceKind, Expected, Spec};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The fields of a spec that are not asked until differences are judged.
+const JUDGED: [&str; 4] = ["expected", "verdict", "as_of", "output"];
+
+/// The fields in which two specs differ that the comparison itself depends on. The specs are as summaries show them.
+pub fn compared_differently(old: &Value, new: &Value) -> Vec<String> {
+    let fields = |spec: &Value| {
+        spec.as_object()
+            .map(|fields| fields.keys().cloned().collect::<BTreeSet<_>>())
+            .unwrap_or_default()
+    };
+    let all = fields(old).into_iter().chain(fields(new)).collect::<BTreeSet<_>>();
+    all.into_iter()
+        .filter(|name| !JUDGED.contains(&name.as_str()) && old.get(name) != new.get(name))
+        .collect()
+}
+
+/// Translates answers to the rules of one spec into answers to those of another.
+#[derive(Debug)]
+pub struct Rejudge<'a> {
+    old: (&'a Spec, Judge<()>),
+    new: (&'a Spec, Judge<()>),
+    /// By kind and column: what the new rules ask, and what the old ones asked in the same words.
+    questions: BTreeMap<(DifferenceKind, Option<usize>), Vec<(Question, Question)>>,
+}
+
+impl<'a> Rejudge<'a> {
+    pub fn new(old: &'a Spec, new: &'a Spec, aligned: &Aligned, as_of: Day) -> Result<Self> {
+        // Which accounts a rule lists does not matter to what it asks.
+        let bound = |spec: &'a Spec| -> Result<(&'a Spec, Judge<()>)> {
+            let sets: Vec<Option<AccountSet>> = spec.expected.iter().map(|_| Some(AccountSet::default())).collect();
+            Ok((spec, Judge::new(spec, aligned, &sets, as_of, |_, _| Ok(()))?.0))
+        };
+        Ok(Rejudge {
+            old: bound(old)?,
+            new: bound(new)?,
+            questions: BTreeMap::new(),
+        })
+    }
+
+    /// Appends the answers of a difference, as the new rules ask them.
+    pub fn answers(&mut self, difference: &Difference<'_>, out: &mut Vec<u8>) -> Result<()> {
+        let place = (difference.kind, difference.column);
+        if !self.questions.contains_key(&place) {
+            let questions = self.same_questions(difference.kind, difference.column)?;
+            self.questions.insert(place, questions);
+        }
+        for (new, old) in &self.questions[&place] {
+            Answers::write(*new, difference.answers.to(*old), out);
+        }
+        Ok(())
+    }
+
+    fn same_questions(&self, kind: DifferenceKind, column: Option<usize>) -> Result<Vec<(Question, Question)>> {
+        let ((old_spec, old), (new_spec, new)) = (&self.old, &self.new);
+        let mut found = Vec::new();
+        for (number, _) in new.sql_for(kind, column) {
+            let rule = &new_spec.expected[number];
+            for (question, text) in [
+                (accounts_sql as fn(&Expected) -> Option<&str>, "accounts.where"),
+                (filter_sql, "where"),
+            ] {
+                // No `where` sees a group of duplicates.
+                let is_asked = text == "accounts.where" || kind != DifferenceKind::DuplicateKey;
+                let Some(sql) = question(rule).filter(|_| is_asked) else { continue };
+                let same = old
+                    .sql_for(kind, column)
+                    .find(|(at, _)| question(&old_spec.expected[*at]) == Some(sql));
+                let Some((same, _)) = same else {
+                    return Err(
+                        Error::spec(format!("`{text}` of rule `{}` was not asked when the data was compared", rule.name))
+                            .field(format!("expected[{number}].{text}"))
+                            .advice("compare again: only rows can answer new SQL, or the same for other columns or kinds"),
+                    );
+                };
+                found.push(match text {
+                    "where" => (Question::Filter(number), Question::Filter(same)),
+                    _ => (Question::Accounts(number), Question::Accounts(same)),
+                });
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn accounts_sql(rule: &Expected) -> Option<&str> {
+    match &rule.accounts {
+        Some(AccountScope::Where(sql)) => Some(sql),
+        Some(AccountScope::Source(_)) | None => None,
+    }
+}
+
+fn filter_sql(rule: &Expected) -> Option<&str> {
+    rule.filter.as_deref()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::align::{SideColumn, align};
+    use crate::difference::{Answer, KeyValues};
+    use crate::side::{Side, Sides};
+    use crate::spec::{Overrides, parse};
+    use crate::value::{Value as Cell, ValueType};
+
+    fn spec(rules: &str) -> Spec {
+        let text = format!("live: a/\nshadow: b/\naccount: id\nexpected: [{rules}]\n");
+        parse(&text, "s.yaml", &Overrides::default()).expect("a spec of the test").spec
+    }
+
+    fn aligned(spec: &Spec) -> Aligned {
+        let columns = ["id", "v", "w"].map(|name| SideColumn {
+            name: name.to_owned(),
+            value_type: ValueType::INT64,
+        });
+        align(spec, &Sides::new(columns.to_vec(), columns.to_vec())).expect("equal sides meet")
+    }
+
+    /// What the new rules are told of a cell of a column, of which the first old rule's `where` holds.
+    fn told(old: &str, new: &str, column: usize) -> Result<Vec<(Question, Answer)>> {
+        let (old, new) = (spec(old), spec(new));
+        let aligned = aligned(&old);
+        let mut rejudge = Rejudge::new(&old, &new, &aligned, Day(0))?;
+        let (mut stored, mut answers) = (Vec::new(), Vec::new());
+        Answers::write(Question::Filter(0), Answer::Yes, &mut stored);
+        Answers::write(Question::Accounts(1), Answer::Unknown, &mut stored);
+        let difference = Difference {
+            row_key: b"k",
+            account_key_bytes: 1,
+            kind: DifferenceKind::Changed,
+            column: Some(column),
+            baseline: Side::Live,
+            key: KeyValues::of(&[]),
+            live: Cell::Int(1),
+            shadow: Cell::Int(2),
+            diagnosis: None,
+            answers: Answers::of(&stored),
+            key_fingerprint: None,
+        };
+        rejudge.answers(&difference, &mut answers)?;
+        let of = Answers::of(&answers);
+        let all = (0..new.expected.len()).flat_map(|at| [Question::Accounts(at), Question::Filter(at)]);
+        Ok(all
+            .map(|question| (question, of.to(question)))
+            .filter(|(_, answer)| *answer != Answer::No)
+            .collect())
+    }
+
+    const OLD: &str = "{name: a, columns: [v], where: 'live > 1'}, {name: b, accounts: {where: 'w > 2'}}";
+
+    #[test]
+    fn answers_follow_their_sql_to_other_rules() {
+        for (new, expected) in [
+            (
+                OLD,
+                vec![(Question::Filter(0), Answer::Yes), (Question::Accounts(1), Answer::Unknown)],
+            ),
+            (
+                "{name: x}, {name: a, columns: [v], where: 'live > 1', max: 3}",
+                vec![(Question::Filter(1), Answer::Yes)],
+            ),
+            (
+                "{name: b, accounts: {where: 'w > 2'}, columns: [v]}",
+                vec![(Question::Accounts(0), Answer::Unknown)],
+            ),
+            ("{name: y, accounts: {list: [1]}}", vec![]),
+            ("", vec![]),
+        ] {
+            assert_eq!(told(OLD, new, 1).expect("the same SQL"), expected, "{new}");
+        }
+    }
+
+    #[test]
+    fn sql_that_nobody_asked_needs_a_new_comparison() {
+        for (new, column) in [
+            ("{name: a, columns: [v], where: 'live > 2'}", 1),
+            // Of other columns than those that the old rule was for.
+            ("{name: a, columns: [w], where: 'live > 1'}", 2),
+            ("{name: b, accounts: {where: 'live > 1'}}", 1),
+        ] {
+            let refused = told(OLD, new, column).expect_err("nobody asked");
+            assert!(refused.to_string().contains("was not asked"), "{refused}");
+        }
+        // Where no difference needs the answer there is nothing to refuse.
+        assert_eq!(
+            told(OLD, "{name: a, columns: [w], where: 'live > 1'}", 1).expect("not for this column"),
+            []
+        );
+    }
+
+    #[test]
+    fn what_the_comparison_depends_on_is_named() {
+        let old = serde_json::json!({"live": "a", "key": ["id"], "expected": [], "where": "x > 1"});
+        let new = serde_json::json!({"live": "a", "key": ["id", "n"], "expected": [1], "verdict": {}, "output": "o", "comparators": []});
+        assert_eq!(compared_differently(&old, &new), ["comparators", "key", "where"]);
+        assert_eq!(compared_differently(&old, &old), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,97 @@
+//! `judge`: what it gives, what it refuses, and that it reads no data.
+
+use shadowdiff_tests::binary::{self, Run};
+use std::path::Path;
+use tempfile::TempDir;
+
+const RULES: &str = "expected:\n  - {name: up, columns: [v], where: 'shadow > live', min: 1}\n";
+
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    put(folder.path(), "live.csv", "id,v,w\na,1,1\nb,2,1\nc,3,1\nd,4,1\n");
+    put(folder.path(), "shadow.csv", "id,v,w\na,1,1\nb,5,1\nc,1,2\ne,4,1\n");
+    put(folder.path(), "spec.yaml", &spec(RULES, "judgeable: true"));
+    folder
+}
+
+fn spec(rules: &str, output: &str) -> String {
+    format!("live: live.csv\nshadow: shadow.csv\naccount: id\noutput: {{to: out, {output}}}\n{rules}")
+}
+
+fn put(folder: &Path, name: &str, text: &str) {
+    std::fs::write(folder.join(name), text).expect("the file can be written");
+}
+
+fn run(folder: &Path, arguments: &str) -> Run {
+    binary::run(folder, &arguments.split_whitespace().collect::<Vec<_>>()).expect("the run ends")
+}
+
+#[test]
+fn other_rules_are_judged_without_the_data() {
+    let folder = folder();
+    assert_eq!(run(folder.path(), "compare spec.yaml").exit, 1);
+    let all = "expected:\n  - {name: rows, kinds: [missing_in_live, missing_in_shadow]}\n  - {name: any, columns: [v, w]}\n";
+    put(folder.path(), "new.yaml", &spec(all, "judgeable: true"));
+    let compared = run(folder.path(), "compare new.yaml --output again");
+    std::fs::remove_file(folder.path().join("live.csv")).expect("it is there");
+    std::fs::remove_file(folder.path().join("shadow.csv")).expect("it is there");
+    let judged = run(folder.path(), "judge out --spec new.yaml --output judged --junit judged.xml");
+    assert_eq!((judged.exit, compared.exit), (0, 0), "{}", judged.stderr);
+    for name in ["diff.csv", "accounts.csv"] {
+        let [one, other] = ["again", "judged"].map(|place| std::fs::read(folder.path().join(place).join(name)));
+        assert_eq!(one.expect("a table"), other.expect("a table"), "{name}");
+    }
+    assert!(folder.path().join("judged.xml").exists());
+    // What was judged can be judged again, in its own place too.
+    let again = "judge judged --spec new.yaml --output judged";
+    assert_eq!(run(folder.path(), again).exit, 2, "an older result stays");
+    assert_eq!(run(folder.path(), &format!("{again} --overwrite")).exit, 0);
+}
+
+#[test]
+fn what_needs_the_data_is_refused_by_name() {
+    let folder = folder();
+    assert_eq!(run(folder.path(), "compare spec.yaml").exit, 1);
+    for (rules, output, said) in [
+        ("comparators: [{columns: [v], absolute: 1}]\n", "judgeable: true", "comparators"),
+        ("where: \"w = 1\"\n", "judgeable: true", "where"),
+        (
+            "expected: [{name: down, columns: [v], where: 'shadow < live'}]\n",
+            "judgeable: true",
+            "rule `down` was not asked",
+        ),
+        (
+            "expected: [{name: up, columns: [w], where: 'shadow > live'}]\n",
+            "judgeable: true",
+            "rule `up` was not asked",
+        ),
+        ("", "accounts: all", "output.accounts"),
+        (
+            "verdict: {max_exception_accounts: 5%}\n",
+            "judgeable: true",
+            "verdict.max_exception_accounts",
+        ),
+        ("expected: [{name: up, columns: [gone]}]\n", "judgeable: true", "gone"),
+    ] {
+        put(folder.path(), "new.yaml", &spec(rules, output));
+        let got = run(folder.path(), "judge out --spec new.yaml --output judged");
+        assert!(got.exit == 2 && got.stderr.contains(said), "{rules}{output}: {}", got.stderr);
+        assert!(!folder.path().join("judged").exists());
+    }
+    put(folder.path(), "plain.yaml", &spec(RULES, "judgeable: false"));
+    assert_eq!(run(folder.path(), "compare plain.yaml --output plain").exit, 1);
+    let got = run(folder.path(), "judge plain --spec spec.yaml --output judged");
+    assert!(got.exit == 2 && got.stderr.contains("judgeable: true"), "{}", got.stderr);
+}
+
+#[test]
+fn a_comparison_that_was_changed_is_refused() {
+    let folder = folder();
+    assert_eq!(run(folder.path(), "compare spec.yaml").exit, 1);
+    let path = folder.path().join("out/comparison.bin");
+    let mut bytes = std::fs::read(&path).expect("it is kept");
+    *bytes.last_mut().expect("not empty") ^= 1;
+    std::fs::write(&path, bytes).expect("it can be written");
+    let got = run(folder.path(), "judge out --spec spec.yaml --output judged");
+    assert!(got.exit == 2 && got.stderr.contains("comparison.bin"), "{}", got.stderr);
+}
