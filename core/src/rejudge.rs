@@ -28,13 +28,16 @@ pub fn compared_differently(old: &Value, new: &Value) -> Vec<String> {
         .collect()
 }
 
+/// What a new rule asks, and what an old one asked in the same words.
+type SameQuestion = (Question, Question);
+
 /// Translates answers to the rules of one spec into answers to those of another.
 #[derive(Debug)]
 pub struct Rejudge<'a> {
     old: (&'a Spec, Judge<()>),
     new: (&'a Spec, Judge<()>),
-    /// By kind and column: what the new rules ask, and what the old ones asked in the same words.
-    questions: BTreeMap<(DifferenceKind, Option<usize>), Vec<(Question, Question)>>,
+    /// By kind and column.
+    questions: BTreeMap<(DifferenceKind, Option<usize>), Vec<SameQuestion>>,
 }
 
 impl<'a> Rejudge<'a> {
@@ -64,7 +67,7 @@ impl<'a> Rejudge<'a> {
         Ok(())
     }
 
-    fn same_questions(&self, kind: DifferenceKind, column: Option<usize>) -> Result<Vec<(Question, Question)>> {
+    fn same_questions(&self, kind: DifferenceKind, column: Option<usize>) -> Result<Vec<SameQuestion>> {
         let ((old_spec, old), (new_spec, new)) = (&self.old, &self.new);
         let mut found = Vec::new();
         for (number, _) in new.sql_for(kind, column) {

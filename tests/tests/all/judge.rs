@@ -49,6 +49,31 @@ fn other_rules_are_judged_without_the_data() {
 }
 
 #[test]
+fn accounts_that_were_listed_can_be_counted() {
+    let folder = folder();
+    put(folder.path(), "spec.yaml", &spec(RULES, "judgeable: true, accounts: all"));
+    assert_eq!(run(folder.path(), "compare spec.yaml").exit, 1);
+    let share = "verdict: {max_exceptions: 100, max_exception_accounts: 79%}\n";
+    put(folder.path(), "new.yaml", &spec(share, "accounts: differing"));
+    let summaries = [
+        "compare new.yaml --output again --json",
+        "judge out --spec new.yaml --output judged --json",
+    ]
+    .map(|command| {
+        let got = run(folder.path(), command);
+        assert_eq!(got.exit, 1, "{}", got.stderr);
+        serde_json::from_str::<serde_json::Value>(&got.stdout).expect("--json prints the summary")
+    });
+    // Four of five accounts.
+    for summary in &summaries {
+        assert_eq!(summary["accounts"]["all"], 5);
+        assert_eq!(summary["broken"], summaries[0]["broken"]);
+    }
+    let [one, other] = ["again", "judged"].map(|place| std::fs::read(folder.path().join(place).join("accounts.csv")));
+    assert_eq!(one.expect("a table"), other.expect("a table"));
+}
+
+#[test]
 fn what_needs_the_data_is_refused_by_name() {
     let folder = folder();
     assert_eq!(run(folder.path(), "compare spec.yaml").exit, 1);
