@@ -103,7 +103,7 @@ async fn columns_are_the_same_by_type_counts_and_bytes() {
     let stored = |name: &'static str, array: ArrayRef, group_rows: usize| {
         let folder = &folder;
         async move {
-            let file = folder.file(name, &written(&column(array), group_rows)).await;
+            let file = folder.file(&format!("{name}.parquet"), &written(&column(array), group_rows)).await;
             tokio::task::spawn_blocking(move || StoredFile::open(&file, &sources()).expect("opens"))
                 .await
                 .expect("joins")
