@@ -21,12 +21,12 @@ use super::pinned::PinnedFile;
 use super::{Batches, FileSchema, RowGroup, Selection, Sources};
 use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection, RowSelector};
-use ::parquet::file::metadata::ParquetMetaData;
+use ::parquet::file::metadata::{ParquetMetaData, ParquetStatisticsPolicy};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{ArrowError, Fields, Schema, SchemaRef};
 use chunks::Chunks;
 use columns::Columns;
-use footer::{TAIL_BYTES, read_footer};
+use footer::{TAIL_BYTES, read_footer, read_footer_with};
 use legacy::Marks;
 use pages::OneRowGroup;
 use shadowdiff_core::error::{Error, Kind, Result};
@@ -123,13 +123,22 @@ struct Opened {
 impl Opened {
     fn new(file: &DataFile, sources: &Sources) -> Result<Opened> {
         let pinned = PinnedFile::open(file, sources)?;
-        let opened = guarded(&pinned, || Opened::read(file, &pinned, sources))?;
+        let opened = guarded(&pinned, || Opened::of(read_footer(&pinned)?, file, &pinned, sources))?;
         pinned.check()?;
         Ok(opened)
     }
 
-    fn read(file: &DataFile, pinned: &Arc<PinnedFile>, sources: &Sources) -> Result<Opened> {
-        let (metadata, tail) = read_footer(pinned)?;
+    /// With the statistics of its columns.
+    fn with_statistics(file: &DataFile, sources: &Sources) -> Result<Opened> {
+        let pinned = PinnedFile::open(file, sources)?;
+        guarded(&pinned, || {
+            let footer = read_footer_with(&pinned, ParquetStatisticsPolicy::KeepAll)?;
+            Opened::of(footer, file, &pinned, sources)
+        })
+    }
+
+    fn of(footer: (ParquetMetaData, Chunks), file: &DataFile, pinned: &Arc<PinnedFile>, sources: &Sources) -> Result<Opened> {
+        let (metadata, tail) = footer;
         let mut columns = Columns::of(pinned, &metadata)?;
         let int96 = int96::Leaves::of(file, pinned, &metadata, &sources.int96_forms)?;
         let mut again = None;

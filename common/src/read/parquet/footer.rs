@@ -19,8 +19,13 @@ const TRAILER_BYTES: u64 = 8;
 /// What is read of the end of a file at first; longer footers cost one read more.
 pub(super) const TAIL_BYTES: u64 = 256 << 10;
 
-/// The footer, and the end of the file that was read for it.
+/// The footer without statistics, and the end of the file that was read for it. Malformed statistics do no harm where none are read.
 pub(super) fn read_footer(pinned: &Arc<PinnedFile>) -> Result<(ParquetMetaData, Chunks)> {
+    read_footer_with(pinned, ParquetStatisticsPolicy::SkipAll)
+}
+
+/// The same with some statistics of columns, or with none where they are malformed.
+pub(super) fn read_footer_with(pinned: &Arc<PinnedFile>, statistics: ParquetStatisticsPolicy) -> Result<(ParquetMetaData, Chunks)> {
     let size = pinned.size_bytes();
     if size < MIN_FILE_BYTES {
         return Err(Error::input(format!("{size} bytes are no Parquet file"))
@@ -30,9 +35,8 @@ pub(super) fn read_footer(pinned: &Arc<PinnedFile>) -> Result<(ParquetMetaData, 
     let tail = size.saturating_sub(TAIL_BYTES)..size;
     let chunks = Chunks::new(pinned.clone(), vec![tail.clone()], TAIL_BYTES);
     chunks.load(&[tail])?;
-    // Nothing reads the statistics, so malformed ones do no harm.
     let options = ParquetMetaDataOptions::default()
-        .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
+        .with_column_stats_policy(statistics)
         .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
     let metadata = ParquetMetaDataReader::new()
         .with_page_index_policy(PageIndexPolicy::Skip)

@@ -6,6 +6,7 @@
 use super::legacy::Marks;
 use super::values::Reading;
 use super::{DataFile, Opened, Sources};
+use ::parquet::data_type::FixedLenByteArray;
 use ::parquet::file::metadata::ColumnChunkMetaData;
 use ::parquet::file::statistics::Statistics;
 use arrow_schema::DataType;
@@ -26,7 +27,7 @@ pub struct StoredFile {
 
 impl StoredFile {
     pub fn open(file: &DataFile, sources: &Sources) -> Result<StoredFile> {
-        let opened = Opened::new(file, sources)?;
+        let opened = Opened::with_statistics(file, sources)?;
         let marks = Marks::of(opened.metadata.file_metadata().key_value_metadata());
         Ok(StoredFile {
             is_plain: !marks.any() && opened.int96.is_none(),
@@ -120,6 +121,11 @@ fn holds_its_values(data_type: &DataType, chunk: &ColumnChunkMetaData) -> bool {
     let bounds = match chunk.statistics() {
         Some(Statistics::Int32(s)) => s.min_opt().zip(s.max_opt()).map(|(min, max)| (i128::from(*min), i128::from(*max))),
         Some(Statistics::Int64(s)) => s.min_opt().zip(s.max_opt()).map(|(min, max)| (i128::from(*min), i128::from(*max))),
+        // Older bounds of bytes took them for unsigned.
+        Some(all @ Statistics::FixedLenByteArray(s)) if !all.is_min_max_deprecated() => {
+            let bound = |bytes: Option<&FixedLenByteArray>| signed(bytes?.data());
+            bound(s.min_opt()).zip(bound(s.max_opt()))
+        }
         _ => None,
     };
     match data_type {
@@ -150,6 +156,13 @@ fn holds_its_values(data_type: &DataType, chunk: &ColumnChunkMetaData) -> bool {
         | DataType::Utf8 => true,
         _ => false,
     }
+}
+
+/// A number of at most 16 bytes in two's complement, the highest byte first.
+fn signed(bytes: &[u8]) -> Option<i128> {
+    let first = *bytes.first().filter(|_| bytes.len() <= 16)?;
+    let sign = if first >= 0x80 { -1 } else { 0 };
+    Some(bytes.iter().fold(sign, |number, byte| number << 8 | i128::from(*byte)))
 }
 
 fn is_same_range(live: &StoredFile, mut a: Range<u64>, shadow: &StoredFile, mut b: Range<u64>) -> Result<bool> {
