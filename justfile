@@ -28,6 +28,10 @@ simulate seed="1" seeds="1000":
 bench filter="":
     cargo bench --manifest-path bench/Cargo.toml -- {{filter}}
 
+# The whole command beside DuckDB and Polars, into docs/benchmarks.md; needs `pip install -r bench/requirements.txt`.
+compare-peers *arguments: build
+    python3 bench/run.py {{arguments}}
+
 # New inputs for the parsers, a minute each; needs a nightly toolchain and cargo-fuzz.
 fuzz seconds="60":
     FUZZ_SECONDS={{seconds}} bash .ci/fuzz.sh
