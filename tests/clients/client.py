@@ -23,7 +23,8 @@ CHUNK = 1 << 20
 REFLECTION = ("v1",)  # versions of the reflection service
 ORDER = [jobs_pb2.JobState.Value(f"JOB_STATE_{state}") for state in ("PLANNING QUEUED SCANNING COMPARING MERGING SUCCEEDED FAILED CANCELLED".split())]
 ENDED = (jobs_pb2.JOB_STATE_SUCCEEDED, jobs_pb2.JOB_STATE_FAILED, jobs_pb2.JOB_STATE_CANCELLED)
-FILES = ("diff.csv", "accounts.csv", "summary.json")
+# Those that every result has, and those that the spec of the test asks for.
+FILES = ("diff.csv", "accounts.csv", "differences.parquet", "comparison.bin", "summary.json")
 
 
 class Wrong(Exception):
