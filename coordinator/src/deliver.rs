@@ -9,7 +9,7 @@
 //! length and digest of its tables, and who reads a result checks them. Every step may be done again, so a delivery that broke off
 //! goes on where it was.
 
-use crate::target::{FILES, Objects, SUMMARY, TABLES, WRITING, Writing, look_at_objects, names_table};
+use crate::target::{Objects, SUMMARY, TABLES, WRITING, Writing, look_at_objects, names_table};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use object_store::ObjectStoreExt;
@@ -75,7 +75,9 @@ impl Delivery<'_> {
             return Ok(self.release().await?);
         }
         if !self.is_mine().await? {
-            look_at_objects(self.objects).await?.allow(&self.objects.name, self.overwrite)?;
+            look_at_objects(self.objects)
+                .await?
+                .allow(&self.objects.name, self.overwrite, &self.tables)?;
             self.claim().await?;
         }
         if self.overwrite {
@@ -102,7 +104,7 @@ impl Delivery<'_> {
     /// Takes away what was put, after a failure: what is left otherwise is in the way of the next run.
     pub(crate) async fn withdraw(&self) {
         if self.is_mine().await.unwrap_or(false) {
-            for name in FILES {
+            for name in self.tables.iter().copied().chain([SUMMARY]) {
                 let _ = self.remove(name).await;
             }
             let _ = self.release().await;

@@ -176,7 +176,7 @@ impl Staging {
         let mut lock = Lock::take(directory)?;
         // Somebody else may have finished a result here since this job began.
         let found = look_in_directory(directory)?;
-        if let Err(refused) = found.allow(&directory.display().to_string(), overwrite) {
+        if let Err(refused) = found.allow(&directory.display().to_string(), overwrite, &self.files().collect::<Vec<_>>()) {
             lock.give_back();
             return Err(refused);
         }

@@ -144,7 +144,8 @@ pub async fn check_target(output: &str, base: &Path, reads: Option<Reads<'_>>, s
             (Target::Objects(objects), found)
         }
     };
-    found.allow(output, overwrite)?;
+    // Which optional files there will be shows when they are there, and is held against the place then.
+    found.allow(output, overwrite, &[])?;
     if let Target::Directory(directory) = &target {
         probe(directory)?;
     }
@@ -172,8 +173,11 @@ fn holds_input(output: &str, input: &str) -> Error {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum TargetContent {
     Nothing,
-    /// A whole result of ours, whatever else lies beside it.
-    Result,
+    /// A whole result of ours, whatever else lies beside it: of the optional files those that its summary does not name. They are somebody
+    /// else's, whatever their names.
+    Result {
+        others: Vec<&'static str>,
+    },
     /// What a writer of ours has left, or is writing.
     Unfinished,
     /// Something else: what, and why it is not ours.
@@ -181,13 +185,21 @@ pub(crate) enum TargetContent {
 }
 
 impl TargetContent {
-    /// Whether a result may be written here.
-    pub(crate) fn allow(&self, place: &str, overwrite: bool) -> Result<()> {
+    /// Whether a result of these files may be written here.
+    pub(crate) fn allow(&self, place: &str, overwrite: bool, files: &[&str]) -> Result<()> {
         let refused = |why: String| Err(Error::input(format!("{place} {why}")).field("output"));
         match self {
             TargetContent::Nothing => Ok(()),
-            TargetContent::Result | TargetContent::Unfinished if overwrite => Ok(()),
-            TargetContent::Result => refused("holds a result; name another place with --output, or replace it with --overwrite".into()),
+            TargetContent::Unfinished if overwrite => Ok(()),
+            TargetContent::Result { others } if overwrite => match others.iter().find(|name| files.contains(name)) {
+                Some(name) => refused(format!(
+                    "holds a {name} that is not of the result there: take it away, or name another place"
+                )),
+                None => Ok(()),
+            },
+            TargetContent::Result { .. } => {
+                refused("holds a result; name another place with --output, or replace it with --overwrite".into())
+            }
             TargetContent::Unfinished => {
                 refused("holds an unfinished result: its writer has died, or is at it; once it is gone replace it with --overwrite".into())
             }
@@ -197,8 +209,14 @@ impl TargetContent {
         }
     }
 
-    fn foreign_summary(reason: &str) -> TargetContent {
-        TargetContent::Foreign(format!("a {SUMMARY} that {reason}"))
+    /// What a place with a summary holds, where these of the optional files lie.
+    fn of_summary(summary: &[u8], optional: impl IntoIterator<Item = &'static str>) -> TargetContent {
+        match own_summary(summary) {
+            Ok(older) => TargetContent::Result {
+                others: optional.into_iter().filter(|name| !older.files.contains_key(*name)).collect(),
+            },
+            Err(reason) => TargetContent::Foreign(format!("a {SUMMARY} that {reason}")),
+        }
     }
 }
 
@@ -266,7 +284,10 @@ pub(crate) fn look_in_directory(directory: &Path) -> Result<TargetContent> {
         return Ok(TargetContent::Foreign(format!("a folder called {name}")));
     }
     match read_small_file(&directory.join(SUMMARY))? {
-        Some(summary) => Ok(own_summary(&summary).map_or_else(|reason| TargetContent::foreign_summary(&reason), |_| TargetContent::Result)),
+        Some(summary) => {
+            let optional = OPTIONAL.into_iter().filter(|name| directory.join(name).symlink_metadata().is_ok());
+            Ok(TargetContent::of_summary(&summary, optional))
+        }
         None if read_small_file(&directory.join(WRITING))?.is_some_and(|mark| Writing::parse(&mark).is_some()) => {
             Ok(TargetContent::Unfinished)
         }
@@ -302,7 +323,13 @@ pub(crate) fn summary_in(directory: &Path) -> Result<Option<Vec<u8>>> {
 /// Looks at a place on an object store. Everything below its prefix counts, as in a directory.
 pub(crate) async fn look_at_objects(objects: &Objects) -> Result<TargetContent> {
     if let Some(summary) = objects.read(SUMMARY).await? {
-        return Ok(own_summary(&summary).map_or_else(|reason| TargetContent::foreign_summary(&reason), |_| TargetContent::Result));
+        let mut optional = Vec::new();
+        for name in OPTIONAL {
+            if objects.has(name).await? {
+                optional.push(name);
+            }
+        }
+        return Ok(TargetContent::of_summary(&summary, optional));
     }
     let is_being_written = objects.read(WRITING).await?.is_some_and(|mark| Writing::parse(&mark).is_some());
     let prefix = (!objects.prefix.as_ref().is_empty()).then_some(&objects.prefix);
@@ -342,6 +369,15 @@ impl Objects {
     /// Where a file of the result lies.
     pub(crate) fn at(&self, name: &str) -> ObjectPath {
         self.prefix.clone().join(name)
+    }
+
+    /// Whether an object lies there.
+    async fn has(&self, name: &str) -> Result<bool> {
+        match self.store.head(&self.at(name)).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(e) => Err(self.error(e)),
+        }
     }
 
     /// An object that is small if it is ours; `None` where there is none.

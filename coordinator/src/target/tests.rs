@@ -336,3 +336,39 @@ async fn a_table_that_not_every_result_has_goes_with_the_result_that_had_it() {
         assert_eq!(!objects.files().await.contains_key(table), goes);
     }
 }
+
+/// A result with an optional file takes the place of an older one, but not of a file that only has its name.
+#[tokio::test]
+async fn an_optional_file_of_somebody_else_stays() {
+    for table in OPTIONAL {
+        let files = [(SUMMARY, SUMMARY_OF_OURS), (table, "another's")];
+        let home = tempfile::tempdir().expect("tempdir");
+        let place = home.path().join("out");
+        std::fs::create_dir(&place).expect("mkdir");
+        files
+            .iter()
+            .for_each(|(name, text)| std::fs::write(place.join(name), text).expect("write"));
+        let before = files_in(&place);
+        let target = Target::Directory(place.clone());
+        let refused = staged(&target)
+            .expect("staged")
+            .publish(&target, true)
+            .await
+            .expect_err("it is not ours");
+        assert!(refused.to_string().contains(table), "{refused}");
+        assert_eq!(files_in(&place), before);
+
+        let objects = store_with(&files).await;
+        let before = objects.files().await;
+        let delivery = Delivery {
+            objects: &objects,
+            writer: "me",
+            summary: Bytes::from_static(b"new"),
+            tables: vec!["diff.csv", "accounts.csv", table],
+            overwrite: true,
+        };
+        let put = |_: &'static str| async { Ok(()) }.boxed();
+        delivery.run(&put).await.expect_err("it is not ours");
+        assert_eq!(objects.files().await, before);
+    }
+}
