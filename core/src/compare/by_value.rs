@@ -5,11 +5,11 @@ use super::text::normalize;
 use crate::error::Result;
 use crate::side::Side;
 use crate::spec::{Duration, NumberTolerance, TextRules, ValueRule};
-use crate::value::{Value, doubles_within, equal, place_ns, within};
+use crate::value::{Decimal, ScaledTolerance, Value, doubles_within, equal, place_ns, within};
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
-use arrow_array::types::Float64Type;
-use arrow_buffer::BooleanBuffer;
+use arrow_array::types::{ArrowPrimitiveType, Decimal128Type, Float64Type, Int64Type};
+use arrow_buffer::{BooleanBuffer, i256};
 use arrow_schema::DataType;
 
 /// Compares values by a rule.
@@ -29,6 +29,7 @@ impl CellComparator for ByValue {
                 not_json: 0,
             },
             ValueRule::Number(tolerance) if doubles(pairs.live) && doubles(pairs.shadow) => near_doubles(pairs, asked, tolerance),
+            ValueRule::Number(tolerance) if let Some(found) = near_integers(pairs, asked, tolerance) => found,
             ValueRule::Exact | ValueRule::Number(_) | ValueRule::Text(_) | ValueRule::Time(_) => {
                 cell_by_cell(pairs, asked, |a, b, baseline| self.closeness(a, b, baseline))
             }
@@ -81,6 +82,43 @@ fn near_doubles(pairs: &CellPairs<'_>, asked: &BooleanBuffer, tolerance: &Number
     }
 }
 
+/// Columns of integers, or of decimals of one scale, the same way; `None` for others.
+fn near_integers(pairs: &CellPairs<'_>, asked: &BooleanBuffer, tolerance: &NumberTolerance) -> Option<NearCells> {
+    fn values<T: ArrowPrimitiveType>(
+        pairs: &CellPairs<'_>,
+        wide: fn(T::Native) -> i128,
+        judge: impl Fn(usize, i128, i128) -> bool,
+    ) -> BooleanBuffer {
+        let (live, shadow) = (pairs.live.as_primitive::<T>(), pairs.shadow.as_primitive::<T>());
+        let is_near = |row: usize| live.is_valid(row) && shadow.is_valid(row) && judge(row, wide(live.value(row)), wide(shadow.value(row)));
+        BooleanBuffer::collect_bool(live.len(), is_near)
+    }
+    let (absolute, relative) = (tolerance.absolute(), tolerance.relative());
+    let scale = match (pairs.live.data_type(), pairs.shadow.data_type()) {
+        (DataType::Int64, DataType::Int64) => 0,
+        (DataType::Decimal128(_, live), DataType::Decimal128(_, shadow)) if live == shadow => *live,
+        _ => return None,
+    };
+    let scaled = ScaledTolerance::new(absolute, relative, scale)?;
+    let judge = |row: usize, live: i128, shadow: i128| {
+        let exactly = || {
+            let value = |unscaled: i128| {
+                Value::Decimal(Decimal {
+                    unscaled: i256::from_i128(unscaled),
+                    scale,
+                })
+            };
+            within(&value(live), &value(shadow), pairs.baseline[row], absolute, relative)
+        };
+        asked.value(row) && scaled.holds(live, shadow, pairs.baseline[row]).unwrap_or_else(exactly)
+    };
+    let near = match pairs.live.data_type() {
+        DataType::Int64 => values::<Int64Type>(pairs, i128::from, judge),
+        _ => values::<Decimal128Type>(pairs, |v| v, judge),
+    };
+    Some(NearCells { near, not_json: 0 })
+}
+
 fn texts_near(a: &Value<'_>, b: &Value<'_>, rules: &TextRules) -> bool {
     // Only a text or a NULL can be what the rules speak of; anything else was unequal and stays so.
     let normal = |value: &Value<'_>| match value {
@@ -108,7 +146,7 @@ mod tests {
     use crate::side::Sides;
     use crate::value::{Number, Tolerance};
     use arrow_array::builder::{ListBuilder, StringBuilder};
-    use arrow_array::{ArrayRef, Float64Array, Int64Array};
+    use arrow_array::{ArrayRef, Decimal128Array, Float64Array, Int64Array};
     use std::sync::Arc;
 
     fn near(comparator: &ByValue, live: &ArrayRef, shadow: &ArrayRef, baseline: Side, asked: &BooleanBuffer) -> Vec<bool> {
@@ -135,13 +173,7 @@ mod tests {
             near(&number(Some("1"), None), &live, &shadow, Side::Live, &asked),
             [false, true, false]
         );
-        let doubles = |array: &ArrayRef| -> ArrayRef {
-            Arc::new(
-                array
-                    .as_primitive::<arrow_array::types::Int64Type>()
-                    .unary::<_, Float64Type>(|v| v as f64),
-            )
-        };
+        let doubles = |array: &ArrayRef| -> ArrayRef { Arc::new(array.as_primitive::<Int64Type>().unary::<_, Float64Type>(|v| v as f64)) };
         let (live, shadow) = (doubles(&live), doubles(&shadow));
         assert_eq!(
             near(&number(Some("1"), None), &live, &shadow, Side::Live, &asked),
@@ -149,6 +181,57 @@ mod tests {
         );
         let exact = ByValue::new(ValueRule::Exact, false);
         assert_eq!(near(&exact, &live, &shadow, Side::Live, &asked), [false, false, false]);
+    }
+
+    #[test]
+    fn columns_of_integers_and_decimals_are_compared_as_one_value_after_the_other() {
+        let some = [0, 1, -1, 2, 99, 100, 101, -100, 10_000, i64::MAX, i64::MIN, i64::MAX - 1].map(i128::from);
+        let wide = [i128::MAX, i128::MIN, i128::MAX / 100, 10i128.pow(37)];
+        let cells = |wide: &'static [i128]| some.into_iter().chain(wide.iter().copied()).map(Some).chain([None]);
+        let pairs = |wide: &'static [i128]| cells(wide).flat_map(move |live| cells(wide).map(move |shadow| (live, shadow)));
+        let (live, shadow): (Vec<_>, Vec<_>) = pairs(&[]).unzip();
+        let ints =
+            |cells: Vec<Option<i128>>| -> ArrayRef { Arc::new(cells.into_iter().map(|c| c.map(|c| c as i64)).collect::<Int64Array>()) };
+        let mut columns = vec![(ints(live), ints(shadow))];
+        for (precision, scale) in [(38, 0), (38, 2), (38, -3), (38, 30)] {
+            let (live, shadow): (Vec<_>, Vec<_>) = pairs(Box::leak(Box::new(wide))).unzip();
+            let decimals = |cells: Vec<Option<i128>>| -> ArrayRef {
+                Arc::new(
+                    Decimal128Array::from(cells)
+                        .with_precision_and_scale(precision, scale)
+                        .expect("a decimal"),
+                )
+            };
+            columns.push((decimals(live), decimals(shadow)));
+        }
+        let bounds = ["0", "0.5", "1", "1.999", "1e-40", "1e40", "3e20"];
+        let bounds = || bounds.into_iter().map(Some).chain([None]);
+        for (live, shadow) in &columns {
+            let asked = BooleanBuffer::collect_bool(live.len(), |row| row % 7 != 3);
+            for (absolute, relative) in bounds()
+                .flat_map(|a| bounds().map(move |r| (a, r)))
+                .filter(|pair| *pair != (None, None))
+            {
+                let comparator = number(absolute, relative);
+                for baseline in Side::BOTH {
+                    let pairs = CellPairs {
+                        live,
+                        shadow,
+                        baseline: &vec![baseline; live.len()],
+                        rows: &Sides::default(),
+                    };
+                    let one_by_one = cell_by_cell(&pairs, &asked, |a, b, baseline| comparator.closeness(a, b, baseline));
+                    let found = comparator.near(&pairs, &asked).expect("numbers compare").near;
+                    let both_null = BooleanBuffer::collect_bool(live.len(), |row| live.is_null(row) && shadow.is_null(row));
+                    assert_eq!(
+                        &found | &(&both_null & &asked),
+                        one_by_one.near,
+                        "{absolute:?} {relative:?} {:?}",
+                        live.data_type()
+                    );
+                }
+            }
+        }
     }
 
     #[test]

@@ -90,6 +90,56 @@ pub fn doubles_within(live: f64, shadow: f64, baseline: Side, absolute: Option<&
     absolute.is_some_and(|a| distance <= a.double) || relative.is_some_and(|r| distance <= r.double * old.abs())
 }
 
+/// The bounds of a column of integers that count `10^-scale`, in those units: all in 128 bits, and as exact as [`within`].
+#[derive(Debug, Clone, Copy)]
+pub struct ScaledTolerance {
+    absolute: Option<i128>,
+    /// Numerator and denominator.
+    relative: Option<(i128, i128)>,
+}
+
+impl ScaledTolerance {
+    /// `None` where a bound does not fit.
+    pub fn new(absolute: Option<&Tolerance>, relative: Option<&Tolerance>, scale: i8) -> Option<ScaledTolerance> {
+        let power = |exponent: i32| 10i128.checked_pow(u32::try_from(exponent).ok()?);
+        let fraction = |tolerance: &Tolerance, scale: i32| {
+            let (mantissa, digits) = tolerance.exact.parts();
+            let mantissa = i128::try_from(&mantissa).ok()?;
+            // mantissa * 10^-digits, in units of 10^-scale
+            match digits > scale {
+                true => Some((mantissa, power(digits - scale)?)),
+                false => Some((mantissa.checked_mul(power(scale - digits)?)?, 1)),
+            }
+        };
+        let absolute = absolute.map(|tolerance| fraction(tolerance, scale.into()));
+        let relative = relative.map(|tolerance| fraction(tolerance, 0));
+        if absolute == Some(None) || relative == Some(None) {
+            return None;
+        }
+        Some(ScaledTolerance {
+            // Distances are whole units: what is less than one does not count.
+            absolute: absolute.flatten().map(|(numerator, denominator)| numerator / denominator),
+            relative: relative.flatten(),
+        })
+    }
+
+    /// Whether two values are as near as [`within`] says. `None` where that takes more than 128 bits.
+    pub fn holds(&self, live: i128, shadow: i128, baseline: Side) -> Option<bool> {
+        let distance = shadow.checked_sub(live)?.checked_abs()?;
+        if distance == 0 || self.absolute.is_some_and(|most| distance <= most) {
+            return Some(true);
+        }
+        let Some((numerator, denominator)) = self.relative else {
+            return Some(false);
+        };
+        let old = match baseline {
+            Side::Live => live,
+            Side::Shadow => shadow,
+        };
+        Some(distance.checked_mul(denominator)? <= numerator.checked_mul(old.checked_abs()?)?)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::cell::Decimal;
