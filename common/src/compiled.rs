@@ -82,6 +82,13 @@ impl Compiled {
         self.judge.all_sql().filter_map(|rule| rule.accounts.as_ref())
     }
 
+    /// Whether SQL sees more of a pair of rows than the cells that differ.
+    pub fn reads_whole_rows(&self, plan: &Plan) -> bool {
+        let has_sql = |sql: &RuleSql| sql.accounts.is_some() || sql.rows.is_some() || sql.cells.iter().any(Option::is_some);
+        let mut comparators = plan.spec.comparators.iter();
+        plan.carries() || self.judge.all_sql().any(has_sql) || comparators.any(|entry| entry.comparator.sql().is_some())
+    }
+
     /// The side of the old value of each row; `account` gives the canonical bytes of its account.
     pub fn baselines(&self, rows: usize, account: impl Fn(usize) -> Vec<u8>) -> Vec<Side> {
         let default = self.default_baseline;

@@ -4,6 +4,7 @@ use crate::exchange::Object;
 use crate::spool::Spool;
 use shadowdiff_core::error::Result;
 use shadowdiff_core::plan::Sample;
+use shadowdiff_core::row::JudgedInPlace;
 use shadowdiff_core::schedule::AttemptId;
 use shadowdiff_core::stage::Task;
 use shadowdiff_core::tally::Tally;
@@ -36,6 +37,8 @@ pub struct TaskOutput {
     /// Differences, each run sorted; together they hold every difference of the task's shards.
     pub runs: Vec<Spool>,
     pub sample: Option<Sample>,
+    /// Of a scan of columns with tolerances.
+    pub judged: Option<JudgedInPlace>,
 }
 
 /// The end of one attempt.

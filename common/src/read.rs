@@ -31,6 +31,7 @@ pub use csv::{CsvFindings, csv_findings};
 pub use dataset::{DataFile, Dataset, Form, Format, Overlap, held_file, list, meets};
 pub use raw::{Raw, RawBatches, json_shape, open_csv_file, open_raw};
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::value::ValueType;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -111,6 +112,16 @@ pub async fn schema(format: Format, file: &DataFile, sources: &Sources) -> Resul
     blocking("reading a schema", read).await
 }
 
+/// A top-level column that is read of a file.
+#[derive(Debug, Clone)]
+pub struct WantedColumn {
+    pub name: String,
+    /// The type that it is to become; only JSON converts at once.
+    pub value_type: ValueType,
+    /// Whether it may come as the dictionary that it is stored as.
+    pub may_be_dictionary: bool,
+}
+
 /// Opens the `selection` of one Parquet, Arrow IPC or Avro file, top-level `columns` only. Names that the file lacks are
 /// passed over; the batches have the columns in the order of the file, and no column at all if none is asked for.
 pub fn open(
@@ -122,7 +133,7 @@ pub fn open(
     sources: &Sources,
 ) -> Result<Batches> {
     match format {
-        Format::Parquet => parquet::open(file, selection, columns, batch_rows, sources),
+        Format::Parquet => parquet::open(file, selection, columns, &[], batch_rows, sources),
         Format::ArrowIpc => arrow_ipc::open(file, selection, columns, batch_rows, sources),
         Format::Avro => avro::open(file, selection, columns, batch_rows, sources),
         Format::Csv | Format::Json => Err(text_has_no_schema(file)),

@@ -1,7 +1,7 @@
 //! The stages of a job in their order, once: which tasks each has, what their outcomes add up to, what the next one reads.
 //!
 //! ```text
-//! [sample ->] scan -> [match -> reread ->] compare -> [lookup ->] (merge)
+//! [sample ->] scan [-> rescan] -> [match -> reread ->] compare -> [lookup ->] (merge)
 //! ```
 //! Small jobs need no sample; match and reread are for jobs that exchange fingerprints, lookup for those where one side alone has rows left. Where tasks run, and where what they leave behind
 //! lies meanwhile, is the executor's business: in this process (`run`), or on workers and in the state store (`cluster/drive`).
@@ -11,6 +11,7 @@ use shadowdiff_common::spool::{Scratch, Spool};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::{Form, Plan, Sample};
 use shadowdiff_core::report::Timings;
+use shadowdiff_core::row::JudgedInPlace;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::ListedAccounts;
 use shadowdiff_core::stage::{ShardRange, Stage, Task};
@@ -21,7 +22,12 @@ use tokio::time::Instant;
 pub(crate) type Tasks = Vec<(u64, Task)>;
 
 /// What a scan has left: the shards of what has not cancelled, and sorted runs of all accounts where they are listed.
-type Scanned = (Vec<(u64, ShardRange)>, Vec<Spool>);
+struct Scanned {
+    /// In what form rows were exchanged.
+    form: Form,
+    shards: Vec<(u64, ShardRange)>,
+    accounts: Vec<Spool>,
+}
 
 /// Runs the stages of one job.
 pub(crate) trait Executor: Send {
@@ -60,6 +66,8 @@ pub(crate) struct StageOutcome {
     /// Sorted runs of lines.
     pub(crate) runs: Vec<Spool>,
     pub(crate) sample: Option<Sample>,
+    /// Of a scan of columns with tolerances. Where it does not hold, nothing reads what was exchanged.
+    pub(crate) judged: JudgedInPlace,
     /// Of the reader's tasks: what each reads, and how many bytes that is.
     pub(crate) next: Vec<(u64, ShardRange)>,
 }
@@ -97,7 +105,11 @@ impl Pipeline<'_> {
         let mut timings = Timings::default();
         let mut tally = Tally::default();
         let form = self.form(executor).await?;
-        let (mut shards, seen_accounts) = self.scan(executor, form, &mut tally).await?;
+        let Scanned {
+            form,
+            mut shards,
+            accounts,
+        } = self.scan(executor, form, &mut tally).await?;
         if form == Form::Fingerprints {
             shards = self.unmatched(executor, shards, &mut tally).await?;
         }
@@ -117,7 +129,7 @@ impl Pipeline<'_> {
             tally,
             runs: compared.runs,
             found_keys,
-            seen_accounts,
+            seen_accounts: accounts,
             timings,
         })
     }
@@ -148,24 +160,45 @@ impl Pipeline<'_> {
 
     /// Reads both sides; gives the shards of rows, or of fingerprints, that have not cancelled, and the accounts where they are listed.
     async fn scan<E: Executor>(self, executor: &mut E, form: Form, tally: &mut Tally) -> Result<Scanned, E::Stop> {
-        let pieces = self.plan.scans.iter().map(|scan| (scan.weight(), ShardRange::default()));
-        let tasks = tasks_of(Stage::Scan, form, pieces);
-        let reader = match form {
-            Form::Rows => Stage::Compare,
-            Form::Fingerprints => Stage::Match,
-        };
-        let outcome = executor.run_stage(Stage::Scan, tasks, Some(self.by_shard(reader))).await?;
+        let (mut form, mut outcome) = (form, self.scan_as(executor, Stage::Scan, form).await?);
+        if !outcome.judged.holds() {
+            tracing::debug!("a key may come more than once: scanning again");
+            // What ended in place would all be exchanged now.
+            if outcome.judged.near > 0 && self.plan.known_form().is_none() {
+                form = Form::Fingerprints;
+            }
+            outcome = self.scan_as(executor, Stage::Rescan, form).await?;
+        }
         tally.merge(&outcome.tally);
         check_exchange(tally, outcome.exchanged)?;
         if self.plan.spec.output.accounts == ListedAccounts::All {
-            return Ok((outcome.next, outcome.sorted));
+            return Ok(Scanned {
+                form,
+                shards: outcome.next,
+                accounts: outcome.sorted,
+            });
         }
         if !outcome.sorted.is_empty() {
             let (accounts, scratch) = (outcome.sorted, executor.scratch()?);
             let counted = tokio::task::spawn_blocking(move || count_distinct(&accounts, &scratch)).await;
             tally.accounts = counted.map_err(|e| Error::internal(format!("counting accounts panicked: {e}")))??;
         }
-        Ok((outcome.next, Vec::new()))
+        Ok(Scanned {
+            form,
+            shards: outcome.next,
+            accounts: Vec::new(),
+        })
+    }
+
+    async fn scan_as<E: Executor>(self, executor: &mut E, stage: Stage, form: Form) -> Result<StageOutcome, E::Stop> {
+        let pieces = self.plan.scans.iter().map(|scan| (scan.weight(), ShardRange::default()));
+        let reader = match form {
+            Form::Rows => Stage::Compare,
+            Form::Fingerprints => Stage::Match,
+        };
+        executor
+            .run_stage(stage, tasks_of(stage, form, pieces), Some(self.by_shard(reader)))
+            .await
     }
 
     /// Cancels fingerprints, and reads again the rows that have no partner; gives their shards.

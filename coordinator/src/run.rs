@@ -107,6 +107,7 @@ impl Executor for LocalExecutor<'_> {
             outcome.sorted.extend(output.sorted);
             outcome.runs.extend(output.runs);
             outcome.sample = output.sample.or(outcome.sample);
+            outcome.judged.merge(output.judged.unwrap_or_default());
             let Some(object) = output.exchange else { continue };
             for (size, bytes) in object.sizes().into_iter().zip(&mut bytes) {
                 outcome.add_exchanged(size.map(|size: Size| size.rows));

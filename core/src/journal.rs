@@ -361,7 +361,7 @@ mod tests {
         assert_eq!(tasks, [(0, trouble(4, 3, 0)), (1, trouble(0, 0, 0)), (2, trouble(0, 0, 1))]);
         assert_eq!(
             (history.epoch, history.owner.as_deref(), history.stage),
-            (2, Some("two"), Stage::Match)
+            (2, Some("two"), Stage::Rescan)
         );
         assert!(history.cancel_asked && history.ended.is_none());
         let task = &history.new_tasks(Stage::Scan, [NewTask::new(9, 8)])[0];

@@ -97,7 +97,7 @@ const TELLING_KEYS: u64 = 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Sample {
     pub rows: Sides<u64>,
-    /// Pairs of equal rows.
+    /// Pairs of equal rows, and of such in step that are near.
     pub cancelled: u64,
     /// Pairs of rows that are equal but for columns with a tolerance.
     pub alike: u64,

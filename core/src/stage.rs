@@ -14,6 +14,8 @@ pub enum Stage {
     Sample,
     /// Reads both sides, and cancels what it can.
     Scan,
+    /// Scans again, where what was judged in place may have been wrong: a key was there more than once.
+    Rescan,
     /// Cancels fingerprints, where those are exchanged.
     Match,
     /// Reads the rows without a partner again, where fingerprints are exchanged.
@@ -46,9 +48,10 @@ pub enum Activity {
     Merging,
 }
 
-const TABLE: [Row; 7] = [
+const TABLE: [Row; 8] = [
     row(Stage::Sample, "sample", true, Activity::Reading),
     row(Stage::Scan, "scan", true, Activity::Reading),
+    row(Stage::Rescan, "rescan", true, Activity::Reading),
     Row {
         has_large_commits: true,
         ..row(Stage::Match, "match", false, Activity::Comparing)

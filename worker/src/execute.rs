@@ -6,7 +6,7 @@ use crate::lookup::lookup;
 use crate::matching::match_fingerprints;
 use crate::reread::reread;
 use crate::sample::sample;
-use crate::scan::scan;
+use crate::scan::{rescan, scan};
 use shadowdiff_common::exchange::Object;
 use shadowdiff_common::link::{Exchanged, TaskOutput};
 use shadowdiff_core::error::{Error, Result};
@@ -38,6 +38,7 @@ pub(crate) fn execute(job: &Job, task: &Task, input: &Input, halvings: u32) -> R
     match task.stage {
         Stage::Sample => sample(job),
         Stage::Scan => scan(job, scan_task(job, task.number)?, task.form, halvings),
+        Stage::Rescan => rescan(job, scan_task(job, task.number)?, task.form, halvings),
         Stage::Match => match_fingerprints(job, &input.places(), &input.exchanged, halvings),
         Stage::Reread => {
             let [(scan, place)] = input.shards[..] else {

@@ -8,6 +8,8 @@ mod exchanged;
 mod execute;
 mod fingerprints;
 mod host;
+mod in_place;
+mod in_step;
 mod job;
 mod limits;
 mod local;

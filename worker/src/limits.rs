@@ -21,6 +21,8 @@ pub struct TaskLimits {
     pub chunk_rows: usize,
     /// What the join of a part may always use.
     pub min_join_bytes: usize,
+    /// Rows of both sides that are compared in place at a time.
+    pub step_rows: usize,
     /// How far apart rows may be and still count as in step.
     pub look_ahead: usize,
     /// How far ahead both sides are searched for the place where they agree again, where that is farther.
@@ -56,6 +58,7 @@ impl TaskLimits {
         merged_slices: 8,
         chunk_rows: 4096,
         min_join_bytes: 64 << 20,
+        step_rows: 1024,
         look_ahead: 8,
         search_ahead: 8192,
         patience_rows: 100_000,

@@ -6,16 +6,16 @@
 //! ```
 //! Columns that are stored the same are equal unread. It only ever saves work: what is not equal in place goes the way of all rows.
 
+use crate::in_place::InPlace;
 use crate::job::Job;
-use crate::side::{Purpose, SideReader};
+use crate::side::{EndedRows, Purpose, SideReader};
 use arrow_array::ArrayRef;
-use arrow_buffer::BooleanBuffer;
+use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
 use shadowdiff_common::read::Format;
 use shadowdiff_common::read::parquet::{StoredFile, is_same};
 use shadowdiff_core::align::Column;
-use shadowdiff_core::compare::unequal;
 use shadowdiff_core::error::Result;
-use shadowdiff_core::plan::{ScanTask, Split};
+use shadowdiff_core::plan::{Form, ScanTask, Split};
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::ListedAccounts;
 
@@ -27,11 +27,21 @@ pub(crate) struct PairedGroups<'a> {
     files: Sides<Option<(usize, StoredFile)>>,
     /// How many pairs have been looked at.
     looked_at: usize,
+    /// Whether rows may go on with those columns alone in which they may differ: nothing else is asked of them. Where fingerprints are
+    /// exchanged, the rows are read again, whole.
+    may_be_thin: bool,
+}
+
+/// What a pair of row groups has come to.
+pub(crate) struct PairedGroup {
+    /// Pairs of equal rows.
+    pub(crate) equal: u64,
+    pub(crate) rows: EndedRows,
 }
 
 impl<'a> PairedGroups<'a> {
     /// `None` where rows cannot cancel by their place.
-    pub(crate) fn new(job: &'a Job, task: &ScanTask) -> Option<Self> {
+    pub(crate) fn new(job: &'a Job, task: &ScanTask, form: Form) -> Option<Self> {
         let plan = &job.plan;
         let is_whole = |side: &Side| job.resources.datasets[*side].format == Format::Parquet && job.compiled.filters[*side].is_none();
         // Accounts are counted as rows are read; equal rows may differ in columns that only SQL reads.
@@ -45,11 +55,12 @@ impl<'a> PairedGroups<'a> {
             splits: Sides::from_fn(|side| task.splits[side].iter().flat_map(row_groups).collect()),
             files: Sides::default(),
             looked_at: 0,
+            may_be_thin: form == Form::Rows && !job.compiled.reads_whole_rows(plan),
         })
     }
 
-    /// Which rows of the pair of this number are equal in place, the first time that it is asked for. `None`: of no use.
-    pub(crate) fn equal(&mut self, number: usize) -> Result<Option<BooleanBuffer>> {
+    /// Which rows of the pair of this number are equal or near in place, the first time that it is asked for. `None`: of no use.
+    pub(crate) fn ended(&mut self, number: usize, in_place: &mut InPlace<'_>) -> Result<Option<PairedGroup>> {
         if number < self.looked_at {
             return Ok(None);
         }
@@ -96,7 +107,7 @@ impl<'a> PairedGroups<'a> {
                 differing.push(at);
             }
         }
-        self.compare(&pair, &differing, rows.unwrap_or(0))
+        self.compare(&pair, &differing, rows.unwrap_or(0), in_place)
     }
 
     fn open(&mut self, pair: &Sides<Split>) -> Result<()> {
@@ -120,34 +131,78 @@ impl<'a> PairedGroups<'a> {
         is_as_read.then(|| file.place(&read.source, &read.value_type))?
     }
 
-    /// Decodes the columns that are stored differently, and finds the rows that are equal in all of them.
-    fn compare(&self, pair: &Sides<Split>, columns: &[usize], rows: usize) -> Result<Option<BooleanBuffer>> {
-        let mut equal = BooleanBuffer::new_set(rows);
+    /// Decodes the columns that are stored differently, and finds the rows that are equal, or near, in all of them.
+    fn compare(&self, pair: &Sides<Split>, columns: &[usize], rows: usize, in_place: &mut InPlace<'_>) -> Result<Option<PairedGroup>> {
         if columns.is_empty() {
-            return Ok(Some(equal));
+            return Ok(Some(PairedGroup::equal(rows)));
         }
+        let aligned = &self.job.plan.aligned;
+        // The keys are stored the same: those of one side are those of both.
+        let has_seen_keys = in_place.judges;
+        let keys: &[usize] = if has_seen_keys { &aligned.key } else { &[] };
+        let read = Sides::new([columns, keys].concat(), columns.to_vec());
         let splits = Sides::from_fn(|side| vec![pair[side].clone()]);
         let mut sides = Sides::from_fn(|side| Columns {
-            reader: SideReader::new(self.job, side, &splits[side], Purpose::Columns(columns.to_vec())),
+            reader: SideReader::new(self.job, side, &splits[side], Purpose::Columns(read[side].clone())),
             arrays: Vec::new(),
             from: 0,
         });
-        let mut at = 0;
-        while at < rows {
+        let (mut ended, mut near) = (BooleanBufferBuilder::new(rows), 0);
+        let mut seen = Vec::new();
+        while ended.len() < rows {
             // What cannot be read is told where the rows are read whole.
             let (Ok(Some(live)), Ok(Some(shadow))) = (sides.live.ahead(), sides.shadow.ahead()) else {
                 return Ok(None);
             };
             let length = live.min(shadow);
             let (live, shadow) = (sides.live.take(length), sides.shadow.take(length));
-            for ((column, live), shadow) in columns.iter().zip(&live).zip(&shadow) {
-                let unequal = unequal(&self.job.plan.aligned.columns[*column], live, shadow);
-                equal = clear(&equal, at, &unequal);
-            }
-            at += length;
+            let (live, keys) = live.split_at(columns.len());
+            let pairs = in_place.compare(columns, live, &shadow, length)?;
+            ended.append_buffer(&pairs.ended());
+            near += pairs.near.count_set_bits() as u64;
+            seen.push((keys.to_vec(), !&pairs.equal));
         }
+        let ended = ended.finish();
         // Where most rows differ, they are read whole at once.
-        Ok((equal.count_set_bits() * 2 >= rows).then_some(equal))
+        if ended.count_set_bits() * 2 < rows {
+            return Ok(None);
+        }
+        for (keys, unequal) in seen {
+            for side in Side::BOTH {
+                in_place.see_keys(side, &keys.iter().collect::<Vec<_>>(), &unequal)?;
+            }
+        }
+        // Not even these keys are sure to be there once: the rows are read whole.
+        if has_seen_keys && !in_place.judges {
+            return Ok(None);
+        }
+        in_place.add_near(near);
+        let left = (rows - ended.count_set_bits()) as u64;
+        let is_thin = has_seen_keys && self.may_be_thin && left > 0;
+        if is_thin {
+            in_place.add_thin(left);
+        }
+        Ok(Some(PairedGroup {
+            equal: ended.count_set_bits() as u64 - near,
+            rows: EndedRows {
+                rows: ended,
+                has_seen_keys,
+                columns: is_thin.then(|| [columns, &aligned.key].concat()),
+            },
+        }))
+    }
+}
+
+impl PairedGroup {
+    fn equal(rows: usize) -> PairedGroup {
+        PairedGroup {
+            equal: rows as u64,
+            rows: EndedRows {
+                rows: BooleanBuffer::new_set(rows),
+                has_seen_keys: true,
+                columns: None,
+            },
+        }
     }
 }
 
@@ -179,17 +234,6 @@ impl Columns<'_> {
         self.from += length;
         taken
     }
-}
-
-/// `bits` without those of `cleared`, whose first one stands for that at `from`.
-fn clear(bits: &BooleanBuffer, from: usize, cleared: &BooleanBuffer) -> BooleanBuffer {
-    if cleared.count_set_bits() == 0 {
-        return bits.clone();
-    }
-    let mut kept = arrow_buffer::BooleanBufferBuilder::new(bits.len());
-    kept.append_buffer(bits);
-    cleared.set_indices().for_each(|row| kept.set_bit(from + row, false));
-    kept.finish()
 }
 
 /// The splits of the row groups of a split.

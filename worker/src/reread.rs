@@ -25,11 +25,12 @@ pub(crate) fn reread(job: &Job, task: &ScanTask, shard: u32, objects: &[Arc<Obje
         let mut reader = SideReader::new(job, side, &task.splits[side], Purpose::Reread(wanted));
         // Of each batch that is read few rows may be wanted; together they make batches of the usual size.
         let (mut pending, mut rows, mut bytes, mut found) = (Vec::new(), 0, 0, 0);
-        while let Some(read) = reader.next()? {
-            rows += read.rows.batch.num_rows();
-            bytes += read.rows.batch.get_array_memory_size();
-            found += read.rows.batch.num_rows() as u64;
-            pending.push(read.rows.batch);
+        while let Some(read) = reader.next_hashed()? {
+            let batch = read.whole(job, side)?.batch;
+            rows += batch.num_rows();
+            bytes += batch.get_array_memory_size();
+            found += batch.num_rows() as u64;
+            pending.push(batch);
             if rows >= job.resources.batch_rows || bytes >= job.resources.limits.fetched_batch_bytes {
                 flush(&mut sink, side, &mut pending)?;
                 (rows, bytes) = (0, 0);

@@ -1,16 +1,19 @@
 //! The scan task: reads a piece of both sides, cancels what it can, sends the rest to its shards.
 
 use crate::exchanged::{self, ExchangedRows, TolerantRows, fingerprints_of, numbered_schema, tolerant_schema};
+use crate::in_place::InPlace;
+use crate::in_step::{Emit, InStep};
 use crate::job::Job;
 use crate::paired::PairedGroups;
 use crate::seen_accounts::SeenAccounts;
-use crate::side::{Purpose, Read, Rows, SideReader};
+use crate::side::{AlignedRows, Purpose, Read, Rows, SideReader};
 use crate::window::{CancelMode, Window};
 use arrow_array::{ArrayRef, RecordBatch};
+use arrow_select::concat::concat_batches;
 use shadowdiff_common::exchange::{Object, Writer};
 use shadowdiff_common::link::TaskOutput;
 use shadowdiff_common::spool::{Spool, SpoolWriter};
-use shadowdiff_core::error::Result;
+use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::{Form, ScanTask};
 use shadowdiff_core::row::{Hasher, account_hashes};
 use shadowdiff_core::side::{Side, Sides};
@@ -20,83 +23,184 @@ use std::collections::BTreeSet;
 
 /// Runs one scan task, which exchanges its rows in the given form. `halvings` says how often its memory share was halved.
 pub(crate) fn scan(job: &Job, task: &ScanTask, form: Form, halvings: u32) -> Result<TaskOutput> {
-    let share = job.resources.memory.task_bytes >> halvings.min(8);
-    let mut sink = Sink::new(job, form, share / 3);
-    let mut window = Window::new(share / 3, mode(job), &job.resources.limits);
-    let mut paired = PairedGroups::new(job, task);
-    let splits = paired.as_ref().map_or(&task.splits, |paired| &paired.splits).clone();
-    let mut readers = Sides::from_fn(|side| SideReader::new(job, side, &splits[side], Purpose::Scan));
-    let mut in_place = 0;
-    let mut ended = Sides::new(false, false);
-    while !(ended.live && ended.shadow) {
-        let next = window.next_side();
-        let side = if ended[next] { next.other() } else { next };
-        if let Some((paired, split)) = paired.as_mut().zip(readers[side].next_split())
-            && let Some(equal) = paired.equal(split)?
-        {
-            in_place += equal.count_set_bits() as u64;
-            Side::BOTH
-                .iter()
-                .for_each(|side| readers[*side].set_cancelled(split, equal.clone()));
-            continue;
-        }
-        match readers[side].next()? {
-            Some(read) => {
-                sink.see_accounts(side, &read.rows)?;
-                let rows = match form {
-                    Form::Rows => read.rows,
-                    Form::Fingerprints => numbered(job, side, read)?,
-                };
-                window.push(side, rows, &mut |side, batch| sink.push(side, batch))?;
-            }
-            None => ended[side] = readers[side].next_split().is_none(),
-        }
-        if ended.live || ended.shadow {
-            window.pass_all();
-        }
-    }
-    window.finish(&mut |side, batch| sink.push(side, batch))?;
-    let mut tally = Tally {
-        cancelled: window.cancelled + in_place,
-        ..Tally::default()
-    };
-    for (side, reader) in readers.each() {
-        tally.sides[side].read = reader.read;
-        tally.sides[side].filtered = reader.filtered;
-    }
-    let accounts = sink.take_accounts()?;
-    Ok(TaskOutput {
-        exchange: Some(sink.finish()?),
-        tally,
-        sorted: accounts,
-        ..TaskOutput::default()
-    })
+    Scan::new(job, task, form, halvings, in_step(job)).run()
 }
 
-/// Rows that carry columns of their own do not cancel early: which of several equal rows is left may matter to a rule.
+/// The same with no pair judged in place but those that are equal.
+pub(crate) fn rescan(job: &Job, task: &ScanTask, form: Form, halvings: u32) -> Result<TaskOutput> {
+    Scan::new(job, task, form, halvings, false).run()
+}
+
+/// A scan task under way. Rows go from the readers to both sides in step, what is left of them to the window, and from there to the sink.
+struct Scan<'a> {
+    job: &'a Job,
+    form: Form,
+    paired: Option<PairedGroups<'a>>,
+    readers: Sides<SideReader<'a>>,
+    in_place: InPlace<'a>,
+    in_step: InStep<'a>,
+    /// Rows that are left, until there are enough for a batch.
+    left: Sides<Vec<Rows>>,
+    window: Window,
+    sink: Sink<'a>,
+    /// Pairs of equal rows of row groups that were not read whole.
+    in_groups: u64,
+}
+
+impl<'a> Scan<'a> {
+    fn new(job: &'a Job, task: &ScanTask, form: Form, halvings: u32, judges: bool) -> Self {
+        let share = job.resources.memory.task_bytes >> halvings.min(8);
+        let paired = PairedGroups::new(job, task, form);
+        let splits = paired.as_ref().map_or(&task.splits, |paired| &paired.splits).clone();
+        Scan {
+            job,
+            form,
+            paired,
+            readers: Sides::from_fn(|side| SideReader::new(job, side, &splits[side], Purpose::Scan)),
+            in_place: InPlace::new(job, judges),
+            in_step: InStep::new(job, in_step(job)),
+            left: Sides::default(),
+            window: Window::new(share / 3, mode(job), &job.resources.limits),
+            sink: Sink::new(job, form, share / 3),
+            in_groups: 0,
+        }
+    }
+
+    fn run(mut self) -> Result<TaskOutput> {
+        let mut ended = Sides::new(false, false);
+        while !(ended.live && ended.shadow) {
+            let next = self.in_step.next_side().unwrap_or_else(|| self.window.next_side());
+            let side = if ended[next] { next.other() } else { next };
+            if self.ends_in_groups(side)? {
+                continue;
+            }
+            match self.readers[side].next()? {
+                Some(rows) => self.push(side, rows)?,
+                None if self.readers[side].next_split().is_none() => {
+                    ended[side] = true;
+                    self.step(|in_step, in_place, emit| in_step.end(side, in_place, emit))?;
+                }
+                None => {}
+            }
+            if ended.live || ended.shadow {
+                release(&mut self.left, &mut self.window, &mut self.sink)?;
+                self.window.pass_all();
+            }
+        }
+        release(&mut self.left, &mut self.window, &mut self.sink)?;
+        let sink = &mut self.sink;
+        self.window.finish(&mut |side, batch| sink.push(side, batch))?;
+        self.finish()
+    }
+
+    /// Whether the pair of row groups that comes next has just been looked at, with success.
+    fn ends_in_groups(&mut self, side: Side) -> Result<bool> {
+        let Some((paired, split)) = self.paired.as_mut().zip(self.readers[side].next_split()) else {
+            return Ok(false);
+        };
+        let Some(group) = paired.ended(split, &mut self.in_place)? else {
+            return Ok(false);
+        };
+        self.in_groups += group.equal;
+        for side in Side::BOTH {
+            self.readers[side].set_ended(split, group.rows.clone());
+        }
+        Ok(true)
+    }
+
+    fn push(&mut self, side: Side, rows: AlignedRows) -> Result<()> {
+        self.sink.see_accounts(side, &rows)?;
+        self.step(|in_step, in_place, emit| in_step.push(side, rows, in_place, emit))
+    }
+
+    /// Goes on in step; what is left goes on to the window.
+    fn step(&mut self, go: impl FnOnce(&mut InStep<'a>, &mut InPlace<'a>, &mut Emit<'_>) -> Result<()>) -> Result<()> {
+        let Scan {
+            job,
+            form,
+            left,
+            window,
+            sink,
+            ..
+        } = self;
+        let mut emit = |side: Side, rows: AlignedRows| {
+            let read = rows.hashed(job);
+            left[side].push(match form {
+                Form::Rows => read.whole(job, side)?,
+                Form::Fingerprints => numbered(job, side, read)?,
+            });
+            let rows: usize = left[side].iter().map(|rows| rows.fingerprints.len()).sum();
+            match rows * 2 < job.resources.batch_rows {
+                true => Ok(()),
+                false => release(left, window, sink),
+            }
+        };
+        go(&mut self.in_step, &mut self.in_place, &mut emit)
+    }
+
+    fn finish(self) -> Result<TaskOutput> {
+        let judged = self.in_place.finish();
+        let mut tally = Tally {
+            cancelled: self.window.cancelled + self.in_step.cancelled + self.in_groups,
+            within_tolerance: judged.near,
+            ..Tally::default()
+        };
+        for (side, reader) in self.readers.each() {
+            tally.sides[side].read = reader.read;
+            tally.sides[side].filtered = reader.filtered;
+        }
+        let mut sink = self.sink;
+        let accounts = sink.take_accounts()?;
+        Ok(TaskOutput {
+            exchange: Some(sink.finish()?),
+            tally,
+            sorted: accounts,
+            judged: Some(judged),
+            ..TaskOutput::default()
+        })
+    }
+}
+
+/// Lets the rows of both sides that are left go on to the window, a batch a side: of few batches many shards are made at less cost.
+fn release(left: &mut Sides<Vec<Rows>>, window: &mut Window, sink: &mut Sink<'_>) -> Result<()> {
+    for side in Side::BOTH {
+        let parts = std::mem::take(&mut left[side]);
+        let Some(first) = parts.first() else { continue };
+        let batches = parts.iter().map(|rows| &rows.batch);
+        let batch = concat_batches(&first.batch.schema(), batches).map_err(|e| Error::internal(format!("scan: {e}")))?;
+        let fingerprints = parts.iter().flat_map(|rows| rows.fingerprints.iter().copied()).collect();
+        window.push(side, Rows { batch, fingerprints }, &mut |side, batch| sink.push(side, batch))?;
+    }
+    Ok(())
+}
+
+/// Whether rows are compared in step. Rows that carry columns of their own are not: which of several equal rows is left may matter to a rule.
+fn in_step(job: &Job) -> bool {
+    !job.plan.carries() && !job.resources.disabled.same_position
+}
+
+/// Which rows find each other in the window.
 fn mode(job: &Job) -> CancelMode {
-    let early = !job.plan.carries();
     CancelMode {
-        in_step: early && !job.resources.disabled.same_position,
-        remember: early && !job.resources.disabled.window,
+        in_step: in_step(job),
+        remember: !job.plan.carries() && !job.resources.disabled.window,
     }
 }
 
 /// What rows come to where fingerprints are exchanged.
 pub(crate) fn numbered(job: &Job, side: Side, read: Read) -> Result<Rows> {
-    let Rows { batch, fingerprints } = read.rows;
-    let numbers = read.numbers.to_vec();
+    let (numbers, fingerprints) = (read.numbers.to_vec(), &read.fingerprints);
     let batch = match &read.exact {
-        None => exchanged::numbered(numbers, &fingerprints)?,
+        None => exchanged::numbered(numbers, fingerprints)?,
         Some(exact) => {
             let values = job
                 .compiled
                 .row_hasher
                 .tolerant()
                 .iter()
-                .map(|at| batch.column(*at).clone())
+                .map(|at| read.columns[*at].clone())
                 .collect();
-            let keys = job.key_fingerprints(&batch).iter().map(|key| *key as u64).collect();
+            let keys = read.keys(job).iter().map(|key| *key as u64).collect();
             exchanged::tolerant(
                 &tolerant_schema(&job.plan, job.compiled.row_hasher.tolerant(), side),
                 numbers,
@@ -106,6 +210,7 @@ pub(crate) fn numbered(job: &Job, side: Side, read: Read) -> Result<Rows> {
             )?
         }
     };
+    let fingerprints = read.fingerprints;
     Ok(Rows { batch, fingerprints })
 }
 
@@ -162,15 +267,15 @@ impl<'a> Sink<'a> {
         self.writer.finish()
     }
 
-    fn see_accounts(&mut self, side: Side, rows: &Rows) -> Result<()> {
+    fn see_accounts(&mut self, side: Side, rows: &AlignedRows) -> Result<()> {
         let lists = self.job.plan.spec.output.accounts == ListedAccounts::All;
         if !lists && !self.job.plan.count_accounts {
             return Ok(());
         }
-        let account = ExchangedRows::new(&rows.batch, &self.job.plan).account();
-        let fingerprints = self.account_fingerprint.hash(&account, rows.batch.num_rows());
+        let account = rows.some(self.job.plan.aligned.account());
+        let fingerprints = self.account_fingerprint.hash(&account, rows.rows());
         if lists {
-            return self.listed_accounts.see(self.job, side, &rows.batch, &fingerprints);
+            return self.listed_accounts.see(self.job, side, &account, &fingerprints);
         }
         self.accounts.see(self.job, fingerprints)
     }

@@ -1,8 +1,7 @@
 //! What a scan task keeps of the accounts that it sees, for a list of all of them: each with its rows of both sides, spilled in sorted runs.
 
-use crate::exchanged::ExchangedRows;
 use crate::job::Job;
-use arrow_array::RecordBatch;
+use arrow_array::ArrayRef;
 use shadowdiff_common::spool::{Spool, SpoolWriter};
 use shadowdiff_core::error::Result;
 use shadowdiff_core::report::SeenAccount;
@@ -23,9 +22,8 @@ pub(crate) struct SeenAccounts {
 }
 
 impl SeenAccounts {
-    /// `fingerprints`: those of the accounts of the rows.
-    pub(crate) fn see(&mut self, job: &Job, side: Side, batch: &RecordBatch, fingerprints: &[u128]) -> Result<()> {
-        let account = ExchangedRows::new(batch, &job.plan).account();
+    /// `account`: its columns; `fingerprints`: those of the accounts of the rows.
+    pub(crate) fn see(&mut self, job: &Job, side: Side, account: &[&ArrayRef], fingerprints: &[u128]) -> Result<()> {
         for (row, fingerprint) in fingerprints.iter().enumerate() {
             let seen = match self.held.entry(*fingerprint) {
                 Entry::Occupied(seen) => seen.into_mut(),

@@ -4,17 +4,18 @@ use crate::exchanged;
 use crate::job::Job;
 use crate::row_selection::RowSelection;
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StructArray, new_null_array};
-use arrow_buffer::{BooleanBuffer, NullBuffer};
+use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, NullBuffer};
+use arrow_schema::DataType;
 use arrow_select::filter::filter;
-use shadowdiff_common::compiled::{BoundColumn, RowFingerprints};
+use shadowdiff_common::compiled::RowFingerprints;
 use shadowdiff_common::exchange::take_rows;
-use shadowdiff_common::read::{self, Format, Raw, Selection, read_column};
+use shadowdiff_common::read::{self, Format, Raw, Selection, WantedColumn, read_column};
 use shadowdiff_common::store::changed;
 use shadowdiff_core::align::{Column, Role, SideColumn};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::{ReadColumn, Split};
 use shadowdiff_core::side::Side;
-use shadowdiff_core::value::{ValueType, convert};
+use shadowdiff_core::value::convert;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -26,16 +27,98 @@ pub(crate) struct Rows {
     pub(crate) fingerprints: Vec<u128>,
 }
 
-/// Rows as a reader gives them, and which they are.
+/// Rows as they are read: their columns, and which they are.
+#[derive(Debug, Clone)]
+pub(crate) struct AlignedRows {
+    /// The aligned columns, then those that only SQL reads.
+    pub(crate) columns: Vec<ArrayRef>,
+    pub(crate) numbers: RowNumbers,
+    /// Whether their keys have been seen, with those of rows that are done with.
+    pub(crate) has_seen_keys: bool,
+}
+
+impl AlignedRows {
+    pub(crate) fn rows(&self) -> usize {
+        self.columns.first().map_or(0, |column| column.len())
+    }
+
+    /// Some of the columns, by their numbers.
+    pub(crate) fn some(&self, numbers: &[usize]) -> Vec<&ArrayRef> {
+        numbers.iter().map(|at| &self.columns[*at]).collect()
+    }
+
+    /// Some of the rows.
+    pub(crate) fn only(self, rows: &BooleanBuffer) -> Result<AlignedRows> {
+        if rows.count_set_bits() == rows.len() {
+            return Ok(self);
+        }
+        Ok(AlignedRows {
+            numbers: self.numbers.only(rows),
+            columns: filtered(&self.columns, rows)?,
+            ..self
+        })
+    }
+
+    /// The same with their fingerprints.
+    pub(crate) fn hashed(self, job: &Job) -> Read {
+        let rows = self.rows();
+        let aligned = job.plan.aligned.columns.len();
+        let RowFingerprints { whole, exact } = job.compiled.row_hasher.hash(&self.columns[..aligned], rows);
+        Read {
+            columns: self.columns,
+            numbers: self.numbers,
+            fingerprints: whole,
+            exact,
+        }
+    }
+}
+
+/// Of each array, the rows that are set.
+pub(crate) fn filtered<'a>(columns: impl IntoIterator<Item = &'a ArrayRef>, rows: &BooleanBuffer) -> Result<Vec<ArrayRef>> {
+    let keep = BooleanArray::new(rows.clone(), None);
+    let columns: Result<Vec<ArrayRef>, _> = columns.into_iter().map(|c| filter(c.as_ref(), &keep)).collect();
+    columns.map_err(|e| Error::internal(format!("filter: {e}")))
+}
+
+/// Rows as they are read, with their fingerprints.
 pub(crate) struct Read {
-    pub(crate) rows: Rows,
+    /// The aligned columns, some of them dictionaries, then those that only SQL reads.
+    pub(crate) columns: Vec<ArrayRef>,
     /// Their numbers among all rows of the task's side, counted before the filter; they do not fall.
     pub(crate) numbers: RowNumbers,
+    pub(crate) fingerprints: Vec<u128>,
     /// The fingerprints of the columns without a tolerance, where some have one.
     pub(crate) exact: Option<Vec<u128>>,
 }
 
+impl Read {
+    pub(crate) fn rows(&self) -> usize {
+        self.fingerprints.len()
+    }
+
+    /// The fingerprints of their keys.
+    pub(crate) fn keys(&self, job: &Job) -> Vec<u128> {
+        let key = job.plan.aligned.key.iter().map(|at| &self.columns[*at]).collect::<Vec<_>>();
+        job.compiled.key_fingerprint.hash(&key, self.rows())
+    }
+
+    /// The rows whole, as they are exchanged.
+    pub(crate) fn whole(self, job: &Job, side: Side) -> Result<Rows> {
+        let mut columns = self.columns;
+        for (array, column) in columns.iter_mut().zip(&job.plan.aligned.columns) {
+            if matches!(array.data_type(), DataType::Dictionary(_, _)) {
+                *array = convert(array, &column.stored[side]).map_err(|bad| Error::internal(bad.to_string()))?;
+            }
+        }
+        Ok(Rows {
+            batch: exchanged::rows(&job.compiled.schemas[side], columns, &self.fingerprints)?,
+            fingerprints: self.fingerprints,
+        })
+    }
+}
+
 /// Numbers of rows that follow each other, but for those that a filter took out.
+#[derive(Debug, Clone)]
 pub(crate) struct RowNumbers {
     first: u64,
     kept: Option<BooleanBuffer>,
@@ -48,6 +131,21 @@ impl RowNumbers {
             Some(kept) => kept.set_indices().map(|row| self.first + row as u64).collect(),
             None => (self.first..self.first + self.rows as u64).collect(),
         }
+    }
+
+    /// Those of some of the rows.
+    fn only(self, rows: &BooleanBuffer) -> RowNumbers {
+        let kept = match &self.kept {
+            None => rows.clone(),
+            Some(kept) => {
+                let mut both = BooleanBufferBuilder::new(kept.len());
+                both.append_n(kept.len(), false);
+                let left = kept.set_indices().zip(rows).filter(|(_, left)| *left);
+                left.for_each(|(row, _)| both.set_bit(row, true));
+                both.finish()
+            }
+        };
+        RowNumbers { kept: Some(kept), ..self }
     }
 }
 
@@ -66,6 +164,8 @@ pub(crate) enum Purpose<'a> {
 struct Needed {
     read: Vec<bool>,
     columns: Vec<bool>,
+    /// Of those read, which may stay dictionaries: they are only hashed and compared.
+    dictionaries: Vec<bool>,
 }
 
 impl Needed {
@@ -74,6 +174,26 @@ impl Needed {
         Needed {
             read: vec![true; plan.read.len()],
             columns: vec![true; plan.columns.len()],
+            dictionaries: vec![false; plan.read.len()],
+        }
+    }
+
+    /// The same, where rows are compared before they are laid out.
+    fn with_dictionaries(self, job: &Job, side: Side) -> Self {
+        let plan = &job.plan.sides[side];
+        let may_stay = |(at, read): (usize, &ReadColumn)| {
+            let expressions = job.compiled.derives[side].iter().flatten().chain(&job.compiled.filters[side]);
+            let mut columns = job.plan.aligned.columns.iter().enumerate();
+            let is_compared = columns.any(|(number, column)| {
+                let is_plain = column.stored[side] == read.value_type && !column.is_mixed();
+                let is_value = matches!(column.role, Role::Value(_)) && !job.plan.aligned.key.contains(&number);
+                column.path.len() == 1 && column.path[0] == read.name && is_plain && is_value
+            });
+            is_compared && !plan.carried.contains(&read.name) && expressions.into_iter().all(|sql| !sql.reads.contains(&at))
+        };
+        Needed {
+            dictionaries: plan.read.iter().enumerate().map(may_stay).collect(),
+            ..self
         }
     }
 
@@ -100,8 +220,19 @@ impl Needed {
         Needed {
             read: plan.read.iter().enumerate().map(is_read).collect(),
             columns,
+            dictionaries: vec![false; plan.read.len()],
         }
     }
+}
+
+/// Rows of a split that are done with before it is read.
+#[derive(Debug, Clone)]
+pub(crate) struct EndedRows {
+    pub(crate) rows: BooleanBuffer,
+    /// Whether the keys of all that are not equal have been seen.
+    pub(crate) has_seen_keys: bool,
+    /// The aligned columns in which the others may differ, and those of the key, where no more is needed of them.
+    pub(crate) columns: Option<Vec<usize>>,
 }
 
 /// Rows of a batch as it is read.
@@ -132,7 +263,7 @@ pub(crate) struct SideReader<'a> {
     /// How many of them were opened, or passed.
     opened: usize,
     /// Rows of a split that are done with, by its number.
-    cancelled: BTreeMap<usize, BooleanBuffer>,
+    ended: BTreeMap<usize, EndedRows>,
     current: Option<(usize, read::RawBatches)>,
     /// Rows of the current split before the next batch.
     row: u64,
@@ -152,14 +283,15 @@ impl<'a> SideReader<'a> {
             side,
             splits: splits.iter().cloned().collect(),
             opened: 0,
-            cancelled: BTreeMap::new(),
+            ended: BTreeMap::new(),
             current: None,
             row: 0,
             is_chosen: false,
             split_rows: 0,
             needed: match &purpose {
-                Purpose::Columns(aligned) => Needed::of(job, side, aligned),
-                Purpose::Scan | Purpose::Sample(_) | Purpose::Reread(_) => Needed::all(job, side),
+                Purpose::Columns(aligned) => Needed::of(job, side, aligned).with_dictionaries(job, side),
+                Purpose::Scan => Needed::all(job, side).with_dictionaries(job, side),
+                Purpose::Sample(_) | Purpose::Reread(_) => Needed::all(job, side),
             },
             purpose,
             read: 0,
@@ -168,8 +300,22 @@ impl<'a> SideReader<'a> {
     }
 
     /// The next rows that pass the filter; never empty. A scan pauses at the end of each split.
-    pub(crate) fn next(&mut self) -> Result<Option<Read>> {
-        self.next_of(|reader, file, raw| reader.prepare(file, raw))
+    pub(crate) fn next(&mut self) -> Result<Option<AlignedRows>> {
+        self.next_of(|reader, file, raw| Ok(reader.prepare(file, raw)?.map(|(rows, _)| rows)))
+    }
+
+    /// The same with their fingerprints. Rows that are read again must have those that they had.
+    pub(crate) fn next_hashed(&mut self) -> Result<Option<Read>> {
+        self.next_of(|reader, file, raw| {
+            let Some((rows, before)) = reader.prepare(file, raw)? else {
+                return Ok(None);
+            };
+            let read = rows.hashed(reader.job);
+            if before.is_some_and(|before| before != read.fingerprints) {
+                return Err(changed(&reader.job.resources.datasets[reader.side].files[file].name));
+            }
+            Ok(Some(read))
+        })
     }
 
     /// The aligned columns that were asked for, of the next rows that pass the filter.
@@ -183,17 +329,22 @@ impl<'a> SideReader<'a> {
     }
 
     /// Takes rows of a split that is not open yet for done with: they are counted, and not given.
-    pub(crate) fn set_cancelled(&mut self, split: usize, rows: BooleanBuffer) {
-        self.cancelled.insert(split, rows);
+    pub(crate) fn set_ended(&mut self, split: usize, rows: EndedRows) {
+        self.ended.insert(split, rows);
+    }
+
+    /// What is done with of the split that was opened last.
+    fn ended(&self) -> Option<&EndedRows> {
+        self.ended.get(&self.opened.checked_sub(1)?)
     }
 
     /// Whether all rows of the next split are done with; they are counted.
     fn passes(&mut self) -> bool {
-        let Some(cancelled) = self.cancelled.get(&self.opened) else {
+        let Some(ended) = self.ended.get(&self.opened) else {
             return false;
         };
-        let rows = cancelled.len();
-        if cancelled.count_set_bits() < rows {
+        let rows = ended.rows.len();
+        if ended.rows.count_set_bits() < rows {
             return false;
         }
         self.pass(rows as u64);
@@ -241,10 +392,14 @@ impl<'a> SideReader<'a> {
     fn open(&mut self, split: &Split) -> Result<read::RawBatches> {
         let dataset = &self.job.resources.datasets[self.side];
         let file = &dataset.files[split.file];
-        self.split_rows = self
-            .cancelled
-            .get(&(self.opened - 1))
-            .map_or(split.weight, |rows| rows.len() as u64);
+        self.split_rows = self.ended().map_or(split.weight, |ended| ended.rows.len() as u64);
+        if matches!(self.purpose, Purpose::Scan) {
+            let needed = match self.ended().and_then(|ended| ended.columns.as_ref()) {
+                Some(columns) => Needed::of(self.job, self.side, columns),
+                None => Needed::all(self.job, self.side),
+            };
+            self.needed = needed.with_dictionaries(self.job, self.side);
+        }
         let wanted = split.row_groups.and_then(|_| self.few_wanted(dataset.format, split));
         self.is_chosen = wanted.is_some();
         let selection = match (split.row_groups, wanted) {
@@ -256,10 +411,18 @@ impl<'a> SideReader<'a> {
             (None, _) => Selection::All,
         };
         let plan = &self.job.plan;
-        let read = plan.sides[self.side].read.iter().zip(&self.needed.read);
-        let wanted: Vec<(String, ValueType)> = read
-            .filter(|(_, needed)| **needed)
-            .map(|(c, _)| (c.source.clone(), c.value_type.clone()))
+        let read = plan.sides[self.side]
+            .read
+            .iter()
+            .zip(&self.needed.read)
+            .zip(&self.needed.dictionaries);
+        let wanted: Vec<WantedColumn> = read
+            .filter(|((_, needed), _)| **needed)
+            .map(|((column, _), may_be_dictionary)| WantedColumn {
+                name: column.source.clone(),
+                value_type: column.value_type.clone(),
+                may_be_dictionary: *may_be_dictionary,
+            })
             .collect();
         let csv = &plan.spec.sides[self.side].csv;
         read::open_raw(
@@ -278,12 +441,12 @@ impl<'a> SideReader<'a> {
         if format != Format::Parquet {
             return None;
         }
-        let numbers: Vec<u64> = match (&self.purpose, self.cancelled.get(&(self.opened - 1))) {
+        let numbers: Vec<u64> = match (&self.purpose, self.ended()) {
             (Purpose::Reread(wanted), _) => {
                 let wanted = wanted.all_below(self.read + split.weight)?;
                 wanted.into_iter().map(|number| number - self.read).collect()
             }
-            (_, Some(cancelled)) => (!cancelled).set_indices().map(|row| row as u64).collect(),
+            (_, Some(ended)) => (!&ended.rows).set_indices().map(|row| row as u64).collect(),
             (_, None) => return None,
         };
         (numbers.len() as u64 * FEW <= self.split_rows).then_some(numbers)
@@ -316,9 +479,9 @@ impl<'a> SideReader<'a> {
                 (false, _) if here.len() == rows => {}
                 (false, _) => chosen.raw = taken(chosen.raw, &places)?,
             }
-        } else if let Some(cancelled) = self.cancelled.get(&(self.opened - 1)) {
+        } else if let Some(ended) = self.ended() {
             let from = self.row as usize;
-            let ahead = !&cancelled.slice(from, cancelled.len() - from);
+            let ahead = !&ended.rows.slice(from, ended.rows.len() - from);
             if self.is_chosen {
                 let last = ahead.set_indices().nth(rows - 1);
                 chosen.of = last.ok_or_else(|| Error::internal("more rows were read than were asked for"))? + 1;
@@ -350,16 +513,16 @@ impl<'a> SideReader<'a> {
         }
     }
 
-    fn prepare(&mut self, file: usize, raw: Raw) -> Result<Option<Read>> {
+    /// Rows that pass the filter, and the fingerprints that they had when they were read first.
+    fn prepare(&mut self, file: usize, raw: Raw) -> Result<Option<(AlignedRows, Option<Vec<u128>>)>> {
         let (first, before) = (self.read, self.row);
         let chosen = self.choose(raw)?;
         self.pass(chosen.of as u64);
         let (raw, fingerprints) = (chosen.raw, chosen.fingerprints);
-        let (job, side, rows) = (self.job, self.side, raw.batch.num_rows());
+        let rows = raw.batch.num_rows();
         if rows == 0 {
             return Ok(None);
         }
-        let data_file = &job.resources.datasets[side].files[file];
         let read = self.read_columns(file, &raw, before)?;
         let columns = self.derive(&read, rows)?;
         let (columns, kept) = self.filter(columns, rows)?;
@@ -368,29 +531,37 @@ impl<'a> SideReader<'a> {
         if left == 0 && fingerprints.is_none() {
             return Ok(None);
         }
-        let (rows_read, exact) = self.take_apart(&columns, left)?;
-        if fingerprints.is_some_and(|before| before != rows_read.fingerprints) {
-            return Err(changed(&data_file.name));
-        }
-        Ok(Some(Read {
-            rows: rows_read,
+        let aligned = self
+            .job
+            .compiled
+            .columns
+            .iter()
+            .map(|bound| self.aligned(&columns, &bound.column, left));
+        let carried = self.job.plan.sides[self.side]
+            .carried
+            .iter()
+            .map(|name| Ok(self.named(&columns, name)));
+        let rows = AlignedRows {
+            columns: aligned.chain(carried).collect::<Result<_>>()?,
             // Rows are done with in place only where nothing is filtered.
             numbers: RowNumbers {
                 first,
                 rows: chosen.of,
                 kept: kept.or(chosen.kept),
             },
-            exact,
-        }))
+            has_seen_keys: self.ended().is_some_and(|ended| ended.has_seen_keys),
+        };
+        Ok(Some((rows, fingerprints)))
     }
 
     /// The columns as they are read; in place of those that are not needed, NULLs. `before`: rows of the split before these.
     fn read_columns(&self, file: usize, raw: &Raw, before: u64) -> Result<Vec<ArrayRef>> {
         let data_file = &self.job.resources.datasets[self.side].files[file];
         let columns = self.job.plan.sides[self.side].read.iter().zip(&self.needed.read);
-        let read = columns.map(|(column, needed)| match needed {
-            true => read_column(column, raw, self.side, data_file, before),
-            false => Ok(new_null_array(&arrow_schema::DataType::Null, raw.batch.num_rows())),
+        let columns = columns.zip(&self.needed.dictionaries);
+        let read = columns.map(|((column, needed), may_be_dictionary)| match needed {
+            true => read_column(column, *may_be_dictionary, raw, self.side, data_file, before),
+            false => Ok(new_null_array(&DataType::Null, raw.batch.num_rows())),
         });
         read.collect()
     }
@@ -419,7 +590,7 @@ impl<'a> SideReader<'a> {
         let plan = &job.plan.sides[side];
         let columns = plan.columns.iter().zip(&job.compiled.derives[side]).zip(&self.needed.columns);
         let made = columns.map(|((column, derived), needed)| match derived {
-            _ if !needed => Ok(new_null_array(&arrow_schema::DataType::Null, rows)),
+            _ if !needed => Ok(new_null_array(&DataType::Null, rows)),
             Some(expression) => {
                 let value = match &expression.copies {
                     // The values themselves, and not what SQL sees of them.
@@ -453,24 +624,7 @@ impl<'a> SideReader<'a> {
         if kept.count_set_bits() == rows {
             return Ok((columns, None));
         }
-        let keep = BooleanArray::new(kept.clone(), None);
-        let columns: Result<Vec<ArrayRef>, _> = columns.iter().map(|c| filter(c.as_ref(), &keep)).collect();
-        Ok((columns.map_err(|e| Error::internal(format!("filter: {e}")))?, Some(kept)))
-    }
-
-    /// The aligned columns out of the side's, with the carried ones and the fingerprint.
-    fn take_apart(&self, columns: &[ArrayRef], rows: usize) -> Result<(Rows, Option<Vec<u128>>)> {
-        let (job, side) = (self.job, self.side);
-        let plan = &job.plan.sides[side];
-        let mut arrays: Vec<ArrayRef> = Vec::with_capacity(job.compiled.schemas[side].fields().len());
-        for BoundColumn { column, .. } in &job.compiled.columns {
-            arrays.push(self.aligned(columns, column, rows)?);
-        }
-        let RowFingerprints { whole, exact } = job.compiled.row_hasher.hash(&arrays, rows);
-        arrays.extend(plan.carried.iter().map(|name| self.named(columns, name)));
-        let batch = exchanged::rows(&job.compiled.schemas[side], arrays, &whole)?;
-        let fingerprints = whole;
-        Ok((Rows { batch, fingerprints }, exact))
+        Ok((filtered(&columns, &kept)?, Some(kept)))
     }
 
     /// One aligned column out of the side's.
@@ -489,17 +643,17 @@ impl<'a> SideReader<'a> {
 pub fn member(array: ArrayRef, path: &[String], rows: usize) -> ArrayRef {
     let Some((name, rest)) = path.split_first() else { return array };
     let Some(parent) = array.as_any().downcast_ref::<StructArray>() else {
-        return new_null_array(&arrow_schema::DataType::Null, rows);
+        return new_null_array(&DataType::Null, rows);
     };
     let Some(child) = parent.column_by_name(name) else {
-        return new_null_array(&arrow_schema::DataType::Null, rows);
+        return new_null_array(&DataType::Null, rows);
     };
     member(under(child, parent.nulls()), rest, rows)
 }
 
 fn under(child: &ArrayRef, nulls: Option<&NullBuffer>) -> ArrayRef {
     match nulls {
-        Some(nulls) if nulls.null_count() > 0 && *child.data_type() != arrow_schema::DataType::Null => {
+        Some(nulls) if nulls.null_count() > 0 && *child.data_type() != DataType::Null => {
             let union = NullBuffer::union(child.nulls(), Some(nulls));
             let data = child.to_data().into_builder().nulls(union);
             // The child's buffers are as they were; only more rows are NULL.
@@ -513,10 +667,14 @@ fn leaf(array: &ArrayRef, column: &Column, side: Side) -> Result<ArrayRef> {
     if column.role == Role::Presence {
         let there = BooleanBuffer::new_set(array.len());
         let nulls = match array.data_type() {
-            arrow_schema::DataType::Null => Some(NullBuffer::new_null(array.len())),
+            DataType::Null => Some(NullBuffer::new_null(array.len())),
             _ => array.nulls().cloned(),
         };
         return Ok(Arc::new(BooleanArray::new(there, nulls)));
+    }
+    // A dictionary is only there where it may stay.
+    if matches!(array.data_type(), DataType::Dictionary(_, _)) {
+        return Ok(Arc::clone(array));
     }
     convert(array, &column.stored[side]).map_err(|bad| {
         Error::input(bad.to_string())

@@ -42,6 +42,7 @@ pub(crate) struct Setup<'a> {
     pub(crate) scans: usize,
     pub(crate) limits: TaskLimits,
     pub(crate) task_bytes: usize,
+    pub(crate) disabled: Disabled,
 }
 
 impl Default for Setup<'_> {
@@ -55,6 +56,7 @@ impl Default for Setup<'_> {
             scans: 1,
             limits: TaskLimits::PRODUCT,
             task_bytes: 64 << 20,
+            disabled: Disabled::default(),
         }
     }
 }
@@ -85,7 +87,7 @@ impl Setup<'_> {
                 task_bytes: self.task_bytes,
             },
             batch_rows: self.limits.max_batch_rows,
-            disabled: Disabled::default(),
+            disabled: self.disabled,
         };
         SmallJob {
             job: Job::new(plan, compiled, resources),
@@ -148,8 +150,8 @@ impl SmallJob {
     /// The rows of a side as they are exchanged, a batch each as they are read.
     pub(crate) fn rows(&self, side: Side) -> Vec<SelectedRows> {
         let mut reader = SideReader::new(&self.job, side, &self.job.plan.scans[0].splits[side], Purpose::Scan);
-        std::iter::from_fn(|| reader.next().expect("good rows"))
-            .map(|read| SelectedRows::all(read.rows.batch))
+        std::iter::from_fn(|| reader.next_hashed().expect("good rows"))
+            .map(|read| SelectedRows::all(read.whole(&self.job, side).expect("whole rows").batch))
             .collect()
     }
 

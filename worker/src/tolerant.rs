@@ -11,16 +11,15 @@
 
 use crate::exchanged::{TolerantRows, tolerant_schema};
 use crate::fingerprints::ByHash;
+use crate::in_place::{Pairs, near_pairs};
 use crate::job::Job;
 use crate::rows::MultisetDiff;
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow_buffer::BooleanBuffer;
 use arrow_select::concat::concat_batches;
 use arrow_select::take::take;
-use shadowdiff_common::compiled::BoundColumn;
 use shadowdiff_common::exchange::take_rows;
 use shadowdiff_common::link::Exchanged;
-use shadowdiff_core::compare::{CellPairs, unequal};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::side::{Side, Sides};
 
@@ -45,7 +44,7 @@ pub(crate) fn match_tolerant(job: &Job, objects: &Exchanged, shard: u32, of_pass
     let mut is_left = Sides::from_fn(|side| vec![true; rows[side].keys.len()]);
     for pairs in partners.pairs.chunks(job.resources.limits.chunk_rows.max(1)) {
         job.watch.check()?;
-        let (equal, near) = compare(job, &rows, pairs)?;
+        let Pairs { equal, near } = compare(job, &rows, pairs)?;
         for (at, (live, shadow)) in pairs.iter().enumerate() {
             if equal.value(at) || near.value(at) {
                 is_left.live[*live as usize] = false;
@@ -178,31 +177,17 @@ impl Partners {
 }
 
 /// Which pairs are equal, and which of the others are near in every column with a tolerance and equal in all else.
-fn compare(job: &Job, rows: &Sides<Rows>, pairs: &[(u32, u32)]) -> Result<(BooleanBuffer, BooleanBuffer)> {
+fn compare(job: &Job, rows: &Sides<Rows>, pairs: &[(u32, u32)]) -> Result<Pairs> {
     let live = rows.live.values(pairs.iter().map(|pair| pair.0))?;
     let shadow = rows.shadow.values(pairs.iter().map(|pair| pair.1))?;
     let exact = |(live, shadow): (u32, u32)| rows.live.exact[live as usize] == rows.shadow.exact[shadow as usize];
-    let exact = BooleanBuffer::collect_bool(pairs.len(), |at| exact(pairs[at]));
-    let (mut equal, mut near) = (exact.clone(), exact);
-    let baseline = vec![job.plan.spec.baseline.default; pairs.len()];
-    for ((at, live), shadow) in job.compiled.row_hasher.tolerant().iter().zip(&live).zip(&shadow) {
-        let BoundColumn { column, comparator, .. } = &job.compiled.columns[*at];
-        let unequal = &unequal(column, live, shadow) & &near;
-        if unequal.count_set_bits() == 0 {
-            continue;
-        }
-        equal = &equal & &!&unequal;
-        let cells = CellPairs {
-            live,
-            shadow,
-            baseline: &baseline,
-            rows: &Sides::default(),
-        };
-        let found = comparator.near(&cells, &unequal)?;
-        near = &near & &(&!&unequal | &found.near);
-    }
-    let near = &near & &!&equal;
-    Ok((equal, near))
+    let alike = BooleanBuffer::collect_bool(pairs.len(), |at| exact(pairs[at]));
+    let columns = job.compiled.row_hasher.tolerant().iter().zip(&live).zip(&shadow);
+    near_pairs(
+        job,
+        alike,
+        &columns.map(|((at, live), shadow)| (*at, live, shadow)).collect::<Vec<_>>(),
+    )
 }
 
 #[cfg(test)]
@@ -210,6 +195,7 @@ mod tests {
     use super::*;
     use crate::limits::TaskLimits;
     use crate::matching::match_fingerprints;
+    use crate::resources::Disabled;
     use crate::scan::scan;
     use crate::testing::Setup;
     use shadowdiff_core::plan::Form;
@@ -236,6 +222,11 @@ mod tests {
                 ..TaskLimits::PRODUCT
             },
             task_bytes: 0,
+            // Here rows are to meet in the exchange.
+            disabled: Disabled {
+                same_position: true,
+                ..Disabled::default()
+            },
             ..Setup::default()
         }
         .job();

@@ -4,13 +4,13 @@
 
 use super::schema::Shared;
 use arrow_array::{Array, ArrayRef};
-use shadowdiff_common::read::{DataFile, Dataset, Raw, Selection, Sources, open_raw, read_column};
+use shadowdiff_common::read::{DataFile, Dataset, Raw, Selection, Sources, WantedColumn, open_raw, read_column};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::ReadColumn;
 use shadowdiff_core::row::{Form, Hasher, Secret};
 use shadowdiff_core::side::Side;
 use shadowdiff_core::spec::CsvOptions;
-use shadowdiff_core::value::{Value, ValueType, convert, print, value_at};
+use shadowdiff_core::value::{Value, convert, print, value_at};
 use shadowdiff_worker::member;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -96,10 +96,12 @@ struct Sampling<'a> {
 impl Sampling<'_> {
     /// Reads up to `quota` rows; says whether these are all rows of the file.
     fn file(&mut self, file: &DataFile, quota: usize) -> Result<bool> {
-        let wanted: Vec<(String, ValueType)> = self
-            .columns()
-            .map(|column| (column.source.clone(), column.value_type.clone()))
-            .collect();
+        let wanted = self.columns().map(|column| WantedColumn {
+            name: column.source.clone(),
+            value_type: column.value_type.clone(),
+            may_be_dictionary: false,
+        });
+        let wanted: Vec<WantedColumn> = wanted.collect();
         let batches = open_raw(
             self.dataset.format,
             file,
@@ -133,7 +135,7 @@ impl Sampling<'_> {
         let rows = raw.batch.num_rows();
         let mut read: BTreeMap<&str, ArrayRef> = BTreeMap::new();
         for column in self.columns() {
-            read.insert(&column.source, read_column(column, raw, self.side, file, before as u64)?);
+            read.insert(&column.source, read_column(column, false, raw, self.side, file, before as u64)?);
         }
         let stored = self.shared.iter().map(|shared| {
             let top = Arc::clone(&read[shared.read[self.side].source.as_str()]);

@@ -23,7 +23,7 @@ use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection, RowSelector};
 use ::parquet::file::metadata::{ParquetMetaData, ParquetStatisticsPolicy};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow_schema::{ArrowError, Fields, Schema, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Field, Fields, Schema, SchemaRef};
 use chunks::Chunks;
 use columns::Columns;
 use footer::{TAIL_BYTES, read_footer, read_footer_with};
@@ -57,9 +57,16 @@ pub fn schema(file: &DataFile, sources: &Sources) -> Result<FileSchema> {
     })
 }
 
-/// Reads row groups, `columns` only.
-pub fn open(file: &DataFile, selection: &Selection, columns: &[String], batch_rows: usize, sources: &Sources) -> Result<Batches> {
-    let opened = Opened::new(file, sources)?;
+/// Reads row groups, `columns` only. `dictionaries`: those that may come as they are stored.
+pub fn open(
+    file: &DataFile,
+    selection: &Selection,
+    columns: &[String],
+    dictionaries: &[&str],
+    batch_rows: usize,
+    sources: &Sources,
+) -> Result<Batches> {
+    let mut opened = Opened::new(file, sources)?;
     let count = opened.metadata.num_row_groups();
     let left: VecDeque<usize> = match selection {
         Selection::All => (0..count).collect(),
@@ -77,6 +84,7 @@ pub fn open(file: &DataFile, selection: &Selection, columns: &[String], batch_ro
     }
     none_refused(&file.name, &opened.columns.refused, columns)?;
     let roots = projection(&opened.columns.fields, columns);
+    opened.keep_dictionaries(dictionaries, &left);
     let pinned = opened.pinned.clone();
     let mut groups = Groups {
         mask: opened.columns.mask(&roots),
@@ -96,6 +104,12 @@ pub(super) fn requests(size_bytes: u64, groups: &[RowGroup]) -> u64 {
         true => 1,
         false => 1 + super::pinned::requests(groups.iter().map(|group| group.compressed_bytes)),
     }
+}
+
+/// Whether a column chunk of texts or bytes takes less than their lengths would: its values are numbers of a dictionary then.
+fn is_dictionary(chunk: &::parquet::file::metadata::ColumnChunkMetaData) -> bool {
+    const LENGTH_BYTES: i64 = 4;
+    chunk.dictionary_page_offset().is_some() && chunk.uncompressed_size() < chunk.num_values().saturating_mul(LENGTH_BYTES - 1)
 }
 
 fn row_group(group: &::parquet::file::metadata::RowGroupMetaData) -> RowGroup {
@@ -159,6 +173,33 @@ impl Opened {
 }
 
 impl Opened {
+    /// Lets texts and bytes come as dictionaries where they are stored as such in these row groups. INT96 is decoded twice; nothing is kept
+    /// beside it.
+    fn keep_dictionaries(&mut self, columns: &[&str], groups: &VecDeque<usize>) {
+        if columns.is_empty() || self.again.is_some() {
+            return;
+        }
+        let is_kept = |root: usize, field: &Field| {
+            let leaves = self.columns.leaves(root);
+            let is_text = matches!(field.data_type(), DataType::Utf8 | DataType::Binary) && leaves.len() == 1;
+            let of_group = |group: &usize| self.metadata.row_group(*group).column(leaves.start);
+            columns.contains(&field.name().as_str()) && is_text && groups.iter().all(|group| is_dictionary(of_group(group)))
+        };
+        let fields = self
+            .columns
+            .decoded
+            .iter()
+            .enumerate()
+            .map(|(root, field)| match is_kept(root, field) {
+                true => {
+                    let values = Box::new(field.data_type().clone());
+                    Arc::new(Field::clone(field).with_data_type(DataType::Dictionary(Box::new(DataType::Int32), values)))
+                }
+                false => Arc::clone(field),
+            });
+        self.columns.decoded = fields.collect();
+    }
+
     fn row_count(&self, group: usize) -> Result<usize> {
         let rows = self.metadata.row_group(group).num_rows();
         usize::try_from(rows).map_err(|_| self.pinned.blame("a row group has too many rows"))

@@ -5,7 +5,7 @@ use super::dataset::{DataFile, Form, Format};
 use super::decompress::decompress;
 use super::json::{JsonShape, open_json, scan_json};
 use super::pinned::PinnedFile;
-use super::{Selection, Sources, open};
+use super::{Selection, Sources, WantedColumn, open, parquet};
 use arrow_array::RecordBatch;
 use shadowdiff_core::error::Result;
 use shadowdiff_core::spec::CsvOptions;
@@ -36,20 +36,27 @@ impl Raw {
 
 pub type RawBatches = Box<dyn Iterator<Item = Result<Raw>> + Send>;
 
-/// Opens a file. `wanted`: top-level columns and the types they are to become; only JSON converts at once.
+/// Opens a file.
 pub fn open_raw(
     format: Format,
     file: &DataFile,
     selection: &Selection,
-    wanted: &[(String, ValueType)],
+    wanted: &[WantedColumn],
     csv: &CsvOptions,
     batch_rows: usize,
     sources: &Sources,
 ) -> Result<RawBatches> {
     match format.form() {
         Form::Typed => {
-            let names: Vec<String> = wanted.iter().map(|(name, _)| name.clone()).collect();
-            let batches = open(format, file, selection, &names, batch_rows, sources)?;
+            let names: Vec<String> = wanted.iter().map(|column| column.name.clone()).collect();
+            let batches = match format {
+                Format::Parquet => {
+                    let may_stay = wanted.iter().filter(|column| column.may_be_dictionary);
+                    let dictionaries: Vec<&str> = may_stay.map(|column| column.name.as_str()).collect();
+                    parquet::open(file, selection, &names, &dictionaries, batch_rows, sources)?
+                }
+                _ => open(format, file, selection, &names, batch_rows, sources)?,
+            };
             Ok(Box::new(batches.map(|batch| batch.map(Raw::typed))))
         }
         Form::Csv => {
@@ -68,8 +75,8 @@ pub fn open_raw(
             let (bytes, pinned) = text_bytes(file, sources)?;
             let in_file: Vec<(String, ValueType)> = wanted
                 .iter()
-                .filter(|(name, _)| !file.partitions.iter().any(|(p, _)| p == name))
-                .cloned()
+                .filter(|column| !file.partitions.iter().any(|(p, _)| *p == column.name))
+                .map(|column| (column.name.clone(), column.value_type.clone()))
                 .collect();
             let reader = open_json(&file.name, bytes, &in_file, batch_rows)?;
             Ok(Box::new(reader.map(|batch| batch.map(Raw::typed)).chain(last_check(pinned))))

@@ -9,11 +9,12 @@ use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::Sample;
+use shadowdiff_core::row::JudgedInPlace;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::tally::Tally;
 
 /// The version of all records of a job; one of another version is refused.
-pub const RECORD_VERSION: u32 = 5;
+pub const RECORD_VERSION: u32 = 6;
 
 /// Who made an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +47,8 @@ pub struct Commit {
     pub runs: Vec<Vec<Piece>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample: Option<Sample>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged: Option<JudgedInPlace>,
 }
 
 impl Commit {
@@ -58,6 +61,7 @@ impl Commit {
             fingerprints: Vec::new(),
             runs: Vec::new(),
             sample: None,
+            judged: None,
         }
     }
 

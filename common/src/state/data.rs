@@ -91,6 +91,7 @@ pub fn store_output(maker: Maker<'_>, stage: Stage, output: &TaskOutput) -> Resu
         fingerprints,
         runs,
         sample: output.sample,
+        judged: output.judged.clone(),
     })
 }
 

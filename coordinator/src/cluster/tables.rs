@@ -6,6 +6,7 @@ use crate::pipeline::{Reader, StageOutcome};
 use futures::{FutureExt, Stream, StreamExt};
 use shadowdiff_common::state::{Commit, InputTable, JobState, Part, PlanDigest, Stage, open_spools, read_commit, retrying};
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::row::JudgedInPlace;
 use std::pin::pin;
 use tokio::runtime::Handle;
 
@@ -30,19 +31,32 @@ impl<'a> Committed<'a> {
         let mut outcome = StageOutcome::default();
         let mut inputs = reader.map(|reader| (reader, InputTable::new(reader.shards)));
         let mut commits = pin!(self.all().zip(futures::stream::iter(0..)));
+        let mut is_known_to_hold = false;
         while let Some((commit, task)) = commits.next().await {
             let commit = commit?;
             outcome.tally.merge(&commit.tally);
             outcome.add_exchanged(commit.exchanged());
             outcome.sample = commit.sample.or(outcome.sample);
+            outcome.judged.merge(commit.judged.clone().unwrap_or_default());
             let open = |spools| open_spools(self.job, &commit.header, spools, self.runtime);
             outcome.sorted.extend(open(&commit.fingerprints));
             outcome.runs.extend(open(&commit.runs));
             if let Some((reader, inputs)) = &mut inputs
                 && let Some(part) = inputs.push(task, &commit)?
             {
+                if !is_known_to_hold {
+                    let judged = self.judged().await?;
+                    if !judged.holds() {
+                        return Ok(StageOutcome { judged, ..outcome });
+                    }
+                    is_known_to_hold = true;
+                }
                 self.store(&part, reader.stage).await?;
             }
+        }
+        // What would be written down is for the tasks that read what the next scan exchanges; a coordinator that is late must not replace it.
+        if !outcome.judged.holds() {
+            return Ok(outcome);
         }
         if let Some((reader, inputs)) = inputs {
             let (last, next) = inputs.finish(reader.part_bytes);
@@ -52,6 +66,16 @@ impl<'a> Committed<'a> {
             outcome.next = next;
         }
         Ok(outcome)
+    }
+
+    /// What all tasks have judged in place: it must be known before anything is written down.
+    async fn judged(self) -> Result<JudgedInPlace> {
+        let mut judged = JudgedInPlace::default();
+        let mut commits = pin!(self.all());
+        while let Some(commit) = commits.next().await {
+            judged.merge(commit?.judged.unwrap_or_default());
+        }
+        Ok(judged)
     }
 
     /// All commits, in the order of their tasks.

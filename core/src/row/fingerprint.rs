@@ -9,8 +9,8 @@ use crate::value::value_at;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     Date32Type, Decimal128Type, DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType, DurationSecondType, Float32Type,
-    Float64Type, Int64Type, Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt64Type,
+    Float64Type, Int32Type, Int64Type, Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, PrimitiveArray, types::ArrowPrimitiveType};
 use arrow_schema::{DataType, TimeUnit};
@@ -55,7 +55,8 @@ impl Hasher {
         Hasher { columns }
     }
 
-    /// The fingerprints of all rows. The arrays are in storage form, one a column of this hasher.
+    /// The fingerprints of all rows. The arrays are in storage form, one a column of this hasher; texts and bytes of one stored type may be
+    /// dictionaries with numbers of 32 bits.
     pub fn hash(&self, arrays: &[&ArrayRef], rows: usize) -> Vec<u128> {
         self.hash_on(&vec![0; rows], arrays)
     }
@@ -142,6 +143,7 @@ fn plain(array: &ArrayRef, keys: &ColumnKeys, lanes: &mut [(u64, u64)]) {
         DataType::Duration(TimeUnit::Millisecond) => words::<DurationMillisecondType>(array, keys, lanes, |v| v as u64),
         DataType::Duration(TimeUnit::Microsecond) => words::<DurationMicrosecondType>(array, keys, lanes, |v| v as u64),
         DataType::Duration(TimeUnit::Nanosecond) => words::<DurationNanosecondType>(array, keys, lanes, |v| v as u64),
+        DataType::Dictionary(_, _) => dictionary_values(array, keys, lanes),
         _ => canonical(array, keys, lanes),
     }
 }
@@ -185,17 +187,38 @@ fn decimals(array: &ArrayRef, keys: &ColumnKeys, lanes: &mut [(u64, u64)]) {
 }
 
 /// Whole words, then what is left of the bytes with their length on top: no value goes on where another has ended.
-fn mix_bytes(lane: &mut (u64, u64), bytes: &[u8], keys: &ColumnKeys) {
+fn hash_bytes(bytes: &[u8], keys: &ColumnKeys) -> (u64, u64) {
+    let mut hash = (0, 0);
     let (words, rest) = bytes.as_chunks::<8>();
     for word in words {
-        mix(lane, u64::from_le_bytes(*word), keys);
+        mix(&mut hash, u64::from_le_bytes(*word), keys);
     }
     let last = rest.iter().rev().fold(0u64, |word, byte| word << 8 | u64::from(*byte));
-    mix(lane, last | (bytes.len() as u64) << 56, keys);
+    mix(&mut hash, last | (bytes.len() as u64) << 56, keys);
+    hash
+}
+
+/// Mixes in a hash of both lanes, which is that of the value alone: of a dictionary each value is hashed once.
+fn mix_hash(lane: &mut (u64, u64), hash: (u64, u64), keys: &ColumnKeys) {
+    lane.0 = fold(lane.0 ^ hash.0 ^ keys.lane[0], keys.lane[1]);
+    lane.1 = fold(lane.1.rotate_left(29) ^ hash.1 ^ keys.lane[2], keys.lane[3]);
 }
 
 fn byte_values<'a>(array: &'a ArrayRef, keys: &ColumnKeys, lanes: &mut [(u64, u64)], bytes: impl Fn(usize) -> &'a [u8]) {
-    each(array, keys, lanes, |row, lane| mix_bytes(lane, bytes(row), keys));
+    each(array, keys, lanes, |row, lane| mix_hash(lane, hash_bytes(bytes(row), keys), keys));
+}
+
+/// Texts or bytes that are kept as a dictionary.
+fn dictionary_values(array: &ArrayRef, keys: &ColumnKeys, lanes: &mut [(u64, u64)]) {
+    let dictionary = array.as_dictionary::<Int32Type>();
+    let values = dictionary.values();
+    let bytes = |row: usize| match values.data_type() {
+        DataType::Utf8 => values.as_string::<i32>().value(row).as_bytes(),
+        _ => values.as_binary::<i32>().value(row),
+    };
+    let hashes: Vec<(u64, u64)> = (0..values.len()).map(|row| hash_bytes(bytes(row), keys)).collect();
+    let numbers = dictionary.keys().values();
+    each(array, keys, lanes, |row, lane| mix_hash(lane, hashes[numbers[row] as usize], keys));
 }
 
 fn canonical(array: &ArrayRef, keys: &ColumnKeys, lanes: &mut [(u64, u64)]) {
@@ -207,7 +230,7 @@ fn canonical(array: &ArrayRef, keys: &ColumnKeys, lanes: &mut [(u64, u64)]) {
         }
         bytes.clear();
         canon(&value_at(array.as_ref(), row), &mut bytes);
-        mix_bytes(lane, &bytes, keys);
+        mix_hash(lane, hash_bytes(&bytes, keys), keys);
     }
 }
 

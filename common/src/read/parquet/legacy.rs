@@ -71,7 +71,7 @@ pub fn julian_dates(file: &DataFile, columns: &[String], sources: &Sources) -> R
     let marks = Marks::of(footer.key_value_metadata());
     let mut found = Vec::new();
     for column in columns.iter().filter(|column| marks.are_about(column, footer.schema_descr())) {
-        for batch in super::open(file, &Selection::All, std::slice::from_ref(column), BATCH_ROWS, sources)? {
+        for batch in super::open(file, &Selection::All, std::slice::from_ref(column), &[], BATCH_ROWS, sources)? {
             if batch?.columns().iter().any(is_early) {
                 found.push(column.clone());
                 break;

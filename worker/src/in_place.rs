@@ -1,0 +1,135 @@
+//! Judges pairs of rows of one key where they stand side by side: equal, near, or different.
+//!
+//! A near pair, one that differs within its tolerances, ends in place only if no other row has its key; that shows at the end of the scan
+//! alone, by the keys of all rows that have not cancelled.
+
+use crate::job::Job;
+use crate::side::filtered;
+use arrow_array::ArrayRef;
+use arrow_buffer::BooleanBuffer;
+use shadowdiff_common::compiled::BoundColumn;
+use shadowdiff_core::compare::{CellPairs, unequal};
+use shadowdiff_core::error::Result;
+use shadowdiff_core::row::{JudgedInPlace, has_known_order};
+use shadowdiff_core::side::{Side, Sides};
+
+/// What pairs of rows have come to.
+pub(crate) struct Pairs {
+    pub(crate) equal: BooleanBuffer,
+    /// Those that are not equal, but near in every column with a tolerance, and equal in all else.
+    pub(crate) near: BooleanBuffer,
+}
+
+impl Pairs {
+    /// Those that are done with.
+    pub(crate) fn ended(&self) -> BooleanBuffer {
+        &self.equal | &self.near
+    }
+}
+
+/// What a scan task judges in place.
+pub(crate) struct InPlace<'a> {
+    job: &'a Job,
+    /// Whether near pairs end in place, and rows may go on in part.
+    pub(crate) judges: bool,
+    judged: JudgedInPlace,
+}
+
+impl<'a> InPlace<'a> {
+    /// `may_judge`: whether rows are looked at in their order, and near pairs were not judged wrongly before.
+    pub(crate) fn new(job: &'a Job, may_judge: bool) -> Self {
+        let judges = may_judge && has_known_order(&job.plan.aligned);
+        let mut in_place = InPlace {
+            job,
+            judges,
+            judged: JudgedInPlace::default(),
+        };
+        if !judges {
+            in_place.lose_keys();
+        }
+        in_place
+    }
+
+    /// Compares pairs of rows of one key by some aligned columns; the others are equal.
+    pub(crate) fn compare(&self, columns: &[usize], live: &[ArrayRef], shadow: &[ArrayRef], rows: usize) -> Result<Pairs> {
+        let is_tolerant = |at: &usize| self.judges && self.job.compiled.row_hasher.tolerant().contains(at);
+        let mut alike = BooleanBuffer::new_set(rows);
+        let mut tolerant = Vec::new();
+        for ((at, live), shadow) in columns.iter().zip(live).zip(shadow) {
+            match is_tolerant(at) {
+                true => tolerant.push((*at, live, shadow)),
+                false => alike = without(alike, &unequal(&self.job.plan.aligned.columns[*at], live, shadow)),
+            }
+        }
+        near_pairs(self.job, alike, &tolerant)
+    }
+
+    /// So many near pairs have ended.
+    pub(crate) fn add_near(&mut self, pairs: u64) {
+        self.judged.near += pairs;
+    }
+
+    /// So many rows of both sides go on in part.
+    pub(crate) fn add_thin(&mut self, rows: u64) {
+        self.judged.thin += rows;
+    }
+
+    /// Of rows of a side in their order, those that have not cancelled; `keys` are the key columns. Nothing more is judged once it is not
+    /// sure that no key comes twice.
+    pub(crate) fn see_keys(&mut self, side: Side, keys: &[&ArrayRef], chosen: &BooleanBuffer) -> Result<()> {
+        if !self.judges || chosen.count_set_bits() == 0 {
+            return Ok(());
+        }
+        let filtered = match chosen.count_set_bits() == chosen.len() {
+            true => keys.iter().map(|key| ArrayRef::clone(key)).collect(),
+            false => filtered(keys.iter().copied(), chosen)?,
+        };
+        if !self.judged.keys[side].add(&self.job.plan.aligned, &filtered.iter().collect::<Vec<_>>()) {
+            self.lose_keys();
+        }
+        Ok(())
+    }
+
+    /// Rows come whose keys are not seen.
+    pub(crate) fn lose_keys(&mut self) {
+        self.judges = false;
+        Side::BOTH.iter().for_each(|side| self.judged.keys[*side].add_unknown());
+    }
+
+    pub(crate) fn finish(mut self) -> JudgedInPlace {
+        Side::BOTH.iter().for_each(|side| self.judged.keys[*side].join_neighbours());
+        self.judged
+    }
+}
+
+/// Of pairs that may be `alike` in all other columns: which are equal in these too, and which near. Columns by their numbers.
+pub(crate) fn near_pairs(job: &Job, alike: BooleanBuffer, tolerant: &[(usize, &ArrayRef, &ArrayRef)]) -> Result<Pairs> {
+    let (mut equal, mut near) = (alike.clone(), alike);
+    let baseline = vec![job.plan.spec.baseline.default; if tolerant.is_empty() { 0 } else { equal.len() }];
+    for (at, live, shadow) in tolerant {
+        let BoundColumn { column, comparator, .. } = &job.compiled.columns[*at];
+        let unequal = &unequal(column, live, shadow) & &near;
+        if unequal.count_set_bits() == 0 {
+            continue;
+        }
+        equal = without(equal, &unequal);
+        let cells = CellPairs {
+            live,
+            shadow,
+            baseline: &baseline,
+            rows: &Sides::default(),
+        };
+        let found = comparator.near(&cells, &unequal)?;
+        near = &near & &(&!&unequal | &found.near);
+    }
+    let near = without(near, &equal);
+    Ok(Pairs { equal, near })
+}
+
+/// The bits without those that are set in `others`.
+pub(crate) fn without(bits: BooleanBuffer, others: &BooleanBuffer) -> BooleanBuffer {
+    match others.count_set_bits() {
+        0 => bits,
+        _ => &bits & &!others,
+    }
+}
