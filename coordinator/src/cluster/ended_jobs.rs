@@ -1,27 +1,24 @@
 //! What is known of ids on which the last word is spoken: jobs that have ended, and tombstones. A cache, stored as one object.
 //!
 //! ```text
-//! index   {"digest":"…","version":2,"jobs":[{"id":"…","submission":0,"end":4,"incarnation":"…","phase":"succeeded",…}]}
+//! index   {"digest":"…","version":3,"jobs":[{"submission":0,"end":4,"view":{"id":"…","phase":"succeeded",…}}]}
 //! ```
 //! The facts of a job that has ended never change, but its id may be removed and come again. So nothing here is believed before the state
 //! store has said that the submission is still the last one and, of what was stored, that its journal has that end. What is missing,
 //! damaged or wrong is looked at anew.
 
-use super::view::{JobPhase, JobProgress, JobView, Submitted};
+use super::view::JobView;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use shadowdiff_common::state::{Incarnation, is_sealed, seal};
-use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::report::FileMark;
-use shadowdiff_core::requests::Requests;
-use shadowdiff_core::verdict::Verdict;
+use shadowdiff_common::state::{is_sealed, seal};
+use shadowdiff_core::error::Result;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// The version of what is stored; any other is looked at anew.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// How often the state store is asked whether a job that has ended is still the last one of its id. It cannot be removed before its time.
 const ASK_ENDED: Duration = Duration::from_secs(3600);
 /// The same for what was removed: the id may come again at once.
@@ -118,8 +115,12 @@ impl EndedJobs {
 
     /// The jobs that have ended, as they are stored.
     pub(crate) fn to_bytes(&self) -> Result<Bytes> {
-        let jobs = self.settled.iter().filter_map(|(id, settled)| match &settled.word {
-            Word::Ended { view, end } => Some(StoredJob::of(id, settled.submission, *end, view)),
+        let jobs = self.settled.values().filter_map(|settled| match &settled.word {
+            Word::Ended { view, end } => Some(StoredJob {
+                submission: settled.submission,
+                end: *end,
+                view: JobView::clone(view),
+            }),
             Word::Removed { .. } | Word::Nothing => None,
         });
         seal(&StoredIndex {
@@ -135,7 +136,10 @@ pub(crate) fn from_bytes(bytes: &[u8]) -> Vec<(String, Settled)> {
         return Vec::new();
     }
     match serde_json::from_slice::<StoredIndex>(bytes) {
-        Ok(index) if index.version == VERSION => index.jobs.into_iter().filter_map(StoredJob::settled).collect(),
+        Ok(index) if index.version == VERSION => {
+            let ended = index.jobs.into_iter().filter(|job| job.view.phase.has_ended());
+            ended.map(StoredJob::settled).collect()
+        }
         Ok(_) | Err(_) => Vec::new(),
     }
 }
@@ -149,125 +153,36 @@ struct StoredIndex {
 /// A job that has ended, as a list shows it.
 #[derive(Serialize, Deserialize)]
 struct StoredJob {
-    id: String,
     submission: u64,
     end: u64,
-    incarnation: Incarnation,
-    created_ms: i64,
-    title: String,
-    priority: u32,
-    max_running: u32,
-    phase: StoredPhase,
-    verdict: Option<Verdict>,
-    ended_ms: Option<i64>,
-    error: Option<Error>,
-    files: Vec<(String, FileMark)>,
-    tasks: usize,
-    retries: u32,
-    rows_all: Option<u64>,
-    stored_bytes: u64,
-    reads: u64,
-    writes: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum StoredPhase {
-    Succeeded,
-    Failed,
-    Cancelled,
-    /// A job that has not ended, which nobody stores.
-    Unfinished,
-}
-
-impl StoredPhase {
-    fn of(phase: JobPhase) -> StoredPhase {
-        match phase {
-            JobPhase::Succeeded => StoredPhase::Succeeded,
-            JobPhase::Failed => StoredPhase::Failed,
-            JobPhase::Cancelled => StoredPhase::Cancelled,
-            JobPhase::Planning | JobPhase::Queued | JobPhase::Scanning | JobPhase::Comparing | JobPhase::Merging => StoredPhase::Unfinished,
-        }
-    }
-
-    fn phase(self) -> Option<JobPhase> {
-        match self {
-            StoredPhase::Succeeded => Some(JobPhase::Succeeded),
-            StoredPhase::Failed => Some(JobPhase::Failed),
-            StoredPhase::Cancelled => Some(JobPhase::Cancelled),
-            StoredPhase::Unfinished => None,
-        }
-    }
+    view: JobView,
 }
 
 impl StoredJob {
-    fn of(id: &str, submission: u64, end: u64, view: &JobView) -> StoredJob {
-        let submitted = view.submitted.clone();
-        StoredJob {
-            id: id.to_owned(),
-            submission,
-            end,
-            incarnation: submitted.incarnation,
-            created_ms: submitted.created_ms,
-            title: submitted.title,
-            priority: submitted.priority,
-            max_running: submitted.max_running,
-            phase: StoredPhase::of(view.phase),
-            verdict: view.verdict,
-            ended_ms: view.ended_ms,
-            error: view.error.clone(),
-            files: view.files.clone(),
-            tasks: view.progress.tasks,
-            retries: view.progress.retries,
-            rows_all: view.rows_all,
-            stored_bytes: view.stored_bytes,
-            reads: view.requests.reads,
-            writes: view.requests.writes,
-        }
-    }
-
-    fn settled(self) -> Option<(String, Settled)> {
-        let submitted = Submitted {
-            incarnation: self.incarnation,
-            created_ms: self.created_ms,
-            title: self.title,
-            priority: self.priority,
-            max_running: self.max_running,
-        };
-        let view = JobView {
-            phase: self.phase.phase()?,
-            progress: JobProgress {
-                tasks: self.tasks,
-                retries: self.retries,
-                ..JobProgress::default()
-            },
-            verdict: self.verdict,
-            ended_ms: self.ended_ms,
-            error: self.error,
-            files: self.files,
-            rows_all: self.rows_all,
-            stored_bytes: self.stored_bytes,
-            requests: Requests {
-                reads: self.reads,
-                writes: self.writes,
-            },
-            ..JobView::of(&self.id, submitted)
+    fn settled(self) -> (String, Settled) {
+        let id = self.view.id.clone();
+        let word = Word::Ended {
+            view: Arc::new(self.view),
+            end: self.end,
         };
         let settled = Settled {
             submission: self.submission,
-            word: Word::Ended {
-                view: Arc::new(view),
-                end: self.end,
-            },
+            word,
             asked: Instant::now(),
         };
-        Some((self.id, settled))
+        (id, settled)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::view::{JobPhase, JobProgress, Submitted};
     use super::*;
+    use shadowdiff_common::state::{Incarnation, Submission};
+    use shadowdiff_core::error::Error;
+    use shadowdiff_core::report::FileMark;
+    use shadowdiff_core::requests::Requests;
+    use shadowdiff_core::verdict::Verdict;
 
     fn settled(id: &str, phase: JobPhase) -> Settled {
         let submitted = Submitted {
@@ -281,7 +196,9 @@ mod tests {
             size_bytes: 7,
             sha256: "ab".repeat(32),
         };
+        let submission = Submission::new(submitted.incarnation.clone());
         let view = JobView {
+            submitted,
             phase,
             verdict: (phase == JobPhase::Succeeded).then_some(Verdict::Fail),
             ended_ms: Some(9),
@@ -295,7 +212,7 @@ mod tests {
                 retries: 1,
                 ..JobProgress::default()
             },
-            ..JobView::of(id, submitted)
+            ..JobView::new(id, &submission)
         };
         Settled {
             submission: 0,

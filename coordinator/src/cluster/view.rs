@@ -1,5 +1,6 @@
 //! A job as it is seen from outside.
 
+use serde::{Deserialize, Serialize};
 use shadowdiff_common::state::{Incarnation, StoredPlan, Submission};
 use shadowdiff_core::error::Error;
 use shadowdiff_core::report::FileMark;
@@ -10,7 +11,8 @@ use shadowdiff_core::verdict::Verdict;
 use std::collections::VecDeque;
 
 /// Where a job is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum JobPhase {
     Planning,
     Queued,
@@ -46,19 +48,23 @@ pub struct FailedAttempt {
     pub error: Error,
 }
 
-/// How far the current phase is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// How far the current phase is. Of a job that has ended, the number of tasks and of retries is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct JobProgress {
     pub tasks: usize,
+    #[serde(skip)]
     pub done: usize,
+    #[serde(skip)]
     pub running: usize,
+    #[serde(skip)]
     pub rows: u64,
     pub retries: u32,
+    #[serde(skip)]
     pub left_ms: Option<u64>,
 }
 
 /// What a list shows of a submission.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Submitted {
     pub incarnation: Incarnation,
     pub created_ms: i64,
@@ -80,7 +86,8 @@ impl Submitted {
 }
 
 /// All there is to say about a job. Its texts are within limits, so that it fits a message whatever workers, stores and specs say.
-#[derive(Debug, Clone)]
+/// What a list does not show is not stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct JobView {
     pub id: String,
     pub submitted: Submitted,
@@ -91,7 +98,9 @@ pub struct JobView {
     pub ended_ms: Option<i64>,
     pub error: Option<Error>,
     /// Newest last.
+    #[serde(skip)]
     pub failures: VecDeque<FailedAttempt>,
+    #[serde(skip)]
     pub warnings: Vec<String>,
     pub files: Vec<(String, FileMark)>,
     pub rows_all: Option<u64>,
@@ -117,13 +126,9 @@ pub(crate) fn shown_warnings(warnings: &[String]) -> Vec<String> {
 impl JobView {
     /// A job that was submitted.
     pub(crate) fn new(id: &str, submission: &Submission) -> JobView {
-        JobView::of(id, Submitted::of(submission))
-    }
-
-    pub(crate) fn of(id: &str, submitted: Submitted) -> JobView {
         JobView {
             id: id.to_owned(),
-            submitted,
+            submitted: Submitted::of(submission),
             phase: JobPhase::Planning,
             progress: JobProgress::default(),
             verdict: None,
