@@ -20,132 +20,49 @@ pub(super) enum Sound {
     Technical,
 }
 
-const ACCOUNTS: [&str; 20] = [
-    "account",
-    "acct",
-    "customer",
-    "cust",
-    "user",
-    "client",
-    "tenant",
-    "organisation",
-    "organization",
-    "org",
-    "merchant",
-    "subscriber",
-    "member",
-    "company",
-    "household",
-    "patient",
-    "workspace",
-    "advertiser",
-    "publisher",
-    "kunde",
-];
-const GROUPS: [&str; 9] = ["country", "region", "market", "shop", "store", "site", "partner", "brand", "branch"];
-const IDENTIFIERS: [&str; 14] = [
-    "id", "key", "code", "no", "nr", "num", "number", "uuid", "guid", "ref", "sku", "iban", "isbn", "pk",
-];
+/// Words with a blank between them.
+struct Words(&'static str);
+
+impl Words {
+    fn each(&self) -> impl Iterator<Item = &'static str> {
+        self.0.split(' ')
+    }
+
+    fn has(&self, word: &str) -> bool {
+        self.each().any(|known| known == word)
+    }
+}
+
+const ACCOUNTS: Words = Words(
+    "\
+    account acct customer cust user client tenant organisation organization org merchant subscriber member company \
+    household patient workspace advertiser publisher kunde",
+);
+const GROUPS: Words = Words("country region market shop store site partner brand branch");
+const IDENTIFIERS: Words = Words("id key code no nr num number uuid guid ref sku iban isbn pk");
 /// Ends of words that are written without a separator, such as `countrycode`.
-const IDENTIFIER_ENDS: [&str; 7] = ["id", "key", "code", "number", "uuid", "guid", "no"];
-const NO_IDENTIFIERS: [&str; 12] = [
-    "paid", "unpaid", "prepaid", "valid", "invalid", "void", "grid", "bid", "mid", "avoid", "piano", "turkey",
-];
-const THINGS: [&str; 28] = [
-    "invoice",
-    "order",
-    "transaction",
-    "ticket",
-    "item",
-    "product",
-    "article",
-    "line",
-    "position",
-    "contract",
-    "policy",
-    "payment",
-    "booking",
-    "device",
-    "event",
-    "session",
-    "document",
-    "metric",
-    "campaign",
-    "project",
-    "asset",
-    "vehicle",
-    "trip",
-    "claim",
-    "loan",
-    "card",
-    "sensor",
-    "row",
-];
-const DIMENSIONS: [&str; 24] = [
-    "date", "day", "week", "month", "quarter", "year", "hour", "period", "type", "kind", "category", "class", "currency", "lang",
-    "language", "locale", "channel", "segment", "slot", "seq", "sequence", "index", "rank", "version",
-];
-const MEASURES: [&str; 30] = [
-    "amount",
-    "price",
-    "total",
-    "sum",
-    "count",
-    "score",
-    "value",
-    "rate",
-    "ratio",
-    "quantity",
-    "qty",
-    "balance",
-    "net",
-    "gross",
-    "tax",
-    "discount",
-    "percent",
-    "share",
-    "avg",
-    "average",
-    "min",
-    "max",
-    "cost",
-    "spend",
-    "revenue",
-    "description",
-    "comment",
-    "note",
-    "notes",
-    "remark",
-];
-const RUNS: [&str; 27] = [
-    "etl",
-    "elt",
-    "dwh",
-    "load",
-    "loaded",
-    "ingest",
-    "ingested",
-    "ingestion",
-    "inserted",
-    "computed",
-    "calculated",
-    "processed",
-    "processing",
-    "generated",
-    "extracted",
-    "exported",
-    "imported",
-    "refreshed",
-    "synced",
-    "materialized",
-    "run",
-    "batch",
-    "job",
-    "dag",
-    "execution",
-    "pipeline",
-    "hostname",
-];
+const IDENTIFIER_ENDS: Words = Words("id key code number uuid guid no");
+const NO_IDENTIFIERS: Words = Words("paid unpaid prepaid valid invalid void grid bid mid avoid piano turkey");
+const THINGS: Words = Words(
+    "\
+    invoice order transaction ticket item product article line position contract policy payment booking device \
+    event session document metric campaign project asset vehicle trip claim loan card sensor row",
+);
+const DIMENSIONS: Words = Words(
+    "\
+    date day week month quarter year hour period type kind category class currency lang language locale channel \
+    segment slot seq sequence index rank version",
+);
+const MEASURES: Words = Words(
+    "\
+    amount price total sum count score value rate ratio quantity qty balance net gross tax discount percent share \
+    avg average min max cost spend revenue description comment note notes remark",
+);
+const RUNS: Words = Words(
+    "\
+    etl elt dwh load loaded ingest ingested ingestion inserted computed calculated processed processing generated \
+    extracted exported imported refreshed synced materialized run batch job dag execution pipeline hostname",
+);
 
 /// The words of a name, in lower case: `loadedAt` and `loaded_at` are both `loaded`, `at`.
 pub(super) fn words(name: &str) -> Vec<String> {
@@ -176,28 +93,24 @@ pub(super) fn sound(name: &str) -> Sound {
 }
 
 fn sound_of_words(words: &[String]) -> Sound {
-    let any = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
-    if any(&RUNS) {
+    let any = |list: Words| words.iter().any(|word| list.has(word));
+    if any(RUNS) {
         return Sound::Technical;
     }
     if let Some(owner) = owner(words) {
         return owner;
     }
     let last = words.last().map_or("", String::as_str);
-    if IDENTIFIERS.contains(&last) || joined_end(last).is_some() {
+    if IDENTIFIERS.has(last) || joined_end(last).is_some() {
         return Sound::Identifier;
     }
-    if any(&MEASURES) {
+    if any(MEASURES) {
         return Sound::Measure;
     }
-    if THINGS.contains(&last) {
+    if THINGS.has(last) {
         return Sound::Thing;
     }
-    if DIMENSIONS.contains(&last) {
-        Sound::Dimension
-    } else {
-        Sound::Other
-    }
+    if DIMENSIONS.has(last) { Sound::Dimension } else { Sound::Other }
 }
 
 /// Whether a name tells of a moment, such as `loaded_at`.
@@ -209,14 +122,14 @@ pub(super) fn is_moment(name: &str) -> bool {
 
 /// `account`, `account_id`, `countrycode`; not `account_name`.
 fn owner(words: &[String]) -> Option<Sound> {
-    let named = words.iter().rposition(|word| !IDENTIFIERS.contains(&word.as_str()))?;
+    let named = words.iter().rposition(|word| !IDENTIFIERS.has(word))?;
     let rest: Vec<&str> = words[..=named]
         .iter()
         .map(|word| joined_end(word).unwrap_or(word.as_str()))
         .collect();
-    if rest.iter().all(|word| ACCOUNTS.contains(word)) {
+    if rest.iter().all(|word| ACCOUNTS.has(word)) {
         Some(Sound::Account)
-    } else if rest.iter().all(|word| ACCOUNTS.contains(word) || GROUPS.contains(word)) {
+    } else if rest.iter().all(|word| ACCOUNTS.has(word) || GROUPS.has(word)) {
         Some(Sound::Group)
     } else {
         None
@@ -225,12 +138,12 @@ fn owner(words: &[String]) -> Option<Sound> {
 
 /// `country` of `countrycode`.
 fn joined_end(word: &str) -> Option<&str> {
-    if NO_IDENTIFIERS.contains(&word) {
+    if NO_IDENTIFIERS.has(word) {
         return None;
     }
     let end = IDENTIFIER_ENDS
-        .iter()
-        .find(|end| word.len() > end.len() + 2 && word.ends_with(**end))?;
+        .each()
+        .find(|end| word.len() > end.len() + 2 && word.ends_with(end))?;
     Some(&word[..word.len() - end.len()])
 }
 
