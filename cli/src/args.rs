@@ -1,7 +1,7 @@
 //! The command line: each command and flag defined once; help, man page and completions follow from it.
 
 use crate::render::ColorArgs;
-use crate::renderings::RenderingArgs;
+use crate::shown::ShownArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use shadowdiff_core::plan::Form;
 use shadowdiff_core::side::Side;
@@ -70,16 +70,11 @@ pub(crate) struct CompareArgs {
     /// Replace an older result at the output's place
     #[arg(long, env = "SHADOWDIFF_OVERWRITE", value_parser = yes_or_no)]
     pub(crate) overwrite: bool,
-    #[command(flatten)]
-    pub(crate) renderings: RenderingArgs,
-    /// Print the summary as JSON instead of text
-    #[arg(long)]
-    pub(crate) json: bool,
     /// Let this coordinator's workers do it, such as http://localhost:7400; settings of this process are not used then
     #[arg(long, value_name = "URL")]
     pub(crate) coordinator: Option<String>,
     #[command(flatten)]
-    pub(crate) color: ColorArgs,
+    pub(crate) shown: ShownArgs,
 }
 
 /// The coordinator that a command speaks to.
@@ -171,12 +166,7 @@ pub(crate) struct ResultsArgs {
     #[arg(long)]
     pub(crate) overwrite: bool,
     #[command(flatten)]
-    pub(crate) renderings: RenderingArgs,
-    /// Print the summary as JSON instead of text
-    #[arg(long)]
-    pub(crate) json: bool,
-    #[command(flatten)]
-    pub(crate) color: ColorArgs,
+    pub(crate) shown: ShownArgs,
 }
 
 #[derive(Debug, Args)]
@@ -218,12 +208,7 @@ pub(crate) struct ReportArgs {
     /// The directory that a comparison wrote
     pub(crate) result: PathBuf,
     #[command(flatten)]
-    pub(crate) renderings: RenderingArgs,
-    /// Print the summary as JSON instead of text
-    #[arg(long)]
-    pub(crate) json: bool,
-    #[command(flatten)]
-    pub(crate) color: ColorArgs,
+    pub(crate) shown: ShownArgs,
 }
 
 #[derive(Debug, Args)]
@@ -246,12 +231,7 @@ pub(crate) struct JudgeArgs {
     #[arg(long, env = "SHADOWDIFF_SCRATCH", value_name = "DIR")]
     pub(crate) scratch: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) renderings: RenderingArgs,
-    /// Print the summary as JSON instead of text
-    #[arg(long)]
-    pub(crate) json: bool,
-    #[command(flatten)]
-    pub(crate) color: ColorArgs,
+    pub(crate) shown: ShownArgs,
 }
 
 #[derive(Debug, Args)]

@@ -7,14 +7,13 @@ mod show;
 
 use crate::args::{CompareArgs, JobArgs, ListArgs, ResultsArgs, StatusArgs, SubmitArgs, WatchArgs};
 use crate::process::{exit_code, leave, runtime, working_directory};
-use crate::render::Paint;
 use crate::renderings::RenderingArgs;
+use crate::shown::ShownArgs;
 use crate::signals::watch_signals;
 use crate::spec::{self, SpecFile};
-use crate::{note, render, say};
+use crate::{note, say, say_json, warn};
 use fetch::fetch;
 use remote::Remote;
-use serde::Serialize;
 use shadowdiff_common::store::Stores;
 use shadowdiff_coordinator::{Target, check_target};
 use shadowdiff_core::error::{Error, Kind, Result};
@@ -29,10 +28,8 @@ struct SubmitOptions<'a> {
     priority: u32,
     max_running: u32,
     overwrite: bool,
-    json: bool,
     quiet: bool,
-    renderings: RenderingArgs,
-    paint: Paint,
+    shown: ShownArgs,
 }
 
 /// `submit`.
@@ -44,10 +41,12 @@ pub(crate) fn submit(args: &SubmitArgs) -> Result<ExitCode> {
         priority: args.priority,
         max_running: args.max_running,
         overwrite: args.overwrite,
-        json: args.json,
         quiet: args.quiet,
-        renderings: RenderingArgs::default(),
-        paint: args.color.paint(),
+        shown: ShownArgs {
+            renderings: RenderingArgs::default(),
+            json: args.json,
+            color: args.color,
+        },
     };
     if args.wait {
         return run(wait_for_result(&manner, found));
@@ -60,9 +59,7 @@ pub(crate) fn submit(args: &SubmitArgs) -> Result<ExitCode> {
     run(async {
         let mut remote = Remote::connect(manner.coordinator).await?;
         let job = remote.submit(request(&manner, &found)?).await?;
-        job.warnings
-            .iter()
-            .for_each(|warning| note(&format!("shadowdiff: warning: {warning}")));
+        warn(&job.warnings);
         if args.json {
             return say(&format!("{}\n", serde_json::json!({"job": job.id})));
         }
@@ -78,10 +75,8 @@ pub(crate) fn compare(args: &CompareArgs, coordinator: &str, found: SpecFile) ->
         priority: 1,
         max_running: 0,
         overwrite: args.overwrite,
-        json: args.json,
         quiet: args.settings.quiet,
-        renderings: args.renderings.clone(),
-        paint: args.color.paint(),
+        shown: args.shown.clone(),
     };
     run(wait_for_result(&manner, found))
 }
@@ -92,8 +87,7 @@ pub(crate) fn list(args: &ListArgs) -> Result<ExitCode> {
         let mut remote = Remote::connect(&args.remote.coordinator).await?;
         let jobs = remote.list(if args.unfinished { &UNFINISHED } else { &[] }).await?;
         if args.json {
-            let jobs: Vec<serde_json::Value> = jobs.iter().map(json::job_of_list).collect();
-            return say_json(&serde_json::Value::Array(jobs));
+            return say_json(&jobs.iter().map(json::job_of_list).collect::<Vec<_>>());
         }
         say(&show::table(&jobs))
     })
@@ -135,7 +129,7 @@ pub(crate) fn cancel(args: &JobArgs) -> Result<ExitCode> {
 
 /// `results`.
 pub(crate) fn results(args: &ResultsArgs) -> Result<ExitCode> {
-    args.renderings.prepare()?;
+    args.shown.renderings.prepare()?;
     run(async {
         let mut remote = Remote::connect(&args.job.remote.coordinator).await?;
         let job = remote.get(&args.job.job).await?;
@@ -150,14 +144,7 @@ pub(crate) fn results(args: &ResultsArgs) -> Result<ExitCode> {
         let output = output.to_string_lossy().into_owned();
         let target = check_target(&output, &working_directory()?, None, &Stores::new(), args.overwrite).await?;
         let (summary, published) = fetch(&mut remote, &job, &target, args.overwrite).await?;
-        let code = exit_code(summary.verdict);
-        args.renderings.write(&summary, published.directory())?;
-        if args.json {
-            say_json(&summary)?;
-            return Ok(code);
-        }
-        say(&render::text(&summary, published.directory(), &output, args.color.paint()))?;
-        Ok(code)
+        args.shown.show(&summary, published.directory(), &output, false)
     })
 }
 
@@ -168,9 +155,7 @@ async fn wait_for_result(manner: &SubmitOptions<'_>, found: SpecFile) -> Result<
     let job = remote.submit(request(manner, &found)?).await?;
     if !manner.quiet {
         note(&format!("shadowdiff: job {}", job.id));
-        job.warnings
-            .iter()
-            .for_each(|warning| note(&format!("shadowdiff: warning: {warning}")));
+        warn(&job.warnings);
     }
     let mut interrupted = watch_signals();
     let mut follower = remote.clone();
@@ -182,19 +167,13 @@ async fn wait_for_result(manner: &SubmitOptions<'_>, found: SpecFile) -> Result<
             return Err(Error::new(Kind::Interrupted, "interrupted"));
         }
     };
-    let code = ended(&last)?;
+    ended(&last)?;
     let (summary, published) = match &target {
         Target::Directory(_) => fetch(&mut remote, &last, &target, manner.overwrite).await?,
         // The coordinator has put it there; what is shown comes from a copy.
         Target::Objects(_) => fetch::copy(&mut remote, &last).await?,
     };
-    manner.renderings.write(&summary, published.directory())?;
-    if manner.json {
-        say_json(&summary)?;
-    } else if !manner.quiet {
-        say(&render::text(&summary, published.directory(), &found.output, manner.paint))?;
-    }
-    Ok(code)
+    manner.shown.show(&summary, published.directory(), &found.output, manner.quiet)
 }
 
 /// The verdict of a job that has one.
@@ -204,11 +183,6 @@ fn verdict(job: &Job) -> Option<Verdict> {
         v1::Verdict::Fail => Some(Verdict::Fail),
         v1::Verdict::Unspecified => None,
     }
-}
-
-fn say_json(value: &impl Serialize) -> Result<ExitCode> {
-    let text = serde_json::to_string_pretty(value).map_err(|e| Error::internal(e.to_string()))?;
-    say(&format!("{text}\n"))
 }
 
 fn request(manner: &SubmitOptions<'_>, found: &SpecFile) -> Result<SubmitRequest> {

@@ -2,16 +2,15 @@
 
 use crate::args::CompareArgs;
 use crate::local_job::{bound, cut, job};
-use crate::process::{exit_code, leave, runtime_of_tasks};
+use crate::process::{leave, runtime_of_tasks};
 use crate::settings::Settings;
 use crate::signals::watch_signals;
 use crate::spec::{self, SpecFile};
-use crate::{client, note, progress, render, say};
+use crate::{client, progress, warn};
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::store::Stores;
-use shadowdiff_coordinator::{Progress, Published, Run, check_files, check_target, run as run_job};
+use shadowdiff_coordinator::{Progress, Run, check_files, check_target, run as run_job};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::report::Summary;
 use shadowdiff_worker::{LocalWorkers, TaskLimits};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -20,7 +19,7 @@ use std::time::Instant;
 use tokio::sync::watch;
 
 pub(crate) fn run(args: &CompareArgs, limits: TaskLimits) -> Result<ExitCode> {
-    args.renderings.prepare()?;
+    args.shown.renderings.prepare()?;
     let found = spec::find(&args.spec)?;
     if let Some(coordinator) = &args.coordinator {
         return client::compare(args, coordinator, found);
@@ -42,11 +41,7 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: SpecFile) -> Re
     check_files(&target, &found.output, &bound.datasets)?;
     let SpecFile { parsed, output, .. } = found;
     if !settings.quiet {
-        bound
-            .plan
-            .warnings
-            .iter()
-            .for_each(|warning| note(&format!("shadowdiff: warning: {warning}")));
+        warn(&bound.plan.warnings);
     }
     let bytes = Arc::clone(&sources.bytes_read);
     let estimate = bound.plan.estimate;
@@ -77,24 +72,11 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: SpecFile) -> Re
     let _ = bar.await;
     let outcome = outcome?;
     if !settings.quiet {
-        let found = outcome.summary.warnings.iter().skip(job.plan.warnings.len());
-        found.for_each(|warning| note(&format!("shadowdiff: warning: {warning}")));
+        warn(outcome.summary.warnings.iter().skip(job.plan.warnings.len()));
     }
-    args.renderings.write(&outcome.summary, outcome.published.directory())?;
-    show(args, &outcome.summary, &outcome.published, &output)?;
-    Ok(exit_code(outcome.summary.verdict))
-}
-
-/// Says what came out, unless that is not wanted. `output`: where the spec puts the result.
-fn show(args: &CompareArgs, summary: &Summary, published: &Published, output: &str) -> Result<()> {
-    if args.json {
-        let text = serde_json::to_string_pretty(summary).map_err(|e| Error::internal(e.to_string()))?;
-        say(&format!("{text}\n"))?;
-    } else if !args.settings.quiet {
-        let place = args.spec.output.as_deref().unwrap_or(output);
-        say(&render::text(summary, published.directory(), place, args.color.paint()))?;
-    }
-    Ok(())
+    let place = args.spec.output.as_deref().unwrap_or(&output);
+    args.shown
+        .show(&outcome.summary, outcome.published.directory(), place, settings.quiet)
 }
 
 async fn until<T>(mut interrupted: watch::Receiver<bool>, work: impl Future<Output = Result<T>>) -> Result<T> {

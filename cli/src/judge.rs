@@ -1,14 +1,14 @@
 //! `judge`: another spec over what a comparison has found, without reading the data again.
 
 use crate::args::JudgeArgs;
-use crate::process::{exit_code, leave, runtime, working_directory};
+use crate::process::{leave, runtime, working_directory};
 use crate::spec::{SpecFile, from_file};
-use crate::{note, render, say};
+use crate::warn;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::store::Stores;
 use shadowdiff_coordinator::{Fetched, NewRules, Outcome, check_target, fetch_result};
-use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::error::Result;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -16,23 +16,15 @@ use std::sync::Arc;
 const HELD_BYTES: usize = 256 << 20;
 
 pub(crate) fn run(args: &JudgeArgs) -> Result<ExitCode> {
-    args.renderings.prepare()?;
+    args.shown.renderings.prepare()?;
     let found = from_file(&args.spec, &args.set, args.output.as_deref())?;
     let runtime = runtime()?;
     let outcome = runtime.block_on(judge(args, &found));
     leave(runtime);
     let Outcome { summary, published } = outcome.map_err(|e| found.parsed.places.locate(e))?;
-    let warnings = summary.warnings.iter();
-    warnings.for_each(|warning| note(&format!("shadowdiff: warning: {warning}")));
-    args.renderings.write(&summary, published.directory())?;
-    if args.json {
-        let text = serde_json::to_string_pretty(&summary).map_err(|e| Error::internal(e.to_string()))?;
-        say(&format!("{text}\n"))?;
-    } else {
-        let place = args.output.as_deref().unwrap_or(&found.output);
-        say(&render::text(&summary, published.directory(), place, args.color.paint()))?;
-    }
-    Ok(exit_code(summary.verdict))
+    warn(&summary.warnings);
+    let place = args.output.as_deref().unwrap_or(&found.output);
+    args.shown.show(&summary, published.directory(), place, false)
 }
 
 async fn judge(args: &JudgeArgs, found: &SpecFile) -> Result<Outcome> {

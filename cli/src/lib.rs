@@ -18,12 +18,14 @@ mod renderings;
 mod report;
 mod serve;
 mod settings;
+mod shown;
 mod signals;
 mod spec;
 mod work;
 
 use args::{Cli, Command, ManArgs};
 use clap::{CommandFactory, Parser};
+use serde::Serialize;
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::redact::redacted;
 pub use shadowdiff_worker::TaskLimits;
@@ -76,10 +78,7 @@ fn run(cli: Cli, limits: TaskLimits) -> Result<ExitCode> {
         Command::Results(args) => client::results(&args),
         Command::Coordinator(args) => serve::run(&args),
         Command::Worker(args) => work::run(&args, limits),
-        Command::Schema => {
-            let text = serde_json::to_string_pretty(&shadowdiff_core::spec::json_schema()).map_err(|e| Error::internal(e.to_string()))?;
-            say(&format!("{text}\n"))
-        }
+        Command::Schema => say_json(&shadowdiff_core::spec::json_schema()),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "shadowdiff", &mut text);
@@ -114,6 +113,18 @@ pub(crate) fn say(text: &str) -> Result<ExitCode> {
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
         Err(e) => Err(Error::new(Kind::Exhausted, format!("stdout: {e}"))),
     }
+}
+
+/// The same, as JSON.
+pub(crate) fn say_json(value: &impl Serialize) -> Result<ExitCode> {
+    let text = serde_json::to_string_pretty(value).map_err(|e| Error::internal(e.to_string()))?;
+    say(&format!("{text}\n"))
+}
+
+pub(crate) fn warn<'a>(warnings: impl IntoIterator<Item = &'a String>) {
+    warnings
+        .into_iter()
+        .for_each(|warning| note(&format!("shadowdiff: warning: {warning}")));
 }
 
 /// Writes to stderr; where that fails there is nobody to tell.

@@ -79,7 +79,7 @@ impl Planning {
             return Planning(None);
         }
         let (read, whole) = (Arc::clone(&sources.bytes_read), Arc::clone(&sources.bytes_for_types));
-        let line = bar();
+        let line = bar(LINE);
         let moving = line.clone();
         let task = tokio::spawn(async move {
             let started = Instant::now();
@@ -112,7 +112,7 @@ pub(crate) async fn show(mut progress: watch::Receiver<Progress>, read: Read, qu
     if !is_shown(quiet) {
         return;
     }
-    let bar = bar();
+    let bar = bar(LINE);
     let (mut stage, mut started) = (Stage::Scan, Instant::now());
     loop {
         let now = *progress.borrow_and_update();
@@ -145,9 +145,12 @@ fn is_shown(quiet: bool) -> bool {
 }
 
 /// Fits 80 columns; what does not is cut on the right.
-fn bar() -> ProgressBar {
+const LINE: &str = "{prefix:>7} [{bar:16}] {wide_msg}";
+
+/// A line that moves, on stderr.
+pub(crate) fn bar(template: &str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr());
-    let style = ProgressStyle::with_template("{prefix:>7} [{bar:16}] {wide_msg}");
+    let style = ProgressStyle::with_template(template);
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
     bar
 }

@@ -2,23 +2,22 @@
 
 use crate::args::ReportArgs;
 use crate::process::{exit_code, runtime, working_directory};
-use crate::{render, say};
+use crate::say;
 use shadowdiff_common::store::Stores;
 use shadowdiff_coordinator::{Fetched, fetch_result};
 use shadowdiff_core::error::Result;
 use std::process::ExitCode;
 
 pub(crate) fn run(args: &ReportArgs) -> Result<ExitCode> {
-    args.renderings.prepare()?;
+    args.shown.renderings.prepare()?;
     let here = working_directory()?;
     let place = args.result.to_string_lossy();
     let Fetched { text, summary, files } = runtime()?.block_on(fetch_result(&place, &here, &Stores::new()))?;
-    args.renderings.write(&summary, files.directory())?;
-    let shown = if args.json {
-        text
-    } else {
-        render::text(&summary, files.directory(), &place, args.color.paint())
-    };
-    say(&shown)?;
-    Ok(exit_code(summary.verdict))
+    if args.shown.json {
+        // As it is stored, whatever version wrote it.
+        args.shown.renderings.write(&summary, files.directory())?;
+        say(&text)?;
+        return Ok(exit_code(summary.verdict));
+    }
+    args.shown.show(&summary, files.directory(), &place, false)
 }

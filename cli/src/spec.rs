@@ -66,15 +66,19 @@ pub(crate) fn find(args: &SpecArgs) -> Result<SpecFile> {
         Some(file) => parse(&read(Path::new(file))?, file, &overrides)?,
         None => from_overrides(&overrides)?,
     };
-    let beside = || from(DEFAULT_OUTPUT, &base, &here);
-    let output = parsed.spec.output.to.clone().unwrap_or_else(beside);
     Ok(SpecFile {
+        file: file.filter(|file| *file != STDIN).map(|file| here.join(file)),
+        is_from_command_line: file.is_none(),
+        output: output_of(&parsed, &base, &here),
         parsed,
         base,
-        file: file.filter(|file| *file != STDIN).map(|file| here.join(file)),
-        output,
-        is_from_command_line: file.is_none(),
     })
+}
+
+/// Where the result goes: as the spec says, else beside it.
+fn output_of(parsed: &Parsed, base: &Path, here: &Path) -> String {
+    let to = parsed.spec.output.to.clone();
+    to.unwrap_or_else(|| from(DEFAULT_OUTPUT, base, here))
 }
 
 /// Reads a spec from its file, with values for its variables and a place for the result.
@@ -87,13 +91,12 @@ pub(crate) fn from_file(file: &str, set: &[(String, String)], output: Option<&st
         ..Overrides::default()
     };
     let parsed = parse(&read(Path::new(file))?, file, &overrides)?;
-    let output = parsed.spec.output.to.clone().unwrap_or_else(|| from(DEFAULT_OUTPUT, &base, &here));
     Ok(SpecFile {
+        file: Some(here.join(file)),
+        is_from_command_line: false,
+        output: output_of(&parsed, &base, &here),
         parsed,
         base,
-        file: Some(here.join(file)),
-        output,
-        is_from_command_line: false,
     })
 }
 

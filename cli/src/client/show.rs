@@ -2,8 +2,9 @@
 
 use super::remote::Remote;
 use super::{has_ended, json, verdict};
+use crate::progress::bar;
 use crate::{note, say};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::requests::Requests;
 use shadowdiff_core::verdict::Verdict;
@@ -126,7 +127,7 @@ impl Way {
     pub(super) fn of(quiet: bool) -> Way {
         match (quiet, std::io::stderr().is_terminal()) {
             (true, _) => Way::Quiet,
-            (false, true) => Way::Bar(bar()),
+            (false, true) => Way::Bar(bar("{prefix:>9} [{bar:14}] {wide_msg}")),
             (false, false) => Way::Log(Log::default()),
         }
     }
@@ -206,11 +207,4 @@ impl Log {
             self.last = Some((job.state(), Instant::now()));
         }
     }
-}
-
-fn bar() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(1), ProgressDrawTarget::stderr());
-    let style = ProgressStyle::with_template("{prefix:>9} [{bar:14}] {wide_msg}");
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
-    bar
 }

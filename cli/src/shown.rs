@@ -1,0 +1,37 @@
+//! What a command says of a finished result, the same for all that come to one.
+
+use crate::process::exit_code;
+use crate::render::{self, ColorArgs};
+use crate::renderings::RenderingArgs;
+use crate::{say, say_json};
+use clap::Args;
+use shadowdiff_core::error::Result;
+use shadowdiff_core::report::Summary;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// How a finished result is shown.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ShownArgs {
+    #[command(flatten)]
+    pub(crate) renderings: RenderingArgs,
+    /// Print the summary as JSON instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) color: ColorArgs,
+}
+
+impl ShownArgs {
+    /// Writes the renderings, says what came out, and gives the exit code. `directory`: where the result can be read. `place`: what the user
+    /// calls it.
+    pub(crate) fn show(&self, summary: &Summary, directory: &Path, place: &str, quiet: bool) -> Result<ExitCode> {
+        self.renderings.write(summary, directory)?;
+        if self.json {
+            say_json(summary)?;
+        } else if !quiet {
+            say(&render::text(summary, directory, place, self.color.paint()))?;
+        }
+        Ok(exit_code(summary.verdict))
+    }
+}
