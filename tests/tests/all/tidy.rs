@@ -2,6 +2,8 @@
 
 #[path = "tidy/dependencies.rs"]
 mod dependencies;
+#[path = "tidy/examples.rs"]
+mod examples;
 #[path = "tidy/invariants.rs"]
 mod invariants;
 #[path = "tidy/modules.rs"]
