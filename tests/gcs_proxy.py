@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""A door to fake-gcs-server for clients that write by Google's XML API, as the Rust crate object_store does.
+"""A proxy in front of fake-gcs-server for clients that write by Google's XML API, as the Rust crate object_store does.
 
-    python3 gcs_door.py PROGRAM PORT INNER_PORT
+    python3 gcs_proxy.py PROGRAM PORT INNER_PORT
 
 Starts PROGRAM, fake-gcs-server, on INNER_PORT and serves on PORT. The server knows uploads by the JSON API only: a plain PUT of an object
 becomes one of those, its precondition with it; DELETE and listings are translated too. All else goes through as it comes. Uploads in parts are not known to either.

@@ -4,7 +4,7 @@
     python3 servers.py start seaweedfs --dir D      S3: SeaweedFS, one process, data in D
     python3 servers.py start moto --dir D           S3: moto, in memory, any key is right
     python3 servers.py start azurite --dir D        Azure Blob Storage: Azurite, in memory
-    python3 servers.py start gcs --dir D            Google Cloud Storage: fake-gcs-server behind gcs_door.py, in memory
+    python3 servers.py start gcs --dir D            Google Cloud Storage: fake-gcs-server behind gcs_proxy.py, in memory
     python3 servers.py env FILE                     what a client needs, as shell exports
     python3 servers.py put FILE KEY PATH            uploads a file
     python3 servers.py delete FILE KEY              deletes an object
@@ -298,8 +298,8 @@ def _launch(kind, program, directory, bucket):
         endpoint = f"http://{HOST}:{s3}"
     elif kind == "gcs":
         port, inner = _free_ports(2)
-        door = pathlib.Path(__file__).absolute().parent / "gcs_door.py"
-        command = [sys.executable, door, program, port, inner]
+        proxy = pathlib.Path(__file__).absolute().parent / "gcs_proxy.py"
+        command = [sys.executable, proxy, program, port, inner]
         endpoint = f"http://{HOST}:{port}"
     elif kind == "moto":
         (port,) = _free_ports(1)

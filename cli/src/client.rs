@@ -35,7 +35,7 @@ struct SubmitOptions<'a> {
 /// `submit`.
 pub(crate) fn submit(args: &SubmitArgs) -> Result<ExitCode> {
     let found = spec::find(&args.spec)?;
-    let manner = SubmitOptions {
+    let options = SubmitOptions {
         coordinator: &args.remote.coordinator,
         token: &args.token,
         priority: args.priority,
@@ -49,7 +49,7 @@ pub(crate) fn submit(args: &SubmitArgs) -> Result<ExitCode> {
         },
     };
     if args.wait {
-        return run(wait_for_result(&manner, found));
+        return run(wait_for_result(&options, found));
     }
     if found.has_local_output()? {
         return Err(Error::spec(
@@ -57,8 +57,8 @@ pub(crate) fn submit(args: &SubmitArgs) -> Result<ExitCode> {
         ));
     }
     run(async {
-        let mut remote = Remote::connect(manner.coordinator).await?;
-        let job = remote.submit(request(&manner, &found)?).await?;
+        let mut remote = Remote::connect(options.coordinator).await?;
+        let job = remote.submit(request(&options, &found)?).await?;
         warn(&job.warnings);
         if args.json {
             return say(&format!("{}\n", serde_json::json!({"job": job.id})));
@@ -69,7 +69,7 @@ pub(crate) fn submit(args: &SubmitArgs) -> Result<ExitCode> {
 
 /// `compare --coordinator`.
 pub(crate) fn compare(args: &CompareArgs, coordinator: &str, found: SpecFile) -> Result<ExitCode> {
-    let manner = SubmitOptions {
+    let options = SubmitOptions {
         coordinator,
         token: "",
         priority: 1,
@@ -78,7 +78,7 @@ pub(crate) fn compare(args: &CompareArgs, coordinator: &str, found: SpecFile) ->
         quiet: args.settings.quiet,
         shown: args.shown.clone(),
     };
-    run(wait_for_result(&manner, found))
+    run(wait_for_result(&options, found))
 }
 
 /// `list`.
@@ -149,18 +149,18 @@ pub(crate) fn results(args: &ResultsArgs) -> Result<ExitCode> {
 }
 
 /// Submits, follows, fetches: what `compare` does, done elsewhere.
-async fn wait_for_result(manner: &SubmitOptions<'_>, found: SpecFile) -> Result<ExitCode> {
-    let target = check_target(&found.output, &found.base, Some(found.reads()), &Stores::new(), manner.overwrite).await?;
-    let mut remote = Remote::connect(manner.coordinator).await?;
-    let job = remote.submit(request(manner, &found)?).await?;
-    if !manner.quiet {
+async fn wait_for_result(options: &SubmitOptions<'_>, found: SpecFile) -> Result<ExitCode> {
+    let target = check_target(&found.output, &found.base, Some(found.reads()), &Stores::new(), options.overwrite).await?;
+    let mut remote = Remote::connect(options.coordinator).await?;
+    let job = remote.submit(request(options, &found)?).await?;
+    if !options.quiet {
         note(&format!("shadowdiff: job {}", job.id));
         warn(&job.warnings);
     }
     let mut interrupted = watch_signals();
     let mut follower = remote.clone();
     let last = tokio::select! {
-        job = show::follow(&mut follower, &job.id, show::Way::of(manner.quiet)) => job?,
+        job = show::follow(&mut follower, &job.id, show::Way::of(options.quiet)) => job?,
         Ok(_) = interrupted.wait_for(|stop| *stop) => {
             note(&format!("shadowdiff: cancelling job {}", job.id));
             remote.cancel(&job.id).await?;
@@ -169,11 +169,11 @@ async fn wait_for_result(manner: &SubmitOptions<'_>, found: SpecFile) -> Result<
     };
     ended(&last)?;
     let (summary, published) = match &target {
-        Target::Directory(_) => fetch(&mut remote, &last, &target, manner.overwrite).await?,
+        Target::Directory(_) => fetch(&mut remote, &last, &target, options.overwrite).await?,
         // The coordinator has put it there; what is shown comes from a copy.
         Target::Objects(_) => fetch::copy(&mut remote, &last).await?,
     };
-    manner.shown.show(&summary, published.directory(), &found.output, manner.quiet)
+    options.shown.show(&summary, published.directory(), &found.output, options.quiet)
 }
 
 /// The verdict of a job that has one.
@@ -185,13 +185,13 @@ fn verdict(job: &Job) -> Option<Verdict> {
     }
 }
 
-fn request(manner: &SubmitOptions<'_>, found: &SpecFile) -> Result<SubmitRequest> {
+fn request(options: &SubmitOptions<'_>, found: &SpecFile) -> Result<SubmitRequest> {
     Ok(SubmitRequest {
         spec: Some(remote::spec(found)?),
-        token: manner.token.to_owned(),
-        priority: manner.priority,
-        max_running: manner.max_running,
-        overwrite: manner.overwrite,
+        token: options.token.to_owned(),
+        priority: options.priority,
+        max_running: options.max_running,
+        overwrite: options.overwrite,
     })
 }
 

@@ -1,13 +1,13 @@
 //! Who may connect: bounds connections by the open files that the process may have, so that stores always find some.
 //!
 //! ```text
-//! accepted -> new: has said nothing yet -> inside: has spoken
+//! accepted -> new: has sent nothing yet -> inside: has spoken
 //!                  a crowd of these turns     counted in all
 //!                  out its oldest             and by address
 //! ```
 //! A connection that says nothing is let go after a while, and earlier where many come; so whoever speaks at once is heard even beside
 //! thousands that are silent. What is inside and stops answering is let go by HTTP/2's pings. Without a file descriptor to accept with, the
-//! oldest that has said nothing is let go, and accepting waits a moment rather than trying at full load.
+//! oldest that has sent nothing is let go, and accepting waits a moment rather than trying at full load.
 
 use axum::serve::Listener;
 use futures::stream::{Stream, unfold};
@@ -42,13 +42,13 @@ const MAX_PAUSE: Duration = Duration::from_secs(1);
 /// How many may connect, and how they become known.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// Connections that have said nothing yet.
+    /// Connections that have sent nothing yet.
     new: usize,
     /// All others.
     inside: usize,
     /// Of these, from one address.
     of_peer: usize,
-    /// A connection that has said so much is inside.
+    /// A connection that has sent so much is inside.
     hello_bytes: usize,
     silence: Duration,
 }
@@ -100,41 +100,41 @@ fn open_files() -> usize {
 
 /// A listener that keeps to limits.
 #[derive(Debug)]
-pub(crate) struct Door {
+pub(crate) struct BoundedListener {
     listener: TcpListener,
-    house: Arc<House>,
+    connections: Arc<Connections>,
     pause: Duration,
 }
 
-impl Door {
-    pub(crate) fn new(listener: TcpListener, limits: Limits) -> Door {
-        Door {
+impl BoundedListener {
+    pub(crate) fn new(listener: TcpListener, limits: Limits) -> BoundedListener {
+        BoundedListener {
             listener,
-            house: Arc::new(House {
+            connections: Arc::new(Connections {
                 limits,
-                guests: Mutex::default(),
+                open: Mutex::default(),
             }),
             pause: FIRST_PAUSE,
         }
     }
 
     /// The connections as they come.
-    pub(crate) fn incoming(self) -> impl Stream<Item = Result<Guest>> {
-        unfold(self, |mut door| async move { Some((Ok(door.next().await), door)) })
+    pub(crate) fn incoming(self) -> impl Stream<Item = Result<Connection>> {
+        unfold(self, |mut listener| async move { Some((Ok(listener.next().await), listener)) })
     }
 
-    async fn next(&mut self) -> Guest {
+    async fn next(&mut self) -> Connection {
         loop {
             match self.listener.accept().await {
                 Ok((stream, peer)) => {
                     self.pause = FIRST_PAUSE;
                     // Messages are small, and each is waited for.
                     let _ = stream.set_nodelay(true);
-                    return House::receive(&self.house, stream, peer.ip());
+                    return Connections::receive(&self.connections, stream, peer.ip());
                 }
                 Err(error) => {
-                    self.house.turn_out_oldest();
-                    self.house.warn(&format!("a connection cannot be accepted: {error}"));
+                    self.connections.close_oldest();
+                    self.connections.warn(&format!("a connection cannot be accepted: {error}"));
                     sleep(self.pause).await;
                     self.pause = (self.pause * 2).min(MAX_PAUSE);
                 }
@@ -143,14 +143,14 @@ impl Door {
     }
 }
 
-impl Listener for Door {
-    type Io = Guest;
+impl Listener for BoundedListener {
+    type Io = Connection;
     type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (Guest, SocketAddr) {
-        let guest = self.next().await;
-        let address = SocketAddr::new(guest.peer, 0);
-        (guest, address)
+    async fn accept(&mut self) -> (Connection, SocketAddr) {
+        let connection = self.next().await;
+        let address = SocketAddr::new(connection.peer, 0);
+        (connection, address)
     }
 
     fn local_addr(&self) -> Result<SocketAddr> {
@@ -160,13 +160,13 @@ impl Listener for Door {
 
 /// Who is connected.
 #[derive(Debug)]
-struct House {
+struct Connections {
     limits: Limits,
-    guests: Mutex<Guests>,
+    open: Mutex<OpenConnections>,
 }
 
 #[derive(Debug, Default)]
-struct Guests {
+struct OpenConnections {
     next: u64,
     /// By their order; what is dropped here turns one out.
     new: BTreeMap<u64, oneshot::Sender<()>>,
@@ -175,83 +175,83 @@ struct Guests {
     warned: Option<Instant>,
 }
 
-impl House {
-    fn receive(house: &Arc<House>, stream: TcpStream, peer: IpAddr) -> Guest {
-        let (stays, turned_out) = oneshot::channel();
-        let mut guests = house.guests();
-        guests.next += 1;
-        let number = guests.next;
-        guests.new.insert(number, stays);
-        while guests.new.len() > house.limits.new {
-            guests.new.pop_first();
+impl Connections {
+    fn receive(connections: &Arc<Connections>, stream: TcpStream, peer: IpAddr) -> Connection {
+        let (stays, closed) = oneshot::channel();
+        let mut open = connections.open();
+        open.next += 1;
+        let number = open.next;
+        open.new.insert(number, stays);
+        while open.new.len() > connections.limits.new {
+            open.new.pop_first();
         }
-        drop(guests);
-        Guest {
+        drop(open);
+        Connection {
             stream,
             peer,
-            house: Arc::clone(house),
-            standing: Standing::New(New {
+            connections: Arc::clone(connections),
+            state: ConnectionState::New(New {
                 number,
-                turned_out,
-                until: Box::pin(sleep(house.limits.silence)),
-                said_bytes: 0,
+                closed,
+                until: Box::pin(sleep(connections.limits.silence)),
+                received_bytes: 0,
             }),
         }
     }
 
-    fn turn_out_oldest(&self) {
-        self.guests().new.pop_first();
+    fn close_oldest(&self) {
+        self.open().new.pop_first();
     }
 
-    /// Says so now and again: whoever floods the door must not flood the log.
+    /// Says so now and again: a flood of connections must not flood the log.
     fn warn(&self, what: &str) {
-        let mut guests = self.guests();
-        if guests.warned.is_none_or(|at| at.elapsed() > WARN_PAUSE) {
-            guests.warned = Some(Instant::now());
+        let mut open = self.open();
+        if open.warned.is_none_or(|at| at.elapsed() > WARN_PAUSE) {
+            open.warned = Some(Instant::now());
             tracing::warn!("{what}");
         }
     }
 
     /// Whether one that has spoken finds a place.
-    fn let_in(&self, number: u64, peer: IpAddr) -> bool {
-        let mut guests = self.guests();
-        guests.new.remove(&number);
-        let of_peer = guests.inside_of.get(&peer).copied().unwrap_or(0);
-        if guests.inside >= self.limits.inside || of_peer >= self.limits.of_peer {
+    fn admit(&self, number: u64, peer: IpAddr) -> bool {
+        let mut open = self.open();
+        open.new.remove(&number);
+        let of_peer = open.inside_of.get(&peer).copied().unwrap_or(0);
+        if open.inside >= self.limits.inside || of_peer >= self.limits.of_peer {
             return false;
         }
-        guests.inside += 1;
-        guests.inside_of.insert(peer, of_peer + 1);
+        open.inside += 1;
+        open.inside_of.insert(peer, of_peer + 1);
         true
     }
 
     fn leave(&self, peer: IpAddr) {
-        let mut guests = self.guests();
-        guests.inside -= 1;
-        if let Some(of_peer) = guests.inside_of.get_mut(&peer) {
+        let mut open = self.open();
+        open.inside -= 1;
+        if let Some(of_peer) = open.inside_of.get_mut(&peer) {
             *of_peer -= 1;
             if *of_peer == 0 {
-                guests.inside_of.remove(&peer);
+                open.inside_of.remove(&peer);
             }
         }
     }
 
-    fn guests(&self) -> MutexGuard<'_, Guests> {
-        self.guests.lock().unwrap_or_else(PoisonError::into_inner)
+    fn open(&self) -> MutexGuard<'_, OpenConnections> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A connection that counts as long as it is open.
 #[derive(Debug)]
-pub(crate) struct Guest {
+pub(crate) struct Connection {
     stream: TcpStream,
     peer: IpAddr,
-    house: Arc<House>,
-    standing: Standing,
+    connections: Arc<Connections>,
+    state: ConnectionState,
 }
 
 #[derive(Debug)]
-enum Standing {
+enum ConnectionState {
     New(New),
     Inside,
     /// Counted nowhere any more.
@@ -261,66 +261,70 @@ enum Standing {
 #[derive(Debug)]
 struct New {
     number: u64,
-    turned_out: oneshot::Receiver<()>,
+    closed: oneshot::Receiver<()>,
     until: Pin<Box<Sleep>>,
-    said_bytes: usize,
+    received_bytes: usize,
 }
 
-impl Drop for Guest {
+impl Drop for Connection {
     fn drop(&mut self) {
-        match &self.standing {
-            Standing::New(new) => {
-                self.house.guests().new.remove(&new.number);
+        match &self.state {
+            ConnectionState::New(new) => {
+                self.connections.open().new.remove(&new.number);
             }
-            Standing::Inside => self.house.leave(self.peer),
-            Standing::Gone => {}
+            ConnectionState::Inside => self.connections.leave(self.peer),
+            ConnectionState::Gone => {}
         }
     }
 }
 
-impl Guest {
+impl Connection {
     /// Whether a new one has to go.
-    fn poll_stay(&mut self, context: &mut Context<'_>) -> Result<()> {
-        let Standing::New(new) = &mut self.standing else { return Ok(()) };
-        if Pin::new(&mut new.turned_out).poll(context).is_ready() {
+    fn poll_open(&mut self, context: &mut Context<'_>) -> Result<()> {
+        let ConnectionState::New(new) = &mut self.state else {
+            return Ok(());
+        };
+        if Pin::new(&mut new.closed).poll(context).is_ready() {
             return Err(Error::new(ErrorKind::ConnectionAborted, "too many connections say nothing"));
         }
         if new.until.as_mut().poll(context).is_ready() {
-            return Err(Error::new(ErrorKind::TimedOut, "the connection said nothing"));
+            return Err(Error::new(ErrorKind::TimedOut, "the connection sent nothing"));
         }
         Ok(())
     }
 
-    fn has_said(&mut self, bytes: usize) -> Result<()> {
-        let Standing::New(new) = &mut self.standing else { return Ok(()) };
-        new.said_bytes += bytes;
-        if new.said_bytes < self.house.limits.hello_bytes {
+    fn received(&mut self, bytes: usize) -> Result<()> {
+        let ConnectionState::New(new) = &mut self.state else {
+            return Ok(());
+        };
+        new.received_bytes += bytes;
+        if new.received_bytes < self.connections.limits.hello_bytes {
             return Ok(());
         }
-        if self.house.let_in(new.number, self.peer) {
-            self.standing = Standing::Inside;
+        if self.connections.admit(new.number, self.peer) {
+            self.state = ConnectionState::Inside;
             return Ok(());
         }
-        self.standing = Standing::Gone;
-        self.house
+        self.state = ConnectionState::Gone;
+        self.connections
             .warn(&format!("a connection of {} is refused: too many are open", self.peer));
         Err(Error::new(ErrorKind::ConnectionRefused, "too many connections"))
     }
 }
 
-impl AsyncRead for Guest {
+impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<Result<()>> {
-        self.poll_stay(context)?;
+        self.poll_open(context)?;
         let before = into.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, into))?;
         let bytes = into.filled().len() - before;
-        Poll::Ready(self.has_said(bytes))
+        Poll::Ready(self.received(bytes))
     }
 }
 
-impl AsyncWrite for Guest {
+impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
-        self.poll_stay(context)?;
+        self.poll_open(context)?;
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
@@ -333,7 +337,7 @@ impl AsyncWrite for Guest {
     }
 }
 
-impl Connected for Guest {
+impl Connected for Connection {
     type ConnectInfo = TcpConnectInfo;
 
     fn connect_info(&self) -> TcpConnectInfo {
@@ -348,26 +352,26 @@ mod tests {
 
     const SHORT: Duration = Duration::from_millis(300);
 
-    /// Serves each guest by sending back what it says.
-    async fn serve(limits: Limits) -> (SocketAddr, Arc<House>) {
+    /// Serves each connection by sending back what it says.
+    async fn serve(limits: Limits) -> (SocketAddr, Arc<Connections>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let mut door = Door::new(listener, limits);
-        let house = Arc::clone(&door.house);
+        let mut listener = BoundedListener::new(listener, limits);
+        let connections = Arc::clone(&listener.connections);
         tokio::spawn(async move {
             loop {
-                let mut guest = door.next().await;
+                let mut connection = listener.next().await;
                 tokio::spawn(async move {
-                    let mut said = [0; 64];
-                    while let Ok(bytes @ 1..) = guest.read(&mut said).await {
-                        if guest.write_all(&said[..bytes]).await.is_err() {
+                    let mut sent = [0; 64];
+                    while let Ok(bytes @ 1..) = connection.read(&mut sent).await {
+                        if connection.write_all(&sent[..bytes]).await.is_err() {
                             return;
                         }
                     }
                 });
             }
         });
-        (address, house)
+        (address, connections)
     }
 
     fn limits(new: usize, inside: usize, of_peer: usize) -> Limits {
@@ -391,7 +395,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_speaks_is_heard_beside_a_crowd_that_is_silent() {
-        let (address, house) = serve(limits(4, 2, 2)).await;
+        let (address, connections) = serve(limits(4, 2, 2)).await;
         let mut silent = Vec::new();
         for number in 0..20 {
             let mut stream = TcpStream::connect(address).await.expect("connects");
@@ -401,26 +405,26 @@ mod tests {
             silent.push(stream);
         }
         let first = hello(address).await.expect("is heard");
-        assert!(house.guests().new.len() <= 4);
+        assert!(connections.open().new.len() <= 4);
         // All of them are let go after a while.
         for mut stream in silent {
-            let mut said = Vec::new();
-            let _ = stream.read_to_end(&mut said).await;
+            let mut sent = Vec::new();
+            let _ = stream.read_to_end(&mut sent).await;
         }
-        assert!(house.guests().new.is_empty());
+        assert!(connections.open().new.is_empty());
         // Who is inside may be silent.
-        assert_eq!(house.guests().inside, 1);
+        assert_eq!(connections.open().inside, 1);
         drop(first);
     }
 
     #[tokio::test]
     async fn those_inside_are_counted_until_they_go() {
-        let (address, house) = serve(limits(4, 3, 2)).await;
+        let (address, connections) = serve(limits(4, 3, 2)).await;
         let first = hello(address).await.expect("is heard");
         let second = hello(address).await.expect("is heard");
         hello(address).await.expect_err("one address has only two");
         drop(first);
-        while house.guests().inside > 1 {
+        while connections.open().inside > 1 {
             tokio::task::yield_now().await;
         }
         hello(address).await.expect("there is room again");

@@ -1,7 +1,7 @@
 //! `coordinator`: serves clients and workers until it is asked to stop.
 
 use crate::args::CoordinatorArgs;
-use crate::connections::{Door, KEEP_ALIVE, Limits};
+use crate::connections::{BoundedListener, KEEP_ALIVE, Limits};
 use crate::note;
 use crate::process::{leave, runtime, working_directory};
 use crate::signals::watch_signals;
@@ -52,8 +52,8 @@ async fn serve(args: &CoordinatorArgs) -> Result<()> {
     let (reporter, health) = tonic_health::server::health_reporter();
     tell(&reporter, ServingStatus::NotServing).await;
     if let Some(address) = args.metrics {
-        let door = Door::new(bind(address).await?, Limits::of_page());
-        let page = axum::serve(door, metrics_page(Arc::clone(&cluster)));
+        let listener_of_page = BoundedListener::new(bind(address).await?, Limits::of_page());
+        let page = axum::serve(listener_of_page, metrics_page(Arc::clone(&cluster)));
         cluster.supervise("the page of metrics", async move {
             if let Err(error) = page.await {
                 tracing::error!("metrics are served no more: {error}");
@@ -84,7 +84,7 @@ async fn serve(args: &CoordinatorArgs) -> Result<()> {
         .add_service(older)
         .add_service(jobs_service(Arc::clone(&cluster)))
         .add_service(workers_service(Arc::clone(&cluster)))
-        .serve_with_incoming_shutdown(Door::new(listener, Limits::of_service()).incoming(), async move {
+        .serve_with_incoming_shutdown(BoundedListener::new(listener, Limits::of_service()).incoming(), async move {
             let _ = stopping.wait_for(|stop| *stop).await;
         });
     let (watched, stopped) = (Arc::clone(&cluster), cluster);

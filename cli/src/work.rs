@@ -1,7 +1,7 @@
 //! `worker`: takes tasks from a coordinator until it is asked to stop.
 
 use crate::args::WorkerArgs;
-use crate::connections::{Door, KEEP_ALIVE, Limits};
+use crate::connections::{BoundedListener, KEEP_ALIVE, Limits};
 use crate::note;
 use crate::process::{leave, memory_bytes, runtime, threads};
 use crate::serve::{bind, host_name};
@@ -62,7 +62,7 @@ async fn serve_health(address: SocketAddr, mut connected: watch::Receiver<bool>)
             .http2_keepalive_interval(Some(KEEP_ALIVE))
             .http2_keepalive_timeout(Some(KEEP_ALIVE))
             .add_service(health)
-            .serve_with_incoming(Door::new(listener, Limits::of_health()).incoming()),
+            .serve_with_incoming(BoundedListener::new(listener, Limits::of_health()).incoming()),
     );
     tokio::spawn(async move {
         loop {

@@ -64,7 +64,7 @@ fn azurite_keeps_its_promises() {
     suite_on("azurite");
 }
 
-/// As far as this server goes: it is reached through a door of ours, and knows no uploads in parts.
+/// As far as this server goes: it is reached through a proxy of ours, and knows no uploads in parts.
 #[test]
 fn fake_gcs_keeps_its_promises() {
     suite_on("gcs");
