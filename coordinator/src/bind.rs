@@ -8,7 +8,6 @@ use crate::scale::forget_scales;
 use crate::types::{Named, Note, fill_rowless, types};
 use crate::unread::Unread;
 use shadowdiff_common::compiled::Compiled;
-use shadowdiff_common::read::json::JsonShape;
 use shadowdiff_common::read::{DataFile, Dataset, Format, Sources, list};
 use shadowdiff_common::sql::{Expression, Sql, SqlColumn};
 use shadowdiff_core::accounts::AccountSets;
@@ -161,37 +160,16 @@ fn declare_missing(files: &mut Sides<SideFiles>, format: Format, spec: &Spec, si
     if format != Format::Json {
         return;
     }
-    let renames = &spec.columns.rename;
+    let columns = &spec.columns;
     let is_of_other = |name: &str| {
         let mut others = files[side.other()].columns.iter();
-        others.any(|c| {
-            renames[side.other()]
-                .iter()
-                .find(|(from, _)| *from == c.name)
-                .map_or(&c.name, |(_, to)| to)
-                == name
-        })
+        others.any(|c| columns.renamed(side.other(), &c.name) == name)
     };
-    let cast = spec.columns.cast[side]
-        .iter()
-        .map(|(name, _)| name)
-        .filter(|name| is_of_other(name));
-    let in_files = |name: &String| {
-        renames[side]
-            .iter()
-            .find(|(_, to)| to == name)
-            .map_or(name.clone(), |(from, _)| from.clone())
-    };
-    let declared = spec.sides[side].schema.iter().map(|(name, _)| name.clone());
-    let wanted: Vec<String> = declared.chain(cast.map(in_files)).collect();
-    for name in wanted {
-        if !files[side].columns.iter().any(|c| c.name == name) {
-            files[side].columns.push(FileColumn {
-                name,
-                known: KnownType::Json(JsonShape::Null),
-            });
-        }
-    }
+    let cast = columns.cast[side].iter().map(|(name, _)| name.as_str());
+    let cast: Vec<&str> = cast.filter(|name| is_of_other(name)).collect();
+    let declared = spec.sides[side].schema.iter().map(|(name, _)| name.as_str());
+    let cast = cast.into_iter().map(|name| columns.source_of(side, name));
+    declared.chain(cast).for_each(|name| files[side].add_null(name));
 }
 
 /// Applies the renames; a rename of nothing and two columns of one name are mistakes.
@@ -213,17 +191,11 @@ fn names(spec: &Spec, files: &Sides<SideFiles>) -> Result<Sides<Vec<Named>>> {
                 mistakes.push(no_column("schema", side, name, found));
             }
         }
-        let new_name = |name: &str| {
-            renames
-                .iter()
-                .find(|(from, _)| from == name)
-                .map_or_else(|| name.to_owned(), |(_, to)| to.clone())
-        };
         let named: Vec<Named> = found
             .iter()
             .map(|c| Named {
                 source: c.name.clone(),
-                name: new_name(&c.name),
+                name: spec.columns.renamed(side, &c.name).to_owned(),
                 known: c.known.clone(),
             })
             .collect();
@@ -261,13 +233,7 @@ fn no_column(field: &str, side: Side, name: &str, found: &[FileColumn]) -> Error
 fn derived(spec: &Spec, side: Side, read: &[ReadColumn]) -> Result<Vec<SideColumn>> {
     let sql = Sql::default();
     let given: Vec<SqlColumn> = read.iter().map(|c| SqlColumn::new(&c.name, &c.value_type)).collect();
-    let mut columns: Vec<SideColumn> = read
-        .iter()
-        .map(|c| SideColumn {
-            name: c.name.clone(),
-            value_type: c.value_type.clone(),
-        })
-        .collect();
+    let mut columns: Vec<SideColumn> = read.iter().map(SideColumn::from).collect();
     let mut mistakes = Vec::new();
     for (name, text) in &spec.columns.derive[side] {
         let place = Place::from(member("columns.derive", name).as_str()).of(side);

@@ -51,6 +51,18 @@ pub(crate) struct SideFiles {
     pub(crate) mixed_zones: BTreeMap<String, String>,
 }
 
+impl SideFiles {
+    /// A column that no file has a value of, unless it is there.
+    pub(crate) fn add_null(&mut self, name: &str) {
+        if !self.columns.iter().any(|column| column.name == name) {
+            self.columns.push(FileColumn {
+                name: name.to_owned(),
+                known: KnownType::Json(JsonShape::Null),
+            });
+        }
+    }
+}
+
 /// Looks into every file of a side; of columns that are `unread` only the names are found.
 pub(crate) async fn look(dataset: &Dataset, spec: &DatasetSpec, unread: &Unread, sources: &Sources) -> Result<SideFiles> {
     let mut side = SideFiles::default();

@@ -267,26 +267,18 @@ pub(crate) fn fill_rowless(files: &mut Sides<SideFiles>, datasets: &Sides<Datase
         let of_paths = |column: &FileColumn| files[side].path_texts.contains_key(&column.name);
         is_text && files[side].columns.iter().all(of_paths)
     });
-    let renamed = |side: Side, source: &str| {
-        let rename = spec.columns.rename[side].iter().find(|(from, _)| from == source);
-        rename.map_or_else(|| source.to_owned(), |(_, to)| to.clone())
-    };
     for side in Side::BOTH.into_iter().filter(|side| is_rowless[*side]) {
-        let of_other = files[side.other()].columns.iter().map(|column| renamed(side.other(), &column.name));
+        let of_other = files[side.other()]
+            .columns
+            .iter()
+            .map(|column| spec.columns.renamed(side.other(), &column.name).to_owned());
         let wanted: Vec<String> = if is_rowless[side.other()] {
             of_other.chain(spec.key.iter().cloned()).collect()
         } else {
             of_other.collect()
         };
         for name in wanted {
-            let rename = spec.columns.rename[side].iter().find(|(_, to)| *to == name);
-            let name = rename.map_or(name, |(from, _)| from.clone());
-            if !files[side].columns.iter().any(|column| column.name == name) {
-                files[side].columns.push(FileColumn {
-                    name,
-                    known: KnownType::Json(JsonShape::Null),
-                });
-            }
+            files[side].add_null(spec.columns.source_of(side, &name));
         }
     }
 }

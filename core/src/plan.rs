@@ -151,6 +151,15 @@ pub struct ReadColumn {
     pub value_type: ValueType,
 }
 
+impl From<&ReadColumn> for SideColumn {
+    fn from(column: &ReadColumn) -> Self {
+        SideColumn {
+            name: column.name.clone(),
+            value_type: column.value_type.clone(),
+        }
+    }
+}
+
 /// How much there is to do, as the files tell before they are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Estimate {

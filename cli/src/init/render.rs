@@ -166,23 +166,14 @@ fn key_notes(found: &Inspection) -> Vec<String> {
 
 /// Columns whose types differ but can be compared.
 fn types(found: &Inspection) -> String {
-    let differing: Vec<String> = found
-        .met
-        .shared
-        .iter()
-        .filter(|leaf| !alike(&leaf.types.live, &leaf.types.shadow))
-        .map(|leaf| {
-            format!(
-                "{}: {} in live, {} in shadow",
-                scalar(&leaf.name),
-                leaf.types.live,
-                leaf.types.shadow
-            )
-        })
-        .collect();
+    let leaves = found.met.shared.iter();
+    let differing = leaves.filter(|leaf| !alike(&leaf.types.live, &leaf.types.shadow));
     comments(
         "Types differ; these are compared by value (`verdict: {type_changes: fail}` forbids it):",
-        &differing,
+        differing.map(|leaf| {
+            let Sides { live, shadow } = &leaf.types;
+            (leaf.name.as_str(), format!(": {live} in live, {shadow} in shadow"))
+        }),
     )
 }
 
@@ -296,10 +287,9 @@ fn differing(found: &Inspection, title: &str, changes: &[&Change]) -> String {
             ""
         };
         let rows = if c.differing == 1 { "row" } else { "rows" };
-        format!("{}: {} ({} {rows}){why}", scalar(found.name(c)), found.share(c), c.differing)
+        (found.name(c), format!(": {} ({} {rows}){why}", found.share(c), c.differing))
     };
-    let lines: Vec<String> = changes.iter().map(line).collect();
-    comments(title, &lines)
+    comments(title, changes.iter().map(line))
 }
 
 fn comparators(found: &Inspection) -> String {
@@ -416,11 +406,8 @@ fn expected(found: &Inspection) -> String {
 
 fn verdict(found: &Inspection) -> String {
     let only = &found.met.only;
-    let mut out = comments("Only in live:", &only.live.iter().map(|name| scalar(name)).collect::<Vec<_>>());
-    out.push_str(&comments(
-        "Only in shadow:",
-        &only.shadow.iter().map(|name| scalar(name)).collect::<Vec<_>>(),
-    ));
+    let alone = |title, names: &Vec<String>| comments(title, names.iter().map(|name| (name.as_str(), String::new())));
+    let mut out = alone("Only in live:", &only.live) + &alone("Only in shadow:", &only.shadow);
     out.push_str("verdict:\n  max_exceptions: 0\n");
     let words: Vec<&str> = [("added", &only.shadow), ("removed", &only.live)]
         .iter()
@@ -437,20 +424,20 @@ fn verdict(found: &Inspection) -> String {
     out
 }
 
-/// A title and its lines as comments; nothing without lines.
-fn comments(title: &str, lines: &[String]) -> String {
-    if lines.is_empty() {
-        return String::new();
+/// A title and its lines as comments, each a column and what there is to say of it; nothing without lines.
+fn comments<'a>(title: &str, mut lines: impl Iterator<Item = (&'a str, String)>) -> String {
+    let mut out = String::new();
+    for (name, text) in lines.by_ref().take(SHOWN) {
+        let _ = writeln!(out, "#   {}{text}", scalar(name));
     }
-    let mut out = format!("# {title}\n");
-    for line in lines.iter().take(SHOWN) {
-        let _ = writeln!(out, "#   {line}");
+    if out.is_empty() {
+        return out;
     }
-    if lines.len() > SHOWN {
-        let left_out: Vec<&str> = lines[SHOWN..].iter().map(|line| line.split(": ").next().unwrap_or(line)).collect();
+    let left_out: Vec<String> = lines.map(|(name, _)| scalar(name)).collect();
+    if !left_out.is_empty() {
         let _ = writeln!(out, "#   … and {} more: {}", left_out.len(), left_out.join(", "));
     }
-    out
+    format!("# {title}\n{out}")
 }
 
 /// A list in one line if it fits, else one name a line.
@@ -514,8 +501,9 @@ mod tests {
 
     #[test]
     fn of_many_lines_the_last_are_only_named() {
-        let lines: Vec<String> = (0..SHOWN + 2).map(|n| n.to_string()).collect();
-        assert!(comments("Title:", &lines).ends_with("#   19\n#   … and 2 more: 20, 21\n"));
-        assert_eq!(comments("Title:", &[]), "");
+        let names: Vec<String> = (0..SHOWN + 1).map(|n| format!("c{n}")).chain(["a: b".to_owned()]).collect();
+        let lines = names.iter().map(|name| (name.as_str(), ": int".to_owned()));
+        assert!(comments("Title:", lines).ends_with("#   c19: int\n#   … and 2 more: c20, \"a: b\"\n"));
+        assert_eq!(comments("Title:", std::iter::empty()), "");
     }
 }

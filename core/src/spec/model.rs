@@ -163,6 +163,18 @@ pub struct Columns {
 }
 
 impl Columns {
+    /// The name in the comparison of a column of a side's files.
+    pub fn renamed<'a>(&'a self, side: Side, source: &'a str) -> &'a str {
+        let rename = self.rename[side].iter().find(|(from, _)| from == source);
+        rename.map_or(source, |(_, to)| to)
+    }
+
+    /// The name in a side's files of a column of the comparison.
+    pub fn source_of<'a>(&'a self, side: Side, name: &'a str) -> &'a str {
+        let rename = self.rename[side].iter().find(|(_, to)| to == name);
+        rename.map_or(name, |(from, _)| from)
+    }
+
     /// Whether a column, or a member of a struct by its path, takes no part. Keys do whatever this says.
     pub fn leaves_out(&self, name: &str) -> bool {
         self.excludes(name) || !self.includes(name)
