@@ -494,6 +494,7 @@ fn size(text: &str) -> Result<u64, String> {
     }
 }
 
+/// With less, not even the buffers of two readers fit.
 const MIN_MEMORY_BYTES: u64 = 32 << 20;
 
 #[cfg(test)]

@@ -32,10 +32,13 @@ const PREFACE_BYTES: usize = 24;
 const SILENCE: Duration = Duration::from_secs(10);
 /// How long a page of metrics may take to be asked for and read.
 const PAGE_TIME: Duration = Duration::from_secs(30);
+/// More than a cluster has workers and clients, however many files may be open.
 const MAX_CONNECTIONS: usize = 4096;
 /// Where nobody says how many files may be open.
 const USUAL_FILES: usize = 1024;
+/// Between two warnings of one kind.
 const WARN_PAUSE: Duration = Duration::from_secs(10);
+/// How long accepting waits after a failure, twice as long each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 

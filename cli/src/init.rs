@@ -234,13 +234,7 @@ fn joined<T: Clone + PartialEq>(first: &[T], second: &[T]) -> Vec<T> {
 }
 
 fn as_side(columns: &[ReadColumn]) -> Vec<SideColumn> {
-    columns
-        .iter()
-        .map(|c| SideColumn {
-            name: c.name.clone(),
-            value_type: c.value_type.clone(),
-        })
-        .collect()
+    columns.iter().map(SideColumn::from).collect()
 }
 
 fn no_key(columns: &Sides<Vec<ReadColumn>>) -> String {

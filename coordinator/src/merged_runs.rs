@@ -10,6 +10,7 @@ use std::collections::{BTreeSet, BinaryHeap};
 
 /// Runs that are merged at a time: of each one part is in memory, of 16 KiB as scan tasks make them. More are merged into fewer first.
 const MAX_RUNS: usize = 4096;
+/// As scan tasks make them.
 const PART_BYTES: usize = 16 << 10;
 
 /// What a run is made of.

@@ -23,7 +23,7 @@ mod types;
 mod widen;
 
 pub use array::{is_storage, value_at};
-pub use calendar::{DAY_NS, Day, Reading, read_timestamp};
+pub use calendar::{DAY_NS, Day, Reading, SECOND_NS, read_timestamp};
 pub use cell::{Decimal, Value};
 pub use convert::convert;
 pub(crate) use double::exact;

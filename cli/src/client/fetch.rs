@@ -11,6 +11,7 @@ use tokio::time::sleep;
 
 /// Breaks of one file's transfer.
 const MAX_BREAKS: u32 = 5;
+/// Between two tries: a coordinator that starts again needs some.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Fetches all files to the target; gives the summary.

@@ -15,8 +15,11 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Status, Streaming};
 use tonic_types::StatusExt;
 
+/// A person waits for the answer; what takes longer is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often the coordinator is pinged, and how long it has for an answer: a stream may be silent for hours.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// Jobs that a list asks for at a time: as many as a coordinator gives.
 const PAGE: u32 = 1000;
 
 /// A connection.

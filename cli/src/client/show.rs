@@ -16,6 +16,7 @@ use tokio::time::sleep;
 
 /// Breaks of the stream before the coordinator counts as gone.
 const MAX_BREAKS: u32 = 60;
+/// Between two tries; with `MAX_BREAKS` a coordinator has a minute to start again.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The state in a word, with the verdict where there is one.

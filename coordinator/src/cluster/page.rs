@@ -10,6 +10,7 @@ use shadowdiff_proto::v1::{self, JobState, ListRequest, ListResponse};
 use std::cmp::Reverse;
 use std::sync::Arc;
 
+/// Of a page that does not say how many, and of any page: a thousand jobs without warnings fit a message.
 const DEFAULT_JOBS: usize = 50;
 const MAX_JOBS: usize = 1000;
 /// Jobs of a page take about so much at most: a quarter of a message.

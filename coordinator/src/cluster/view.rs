@@ -115,6 +115,7 @@ const MAX_FAILURES: usize = 20;
 const MAX_FAILURE_BYTES: usize = 1 << 10;
 /// Of the error that ends a job, and of what a worker says of an attempt.
 pub(crate) const MAX_ERROR_BYTES: usize = 8 << 10;
+/// Warnings of one job, each so long at the most: together with the attempts they fit a message.
 const MAX_WARNINGS: usize = 50;
 const MAX_WARNING_BYTES: usize = 1 << 10;
 

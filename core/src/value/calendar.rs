@@ -30,7 +30,8 @@ impl fmt::Display for Day {
 pub(super) const SECONDS_OF_A_DAY: i64 = 86_400;
 
 /// Nanoseconds of a day.
-pub const DAY_NS: i128 = SECONDS_OF_A_DAY as i128 * 1_000_000_000;
+pub const DAY_NS: i128 = SECONDS_OF_A_DAY as i128 * SECOND_NS;
+pub const SECOND_NS: i128 = 1_000_000_000;
 
 /// Days from 1970-01-01 to a day; `None` if there is no such day.
 pub(super) fn days_from_date(year: i32, month: u32, day: u32) -> Option<i32> {

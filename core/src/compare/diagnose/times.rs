@@ -1,8 +1,7 @@
 //! Kinds of change between two dates or timestamps.
 
-use crate::value::{DAY_NS, Value, place_ns};
+use crate::value::{DAY_NS, SECOND_NS, Value, place_ns};
 
-const SECOND_NS: i128 = 1_000_000_000;
 const MINUTE_NS: i128 = 60 * SECOND_NS;
 /// Zones lie on quarters of an hour, up to 14 hours from UTC.
 const QUARTER_NS: i128 = 15 * MINUTE_NS;

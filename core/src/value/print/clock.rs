@@ -4,13 +4,11 @@
 //! `Z` where zoned and exactly the unit's digits. A time is `12:30:00.000`. A duration counts seconds, `PT90.500S` or
 //! `-PT1S`; an interval gives its parts that are not 0, each with its sign: `P1M-2DT3.5S`, or `PT0S`.
 
-use super::super::calendar::{DAY_NS, write_date};
+use super::super::calendar::{DAY_NS, SECOND_NS, write_date};
 use super::super::cell::Value;
 use super::super::order::place_ns;
 use super::super::types::{TimeUnit, ValueType};
 use super::write_text;
-
-const SECOND_NS: i128 = 1_000_000_000;
 
 /// A date or a timestamp.
 pub(super) fn print_instant(value: &Value<'_>, form: Option<&ValueType>, out: &mut String) {
