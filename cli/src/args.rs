@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Judge a finished comparison by other rules and thresholds, without reading the data again
     Judge(JudgeArgs),
+    /// List the accounts that may flip, ring by ring, and what holds the others, by a finished comparison
+    Rollout(RolloutArgs),
     /// Submit a comparison to a coordinator
     #[command(override_usage = "shadowdiff submit [OPTIONS] SPEC\n       shadowdiff submit [OPTIONS] LIVE SHADOW --key COLUMNS")]
     Submit(SubmitArgs),
@@ -232,6 +234,32 @@ pub(crate) struct JudgeArgs {
     pub(crate) scratch: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) shown: ShownArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RolloutArgs {
+    /// The directory or URL that a comparison wrote, whose spec has `output: {accounts: all}`
+    pub(crate) result: PathBuf,
+    /// How far each ring goes: rising shares of the safe accounts, rounded up to whole accounts
+    #[arg(long, value_name = "SHARES", default_value = "1%,10%,50%")]
+    pub(crate) rings: String,
+    /// The accounts that may flip, as CSV: no others do, and those that the data did not have are listed [default: all that were compared]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) accounts: Option<String>,
+    /// Where the spec's baseline names a file of accounts: that list, as the comparison read it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<String>,
+    /// The folder for the lists
+    #[arg(long, short, value_name = "FOLDER", default_value = "shadowdiff-rollout")]
+    pub(crate) output: String,
+    /// Replace an older roll-out there
+    #[arg(long, env = "SHADOWDIFF_OVERWRITE", value_parser = yes_or_no)]
+    pub(crate) overwrite: bool,
+    /// Print rollout.json instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) color: ColorArgs,
 }
 
 #[derive(Debug, Args)]

@@ -16,6 +16,7 @@ mod progress;
 mod render;
 mod renderings;
 mod report;
+mod rollout;
 mod serve;
 mod settings;
 mod shown;
@@ -70,6 +71,7 @@ fn run(cli: Cli, limits: TaskLimits) -> Result<ExitCode> {
         Command::Init(args) => init::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Judge(args) => judge::run(&args),
+        Command::Rollout(args) => rollout::run(&args),
         Command::Submit(args) => client::submit(&args),
         Command::List(args) => client::list(&args),
         Command::Status(args) => client::status(&args),

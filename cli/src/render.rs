@@ -7,7 +7,8 @@ mod layout;
 mod paint;
 
 pub(crate) use files::excerpt;
-use layout::{padded, shortened, width, wrapped};
+pub(crate) use layout::wrapped;
+use layout::{padded, shortened, width};
 pub(crate) use paint::{ColorArgs, Paint};
 use shadowdiff_core::render::{Excerpt, ExcerptSizes, bounds, counted_apart, delta_range, described, grouped, headline, type_difference};
 use shadowdiff_core::report::{ColumnSummary, Rows, Schema, Summary};

@@ -1,11 +1,13 @@
 //! Lists of accounts: in the spec, or in a CSV file whose column is named like the account column, else the first.
 
 use arrow_array::cast::AsArray;
+use arrow_array::{Array, StringArray};
 use shadowdiff_common::blocking;
-use shadowdiff_common::read::{DataFile, Sources, csv_findings, list, open_csv_file};
-use shadowdiff_core::accounts::{AccountReader, AccountSet, AccountSets};
+use shadowdiff_common::read::{DataFile, Dataset, Sources, csv_findings, list, open_csv_file};
+use shadowdiff_core::accounts::{AccountReader, AccountSet, AccountSets, BadAccount, Packer};
 use shadowdiff_core::align::{Aligned, Column};
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::report::write_fields;
 use shadowdiff_core::side::Side;
 use shadowdiff_core::spec::{AccountScope, CsvOptions, DatasetSpec, ListSource, Spec};
 use shadowdiff_core::value::ValueType;
@@ -59,29 +61,56 @@ impl Lists<'_> {
     }
 
     async fn read_file(&self, path: &str, columns: &[&Column]) -> Result<AccountSet> {
-        let spec = DatasetSpec {
-            paths: vec![path.to_owned()],
-            schema: Vec::new(),
-            csv: CsvOptions::default(),
-            ready: None,
-        };
-        // A list of accounts is of no side.
-        let dataset = list(Side::Live, &spec, self.base, &self.sources.stores)
-            .await
-            .map_err(Error::of_no_side)?;
+        let dataset = list_file(path, self.base, self.sources).await?;
         let columns: Vec<Column> = columns.iter().map(|column| (*column).clone()).collect();
         let names: Vec<String> = self.spec.account.clone();
         let sources = self.sources.clone();
         let read = move || {
             let mut reader = AccountReader::new(&columns.iter().collect::<Vec<_>>());
+            let mut push = |texts: &[&StringArray]| reader.push(texts);
             dataset
                 .files
                 .iter()
-                .try_for_each(|file| read_accounts(file, &names, &sources, &mut reader))?;
+                .try_for_each(|file| read_accounts(file, &names, &sources, &mut push))?;
             Ok(reader.finish())
         };
         blocking("reading accounts", read).await
     }
+}
+
+/// Reads a list of accounts as text, whatever their types: each as a record of `accounts.csv` has it. An entry that is NULL in one of the
+/// columns `names` is no account.
+pub async fn read_account_texts(path: &str, names: &[String], base: &Path, sources: &Sources) -> Result<AccountSet> {
+    let dataset = list_file(path, base, sources).await?;
+    let (names, sources) = (names.to_vec(), sources.clone());
+    let read = move || {
+        let mut packer = Packer::default();
+        let mut push = |texts: &[&StringArray]| {
+            let rows = texts.first().map_or(0, |column| column.len());
+            for row in (0..rows).filter(|row| texts.iter().all(|column| column.is_valid(*row))) {
+                let account = write_fields(texts.iter().map(|column| Some(column.value(row))), false);
+                packer.push(account.as_bytes());
+            }
+            Ok(())
+        };
+        dataset
+            .files
+            .iter()
+            .try_for_each(|file| read_accounts(file, &names, &sources, &mut push))?;
+        Ok(packer.finish())
+    };
+    blocking("reading accounts", read).await
+}
+
+/// The files of a list of accounts, which is of no side.
+async fn list_file(path: &str, base: &Path, sources: &Sources) -> Result<Dataset> {
+    let spec = DatasetSpec {
+        paths: vec![path.to_owned()],
+        schema: Vec::new(),
+        csv: CsvOptions::default(),
+        ready: None,
+    };
+    list(Side::Live, &spec, base, &sources.stores).await.map_err(Error::of_no_side)
 }
 
 /// What was read before, so that nothing is held or read twice.
@@ -103,7 +132,12 @@ impl AlreadyRead {
 }
 
 /// Reads one file of a list, a batch at a time.
-fn read_accounts(file: &DataFile, names: &[String], sources: &Sources, reader: &mut AccountReader<'_>) -> Result<()> {
+fn read_accounts(
+    file: &DataFile,
+    names: &[String],
+    sources: &Sources,
+    push: &mut dyn FnMut(&[&StringArray]) -> Result<(), BadAccount>,
+) -> Result<()> {
     let csv = CsvOptions::default();
     check_form(file, &csv, sources)?;
     let (rows, _) = open_csv_file(file, &csv, 8192, sources)?;
@@ -111,9 +145,7 @@ fn read_accounts(file: &DataFile, names: &[String], sources: &Sources, reader: &
     for batch in rows {
         let batch = batch?;
         let texts = columns.iter().map(|column| batch.columns.column(*column).as_string());
-        reader
-            .push(&texts.collect::<Vec<_>>())
-            .map_err(|bad| Error::spec(bad.why).file(&file.name).line(batch.lines[bad.row]))?;
+        push(&texts.collect::<Vec<_>>()).map_err(|bad| Error::spec(bad.why).file(&file.name).line(batch.lines[bad.row]))?;
     }
     Ok(())
 }

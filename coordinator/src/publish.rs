@@ -147,10 +147,11 @@ impl Staging {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.files().try_for_each(|name| File::open(self.path(name))?.sync_all())
+        std::fs::read_dir(self.directory.path())?.try_for_each(|entry| File::open(entry?.path())?.sync_all())
     }
 
-    fn rename(self, directory: &Path) -> Result<()> {
+    /// Makes all files visible as a folder, which is not there yet or empty.
+    pub fn rename(self, directory: &Path) -> Result<()> {
         let failed = |e: io::Error| Error::exhausted(e.to_string()).file(directory.display()).field("output");
         self.sync().map_err(failed)?;
         open_to_all(self.directory.path()).map_err(failed)?;

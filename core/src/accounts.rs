@@ -100,32 +100,45 @@ impl AccountSet {
 
     /// `account`: the canonical bytes of the account's values, in order.
     pub fn contains(&self, account: &[u8]) -> bool {
+        self.position(account).is_some()
+    }
+
+    /// The place of an account among those of the set.
+    pub fn position(&self, account: &[u8]) -> Option<u64> {
         let Packed { bytes, blocks, accounts } = &*self.0;
         let first = |block: &u64| Entry::at(bytes, &mut (*block as usize)).rest;
-        let Some(block) = blocks.partition_point(|block| first(block) <= account).checked_sub(1) else {
-            return false;
-        };
-        let left = accounts - block as u64 * BLOCK_ACCOUNTS;
+        let block = blocks.partition_point(|block| first(block) <= account).checked_sub(1)?;
+        let before = block as u64 * BLOCK_ACCOUNTS;
+        let left = accounts - before;
         let mut at = blocks[block] as usize;
         // How many bytes `account` shares with the one that was read last, which comes before it.
         let mut common = 0;
-        for _ in 0..left.min(BLOCK_ACCOUNTS) {
+        for place in before..before + left.min(BLOCK_ACCOUNTS) {
             let entry = Entry::at(bytes, &mut at);
             match entry.shared.cmp(&common) {
                 // It differs from the last one where `account` does not: it comes after `account`.
-                Ordering::Less => return false,
+                Ordering::Less => return None,
                 // It differs from `account` where the last one did.
                 Ordering::Greater => continue,
                 Ordering::Equal => {}
             }
             let rest = &account[common..];
             match entry.rest.cmp(rest) {
-                Ordering::Equal => return true,
-                Ordering::Greater => return false,
+                Ordering::Equal => return Some(place),
+                Ordering::Greater => return None,
                 Ordering::Less => common += shared(entry.rest, rest),
             }
         }
-        false
+        None
+    }
+
+    /// Gives the accounts one after the other, with their places.
+    pub fn each(&self, mut take: impl FnMut(u64, &[u8])) {
+        let mut walk = self.walk();
+        for place in 0..self.len() {
+            walk.advance();
+            take(place, &walk.account);
+        }
     }
 
     fn walk(&self) -> Walk<'_> {
@@ -376,6 +389,7 @@ mod tests {
                 assert!(walk.advance() && walk.account == *account);
                 assert!(whole.contains(account));
             }
+            whole.each(|place, account| assert_eq!(whole.position(account), Some(place)));
             assert!(!walk.advance());
             let near = is.iter().flat_map(|account| {
                 let longer = |byte: u8| [*account, &[byte][..]].concat();

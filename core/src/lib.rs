@@ -18,6 +18,7 @@ pub mod rejudge;
 pub mod render;
 pub mod report;
 pub mod requests;
+pub mod rollout;
 pub mod row;
 pub mod schedule;
 pub mod shorten;

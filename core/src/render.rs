@@ -10,11 +10,11 @@ mod markdown;
 mod markup;
 mod words;
 
-pub use excerpt::{AccountRow, Change, Excerpt, ExcerptBuilder, ExcerptSizes, Field, Line};
+pub use excerpt::{Change, Excerpt, ExcerptBuilder, ExcerptSizes, Line};
 pub use html::{HTML_BYTES, html};
 pub use junit::junit;
 pub use markdown::{MARKDOWN_BYTES, markdown};
-pub use words::{bounds, counted_apart, delta_range, described, grouped, grouped_text, headline, type_difference};
+pub use words::{bounds, counted_apart, delta_range, described, described_line, grouped, grouped_text, headline, type_difference};
 
 /// What the first line of each rendering has, so that it is known as ours before it is replaced.
 pub const MARK: &str = "made by shadowdiff";

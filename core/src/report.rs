@@ -6,15 +6,17 @@ mod delta;
 mod judged;
 mod line;
 mod own;
+mod record;
 mod seen;
 mod summary;
 mod table;
 
 pub use accounts::{AccountLine, accounts_header, print_accounts};
-pub use csv::header;
+pub use csv::{header, is_defused};
 pub use judged::{Reported, Reporter};
 pub use line::LinePrinter;
 pub use own::{FileMark, FileMarks, ResultFile, own_summary};
+pub use record::{AccountRecord, Decision, Field, read_fields, write_fields};
 pub use seen::SeenAccount;
 pub use summary::{
     Books, ColumnSummary, DeltaUnit, Facts, PatternSummary, Rows, RuleSummary, SUMMARY_VERSION, Schema, Summary, Timings, summary,

@@ -26,3 +26,4 @@ pub use model::{
 };
 pub use overrides::{CsvOverride, Measure, Overrides, ToleranceOverride};
 pub use parse::{Parsed, from_overrides, parse};
+pub use scalars::limit;

@@ -22,6 +22,8 @@ mod places;
 mod renderings;
 #[path = "all/requests.rs"]
 mod requests;
+#[path = "all/rollout.rs"]
+mod rollout;
 #[path = "all/table.rs"]
 mod table;
 #[path = "all/tidy.rs"]

@@ -1,10 +1,9 @@
 //! Reads what is shown of a result's tables, and how the terminal shows a line and an account.
 
 use super::layout::{shortened, shortened_pair, visible};
-use shadowdiff_core::render::{Excerpt, ExcerptBuilder, ExcerptSizes, Field, Line};
-use shadowdiff_core::report::{ResultFile, Summary};
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use shadowdiff_coordinator::Table;
+use shadowdiff_core::render::{Excerpt, ExcerptBuilder, ExcerptSizes, Line};
+use shadowdiff_core::report::{Field, ResultFile, Summary};
 use std::path::Path;
 
 /// The excerpt of the tables in a directory, as far as they can be read.
@@ -46,47 +45,10 @@ fn shown(field: Option<&str>) -> String {
     }
 }
 
-/// The records of a table, as far as they can be read. `None` is NULL: an empty field without quotes.
+/// The records of a table, as far as they can be read.
 fn records(directory: &Path, file: ResultFile) -> impl Iterator<Item = Vec<Field>> + use<> {
-    let mut lines = File::open(directory.join(file.name())).ok().map(BufReader::new);
-    std::iter::from_fn(move || record(lines.as_mut()?))
-}
-
-/// One record of RFC 4180; its line may break within quotes.
-fn record(from: &mut impl BufRead) -> Option<Vec<Field>> {
-    let mut text = String::new();
-    while from.read_line(&mut text).ok()? > 0 {
-        if text.matches('"').count().is_multiple_of(2) {
-            break;
-        }
-    }
-    let mut rest = text.strip_suffix('\n')?;
-    let mut fields = Vec::new();
-    loop {
-        let end = end_of_field(rest);
-        fields.push(value(&rest[..end]));
-        match rest.get(end + 1..) {
-            Some(more) if end < rest.len() => rest = more,
-            Some(_) | None => return Some(fields),
-        }
-    }
-}
-
-/// The place of the comma after the first field, or the end.
-fn end_of_field(text: &str) -> usize {
-    let mut quoted = false;
-    let comma = text.bytes().position(|byte| {
-        quoted ^= byte == b'"';
-        byte == b',' && !quoted
-    });
-    comma.unwrap_or(text.len())
-}
-
-fn value(field: &str) -> Field {
-    match field.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
-        Some(quoted) => Some(quoted.replace("\"\"", "\"")),
-        None => (!field.is_empty()).then(|| field.to_owned()),
-    }
+    let mut table = Table::open(directory, file).ok();
+    std::iter::from_fn(move || table.as_mut()?.next().ok()?)
 }
 
 #[cfg(test)]
@@ -94,12 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn records_tell_null_from_empty() {
-        let mut text = "a,,\"\"\n\"say \"\"x\"\", y\",\"two\nlines\",\n".as_bytes();
-        let t = |text: &str| Some(text.to_owned());
-        assert_eq!(record(&mut text), Some(vec![t("a"), None, t("")]));
-        assert_eq!(record(&mut text), Some(vec![t("say \"x\", y"), t("two\nlines"), None]));
-        assert_eq!(record(&mut text), None);
+    fn null_is_told_from_empty() {
         assert_eq!(
             [None, Some(""), Some("NULL"), Some("x")].map(shown),
             ["NULL", "\"\"", "\"NULL\"", "x"].map(str::to_owned)

@@ -2,14 +2,11 @@
 //! changes of each column. It is bounded, whatever the tables hold, and the same for the same tables.
 
 use super::contrast::contrast;
-use crate::report::{PatternSummary, Summary};
+use crate::report::{AccountRecord, Decision, Field, PatternSummary, Summary};
 use crate::spec::OUTPUT_COLUMNS;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-/// Fields of `accounts.csv` after the account; and where all accounts are listed.
-const OF_AN_ACCOUNT: usize = 4;
-const OF_A_LISTED_ACCOUNT: usize = 6;
 /// Lines of `diff.csv` that are read: a result of terabytes shows in a moment too.
 const READ_LINES: u64 = 1_000_000;
 /// Of longer values only what is around their difference is kept.
@@ -19,9 +16,6 @@ const COUNTED_CHANGES: usize = 256;
 /// Changes of longer values are not counted: such are rarely alike.
 const COUNTED_BYTES: usize = 200;
 
-/// A field of a table; `None` is NULL.
-pub type Field = Option<String>;
-
 /// How much of each is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExcerptSizes {
@@ -30,16 +24,6 @@ pub struct ExcerptSizes {
     pub patterns: usize,
     pub lines_of_a_pattern: usize,
     pub changes_of_a_column: usize,
-}
-
-/// An account of `accounts.csv`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccountRow {
-    pub account: Vec<Field>,
-    pub rows: u64,
-    pub expected: u64,
-    pub exceptions: u64,
-    pub decision: String,
 }
 
 /// A line of `diff.csv`.
@@ -69,7 +53,7 @@ pub struct Excerpt {
     /// The names of the key's columns.
     pub key: Vec<String>,
     /// The most exceptions first.
-    pub accounts: Vec<AccountRow>,
+    pub accounts: Vec<AccountRecord>,
     /// Accounts to hold, all of them.
     pub held: u64,
     /// For each of the first patterns of the summary, lines that show it: exceptions where it has some.
@@ -88,8 +72,8 @@ pub struct ExcerptBuilder<'a> {
     changes: BTreeMap<String, BTreeMap<(Field, Field), u64>>,
     /// Lines of patterns that are still wanted.
     missing: usize,
-    /// How many fields an account has besides its own.
-    of_an_account: usize,
+    /// How many fields of `accounts.csv` are those of the account.
+    account_fields: usize,
     excerpt: Excerpt,
 }
 
@@ -102,7 +86,7 @@ struct Wanted {
 
 impl Line {
     /// Of the fields of a record; `None` for what is no line of `diff.csv`. Says too whether it is an exception.
-    fn from_record(mut key: Vec<Field>) -> Option<(Line, bool)> {
+    pub fn from_record(mut key: Vec<Field>) -> Option<(Line, bool)> {
         let rest = key.split_off(key.len().checked_sub(OUTPUT_COLUMNS.len())?);
         let [kind, column, live, shadow, delta, _, _, rule, verdict, diagnosis] = rest.try_into().ok()?;
         let line = Line {
@@ -171,7 +155,7 @@ impl<'a> ExcerptBuilder<'a> {
             },
             patterns,
             changes: BTreeMap::new(),
-            of_an_account: OF_AN_ACCOUNT,
+            account_fields: 0,
         }
     }
 
@@ -183,29 +167,17 @@ impl<'a> ExcerptBuilder<'a> {
 
     /// The header of `accounts.csv`.
     pub fn accounts_header(&mut self, names: &[Field]) {
-        let lists_all = names.last().is_some_and(|name| name.as_deref() == Some("shadow_rows"));
-        self.of_an_account = if lists_all { OF_A_LISTED_ACCOUNT } else { OF_AN_ACCOUNT };
+        self.account_fields = AccountRecord::account_fields(names).unwrap_or(0);
     }
 
     /// A record of `accounts.csv`. What does not differ is passed over.
-    pub fn account(&mut self, mut record: Vec<Field>) {
-        let Some(place) = record.len().checked_sub(self.of_an_account).filter(|place| *place > 0) else {
+    pub fn account(&mut self, record: Vec<Field>) {
+        let read = AccountRecord::read(record, self.account_fields);
+        let Some(account) = read.filter(|account| account.decision != Decision::NoDifference) else {
             return;
         };
-        let of = record.split_off(place);
-        let number = |at: usize| of[at].as_deref().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
-        let decision = of[3].clone().unwrap_or_default();
-        if decision == "no_difference" {
-            return;
-        }
-        self.excerpt.held += u64::from(decision == "hold");
-        self.excerpt.accounts.push(AccountRow {
-            account: record,
-            rows: number(0),
-            expected: number(1),
-            exceptions: number(2),
-            decision,
-        });
+        self.excerpt.held += u64::from(account.decision == Decision::Hold);
+        self.excerpt.accounts.push(account);
         if self.excerpt.accounts.len() > 2 * self.sizes.accounts + 100 {
             self.keep_worst();
         }

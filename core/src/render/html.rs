@@ -6,8 +6,8 @@ mod differing;
 use super::bounded::Bounded;
 use super::markup::HTML;
 use super::words::{bounds, headline};
-use super::{AccountRow, Excerpt, Field, MARK, counted_apart, grouped};
-use crate::report::{RuleSummary, Summary};
+use super::{Excerpt, MARK, counted_apart, grouped};
+use crate::report::{AccountRecord, Decision, Field, RuleSummary, Summary};
 use crate::side::Side;
 use crate::verdict::{Threshold, Verdict};
 use differing::{Group, figure, groups, sections};
@@ -175,15 +175,15 @@ fn table(headings: &[&str], rows: impl Iterator<Item = String>, all: usize, most
 }
 
 fn accounts(summary: &Summary, excerpt: &Excerpt) -> String {
-    let row = |account: &AccountRow| {
-        let class = if account.decision == "hold" { "bad" } else { "good" };
+    let row = |account: &AccountRecord| {
+        let class = if account.decision == Decision::Hold { "bad" } else { "good" };
         format!(
             "<tr><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"{class}\">{}</td></tr>\n",
             HTML.values(&account.account, NAME),
             grouped(account.exceptions),
             grouped(account.expected),
             grouped(account.rows),
-            HTML.plain(&account.decision, NAME)
+            HTML.plain(account.decision.name(), NAME)
         )
     };
     let all = usize::try_from(summary.accounts.differing).unwrap_or(usize::MAX);

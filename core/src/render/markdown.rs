@@ -4,8 +4,8 @@
 use super::bounded::Bounded;
 use super::markup::MARKDOWN;
 use super::words::{bounds, headline, share};
-use super::{AccountRow, Excerpt, Line, MARK, delta_range, described, grouped, type_difference};
-use crate::report::{ColumnSummary, RuleSummary, Summary};
+use super::{Excerpt, Line, MARK, delta_range, described, grouped, type_difference};
+use crate::report::{AccountRecord, ColumnSummary, RuleSummary, Summary};
 use std::fmt::Write;
 
 /// No comment is longer. GitHub takes 65 536 characters.
@@ -81,7 +81,7 @@ fn columns(summary: &Summary) -> String {
 }
 
 fn accounts(excerpt: &Excerpt) -> String {
-    let row = |account: &AccountRow| {
+    let row = |account: &AccountRecord| {
         let name = MARKDOWN.values(&account.account, VALUE);
         format!("| {name} | {} | {} |\n", grouped(account.exceptions), grouped(account.rows))
     };

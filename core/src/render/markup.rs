@@ -1,8 +1,9 @@
 //! Values of strangers within a markup: escaped, so that no tag, table or link of theirs is read as one; with characters made visible that
 //! are not seen; with the part marked in which two values differ.
 
+use super::Line;
 use super::contrast::{Seen, contrast, middle_left_out, seen};
-use super::{Field, Line};
+use crate::report::Field;
 use std::fmt::Write;
 
 /// How a markup says what it says of a text.

@@ -1,7 +1,7 @@
 //! What the renderings look like, and what they make of values that mean harm.
 
 use super::*;
-use crate::report::{Summary, own_summary};
+use crate::report::{Field, Summary, own_summary};
 use std::ops::ControlFlow;
 
 const SUMMARY: &str = include_str!("../../tests/golden/summary.json");
@@ -25,6 +25,7 @@ fn record(text: &str) -> Vec<Field> {
 fn excerpt(summary: &Summary, lines: &[Vec<Field>], accounts: &[Vec<Field>]) -> Excerpt {
     let mut builder = ExcerptBuilder::new(summary, SIZES);
     builder.header(record(HEADER));
+    builder.accounts_header(&record("id,rows,expected,exceptions,decision"));
     accounts.iter().for_each(|account| builder.account(account.clone()));
     for line in lines {
         assert_eq!(builder.line(line.clone()), ControlFlow::Continue(()));

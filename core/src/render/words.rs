@@ -1,5 +1,6 @@
 //! How people read what a summary counts: numbers with their thousands apart, deltas of times as spans, patterns in words.
 
+use super::excerpt::Line;
 use crate::align::TypeDifference;
 use crate::report::{ColumnSummary, DeltaUnit, PatternSummary, RuleSummary, Summary};
 use crate::sketch::whole;
@@ -107,19 +108,29 @@ fn span(seconds: f64) -> String {
 
 /// Such as `name: truncated` or `population: up`.
 pub fn described(pattern: &PatternSummary) -> String {
-    let what = match (pattern.kind, &pattern.column) {
-        (DifferenceKind::Changed, Some(column)) => column.clone(),
-        (kind, _) => kind.name().replace('_', " "),
+    where_and_how(pattern.kind.name(), pattern.column.as_deref(), cause(pattern))
+}
+
+/// The same of one line, whichever way it goes.
+pub fn described_line(line: &Line) -> String {
+    where_and_how(&line.kind, line.column.as_deref(), how(line.diagnosis.as_deref(), None))
+}
+
+fn where_and_how(kind: &str, column: Option<&str>, how: String) -> String {
+    let what = match column {
+        Some(column) if kind == DifferenceKind::Changed.name() => column.to_owned(),
+        Some(_) | None => kind.replace('_', " "),
     };
-    match cause(pattern) {
-        how if how.is_empty() => what,
-        how => format!("{what}: {how}"),
-    }
+    if how.is_empty() { what } else { format!("{what}: {how}") }
 }
 
 /// In which way a pattern differs: its diagnosis and its direction; empty where neither is known.
 pub(super) fn cause(pattern: &PatternSummary) -> String {
-    let how = [pattern.diagnosis.as_deref(), pattern.direction.map(Direction::name)];
+    how(pattern.diagnosis.as_deref(), pattern.direction)
+}
+
+fn how(diagnosis: Option<&str>, direction: Option<Direction>) -> String {
+    let how = [diagnosis, direction.map(Direction::name)];
     how.into_iter().flatten().collect::<Vec<&str>>().join(", ")
 }
 

@@ -7,6 +7,7 @@
 //! ```
 
 use super::csv::field;
+use super::record::Decision;
 use super::seen::SeenAccount;
 use crate::align::Aligned;
 use crate::compact::{read_number, write_number};
@@ -145,9 +146,9 @@ fn print_account(waiting: &[u8], at: &mut usize, kept: &[bool], out: &mut String
     }
     out.push_str(read_text(waiting, at)?);
     out.push_str(match decision {
-        EQUAL => "no_difference",
-        FLIPS.. if all_kept => "flip",
-        _ => "hold",
+        EQUAL => Decision::NoDifference.name(),
+        FLIPS.. if all_kept => Decision::Flip.name(),
+        _ => Decision::Hold.name(),
     });
     out.push_str(read_text(waiting, at)?);
     out.push('\n');

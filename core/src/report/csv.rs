@@ -71,6 +71,11 @@ fn quiet(text: &str) -> bool {
     !text.is_empty() && !text.bytes().any(|b| matches!(b, b'"' | b',' | b'\n' | b'\r'))
 }
 
+/// Whether a field may be one that was defused for spreadsheets: what its text was cannot be told.
+pub fn is_defused(text: &str) -> bool {
+    text.strip_prefix('\'').is_some_and(runs)
+}
+
 /// What spreadsheets take for a formula (OWASP, CSV injection).
 fn runs(text: &str) -> bool {
     text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])

@@ -63,7 +63,7 @@ fn share(text: &str) -> Result<Number> {
 }
 
 /// A count such as `10`, or a share such as `5%`.
-pub(super) fn limit(text: &str) -> Result<Limit> {
+pub fn limit(text: &str) -> Result<Limit> {
     if text.ends_with('%') {
         return tolerance(text).map(|share| Limit::Share(share.into()));
     }

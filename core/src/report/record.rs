@@ -1,0 +1,171 @@
+//! Records of a result's tables, as they are read again.
+
+use super::csv::field;
+use crate::side::Sides;
+
+/// A field of a table; `None` is NULL.
+pub type Field = Option<String>;
+
+/// Fields of `accounts.csv` behind those of the account; and where all accounts are listed.
+const OF_AN_ACCOUNT: usize = 4;
+const OF_A_LISTED_ACCOUNT: usize = 6;
+
+/// The fields of one record of RFC 4180, without its line feed.
+pub fn read_fields(record: &str) -> Vec<Field> {
+    let (mut rest, mut fields) = (record, Vec::new());
+    loop {
+        let end = end_of_field(rest);
+        fields.push(value(&rest[..end]));
+        match rest.get(end + 1..) {
+            Some(more) if end < rest.len() => rest = more,
+            Some(_) | None => return fields,
+        }
+    }
+}
+
+/// The place of the comma after the first field, or the end.
+fn end_of_field(text: &str) -> usize {
+    let mut quoted = false;
+    let comma = text.bytes().position(|byte| {
+        quoted ^= byte == b'"';
+        byte == b',' && !quoted
+    });
+    comma.unwrap_or(text.len())
+}
+
+fn value(field: &str) -> Field {
+    match field.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(quoted) => Some(quoted.replace("\"\"", "\"")),
+        None => (!field.is_empty()).then(|| field.to_owned()),
+    }
+}
+
+/// The fields as a record, without a line feed.
+pub fn write_fields<'a>(fields: impl IntoIterator<Item = Option<&'a str>>, spreadsheet_safe: bool) -> String {
+    let mut record = String::new();
+    for (at, text) in fields.into_iter().enumerate() {
+        if at > 0 {
+            record.push(',');
+        }
+        if let Some(text) = text {
+            field(text, spreadsheet_safe, &mut record);
+        }
+    }
+    record
+}
+
+/// What the new version may do for an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    Flip,
+    Hold,
+    NoDifference,
+}
+
+impl Decision {
+    const ALL: [Decision; 3] = [Decision::Flip, Decision::Hold, Decision::NoDifference];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Decision::Flip => "flip",
+            Decision::Hold => "hold",
+            Decision::NoDifference => "no_difference",
+        }
+    }
+}
+
+/// An account of `accounts.csv`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountRecord {
+    pub account: Vec<Field>,
+    pub rows: u64,
+    pub expected: u64,
+    pub exceptions: u64,
+    pub decision: Decision,
+    /// Rows that each side has of it; where all accounts are listed.
+    pub seen: Option<Sides<u64>>,
+}
+
+impl AccountRecord {
+    /// How many fields an account itself has, by the header of `accounts.csv`.
+    pub fn account_fields(header: &[Field]) -> Option<usize> {
+        let lists_all = header.last().is_some_and(|name| name.as_deref() == Some("shadow_rows"));
+        let behind = if lists_all { OF_A_LISTED_ACCOUNT } else { OF_AN_ACCOUNT };
+        header.len().checked_sub(behind).filter(|fields| *fields > 0)
+    }
+
+    /// Reads a record whose account has so many fields; `None` where it is none.
+    pub fn read(mut record: Vec<Field>, account_fields: usize) -> Option<AccountRecord> {
+        if record.len() < account_fields {
+            return None;
+        }
+        let of = record.split_off(account_fields);
+        let number = |at: usize| of.get(at)?.as_deref()?.parse::<u64>().ok();
+        let decision = of.get(3)?.as_deref()?;
+        let seen = match of.len() {
+            OF_AN_ACCOUNT => None,
+            OF_A_LISTED_ACCOUNT => Some(Sides::new(number(4)?, number(5)?)),
+            _ => return None,
+        };
+        Some(AccountRecord {
+            account: record,
+            rows: number(0)?,
+            expected: number(1)?,
+            exceptions: number(2)?,
+            decision: Decision::ALL.into_iter().find(|one| one.name() == decision)?,
+            seen,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn t(text: &str) -> Field {
+        Some(text.to_owned())
+    }
+
+    #[test]
+    fn fields_come_back_as_they_were() {
+        for (record, fields) in [
+            ("a,,\"\"", vec![t("a"), None, t("")]),
+            (
+                "\"say \"\"x\"\", y\",\"two\nlines\",",
+                vec![t("say \"x\", y"), t("two\nlines"), None],
+            ),
+            ("007", vec![t("007")]),
+            ("", vec![None]),
+        ] {
+            assert_eq!(read_fields(record), fields);
+            assert_eq!(write_fields(fields.iter().map(Option::as_deref), false), record);
+        }
+    }
+
+    #[test]
+    fn an_account_is_read_whole_or_not_at_all() {
+        let all = read_fields("a-1,,2,3,4,hold,5,6");
+        let header = read_fields("id,rows,rows,expected,exceptions,decision,live_rows,shadow_rows");
+        let found = AccountRecord::account_fields(&header).and_then(|fields| AccountRecord::read(all.clone(), fields));
+        assert_eq!(
+            found,
+            Some(AccountRecord {
+                account: vec![t("a-1"), None],
+                rows: 2,
+                expected: 3,
+                exceptions: 4,
+                decision: Decision::Hold,
+                seen: Some(Sides::new(5, 6)),
+            })
+        );
+        let short = AccountRecord::read(read_fields("a,1,1,0,flip"), 1);
+        assert_eq!(short.map(|account| (account.decision, account.seen)), Some((Decision::Flip, None)));
+        for wrong in ["a,1,1,0", "a,1,1,0,flop", "a,1,1,x,flip", "a,1,1,0,flip,1", "a,1,1,0,hold,1,2,3"] {
+            assert_eq!(AccountRecord::read(read_fields(wrong), 1), None, "{wrong}");
+        }
+        assert_eq!(
+            AccountRecord::account_fields(&read_fields("rows,expected,exceptions,decision")),
+            None
+        );
+    }
+}
