@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let files = ["errors", "jobs", "spec", "workers"].map(|name| format!("shadowdiff/v1/{name}.proto"));
+    let files = ["errors", "jobs", "results", "spec", "workers"].map(|name| format!("shadowdiff/v1/{name}.proto"));
     for file in &files {
         println!("cargo:rerun-if-changed={file}");
     }

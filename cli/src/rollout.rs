@@ -19,7 +19,7 @@ use shadowdiff_coordinator::{AccountLines, Fetched, Table, fetch_result};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::report::{AccountRecord, FileMarks, ResultFile, Summary, is_defused, write_fields};
 use shadowdiff_core::rollout::{
-    BlockerCount, BlockerCounts, Blockers, Exposures, Ring, Standing, is_named, release_blockers, rings, spec_of, standing,
+    BlockerCount, BlockerCounts, Blockers, Exposures, Ring, Standing, check_lists_all, is_named, release_blockers, rings, spec_of, standing,
 };
 use shadowdiff_core::spec::Spec;
 use shadowdiff_core::verdict::Verdict;
@@ -91,6 +91,7 @@ pub(crate) fn run(args: &RolloutArgs) -> Result<ExitCode> {
     let place = args.result.to_string_lossy();
     let Fetched { summary, files, .. } = runtime.block_on(fetch_result(&place, &here, &sources.stores))?;
     let spec = spec_of(&summary)?;
+    check_lists_all(&spec)?;
     let known = runtime.block_on(Known::read(args, &spec, &here, &sources))?;
     let source = Source {
         summary: &summary,

@@ -17,19 +17,20 @@ use crate::spec::{BaselineSpec, ListedAccounts, Overrides, Spec, parse};
 /// The threshold that speaks of single accounts: whoever has an exception is held. All others speak of the release.
 const OF_SINGLE_ACCOUNTS: &str = "max_exceptions";
 
-/// The spec of a result that can be rolled out.
-///
-/// # Errors
-/// Where the result does not list every account: of those that it leaves out nobody knows whether they were compared.
+/// The spec of a result.
 pub fn spec_of(summary: &Summary) -> Result<Spec> {
-    let spec = parse(&summary.spec.to_string(), "summary.json", &Overrides::default())?.spec;
-    if spec.output.accounts == ListedAccounts::All && summary.accounts.all.is_some() {
-        return Ok(spec);
+    Ok(parse(&summary.spec.to_string(), "summary.json", &Overrides::default())?.spec)
+}
+
+/// Fails where the result of a spec does not list every account: of those that it leaves out nobody knows whether they were compared.
+pub fn check_lists_all(spec: &Spec) -> Result<()> {
+    match spec.output.accounts {
+        ListedAccounts::All => Ok(()),
+        ListedAccounts::Differing => Err(Error::input(
+            "the result lists the accounts that differ alone: of the others nobody knows whether they were compared",
+        )
+        .advice("write `output: {accounts: all}` into the spec and compare again")),
     }
-    Err(
-        Error::input("the result lists the accounts that differ alone: of the others nobody knows whether they were compared")
-            .advice("write `output: {accounts: all}` into the spec and compare again"),
-    )
 }
 
 /// Why no account may flip, in words; empty where those that are safe may.
@@ -69,8 +70,7 @@ pub enum Standing {
 
 /// `is_asked`: whether it is one of those that may flip at all.
 pub fn standing(of: &AccountRecord, is_flipped: bool, is_asked: bool) -> Standing {
-    let safe = exposed_rows(of).filter(|_| is_named(of));
-    match (is_flipped, safe) {
+    match (is_flipped, exposed_rows(of)) {
         (true, Some(_)) => Standing::Flipped,
         (true, None) => Standing::FlipBack,
         (false, _) if !is_asked => Standing::LeftOut,
@@ -84,16 +84,20 @@ pub fn is_named(of: &AccountRecord) -> bool {
     of.account.iter().all(|field| field.as_deref().is_some_and(|text| !text.is_empty()))
 }
 
-/// The rows of a safe account that somebody sees: of the side that has more. `None` for an account that is not safe.
-fn exposed_rows(of: &AccountRecord) -> Option<u64> {
-    let seen = of.seen?;
-    let is_safe = match of.decision {
+/// Whether it was compared, and nothing of its own speaks against it.
+pub fn is_safe(of: &AccountRecord) -> bool {
+    let is_compared = match of.decision {
         Decision::Hold => false,
         Decision::Flip => of.exceptions == 0 && of.rows > 0,
-        Decision::NoDifference => of.rows == 0 && seen.live > 0 && seen.shadow > 0,
+        Decision::NoDifference => of.rows == 0 && of.seen.is_some_and(|seen| seen.live > 0 && seen.shadow > 0),
     };
-    let rows = seen.live.max(seen.shadow);
-    (is_safe && rows > 0).then_some(rows)
+    is_compared && is_named(of)
+}
+
+/// The rows of a safe account that somebody sees: of the side that has more. `None` for an account that is not safe.
+fn exposed_rows(of: &AccountRecord) -> Option<u64> {
+    let rows = of.seen.map(|seen| seen.live.max(seen.shadow)).filter(|rows| *rows > 0)?;
+    is_safe(of).then_some(rows)
 }
 
 #[cfg(test)]

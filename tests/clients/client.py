@@ -4,7 +4,10 @@ Run it with run.sh, which makes the stubs. Ends with 0 only if all holds.
 """
 
 import argparse
+import collections
+import csv
 import hashlib
+import json
 import pathlib
 import sys
 import time
@@ -15,7 +18,7 @@ from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_status import rpc_status
-from shadowdiff.v1 import jobs_pb2, jobs_pb2_grpc, spec_pb2
+from shadowdiff.v1 import jobs_pb2, jobs_pb2_grpc, results_pb2, spec_pb2
 
 CALL = 30  # seconds that a short call may take
 JOB = 120  # seconds that a job may take
@@ -166,6 +169,101 @@ class Client:
                 break
         return content
 
+    def results(self):
+        """What is told of the result is what its files say."""
+        told = self.jobs.GetSummary(jobs_results(self.job.id, "GetSummaryRequest"), timeout=CALL)
+        summary = json.loads((self.out / "summary.json").read_text(encoding="utf-8"))
+        for field, value in {
+            "passed": summary["verdict"] == "pass",
+            "changed": summary["rows"]["changed"],
+            "cancelled": summary["rows"]["cancelled"],
+            "exceptions": summary["differences"]["exceptions"],
+            "expected": summary["differences"]["expected"],
+            "listed": summary["differences"]["listed"],
+            "accounts_differing": summary["accounts"]["differing"],
+        }.items():
+            check(getattr(told, field) == value, f"GetSummary: {field} is {getattr(told, field)}, the file says {value}")
+        check(told.live.read == summary["rows"]["live"]["read"], "GetSummary has other rows of live")
+        check([c.column for c in told.columns] == [c["column"] for c in summary["columns"]], "GetSummary has other columns")
+        check(list(told.broken) == summary["broken"], "GetSummary has other broken thresholds")
+        lines = self.lines("diff.csv")
+        header, lines = lines[0], lines[1:]
+        found = self.differences()
+        check(len(found) == len(lines), f"StreamDifferences sends {len(found)}, the file has {len(lines)}")
+        key = header.index("kind")
+        for difference, line in zip(found, lines):
+            check([value.text for value in difference.key] == line[:key], f"another key than in the file: {difference}")
+            names = (results_pb2.DifferenceKind.Name(difference.kind).removeprefix("DIFFERENCE_KIND_").lower(), difference.column)
+            check(names == tuple(line[key : key + 2]), f"another kind or column than in the file: {difference}")
+            check((difference.live, difference.shadow) == tuple(line[key + 2 : key + 4]), f"other values than in the file: {difference}")
+            check(difference.is_exception == (line[key + 8] == "exception"), f"another verdict than in the file: {difference}")
+        column = next(line[key + 1] for line in lines if line[key + 1])
+        some = self.differences(columns=[column], kinds=[results_pb2.DIFFERENCE_KIND_CHANGED])
+        check(some == [d for d in found if d.column == column], f"differences of {column} are not those of the file")
+        check(self.differences(limit=2) == found[:2], "a limit of 2 gives other differences than the first two")
+        check(self.differences(only_exceptions=True) == [d for d in found if d.is_exception], "exceptions are not those of the file")
+        blockers = list(told.release_blockers)
+        counts = self.accounts(self.lines("accounts.csv"), blockers)
+        # The same without what is broken of the release as a whole.
+        text = self.spec.text.replace(", max: 1", "").replace(", max_exception_accounts: 50%", "")
+        if text != self.spec.text:
+            check(blockers, "nothing is broken of the release as a whole")
+            first = self.job
+            self.job = self.jobs.Submit(jobs_pb2.SubmitRequest(spec=spec_pb2.Spec(text=text, base=self.spec.base)), timeout=CALL).job
+            for _ in self.jobs.Watch(jobs_pb2.WatchRequest(job_id=self.job.id), timeout=JOB):
+                pass
+            lines = list(csv.reader(self.fetched("accounts.csv", 0).decode().splitlines()))
+            told = self.jobs.GetSummary(jobs_results(self.job.id, "GetSummaryRequest"), timeout=CALL)
+            check(not told.release_blockers, f"something is broken of the release: {told.release_blockers}")
+            counts += self.accounts(lines, [])
+            self.job = first
+        return f"{len(found)} differences; accounts: {counts}"
+
+    def accounts(self, lines, blockers):
+        """Every account is as its file says, unless nobody may flip; one that is not there is not in the data."""
+        header, lines = lines[0], lines[1:]
+        seen = collections.Counter()
+        count = header.index("decision") - 3
+        for line in lines[:50]:
+            answer = self.account(line[:count])
+            decision = results_pb2.AccountDecision.Name(answer.decision).removeprefix("ACCOUNT_DECISION_").lower()
+            expected = "hold" if blockers else line[count + 3]
+            seen[decision] += 1
+            check(decision == expected, f"account {line[:count]} is {decision}, the file says {line[count + 3]}")
+            check(list(answer.blockers[: len(blockers)]) == blockers, f"the release is blocked by {blockers}, the account by {answer.blockers}")
+            check([answer.rows, answer.expected, answer.exceptions] == [int(n) for n in line[count : count + 3]], f"other counts: {answer}")
+            check(bool(answer.blockers) == (decision == "hold"), f"{decision} with these blockers: {answer.blockers}")
+            mine = self.differences(account=line[:count])
+            check(len(mine) == answer.expected + answer.exceptions, f"account {line[:count]} has {len(mine)} differences")
+        if header[-1] == "shadow_rows":
+            check(self.account(["nobody"] * count).decision == results_pb2.ACCOUNT_DECISION_NOT_IN_DATA, "nobody is in the data")
+        else:
+            refused(grpc.StatusCode.FAILED_PRECONDITION, lambda: self.account(["nobody"] * count), "an account that is not listed")
+        for what, call in {
+            "an account of too many values": lambda: self.account(["nobody"] * (count + 1)),
+            "differences of such an account": lambda: self.differences(account=["nobody"] * (count + 1)),
+            "a rule that is none": lambda: self.differences(rules=["nonsense"]),
+            "a kind that is none": lambda: self.differences(kinds=[77]),
+        }.items():
+            refused(grpc.StatusCode.INVALID_ARGUMENT, call, what)
+        return [dict(seen)]
+
+    def lines(self, file):
+        with (self.out / file).open(encoding="utf-8", newline="") as text:
+            return list(csv.reader(text))
+
+    def account(self, account):
+        return self.jobs.GetAccount(jobs_results(self.job.id, "GetAccountRequest", account=account), timeout=CALL)
+
+    def differences(self, **filters):
+        request = jobs_results(self.job.id, "StreamDifferencesRequest", **filters)
+        found = []
+        for number, answer in enumerate(self.jobs.StreamDifferences(request, timeout=CALL)):
+            check(bool(answer.key_columns) == (number == 0), "the names of the key's columns come first, and once")
+            check(len(answer.differences) <= 1000, f"{len(answer.differences)} differences in an answer")
+            found.extend(answer.differences)
+        return found
+
     def unfinished(self):
         """No result before the end. Jobs are short, so several are asked for at once and the last one is looked at."""
         for round in range(10):
@@ -287,6 +385,11 @@ class Client:
         return answer.job
 
 
+def jobs_results(job, name, **fields):
+    """A request about the result of a job."""
+    return getattr(results_pb2, name)(job_id=job, **fields)
+
+
 def refused(code, call, what):
     """The error of a call that must fail."""
     try:
@@ -345,6 +448,7 @@ def main():
             client.watch,
             client.get,
             client.fetch,
+            client.results,
             client.unfinished,
             client.list,
         )

@@ -1,5 +1,6 @@
 //! The service for clients: `shadowdiff.v1.JobService`.
 
+use super::finished::FinishedResult;
 use super::page::{Page, PageRequest};
 use super::sending::Sending;
 use super::view::shown_warnings;
@@ -12,12 +13,13 @@ use shadowdiff_core::shorten::shortened;
 use shadowdiff_proto::MAX_MESSAGE_BYTES;
 use shadowdiff_proto::v1::job_service_server::{JobService, JobServiceServer};
 use shadowdiff_proto::v1::{
-    CancelRequest, CancelResponse, CheckSpecRequest, CheckSpecResponse, FetchResultRequest, FetchResultResponse, GetRequest, GetResponse,
-    ListRequest, ListResponse, SubmitRequest, SubmitResponse, WatchRequest, WatchResponse,
+    CancelRequest, CancelResponse, CheckSpecRequest, CheckSpecResponse, FetchResultRequest, FetchResultResponse, GetAccountRequest,
+    GetAccountResponse, GetRequest, GetResponse, GetSummaryRequest, GetSummaryResponse, ListRequest, ListResponse,
+    StreamDifferencesRequest, StreamDifferencesResponse, SubmitRequest, SubmitResponse, WatchRequest, WatchResponse,
 };
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -33,18 +35,28 @@ const SLOW: Duration = Duration::from_secs(60);
 /// A job that another coordinator runs is looked at this often.
 const LOOK_PAUSE: Duration = Duration::from_secs(2);
 
+/// Summaries and tables of accounts that are read at a time; whoever comes then waits.
+const READERS: usize = 4;
+
 /// The service on this cluster.
 pub fn jobs_service(cluster: Arc<Cluster>) -> JobServiceServer<impl JobService> {
-    JobServiceServer::new(Jobs { cluster })
+    let readers = Semaphore::new(READERS);
+    JobServiceServer::new(Jobs { cluster, readers })
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES)
 }
 
 struct Jobs {
     cluster: Arc<Cluster>,
+    /// Of results, for an answer in one message.
+    readers: Semaphore,
 }
 
 impl Jobs {
+    async fn reader(&self) -> Result<SemaphorePermit<'_>> {
+        self.readers.acquire().await.map_err(|e| Error::internal(e.to_string()))
+    }
+
     /// Reads what the page shows, and no more.
     async fn page(&self, wanted: &PageRequest) -> Result<ListResponse> {
         let sorted = self.cluster.list(wanted.is_first()).await?;
@@ -142,6 +154,33 @@ impl JobService for Jobs {
         }
         let pieces = Sending::open(&state, &path, mark, request.offset).await.map_err(status)?.pieces();
         Ok(Response::new(pieces.map_err(status).boxed()))
+    }
+
+    async fn get_summary(&self, request: Request<GetSummaryRequest>) -> Result<Response<GetSummaryResponse>, Status> {
+        let _reading = self.reader().await.map_err(status)?;
+        let result = FinishedResult::open(&self.cluster, &request.get_ref().job_id)
+            .await
+            .map_err(status)?;
+        Ok(Response::new(result.summary()))
+    }
+
+    async fn get_account(&self, request: Request<GetAccountRequest>) -> Result<Response<GetAccountResponse>, Status> {
+        let _reading = self.reader().await.map_err(status)?;
+        let GetAccountRequest { job_id, account } = request.into_inner();
+        let result = FinishedResult::open(&self.cluster, &job_id).await.map_err(status)?;
+        result.account(account).await.map(Response::new).map_err(status)
+    }
+
+    type StreamDifferencesStream = BoxStream<'static, Result<StreamDifferencesResponse, Status>>;
+
+    async fn stream_differences(
+        &self,
+        request: Request<StreamDifferencesRequest>,
+    ) -> Result<Response<Self::StreamDifferencesStream>, Status> {
+        let request = request.into_inner();
+        let result = FinishedResult::open(&self.cluster, &request.job_id).await.map_err(status)?;
+        let found = result.differences(request).await.map_err(status)?;
+        Ok(Response::new(found.map_err(status).boxed()))
     }
 }
 

@@ -33,7 +33,11 @@ impl Blockers {
         *self.lines.entry(what).or_default() += 1;
     }
 
-    /// The most lines first.
+    /// In words, each with its lines, the most lines first.
+    pub fn each(&self) -> impl Iterator<Item = String> {
+        self.named().into_iter().map(|(what, lines)| format!("{what} ({lines})"))
+    }
+
     fn named(&self) -> Vec<(&str, u64)> {
         let mut all: Vec<(&str, u64)> = self.lines.iter().map(|(what, lines)| (what.as_str(), *lines)).collect();
         all.sort_by_key(|(_, lines)| std::cmp::Reverse(*lines));
@@ -42,10 +46,9 @@ impl Blockers {
 
     /// In words: `name: truncated (3); missing in shadow (1)`. `is_cut`: whether `diff.csv` may lack lines of the account.
     pub fn described(&self, is_named: bool, is_cut: bool) -> String {
-        let all = self.named();
-        let mut parts: Vec<String> = all.iter().take(NAMED).map(|(what, lines)| format!("{what} ({lines})")).collect();
-        if all.len() > NAMED {
-            parts.push(format!("{} more", all.len() - NAMED));
+        let mut parts: Vec<String> = self.each().take(NAMED).collect();
+        if self.lines.len() > NAMED {
+            parts.push(format!("{} more", self.lines.len() - NAMED));
         }
         if !is_named {
             parts.insert(0, "its rows name no account".to_owned());
