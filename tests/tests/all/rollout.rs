@@ -243,3 +243,139 @@ fn the_readme_shows_what_its_commands_print() {
         .and_then(|rest| rest.split("```").next());
     assert_eq!(shown, Some(got.stdout.as_str()));
 }
+
+/// A release on its way: what the two versions of a task write, and for which accounts the new one is live.
+struct Release {
+    folder: TempDir,
+    flipped: BTreeSet<String>,
+    /// Accounts for which the new version does something wrong.
+    wrong: BTreeSet<String>,
+}
+
+impl Release {
+    const ACCOUNTS: u64 = 60;
+
+    fn new() -> Release {
+        let release = Release {
+            folder: tempfile::tempdir().expect("a temporary folder can be made"),
+            flipped: BTreeSet::new(),
+            wrong: BTreeSet::from(["a03".to_owned(), "a40".to_owned()]),
+        };
+        release.baseline("{default: live, shadow_for: {file: flipped.csv}}");
+        release
+    }
+
+    fn at(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn baseline(&self, baseline: &str) {
+        let spec = format!(
+            "live: live.csv\nshadow: shadow.csv\naccount: id\nkey: [n]\nbaseline: {baseline}\noutput: {{accounts: all}}\n\
+             expected:\n  - {{name: cheaper, accounts: {{where: \"plan = 'trial'\"}}, columns: [v], within: {{relative: 20%}}, min: 1}}\n\
+             \x20 - {{name: closed, accounts: {{where: \"plan = 'closed'\"}}, kinds: [missing_in_live, missing_in_shadow]}}\n"
+        );
+        put(self.at(), "spec.yaml", &spec);
+    }
+
+    /// What a version writes for an account. A fifth less is 20 % of the old value, and more of the new one.
+    fn rows(&self, account: u64, is_new: bool) -> String {
+        let name = format!("a{account:02}");
+        let plan = ["paid", "trial", "closed", "paid", "paid"][(account % 5) as usize];
+        let value = match (is_new, plan) {
+            (true, "closed") => return String::new(),
+            (true, _) if self.wrong.contains(&name) => 300,
+            (true, "trial") => 80,
+            (_, _) => 100,
+        };
+        (0..1 + account % 4).map(|n| format!("{name},{n},{plan},{value}\n")).collect()
+    }
+
+    /// A day: both versions run, each on the side where it belongs, and are compared. Gives each account's decision.
+    fn day(&self, exit: i32) -> BTreeMap<String, String> {
+        let mut sides = ["live", "shadow"].map(|_| "id,n,plan,v\n".to_owned());
+        for account in 0..Release::ACCOUNTS {
+            let is_flipped = self.flipped.contains(&format!("a{account:02}"));
+            sides[0] += &self.rows(account, is_flipped);
+            sides[1] += &self.rows(account, !is_flipped);
+        }
+        put(self.at(), "live.csv", &sides[0]);
+        put(self.at(), "shadow.csv", &sides[1]);
+        let listed: String = self.flipped.iter().map(|name| format!("{name}\n")).collect();
+        put(self.at(), "flipped.csv", &format!("id\n{listed}"));
+        let got = run(self.at(), "compare spec.yaml --output out --overwrite");
+        assert_eq!(got.exit, exit, "{}{}", got.stdout, got.stderr);
+        let accounts = read(self.at(), "out/accounts.csv");
+        let fields = accounts.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
+        fields.map(|fields| (fields[0].to_owned(), fields[4].to_owned())).collect()
+    }
+
+    fn lists(&self, exit: i32, baseline: &str) {
+        let got = run(self.at(), &format!("rollout out --rings 1%,10%,50% --overwrite {baseline}"));
+        assert_eq!(got.exit, exit, "{}{}", got.stdout, got.stderr);
+    }
+
+    fn flip(&mut self, ring: &str) {
+        let names = list(self.at(), ring);
+        assert!(!names.is_empty(), "{ring}");
+        for name in names {
+            assert!(!self.wrong.contains(&name), "{name} must not flip");
+            assert!(self.flipped.insert(name.clone()), "{name} flips twice");
+        }
+    }
+}
+
+const FLIPPED: &str = "--baseline flipped.csv";
+
+#[test]
+fn a_release_goes_from_shadow_through_rings_to_swapped_roles() {
+    let mut release = Release::new();
+    // In shadow for all: nothing is flipped, and two accounts are wrong.
+    let decisions = release.day(1);
+    release.lists(0, FLIPPED);
+    assert_eq!(list(release.at(), "hold.csv"), ["a03", "a40"]);
+    release.flip("ring-1.csv");
+    // Who flips changes sides, and the comparison says the same of everybody: the old values are in shadow now.
+    assert_eq!(release.day(1), decisions);
+    release.lists(0, FLIPPED);
+    assert!(list(release.at(), "flip-back.csv").is_empty());
+    release.flip("ring-2.csv");
+    assert_eq!(release.day(1), decisions);
+    // Something that was fine goes wrong where it is live already: it flips back.
+    let broken = release.flipped.first().cloned().expect("somebody has flipped");
+    release.wrong.insert(broken.clone());
+    release.day(1);
+    release.lists(0, FLIPPED);
+    assert_eq!(list(release.at(), "flip-back.csv"), [broken.clone()]);
+    release.flipped.remove(&broken);
+    release.day(1);
+    release.lists(0, FLIPPED);
+    assert!(list(release.at(), "flip-back.csv").is_empty());
+    assert!(list(release.at(), "hold.csv").contains(&broken));
+    // Mended: all that is left flips, ring by ring.
+    release.wrong.clear();
+    release.day(0);
+    for _ in 0..2 {
+        release.lists(0, FLIPPED);
+        release.flip("ring-3.csv");
+        release.day(0);
+    }
+    release.lists(0, FLIPPED);
+    for ring in ["ring-1.csv", "ring-2.csv", "ring-3.csv", "rest.csv"] {
+        release.flip(ring);
+    }
+    assert_eq!(release.flipped.len() as u64, Release::ACCOUNTS);
+    let mended = release.day(0);
+    // Roles are swapped: the new version is live for everybody. One word in the spec says what the list said.
+    release.baseline("shadow");
+    assert_eq!(release.day(0), mended);
+    release.lists(1, "");
+    let told: serde_json::Value = serde_json::from_str(&read(release.at(), "shadowdiff-rollout/rollout.json")).expect("rollout.json");
+    assert_eq!(
+        (&told["accounts"]["flipped"], &told["accounts"]["safe"]),
+        (&Release::ACCOUNTS.into(), &0.into())
+    );
+    // The other way round the limits would be of the new values.
+    release.baseline("live");
+    assert_ne!(release.day(1), mended);
+}
