@@ -10,6 +10,7 @@ use arrow_array::types::{
 use arrow_array::{Array, ArrayRef, DictionaryArray, StringArray};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::{DataType, TimeUnit};
+use arrow_select::take::take;
 
 /// A set bit where the cells of a row differ. NULL equals NULL, NaN equals NaN, -0.0 equals 0.0.
 pub fn unequal(column: &Column, live: &ArrayRef, shadow: &ArrayRef) -> BooleanBuffer {
@@ -63,10 +64,18 @@ fn unequal_plain(live: &ArrayRef, shadow: &ArrayRef) -> BooleanBuffer {
         DataType::Timestamp(TimeUnit::Millisecond, _) => primitives::<TimestampMillisecondType>(live, shadow, |a, b| a != b),
         DataType::Timestamp(TimeUnit::Microsecond, _) => primitives::<TimestampMicrosecondType>(live, shadow, |a, b| a != b),
         DataType::Timestamp(TimeUnit::Nanosecond, _) => primitives::<TimestampNanosecondType>(live, shadow, |a, b| a != b),
-        DataType::Utf8 => texts(live.as_string(), shadow.as_string()),
+        DataType::Utf8 if live.data_type() == shadow.data_type() => texts(live.as_string(), shadow.as_string()),
         DataType::Dictionary(_, _) if live.data_type() == shadow.data_type() => dictionaries(live.as_dictionary(), shadow.as_dictionary()),
+        DataType::Dictionary(_, _) => unequal_plain(&laid_out(live), shadow),
+        _ if matches!(shadow.data_type(), DataType::Dictionary(_, _)) => unequal_plain(live, &laid_out(shadow)),
         _ => by_value(live, shadow),
     }
+}
+
+/// A dictionary, of which the other side has none, as the array of its values.
+fn laid_out(dictionary: &ArrayRef) -> ArrayRef {
+    let dictionary = dictionary.as_any_dictionary();
+    take(dictionary.values(), dictionary.keys(), None).expect("numbers of a dictionary are those of its values")
 }
 
 fn texts(a: &StringArray, b: &StringArray) -> BooleanBuffer {
@@ -203,6 +212,8 @@ mod tests {
         }
         for a in &forms {
             assert_eq!(hasher.hash(&[&a.live], texts.len()), hasher.hash(&[&plain(&texts)], texts.len()));
+            assert_eq!(bits(&a.live, &plain(&others)), want);
+            assert_eq!(bits(&plain(&texts), &a.shadow), want);
             for b in &forms {
                 assert_eq!(bits(&a.live, &b.shadow), want);
                 assert_eq!(bits(&a.live.slice(2, 4), &b.shadow.slice(2, 4)), want[2..6]);
