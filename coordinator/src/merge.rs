@@ -20,6 +20,7 @@ use shadowdiff_common::table::TableWriter;
 use shadowdiff_core::difference::Difference;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::judge::Judge;
+use shadowdiff_core::patterns::RowPatterns;
 use shadowdiff_core::plan::Plan;
 use shadowdiff_core::report::{LinePrinter, Reported, Reporter, accounts_header, header, table_schema};
 use shadowdiff_core::spec::ListedAccounts;
@@ -76,6 +77,7 @@ pub(crate) struct Merged {
     /// Where all are listed.
     pub(crate) all_accounts: Option<u64>,
     pub(crate) differences: DifferenceTally,
+    pub(crate) rows: RowPatterns,
 }
 
 impl Merged {
@@ -119,6 +121,7 @@ impl Merge<'_> {
         let (count, differences) = self.report(chosen.as_ref(), &mut |reported| {
             diff.write_all(reported.lines.as_bytes()).map_err(failed)?;
             merged.listed += reported.listed;
+            merged.rows.append(reported.rows);
             if let (Some(table), Some(rows)) = (&mut table, reported.table) {
                 table.write(rows)?;
             }
@@ -347,8 +350,8 @@ mod tests {
         }
     }
 
-    /// The two files, and how many lines are listed.
-    fn merged(plan: &Plan, threads: usize, batch_bytes: usize) -> (String, String, u64) {
+    /// The two files, how many lines are listed, and what happens to rows.
+    fn merged(plan: &Plan, threads: usize, batch_bytes: usize) -> (String, String, u64, RowPatterns) {
         let scratch = Scratch::new(0, None).expect("scratch");
         let runs: Vec<Spool> = (0..RUNS).map(|number| run(&scratch, number)).collect();
         let mut tally = Tally::default();
@@ -369,13 +372,13 @@ mod tests {
         let merged = merge.write(outputs(&mut diff, &mut accounts)).expect("they are merged");
         assert_eq!(merged.differences.deltas[&2].count(), tally.differences());
         let text = |bytes| String::from_utf8(bytes).expect("text");
-        (text(diff), text(accounts), merged.listed)
+        (text(diff), text(accounts), merged.listed, merged.rows)
     }
 
     #[test]
     fn the_files_are_the_same_however_many_threads_and_batches_make_them() {
         let whole = plan("");
-        let (diff, accounts, listed) = merged(&whole, 1, BATCH_BYTES);
+        let (diff, accounts, listed, rows) = merged(&whole, 1, BATCH_BYTES);
         let (mut lines, mut decisions) = (String::new(), "id,rows,expected,exceptions,decision\n".to_owned());
         for account in 0..ACCOUNTS {
             for row in 0..ROWS {
@@ -398,7 +401,7 @@ mod tests {
         assert_eq!((some.0.lines().count(), &some.1, some.2), (8, &accounts, 7));
         for (threads, batch_bytes) in [(1, 1), (2, 1), (3, 1), (8, 100), (2, 300)] {
             assert!(
-                merged(&whole, threads, batch_bytes) == (diff.clone(), accounts.clone(), listed),
+                merged(&whole, threads, batch_bytes) == (diff.clone(), accounts.clone(), listed, rows.clone()),
                 "{threads} {batch_bytes}"
             );
             assert!(merged(&cut, threads, batch_bytes) == some, "{threads} {batch_bytes}, cut");

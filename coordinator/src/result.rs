@@ -82,6 +82,7 @@ impl ResultWriter<'_> {
             },
             differing_accounts: merged.differing_accounts,
             listed: merged.listed,
+            rows: &merged.rows,
             document: self.document.clone(),
             files: files.clone(),
             timings,

@@ -12,6 +12,7 @@ pub mod journal;
 pub mod judge;
 pub mod mix;
 pub mod nearest;
+pub mod patterns;
 pub mod plan;
 pub mod redact;
 pub mod rejudge;

@@ -9,6 +9,7 @@ use crate::compare::has_delta;
 use crate::difference::{Answer, Difference};
 use crate::error::{Error, Result};
 use crate::judge::Judge;
+use crate::patterns::{PassingRow, RowPatterns};
 use crate::row::canon;
 use crate::tally::{DifferenceTally, Pattern};
 use arrow_array::RecordBatch;
@@ -27,6 +28,8 @@ pub struct Reported {
     pub accounts: Vec<AccountLine>,
     /// The listed ones as rows of a table, where the spec asks for one.
     pub table: Option<RecordBatch>,
+    /// Their rows by what happens to them.
+    pub rows: RowPatterns,
     /// All of them as they are kept, each behind its length, where the spec asks for it.
     pub kept: Vec<u8>,
 }
@@ -41,6 +44,8 @@ pub struct Reporter<'a> {
     /// Of all differences that have passed.
     pub tally: DifferenceTally,
     row: Row,
+    /// The exceptions of the row that is passing.
+    exceptions: PassingRow,
     table: Option<TableRows>,
 }
 
@@ -65,12 +70,14 @@ impl<'a> Reporter<'a> {
             found_keys,
             tally: DifferenceTally::default(),
             row: Row::default(),
+            exceptions: PassingRow::default(),
             table: printer.spec.output.parquet.then(|| TableRows::new(printer.aligned)),
         }
     }
 
     /// Ends what is reported of differences that follow each other.
     pub fn finish(&mut self, reported: &mut Reported) -> Result<()> {
+        reported.rows.end(&mut self.exceptions, &self.row.text);
         if let Some(table) = &mut self.table {
             reported.table = table.finish()?;
         }
@@ -89,6 +96,7 @@ impl<'a> Reporter<'a> {
         }
         let is_first_of_row = self.row.key != difference.row_key;
         if is_first_of_row {
+            reported.rows.end(&mut self.exceptions, &self.row.text);
             self.begin_row(difference);
         }
         let rule = self.judge(difference)?;
@@ -168,6 +176,9 @@ impl<'a> Reporter<'a> {
             diagnosis: difference.diagnosis.map(str::to_owned),
             direction: delta.and_then(Delta::direction),
         };
+        if rule.is_none() {
+            self.exceptions.add(&pattern, delta.and_then(Delta::relative));
+        }
         self.tally.count(pattern, rule);
         if let (Some(column), Some(delta)) = (difference.column, delta) {
             delta.observe(self.tally.deltas.entry(column).or_default());

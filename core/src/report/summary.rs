@@ -3,6 +3,7 @@
 use super::FileMarks;
 use crate::align::Column;
 use crate::compare::has_delta;
+use crate::patterns::{RowPatterns, RowSummary};
 use crate::plan::{Pinned, Plan};
 use crate::redact::redacted_document;
 use crate::side::{Side, Sides};
@@ -35,6 +36,9 @@ pub struct Summary {
     pub rules: Vec<RuleSummary>,
     /// Differences that look alike, the most exceptions first.
     pub patterns: Vec<PatternSummary>,
+    /// What happens to rows with exceptions. Older summaries do not say.
+    #[serde(default)]
+    pub row_patterns: RowSummary,
     /// Cells by diagnosis.
     pub diagnoses: BTreeMap<String, u64>,
     pub warnings: Vec<String>,
@@ -165,6 +169,7 @@ pub struct Facts<'a> {
     pub counts: Counts<'a>,
     pub differing_accounts: u64,
     pub listed: u64,
+    pub rows: &'a RowPatterns,
     pub document: serde_json::Value,
     pub files: FileMarks,
     pub timings: Timings,
@@ -221,6 +226,7 @@ pub fn summary(plan: &Plan, facts: Facts<'_>) -> Summary {
         columns: columns(plan, tally, differences),
         thresholds,
         patterns: patterns(plan, differences),
+        row_patterns: facts.rows.summary(|at| plan.aligned.columns[at].name.clone()),
         rules,
         diagnoses: differences.diagnoses(),
         warnings,

@@ -1,0 +1,426 @@
+//! What happens to rows: rows with exceptions that change in the same columns and in the same way are of one pattern.
+//!
+//! Rows come in the order of the result, piece by piece, and the pieces are put together in that order. A pattern is counted from its first row
+//! on, exactly; what comes once there are many different ones is counted together. So the counts depend on the rows alone, however they are cut
+//! into pieces.
+//!
+//! A change that never comes without that of another column, and comes in most rows where that does, is taken to follow from it: patterns that
+//! differ in such changes alone are one. A change that the other one does not explain, such as one the other way, stands for itself.
+
+use crate::spec::DifferenceKind;
+use crate::tally::{Direction, Pattern};
+use serde::{Deserialize, Serialize};
+use siphasher::sip::SipHasher24;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Different patterns that are counted each.
+const COUNTED: usize = 4096;
+/// Changes of a row that make its pattern; of those behind them their number does.
+const CHANGES: usize = 32;
+/// A change must have come in so many rows before it may follow from another one: fewer may be chance.
+const ROWS_OF_PROOF: u64 = 10;
+/// Patterns and single rows that a summary lists.
+const LISTED: usize = 100;
+const LISTED_ALONE: usize = 50;
+/// Of the key of an example.
+const KEY_BYTES: usize = 200;
+/// Part of every fingerprint: another one would give other fingerprints.
+const FINGERPRINT_KEY: &[u8; 16] = b"shadowdiff.shape";
+
+/// The exceptions of a row, as they come.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Shape {
+    changes: Vec<Pattern>,
+    more: u64,
+}
+
+/// The least and the largest relative delta.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Range {
+    pub min: f64,
+    pub max: f64,
+}
+
+impl Range {
+    fn and(self, other: Range) -> Range {
+        Range {
+            min: self.min.min(other.min),
+            max: self.max.max(other.max),
+        }
+    }
+}
+
+fn joined(a: Option<Range>, b: Option<Range>) -> Option<Range> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.and(b)),
+        (a, b) => a.or(b),
+    }
+}
+
+/// The row that is passing.
+#[derive(Debug, Default)]
+pub struct PassingRow {
+    shape: Shape,
+    ranges: Vec<Option<Range>>,
+}
+
+impl PassingRow {
+    /// Takes an exception of the row, with its relative delta.
+    pub fn add(&mut self, exception: &Pattern, relative: Option<f64>) {
+        if self.shape.changes.len() == CHANGES {
+            self.shape.more += 1;
+            return;
+        }
+        self.shape.changes.push(exception.clone());
+        // Zero has one sign.
+        let relative = relative.filter(|share| share.is_finite()).map(|share| share + 0.0);
+        self.ranges.push(relative.map(|share| Range { min: share, max: share }));
+    }
+}
+
+/// Rows of one shape.
+#[derive(Debug, Clone, PartialEq)]
+struct Rows {
+    rows: u64,
+    exceptions: u64,
+    ranges: Vec<Option<Range>>,
+    /// The key of the first one, as it is printed.
+    example: String,
+}
+
+impl Rows {
+    fn add(&mut self, other: &Rows) {
+        self.rows += other.rows;
+        self.exceptions += other.exceptions;
+        for (mine, theirs) in self.ranges.iter_mut().zip(&other.ranges) {
+            *mine = joined(*mine, *theirs);
+        }
+    }
+}
+
+/// Rows with exceptions, by their shapes, in the order of their first rows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RowPatterns {
+    places: BTreeMap<Shape, usize>,
+    counted: Vec<Rows>,
+    /// Of other shapes.
+    beyond: Beyond,
+}
+
+/// Rows that are of none of the patterns.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beyond {
+    pub rows: u64,
+    pub exceptions: u64,
+}
+
+impl RowPatterns {
+    /// Ends a row, if it has exceptions. `key`: as it is printed.
+    pub fn end(&mut self, row: &mut PassingRow, key: &str) {
+        let PassingRow { shape, ranges } = std::mem::take(row);
+        if shape.changes.is_empty() {
+            return;
+        }
+        let of_row = Rows {
+            rows: 1,
+            exceptions: shape.changes.len() as u64 + shape.more,
+            ranges,
+            example: String::new(),
+        };
+        let place = self.places.get(&shape).copied();
+        match place {
+            Some(place) => self.counted[place].add(&of_row),
+            None => self.put(
+                shape,
+                Rows {
+                    example: crate::shorten::shortened(key, KEY_BYTES),
+                    ..of_row
+                },
+            ),
+        }
+    }
+
+    fn put(&mut self, shape: Shape, rows: Rows) {
+        self.places.insert(shape, self.counted.len());
+        self.counted.push(rows);
+    }
+
+    /// Takes the rows that follow. Of one piece all shapes are known: how many there are is decided here.
+    pub fn append(&mut self, next: RowPatterns) {
+        let mut shapes: Vec<(Shape, usize)> = next.places.into_iter().collect();
+        shapes.sort_by_key(|(_, place)| *place);
+        for ((shape, _), rows) in shapes.into_iter().zip(next.counted) {
+            match self.places.get(&shape).copied() {
+                Some(place) => self.counted[place].add(&rows),
+                None if self.counted.len() < COUNTED => self.put(shape, rows),
+                None => {
+                    self.beyond.rows += rows.rows;
+                    self.beyond.exceptions += rows.exceptions;
+                }
+            }
+        }
+    }
+
+    /// Which changes follow from another one. Nothing is known where some are not.
+    fn followers(&self) -> BTreeSet<&Pattern> {
+        if self.beyond.rows > 0 || self.places.keys().any(|shape| shape.more > 0) {
+            return BTreeSet::new();
+        }
+        let mut rows_of: BTreeMap<&Pattern, u64> = BTreeMap::new();
+        let mut together: BTreeMap<(&Pattern, &Pattern), u64> = BTreeMap::new();
+        for (shape, place) in &self.places {
+            let rows = self.counted[*place].rows;
+            for change in &shape.changes {
+                *rows_of.entry(change).or_default() += rows;
+                let others = shape.changes.iter().filter(|other| *other != change);
+                others.for_each(|other| *together.entry((change, other)).or_default() += rows);
+            }
+        }
+        let follows = |((change, other), rows): ((&Pattern, &Pattern), u64)| {
+            let (of_change, of_other) = (rows_of[change], rows_of[other]);
+            let never_alone = rows == of_change && of_change >= ROWS_OF_PROOF && of_change.saturating_mul(2) >= of_other;
+            // Of two that always come together the first one is the cause.
+            never_alone && (of_other > of_change || other < change)
+        };
+        let all = together.into_iter().map(|(pair, rows)| (pair, follows((pair, rows))));
+        all.filter(|(_, follows)| *follows).map(|((change, _), _)| change).collect()
+    }
+
+    /// What there is to say of the rows. `name`: of a column.
+    pub fn summary(&self, name: impl Fn(usize) -> String) -> RowSummary {
+        let followers = self.followers();
+        let mut merged: BTreeMap<Shape, (Rows, BTreeSet<usize>)> = BTreeMap::new();
+        let mut in_order: Vec<(&Shape, &usize)> = self.places.iter().collect();
+        in_order.sort_by_key(|(_, place)| **place);
+        for (shape, place) in in_order {
+            let rows = &self.counted[*place];
+            let (kept, follow): (Vec<usize>, Vec<usize>) =
+                (0..shape.changes.len()).partition(|at| !followers.contains(&shape.changes[*at]));
+            let kept_shape = Shape {
+                changes: kept.iter().map(|at| shape.changes[*at].clone()).collect(),
+                more: shape.more,
+            };
+            let kept_rows = Rows {
+                ranges: kept.iter().map(|at| rows.ranges[*at]).collect(),
+                ..rows.clone()
+            };
+            let follow = follow.into_iter().filter_map(|at| shape.changes[at].column);
+            match merged.get_mut(&kept_shape) {
+                Some((known, with)) => {
+                    known.add(&kept_rows);
+                    with.extend(follow);
+                }
+                None => drop(merged.insert(kept_shape, (kept_rows, follow.collect()))),
+            }
+        }
+        let all = merged.into_iter();
+        let mut all: Vec<RowPatternSummary> = all.map(|(shape, (rows, with))| listed(&shape, rows, &with, &name)).collect();
+        all.sort_by_key(|pattern| std::cmp::Reverse((pattern.exceptions, pattern.rows)));
+        RowSummary::of(all, self.beyond)
+    }
+}
+
+fn listed(shape: &Shape, rows: Rows, with: &BTreeSet<usize>, name: &impl Fn(usize) -> String) -> RowPatternSummary {
+    let changes = shape.changes.iter().zip(rows.ranges).map(|(change, relative)| RowChange {
+        kind: change.kind,
+        column: change.column.map(name),
+        diagnosis: change.diagnosis.clone(),
+        direction: change.direction,
+        relative,
+    });
+    let changes: Vec<RowChange> = changes.collect();
+    RowPatternSummary {
+        fingerprint: fingerprint(&changes, shape.more),
+        more: shape.more,
+        changes,
+        with: with.iter().map(|column| name(*column)).collect(),
+        rows: rows.rows,
+        exceptions: rows.exceptions,
+        example: rows.example,
+    }
+}
+
+/// What a pattern is, by names: the same in every comparison that finds it. How large its deltas are, and where, is no part of it.
+fn fingerprint(changes: &[RowChange], more: u64) -> String {
+    let parts = changes.iter().map(|change| {
+        let direction = change.direction.map(Direction::name);
+        (change.kind.name(), &change.column, &change.diagnosis, direction)
+    });
+    let parts: Vec<_> = parts.collect();
+    let text = serde_json::to_string(&(parts, more)).expect("texts and numbers are JSON");
+    format!("{:016x}", SipHasher24::new_with_key(FINGERPRINT_KEY).hash(text.as_bytes()))
+}
+
+/// Rows with exceptions, by what happens to them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct RowSummary {
+    pub rows: u64,
+    pub exceptions: u64,
+    /// How many patterns of two rows and more there are, and their exceptions.
+    pub patterns: u64,
+    pub explained: u64,
+    /// The most exceptions first.
+    pub listed: Vec<RowPatternSummary>,
+    /// Rows to which something happens that happens to no other: how many there are, and the first ones.
+    pub alone: u64,
+    pub listed_alone: Vec<RowPatternSummary>,
+    /// What was not looked at each, where rows differ in more ways than are counted.
+    pub beyond: Beyond,
+}
+
+impl RowSummary {
+    fn of(all: Vec<RowPatternSummary>, beyond: Beyond) -> RowSummary {
+        let (mut alone, mut often): (Vec<_>, Vec<_>) = all.into_iter().partition(|pattern| pattern.rows == 1);
+        let sum = |of: &[RowPatternSummary], count: fn(&RowPatternSummary) -> u64| of.iter().map(count).sum::<u64>();
+        let summary = RowSummary {
+            rows: sum(&alone, |p| p.rows) + sum(&often, |p| p.rows) + beyond.rows,
+            exceptions: sum(&alone, |p| p.exceptions) + sum(&often, |p| p.exceptions) + beyond.exceptions,
+            patterns: often.len() as u64,
+            explained: sum(&often, |p| p.exceptions),
+            alone: alone.len() as u64,
+            beyond,
+            ..RowSummary::default()
+        };
+        often.truncate(LISTED);
+        alone.truncate(LISTED_ALONE);
+        RowSummary {
+            listed: often,
+            listed_alone: alone,
+            ..summary
+        }
+    }
+}
+
+/// What happens to some rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RowPatternSummary {
+    /// What it is, whichever rows it happens to.
+    pub fingerprint: String,
+    /// In the order of the columns; those that follow from others are left out.
+    pub changes: Vec<RowChange>,
+    /// Changes behind those that are listed.
+    pub more: u64,
+    /// Columns whose changes follow from these.
+    pub with: Vec<String>,
+    pub rows: u64,
+    pub exceptions: u64,
+    /// The key of the first row, as in `diff.csv`.
+    pub example: String,
+}
+
+/// A change of a pattern.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RowChange {
+    pub kind: DifferenceKind,
+    /// `null` for whole rows.
+    pub column: Option<String>,
+    pub diagnosis: Option<String>,
+    pub direction: Option<Direction>,
+    pub relative: Option<Range>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mix::next;
+
+    fn change(column: usize, direction: Option<Direction>) -> Pattern {
+        Pattern {
+            kind: DifferenceKind::Changed,
+            column: Some(column),
+            diagnosis: None,
+            direction,
+        }
+    }
+
+    /// Rows, each with its changed columns; a column's direction is up.
+    fn of(rows: &[Vec<usize>], piece: usize) -> RowPatterns {
+        let mut all = RowPatterns::default();
+        for (at, rows) in rows.chunks(piece).enumerate() {
+            let mut some = RowPatterns::default();
+            for (number, columns) in rows.iter().enumerate() {
+                let mut row = PassingRow::default();
+                let share = |column: usize| (column as f64 + 1.0) / 10.0;
+                columns
+                    .iter()
+                    .for_each(|c| row.add(&change(*c, Some(Direction::Up)), Some(share(*c))));
+                some.end(&mut row, &format!("row {}", at * piece + number));
+            }
+            all.append(some);
+        }
+        all
+    }
+
+    fn summary(rows: &[Vec<usize>]) -> RowSummary {
+        of(rows, 7).summary(|column| format!("c{column}"))
+    }
+
+    #[test]
+    fn pieces_do_not_matter_however_many_shapes_there_are() {
+        let mut state = 1;
+        let rows: Vec<Vec<usize>> = (0..6000)
+            .map(|_| (0..13).filter(|_| next(&mut state).is_multiple_of(2)).collect())
+            .collect();
+        let whole = of(&rows, rows.len());
+        assert!(whole.beyond.rows > 0 && whole.counted.len() == COUNTED);
+        for piece in [1, 10, 999] {
+            assert_eq!(of(&rows, piece), whole, "{piece}");
+        }
+        let found = whole.summary(|column| format!("c{column}"));
+        assert_eq!(found.rows, rows.iter().filter(|columns| !columns.is_empty()).count() as u64);
+        assert_eq!(found.exceptions, rows.iter().map(|columns| columns.len() as u64).sum::<u64>());
+    }
+
+    #[test]
+    fn what_follows_from_a_column_is_one_with_it_and_what_stands_alone_is_apart() {
+        // 1 follows from 0, but for what is rounded away; 5 changes on its own, once beside 0; 7 changes in single rows alone.
+        let mut rows = vec![vec![0, 1]; 30];
+        rows.extend(vec![vec![0]; 10]);
+        rows.extend([vec![0, 1, 7], vec![5]]);
+        rows.extend(vec![vec![5]; 3]);
+        let found = summary(&rows);
+        assert_eq!((found.rows, found.patterns, found.alone), (45, 2, 1));
+        let first = &found.listed[0];
+        let columns = |pattern: &RowPatternSummary| pattern.changes.iter().flat_map(|c| c.column.clone()).collect::<Vec<_>>();
+        assert_eq!(
+            (columns(first), &first.with, first.rows, first.exceptions),
+            (vec!["c0".to_owned()], &vec!["c1".to_owned()], 40, 70)
+        );
+        assert_eq!(first.changes[0].relative, Some(Range { min: 0.1, max: 0.1 }));
+        assert_eq!(first.example, "row 0");
+        assert_eq!(
+            (columns(&found.listed_alone[0]), found.listed_alone[0].example.as_str()),
+            (vec!["c0".to_owned(), "c7".to_owned()], "row 40")
+        );
+        assert_eq!(found.explained, 74);
+    }
+
+    #[test]
+    fn little_proves_nothing_and_what_changes_everywhere_is_no_cause() {
+        // A time of loading changes in each row; three columns change in some of them.
+        let rows: Vec<Vec<usize>> = (0..100).map(|row| if row % 5 == 0 { vec![0, 1] } else { vec![0] }).collect();
+        assert_eq!(summary(&rows).patterns, 2);
+        assert_eq!(summary(&vec![vec![0, 1]; 9]).listed[0].changes.len(), 2);
+        assert_eq!(summary(&vec![vec![0, 1]; 10]).listed[0].changes.len(), 1);
+    }
+
+    #[test]
+    fn a_fingerprint_is_what_a_pattern_is() {
+        let one = summary(&[vec![2], vec![2]]);
+        let two = summary(&[vec![3], vec![2], vec![2], vec![2], vec![3]]);
+        assert_eq!(one.listed[0].fingerprint, two.listed[0].fingerprint);
+        assert_ne!(one.listed[0].fingerprint, two.listed[1].fingerprint);
+        // It must not change: people write it down.
+        assert_eq!(one.listed[0].fingerprint, "4d1747723c578df7");
+    }
+
+    #[test]
+    fn a_row_of_many_changes_is_bounded() {
+        let columns: Vec<usize> = (0..100).collect();
+        let found = summary(&[columns.clone(), columns]);
+        assert_eq!(
+            (found.listed[0].changes.len(), found.listed[0].more, found.exceptions),
+            (CHANGES, 68, 200)
+        );
+    }
+}
