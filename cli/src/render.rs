@@ -10,7 +10,9 @@ pub(crate) use files::excerpt;
 pub(crate) use layout::wrapped;
 use layout::{padded, shortened, width};
 pub(crate) use paint::{ColorArgs, Paint};
-use shadowdiff_core::render::{Excerpt, ExcerptSizes, bounds, counted_apart, delta_range, described, grouped, headline, type_difference};
+use shadowdiff_core::render::{
+    Excerpt, ExcerptSizes, bounds, counted_apart, delta_range, described, described_rows, grouped, headline, rows_headline, type_difference,
+};
 use shadowdiff_core::report::{ColumnSummary, Rows, Schema, Summary};
 use shadowdiff_core::side::Side;
 use shadowdiff_core::tally::counted;
@@ -24,6 +26,8 @@ const SHOWN: usize = 5;
 const SHOWN_COLUMNS: usize = 10;
 /// Names of columns up to this width stand in the table; longer ones above their line.
 const NAME_COLUMNS: usize = 30;
+/// What is said of a row takes some lines at most.
+const SENTENCE_COLUMNS: usize = 200;
 
 /// `directory`: where the result can be read. `place`: what the user calls it.
 pub(crate) fn text(summary: &Summary, directory: &Path, place: &str, paint: Paint) -> String {
@@ -41,6 +45,7 @@ pub(crate) fn text(summary: &Summary, directory: &Path, place: &str, paint: Pain
     diagnoses(&mut out, summary, paint);
     schema(&mut out, &summary.schema);
     accounts(&mut out, &excerpt, paint);
+    row_patterns(&mut out, summary, paint);
     patterns(&mut out, summary, &excerpt, paint);
     let cut = summary.differences.cut;
     if cut > 0 {
@@ -200,6 +205,22 @@ fn accounts(out: &mut String, excerpt: &Excerpt, paint: Paint) {
         let rows = format!("{:>12} in {}  ", grouped(account.exceptions), counted_apart(account.rows, "row"));
         let room = layout::COLUMNS.saturating_sub(width(&rows));
         let _ = writeln!(out, "{rows}{}", shortened(&files::key(&account.account), room));
+    }
+}
+
+/// What happens to rows: those that stand alone, then the most frequent patterns.
+fn row_patterns(out: &mut String, summary: &Summary, paint: Paint) {
+    let found = &summary.row_patterns;
+    let Some(headline) = rows_headline(found) else { return };
+    heading(out, "What happens to rows", paint);
+    *out += &wrapped("  ", &headline);
+    for pattern in found.listed_alone.iter().take(SHOWN) {
+        let text = format!("{}: {}", shortened(&pattern.example, NAME_COLUMNS), described_rows(pattern));
+        *out += &wrapped("       alone ", &shortened(&text, SENTENCE_COLUMNS));
+    }
+    for pattern in found.listed.iter().take(SHOWN) {
+        let text = shortened(&described_rows(pattern), SENTENCE_COLUMNS);
+        *out += &wrapped(&format!("{:>12} ", counted_apart(pattern.rows, "row")), &text);
     }
 }
 

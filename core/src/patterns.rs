@@ -9,6 +9,7 @@
 
 use crate::spec::DifferenceKind;
 use crate::tally::{Direction, Pattern};
+use crate::value::exact_there;
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher24;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,7 +38,9 @@ struct Shape {
 /// The least and the largest relative delta.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Range {
+    #[serde(deserialize_with = "exact_there")]
     pub min: f64,
+    #[serde(deserialize_with = "exact_there")]
     pub max: f64,
 }
 

@@ -26,7 +26,7 @@ pub use array::{is_storage, value_at};
 pub use calendar::{DAY_NS, Day, Reading, SECOND_NS, read_timestamp};
 pub use cell::{Decimal, Value};
 pub use convert::convert;
-pub(crate) use double::exact;
+pub(crate) use double::{exact, exact_there};
 pub use form::{DateForm, TextForm};
 pub use guess::{Guess, TextKind};
 pub use inside::{alike, holds_values, members_inside, only_inside, without};

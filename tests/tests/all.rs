@@ -16,6 +16,8 @@ mod newcomer;
 mod pairs;
 #[path = "all/parsers.rs"]
 mod parsers;
+#[path = "all/patterns.rs"]
+mod patterns;
 #[path = "all/places.rs"]
 mod places;
 #[path = "all/renderings.rs"]

@@ -5,19 +5,22 @@ mod differing;
 
 use super::bounded::Bounded;
 use super::markup::HTML;
-use super::words::{bounds, headline};
+use super::words::{bounds, described_rows, headline, rows_headline};
 use super::{Excerpt, MARK, counted_apart, grouped};
+use crate::patterns::RowPatternSummary;
 use crate::report::{AccountRecord, Decision, Field, RuleSummary, Summary};
 use crate::side::Side;
 use crate::verdict::{Threshold, Verdict};
 use differing::{Group, figure, groups, sections};
 
 /// No page is longer.
-pub const HTML_BYTES: usize = HEAD_BYTES + FIGURE_BYTES + RULES_BYTES + DIFFERING_BYTES + ACCOUNTS_BYTES + 2 * SCHEMA_BYTES + FRAME_BYTES;
+pub const HTML_BYTES: usize =
+    HEAD_BYTES + FIGURE_BYTES + RULES_BYTES + ROWS_BYTES + DIFFERING_BYTES + ACCOUNTS_BYTES + 2 * SCHEMA_BYTES + FRAME_BYTES;
 const HEAD_BYTES: usize = 100_000;
 const FIGURE_BYTES: usize = 100_000;
 const RULES_BYTES: usize = 200_000;
-const DIFFERING_BYTES: usize = 900_000;
+const ROWS_BYTES: usize = 80_000;
+const DIFFERING_BYTES: usize = 820_000;
 const ACCOUNTS_BYTES: usize = 400_000;
 const SCHEMA_BYTES: usize = 100_000;
 /// Style, script, headings.
@@ -36,6 +39,7 @@ pub fn html(summary: &Summary, excerpt: &Excerpt) -> String {
     let parts = [
         ("differing", "What differs", figure(&groups, FIGURE_BYTES)),
         ("rules", "Rules and thresholds", rules(summary)),
+        ("rows", "What happens to rows", row_patterns(summary)),
         ("samples", "By column", sections(&groups, excerpt, DIFFERING_BYTES)),
         ("accounts", "Accounts", accounts(summary, excerpt)),
         ("schema", "Schema", schema(summary)),
@@ -150,6 +154,28 @@ fn rules(summary: &Summary) -> String {
     let rules = table(&["Rule", "#Lines", "Bounds", ""], rules, summary.rules.len(), RULES_BYTES / 2);
     let thresholds = table(&["Threshold", "Limit", ""], thresholds, summary.thresholds.len(), RULES_BYTES / 2);
     rules + &thresholds
+}
+
+/// Rows that stand alone, then the patterns, the most exceptions first.
+fn row_patterns(summary: &Summary) -> String {
+    let found = &summary.row_patterns;
+    let Some(headline) = rows_headline(found) else {
+        return String::new();
+    };
+    let row = |pattern: &RowPatternSummary| {
+        format!(
+            "<tr><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+            grouped(pattern.rows),
+            grouped(pattern.exceptions),
+            HTML.plain(&described_rows(pattern), SENTENCE),
+            HTML.plain(&pattern.example, NAME),
+            HTML.text(&pattern.fingerprint, NAME)
+        )
+    };
+    let rows = found.listed_alone.iter().chain(&found.listed).map(row);
+    let all = usize::try_from(found.alone.saturating_add(found.patterns)).unwrap_or(usize::MAX);
+    let table = table(&["#Rows", "#Exceptions", "", "Such as", "Pattern"], rows, all, ROWS_BYTES - 1_000);
+    format!("<p>{headline}</p>\n{table}")
 }
 
 /// A table of the rows that fit; nothing where there are none. A heading that begins with `#` stands above numbers.

@@ -3,15 +3,16 @@
 
 use super::bounded::Bounded;
 use super::markup::MARKDOWN;
-use super::words::{bounds, headline, share};
+use super::words::{bounds, described_rows, headline, rows_headline, share};
 use super::{Excerpt, Line, MARK, delta_range, described, grouped, type_difference};
+use crate::patterns::RowPatternSummary;
 use crate::report::{AccountRecord, ColumnSummary, RuleSummary, Summary};
 use std::fmt::Write;
 
 /// No comment is longer. GitHub takes 65 536 characters.
-pub const MARKDOWN_BYTES: usize = HEAD_BYTES + 4 * TABLE_BYTES + FOOT_BYTES;
+pub const MARKDOWN_BYTES: usize = HEAD_BYTES + 5 * TABLE_BYTES + FOOT_BYTES;
 const HEAD_BYTES: usize = 12_000;
-const TABLE_BYTES: usize = 11_000;
+const TABLE_BYTES: usize = 8_800;
 const FOOT_BYTES: usize = 3_000;
 
 /// Characters of a name, of a value, of a sentence.
@@ -23,10 +24,17 @@ const COLUMNS: usize = 15;
 const ACCOUNTS: usize = 10;
 const PATTERNS: usize = 10;
 const LINES_OF_A_PATTERN: usize = 2;
+const ROWS_ALONE: usize = 5;
 
 /// The summary and an excerpt of its tables as Markdown.
 pub fn markdown(summary: &Summary, excerpt: &Excerpt) -> String {
-    head(summary) + &rules(summary) + &columns(summary) + &accounts(excerpt) + &samples(summary, excerpt) + &foot(summary)
+    head(summary)
+        + &rules(summary)
+        + &columns(summary)
+        + &accounts(excerpt)
+        + &row_patterns(summary)
+        + &samples(summary, excerpt)
+        + &foot(summary)
 }
 
 fn head(summary: &Summary) -> String {
@@ -152,6 +160,27 @@ fn foot(summary: &Summary) -> String {
         }
     }
     out.into_text()
+}
+
+/// What happens to rows: those that stand alone, then the most frequent patterns.
+fn row_patterns(summary: &Summary) -> String {
+    let found = &summary.row_patterns;
+    let Some(headline) = rows_headline(found) else {
+        return String::new();
+    };
+    let row = |pattern: &RowPatternSummary| {
+        format!(
+            "| {} | {} | {} | {} |\n",
+            grouped(pattern.rows),
+            grouped(pattern.exceptions),
+            MARKDOWN.text(&described_rows(pattern), SENTENCE / 2),
+            MARKDOWN.text(&pattern.example, VALUE)
+        )
+    };
+    let shown = found.listed_alone.iter().take(ROWS_ALONE).chain(found.listed.iter().take(PATTERNS));
+    let all = found.alone.saturating_add(found.patterns);
+    let heading = format!("### What happens to rows\n\n{headline}\n\n| rows | exceptions | | such as |\n|--:|--:|---|---|\n");
+    table(&heading, shown.map(row), usize::try_from(all).unwrap_or(usize::MAX))
 }
 
 /// A heading and the rows that fit; nothing where there are none. `all`: how many there are.

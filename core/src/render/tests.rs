@@ -56,6 +56,7 @@ fn hostile(text: &str, times: usize) -> (Summary, Excerpt) {
     let mut summary = summary();
     let name = |at: usize| format!("{text}{at}");
     let (column, pattern, rule) = (summary.columns[0].clone(), summary.patterns[1].clone(), summary.rules[0].clone());
+    let row = summary.row_patterns.listed_alone[0].clone();
     for at in 0..times {
         let mut column = column.clone();
         (column.column, column.comparator) = (name(at), text.to_owned());
@@ -63,6 +64,11 @@ fn hostile(text: &str, times: usize) -> (Summary, Excerpt) {
         let mut pattern = pattern.clone();
         (pattern.column, pattern.diagnosis) = (Some(name(at)), Some(text.to_owned()));
         summary.patterns.push(pattern);
+        let mut row = row.clone();
+        (row.changes[0].column, row.changes[0].diagnosis) = (Some(name(at)), Some(text.to_owned()));
+        (row.with, row.example) = (vec![name(at)], name(at));
+        summary.row_patterns.listed.push(row.clone());
+        summary.row_patterns.listed_alone.push(row);
         let mut rule = rule.clone();
         (rule.name, rule.broken) = (name(at), vec![name(at)]);
         summary.rules.push(rule);

@@ -2,6 +2,7 @@
 
 use super::excerpt::Line;
 use crate::align::TypeDifference;
+use crate::patterns::{RowChange, RowPatternSummary, RowSummary};
 use crate::report::{ColumnSummary, DeltaUnit, PatternSummary, RuleSummary, Summary};
 use crate::sketch::whole;
 use crate::spec::{DifferenceKind, Duration};
@@ -132,6 +133,80 @@ pub(super) fn cause(pattern: &PatternSummary) -> String {
 fn how(diagnosis: Option<&str>, direction: Option<Direction>) -> String {
     let how = [diagnosis, direction.map(Direction::name)];
     how.into_iter().flatten().collect::<Vec<&str>>().join(", ")
+}
+
+/// How much the patterns of rows explain; `None` where no row has an exception, or an older summary does not say.
+pub fn rows_headline(rows: &RowSummary) -> Option<String> {
+    if rows.exceptions == 0 {
+        return None;
+    }
+    let mut parts = Vec::new();
+    if rows.patterns > 0 {
+        // Rounded down: 100 % is all of them.
+        let tenths = u128::from(rows.explained) * 1000 / u128::from(rows.exceptions);
+        let share = format!("{}.{}", tenths / 10, tenths % 10);
+        let (explain, share) = (
+            if rows.patterns == 1 { "explains" } else { "explain" },
+            share.trim_end_matches(".0"),
+        );
+        let patterns = counted_apart(rows.patterns, "pattern");
+        parts.push(format!(
+            "{patterns} {explain} {share} % of {}",
+            counted_apart(rows.exceptions, "exception")
+        ));
+    }
+    if rows.alone > 0 {
+        let stand = if rows.alone == 1 { "stands" } else { "stand" };
+        parts.push(format!("{} {stand} alone", counted_apart(rows.alone, "row")));
+    }
+    if rows.beyond.rows > 0 {
+        parts.push(format!(
+            "{} more differ in too many ways to count each",
+            counted_apart(rows.beyond.rows, "row")
+        ));
+    }
+    Some(parts.join("; "))
+}
+
+/// Such as `amount: up, +10 %; name: truncated; with amount_eur`.
+pub fn described_rows(pattern: &RowPatternSummary) -> String {
+    let change = |change: &RowChange| {
+        let how = how(change.diagnosis.as_deref(), change.direction);
+        let share = change.relative.map(|range| shares(range.min, range.max)).unwrap_or_default();
+        let how = [how, share]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join(", ");
+        where_and_how(change.kind.name(), change.column.as_deref(), how)
+    };
+    let mut parts: Vec<String> = pattern.changes.iter().map(change).collect();
+    if pattern.more > 0 {
+        parts.push(counted_apart(pattern.more, "more change"));
+    }
+    if !pattern.with.is_empty() {
+        parts.push(format!("with {}", pattern.with.join(", ")));
+    }
+    parts.join("; ")
+}
+
+/// Relative deltas as a person reads them: `+10 %`, `-3.5 % to +0.2 %`.
+fn shares(min: f64, max: f64) -> String {
+    let [min, max] = [min, max].map(|share| {
+        let percent = share * 100.0;
+        let digits = if percent.abs() < 10.0 {
+            format!("{percent:+.2}")
+        } else {
+            format!("{percent:+.1}")
+        };
+        let digits = digits.trim_end_matches('0').trim_end_matches('.');
+        if percent.abs() < 0.005 {
+            "under 0.01 %".to_owned()
+        } else {
+            format!("{digits} %")
+        }
+    });
+    if min == max { min } else { format!("{min} to {max}") }
 }
 
 /// A column whose types differ.

@@ -12,6 +12,11 @@ impl<'de> Deserialize<'de> for Exact {
     }
 }
 
+/// One that is there.
+pub(crate) fn exact_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Exact::deserialize(deserializer).map(|double| double.0)
+}
+
 /// One that may be absent.
 pub(crate) fn exact<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
     let read = Option::<Exact>::deserialize(deserializer)?;

@@ -42,6 +42,11 @@ fn other_rules_are_judged_without_the_data() {
         assert_eq!(one.expect("a table"), other.expect("a table"), "{name}");
     }
     assert!(folder.path().join("judged.xml").exists());
+    let [one, other] = ["again", "judged"].map(|place| {
+        let text = std::fs::read_to_string(folder.path().join(place).join("summary.json")).expect("a summary");
+        serde_json::from_str::<serde_json::Value>(&text).expect("JSON")["row_patterns"].clone()
+    });
+    assert_eq!(one, other);
     // What was judged can be judged again, in its own place too.
     let again = "judge judged --spec new.yaml --output judged";
     assert_eq!(run(folder.path(), again).exit, 2, "an older result stays");
