@@ -212,8 +212,8 @@ impl Source<'_> {
 
     fn each_account(&self, mut take: impl FnMut(AccountRecord) -> Result<()>) -> Result<()> {
         let mut table = Table::open(self.directory, ResultFile::Accounts)?;
-        table.next()?;
-        while let Some(record) = table.next()? {
+        table.next_record()?;
+        while let Some(record) = table.next_record()? {
             let read = AccountRecord::read(record, self.spec.account.len());
             take(read.ok_or_else(|| Error::input("holds what is no account").file(ResultFile::Accounts.name()))?)?;
         }

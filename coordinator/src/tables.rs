@@ -29,7 +29,7 @@ impl<R: BufRead> Table<R> {
     }
 
     /// The next record; `None` at the end. A line may break within quotes.
-    pub fn next(&mut self) -> Result<Option<Vec<Field>>> {
+    pub fn next_record(&mut self) -> Result<Option<Vec<Field>>> {
         let (mut record, mut quotes) = (String::new(), 0);
         loop {
             let before = record.len();
@@ -69,7 +69,7 @@ impl AccountLines {
 impl<R: BufRead> AccountLines<R> {
     /// `table`: at its header.
     pub fn new(mut table: Table<R>, account_fields: usize) -> Result<Self> {
-        table.next()?;
+        table.next_record()?;
         let mut lines = AccountLines {
             table,
             account_fields,
@@ -80,7 +80,7 @@ impl<R: BufRead> AccountLines<R> {
     }
 
     fn advance(&mut self) -> Result<()> {
-        self.ahead = match self.table.next()? {
+        self.ahead = match self.table.next_record()? {
             None => None,
             Some(record) => {
                 let read = Line::from_record(record).filter(|(line, _)| line.key.len() >= self.account_fields);
@@ -129,11 +129,11 @@ mod tests {
     fn records_end_where_their_quotes_do() {
         let mut records = table("a,,\"\"\n\"two\n\"\"lines\",\n");
         let t = |text: &str| Some(text.to_owned());
-        assert_eq!(records.next().expect("a record"), Some(vec![t("a"), None, t("")]));
-        assert_eq!(records.next().expect("a record"), Some(vec![t("two\n\"lines"), None]));
-        assert_eq!(records.next().expect("the end"), None);
+        assert_eq!(records.next_record().expect("a record"), Some(vec![t("a"), None, t("")]));
+        assert_eq!(records.next_record().expect("a record"), Some(vec![t("two\n\"lines"), None]));
+        assert_eq!(records.next_record().expect("the end"), None);
         for cut in ["a,b", "\"a\n", "\"a"] {
-            assert!(table(cut).next().is_err(), "{cut}");
+            assert!(table(cut).next_record().is_err(), "{cut}");
         }
     }
 

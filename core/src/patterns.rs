@@ -7,6 +7,7 @@
 //! A change that never comes without that of another column, and comes in most rows where that does, is taken to follow from it: patterns that
 //! differ in such changes alone are one. A change that the other one does not explain, such as one the other way, stands for itself.
 
+use crate::shorten::shortened;
 use crate::spec::DifferenceKind;
 use crate::tally::{Direction, Pattern};
 use crate::value::exact_there;
@@ -92,10 +93,10 @@ struct Rows {
 }
 
 impl Rows {
-    fn add(&mut self, other: &Rows) {
-        self.rows += other.rows;
-        self.exceptions += other.exceptions;
-        for (mine, theirs) in self.ranges.iter_mut().zip(&other.ranges) {
+    fn add(&mut self, rows: u64, exceptions: u64, ranges: &[Option<Range>]) {
+        self.rows += rows;
+        self.exceptions += exceptions;
+        for (mine, theirs) in self.ranges.iter_mut().zip(ranges) {
             *mine = joined(*mine, *theirs);
         }
     }
@@ -120,27 +121,27 @@ pub struct Beyond {
 impl RowPatterns {
     /// Ends a row, if it has exceptions. `key`: as it is printed.
     pub fn end(&mut self, row: &mut PassingRow, key: &str) {
-        let PassingRow { shape, ranges } = std::mem::take(row);
+        let PassingRow { shape, ranges } = row;
         if shape.changes.is_empty() {
             return;
         }
-        let of_row = Rows {
-            rows: 1,
-            exceptions: shape.changes.len() as u64 + shape.more,
-            ranges,
-            example: String::new(),
-        };
-        let place = self.places.get(&shape).copied();
-        match place {
-            Some(place) => self.counted[place].add(&of_row),
-            None => self.put(
-                shape,
-                Rows {
-                    example: crate::shorten::shortened(key, KEY_BYTES),
-                    ..of_row
-                },
-            ),
+        let exceptions = shape.changes.len() as u64 + shape.more;
+        match self.places.get(shape).copied() {
+            Some(place) => self.counted[place].add(1, exceptions, ranges),
+            None => {
+                let first = Rows {
+                    rows: 1,
+                    exceptions,
+                    ranges: ranges.clone(),
+                    example: shortened(key, KEY_BYTES),
+                };
+                self.put(shape.clone(), first);
+            }
         }
+        // Its buffers are used again.
+        shape.changes.clear();
+        shape.more = 0;
+        ranges.clear();
     }
 
     fn put(&mut self, shape: Shape, rows: Rows) {
@@ -154,7 +155,7 @@ impl RowPatterns {
         shapes.sort_by_key(|(_, place)| *place);
         for ((shape, _), rows) in shapes.into_iter().zip(next.counted) {
             match self.places.get(&shape).copied() {
-                Some(place) => self.counted[place].add(&rows),
+                Some(place) => self.counted[place].add(rows.rows, rows.exceptions, &rows.ranges),
                 None if self.counted.len() < COUNTED => self.put(shape, rows),
                 None => {
                     self.beyond.rows += rows.rows;
@@ -210,7 +211,7 @@ impl RowPatterns {
             let follow = follow.into_iter().filter_map(|at| shape.changes[at].column);
             match merged.get_mut(&kept_shape) {
                 Some((known, with)) => {
-                    known.add(&kept_rows);
+                    known.add(kept_rows.rows, kept_rows.exceptions, &kept_rows.ranges);
                     with.extend(follow);
                 }
                 None => drop(merged.insert(kept_shape, (kept_rows, follow.collect()))),

@@ -1,13 +1,14 @@
 //! Runs the binary and the oracle over one generated pair and holds the one against the other.
 
 use crate::binary;
-use crate::csv::blank_diagnoses_of_cells;
+use crate::csv::{blank_diagnoses_of_cells, records};
 use crate::generate::Generated;
 use crate::ledger::Counts;
 use crate::oracle::{Outcome, compare};
 use serde_json::Value;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::{Overrides, parse};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What the binary left behind.
@@ -85,6 +86,7 @@ pub fn hold_against(got: &Result, want: &Outcome) -> std::result::Result<(), Str
     same_text("diff.csv", &blank_diagnoses_of_cells(&got.diff), &want.diff)?;
     same_text("accounts.csv", &got.accounts, &want.accounts)?;
     same_counts(&got.summary, &want.counts)?;
+    same_row_patterns(got)?;
     for (side, names) in want.only.each() {
         let field = format!("only_{side}");
         // The fields of JSON lines have no order of their own.
@@ -109,6 +111,46 @@ pub fn hold_against(got: &Result, want: &Outcome) -> std::result::Result<(), Str
         "exit {} and verdict {}, want {exit}: broken {}, want {:?}",
         got.exit, got.summary["verdict"], got.summary["broken"], want.broken
     ))
+}
+
+/// What happens to rows is what `diff.csv` shows of them.
+fn same_row_patterns(got: &Result) -> std::result::Result<(), String> {
+    /// Behind the key: kind, column, delta, verdict, diagnosis.
+    const FIELDS: usize = 10;
+    /// Fewer rows prove nothing to follow from another change.
+    const PROOF: usize = 10;
+    let mut rows: BTreeMap<Vec<&str>, Vec<[String; 4]>> = BTreeMap::new();
+    let records = records(&got.diff);
+    for record in records.iter().skip(1) {
+        let (key, rest) = record.split_at(record.len() - FIELDS);
+        let [kind, column, delta, verdict, diagnosis] = [0, 1, 4, 8, 9].map(|at| rest[at].value().unwrap_or_default());
+        if verdict == "exception" {
+            let is_zero = delta.bytes().all(|byte| matches!(byte, b'0' | b'.'));
+            let direction = match delta.chars().next() {
+                Some('-') => "down",
+                Some(first) if first != 'N' && !is_zero => "up",
+                Some(_) | None => "",
+            };
+            let row = rows.entry(key.iter().map(|field| field.0).collect()).or_default();
+            row.push([kind, column, direction.to_owned(), diagnosis]);
+        }
+    }
+    let exceptions: usize = rows.values().map(Vec::len).sum();
+    let (mut shapes, mut changes): (BTreeMap<_, usize>, BTreeMap<_, usize>) = Default::default();
+    for row in rows.values() {
+        *shapes.entry(row).or_default() += 1;
+        row.iter().for_each(|change| *changes.entry(change).or_default() += 1);
+    }
+    let alone = shapes.values().filter(|rows| **rows == 1).count();
+    let mut wanted = vec![("rows", rows.len()), ("exceptions", exceptions)];
+    if changes.values().all(|rows| *rows < PROOF) {
+        wanted.extend([("alone", alone), ("patterns", shapes.len() - alone)]);
+    }
+    let found = &got.summary["row_patterns"];
+    match wanted.into_iter().find(|(field, want)| found[field] != *want) {
+        Some((field, want)) => Err(format!("summary.json row_patterns.{field}: {}, want {want}", found[field])),
+        None => Ok(()),
+    }
 }
 
 fn same_counts(summary: &Value, want: &Counts) -> std::result::Result<(), String> {

@@ -48,7 +48,7 @@ fn shown(field: Option<&str>) -> String {
 /// The records of a table, as far as they can be read.
 fn records(directory: &Path, file: ResultFile) -> impl Iterator<Item = Vec<Field>> + use<> {
     let mut table = Table::open(directory, file).ok();
-    std::iter::from_fn(move || table.as_mut()?.next().ok()?)
+    std::iter::from_fn(move || table.as_mut()?.next_record().ok()?)
 }
 
 #[cfg(test)]

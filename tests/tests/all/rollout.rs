@@ -346,7 +346,7 @@ fn a_release_goes_from_shadow_through_rings_to_swapped_roles() {
     release.wrong.insert(broken.clone());
     release.day(1);
     release.lists(0, FLIPPED);
-    assert_eq!(list(release.at(), "flip-back.csv"), [broken.clone()]);
+    assert_eq!(list(release.at(), "flip-back.csv"), std::slice::from_ref(&broken));
     release.flipped.remove(&broken);
     release.day(1);
     release.lists(0, FLIPPED);

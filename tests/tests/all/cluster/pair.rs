@@ -92,6 +92,13 @@ impl Pair {
         let is_judgeable = |folder: &Path| folder.join("comparison.bin").exists();
         assert_eq!(is_judgeable(output), is_judgeable(&self.path().join("one")));
         assert!(table(output) == table(&self.path().join("one")), "differences.parquet differs");
+        let rows = |folder: &Path| {
+            let text = std::fs::read_to_string(folder.join("summary.json")).unwrap_or_default();
+            serde_json::from_str::<serde_json::Value>(&text)
+                .map(|mut summary| summary["row_patterns"].take())
+                .ok()
+        };
+        assert_eq!(rows(output), rows(&self.path().join("one")), "what happens to rows differs");
     }
 
     /// Submits, waits, compares with the one process.
