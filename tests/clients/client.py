@@ -186,6 +186,10 @@ class Client:
         check(told.live.read == summary["rows"]["live"]["read"], "GetSummary has other rows of live")
         check([c.column for c in told.columns] == [c["column"] for c in summary["columns"]], "GetSummary has other columns")
         check(list(told.broken) == summary["broken"], "GetSummary has other broken thresholds")
+        for found, listed in ((told.row_patterns, "listed"), (told.rows_alone, "listed_alone")):
+            patterns = [(p["fingerprint"], p["rows"], p["exceptions"], p["example"]) for p in summary["row_patterns"][listed]]
+            check([(p.fingerprint, p.rows, p.exceptions, p.example) for p in found] == patterns, f"GetSummary has other rows {listed}")
+            check(all(p.description for p in found), f"a pattern without words among those {listed}")
         lines = self.lines("diff.csv")
         header, lines = lines[0], lines[1:]
         found = self.differences()

@@ -8,7 +8,8 @@ use futures::{Stream, TryStreamExt};
 use prost::Message;
 use shadowdiff_common::store::Marking;
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::render::Line;
+use shadowdiff_core::patterns::RowPatternSummary;
+use shadowdiff_core::render::{Line, described_rows};
 use shadowdiff_core::report::{AccountRecord, Decision, Field, Rows, Summary, own_summary};
 use shadowdiff_core::rollout::{Blockers, check_lists_all, is_safe, release_blockers, spec_of};
 use shadowdiff_core::shorten::{shortened, shortened_all};
@@ -102,6 +103,8 @@ impl<'a> FinishedResult<'a> {
             warnings: texts(&self.summary.warnings),
             as_of: self.summary.as_of.clone(),
             release_blockers: texts(&release_blockers(&self.summary)),
+            row_patterns: row_patterns(&self.summary.row_patterns.listed),
+            rows_alone: row_patterns(&self.summary.row_patterns.listed_alone),
         }
     }
 
@@ -250,6 +253,17 @@ impl<'a> FinishedResult<'a> {
             left: if request.limit == 0 { u64::MAX } else { request.limit },
         })
     }
+}
+
+fn row_patterns(patterns: &[RowPatternSummary]) -> Vec<v1::RowPattern> {
+    let one = |pattern: &RowPatternSummary| v1::RowPattern {
+        fingerprint: pattern.fingerprint.clone(),
+        description: shortened(&described_rows(pattern), MAX_NAME_BYTES),
+        rows: pattern.rows,
+        exceptions: pattern.exceptions,
+        example: shortened(&pattern.example, MAX_NAME_BYTES),
+    };
+    patterns.iter().take(MAX_TEXTS).map(one).collect()
 }
 
 fn side_rows(rows: &Rows, side: Side) -> v1::SideRows {
