@@ -7,8 +7,8 @@ mod layout;
 mod paint;
 
 pub(crate) use files::excerpt;
-pub(crate) use layout::wrapped;
 use layout::{padded, shortened, width};
+pub(crate) use layout::{visible, wrapped};
 pub(crate) use paint::{ColorArgs, Paint};
 use shadowdiff_core::render::{
     Excerpt, ExcerptSizes, bounds, counted_apart, delta_range, described, described_rows, grouped, headline, rows_headline, type_difference,
@@ -132,7 +132,7 @@ fn one_column(out: &mut String, column: &ColumnSummary, name_columns: usize) {
     }
     let line = format!(
         "  {}{:>10}{:>12}  ",
-        padded(&layout::visible(name), name_columns),
+        padded(&visible(name), name_columns),
         grouped(column.differing),
         grouped(column.exceptions)
     );

@@ -9,6 +9,7 @@ mod shown;
 
 use crate::args::RolloutArgs;
 use crate::process::{runtime, working_directory};
+use crate::render::visible;
 use crate::{note, say};
 use folder::{Folder, List};
 use known::Known;
@@ -92,6 +93,7 @@ pub(crate) fn run(args: &RolloutArgs) -> Result<ExitCode> {
     let Fetched { summary, files, .. } = runtime.block_on(fetch_result(&place, &here, &sources.stores))?;
     let spec = spec_of(&summary)?;
     check_lists_all(&spec)?;
+    folder.check_inputs(&spec, &here)?;
     let known = runtime.block_on(Known::read(args, &spec, &here, &sources))?;
     let source = Source {
         summary: &summary,
@@ -104,7 +106,7 @@ pub(crate) fn run(args: &RolloutArgs) -> Result<ExitCode> {
     rollout
         .warnings
         .iter()
-        .for_each(|warning| note(&format!("shadowdiff: warning: {warning}")));
+        .for_each(|warning| note(&format!("shadowdiff: warning: {}", visible(warning))));
     if args.json {
         let text = serde_json::to_string_pretty(&rollout).map_err(|e| Error::internal(e.to_string()))?;
         say(&format!("{text}\n"))?;

@@ -4,10 +4,12 @@
 use super::{ROLLOUT_VERSION, Rollout};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use shadowdiff_common::read::{Overlap, meets};
 use shadowdiff_common::store::Location;
 use shadowdiff_coordinator::{StagedFile, Staging};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::report::FileMark;
+use shadowdiff_core::spec::Spec;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -61,6 +63,21 @@ impl Folder {
             staging,
             overwrite,
         })
+    }
+
+    /// Refuses a place from which the next comparison would read a list as data; relative paths of the spec start `here`, as far as one can tell.
+    pub(super) fn check_inputs(&self, spec: &Spec, here: &Path) -> Result<()> {
+        let place = Location::Local(self.directory.clone());
+        for path in spec.sides.each().into_iter().flat_map(|(_, side)| &side.paths) {
+            if meets(path, here, &place, &["rest.csv"])? != Overlap::Apart {
+                return Err(
+                    Error::input(format!("{} meets {path}, which a comparison reads", self.directory.display()))
+                        .field("--output")
+                        .advice("name a folder of its own"),
+                );
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn create(&self, name: &str, header: &str) -> Result<List> {

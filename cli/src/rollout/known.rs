@@ -8,10 +8,13 @@ use shadowdiff_core::accounts::{AccountSet, Packer};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::report::{AccountRecord, write_fields};
 use shadowdiff_core::rollout::is_flipped;
+use shadowdiff_core::shorten::shortened;
 use shadowdiff_core::spec::{BaselineSpec, ListSource, Spec};
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// Of an account in a message.
+const SHOWN_BYTES: usize = 100;
 /// Accounts that the data does not have, of which a near one is looked for.
 const LOOKED_FOR: usize = 10_000;
 
@@ -136,6 +139,7 @@ impl Known {
     pub(super) fn warnings(&self) -> Vec<String> {
         let example = self.near.example.iter();
         let warnings = example.map(|(listed, found)| {
+            let [listed, found] = [listed, found].map(|account| shortened(account, SHOWN_BYTES));
             format!(
                 "accounts of the data that no list names differ from listed ones in zeros in front, blanks or case alone: {}, such as `{found}`, \
                  where a list has `{listed}`; accounts are the same where accounts.csv has the same text",

@@ -209,6 +209,19 @@ fn only_an_older_roll_out_is_replaced() {
     assert_eq!(run(at, "rollout out --overwrite --output hold").exit, 2);
     assert_eq!(read(at, "hold/hold.csv"), "mine");
     assert_eq!(run(at, "rollout out --output s3://bucket/lists").exit, 2);
+    std::fs::create_dir(at.join("data")).expect("a folder");
+    put(at, "data/live.csv", &read(at, "live.csv"));
+    put(
+        at,
+        "in.yaml",
+        &read(at, "spec.yaml")
+            .replace("live: live.csv", "live: data")
+            .replace("to: out", "to: out2"),
+    );
+    assert_eq!(run(at, "compare in.yaml").exit, 0);
+    let got = run(at, "rollout out2 --output data/lists");
+    assert!(got.exit == 2 && got.stderr.contains("data/lists meets data"), "{}", got.stderr);
+    assert!(!at.join("data/lists").exists());
     let left: Vec<_> = std::fs::read_dir(at)
         .expect("a folder")
         .flatten()
