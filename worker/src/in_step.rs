@@ -458,7 +458,7 @@ mod tests {
         let (mut scanned_again, mut most) = (0, 0);
         for seed in 1..400u64 {
             let mut state = seed;
-            let mut one_in = |n: u64| next(&mut state) % n == 0;
+            let mut one_in = |n: u64| next(&mut state).is_multiple_of(n);
             let (copies, shuffled) = (one_in(2), one_in(5));
             let mut sides = [Vec::new(), Vec::new()];
             for id in 0..60 {

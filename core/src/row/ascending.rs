@@ -441,7 +441,7 @@ mod tests {
             ),
         ];
         for (array, value_type) in arrays {
-            let aligned = aligned(&[value_type.clone()]);
+            let aligned = aligned(std::slice::from_ref(&value_type));
             assert!(has_known_order(&aligned) && ascend(&[&array]), "{value_type:?}");
             assert_eq!(ends(&array), Some((0, array.len() - 1)));
             let keys: Vec<Vec<u8>> = (0..array.len()).map(|row| key_bytes(&aligned, &[&array], row)).collect();
