@@ -33,6 +33,10 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Judge a finished comparison by other rules and thresholds, without reading the data again
     Judge(JudgeArgs),
+    /// Tell what has changed from one result to the next: accounts that are new, fixed or grown, the verdict, counts; exit 1 if it is worse
+    Diff(DiffArgs),
+    /// List all results below a place by name, and how their exceptions burn down; exit by the verdict of the last one
+    History(HistoryArgs),
     /// List the accounts that may flip, ring by ring, and what holds the others, by a finished comparison
     Rollout(RolloutArgs),
     /// Submit a comparison to a coordinator
@@ -256,6 +260,36 @@ pub(crate) struct RolloutArgs {
     #[arg(long, env = "SHADOWDIFF_OVERWRITE", value_parser = yes_or_no)]
     pub(crate) overwrite: bool,
     /// Print rollout.json instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) color: ColorArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// The earlier result: the directory or URL that a comparison wrote
+    pub(crate) before: PathBuf,
+    /// The later result
+    pub(crate) after: PathBuf,
+    /// Directory for what does not fit the memory [default: the system's temporary directory]
+    #[arg(long, env = "SHADOWDIFF_SCRATCH", value_name = "DIR")]
+    pub(crate) scratch: Option<PathBuf>,
+    /// Print JSON instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) color: ColorArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    /// A directory or URL below which comparisons wrote their results
+    pub(crate) place: PathBuf,
+    /// Write the history as a page for people too: one file without a network, less than 2 MB
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Print JSON instead of text
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]

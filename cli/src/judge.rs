@@ -9,6 +9,7 @@ use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::store::Stores;
 use shadowdiff_coordinator::{Fetched, NewRules, Outcome, check_target, fetch_result};
 use shadowdiff_core::error::Result;
+use shadowdiff_core::report::ResultFile;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -30,7 +31,7 @@ pub(crate) fn run(args: &JudgeArgs) -> Result<ExitCode> {
 async fn judge(args: &JudgeArgs, found: &SpecFile) -> Result<Outcome> {
     let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
     let place = args.result.to_string_lossy();
-    let Fetched { files, .. } = fetch_result(&place, &working_directory()?, &sources.stores).await?;
+    let Fetched { files, .. } = fetch_result(&place, &working_directory()?, &sources.stores, &ResultFile::TABLES).await?;
     let target = check_target(&found.output, &found.base, Some(found.reads()), &sources.stores, args.overwrite).await?;
     let rules = NewRules {
         spec: &found.parsed.spec,

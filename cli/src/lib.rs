@@ -8,6 +8,8 @@ mod check;
 mod client;
 mod compare;
 mod connections;
+mod diff;
+mod history;
 mod init;
 mod judge;
 mod local_job;
@@ -71,6 +73,8 @@ fn run(cli: Cli, limits: TaskLimits) -> Result<ExitCode> {
         Command::Init(args) => init::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Judge(args) => judge::run(&args),
+        Command::Diff(args) => diff::run(&args),
+        Command::History(args) => history::run(&args),
         Command::Rollout(args) => rollout::run(&args),
         Command::Submit(args) => client::submit(&args),
         Command::List(args) => client::list(&args),

@@ -3,13 +3,17 @@
 //! It fits a terminal of 80 columns; only the place of the result, which one copies, is never broken.
 
 mod files;
+mod history;
 mod layout;
 mod paint;
+mod run_diff;
 
 pub(crate) use files::excerpt;
+pub(crate) use history::history_text;
 use layout::{padded, shortened, width};
 pub(crate) use layout::{visible, wrapped};
 pub(crate) use paint::{ColorArgs, Paint};
+pub(crate) use run_diff::run_diff;
 use shadowdiff_core::render::{
     Excerpt, ExcerptSizes, bounds, counted_apart, delta_range, described, described_rows, grouped, headline, rows_headline, type_difference,
 };

@@ -71,7 +71,7 @@ const OF_A_COMMENT: ExcerptSizes = ExcerptSizes {
 };
 
 #[derive(Debug, Clone, Copy)]
-enum Flag {
+pub(crate) enum Flag {
     Html,
     Markdown,
     Junit,
@@ -95,7 +95,8 @@ impl Flag {
     }
 }
 
-fn remove_ours(flag: Flag, file: &Path) -> Result<()> {
+/// Takes away the file of an earlier run; refuses one that is not ours.
+pub(crate) fn remove_ours(flag: Flag, file: &Path) -> Result<()> {
     // What cannot be looked at is not there, or says so when it is written.
     let Ok(found) = std::fs::metadata(file) else { return Ok(()) };
     let of = |what: &str| Error::input(format!("{} {what}", file.display())).field(flag.name());
@@ -119,7 +120,7 @@ fn is_ours(file: &Path) -> std::io::Result<bool> {
 }
 
 /// The folder may be that of the result, which appeared with it.
-fn write(flag: Flag, file: &Path, text: &str) -> Result<()> {
+pub(crate) fn write(flag: Flag, file: &Path, text: &str) -> Result<()> {
     let failed = |e: std::io::Error| Error::exhausted(e.to_string()).file(file.display()).field(flag.name());
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder).map_err(failed)?;

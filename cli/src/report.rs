@@ -6,13 +6,14 @@ use crate::say;
 use shadowdiff_common::store::Stores;
 use shadowdiff_coordinator::{Fetched, fetch_result};
 use shadowdiff_core::error::Result;
+use shadowdiff_core::report::ResultFile;
 use std::process::ExitCode;
 
 pub(crate) fn run(args: &ReportArgs) -> Result<ExitCode> {
     args.shown.renderings.prepare()?;
     let here = working_directory()?;
     let place = args.result.to_string_lossy();
-    let Fetched { text, summary, files } = runtime()?.block_on(fetch_result(&place, &here, &Stores::new()))?;
+    let Fetched { text, summary, files } = runtime()?.block_on(fetch_result(&place, &here, &Stores::new(), &ResultFile::TABLES))?;
     if args.shown.json {
         // As it is stored, whatever version wrote it.
         args.shown.renderings.write(&summary, files.directory())?;

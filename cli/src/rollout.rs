@@ -90,7 +90,7 @@ pub(crate) fn run(args: &RolloutArgs) -> Result<ExitCode> {
     let runtime = runtime()?;
     let sources = Sources::new(Arc::new(Stores::new()), runtime.handle().clone());
     let place = args.result.to_string_lossy();
-    let Fetched { summary, files, .. } = runtime.block_on(fetch_result(&place, &here, &sources.stores))?;
+    let Fetched { summary, files, .. } = runtime.block_on(fetch_result(&place, &here, &sources.stores, &ResultFile::TABLES))?;
     let spec = spec_of(&summary)?;
     check_lists_all(&spec)?;
     folder.check_inputs(&spec, &here)?;

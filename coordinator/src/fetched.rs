@@ -1,12 +1,12 @@
 //! Reads a finished result again, from a directory or an object store, and refuses a mixture of two.
 
 use crate::publish::{Published, Staging, marks_of};
-use crate::target::{OPTIONAL, Objects, SUMMARY, TABLES, WRITING};
+use crate::target::{OPTIONAL, Objects, SUMMARY, WRITING};
 use futures::StreamExt;
 use object_store::ObjectStoreExt;
 use shadowdiff_common::store::{Location, Stores, io_error, store_error};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::report::{FileMarks, Summary, own_summary};
+use shadowdiff_core::report::{FileMarks, ResultFile, Summary, own_summary};
 use std::io::Write;
 use std::path::Path;
 
@@ -19,16 +19,17 @@ pub struct Fetched {
     pub files: Published,
 }
 
-/// Reads the result at `place`. What lies on an object store is copied to a temporary directory first.
-pub async fn fetch_result(place: &str, base: &Path, stores: &Stores) -> Result<Fetched> {
+/// Reads the result at `place` with those of its tables that are `wanted`. What lies on an object store is copied to a temporary directory
+/// first.
+pub async fn fetch_result(place: &str, base: &Path, stores: &Stores, wanted: &[ResultFile]) -> Result<Fetched> {
     let location = Location::parse(place, base)?;
     match location {
         Location::Local(directory) => {
             let path = directory.join(SUMMARY);
             let bytes =
                 std::fs::read(&path).map_err(|e| no_result(io_error(&e, &path.display().to_string()), directory.join(WRITING).exists()))?;
-            let marks = marks_of(&directory)?;
-            checked(place, bytes, &marks, Published::at(directory))
+            let marks = marks_of(&directory, wanted)?;
+            checked(place, bytes, &marks, wanted, Published::at(directory))
         }
         Location::Object { .. } => {
             let objects = Objects::open(place, stores)?;
@@ -40,13 +41,14 @@ pub async fn fetch_result(place: &str, base: &Path, stores: &Stores) -> Result<F
             let mut marks = FileMarks::new();
             let named = own_summary(&summary).map(|summary| summary.files).unwrap_or_default();
             // Those that every result has are looked for in any case: their absence is told.
-            for name in TABLES
-                .into_iter()
+            for name in wanted
+                .iter()
+                .map(|file| file.name())
                 .filter(|name| !OPTIONAL.contains(name) || named.contains_key(*name))
             {
                 marks.extend([download(&objects, name, &staging).await?]);
             }
-            checked(place, summary.to_vec(), &marks, staging.keep())
+            checked(place, summary.to_vec(), &marks, wanted, staging.keep())
         }
     }
 }
@@ -71,10 +73,12 @@ async fn download(objects: &Objects, name: &str, staging: &Staging) -> Result<(S
     file.finish()
 }
 
-/// A result whose tables are those that its summary names.
-fn checked(place: &str, summary: Vec<u8>, marks: &FileMarks, files: Published) -> Result<Fetched> {
+/// A result whose tables, as far as they are wanted, are those that its summary names.
+fn checked(place: &str, summary: Vec<u8>, marks: &FileMarks, wanted: &[ResultFile], files: Published) -> Result<Fetched> {
     let read = own_summary(&summary).map_err(|e| Error::input(format!("{place}: its {SUMMARY} {e}")))?;
-    let wrong = read.files.iter().find(|(name, mark)| marks.get(*name) != Some(*mark));
+    let is_wanted = |name: &str| wanted.iter().any(|file| file.name() == name);
+    let mut named = read.files.iter().filter(|(name, _)| is_wanted(name));
+    let wrong = named.find(|(name, mark)| marks.get(*name) != Some(*mark));
     if let Some((name, _)) = wrong {
         return Err(Error::input(format!(
             "{place}: {name} is not the one that {SUMMARY} names: it was changed, or another run wrote here"

@@ -10,9 +10,7 @@
 //! On object storage `deliver` does the same.
 
 use crate::deliver::Delivery;
-use crate::target::{
-    FILES, OPTIONAL, OURS, Objects, SUMMARY, TABLES, Target, WRITING, Writing, look_in_directory, names_table, summary_in,
-};
+use crate::target::{FILES, OPTIONAL, OURS, Objects, SUMMARY, Target, WRITING, Writing, look_in_directory, names_table, summary_in};
 use bytes::BytesMut;
 use futures::FutureExt;
 use object_store::ObjectStore;
@@ -20,7 +18,7 @@ use object_store::path::Path as ObjectPath;
 use shadowdiff_common::fault;
 use shadowdiff_common::store::{Marking, uploader};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::report::{FileMark, FileMarks};
+use shadowdiff_core::report::{FileMark, FileMarks, ResultFile};
 use std::fs::{File, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::MetadataExt;
@@ -251,10 +249,10 @@ impl Write for StagedFile {
     }
 }
 
-/// What the tables in a directory are known by, as far as they are there.
-pub fn marks_of(directory: &Path) -> Result<FileMarks> {
+/// What these tables in a directory are known by, as far as they are there.
+pub(crate) fn marks_of(directory: &Path, tables: &[ResultFile]) -> Result<FileMarks> {
     let mut marks = FileMarks::new();
-    for name in TABLES {
+    for name in tables.iter().map(|file| file.name()) {
         let path = directory.join(name);
         let mut file = match File::open(&path) {
             Ok(file) => file,

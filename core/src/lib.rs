@@ -21,6 +21,8 @@ pub mod report;
 pub mod requests;
 pub mod rollout;
 pub mod row;
+pub mod run_diff;
+pub mod run_history;
 pub mod schedule;
 pub mod shorten;
 pub mod side;

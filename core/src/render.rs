@@ -4,6 +4,7 @@
 mod bounded;
 mod contrast;
 mod excerpt;
+mod history;
 mod html;
 mod junit;
 mod markdown;
@@ -11,6 +12,7 @@ mod markup;
 mod words;
 
 pub use excerpt::{Change, Excerpt, ExcerptBuilder, ExcerptSizes, Line};
+pub use history::{change_text, history_html};
 pub use html::{HTML_BYTES, html};
 pub use junit::junit;
 pub use markdown::{MARKDOWN_BYTES, markdown};

@@ -26,6 +26,8 @@ mod renderings;
 mod requests;
 #[path = "all/rollout.rs"]
 mod rollout;
+#[path = "all/run_diff.rs"]
+mod run_diff;
 #[path = "all/table.rs"]
 mod table;
 #[path = "all/tidy.rs"]

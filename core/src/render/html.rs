@@ -54,15 +54,20 @@ pub fn html(summary: &Summary, excerpt: &Excerpt) -> String {
         .iter()
         .map(|(id, title, part)| format!("<section id=\"{id}\">\n<h2>{title}</h2>\n{part}</section>\n"))
         .collect();
+    let body = format!(
+        "{}<nav aria-label=\"Parts of the report\">{links}</nav>\n<main>\n{sections}</main>\n",
+        head(summary, excerpt)
+    );
+    page(&headline(summary), &body, include_str!("html/script.js"))
+}
+
+/// What is around every page. `title` and `body` are markup already.
+pub(super) fn page(title: &str, body: &str, script: &str) -> String {
     format!(
         "<!DOCTYPE html>\n<!-- {MARK} -->\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta http-equiv=\"Content-Security-Policy\" content=\"{POLICY}\">\n\
-         <title>{}</title>\n<style>\n{}</style>\n</head>\n<body>\n{}<nav aria-label=\"Parts of the report\">{links}</nav>\n<main>\n{sections}</main>\n\
-         <script>\n{}</script>\n</body>\n</html>\n",
-        headline(summary),
+         <title>{title}</title>\n<style>\n{}</style>\n</head>\n<body>\n{body}<script>\n{script}</script>\n</body>\n</html>\n",
         include_str!("html/style.css"),
-        head(summary, excerpt),
-        include_str!("html/script.js"),
     )
 }
 

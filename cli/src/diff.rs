@@ -1,0 +1,34 @@
+//! `diff`: what has changed from one finished result to the next.
+
+use crate::args::DiffArgs;
+use crate::process::{leave, runtime, working_directory};
+use crate::render::run_diff;
+use crate::{say, say_json};
+use shadowdiff_common::spool::Scratch;
+use shadowdiff_common::store::Stores;
+use shadowdiff_coordinator::diff_runs;
+use shadowdiff_core::error::Result;
+use std::process::ExitCode;
+
+/// What may stay in memory of the accounts that are sorted; the rest goes to scratch.
+const HELD_BYTES: usize = 256 << 20;
+/// Accounts of each change that are named to a program, and to a person.
+const ACCOUNTS_OF_JSON: usize = 1_000;
+const ACCOUNTS_OF_TEXT: usize = 5;
+
+pub(crate) fn run(args: &DiffArgs) -> Result<ExitCode> {
+    let here = working_directory()?;
+    let places = [&args.before, &args.after].map(|place| place.to_string_lossy());
+    let scratch = Scratch::new(HELD_BYTES, args.scratch.as_deref())?;
+    let shown = if args.json { ACCOUNTS_OF_JSON } else { ACCOUNTS_OF_TEXT };
+    let runtime = runtime()?;
+    let found = runtime.block_on(diff_runs([&places[0], &places[1]], &here, &Stores::new(), &scratch, shown));
+    leave(runtime);
+    let found = found?;
+    if args.json {
+        say_json(&found)?;
+    } else {
+        say(&run_diff(&found, args.color.paint()))?;
+    }
+    Ok(if found.is_worse() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
