@@ -2,7 +2,7 @@
 
 use super::change::Pairs;
 use super::key::{distinct, is_key_like};
-use super::names::{Sound, sound};
+use super::names::{NameHint, name_hint};
 use super::sample::Sample;
 use super::schema::JointSchema;
 use shadowdiff_core::side::{Side, Sides};
@@ -10,14 +10,14 @@ use shadowdiff_core::side::{Side, Sides};
 /// An account outside the key may differ in so many of the matched rows: one in a thousand.
 const MOVED: usize = 1_000;
 
-/// The account column; the first column of the key where none sounds like one.
+/// The account column; the first column of the key where none has the name of one.
 pub(super) fn propose(met: &JointSchema, samples: &Sides<Sample>, key: &[usize], pairs: &Pairs) -> usize {
-    let named = |sounding: Sound| {
-        let in_key = key.iter().copied().find(|c| sound(&met.shared[*c].name) == sounding);
-        let is_owner = |c: &usize| sound(&met.shared[*c].name) == sounding && is_coarser(met, samples, *c, pairs);
+    let named = |hint: NameHint| {
+        let in_key = key.iter().copied().find(|c| name_hint(&met.shared[*c].name) == hint);
+        let is_owner = |c: &usize| name_hint(&met.shared[*c].name) == hint && is_coarser(met, samples, *c, pairs);
         in_key.or_else(|| (0..met.shared.len()).filter(|c| !key.contains(c)).find(is_owner))
     };
-    named(Sound::Account).or_else(|| named(Sound::Group)).unwrap_or(key[0])
+    named(NameHint::Account).or_else(|| named(NameHint::Group)).unwrap_or(key[0])
 }
 
 /// Whether a column groups the rows, and says the same of a row on both sides.

@@ -1,7 +1,7 @@
 //! Finds the columns that differ between rows of one key, and among them those that a run writes about itself.
 
 use super::key::combined;
-use super::names::{Sound, is_moment, sound, words};
+use super::names::{NameHint, is_moment, name_hint, words};
 use super::sample::{NULL_INSTANT, Sample, SampledColumn};
 use super::schema::JointSchema;
 use shadowdiff_core::side::Sides;
@@ -93,7 +93,7 @@ fn judge(met: &JointSchema, samples: &Sides<Sample>, change: &Change, pairs: &Pa
     let is_drawn = looks_drawn(&shared.name, &samples.live.columns[change.column]);
     // A pattern would take other columns, too.
     let can_be_named = !shared.name.contains('*');
-    let is_technical = sound(&shared.name) == Sound::Technical || (is_time && is_moment(&shared.name)) || is_drawn;
+    let is_technical = name_hint(&shared.name) == NameHint::Technical || (is_time && is_moment(&shared.name)) || is_drawn;
     if can_be_named && is_technical {
         ChangeKind::Technical
     } else {

@@ -6,7 +6,7 @@
 //! none of these                               ->  all that say what a row is, without those that are not needed
 //! ```
 
-use super::names::{Sound, sound};
+use super::names::{NameHint, name_hint};
 use super::sample::Sample;
 use super::schema::{JointSchema, Shared};
 use shadowdiff_core::mix::spread;
@@ -42,10 +42,10 @@ pub(super) fn propose(met: &JointSchema, samples: &Sides<Sample>, fixed: &[usize
     let in_sets = candidates.iter().map(|c| c.column).chain(fixed.iter().copied());
     let counts: BTreeMap<usize, Sides<usize>> = in_sets.map(|c| (c, Sides::from_fn(|side| distinct(&samples[side], c)))).collect();
     // Unique, but of another run's making: what holds such a set is no better.
-    let mut strange: Vec<Tested> = Vec::new();
-    let is_strange = |set: &[usize], strange: &[Tested]| strange.iter().any(|t| t.columns.iter().all(|c| set.contains(c)));
+    let mut one_sided: Vec<Tested> = Vec::new();
+    let is_one_sided = |set: &[usize], one_sided: &[Tested]| one_sided.iter().any(|t| t.columns.iter().all(|c| set.contains(c)));
     for set in &sets {
-        if is_strange(set, &strange) || !may_be_unique(set, &counts, samples) {
+        if is_one_sided(set, &one_sided) || !may_be_unique(set, &counts, samples) {
             continue;
         }
         let tested = test(set, samples);
@@ -53,14 +53,14 @@ pub(super) fn propose(met: &JointSchema, samples: &Sides<Sample>, fixed: &[usize
             return Some(tested);
         }
         if tested.is_unique() {
-            strange.push(tested);
+            one_sided.push(tested);
         }
     }
-    if let Some(wide) = wide(met, samples, fixed, &candidates).filter(|_| strange.is_empty()) {
+    if let Some(wide) = wide(met, samples, fixed, &candidates).filter(|_| one_sided.is_empty()) {
         return Some(wide);
     }
     // A unique key of which little is found on the other side: the rows looked at may be others there.
-    if let Some(best) = strange
+    if let Some(best) = one_sided
         .iter()
         .rev()
         .max_by_key(|t| t.common)
@@ -68,15 +68,18 @@ pub(super) fn propose(met: &JointSchema, samples: &Sides<Sample>, fixed: &[usize
     {
         return Some(best.clone());
     }
-    let tested = sets.iter().filter(|set| !is_strange(set, &strange)).map(|set| test(set, samples));
+    let tested = sets
+        .iter()
+        .filter(|set| !is_one_sided(set, &one_sided))
+        .map(|set| test(set, samples));
     tested
         .min_by_key(|t| t.duplicates.live + t.duplicates.shadow)
-        .or_else(|| strange.first().cloned())
+        .or_else(|| one_sided.first().cloned())
 }
 
 /// A key of more columns than three: all that do not measure, then as few of them as still name each row, the least likely dropped first.
 fn wide(met: &JointSchema, samples: &Sides<Sample>, fixed: &[usize], candidates: &[Candidate]) -> Option<Tested> {
-    let says_what_it_is = |c: &&Candidate| !matches!(sound(&met.shared[c.column].name), Sound::Measure | Sound::Technical);
+    let says_what_it_is = |c: &&Candidate| !matches!(name_hint(&met.shared[c.column].name), NameHint::Measure | NameHint::Technical);
     let free = candidates.iter().filter(says_what_it_is).map(|c| c.column);
     let mut set: Vec<usize> = fixed.iter().copied().chain(free.filter(|c| !fixed.contains(c))).collect();
     let is_key = |tested: &Tested| tested.is_unique() && is_found(tested, met, samples);
@@ -133,7 +136,7 @@ pub(super) fn are_whole(samples: &Sides<Sample>) -> bool {
 /// A key that is drawn anew in every run matches nothing; the name of a customer is never that.
 fn is_found(tested: &Tested, met: &JointSchema, samples: &Sides<Sample>) -> bool {
     let smaller = samples.live.rows.min(samples.shadow.rows);
-    let names_accounts = tested.columns.iter().all(|c| sound(&met.shared[*c].name) == Sound::Account);
+    let names_accounts = tested.columns.iter().all(|c| name_hint(&met.shared[*c].name) == NameHint::Account);
     names_accounts || tested.common >= smaller.div_ceil(LEAST_FOUND)
 }
 
@@ -201,13 +204,13 @@ pub(super) fn is_key_like(shared: &Shared) -> bool {
 
 /// How unlikely a column is to be in a key.
 fn cost(name: &str, value_type: &ValueType, has_nulls: bool) -> u32 {
-    let by_name = match sound(name) {
-        Sound::Account | Sound::Group | Sound::Identifier => 2,
-        Sound::Thing => 3,
-        Sound::Dimension => 4,
-        Sound::Other => 8,
-        Sound::Technical => 12,
-        Sound::Measure => 20,
+    let by_name = match name_hint(name) {
+        NameHint::Account | NameHint::Group | NameHint::Identifier => 2,
+        NameHint::Thing => 3,
+        NameHint::Dimension => 4,
+        NameHint::Other => 8,
+        NameHint::Technical => 12,
+        NameHint::Measure => 20,
     };
     let by_type = match value_type {
         ValueType::Timestamp { .. } => 3,

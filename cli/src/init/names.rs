@@ -1,8 +1,8 @@
 //! What the name of a column suggests it to be. Only a suggestion: the data decides.
 
-/// What a name sounds like.
+/// What a name suggests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sound {
+pub(super) enum NameHint {
     /// Names a customer.
     Account,
     /// Names a group of customers, such as a country.
@@ -82,35 +82,39 @@ pub(super) fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// What a name sounds like; that of a member by the struct around it too, where its own words say nothing.
-pub(super) fn sound(name: &str) -> Sound {
+/// What a name suggests; that of a member by the struct around it too, where its own words say nothing.
+pub(super) fn name_hint(name: &str) -> NameHint {
     let own = name.rsplit_once('.').map_or(name, |(_, last)| last);
     let parent = name.rsplit('.').nth(1).map(|parent| format!("{parent}.{own}"));
-    match (sound_of_words(&words(own)), parent.map(|both| sound_of_words(&words(&both)))) {
-        (Sound::Other | Sound::Identifier, Some(of_both)) => of_both,
+    match (hint_of_words(&words(own)), parent.map(|both| hint_of_words(&words(&both)))) {
+        (NameHint::Other | NameHint::Identifier, Some(of_both)) => of_both,
         (alone, _) => alone,
     }
 }
 
-fn sound_of_words(words: &[String]) -> Sound {
+fn hint_of_words(words: &[String]) -> NameHint {
     let any = |list: Words| words.iter().any(|word| list.has(word));
     if any(RUNS) {
-        return Sound::Technical;
+        return NameHint::Technical;
     }
     if let Some(owner) = owner(words) {
         return owner;
     }
     let last = words.last().map_or("", String::as_str);
     if IDENTIFIERS.has(last) || joined_end(last).is_some() {
-        return Sound::Identifier;
+        return NameHint::Identifier;
     }
     if any(MEASURES) {
-        return Sound::Measure;
+        return NameHint::Measure;
     }
     if THINGS.has(last) {
-        return Sound::Thing;
+        return NameHint::Thing;
     }
-    if DIMENSIONS.has(last) { Sound::Dimension } else { Sound::Other }
+    if DIMENSIONS.has(last) {
+        NameHint::Dimension
+    } else {
+        NameHint::Other
+    }
 }
 
 /// Whether a name tells of a moment, such as `loaded_at`.
@@ -121,16 +125,16 @@ pub(super) fn is_moment(name: &str) -> bool {
 }
 
 /// `account`, `account_id`, `countrycode`; not `account_name`.
-fn owner(words: &[String]) -> Option<Sound> {
+fn owner(words: &[String]) -> Option<NameHint> {
     let named = words.iter().rposition(|word| !IDENTIFIERS.has(word))?;
     let rest: Vec<&str> = words[..=named]
         .iter()
         .map(|word| joined_end(word).unwrap_or(word.as_str()))
         .collect();
     if rest.iter().all(|word| ACCOUNTS.has(word)) {
-        Some(Sound::Account)
+        Some(NameHint::Account)
     } else if rest.iter().all(|word| ACCOUNTS.has(word) || GROUPS.has(word)) {
-        Some(Sound::Group)
+        Some(NameHint::Group)
     } else {
         None
     }
@@ -167,32 +171,32 @@ mod tests {
     }
 
     #[test]
-    fn names_sound_like_something() {
+    fn names_suggest_something() {
         for (name, expected) in [
-            ("account_id", Sound::Account),
-            ("CustomerNo", Sound::Account),
-            ("userid", Sound::Account),
-            ("countrycode", Sound::Group),
-            ("account_name", Sound::Other),
-            ("geonameid", Sound::Identifier),
-            ("order_id", Sound::Identifier),
-            ("id", Sound::Identifier),
-            ("paid", Sound::Other),
-            ("invoice", Sound::Thing),
-            ("metric", Sound::Thing),
-            ("due_date", Sound::Dimension),
-            ("health_score", Sound::Measure),
-            ("batch_id", Sound::Technical),
-            ("etl_version", Sound::Technical),
-            ("computed_at", Sound::Technical),
-            ("plan", Sound::Other),
-            ("event.customer.id", Sound::Account),
-            ("meta.loaded_at", Sound::Technical),
-            ("run.id", Sound::Technical),
-            ("user.name", Sound::Other),
-            ("user.amount", Sound::Measure),
+            ("account_id", NameHint::Account),
+            ("CustomerNo", NameHint::Account),
+            ("userid", NameHint::Account),
+            ("countrycode", NameHint::Group),
+            ("account_name", NameHint::Other),
+            ("geonameid", NameHint::Identifier),
+            ("order_id", NameHint::Identifier),
+            ("id", NameHint::Identifier),
+            ("paid", NameHint::Other),
+            ("invoice", NameHint::Thing),
+            ("metric", NameHint::Thing),
+            ("due_date", NameHint::Dimension),
+            ("health_score", NameHint::Measure),
+            ("batch_id", NameHint::Technical),
+            ("etl_version", NameHint::Technical),
+            ("computed_at", NameHint::Technical),
+            ("plan", NameHint::Other),
+            ("event.customer.id", NameHint::Account),
+            ("meta.loaded_at", NameHint::Technical),
+            ("run.id", NameHint::Technical),
+            ("user.name", NameHint::Other),
+            ("user.amount", NameHint::Measure),
         ] {
-            assert_eq!(sound(name), expected, "{name}");
+            assert_eq!(name_hint(name), expected, "{name}");
         }
         assert!(is_moment("createdAt") && !is_moment("format"));
     }
