@@ -109,8 +109,12 @@ pub(crate) fn status(args: &StatusArgs) -> Result<ExitCode> {
 pub(crate) fn watch(args: &WatchArgs) -> Result<ExitCode> {
     run(async {
         let mut remote = Remote::connect(&args.job.remote.coordinator).await?;
-        let way = if args.json { show::Way::Json } else { show::Way::of(false) };
-        let job = show::follow(&mut remote, &args.job.job, way).await?;
+        let display = if args.json {
+            show::ProgressDisplay::Json
+        } else {
+            show::ProgressDisplay::of(false)
+        };
+        let job = show::follow(&mut remote, &args.job.job, display).await?;
         if !args.json {
             say(&show::job(&job))?;
         }
@@ -160,7 +164,7 @@ async fn wait_for_result(options: &SubmitOptions<'_>, found: SpecFile) -> Result
     let mut interrupted = watch_signals();
     let mut follower = remote.clone();
     let last = tokio::select! {
-        job = show::follow(&mut follower, &job.id, show::Way::of(options.quiet)) => job?,
+        job = show::follow(&mut follower, &job.id, show::ProgressDisplay::of(options.quiet)) => job?,
         Ok(_) = interrupted.wait_for(|stop| *stop) => {
             note(&format!("shadowdiff: cancelling job {}", job.id));
             remote.cancel(&job.id).await?;

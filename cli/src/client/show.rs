@@ -114,7 +114,7 @@ fn time(job: &Job) -> String {
 
 /// How a job is followed.
 #[derive(Debug)]
-pub(super) enum Way {
+pub(super) enum ProgressDisplay {
     Quiet,
     /// A line that moves, on a terminal.
     Bar(ProgressBar),
@@ -124,19 +124,19 @@ pub(super) enum Way {
     Json,
 }
 
-impl Way {
-    pub(super) fn of(quiet: bool) -> Way {
+impl ProgressDisplay {
+    pub(super) fn of(quiet: bool) -> ProgressDisplay {
         match (quiet, std::io::stderr().is_terminal()) {
-            (true, _) => Way::Quiet,
-            (false, true) => Way::Bar(bar("{prefix:>9} [{bar:14}] {wide_msg}")),
-            (false, false) => Way::Log(Log::default()),
+            (true, _) => ProgressDisplay::Quiet,
+            (false, true) => ProgressDisplay::Bar(bar("{prefix:>9} [{bar:14}] {wide_msg}")),
+            (false, false) => ProgressDisplay::Log(Log::default()),
         }
     }
 
-    fn see(&mut self, job: &Job) -> Result<()> {
+    fn update(&mut self, job: &Job) -> Result<()> {
         match self {
-            Way::Quiet => {}
-            Way::Bar(bar) => {
+            ProgressDisplay::Quiet => {}
+            ProgressDisplay::Bar(bar) => {
                 if let Some(p) = &job.progress {
                     bar.set_prefix(state(job));
                     bar.set_length(p.tasks.into());
@@ -144,8 +144,8 @@ impl Way {
                     bar.set_message(progress(job));
                 }
             }
-            Way::Log(log) => log.see(job),
-            Way::Json => {
+            ProgressDisplay::Log(log) => log.update(job),
+            ProgressDisplay::Json => {
                 say(&format!("{}\n", json::job(job)))?;
             }
         }
@@ -154,12 +154,12 @@ impl Way {
 }
 
 /// Follows a job to its end. A coordinator that restarts is waited for.
-pub(super) async fn follow(remote: &mut Remote, id: &str, mut way: Way) -> Result<Job> {
+pub(super) async fn follow(remote: &mut Remote, id: &str, mut display: ProgressDisplay) -> Result<Job> {
     let mut breaks = 0;
     loop {
-        match listen(remote, id, &mut way, &mut breaks).await {
+        match listen(remote, id, &mut display, &mut breaks).await {
             Ok(Some(job)) => {
-                if let Way::Bar(bar) = way {
+                if let ProgressDisplay::Bar(bar) = display {
                     bar.finish_and_clear();
                 }
                 return Ok(job);
@@ -167,7 +167,9 @@ pub(super) async fn follow(remote: &mut Remote, id: &str, mut way: Way) -> Resul
             Ok(None) => {}
             Err(error) if error.kind != Kind::Unavailable => return Err(error),
             Err(error) if breaks >= MAX_BREAKS => return Err(error),
-            Err(error) if breaks == 0 && !matches!(way, Way::Quiet) => note(&format!("shadowdiff: {error}; waiting for it")),
+            Err(error) if breaks == 0 && !matches!(display, ProgressDisplay::Quiet) => {
+                note(&format!("shadowdiff: {error}; waiting for it"))
+            }
             Err(_) => {}
         }
         breaks += 1;
@@ -179,12 +181,12 @@ pub(super) async fn follow(remote: &mut Remote, id: &str, mut way: Way) -> Resul
 }
 
 /// One stream of views; the job if it has ended.
-async fn listen(remote: &mut Remote, id: &str, way: &mut Way, breaks: &mut u32) -> Result<Option<Job>> {
+async fn listen(remote: &mut Remote, id: &str, display: &mut ProgressDisplay, breaks: &mut u32) -> Result<Option<Job>> {
     let mut views = remote.watch(id).await?;
     while let Some(view) = views.message().await.map_err(|status| remote.error(&status))? {
         let Some(job) = view.job else { continue };
         *breaks = 0;
-        way.see(&job)?;
+        display.update(&job)?;
         if has_ended(&job) {
             return Ok(Some(job));
         }
@@ -199,7 +201,7 @@ pub(super) struct Log {
 }
 
 impl Log {
-    fn see(&mut self, job: &Job) {
+    fn update(&mut self, job: &Job) {
         let due = self
             .last
             .is_none_or(|(state, at)| state != job.state() || at.elapsed() > Duration::from_secs(60));
