@@ -10,11 +10,11 @@ use shadowdiff_common::read::Sources;
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::store::Stores;
 use shadowdiff_common::telemetry::start_log;
-use shadowdiff_core::error::Result;
+use shadowdiff_core::error::{Error, Result};
 use shadowdiff_worker::{Attachment, Drain, Host, Memory, TaskLimits, attach};
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::transport::Server;
 use tonic_health::ServingStatus;
@@ -35,9 +35,10 @@ async fn work(args: &WorkerArgs, limits: TaskLimits) -> Result<()> {
     let name = args.name.clone().unwrap_or_else(host_name);
     let host = Arc::new(Host::new(sources, scratch, memory, slots, limits, name));
     let (connected, seen) = watch::channel(false);
-    if let Some(address) = args.health {
-        serve_health(address, seen).await?;
-    }
+    let health = match args.health {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
     let (drain, draining) = watch::channel(Drain::No);
     tokio::spawn(async move {
         let _ = asked.wait_for(|stop| *stop).await;
@@ -50,21 +51,26 @@ async fn work(args: &WorkerArgs, limits: TaskLimits) -> Result<()> {
         coordinator: args.coordinator.clone(),
         drain: args.drain,
     };
-    attach(host, attachment, draining, connected).await
+    let Some(listener) = health else {
+        return attach(host, attachment, draining, connected).await;
+    };
+    // A worker that nobody can ask any more ends, and is started again.
+    tokio::select! {
+        worked = attach(host, attachment, draining, connected) => worked,
+        ended = serve_health(listener, seen) => Err(Error::internal(format!("the health server has ended: {ended}"))),
+    }
 }
 
 /// Liveness depends on nothing but the process; a worker is ready while its coordinator knows it.
-async fn serve_health(address: SocketAddr, mut connected: watch::Receiver<bool>) -> Result<()> {
-    let listener = bind(address).await?;
+/// Gives why it has ended, which it should not.
+async fn serve_health(listener: TcpListener, mut connected: watch::Receiver<bool>) -> String {
     let (reporter, health) = tonic_health::server::health_reporter();
-    tokio::spawn(
-        Server::builder()
-            .http2_keepalive_interval(Some(KEEP_ALIVE))
-            .http2_keepalive_timeout(Some(KEEP_ALIVE))
-            .add_service(health)
-            .serve_with_incoming(BoundedListener::new(listener, Limits::of_health()).incoming()),
-    );
-    tokio::spawn(async move {
+    let server = Server::builder()
+        .http2_keepalive_interval(Some(KEEP_ALIVE))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE))
+        .add_service(health)
+        .serve_with_incoming(BoundedListener::new(listener, Limits::of_health()).incoming());
+    let report = async {
         loop {
             let status = if *connected.borrow_and_update() {
                 ServingStatus::Serving
@@ -75,9 +81,13 @@ async fn serve_health(address: SocketAddr, mut connected: watch::Receiver<bool>)
             reporter.set_service_status("readiness", status).await;
             reporter.set_service_status("", status).await;
             if connected.changed().await.is_err() {
-                return;
+                // The worker is about to end; until then all stays as it is.
+                return std::future::pending::<()>().await;
             }
         }
-    });
-    Ok(())
+    };
+    tokio::select! {
+        served = server => served.map_or_else(|e| e.to_string(), |()| "no connection comes any more".to_owned()),
+        () = report => "nobody reports".to_owned(),
+    }
 }

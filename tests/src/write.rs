@@ -74,6 +74,14 @@ impl Layout {
         }
     }
 
+    /// One Parquet file of small row groups.
+    pub fn small_groups(table: &Table, rows: usize) -> Layout {
+        Layout {
+            row_group_rows: rows,
+            ..Layout::plain(table)
+        }
+    }
+
     /// Any layout that can hold the table.
     pub fn random(random: &mut Random, table: &Table) -> Layout {
         let is_scalar = |t: &Type| !matches!(t, Type::List(_)) && type_word(t).is_some();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 const SEEDS: u64 = 1_000;
 
-/// What the seeds must get to see together, lest they prove nothing.
+/// What the seeds must get to see together; else they prove nothing.
 const MUST_BE_SEEN: [&str; 22] = [
     "started",
     "second attempt",
