@@ -55,7 +55,7 @@ pub fn generate(seed: u64) -> Generated {
     if seed % 3 == 1 {
         for side in Side::BOTH {
             sort_by_key(&columns, &mut tables[side]);
-            layouts[side] = Layout::small_groups(&tables[side], if seed % 2 == 0 { 3 } else { 11 });
+            layouts[side] = Layout::small_groups(&tables[side], if seed.is_multiple_of(2) { 3 } else { 11 });
         }
     }
     let mut generated = Generated {
