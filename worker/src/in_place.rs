@@ -3,8 +3,8 @@
 //! A near pair, one that differs within its tolerances, ends in place only if no other row has its key; that shows at the end of the scan
 //! alone, by the keys of all rows that have not cancelled.
 
+use crate::aligned_rows::filtered;
 use crate::job::Job;
-use crate::side::filtered;
 use arrow_array::ArrayRef;
 use arrow_buffer::BooleanBuffer;
 use shadowdiff_common::compiled::BoundColumn;

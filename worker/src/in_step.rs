@@ -8,10 +8,10 @@
 //! Out of step, a short look ahead by key, and then a search farther on, finds the place where both agree again. What is left, because it
 //! differs or has no partner here, goes on to be hashed. So it only ever saves work; sides that are not in the same order are let pass.
 
+use crate::aligned_rows::AlignedRows;
 use crate::fingerprints::ByFingerprint;
 use crate::in_place::InPlace;
 use crate::job::Job;
-use crate::side::AlignedRows;
 use arrow_array::ArrayRef;
 use arrow_buffer::BooleanBufferBuilder;
 use arrow_select::concat::concat;
@@ -56,7 +56,7 @@ impl Queue {
     }
 
     /// Some columns of the next rows, of whatever batches.
-    fn ahead(&self, columns: &[usize], rows: usize) -> Result<Vec<ArrayRef>> {
+    fn next_columns(&self, columns: &[usize], rows: usize) -> Result<Vec<ArrayRef>> {
         let mut parts: Vec<Vec<ArrayRef>> = vec![Vec::new(); columns.len()];
         let (mut from, mut wanted) = (self.row, rows.min(self.ahead));
         for held in &self.held {
@@ -277,7 +277,7 @@ impl<'a> InStep<'a> {
     /// Fingerprints of the keys of the next rows of both sides: a guess at where to go on, which is compared by value.
     fn key_hashes(&self, rows: usize) -> Result<Sides<Vec<u128>>> {
         Sides::try_from_fn(|side| {
-            let keys = self.queues[side].ahead(&self.job.plan.aligned.key, rows)?;
+            let keys = self.queues[side].next_columns(&self.job.plan.aligned.key, rows)?;
             let rows = keys.first().map_or(0, |key| key.len());
             Ok(self.job.compiled.key_fingerprint.hash(&keys.iter().collect::<Vec<_>>(), rows))
         })

@@ -1,5 +1,6 @@
 //! Runs a task: scans a piece of both sides, matches fingerprints, fetches rows, or compares a shard. A worker keeps nothing between tasks.
 
+mod aligned_rows;
 mod attached;
 mod attempt;
 mod compare;

@@ -1,11 +1,12 @@
 //! A look at the first rows of both sides, which decides in what form a job exchanges its rows.
 
+use crate::aligned_rows::AlignedRows;
 use crate::fingerprints::ByFingerprint;
 use crate::in_place::InPlace;
 use crate::in_step::InStep;
 use crate::job::Job;
 use crate::scan::numbered;
-use crate::side::{AlignedRows, Purpose, SideReader};
+use crate::side::{Purpose, SideReader};
 use crate::window::{CancelMode, Window};
 use shadowdiff_common::link::TaskOutput;
 use shadowdiff_core::error::Result;

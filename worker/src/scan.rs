@@ -1,12 +1,13 @@
 //! The scan task: reads a piece of both sides, cancels what it can, sends the rest to its shards.
 
+use crate::aligned_rows::{AlignedRows, Read, Rows};
 use crate::exchanged::{self, ExchangedRows, TolerantRows, fingerprints_of, numbered_schema, tolerant_schema};
 use crate::in_place::InPlace;
 use crate::in_step::{Emit, InStep};
 use crate::job::Job;
 use crate::paired::PairedGroups;
 use crate::seen_accounts::SeenAccounts;
-use crate::side::{AlignedRows, Purpose, Read, Rows, SideReader};
+use crate::side::{Purpose, SideReader};
 use crate::window::{CancelMode, Window};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_select::concat::concat_batches;

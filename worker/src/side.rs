@@ -1,13 +1,11 @@
 //! One side of a scan: its splits, read, converted, derived, filtered, taken apart into the aligned columns.
 
-use crate::exchanged;
+use crate::aligned_rows::{AlignedRows, Read, RowNumbers, filtered};
 use crate::job::Job;
 use crate::row_selection::RowSelection;
-use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, StructArray, new_null_array};
-use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, NullBuffer};
+use arrow_array::{Array, ArrayRef, BooleanArray, StructArray, new_null_array};
+use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::DataType;
-use arrow_select::filter::filter;
-use shadowdiff_common::compiled::RowFingerprints;
 use shadowdiff_common::exchange::take_rows;
 use shadowdiff_common::read::{self, Format, Raw, Selection, WantedColumn, read_column};
 use shadowdiff_common::store::changed;
@@ -18,136 +16,6 @@ use shadowdiff_core::side::Side;
 use shadowdiff_core::value::convert;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-
-/// Rows in the form in which they cancel and travel.
-#[derive(Debug)]
-pub(crate) struct Rows {
-    /// The exchange schema of the side.
-    pub(crate) batch: RecordBatch,
-    pub(crate) fingerprints: Vec<u128>,
-}
-
-/// Rows as they are read: their columns, and which they are.
-#[derive(Debug, Clone)]
-pub(crate) struct AlignedRows {
-    /// The aligned columns, then those that only SQL reads.
-    pub(crate) columns: Vec<ArrayRef>,
-    pub(crate) numbers: RowNumbers,
-    /// Whether their keys have been seen, with those of rows that are done with.
-    pub(crate) has_seen_keys: bool,
-}
-
-impl AlignedRows {
-    pub(crate) fn rows(&self) -> usize {
-        self.columns.first().map_or(0, |column| column.len())
-    }
-
-    /// Some of the columns, by their numbers.
-    pub(crate) fn some(&self, numbers: &[usize]) -> Vec<&ArrayRef> {
-        numbers.iter().map(|at| &self.columns[*at]).collect()
-    }
-
-    /// Some of the rows.
-    pub(crate) fn only(self, rows: &BooleanBuffer) -> Result<AlignedRows> {
-        if rows.count_set_bits() == rows.len() {
-            return Ok(self);
-        }
-        Ok(AlignedRows {
-            numbers: self.numbers.only(rows),
-            columns: filtered(&self.columns, rows)?,
-            ..self
-        })
-    }
-
-    /// The same with their fingerprints.
-    pub(crate) fn hashed(self, job: &Job) -> Read {
-        let rows = self.rows();
-        let aligned = job.plan.aligned.columns.len();
-        let RowFingerprints { whole, exact } = job.compiled.row_hasher.hash(&self.columns[..aligned], rows);
-        Read {
-            columns: self.columns,
-            numbers: self.numbers,
-            fingerprints: whole,
-            exact,
-        }
-    }
-}
-
-/// Of each array, the rows that are set.
-pub(crate) fn filtered<'a>(columns: impl IntoIterator<Item = &'a ArrayRef>, rows: &BooleanBuffer) -> Result<Vec<ArrayRef>> {
-    let keep = BooleanArray::new(rows.clone(), None);
-    let columns: Result<Vec<ArrayRef>, _> = columns.into_iter().map(|c| filter(c.as_ref(), &keep)).collect();
-    columns.map_err(|e| Error::internal(format!("filter: {e}")))
-}
-
-/// Rows as they are read, with their fingerprints.
-pub(crate) struct Read {
-    /// The aligned columns, some of them dictionaries, then those that only SQL reads.
-    pub(crate) columns: Vec<ArrayRef>,
-    /// Their numbers among all rows of the task's side, counted before the filter; they do not fall.
-    pub(crate) numbers: RowNumbers,
-    pub(crate) fingerprints: Vec<u128>,
-    /// The fingerprints of the columns without a tolerance, where some have one.
-    pub(crate) exact: Option<Vec<u128>>,
-}
-
-impl Read {
-    pub(crate) fn rows(&self) -> usize {
-        self.fingerprints.len()
-    }
-
-    /// The fingerprints of their keys.
-    pub(crate) fn keys(&self, job: &Job) -> Vec<u128> {
-        let key = job.plan.aligned.key.iter().map(|at| &self.columns[*at]).collect::<Vec<_>>();
-        job.compiled.key_fingerprint.hash(&key, self.rows())
-    }
-
-    /// The rows whole, as they are exchanged.
-    pub(crate) fn whole(self, job: &Job, side: Side) -> Result<Rows> {
-        let mut columns = self.columns;
-        for (array, column) in columns.iter_mut().zip(&job.plan.aligned.columns) {
-            if matches!(array.data_type(), DataType::Dictionary(_, _)) {
-                *array = convert(array, &column.stored[side]).map_err(|bad| Error::internal(bad.to_string()))?;
-            }
-        }
-        Ok(Rows {
-            batch: exchanged::rows(&job.compiled.schemas[side], columns, &self.fingerprints)?,
-            fingerprints: self.fingerprints,
-        })
-    }
-}
-
-/// Numbers of rows that follow each other, but for those that a filter took out.
-#[derive(Debug, Clone)]
-pub(crate) struct RowNumbers {
-    first: u64,
-    kept: Option<BooleanBuffer>,
-    rows: usize,
-}
-
-impl RowNumbers {
-    pub(crate) fn to_vec(&self) -> Vec<u64> {
-        match &self.kept {
-            Some(kept) => kept.set_indices().map(|row| self.first + row as u64).collect(),
-            None => (self.first..self.first + self.rows as u64).collect(),
-        }
-    }
-
-    /// Those of some of the rows.
-    fn only(self, rows: &BooleanBuffer) -> RowNumbers {
-        let kept = match &self.kept {
-            None => rows.clone(),
-            Some(kept) => {
-                let mut both = BooleanBufferBuilder::new(kept.len());
-                both.append_n(kept.len(), false);
-                let left = kept.set_indices().zip(rows).filter(|(_, left)| *left);
-                left.for_each(|(row, _)| both.set_bit(row, true));
-                both.finish()
-            }
-        };
-        RowNumbers { kept: Some(kept), ..self }
-    }
-}
 
 /// What a side is read for.
 pub(crate) enum Purpose<'a> {

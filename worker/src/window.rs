@@ -9,9 +9,9 @@
 //! wait in `unmatched` for a partner that comes later. When the window is full the oldest rows leave it, and what has found no partner
 //! goes to the exchange, where it will. So the window only ever saves work: with it or without, the same rows cancel.
 
+use crate::aligned_rows::Rows;
 use crate::fingerprints::ByFingerprint;
 use crate::limits::TaskLimits;
-use crate::side::Rows;
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_buffer::BooleanBuffer;
 use arrow_select::filter::filter_record_batch;

@@ -24,8 +24,10 @@ use serde::{Deserialize, Serialize};
 /// A key that takes more bytes is not written down.
 const MAX_KEY_BYTES: usize = 512;
 
-/// More stretches than this are not told of one part of the data; of four times as many each is compared with each.
+/// More stretches than this are not told of one part of the data.
 const MAX_STRETCHES: usize = 1000;
+/// More than this are not held of all parts: each may have to be compared with each, and long keys take memory.
+const COMPARED_STRETCHES: usize = 4 * MAX_STRETCHES;
 
 /// The keys of a stretch of rows, in bytes that sort as they do.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -140,7 +142,12 @@ impl DistinctKeys {
     /// Adds all that others know.
     pub fn merge(&mut self, other: DistinctKeys) {
         match (&mut self.stretches, other.stretches) {
-            (Some(known), Some(more)) => known.extend(more),
+            (Some(known), Some(more)) => {
+                known.extend(more);
+                if known.len() > COMPARED_STRETCHES {
+                    self.join_neighbours();
+                }
+            }
             (known, _) => *known = None,
         }
     }
@@ -152,11 +159,10 @@ impl DistinctKeys {
         sorted.sort_unstable();
         let in_a_row = sorted.windows(2).all(|pair| pair[0].is_before(pair[1]));
         in_a_row
-            || sorted.len() <= 4 * MAX_STRETCHES
-                && sorted
-                    .iter()
-                    .enumerate()
-                    .all(|(at, stretch)| sorted[at + 1..].iter().all(|other| stretch.is_apart_from(other)))
+            || sorted
+                .iter()
+                .enumerate()
+                .all(|(at, stretch)| sorted[at + 1..].iter().all(|other| stretch.is_apart_from(other)))
     }
 }
 
@@ -366,6 +372,20 @@ mod tests {
             keys.add(&aligned, &[&ints(&a), &ints(&b)]);
             assert_eq!(keys.holds(), holds, "{a:?} {b:?}");
         }
+    }
+
+    #[test]
+    fn of_very_many_parts_few_stretches_are_held() {
+        let parts = |gap: i64| {
+            let mut all = DistinctKeys::default();
+            for part in 0..2 * COMPARED_STRETCHES as i64 {
+                all.merge(known(&[&[part * gap, part * gap + 1]]));
+            }
+            assert!(all.stretches.as_ref().is_none_or(|held| held.len() <= COMPARED_STRETCHES));
+            all.holds()
+        };
+        assert!(parts(2));
+        assert!(!parts(1), "each part begins with the last key of the one before");
     }
 
     #[test]
