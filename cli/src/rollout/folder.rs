@@ -10,6 +10,7 @@ use shadowdiff_coordinator::{StagedFile, Staging};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::report::FileMark;
 use shadowdiff_core::spec::Spec;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -23,6 +24,8 @@ const OURS: &str = ".shadowdiff-";
 #[derive(Deserialize)]
 struct Outline {
     version: u32,
+    /// Its lists, by their names.
+    files: BTreeMap<String, IgnoredAny>,
     #[serde(rename = "blocked")]
     _blocked: Vec<String>,
     #[serde(rename = "rings")]
@@ -141,14 +144,19 @@ fn check(directory: &Path, overwrite: bool) -> Result<bool> {
         return Ok(true);
     }
     let index = std::fs::read(directory.join(INDEX)).unwrap_or_default();
-    match serde_json::from_slice::<Outline>(&index) {
-        Ok(Outline {
-            version: ROLLOUT_VERSION, ..
-        }) if overwrite => Ok(true),
-        Ok(Outline {
-            version: ROLLOUT_VERSION, ..
-        }) => refused("holds a roll-out; name another folder with --output, or replace it with --overwrite".to_owned()),
-        Ok(_) | Err(_) => refused(format!("holds `{}` and no roll-out: name an empty or a new folder", names[0])),
+    let older = serde_json::from_slice::<Outline>(&index).ok();
+    let Some(older) = older.filter(|older| older.version == ROLLOUT_VERSION) else {
+        return refused(format!("holds `{}` and no roll-out: name an empty or a new folder", names[0]));
+    };
+    // Another file may only have the name of a list.
+    if let Some(other) = names.iter().find(|name| *name != INDEX && !older.files.contains_key(*name)) {
+        return refused(format!(
+            "holds `{other}`, which is not of the roll-out there: move it away, or name an empty or a new folder"
+        ));
+    }
+    match overwrite {
+        true => Ok(true),
+        false => refused("holds a roll-out; name another folder with --output, or replace it with --overwrite".to_owned()),
     }
 }
 

@@ -199,6 +199,11 @@ fn only_an_older_roll_out_is_replaced() {
         !at.join("shadowdiff-rollout/ring-2.csv").exists(),
         "no list of the older one is left"
     );
+    put(at, "shadowdiff-rollout/ring-9.csv", "mine");
+    let got = run(at, "rollout out --overwrite");
+    assert!(got.exit == 2 && got.stderr.contains("ring-9.csv"), "{}", got.stderr);
+    assert_eq!(read(at, "shadowdiff-rollout/ring-9.csv"), "mine", "it only has the name of a list");
+    std::fs::remove_file(at.join("shadowdiff-rollout/ring-9.csv")).expect("it is there");
     put(at, "shadowdiff-rollout/notes.txt", "mine");
     let got = run(at, "rollout out --overwrite");
     assert!(got.exit == 2 && got.stderr.contains("notes.txt"), "{}", got.stderr);
