@@ -6,14 +6,15 @@
 //!          in a scratch file or a stored object an Arrow IPC stream of one batch, LZ4-compressed, with a CRC-32 in the index
 //! index  = (shard, side, rows, place) a block
 //! ```
-//! Rows stay in memory, uncopied, while the budget allows. What must always hold: rows in = rows out, a side and a shard each.
+//! Rows stay in memory, uncopied, while the budget allows; narrow ones are put in the order of their shards, so that who reads a shard reads
+//! them in a row. What must always hold: rows in = rows out, a side and a shard each.
 
 use crate::spool::{Piece, Pieces, Scratch, ScratchFile, Share};
 use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow_ipc::CompressionType;
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::{IpcWriteOptions, StreamWriter};
-use arrow_schema::SchemaRef;
+use arrow_schema::{DataType, SchemaRef};
 use arrow_select::concat::concat_batches;
 use arrow_select::take::take;
 use serde::{Deserialize, Serialize};
@@ -253,17 +254,26 @@ impl Writer {
             return Ok(());
         }
         let (order, starts) = counting_sort(shard_of, self.shards);
-        let bytes = batch.get_array_memory_size();
-        if let Some(share) = self.scratch.budget.take(bytes + 4 * order.len()) {
-            self.shares.push(share);
-            self.keep(side, batch, order, &starts, bytes);
-            return Ok(());
+        if self.shards == 1 || is_narrow(batch) {
+            let sorted = if self.shards == 1 {
+                batch.clone()
+            } else {
+                take_rows(batch, &order)?
+            };
+            return match self.keep(side, &sorted, None, &starts) {
+                true => Ok(()),
+                false => self.pend(side, &sorted, &starts),
+            };
         }
-        let sorted = if self.shards == 1 {
-            batch.clone()
-        } else {
-            take_rows(batch, &order)?
-        };
+        let order = Arc::new(order);
+        match self.keep(side, batch, Some(&order), &starts) {
+            true => Ok(()),
+            false => self.pend(side, &take_rows(batch, &order)?, &starts),
+        }
+    }
+
+    /// Puts rows that lie in the order of their shards aside, until there are enough for blocks of a file.
+    fn pend(&mut self, side: Side, sorted: &RecordBatch, starts: &[usize]) -> Result<()> {
         for shard in 0..self.shards as usize {
             let (from, to) = (starts[shard], starts[shard + 1]);
             if from < to {
@@ -283,28 +293,25 @@ impl Writer {
         Ok(Object::new(self.shards as usize, self.blocks, self.file.pieces(), self.shares))
     }
 
-    fn keep(&mut self, side: Side, batch: &RecordBatch, order: Vec<u32>, starts: &[usize], bytes: usize) {
-        let (order, rows) = (Arc::new(order), batch.num_rows());
+    /// Keeps rows in memory if the budget allows. `order`: their rows by shard, where they do not lie so.
+    fn keep(&mut self, side: Side, batch: &RecordBatch, order: Option<&Arc<Vec<u32>>>, starts: &[usize]) -> bool {
+        let bytes = batch.get_array_memory_size();
+        let Some(share) = self.scratch.budget.take(bytes + order.map_or(0, |order| 4 * order.len())) else {
+            return false;
+        };
+        self.shares.push(share);
         for shard in 0..self.shards as usize {
             let (from, to) = (starts[shard], starts[shard + 1]);
             if from < to {
-                let selection = Selection {
-                    order: Arc::clone(&order),
-                    from,
-                    to,
-                };
-                let selected = SelectedRows {
-                    batch: batch.clone(),
-                    rows: Some(selection),
-                };
                 let block = Block {
                     rows: to - from,
-                    bytes: bytes * (to - from) / rows,
-                    place: Place::Memory(Box::new(selected)),
+                    bytes: bytes * (to - from) / batch.num_rows(),
+                    place: Place::Memory(Box::new(selected(batch, order, from, to))),
                 };
                 self.blocks.push((slot(shard as u32, side), block));
             }
         }
+        true
     }
 
     /// Writes what is pending to the scratch file, a block a shard and side.
@@ -334,8 +341,35 @@ impl Writer {
     }
 }
 
+/// A row of up to so many bytes is copied sooner than it is looked for.
+const NARROW_BYTES: usize = 64;
+
+/// Whether rows are of a few bytes each, and of as many.
+fn is_narrow(batch: &RecordBatch) -> bool {
+    let widths = batch.schema_ref().fields().iter().map(|field| match field.data_type() {
+        DataType::FixedSizeBinary(width) => usize::try_from(*width).ok(),
+        other => other.primitive_width(),
+    });
+    widths.sum::<Option<usize>>().is_some_and(|bytes| bytes <= NARROW_BYTES)
+}
+
+/// Rows `from..to` in the order given, or as they lie.
+fn selected(batch: &RecordBatch, order: Option<&Arc<Vec<u32>>>, from: usize, to: usize) -> SelectedRows {
+    match order {
+        None => SelectedRows::all(batch.slice(from, to - from)),
+        Some(order) => SelectedRows {
+            batch: batch.clone(),
+            rows: Some(Selection {
+                order: Arc::clone(order),
+                from,
+                to,
+            }),
+        },
+    }
+}
+
 /// Row numbers in the order of their shards, and where each shard begins.
-fn counting_sort(shard_of: &[u32], shards: u32) -> (Vec<u32>, Vec<usize>) {
+pub fn counting_sort(shard_of: &[u32], shards: u32) -> (Vec<u32>, Vec<usize>) {
     let mut starts = vec![0usize; shards as usize + 1];
     for shard in shard_of {
         starts[*shard as usize + 1] += 1;

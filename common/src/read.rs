@@ -118,8 +118,8 @@ pub struct WantedColumn {
     pub name: String,
     /// The type that it is to become; only JSON converts at once.
     pub value_type: ValueType,
-    /// Whether it may come as the dictionary that it is stored as.
-    pub may_be_dictionary: bool,
+    /// Whether it may come in a compact form of its type, where it is stored so.
+    pub may_be_compact: bool,
 }
 
 /// Opens the `selection` of one Parquet, Arrow IPC or Avro file, top-level `columns` only. Names that the file lacks are

@@ -3,6 +3,7 @@
 mod array;
 mod calendar;
 mod cell;
+mod compact;
 mod convert;
 mod double;
 mod form;
@@ -25,6 +26,8 @@ mod widen;
 pub use array::{is_storage, value_at};
 pub use calendar::{DAY_NS, Day, Reading, SECOND_NS, read_timestamp};
 pub use cell::{Decimal, Value};
+pub(crate) use compact::laid_out;
+pub use compact::{decimal_in_64_bits, fixed_form, in_fixed_form, is_compact, is_compact_form};
 pub use convert::convert;
 pub(crate) use double::{exact, exact_there};
 pub use form::{DateForm, TextForm};

@@ -4,12 +4,11 @@ use crate::exchanged;
 use crate::job::Job;
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
-use arrow_schema::DataType;
 use arrow_select::filter::filter;
 use shadowdiff_common::compiled::RowFingerprints;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::side::Side;
-use shadowdiff_core::value::convert;
+use shadowdiff_core::value::{convert, is_compact_form};
 
 /// Rows in the form in which they cancel and travel.
 #[derive(Debug)]
@@ -74,7 +73,7 @@ pub(crate) fn filtered<'a>(columns: impl IntoIterator<Item = &'a ArrayRef>, rows
 
 /// Rows as they are read, with their fingerprints.
 pub(crate) struct Read {
-    /// The aligned columns, some of them dictionaries, then those that only SQL reads.
+    /// The aligned columns, some of them in a compact form, then those that only SQL reads.
     pub(crate) columns: Vec<ArrayRef>,
     /// Their numbers among all rows of the task's side, counted before the filter; they do not fall.
     pub(crate) numbers: RowNumbers,
@@ -98,7 +97,7 @@ impl Read {
     pub(crate) fn whole(self, job: &Job, side: Side) -> Result<Rows> {
         let mut columns = self.columns;
         for (array, column) in columns.iter_mut().zip(&job.plan.aligned.columns) {
-            if matches!(array.data_type(), DataType::Dictionary(_, _)) {
+            if is_compact_form(array.data_type()) {
                 *array = convert(array, &column.stored[side]).map_err(|bad| Error::internal(bad.to_string()))?;
             }
         }

@@ -5,17 +5,21 @@
 //! numbered    the row's number in its scan task, the fingerprint
 //! tolerant    the row's number, its values with a tolerance, 64 bits of the key's fingerprint, the fingerprint of all other columns
 //! ```
+//! Numbers of rows and values are as narrow as the task and their types allow: there are many of them.
 
+use crate::aligned_rows::{Read, Rows};
+use crate::job::Job;
 use arrow_array::cast::AsArray;
-use arrow_array::types::UInt64Type;
-use arrow_array::{ArrayRef, FixedSizeBinaryArray, RecordBatch, UInt64Array};
+use arrow_array::types::{UInt32Type, UInt64Type};
+use arrow_array::{ArrayRef, FixedSizeBinaryArray, RecordBatch, UInt32Array, UInt64Array};
 use arrow_buffer::Buffer;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use shadowdiff_common::compiled::fingerprint_field;
 use shadowdiff_common::exchange::SelectedRows;
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::plan::Plan;
-use shadowdiff_core::side::Side;
+use shadowdiff_core::plan::{Plan, ScanTask, Split};
+use shadowdiff_core::side::{Side, Sides};
+use shadowdiff_core::value::{fixed_form, in_fixed_form};
 use std::sync::Arc;
 
 /// A batch of rows, its columns by their meaning.
@@ -64,19 +68,97 @@ pub(crate) fn rows(schema: &SchemaRef, mut columns: Vec<ArrayRef>, fingerprints:
 
 /// What a row comes to where fingerprints are exchanged.
 pub(crate) fn numbered_schema() -> SchemaRef {
-    let number = Field::new("row", DataType::UInt64, false);
-    Arc::new(Schema::new(vec![number, fingerprint_field()]))
+    numbered_as(&DataType::UInt64)
+}
+
+fn numbered_as(numbers: &DataType) -> SchemaRef {
+    Arc::new(Schema::new(vec![number_field(numbers), fingerprint_field()]))
+}
+
+fn number_field(numbers: &DataType) -> Field {
+    Field::new("row", numbers.clone(), false)
+}
+
+/// What rows come to that a scan task exchanges as fingerprints.
+#[derive(Debug, Clone)]
+pub(crate) struct ScannedForm {
+    /// Whether they have values with a tolerance.
+    is_tolerant: bool,
+    schemas: Sides<SchemaRef>,
+}
+
+impl ScannedForm {
+    pub(crate) fn new(job: &Job, task: &ScanTask) -> Self {
+        let tolerant = job.compiled.row_hasher.tolerant();
+        let numbers = Sides::from_fn(|side| number_form(&task.splits[side]));
+        ScannedForm {
+            is_tolerant: !tolerant.is_empty(),
+            schemas: Sides::from_fn(|side| match tolerant {
+                [] => numbered_as(&numbers[side]),
+                columns => tolerant_schema(&job.plan, columns, side, &numbers[side]),
+            }),
+        }
+    }
+
+    pub(crate) fn schemas(&self) -> &Sides<SchemaRef> {
+        &self.schemas
+    }
+
+    /// Rows as they are read, in this form.
+    pub(crate) fn rows(&self, job: &Job, side: Side, read: Read) -> Result<Rows> {
+        let schema = &self.schemas[side];
+        let mut columns = vec![numbers_as(read.numbers.to_vec(), schema.field(0).data_type())];
+        match &read.exact {
+            Some(exact) if self.is_tolerant => {
+                let value = |at: &usize| in_fixed_form(&read.columns[*at], &job.plan.aligned.columns[*at].stored[side]);
+                columns.extend(job.compiled.row_hasher.tolerant().iter().map(value));
+                columns.push(Arc::new(read.keys(job).iter().map(|key| *key as u64).collect::<UInt64Array>()));
+                columns.push(as_binary(exact));
+            }
+            _ => columns.push(as_binary(&read.fingerprints)),
+        }
+        let batch = RecordBatch::try_new(Arc::clone(schema), columns);
+        Ok(Rows {
+            batch: batch.map_err(|e| Error::internal(format!("fingerprints of the exchange: {e}")))?,
+            fingerprints: read.fingerprints,
+        })
+    }
+}
+
+/// In how many bits the numbers of rows go that a scan task reads of a side. Of text it is not known how many there are.
+fn number_form(splits: &[Split]) -> DataType {
+    let rows = splits
+        .iter()
+        .map(|split| split.row_groups.map(|_| split.weight))
+        .sum::<Option<u64>>();
+    match rows.is_some_and(|rows| rows <= u64::from(u32::MAX)) {
+        true => DataType::UInt32,
+        false => DataType::UInt64,
+    }
+}
+
+fn numbers_as(numbers: Vec<u64>, form: &DataType) -> ArrayRef {
+    match form {
+        DataType::UInt32 => Arc::new(numbers.into_iter().map(|number| number as u32).collect::<UInt32Array>()),
+        _ => Arc::new(UInt64Array::from(numbers)),
+    }
+}
+
+fn number(array: &ArrayRef, row: usize) -> u64 {
+    match array.data_type() {
+        DataType::UInt32 => array.as_primitive::<UInt32Type>().value(row).into(),
+        _ => array.as_primitive::<UInt64Type>().value(row),
+    }
 }
 
 /// What a row of a side comes to where columns have a tolerance.
 /// `columns`: those with a tolerance.
-pub(crate) fn tolerant_schema(plan: &Plan, columns: &[usize], side: Side) -> SchemaRef {
-    let storage = |at: usize| plan.aligned.columns[at].stored[side].storage();
-    let values = columns.iter().map(|at| Field::new(at.to_string(), storage(*at), true));
-    let number = Field::new("row", DataType::UInt64, false);
+pub(crate) fn tolerant_schema(plan: &Plan, columns: &[usize], side: Side, numbers: &DataType) -> SchemaRef {
+    let form = |at: usize| fixed_form(&plan.aligned.columns[at].stored[side]);
+    let values = columns.iter().map(|at| Field::new(at.to_string(), form(*at), true));
     let key = Field::new("key", DataType::UInt64, false);
     Arc::new(Schema::new(
-        [number]
+        [number_field(numbers)]
             .into_iter()
             .chain(values)
             .chain([key, fingerprint_field()])
@@ -84,27 +166,13 @@ pub(crate) fn tolerant_schema(plan: &Plan, columns: &[usize], side: Side) -> Sch
     ))
 }
 
-/// Rows of a [`tolerant_schema`]. `exact`: the fingerprints of the columns without a tolerance.
-pub(crate) fn tolerant(
-    schema: &SchemaRef,
-    numbers: Vec<u64>,
-    values: Vec<ArrayRef>,
-    keys: Vec<u64>,
-    exact: &[u128],
-) -> Result<RecordBatch> {
-    let number: ArrayRef = Arc::new(UInt64Array::from(numbers));
-    let key: ArrayRef = Arc::new(UInt64Array::from(keys));
-    let columns = [number].into_iter().chain(values).chain([key, as_binary(exact)]).collect();
-    RecordBatch::try_new(Arc::clone(schema), columns).map_err(|e| Error::internal(format!("rows with tolerances: {e}")))
-}
-
 /// Rows of a [`tolerant_schema`], its columns by their meaning.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TolerantRows<'a>(pub(crate) &'a RecordBatch);
 
 impl<'a> TolerantRows<'a> {
-    pub(crate) fn numbers(self) -> &'a [u64] {
-        self.0.column(0).as_primitive::<UInt64Type>().values()
+    pub(crate) fn number(self, row: usize) -> u64 {
+        number(self.0.column(0), row)
     }
 
     pub(crate) fn values(self) -> &'a [ArrayRef] {
@@ -115,8 +183,8 @@ impl<'a> TolerantRows<'a> {
         self.0.column(self.0.num_columns() - 2).as_primitive::<UInt64Type>().values()
     }
 
-    pub(crate) fn exact(self) -> impl Iterator<Item = u128> + 'a {
-        fingerprints_of(self.0)
+    pub(crate) fn exact(self, row: usize) -> u128 {
+        fingerprint(fingerprint_column(self.0), row)
     }
 }
 
@@ -128,8 +196,8 @@ pub(crate) fn numbered(numbers: Vec<u64>, fingerprints: &[u128]) -> Result<Recor
 
 /// The numbers and fingerprints of numbered rows.
 pub(crate) fn numbers(rows: &SelectedRows) -> impl Iterator<Item = (u64, u128)> + '_ {
-    let numbers = rows.batch().column(0).as_primitive::<UInt64Type>().values();
-    rows.rows().map(|row| numbers[row as usize]).zip(fingerprints(rows))
+    let numbers = rows.batch().column(0);
+    rows.rows().map(|row| number(numbers, row as usize)).zip(fingerprints(rows))
 }
 
 /// The fingerprints of rows, numbered or not.

@@ -63,6 +63,7 @@ fn cancel(job: &Job, objects: &Exchanged, shard: u32, of_pass: &dyn Fn(u128) -> 
         for (side, rows) in lot.each() {
             rows.iter().for_each(|row| diff.add(side, row.2));
         }
+        diff.keep_excess();
         let mut pairs = Sides::new(0, 0);
         for (side, rows) in lot.each() {
             let left = &mut matched.left[side];

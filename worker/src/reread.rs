@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// Fetches what is left of a scan task; `shard` is its place in `objects`, those of all match tasks.
 pub(crate) fn reread(job: &Job, task: &ScanTask, shard: u32, objects: &[Arc<Object>], halvings: u32) -> Result<TaskOutput> {
     let share = job.resources.memory.task_bytes >> halvings.min(8);
-    let mut sink = Sink::new(job, Form::Rows, share / 3);
+    let mut sink = Sink::new(job, Form::Rows, &job.compiled.schemas, share / 3);
     for side in Side::BOTH {
         let all: u64 = objects.iter().map(|object| object.size(shard)[side].rows).sum();
         let most = (share / 6 / size_of::<(u64, u128)>()).max(job.resources.limits.min_row_numbers);

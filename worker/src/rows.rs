@@ -108,6 +108,12 @@ impl MultisetDiff {
         *self.0.entry(fingerprint).or_insert(0) += sign(side);
     }
 
+    /// Forgets what is balanced: of few that are left, `take` finds the rows sooner.
+    pub(crate) fn keep_excess(&mut self) {
+        self.0.retain(|_, excess| *excess != 0);
+        self.0.shrink_to_fit();
+    }
+
     /// Takes one row of a side that has more of them than the other, if it is so.
     pub(crate) fn take(&mut self, side: Side, fingerprint: u128) -> bool {
         match self.0.get_mut(&fingerprint) {

@@ -1,11 +1,11 @@
 //! A look at the first rows of both sides, which decides in what form a job exchanges its rows.
 
 use crate::aligned_rows::AlignedRows;
+use crate::exchanged::ScannedForm;
 use crate::fingerprints::ByFingerprint;
 use crate::in_place::InPlace;
 use crate::in_step::InStep;
 use crate::job::Job;
-use crate::scan::numbered;
 use crate::side::{Purpose, SideReader};
 use crate::window::{CancelMode, Window};
 use shadowdiff_common::link::TaskOutput;
@@ -34,7 +34,8 @@ pub(crate) fn sample(job: &Job) -> Result<TaskOutput> {
     let mut keys: ByFingerprint<Sides<bool>> = ByFingerprint::default();
     let mut exact: ByFingerprint<Sides<u64>> = ByFingerprint::default();
     let mut found = Sample::default();
-    let mut emit = |side: Side, rows: AlignedRows| window.push(side, numbered(job, side, rows.hashed(job))?, &mut |_, _| Ok(()));
+    let scanned_form = ScannedForm::new(job, task);
+    let mut emit = |side: Side, rows: AlignedRows| window.push(side, scanned_form.rows(job, side, rows.hashed(job))?, &mut |_, _| Ok(()));
     for side in Side::BOTH {
         while let Some(rows) = readers[side].next()? {
             let read = rows.clone().hashed(job);

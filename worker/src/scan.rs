@@ -1,7 +1,7 @@
 //! The scan task: reads a piece of both sides, cancels what it can, sends the rest to its shards.
 
-use crate::aligned_rows::{AlignedRows, Read, Rows};
-use crate::exchanged::{self, ExchangedRows, TolerantRows, fingerprints_of, numbered_schema, tolerant_schema};
+use crate::aligned_rows::{AlignedRows, Rows};
+use crate::exchanged::{ExchangedRows, ScannedForm, TolerantRows, fingerprints_of};
 use crate::in_place::InPlace;
 use crate::in_step::{Emit, InStep};
 use crate::job::Job;
@@ -10,6 +10,7 @@ use crate::seen_accounts::SeenAccounts;
 use crate::side::{Purpose, SideReader};
 use crate::window::{CancelMode, Window};
 use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::SchemaRef;
 use arrow_select::concat::concat_batches;
 use shadowdiff_common::exchange::{Object, Writer};
 use shadowdiff_common::link::TaskOutput;
@@ -36,6 +37,7 @@ pub(crate) fn rescan(job: &Job, task: &ScanTask, form: Form, halvings: u32) -> R
 struct Scan<'a> {
     job: &'a Job,
     form: Form,
+    scanned_form: ScannedForm,
     paired: Option<PairedGroups<'a>>,
     readers: Sides<SideReader<'a>>,
     in_place: InPlace<'a>,
@@ -53,6 +55,11 @@ impl<'a> Scan<'a> {
         let share = job.resources.memory.task_bytes >> halvings.min(8);
         let paired = PairedGroups::new(job, task, form);
         let splits = paired.as_ref().map_or(&task.splits, |paired| &paired.splits).clone();
+        let scanned_form = ScannedForm::new(job, task);
+        let schemas = match form {
+            Form::Rows => &job.compiled.schemas,
+            Form::Fingerprints => scanned_form.schemas(),
+        };
         Scan {
             job,
             form,
@@ -62,8 +69,9 @@ impl<'a> Scan<'a> {
             in_step: InStep::new(job, in_step(job)),
             left: Sides::default(),
             window: Window::new(share / 3, mode(job), &job.resources.limits),
-            sink: Sink::new(job, form, share / 3),
+            sink: Sink::new(job, form, schemas, share / 3),
             in_groups: 0,
+            scanned_form,
         }
     }
 
@@ -119,6 +127,7 @@ impl<'a> Scan<'a> {
         let Scan {
             job,
             form,
+            scanned_form,
             left,
             window,
             sink,
@@ -128,10 +137,14 @@ impl<'a> Scan<'a> {
             let read = rows.hashed(job);
             left[side].push(match form {
                 Form::Rows => read.whole(job, side)?,
-                Form::Fingerprints => numbered(job, side, read)?,
+                Form::Fingerprints => scanned_form.rows(job, side, read)?,
             });
             let rows: usize = left[side].iter().map(|rows| rows.fingerprints.len()).sum();
-            match rows * 2 < job.resources.batch_rows {
+            let enough = match form {
+                Form::Rows => job.resources.batch_rows / 2,
+                Form::Fingerprints => job.resources.batch_rows * 2,
+            };
+            match rows < enough {
                 true => Ok(()),
                 false => release(left, window, sink),
             }
@@ -162,7 +175,8 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// Lets the rows of both sides that are left go on to the window, a batch a side: of few batches many shards are made at less cost.
+/// Lets the rows of both sides that are left go on to the window, a batch a side: of few batches many shards are made at less cost, above all of
+/// narrow rows.
 fn release(left: &mut Sides<Vec<Rows>>, window: &mut Window, sink: &mut Sink<'_>) -> Result<()> {
     for side in Side::BOTH {
         let parts = std::mem::take(&mut left[side]);
@@ -188,33 +202,6 @@ fn mode(job: &Job) -> CancelMode {
     }
 }
 
-/// What rows come to where fingerprints are exchanged.
-pub(crate) fn numbered(job: &Job, side: Side, read: Read) -> Result<Rows> {
-    let (numbers, fingerprints) = (read.numbers.to_vec(), &read.fingerprints);
-    let batch = match &read.exact {
-        None => exchanged::numbered(numbers, fingerprints)?,
-        Some(exact) => {
-            let values = job
-                .compiled
-                .row_hasher
-                .tolerant()
-                .iter()
-                .map(|at| read.columns[*at].clone())
-                .collect();
-            let keys = read.keys(job).iter().map(|key| *key as u64).collect();
-            exchanged::tolerant(
-                &tolerant_schema(&job.plan, job.compiled.row_hasher.tolerant(), side),
-                numbers,
-                values,
-                keys,
-                exact,
-            )?
-        }
-    };
-    let fingerprints = read.fingerprints;
-    Ok(Rows { batch, fingerprints })
-}
-
 /// Where rows go that have not cancelled.
 pub(crate) struct Sink<'a> {
     job: &'a Job,
@@ -226,13 +213,9 @@ pub(crate) struct Sink<'a> {
 }
 
 impl<'a> Sink<'a> {
-    pub(crate) fn new(job: &'a Job, form: Form, buffer_bytes: usize) -> Self {
-        let schemas = match form {
-            Form::Rows => job.compiled.schemas.clone(),
-            Form::Fingerprints if job.compiled.row_hasher.tolerant().is_empty() => Sides::from_fn(|_| numbered_schema()),
-            Form::Fingerprints => Sides::from_fn(|side| tolerant_schema(&job.plan, job.compiled.row_hasher.tolerant(), side)),
-        };
-        let writer = Writer::new(schemas, job.plan.shards, buffer_bytes, &job.resources.scratch);
+    /// `schemas`: those of the batches that come.
+    pub(crate) fn new(job: &'a Job, form: Form, schemas: &Sides<SchemaRef>, buffer_bytes: usize) -> Self {
+        let writer = Writer::new(schemas.clone(), job.plan.shards, buffer_bytes, &job.resources.scratch);
         let columns = job.plan.aligned.account().iter();
         let forms = columns.map(|_| shadowdiff_core::row::Form::Canonical);
         Sink {

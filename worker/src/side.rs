@@ -13,7 +13,7 @@ use shadowdiff_core::align::{Column, Role, SideColumn};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::{ReadColumn, Split};
 use shadowdiff_core::side::Side;
-use shadowdiff_core::value::convert;
+use shadowdiff_core::value::{convert, is_compact_form};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -32,8 +32,8 @@ pub(crate) enum Purpose<'a> {
 struct Needed {
     read: Vec<bool>,
     columns: Vec<bool>,
-    /// Of those read, which may stay dictionaries: they are only hashed and compared.
-    dictionaries: Vec<bool>,
+    /// Of those read, which may come in a compact form: they are only hashed and compared.
+    compact: Vec<bool>,
 }
 
 impl Needed {
@@ -42,12 +42,12 @@ impl Needed {
         Needed {
             read: vec![true; plan.read.len()],
             columns: vec![true; plan.columns.len()],
-            dictionaries: vec![false; plan.read.len()],
+            compact: vec![false; plan.read.len()],
         }
     }
 
     /// The same, where rows are compared before they are laid out.
-    fn with_dictionaries(self, job: &Job, side: Side) -> Self {
+    fn with_compact(self, job: &Job, side: Side) -> Self {
         let plan = &job.plan.sides[side];
         let may_stay = |(at, read): (usize, &ReadColumn)| {
             let expressions = job.compiled.derives[side].iter().flatten().chain(&job.compiled.filters[side]);
@@ -60,7 +60,7 @@ impl Needed {
             is_compared && !plan.carried.contains(&read.name) && expressions.into_iter().all(|sql| !sql.reads.contains(&at))
         };
         Needed {
-            dictionaries: plan.read.iter().enumerate().map(may_stay).collect(),
+            compact: plan.read.iter().enumerate().map(may_stay).collect(),
             ..self
         }
     }
@@ -88,7 +88,7 @@ impl Needed {
         Needed {
             read: plan.read.iter().enumerate().map(is_read).collect(),
             columns,
-            dictionaries: vec![false; plan.read.len()],
+            compact: vec![false; plan.read.len()],
         }
     }
 }
@@ -157,8 +157,8 @@ impl<'a> SideReader<'a> {
             is_chosen: false,
             split_rows: 0,
             needed: match &purpose {
-                Purpose::Columns(aligned) => Needed::of(job, side, aligned).with_dictionaries(job, side),
-                Purpose::Scan => Needed::all(job, side).with_dictionaries(job, side),
+                Purpose::Columns(aligned) => Needed::of(job, side, aligned).with_compact(job, side),
+                Purpose::Scan => Needed::all(job, side).with_compact(job, side),
                 Purpose::Sample(_) | Purpose::Reread(_) => Needed::all(job, side),
             },
             purpose,
@@ -266,7 +266,7 @@ impl<'a> SideReader<'a> {
                 Some(columns) => Needed::of(self.job, self.side, columns),
                 None => Needed::all(self.job, self.side),
             };
-            self.needed = needed.with_dictionaries(self.job, self.side);
+            self.needed = needed.with_compact(self.job, self.side);
         }
         let wanted = split.row_groups.and_then(|_| self.few_wanted(dataset.format, split));
         self.is_chosen = wanted.is_some();
@@ -279,17 +279,13 @@ impl<'a> SideReader<'a> {
             (None, _) => Selection::All,
         };
         let plan = &self.job.plan;
-        let read = plan.sides[self.side]
-            .read
-            .iter()
-            .zip(&self.needed.read)
-            .zip(&self.needed.dictionaries);
+        let read = plan.sides[self.side].read.iter().zip(&self.needed.read).zip(&self.needed.compact);
         let wanted: Vec<WantedColumn> = read
             .filter(|((_, needed), _)| **needed)
-            .map(|((column, _), may_be_dictionary)| WantedColumn {
+            .map(|((column, _), may_be_compact)| WantedColumn {
                 name: column.source.clone(),
                 value_type: column.value_type.clone(),
-                may_be_dictionary: *may_be_dictionary,
+                may_be_compact: *may_be_compact,
             })
             .collect();
         let csv = &plan.spec.sides[self.side].csv;
@@ -426,9 +422,9 @@ impl<'a> SideReader<'a> {
     fn read_columns(&self, file: usize, raw: &Raw, before: u64) -> Result<Vec<ArrayRef>> {
         let data_file = &self.job.resources.datasets[self.side].files[file];
         let columns = self.job.plan.sides[self.side].read.iter().zip(&self.needed.read);
-        let columns = columns.zip(&self.needed.dictionaries);
-        let read = columns.map(|((column, needed), may_be_dictionary)| match needed {
-            true => read_column(column, *may_be_dictionary, raw, self.side, data_file, before),
+        let columns = columns.zip(&self.needed.compact);
+        let read = columns.map(|((column, needed), may_be_compact)| match needed {
+            true => read_column(column, *may_be_compact, raw, self.side, data_file, before),
             false => Ok(new_null_array(&DataType::Null, raw.batch.num_rows())),
         });
         read.collect()
@@ -540,8 +536,8 @@ fn leaf(array: &ArrayRef, column: &Column, side: Side) -> Result<ArrayRef> {
         };
         return Ok(Arc::new(BooleanArray::new(there, nulls)));
     }
-    // A dictionary is only there where it may stay.
-    if matches!(array.data_type(), DataType::Dictionary(_, _)) {
+    // A compact form is only there where it may stay.
+    if is_compact_form(array.data_type()) {
         return Ok(Arc::clone(array));
     }
     convert(array, &column.stored[side]).map_err(|bad| {

@@ -9,19 +9,21 @@
 //! All rows of a key meet in one shard, so that no other row of a key is elsewhere is known here. Keys meet by 64 bits of their
 //! fingerprints: two that share them only go the longer way.
 
-use crate::exchanged::{TolerantRows, tolerant_schema};
+use crate::exchanged::TolerantRows;
 use crate::fingerprints::ByHash;
 use crate::in_place::{Pairs, near_pairs};
 use crate::job::Job;
 use crate::rows::MultisetDiff;
-use arrow_array::{ArrayRef, RecordBatch, UInt32Array};
+use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array, new_empty_array};
 use arrow_buffer::BooleanBuffer;
-use arrow_select::concat::concat_batches;
+use arrow_select::concat::concat;
 use arrow_select::take::take;
-use shadowdiff_common::exchange::take_rows;
+use shadowdiff_common::exchange::{SelectedRows, counting_sort, take_rows};
 use shadowdiff_common::link::Exchanged;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::side::{Side, Sides};
+use shadowdiff_core::value::fixed_form;
+use std::sync::Arc;
 
 /// A row that is left: its scan task, its number there, its fingerprint.
 pub(crate) type UnmatchedRow = (u32, u64, u128);
@@ -83,31 +85,47 @@ pub(crate) fn match_tolerant(job: &Job, objects: &Exchanged, shard: u32, of_pass
 
 /// The rows of one side of a shard.
 struct Rows {
-    batch: RecordBatch,
     scans: Vec<u32>,
+    numbers: Vec<u64>,
+    /// The columns with a tolerance.
+    values: Vec<ArrayRef>,
     keys: Vec<u64>,
     exact: Vec<u128>,
 }
 
 impl Rows {
     fn read(job: &Job, objects: &Exchanged, shard: u32, side: Side, of_pass: &dyn Fn(u64) -> bool) -> Result<Rows> {
-        let mut batches = Vec::new();
-        let mut scans = Vec::new();
+        let types = job.compiled.row_hasher.tolerant().iter();
+        let none = types.map(|at| new_empty_array(&fixed_form(&job.plan.aligned.columns[*at].stored[side])));
+        let mut parts: Vec<Vec<ArrayRef>> = none.map(|array| vec![array]).collect();
+        let mut rows = Rows {
+            scans: Vec::new(),
+            numbers: Vec::new(),
+            values: Vec::new(),
+            keys: Vec::new(),
+            exact: Vec::new(),
+        };
         for (scan, object) in objects {
             job.watch.check()?;
             for block in object.batches(shard, side) {
-                let block = block?;
-                let keys = TolerantRows(block.batch()).keys();
-                let chosen: Vec<u32> = block.rows().filter(|row| of_pass(keys[*row as usize])).collect();
-                scans.resize(scans.len() + chosen.len(), *scan);
-                batches.push(take_rows(block.batch(), &chosen)?);
+                let batch = of_keys(&block?, of_pass)?;
+                let block = TolerantRows(&batch);
+                rows.scans.resize(rows.scans.len() + batch.num_rows(), *scan);
+                rows.numbers.extend((0..batch.num_rows()).map(|row| block.number(row)));
+                rows.keys.extend(block.keys());
+                rows.exact.extend((0..batch.num_rows()).map(|row| block.exact(row)));
+                parts
+                    .iter_mut()
+                    .zip(block.values())
+                    .for_each(|(parts, values)| parts.push(Arc::clone(values)));
             }
         }
-        let batch = concat_batches(&tolerant_schema(&job.plan, job.compiled.row_hasher.tolerant(), side), &batches)
-            .map_err(|e| Error::internal(format!("match: {e}")))?;
-        let rows = TolerantRows(&batch);
-        let (keys, exact) = (rows.keys().to_vec(), rows.exact().collect());
-        Ok(Rows { batch, scans, keys, exact })
+        for parts in parts {
+            let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+            rows.values
+                .push(concat(&parts).map_err(|e| Error::internal(format!("match: {e}")))?);
+        }
+        Ok(rows)
     }
 
     /// Some of the rows, with the fingerprints of all their columns.
@@ -115,18 +133,27 @@ impl Rows {
         let values = self.values(chosen.iter().copied())?;
         let exact: Vec<u128> = chosen.iter().map(|row| self.exact[*row as usize]).collect();
         let whole = job.compiled.row_hasher.whole(&exact, &values.iter().collect::<Vec<_>>());
-        let numbers = TolerantRows(&self.batch).numbers();
-        let row = |(row, whole): (&u32, u128)| (self.scans[*row as usize], numbers[*row as usize], whole);
+        let row = |(row, whole): (&u32, u128)| (self.scans[*row as usize], self.numbers[*row as usize], whole);
         Ok(chosen.iter().zip(whole).map(row).collect())
     }
 
     /// The values with a tolerance of some of the rows.
     fn values(&self, rows: impl Iterator<Item = u32>) -> Result<Vec<ArrayRef>> {
         let rows = UInt32Array::from_iter_values(rows);
-        let values = TolerantRows(&self.batch).values().iter();
+        let values = self.values.iter();
         values
             .map(|array| take(array.as_ref(), &rows, None).map_err(|e| Error::internal(format!("match: {e}"))))
             .collect()
+    }
+}
+
+/// The rows of a block whose keys are `of_pass`.
+fn of_keys(block: &SelectedRows, of_pass: &dyn Fn(u64) -> bool) -> Result<RecordBatch> {
+    let keys = TolerantRows(block.batch()).keys();
+    let chosen: Vec<u32> = block.rows().filter(|row| of_pass(keys[*row as usize])).collect();
+    match chosen.len() == block.batch().num_rows() {
+        true => Ok(block.batch().clone()),
+        false => take_rows(block.batch(), &chosen),
     }
 }
 
@@ -135,46 +162,59 @@ impl Rows {
 struct Partners {
     /// Rows of live and of shadow whose keys no other row has.
     pairs: Vec<(u32, u32)>,
-    /// Rows of keys that both sides have, one of them more than once.
+    /// Rows of keys that both sides have, one of them more than once; those of one key in their order.
     crowded: Sides<Vec<u32>>,
 }
 
+/// Rows meet in so many lots, by their keys: the table of one stays in the processor's cache.
+const LOTS: u32 = 64;
+
 impl Partners {
     fn of(rows: &Sides<Rows>) -> Partners {
-        const NONE: u32 = u32::MAX;
-        const MANY: u32 = u32::MAX - 1;
-        // By key: the row of each side, if there is one alone.
-        let mut known: ByHash<(u32, u32)> = ByHash::default();
-        known.reserve(rows.live.keys.len());
-        for (row, key) in (0..).zip(&rows.live.keys) {
-            known.entry(*key).and_modify(|found| found.0 = MANY).or_insert((row, NONE));
+        let lots = Sides::from_fn(|side| {
+            let lot_of: Vec<u32> = rows[side].keys.iter().map(|key| (key >> 24) as u32 % LOTS).collect();
+            counting_sort(&lot_of, LOTS)
+        });
+        let mut partners = Partners::default();
+        let mut known = KnownKeys::default();
+        for lot in 0..LOTS as usize {
+            let of_lot = Sides::from_fn(|side| {
+                let (order, starts) = &lots[side];
+                &order[starts[lot]..starts[lot + 1]]
+            });
+            partners.add(rows, &of_lot, &mut known);
         }
-        for (row, key) in (0..).zip(&rows.shadow.keys) {
-            if let Some(found) = known.get_mut(key) {
-                found.1 = if found.1 == NONE { row } else { MANY };
+        partners
+    }
+
+    /// Adds the rows of a lot. `known` is empty again at the end.
+    fn add(&mut self, rows: &Sides<Rows>, of_lot: &Sides<&[u32]>, known: &mut KnownKeys) {
+        let key = |side: Side, row: &u32| rows[side].keys[*row as usize];
+        for row in of_lot.live {
+            known
+                .entry(key(Side::Live, row))
+                .and_modify(|found| found.0 = MANY)
+                .or_insert((*row, NONE));
+        }
+        for row in of_lot.shadow {
+            if let Some(found) = known.get_mut(&key(Side::Shadow, row)) {
+                found.1 = if found.1 == NONE { *row } else { MANY };
             }
         }
-        let is_crowded = |key: &u64| {
-            known
-                .get(key)
-                .is_some_and(|(live, shadow)| *shadow != NONE && (*live == MANY || *shadow == MANY))
-        };
-        let crowded = Sides::from_fn(|side| {
-            let keys = (0..).zip(&rows[side].keys);
-            keys.filter(|(_, key)| is_crowded(key)).map(|(row, _)| row).collect()
-        });
-        let pair = |(row, key): (u32, &u64)| {
-            known
-                .get(key)
-                .filter(|found| found.0 == row && found.1 < MANY)
-                .map(|found| (row, found.1))
-        };
-        Partners {
-            pairs: (0..).zip(&rows.live.keys).filter_map(pair).collect(),
-            crowded,
+        let is_crowded = |found: &(u32, u32)| found.1 != NONE && (found.0 == MANY || found.1 == MANY);
+        self.pairs.extend(known.values().filter(|found| found.0 < MANY && found.1 < MANY));
+        known.retain(|_, found| is_crowded(found));
+        for (side, rows) in of_lot.each() {
+            self.crowded[side].extend(rows.iter().filter(|row| known.contains_key(&key(side, row))));
         }
+        known.clear();
     }
 }
+
+/// By key: the row of each side, if there is one alone.
+type KnownKeys = ByHash<(u32, u32)>;
+const NONE: u32 = u32::MAX;
+const MANY: u32 = u32::MAX - 1;
 
 /// Which pairs are equal, and which of the others are near in every column with a tolerance and equal in all else.
 fn compare(job: &Job, rows: &Sides<Rows>, pairs: &[(u32, u32)]) -> Result<Pairs> {
@@ -199,7 +239,6 @@ mod tests {
     use crate::scan::scan;
     use crate::testing::Setup;
     use shadowdiff_core::plan::Form;
-    use std::sync::Arc;
 
     const SPEC: &str = "schema: {v: int64}\ncomparators:\n- {columns: [v], absolute: 1}\n";
 
@@ -225,6 +264,7 @@ mod tests {
             // Here rows are to meet in the exchange.
             disabled: Disabled {
                 same_position: true,
+                window: true,
                 ..Disabled::default()
             },
             ..Setup::default()

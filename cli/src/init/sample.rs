@@ -99,7 +99,7 @@ impl Sampling<'_> {
         let wanted = self.columns().map(|column| WantedColumn {
             name: column.source.clone(),
             value_type: column.value_type.clone(),
-            may_be_dictionary: false,
+            may_be_compact: false,
         });
         let wanted: Vec<WantedColumn> = wanted.collect();
         let batches = open_raw(

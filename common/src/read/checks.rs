@@ -8,7 +8,7 @@ use arrow_array::types::{
     ArrowPrimitiveType, Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, DecimalType, Time32MillisecondType, Time32SecondType,
     Time64MicrosecondType, Time64NanosecondType,
 };
-use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef, ArrowNativeTypeOp, RecordBatch};
 use arrow_schema::{DataType, Field, Fields, TimeUnit};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::value::ValueType;
@@ -115,8 +115,9 @@ pub(super) fn all_held(file: &PinnedFile, batch: &RecordBatch) -> Result<()> {
 pub(super) fn held(array: &ArrayRef) -> Result<(), String> {
     match array.data_type() {
         DataType::Decimal32(digits, _) => digits_held::<Decimal32Type>(array, *digits),
+        DataType::Decimal64(digits, _) if are_small::<Decimal64Type>(array, 10i64.checked_pow((*digits).into())) => Ok(()),
         DataType::Decimal64(digits, _) => digits_held::<Decimal64Type>(array, *digits),
-        DataType::Decimal128(digits, _) if are_small(array, *digits) => Ok(()),
+        DataType::Decimal128(digits, _) if are_small::<Decimal128Type>(array, 10i128.checked_pow((*digits).into())) => Ok(()),
         DataType::Decimal128(digits, _) => digits_held::<Decimal128Type>(array, *digits),
         DataType::Decimal256(digits, _) => digits_held::<Decimal256Type>(array, *digits),
         DataType::Time32(TimeUnit::Second) => in_a_day::<Time32SecondType>(array, 1),
@@ -139,13 +140,12 @@ fn digits_held<T: DecimalType>(array: &ArrayRef, digits: u8) -> Result<(), Strin
     checked.map_err(|_| format!("has a decimal of more digits than the {digits} that its type holds"))
 }
 
-/// Whether all values have few enough digits, those below NULLs too: one comparison a value tells most columns.
-fn are_small(array: &ArrayRef, digits: u8) -> bool {
-    let Some(limit) = 10i128.checked_pow(u32::from(digits)) else {
-        return false;
-    };
-    let values = array.as_primitive::<Decimal128Type>().values();
-    values.iter().fold(true, |all, value| all & (-limit < *value) & (*value < limit))
+/// Whether all values are below the limit, those below NULLs too: one comparison a value tells most columns.
+fn are_small<T: DecimalType>(array: &ArrayRef, limit: Option<T::Native>) -> bool {
+    let Some(limit) = limit else { return false };
+    let least = limit.neg_wrapping();
+    let values = array.as_primitive::<T>().values();
+    values.iter().fold(true, |all, value| all & (least < *value) & (*value < limit))
 }
 
 /// A day ends at 24:00:00, which some systems write.

@@ -3,31 +3,20 @@
 use super::csv::{in_yaml, is_null_mark};
 use super::{DataFile, Raw};
 use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, StringArray, UInt32Array, new_null_array};
-use arrow_schema::DataType;
+use arrow_array::{ArrayRef, StringArray, UInt32Array, new_null_array};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::ReadColumn;
 use shadowdiff_core::side::Side;
-use shadowdiff_core::value::{BadValue, TextForm, ValueType, convert, equal, parse_into, print, value_at};
+use shadowdiff_core::value::{BadValue, TextForm, convert, equal, is_compact, parse_into, print, value_at};
 use std::sync::Arc;
 
-/// Whether an array is a dictionary as it may be kept of a column of texts or bytes: of the plain form of their type, without NULLs among
-/// its values.
-fn is_kept(array: &ArrayRef, value_type: &ValueType) -> bool {
-    let DataType::Dictionary(numbers, values) = array.data_type() else {
-        return false;
-    };
-    let is_plain = matches!(value_type, ValueType::Text | ValueType::Binary) && **values == value_type.storage();
-    is_plain && **numbers == DataType::Int32 && array.as_any_dictionary().values().null_count() == 0
-}
-
-/// The column of `raw`, or of the file's path, or all NULL where the file has none: a dictionary of [`Int32`](DataType::Int32) numbers where
-/// it comes as one and `may_be_dictionary`, else in the storage form of its type. `before`: rows of the split before these, for messages.
-pub fn read_column(column: &ReadColumn, may_be_dictionary: bool, raw: &Raw, side: Side, file: &DataFile, before: u64) -> Result<ArrayRef> {
+/// The column of `raw`, or of the file's path, or all NULL where the file has none: in a compact form of its type where
+/// it comes in one and `may_be_compact`, else in the storage form. `before`: rows of the split before these, for messages.
+pub fn read_column(column: &ReadColumn, may_be_compact: bool, raw: &Raw, side: Side, file: &DataFile, before: u64) -> Result<ArrayRef> {
     if let Some(array) = raw.batch.column_by_name(&column.source)
-        && may_be_dictionary
+        && may_be_compact
         && file.partitions.is_empty()
-        && is_kept(array, &column.value_type)
+        && is_compact(array, &column.value_type)
     {
         return Ok(Arc::clone(array));
     }

@@ -21,7 +21,8 @@ use super::pinned::PinnedFile;
 use super::{Batches, FileSchema, RowGroup, Selection, Sources};
 use ::parquet::arrow::ProjectionMask;
 use ::parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection, RowSelector};
-use ::parquet::file::metadata::{ParquetMetaData, ParquetStatisticsPolicy};
+use ::parquet::basic::Type as PhysicalType;
+use ::parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, ParquetStatisticsPolicy};
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{ArrowError, DataType, Field, Fields, Schema, SchemaRef};
 use chunks::Chunks;
@@ -30,6 +31,7 @@ use footer::{TAIL_BYTES, read_footer, read_footer_with};
 use legacy::Marks;
 use pages::OneRowGroup;
 use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_core::value::decimal_in_64_bits;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
@@ -57,12 +59,12 @@ pub fn schema(file: &DataFile, sources: &Sources) -> Result<FileSchema> {
     })
 }
 
-/// Reads row groups, `columns` only. `dictionaries`: those that may come as they are stored.
+/// Reads row groups, `columns` only. `compact`: those that may come in a compact form.
 pub fn open(
     file: &DataFile,
     selection: &Selection,
     columns: &[String],
-    dictionaries: &[&str],
+    compact: &[&str],
     batch_rows: usize,
     sources: &Sources,
 ) -> Result<Batches> {
@@ -84,7 +86,7 @@ pub fn open(
     }
     none_refused(&file.name, &opened.columns.refused, columns)?;
     let roots = projection(&opened.columns.fields, columns);
-    opened.keep_dictionaries(dictionaries, &left);
+    opened.keep_compact(compact, &left);
     let pinned = opened.pinned.clone();
     let mut groups = Groups {
         mask: opened.columns.mask(&roots),
@@ -107,9 +109,13 @@ pub(super) fn requests(size_bytes: u64, groups: &[RowGroup]) -> u64 {
 }
 
 /// Whether a column chunk of texts or bytes takes less than their lengths would: its values are numbers of a dictionary then.
-fn is_dictionary(chunk: &::parquet::file::metadata::ColumnChunkMetaData) -> bool {
+fn is_dictionary(chunk: &ColumnChunkMetaData) -> bool {
     const LENGTH_BYTES: i64 = 4;
     chunk.dictionary_page_offset().is_some() && chunk.uncompressed_size() < chunk.num_values().saturating_mul(LENGTH_BYTES - 1)
+}
+
+fn is_integer(chunk: &ColumnChunkMetaData) -> bool {
+    matches!(chunk.column_type(), PhysicalType::INT32 | PhysicalType::INT64)
 }
 
 fn row_group(group: &::parquet::file::metadata::RowGroupMetaData) -> RowGroup {
@@ -173,30 +179,34 @@ impl Opened {
 }
 
 impl Opened {
-    /// Lets texts and bytes come as dictionaries where they are stored as such in these row groups. INT96 is decoded twice; nothing is kept
-    /// beside it.
-    fn keep_dictionaries(&mut self, columns: &[&str], groups: &VecDeque<usize>) {
+    /// Lets columns come in compact forms: texts and bytes where they are stored as dictionaries in these row groups, decimals where they are
+    /// stored as integers. INT96 is decoded twice; nothing is kept beside it.
+    fn keep_compact(&mut self, columns: &[&str], groups: &VecDeque<usize>) {
         if columns.is_empty() || self.again.is_some() {
             return;
         }
-        let is_kept = |root: usize, field: &Field| {
-            let leaves = self.columns.leaves(root);
-            let is_text = matches!(field.data_type(), DataType::Utf8 | DataType::Binary) && leaves.len() == 1;
-            let of_group = |group: &usize| self.metadata.row_group(*group).column(leaves.start);
-            columns.contains(&field.name().as_str()) && is_text && groups.iter().all(|group| is_dictionary(of_group(group)))
+        let are_all = |leaf: usize, is: fn(&ColumnChunkMetaData) -> bool| {
+            let mut chunks = groups.iter().map(|group| self.metadata.row_group(*group).column(leaf));
+            chunks.all(is)
         };
-        let fields = self
-            .columns
-            .decoded
-            .iter()
-            .enumerate()
-            .map(|(root, field)| match is_kept(root, field) {
-                true => {
-                    let values = Box::new(field.data_type().clone());
-                    Arc::new(Field::clone(field).with_data_type(DataType::Dictionary(Box::new(DataType::Int32), values)))
+        let compact = |root: usize, field: &Field| {
+            let leaves = self.columns.leaves(root);
+            if !columns.contains(&field.name().as_str()) || leaves.len() != 1 {
+                return None;
+            }
+            match field.data_type() {
+                text @ (DataType::Utf8 | DataType::Binary) => {
+                    are_all(leaves.start, is_dictionary).then(|| DataType::Dictionary(Box::new(DataType::Int32), Box::new(text.clone())))
                 }
-                false => Arc::clone(field),
-            });
+                DataType::Decimal128(digits, scale) if are_all(leaves.start, is_integer) => decimal_in_64_bits(*digits, *scale),
+                _ => None,
+            }
+        };
+        let decoded = self.columns.decoded.iter().enumerate();
+        let fields = decoded.map(|(root, field)| match compact(root, field) {
+            Some(form) => Arc::new(Field::clone(field).with_data_type(form)),
+            None => Arc::clone(field),
+        });
         self.columns.decoded = fields.collect();
     }
 

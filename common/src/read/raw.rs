@@ -51,9 +51,9 @@ pub fn open_raw(
             let names: Vec<String> = wanted.iter().map(|column| column.name.clone()).collect();
             let batches = match format {
                 Format::Parquet => {
-                    let may_stay = wanted.iter().filter(|column| column.may_be_dictionary);
-                    let dictionaries: Vec<&str> = may_stay.map(|column| column.name.as_str()).collect();
-                    parquet::open(file, selection, &names, &dictionaries, batch_rows, sources)?
+                    let may_stay = wanted.iter().filter(|column| column.may_be_compact);
+                    let compact: Vec<&str> = may_stay.map(|column| column.name.as_str()).collect();
+                    parquet::open(file, selection, &names, &compact, batch_rows, sources)?
                 }
                 _ => open(format, file, selection, &names, batch_rows, sources)?,
             };

@@ -178,13 +178,20 @@ fn sorted_by_shard(shards: usize, blocks: &[(u32, StoredBlock)]) -> ByShard {
     ByShard { order, starts }
 }
 
+/// Shards are put together into at least so many tasks, where these have something to do: one that takes all keeps one thread busy.
+const LEAST_TASKS: u64 = 8;
+/// What a task takes at least, where there is so much: less costs more to begin than to do.
+const LEAST_TASK_BYTES: u64 = 4 << 20;
+
 /// The shards that each task takes, with their bytes: small ones are put together up to `part_bytes`. No group begins or ends with a shard
 /// that is empty.
 pub fn groups(sizes: &[u64], part_bytes: u64) -> Vec<(u64, ShardRange)> {
+    let share = sizes.iter().sum::<u64>().div_ceil(LEAST_TASKS);
+    let most = part_bytes.min(share.max(LEAST_TASK_BYTES));
     let mut groups: Vec<(u64, ShardRange)> = Vec::new();
     for (shard, size) in (0..).zip(sizes).filter(|(_, size)| **size > 0) {
         match groups.last_mut() {
-            Some((weight, group)) if *weight + size <= part_bytes => {
+            Some((weight, group)) if *weight + size <= most => {
                 group.count = shard + 1 - group.first;
                 *weight += size;
             }

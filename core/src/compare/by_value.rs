@@ -8,7 +8,7 @@ use crate::spec::{Duration, NumberTolerance, TextRules, ValueRule};
 use crate::value::{Decimal, ScaledTolerance, Value, doubles_within, equal, place_ns, within};
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{ArrowPrimitiveType, Decimal128Type, Float64Type, Int64Type};
+use arrow_array::types::{ArrowPrimitiveType, Decimal64Type, Decimal128Type, Float64Type, Int64Type};
 use arrow_buffer::{BooleanBuffer, i256};
 use arrow_schema::DataType;
 
@@ -96,6 +96,7 @@ fn near_integers(pairs: &CellPairs<'_>, asked: &BooleanBuffer, tolerance: &Numbe
     let (absolute, relative) = (tolerance.absolute(), tolerance.relative());
     let scale = match (pairs.live.data_type(), pairs.shadow.data_type()) {
         (DataType::Int64, DataType::Int64) => 0,
+        (DataType::Decimal64(_, live), DataType::Decimal64(_, shadow)) if live == shadow => *live,
         (DataType::Decimal128(_, live), DataType::Decimal128(_, shadow)) if live == shadow => *live,
         _ => return None,
     };
@@ -114,6 +115,7 @@ fn near_integers(pairs: &CellPairs<'_>, asked: &BooleanBuffer, tolerance: &Numbe
     };
     let near = match pairs.live.data_type() {
         DataType::Int64 => values::<Int64Type>(pairs, i128::from, judge),
+        DataType::Decimal64(_, _) => values::<Decimal64Type>(pairs, i128::from, judge),
         _ => values::<Decimal128Type>(pairs, |v| v, judge),
     };
     Some(NearCells { near, not_json: 0 })

@@ -1,16 +1,15 @@
 //! Whether the cells of a column are equal, a column at a time.
 
 use crate::align::{Column, Role};
-use crate::value::{ValueType, equal, value_at};
+use crate::value::{ValueType, equal, is_compact_form, laid_out, value_at};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    ArrowPrimitiveType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt64Type,
+    ArrowPrimitiveType, Date32Type, Decimal64Type, Decimal128Type, Float32Type, Float64Type, Int32Type, Int64Type,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, DictionaryArray, StringArray};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::{DataType, TimeUnit};
-use arrow_select::take::take;
 
 /// A set bit where the cells of a row differ. NULL equals NULL, NaN equals NaN, -0.0 equals 0.0.
 pub fn unequal(column: &Column, live: &ArrayRef, shadow: &ArrayRef) -> BooleanBuffer {
@@ -53,9 +52,13 @@ fn with_nulls(values: BooleanBuffer, live: Option<&NullBuffer>, shadow: Option<&
 }
 
 fn unequal_plain(live: &ArrayRef, shadow: &ArrayRef) -> BooleanBuffer {
+    if live.data_type() != shadow.data_type() && (is_compact_form(live.data_type()) || is_compact_form(shadow.data_type())) {
+        return unequal_plain(&laid_out(live), &laid_out(shadow));
+    }
     match live.data_type() {
         DataType::Int64 => primitives::<Int64Type>(live, shadow, |a, b| a != b),
         DataType::UInt64 => primitives::<UInt64Type>(live, shadow, |a, b| a != b),
+        DataType::Decimal64(_, _) => primitives::<Decimal64Type>(live, shadow, |a, b| a != b),
         DataType::Decimal128(_, _) => primitives::<Decimal128Type>(live, shadow, |a, b| a != b),
         DataType::Float64 => primitives::<Float64Type>(live, shadow, |a, b| a != b && !(a.is_nan() && b.is_nan())),
         DataType::Float32 => primitives::<Float32Type>(live, shadow, |a, b| a != b && !(a.is_nan() && b.is_nan())),
@@ -65,17 +68,9 @@ fn unequal_plain(live: &ArrayRef, shadow: &ArrayRef) -> BooleanBuffer {
         DataType::Timestamp(TimeUnit::Microsecond, _) => primitives::<TimestampMicrosecondType>(live, shadow, |a, b| a != b),
         DataType::Timestamp(TimeUnit::Nanosecond, _) => primitives::<TimestampNanosecondType>(live, shadow, |a, b| a != b),
         DataType::Utf8 if live.data_type() == shadow.data_type() => texts(live.as_string(), shadow.as_string()),
-        DataType::Dictionary(_, _) if live.data_type() == shadow.data_type() => dictionaries(live.as_dictionary(), shadow.as_dictionary()),
-        DataType::Dictionary(_, _) => unequal_plain(&laid_out(live), shadow),
-        _ if matches!(shadow.data_type(), DataType::Dictionary(_, _)) => unequal_plain(live, &laid_out(shadow)),
+        DataType::Dictionary(_, _) => dictionaries(live.as_dictionary(), shadow.as_dictionary()),
         _ => by_value(live, shadow),
     }
-}
-
-/// A dictionary, of which the other side has none, as the array of its values.
-fn laid_out(dictionary: &ArrayRef) -> ArrayRef {
-    let dictionary = dictionary.as_any_dictionary();
-    take(dictionary.values(), dictionary.keys(), None).expect("numbers of a dictionary are those of its values")
 }
 
 fn texts(a: &StringArray, b: &StringArray) -> BooleanBuffer {

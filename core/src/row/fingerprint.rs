@@ -8,9 +8,9 @@ use super::canon::canon;
 use crate::value::value_at;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Decimal128Type, DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType, DurationSecondType, Float32Type,
-    Float64Type, Int32Type, Int64Type, Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType,
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt64Type,
+    Date32Type, Decimal64Type, Decimal128Type, DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType,
+    DurationSecondType, Float32Type, Float64Type, Int32Type, Int64Type, Time32MillisecondType, Time32SecondType, Time64MicrosecondType,
+    Time64NanosecondType, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef, PrimitiveArray, types::ArrowPrimitiveType};
 use arrow_schema::{DataType, TimeUnit};
@@ -118,6 +118,8 @@ fn plain(array: &ArrayRef, keys: &ColumnKeys, lanes: &mut [(u64, u64)]) {
         DataType::Float64 => words::<Float64Type>(array, keys, lanes, double_word),
         DataType::Float32 => words::<Float32Type>(array, keys, lanes, |v| double_word(f64::from(v))),
         DataType::Date32 => words::<Date32Type>(array, keys, lanes, |v| v as u64),
+        // As the low word of 128 bits, which all values of 64 bits are hashed as.
+        DataType::Decimal64(_, _) => words::<Decimal64Type>(array, keys, lanes, |v| v as u64),
         DataType::Decimal128(_, _) => decimals(array, keys, lanes),
         DataType::Utf8 => {
             let texts = array.as_string::<i32>();

@@ -5,7 +5,7 @@ use super::mixed;
 use super::types::ValueType;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    ArrowPrimitiveType, Date32Type, Decimal128Type, Decimal256Type, DurationMicrosecondType, DurationMillisecondType,
+    ArrowPrimitiveType, Date32Type, Decimal64Type, Decimal128Type, Decimal256Type, DurationMicrosecondType, DurationMillisecondType,
     DurationNanosecondType, DurationSecondType, Float32Type, Float64Type, Int32Type, Int64Type, IntervalMonthDayNanoType,
     Time32MillisecondType, Time32SecondType, Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType,
     TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt64Type,
@@ -19,7 +19,7 @@ fn at<T: ArrowPrimitiveType>(array: &dyn Array, row: usize) -> T::Native {
     array.as_primitive::<T>().value(row)
 }
 
-/// The value at `row` of an array whose type is some [`ValueType::storage`]; any other type is a bug and gives `Null` never: it panics.
+/// The value at `row` of an array whose type is some [`ValueType::storage`], or 64 bits a decimal; any other type is a bug and gives `Null` never: it panics.
 pub fn value_at(array: &dyn Array, row: usize) -> Value<'_> {
     if array.is_null(row) {
         return Value::Null;
@@ -29,6 +29,10 @@ pub fn value_at(array: &dyn Array, row: usize) -> Value<'_> {
         DataType::Boolean => Value::Bool(array.as_boolean().value(row)),
         DataType::Int64 => Value::Int(at::<Int64Type>(array, row).into()),
         DataType::UInt64 => Value::Int(at::<UInt64Type>(array, row).into()),
+        DataType::Decimal64(_, scale) => Value::Decimal(Decimal {
+            unscaled: i256::from_i128(at::<Decimal64Type>(array, row).into()),
+            scale: *scale,
+        }),
         DataType::Decimal128(_, scale) => Value::Decimal(Decimal {
             unscaled: i256::from_i128(at::<Decimal128Type>(array, row)),
             scale: *scale,
