@@ -27,6 +27,7 @@ pub fn drawn(seed: u64) -> TaskLimits {
         held_accounts: random.below(3),
         account_part_bytes: *random.pick(&[1, 40]),
         sampled_rows: random.between(1, 5) as u64,
+        sampled_bytes: random.between(1, 200) as u64,
         min_row_numbers: 1 + random.below(3),
         fetched_batch_bytes: *random.pick(&[1, 2 << 10]),
         run_part_bytes: *random.pick(&[1, 200]),

@@ -39,6 +39,17 @@ pub(crate) struct PairedGroup {
     pub(crate) rows: EndedRows,
 }
 
+/// Row groups that lie side by side.
+struct KeyedPair {
+    splits: Sides<Split>,
+    /// Their numbers in their files.
+    groups: Sides<usize>,
+    /// Rows of each.
+    rows: usize,
+    /// Whether both are the same object.
+    is_one: bool,
+}
+
 impl<'a> PairedGroups<'a> {
     /// `None` where rows cannot cancel by their place.
     pub(crate) fn new(job: &'a Job, task: &ScanTask, form: Form) -> Option<Self> {
@@ -65,49 +76,74 @@ impl<'a> PairedGroups<'a> {
             return Ok(None);
         }
         self.looked_at = number + 1;
+        let Some(pair) = self.keyed_pair(number)? else {
+            return Ok(None);
+        };
+        let mut differing = Vec::new();
+        for (at, column) in self.job.plan.aligned.columns.iter().enumerate() {
+            if !self.job.plan.aligned.key.contains(&at) && !self.is_same(&pair, column)? {
+                differing.push(at);
+            }
+        }
+        self.compare(&pair.splits, &differing, pair.rows, in_place)
+    }
+
+    /// Whether the keys of the pair of this number are stored the same.
+    pub(crate) fn has_same_keys(&mut self, number: usize) -> Result<bool> {
+        Ok(self.keyed_pair(number)?.is_some())
+    }
+
+    /// The pair of this number, if its row groups are there and their keys are stored the same.
+    fn keyed_pair(&mut self, number: usize) -> Result<Option<KeyedPair>> {
         let (Some(live), Some(shadow)) = (self.splits.live.get(number), self.splits.shadow.get(number)) else {
             return Ok(None);
         };
-        let pair = Sides::new(live.clone(), shadow.clone());
-        let (Some(live), Some(shadow)) = (group(&pair.live), group(&pair.shadow)) else {
+        let splits = Sides::new(live.clone(), shadow.clone());
+        let (Some(live), Some(shadow)) = (group(&splits.live), group(&splits.shadow)) else {
             return Ok(None);
         };
-        let files = Sides::from_fn(|side| &self.job.resources.datasets[side].files[pair[side].file]);
+        let files = Sides::from_fn(|side| &self.job.resources.datasets[side].files[splits[side].file]);
         let is_one = !self.job.resources.disabled.same_object && files.live.is_same_object(files.shadow);
         // Elsewhere a look at the chunks would read again what is read for the rows.
         let is_near = files.live.is_local() && files.shadow.is_local();
         if !is_one && (self.job.resources.disabled.same_chunk || !is_near) {
             return Ok(None);
         }
-        self.open(&pair)?;
-        let (Some((_, live_file)), Some((_, shadow_file))) = (&self.files.live, &self.files.shadow) else {
-            return Ok(None);
-        };
-        let rows = live_file.rows(live);
-        if rows != shadow_file.rows(shadow) {
+        self.open(&splits)?;
+        let groups = Sides::new(live, shadow);
+        let rows = Sides::from_fn(|side| {
+            let file = self.files[side].as_ref();
+            file.and_then(|(_, file)| file.rows(groups[side]))
+        });
+        if rows.live != rows.shadow {
             return Ok(None);
         }
-        let is_same = |column: &Column| match (
-            self.place(Side::Live, column, live_file),
-            self.place(Side::Shadow, column, shadow_file),
-        ) {
-            (Some(a), Some(b)) if column.stored.live == column.stored.shadow => {
-                is_same((live_file, live), (shadow_file, shadow), (a, b), is_one)
-            }
-            _ => Ok(false),
+        let pair = KeyedPair {
+            splits,
+            groups,
+            rows: rows.live.unwrap_or(0),
+            is_one,
         };
         for column in self.job.plan.aligned.key_columns() {
-            if !is_same(column)? {
+            if !self.is_same(&pair, column)? {
                 return Ok(None);
             }
         }
-        let mut differing = Vec::new();
-        for (at, column) in self.job.plan.aligned.columns.iter().enumerate() {
-            if !self.job.plan.aligned.key.contains(&at) && !is_same(column)? {
-                differing.push(at);
+        Ok(Some(pair))
+    }
+
+    /// Whether a column of both row groups is stored the same.
+    fn is_same(&self, pair: &KeyedPair, column: &Column) -> Result<bool> {
+        let (Some((_, live)), Some((_, shadow))) = (&self.files.live, &self.files.shadow) else {
+            return Ok(false);
+        };
+        let places = (self.place(Side::Live, column, live), self.place(Side::Shadow, column, shadow));
+        match places {
+            (Some(a), Some(b)) if column.stored.live == column.stored.shadow => {
+                is_same((live, pair.groups.live), (shadow, pair.groups.shadow), (a, b), pair.is_one)
             }
+            _ => Ok(false),
         }
-        self.compare(&pair, &differing, rows.unwrap_or(0), in_place)
     }
 
     fn open(&mut self, pair: &Sides<Split>) -> Result<()> {

@@ -20,8 +20,8 @@ use std::sync::Arc;
 /// What a side is read for.
 pub(crate) enum Purpose<'a> {
     Scan,
-    /// A look at about so many rows: they are read again, and counted then.
-    Sample(u64),
+    /// A look at some aligned columns of about so many rows, in place of the others NULLs: they are read again, and counted then.
+    Sample(u64, Vec<usize>),
     /// These rows alone; they were counted before.
     Reread(RowSelection<'a>),
     /// Some aligned columns of all rows: nothing else is read but what the filter needs.
@@ -157,9 +157,9 @@ impl<'a> SideReader<'a> {
             is_chosen: false,
             split_rows: 0,
             needed: match &purpose {
-                Purpose::Columns(aligned) => Needed::of(job, side, aligned).with_compact(job, side),
+                Purpose::Columns(aligned) | Purpose::Sample(_, aligned) => Needed::of(job, side, aligned).with_compact(job, side),
                 Purpose::Scan => Needed::all(job, side).with_compact(job, side),
-                Purpose::Sample(_) | Purpose::Reread(_) => Needed::all(job, side),
+                Purpose::Reread(_) => Needed::all(job, side),
             },
             purpose,
             read: 0,
@@ -225,7 +225,7 @@ impl<'a> SideReader<'a> {
             self.job.watch.check()?;
             let is_enough = match &self.purpose {
                 Purpose::Scan | Purpose::Columns(_) => false,
-                Purpose::Sample(rows) => self.read >= *rows,
+                Purpose::Sample(rows, _) => self.read >= *rows,
                 Purpose::Reread(wanted) => wanted.is_empty(),
             };
             if is_enough {
