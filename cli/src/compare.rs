@@ -41,7 +41,7 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: SpecFile) -> Re
     check_files(&target, &found.output, &bound.datasets)?;
     let SpecFile { parsed, output, .. } = found;
     if !settings.quiet {
-        warn(&bound.plan.warnings);
+        warn(&bound.plan.warning_texts());
     }
     let bytes = Arc::clone(&sources.bytes_read);
     let estimate = bound.plan.estimate;

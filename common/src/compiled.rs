@@ -62,7 +62,7 @@ impl Compiled {
         let plan_rule = |rule: &Expected, takes: &dyn Fn(usize) -> bool| plan_rule(&sql, plan, rule, takes, &mut conditions);
         let filters = Sides::try_from_fn(|side| plan_filter(&sql, plan, side))?;
         let derives = Sides::try_from_fn(|side| plan_derives(&sql, plan, side))?;
-        let (judge, _) = Judge::new(&plan.spec, &plan.aligned, &accounts.rules, plan.as_of, plan_rule)?;
+        let judge = Judge::new(&plan.spec, &plan.aligned, &accounts.rules, plan.as_of, plan_rule)?;
         let columns = plan.aligned.columns.iter().map(|column| bind(&sql, plan, column));
         Ok(Compiled {
             filters,

@@ -13,8 +13,8 @@ use shadowdiff_common::sql::{Expression, Sql, SqlColumn};
 use shadowdiff_core::accounts::AccountSets;
 use shadowdiff_core::align::{SideColumn, align};
 use shadowdiff_core::error::{Error, Place, Result};
-use shadowdiff_core::judge::Judge;
-use shadowdiff_core::plan::{PLAN_VERSION, Plan, PlanSecret, ReadColumn};
+use shadowdiff_core::judge;
+use shadowdiff_core::plan::{PLAN_VERSION, Plan, PlanSecret, ReadColumn, Warning, WarningOrigin};
 use shadowdiff_core::shorten::excerpt;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::{Limit, ListedAccounts, Spec, member};
@@ -75,15 +75,15 @@ pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: 
         notes,
         files,
     } = inspect(&spec, base, sources).await?;
-    let mut warnings = spec_warnings;
-    warnings.extend(same_files(&datasets));
+    let mut warnings: Vec<Warning> = WarningOrigin::Spec.of(spec_warnings).collect();
+    warnings.extend(WarningOrigin::Data.of(same_files(&datasets)));
     let columns = Sides::try_from_fn(|side| derived(&spec, side, &read[side]))?;
     let mut aligned = align(&spec, &columns)?;
     forget_scales(&spec, &Sides::from_fn(|side| datasets[side].format), &read, &mut aligned);
-    warnings.extend(aligned.warnings.iter().cloned());
-    warnings.extend(verdict::check(&spec, &aligned)?);
+    warnings.extend(WarningOrigin::Data.of(aligned.warnings.iter().cloned()));
+    warnings.extend(WarningOrigin::Spec.of(verdict::check(&spec, &aligned)?));
     let is_compared = |note: &Note| aligned.columns.iter().any(|column| column.path[0] == note.column);
-    warnings.extend(notes.into_iter().filter(is_compared).map(|note| note.text));
+    warnings.extend(WarningOrigin::Data.of(notes.into_iter().filter(is_compared).map(|note| note.text)));
     let lists = Lists {
         spec: &spec,
         aligned: &aligned,
@@ -92,14 +92,14 @@ pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: 
     };
     let accounts = lists.read().await?;
     let as_of = spec.as_of.unwrap_or(cut.today);
-    let (_, judge_warnings) = Judge::new(&spec, &aligned, &accounts.rules, as_of, |_, _| Ok(()))?;
-    warnings.extend(judge_warnings);
-    warnings.extend(check_scopes(&spec, &columns)?);
+    warnings.extend(WarningOrigin::Spec.of(judge::check(&spec, &aligned)?));
+    warnings.extend(WarningOrigin::Data.of(check_scopes(&spec, &columns)?));
 
     let sides = Sides::from_fn(|side| side_plan(&spec, side, &read[side], &columns[side], &aligned.columns));
     for side in Side::BOTH {
-        warnings.extend(mixed_zones(side, &files[side], &sides[side].read));
-        warnings.extend(legacy_dates(side, &datasets[side], &files[side], &sides[side].read, sources).await?);
+        warnings.extend(WarningOrigin::Data.of(mixed_zones(side, &files[side], &sides[side].read)));
+        let legacy = legacy_dates(side, &datasets[side], &files[side], &sides[side].read, sources).await?;
+        warnings.extend(WarningOrigin::Data.of(legacy));
     }
     let cut_up = Partitioning::new(&datasets, &files, &cut);
     let pins = Sides::from_fn(|side| datasets[side].files.iter().map(DataFile::pinned).collect());

@@ -188,7 +188,7 @@ impl Cluster {
     /// Binds a spec to its data and describes the plan, for a client at this address; warnings come apart.
     pub async fn check(&self, order: &JobRequest, peer: &str) -> Result<(String, Vec<String>)> {
         let bound = self.planner.bind(understood(order)?, For::Peer(peer)).await?;
-        Ok((describe(&bound), bound.plan.warnings))
+        Ok((describe(&bound), bound.plan.warning_texts()))
     }
 
     /// Stores a job; it is planned and run after that. False where the token named it before.

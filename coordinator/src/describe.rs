@@ -2,7 +2,7 @@
 
 use crate::bind::Bound;
 use shadowdiff_core::align::{Column, Role};
-use shadowdiff_core::plan::Plan;
+use shadowdiff_core::plan::{Plan, Warning};
 use shadowdiff_core::side::Side;
 use shadowdiff_core::tally::counted;
 use std::fmt::Write;
@@ -109,7 +109,7 @@ fn rest(plan: &Plan) -> String {
         counted(plan.shards.into(), "shard"),
         plan.as_of
     );
-    for warning in &plan.warnings {
+    for Warning { text: warning, .. } in &plan.warnings {
         let _ = writeln!(out, "warning: {warning}");
     }
     out

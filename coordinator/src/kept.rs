@@ -15,7 +15,7 @@ use shadowdiff_common::spool::{Scratch, Spool, SpoolWriter};
 use shadowdiff_core::align::Aligned;
 use shadowdiff_core::difference::{Answers, Difference};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::plan::{Pinned, Plan};
+use shadowdiff_core::plan::{Pinned, Plan, Warning, WarningOrigin};
 use shadowdiff_core::rejudge::Rejudge;
 use shadowdiff_core::report::SeenAccount;
 use shadowdiff_core::side::Sides;
@@ -25,7 +25,7 @@ use std::io::{Read, Write};
 
 const HEAD: &[u8] = b"shadowdiff comparison\n";
 /// A file of another version is refused.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// A longer head or record is none of ours.
 const MAX_BYTES: u32 = 1 << 30;
 /// What the merge holds of a run at a time.
@@ -39,7 +39,8 @@ pub(crate) struct Kept {
     pub(crate) aligned: Aligned,
     pub(crate) as_of: Day,
     pub(crate) pins: Sides<Vec<Pinned>>,
-    pub(crate) warnings: Vec<String>,
+    /// Those that are not of the spec.
+    pub(crate) warnings: Vec<Warning>,
     pub(crate) tally: Tally,
     /// Whether accounts were counted, though not listed.
     pub(crate) count_accounts: bool,
@@ -48,12 +49,13 @@ pub(crate) struct Kept {
 
 impl Kept {
     pub(crate) fn of(plan: &Plan, document: &serde_json::Value, tally: &Tally) -> Kept {
+        let of_data = plan.warnings.iter().filter(|warning| warning.origin == WarningOrigin::Data);
         Kept {
             document: shadowdiff_core::redact::redacted_document(document.clone()),
             aligned: plan.aligned.clone(),
             as_of: plan.as_of,
             pins: plan.pins.clone(),
-            warnings: plan.warnings.clone(),
+            warnings: of_data.cloned().collect(),
             tally: tally.clone(),
             count_accounts: plan.count_accounts,
             lists_accounts: plan.spec.output.accounts == shadowdiff_core::spec::ListedAccounts::All,

@@ -359,7 +359,7 @@ mod tests {
         let merge = Merge {
             plan,
             document: &serde_json::Value::Null,
-            judge: &crate::result::rules(plan, &[None, None]).expect("rules"),
+            judge: &Judge::without_sql(&plan.spec, &plan.aligned, &[None, None], plan.as_of).expect("rules"),
             tally: &tally,
             found_keys: &[],
             seen_accounts: &[],
@@ -414,7 +414,7 @@ mod tests {
         let merge = Merge {
             plan: &plan,
             document: &serde_json::Value::Null,
-            judge: &crate::result::rules(&plan, &[None, None]).expect("rules"),
+            judge: &Judge::without_sql(&plan.spec, &plan.aligned, &[None, None], plan.as_of).expect("rules"),
             tally: &Tally::default(),
             found_keys: &[],
             seen_accounts: &[],

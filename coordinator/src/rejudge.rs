@@ -9,17 +9,15 @@ use crate::run::Outcome;
 use crate::target::Target;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::spool::Scratch;
-use shadowdiff_core::accounts::{AccountSet, AccountSets};
-use shadowdiff_core::align::Aligned;
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::judge::Judge;
-use shadowdiff_core::plan::{Estimate, PLAN_VERSION, Plan, PlanSecret, SidePlan};
+use shadowdiff_core::judge;
+use shadowdiff_core::plan::{Estimate, PLAN_VERSION, Plan, PlanSecret, SidePlan, Warning, WarningOrigin};
 use shadowdiff_core::redact::redacted_document;
 use shadowdiff_core::rejudge::{Rejudge, compared_differently};
 use shadowdiff_core::report::{ResultFile, Timings};
 use shadowdiff_core::row::Secret;
 use shadowdiff_core::side::Sides;
-use shadowdiff_core::spec::{Day, Limit, ListedAccounts, Overrides, Parsed, Spec, parse};
+use shadowdiff_core::spec::{Day, Limit, ListedAccounts, Overrides, Spec, parse};
 use shadowdiff_core::verdict;
 use std::fs::File;
 use std::io::BufReader;
@@ -58,7 +56,7 @@ impl NewRules<'_> {
         let old = parse(&kept.document.to_string(), name, &Overrides::default())?;
         self.check_accounts(&kept, &old.spec)?;
         let as_of = self.spec.as_of.unwrap_or(kept.as_of);
-        let mut rejudge = Rejudge::new(&old.spec, self.spec, &kept.aligned, as_of)?;
+        let mut rejudge = Rejudge::new(&old.spec, self.spec, &kept.aligned)?;
         let differences = read_differences(&mut from, &mut rejudge, scratch)?;
         let (accounts, count) = read_accounts(&mut from, scratch)?;
         let lists = Lists {
@@ -73,7 +71,7 @@ impl NewRules<'_> {
         if kept.lists_accounts && !lists_all {
             tally.accounts = count;
         }
-        let plan = self.plan(kept, &old, as_of, &sets)?;
+        let plan = self.plan(kept, as_of)?;
         let compared = Compared {
             tally,
             runs: vec![differences],
@@ -114,18 +112,11 @@ impl NewRules<'_> {
     }
 
     /// A plan that says what is merged, and of no work.
-    fn plan(&self, kept: Kept, old: &Parsed, as_of: Day, sets: &AccountSets) -> Result<Plan> {
-        let empty = AccountSets {
-            rules: old.spec.expected.iter().map(|_| Some(AccountSet::default())).collect(),
-            ..AccountSets::default()
-        };
-        let gone = judged_warnings(&old.spec, &old.warnings, &kept.aligned, &empty, kept.as_of)?;
-        let mut warnings = judged_warnings(self.spec, self.warnings, &kept.aligned, sets, as_of)?;
-        warnings.extend(
-            kept.warnings
-                .into_iter()
-                .filter(|warning| !gone.iter().any(|own| unplaced(own) == unplaced(warning))),
-        );
+    fn plan(&self, kept: Kept, as_of: Day) -> Result<Plan> {
+        let mut warnings: Vec<Warning> = WarningOrigin::Spec.of(self.warnings.iter().cloned()).collect();
+        warnings.extend(WarningOrigin::Spec.of(verdict::check(self.spec, &kept.aligned)?));
+        warnings.extend(WarningOrigin::Spec.of(judge::check(self.spec, &kept.aligned)?));
+        warnings.extend(kept.warnings);
         let side = SidePlan {
             read: Vec::new(),
             columns: Vec::new(),
@@ -148,21 +139,4 @@ impl NewRules<'_> {
             warnings,
         })
     }
-}
-
-/// A warning without the place in the file that it is about: the spec is read again from elsewhere.
-fn unplaced(warning: &str) -> &str {
-    match warning.split_once(": ") {
-        Some((place, rest)) if place.ends_with(|c: char| c.is_ascii_digit()) && place.contains(':') => rest,
-        Some(_) | None => warning,
-    }
-}
-
-/// The warnings that a spec itself, its rules and its thresholds give.
-fn judged_warnings(spec: &Spec, own: &[String], aligned: &Aligned, sets: &AccountSets, as_of: Day) -> Result<Vec<String>> {
-    let mut warnings = own.to_vec();
-    warnings.extend(verdict::check(spec, aligned)?);
-    let (_, of_rules) = Judge::new(spec, aligned, &sets.rules, as_of, |_, _| Ok(()))?;
-    warnings.extend(of_rules);
-    Ok(warnings)
 }

@@ -45,7 +45,7 @@ impl ResultWriter<'_> {
         let merge = Merge {
             plan: self.plan,
             document: self.document,
-            judge: &rules(self.plan, self.accounts)?,
+            judge: &Judge::without_sql(&self.plan.spec, &self.plan.aligned, self.accounts, self.plan.as_of)?,
             tally: &self.compared.tally,
             runs: &self.compared.runs,
             found_keys: &self.compared.found_keys,
@@ -94,10 +94,4 @@ impl ResultWriter<'_> {
         let (_, mark) = file.finish()?;
         Ok((summary, mark))
     }
-}
-
-/// The rules of a plan, whose SQL has been asked. `accounts`: those that a rule lists, at its place.
-pub(crate) fn rules(plan: &Plan, accounts: &[Option<AccountSet>]) -> Result<Judge<()>> {
-    let (judge, _) = Judge::new(&plan.spec, &plan.aligned, accounts, plan.as_of, |_, _| Ok(()))?;
-    Ok(judge)
 }

@@ -7,6 +7,31 @@ use crate::error::{Error, Result};
 use crate::spec::{AccountScope, Day, DifferenceKind, Expected, Spec, Within};
 use crate::value::{ValueType, place_ns, within};
 
+/// Which differences a rule is for, bound to the columns of the comparison; whatever its accounts, its bounds and the day.
+#[derive(Debug, Clone)]
+pub(crate) struct Coverage {
+    /// `None`: every column, and the row as a whole.
+    columns: Option<Vec<bool>>,
+    kinds: Vec<DifferenceKind>,
+}
+
+/// What the rules of a spec are for, in order, and what is probably not meant.
+pub(crate) fn coverages(spec: &Spec, aligned: &Aligned) -> Result<(Vec<Coverage>, Vec<String>)> {
+    let mut found = Findings::default();
+    let bind = |(at, rule)| Coverage {
+        columns: bind_columns(at, rule, aligned, &mut found),
+        kinds: kinds(rule),
+    };
+    let bound = spec.expected.iter().enumerate().map(bind).collect();
+    Error::all(found.mistakes)?;
+    Ok((bound, found.warnings))
+}
+
+/// Holds the rules against the columns; gives warnings.
+pub fn check(spec: &Spec, aligned: &Aligned) -> Result<Vec<String>> {
+    coverages(spec, aligned).map(|(_, warnings)| warnings)
+}
+
 #[derive(Debug, Clone)]
 enum Scope {
     All,
@@ -14,22 +39,27 @@ enum Scope {
     Sql,
 }
 
-/// What a rule covers, bound to the columns of the comparison.
 #[derive(Debug, Clone)]
-struct Coverage {
+struct Rule<S> {
+    coverage: Coverage,
     scope: Scope,
-    /// `None`: every column, and the row as a whole.
-    columns: Option<Vec<bool>>,
-    kinds: Vec<DifferenceKind>,
     within: Option<Within>,
     filtered: bool,
     expired: bool,
+    sql: S,
 }
 
 /// The rules of a spec, in order, bound to the columns; each with `S`, what answers its SQL.
 #[derive(Debug, Clone)]
 pub struct Judge<S> {
-    rules: Vec<(Coverage, S)>,
+    rules: Vec<Rule<S>>,
+}
+
+impl Judge<()> {
+    /// For differences whose SQL has been asked.
+    pub fn without_sql(spec: &Spec, aligned: &Aligned, sets: &[Option<AccountSet>], as_of: Day) -> Result<Self> {
+        Judge::new(spec, aligned, sets, as_of, |_, _| Ok(()))
+    }
 }
 
 impl<S> Judge<S> {
@@ -41,32 +71,27 @@ impl<S> Judge<S> {
         sets: &[Option<AccountSet>],
         as_of: Day,
         mut sql: impl FnMut(&Expected, &dyn Fn(usize) -> bool) -> Result<S>,
-    ) -> Result<(Self, Vec<String>)> {
-        let mut found = Findings::default();
-        let mut bound = Vec::new();
-        for (at, rule) in spec.expected.iter().enumerate() {
-            let coverage = Coverage {
+    ) -> Result<Self> {
+        let (coverages, _) = coverages(spec, aligned)?;
+        let bind = |((at, rule), coverage): ((usize, &Expected), Coverage)| {
+            Ok(Rule {
                 scope: scope(at, rule, sets.get(at).and_then(Option::as_ref))?,
-                columns: bind_columns(at, rule, aligned, &mut found),
-                kinds: kinds(rule),
                 within: rule.within.clone(),
                 filtered: rule.filter.is_some(),
                 expired: rule.until.is_some_and(|until| as_of > until),
-            };
-            bound.push((rule, coverage));
-        }
-        Error::all(found.mistakes)?;
-        let with_sql = |(rule, coverage): (&Expected, Coverage)| {
-            let planned = sql(rule, &|column| coverage.takes(DifferenceKind::Changed, Some(column)))?;
-            Ok((coverage, planned))
+                sql: sql(rule, &|column| coverage.takes(DifferenceKind::Changed, Some(column)))?,
+                coverage,
+            })
         };
-        let rules = bound.into_iter().map(with_sql).collect::<Result<_>>()?;
-        Ok((Judge { rules }, found.warnings))
+        let rules = spec.expected.iter().enumerate().zip(coverages).map(bind);
+        Ok(Judge {
+            rules: rules.collect::<Result<_>>()?,
+        })
     }
 
     /// The rule that covers the difference, if any. `account`: its account's canonical bytes. `sql` is asked as late as possible.
     pub fn judge(&self, difference: &Difference<'_>, account: &[u8], mut sql: impl FnMut(Question) -> bool) -> Option<usize> {
-        self.rules.iter().enumerate().position(|(at, (rule, _))| {
+        self.rules.iter().enumerate().position(|(at, rule)| {
             rule.covers(difference)
                 && match &rule.scope {
                     Scope::All => true,
@@ -79,7 +104,7 @@ impl<S> Judge<S> {
 
     /// What answers the SQL of the rules, in order.
     pub fn all_sql(&self) -> impl Iterator<Item = &S> {
-        self.rules.iter().map(|(_, sql)| sql)
+        self.rules.iter().map(|rule| &rule.sql)
     }
 
     /// The same of the rules that are for differences of a kind in a column, each with its number. What has expired counts: another day may
@@ -87,8 +112,8 @@ impl<S> Judge<S> {
     pub fn sql_for(&self, kind: DifferenceKind, column: Option<usize>) -> impl Iterator<Item = (usize, &S)> {
         let rules = self.rules.iter().enumerate();
         rules
-            .filter(move |(_, (rule, _))| rule.takes(kind, column))
-            .map(|(at, (_, sql))| (at, sql))
+            .filter(move |(_, rule)| rule.coverage.takes(kind, column))
+            .map(|(at, rule)| (at, &rule.sql))
     }
 }
 
@@ -104,7 +129,7 @@ fn scope(at: usize, rule: &Expected, set: Option<&AccountSet>) -> Result<Scope> 
 
 impl Coverage {
     /// Whether the rule is for differences of this kind, in this column.
-    fn takes(&self, kind: DifferenceKind, column: Option<usize>) -> bool {
+    pub(crate) fn takes(&self, kind: DifferenceKind, column: Option<usize>) -> bool {
         self.kinds.contains(&kind)
             && match (&self.columns, column) {
                 (Some(columns), Some(column)) => columns[column],
@@ -112,10 +137,12 @@ impl Coverage {
                 (None, _) => true,
             }
     }
+}
 
+impl<S> Rule<S> {
     fn covers(&self, difference: &Difference<'_>) -> bool {
         let keeps = |bounds: &Within| difference.column.is_some() && keeps(bounds, difference);
-        !self.expired && self.takes(difference.kind, difference.column) && self.within.as_ref().is_none_or(keeps)
+        !self.expired && self.coverage.takes(difference.kind, difference.column) && self.within.as_ref().is_none_or(keeps)
     }
 }
 
@@ -231,7 +258,7 @@ mod tests {
                 Ok(all.filter(|(at, _)| takes(*at)).map(|(_, c)| c.name.clone()).collect::<Vec<_>>())
             };
             let day = Day::parse("2026-11-01").expect("a day of the test");
-            Judge::new(&spec, &aligned, &[], day, taken).map(|(judge, _)| judge.all_sql().next().cloned())
+            Judge::new(&spec, &aligned, &[], day, taken).map(|judge| judge.all_sql().next().cloned())
         };
         let taken = judge("columns: [p]").expect("a struct may be named");
         assert_eq!(taken.expect("there is a rule"), ["p", "p.x"]);

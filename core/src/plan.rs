@@ -208,13 +208,39 @@ pub struct Plan {
     /// Whether the accounts of both sides are counted, though not listed.
     pub count_accounts: bool,
     pub secret: PlanSecret,
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Warning>,
+}
+
+/// What is to be said to whoever reads the result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    pub text: String,
+    pub origin: WarningOrigin,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WarningOrigin {
+    /// The spec alone, its rules and its thresholds: another spec that judges the result gives its own.
+    Spec,
+    /// The data and how they are compared.
+    Data,
+}
+
+impl WarningOrigin {
+    pub fn of(self, texts: impl IntoIterator<Item = String>) -> impl Iterator<Item = Warning> {
+        texts.into_iter().map(move |text| Warning { text, origin: self })
+    }
 }
 
 impl Plan {
     /// Rows carry columns that only SQL reads: equal rows may differ in them, so whoever cancels early could choose between them.
     pub fn carries(&self) -> bool {
         !self.sides.live.carried.is_empty() || !self.sides.shadow.carried.is_empty()
+    }
+
+    pub fn warning_texts(&self) -> Vec<String> {
+        self.warnings.iter().map(|warning| warning.text.clone()).collect()
     }
 
     /// The form of the exchange, where no look at the data has to decide it.
@@ -228,7 +254,7 @@ impl Plan {
 }
 
 /// The plan's version; a stored plan of another version is refused.
-pub const PLAN_VERSION: u32 = 6;
+pub const PLAN_VERSION: u32 = 7;
 
 /// The secret does not show in debug output.
 #[derive(Clone, Copy, Serialize, Deserialize)]

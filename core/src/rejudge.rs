@@ -3,12 +3,11 @@
 //! SQL is asked where rows are, by the rules of the comparison, of all differences that a rule is for. A rule of another spec has its answer
 //! where one of those had the same SQL and was for the difference too; where none was, only a new comparison can tell.
 
-use crate::accounts::AccountSet;
 use crate::align::Aligned;
 use crate::difference::{Answers, Difference, Question};
 use crate::error::{Error, Result};
-use crate::judge::Judge;
-use crate::spec::{AccountScope, Day, DifferenceKind, Expected, Spec};
+use crate::judge::{Coverage, coverages};
+use crate::spec::{AccountScope, DifferenceKind, Expected, Spec};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,22 +33,17 @@ type SameQuestion = (Question, Question);
 /// Translates answers to the rules of one spec into answers to those of another.
 #[derive(Debug)]
 pub struct Rejudge<'a> {
-    old: (&'a Spec, Judge<()>),
-    new: (&'a Spec, Judge<()>),
+    old: (&'a Spec, Vec<Coverage>),
+    new: (&'a Spec, Vec<Coverage>),
     /// By kind and column.
     questions: BTreeMap<(DifferenceKind, Option<usize>), Vec<SameQuestion>>,
 }
 
 impl<'a> Rejudge<'a> {
-    pub fn new(old: &'a Spec, new: &'a Spec, aligned: &Aligned, as_of: Day) -> Result<Self> {
-        // Which accounts a rule lists does not matter to what it asks.
-        let bound = |spec: &'a Spec| -> Result<(&'a Spec, Judge<()>)> {
-            let sets: Vec<Option<AccountSet>> = spec.expected.iter().map(|_| Some(AccountSet::default())).collect();
-            Ok((spec, Judge::new(spec, aligned, &sets, as_of, |_, _| Ok(()))?.0))
-        };
+    pub fn new(old: &'a Spec, new: &'a Spec, aligned: &Aligned) -> Result<Self> {
         Ok(Rejudge {
-            old: bound(old)?,
-            new: bound(new)?,
+            old: (old, coverages(old, aligned)?.0),
+            new: (new, coverages(new, aligned)?.0),
             questions: BTreeMap::new(),
         })
     }
@@ -70,8 +64,7 @@ impl<'a> Rejudge<'a> {
     fn same_questions(&self, kind: DifferenceKind, column: Option<usize>) -> Result<Vec<SameQuestion>> {
         let ((old_spec, old), (new_spec, new)) = (&self.old, &self.new);
         let mut found = Vec::new();
-        for (number, _) in new.sql_for(kind, column) {
-            let rule = &new_spec.expected[number];
+        for (number, rule) in taking(new_spec, new, kind, column) {
             for (question, text) in [
                 (accounts_sql as fn(&Expected) -> Option<&str>, "accounts.where"),
                 (filter_sql, "where"),
@@ -79,9 +72,7 @@ impl<'a> Rejudge<'a> {
                 // No `where` sees a group of duplicates.
                 let is_asked = text == "accounts.where" || kind != DifferenceKind::DuplicateKey;
                 let Some(sql) = question(rule).filter(|_| is_asked) else { continue };
-                let same = old
-                    .sql_for(kind, column)
-                    .find(|(at, _)| question(&old_spec.expected[*at]) == Some(sql));
+                let same = taking(old_spec, old, kind, column).find(|(_, rule)| question(rule) == Some(sql));
                 let Some((same, _)) = same else {
                     return Err(
                         Error::spec(format!("`{text}` of rule `{}` was not asked when the data was compared", rule.name))
@@ -97,6 +88,19 @@ impl<'a> Rejudge<'a> {
         }
         Ok(found)
     }
+}
+
+/// The rules that are for differences of a kind in a column, each with its number.
+fn taking<'a>(
+    spec: &'a Spec,
+    coverages: &'a [Coverage],
+    kind: DifferenceKind,
+    column: Option<usize>,
+) -> impl Iterator<Item = (usize, &'a Expected)> {
+    let rules = spec.expected.iter().zip(coverages).enumerate();
+    rules
+        .filter(move |(_, (_, coverage))| coverage.takes(kind, column))
+        .map(|(at, (rule, _))| (at, rule))
 }
 
 fn accounts_sql(rule: &Expected) -> Option<&str> {
@@ -136,7 +140,7 @@ mod tests {
     fn told(old: &str, new: &str, column: usize) -> Result<Vec<(Question, Answer)>> {
         let (old, new) = (spec(old), spec(new));
         let aligned = aligned(&old);
-        let mut rejudge = Rejudge::new(&old, &new, &aligned, Day(0))?;
+        let mut rejudge = Rejudge::new(&old, &new, &aligned)?;
         let (mut stored, mut answers) = (Vec::new(), Vec::new());
         Answers::write(Question::Filter(0), Answer::Yes, &mut stored);
         Answers::write(Question::Accounts(1), Answer::Unknown, &mut stored);

@@ -148,7 +148,7 @@ impl JobView {
     pub(crate) fn plan_is(&mut self, stored_plan: &StoredPlan) {
         self.phase = JobPhase::Queued;
         self.progress.tasks = stored_plan.plan.scans.len();
-        self.warnings = shown_warnings(&stored_plan.plan.warnings);
+        self.warnings = shown_warnings(&stored_plan.plan.warning_texts());
         self.rows_all = stored_plan.plan.estimate.all_rows();
         self.stored_bytes = stored_plan.plan.estimate.stored_bytes;
         self.requests = stored_plan.plan.estimate.requests;

@@ -232,7 +232,7 @@ mod tests {
         rows: &[DifferingRow<'_>],
         rows_a_batch: usize,
     ) -> Result<(String, DifferenceTally)> {
-        let (judge, _) = Judge::new(spec, aligned, sets, Day(20_000), |_, _| Ok(()))?;
+        let judge = Judge::without_sql(spec, aligned, sets, Day(20_000))?;
         let (printer, found_keys) = (LinePrinter::new(spec, aligned), BTreeSet::new());
         let (mut lines, mut tally) = (String::new(), DifferenceTally::default());
         for batch in rows.chunks(rows_a_batch) {

@@ -186,7 +186,7 @@ pub fn summary(plan: &Plan, facts: Facts<'_>) -> Summary {
     let rules = rules(plan, differences);
     let broken = thresholds.iter().map(|t| &t.broken).chain(rules.iter().map(|r| &r.broken));
     let broken: Vec<String> = broken.flatten().cloned().collect();
-    let mut warnings = plan.warnings.clone();
+    let mut warnings = plan.warning_texts();
     if tally.may_have_extra_copies() && !tally.looks_up_keys() {
         warnings.push(format!(
             "one side alone has rows of {} keys left: the other was not asked for so many, so `extra_copy` is not told",
