@@ -18,12 +18,13 @@ use shadowdiff_common::read::Sources;
 use shadowdiff_common::store::Stores;
 use shadowdiff_coordinator::{AccountLines, Fetched, Table, fetch_result};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::report::{AccountRecord, FileMarks, ResultFile, Summary, is_defused, write_fields};
+use shadowdiff_core::report::{AccountRecord, FileMark, FileMarks, ResultFile, Summary, is_defused, write_fields};
 use shadowdiff_core::rollout::{
     BlockerCount, BlockerCounts, Blockers, Exposures, Ring, Standing, check_lists_all, is_named, release_blockers, rings, spec_of, standing,
 };
 use shadowdiff_core::spec::Spec;
 use shadowdiff_core::verdict::Verdict;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -49,7 +50,7 @@ struct Rollout {
     /// The tables of the result.
     result: FileMarks,
     /// The lists.
-    files: FileMarks,
+    files: BTreeMap<String, FileMark>,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -263,8 +264,7 @@ impl Source<'_> {
             rollout.accounts.not_compared += 1;
             list.line(&format!("{account},{}", if is_flipped { "yes" } else { "no" }))
         })?;
-        rollout.files.extend([list.finish()?]);
-        Ok(())
+        list.finish(rollout)
     }
 }
 
@@ -303,10 +303,10 @@ impl Lists<'_> {
 
     fn finish(self, rollout: &mut Rollout) -> Result<()> {
         for (list, summary) in self.rings {
-            rollout.files.extend([list.finish()?]);
+            list.finish(rollout)?;
             rollout.rings.push(summary);
         }
-        rollout.files.extend([self.hold.finish()?, self.flip_back.finish()?]);
-        Ok(())
+        self.hold.finish(rollout)?;
+        self.flip_back.finish(rollout)
     }
 }

@@ -37,6 +37,7 @@ use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
 use seal::{read_once, read_whole};
 use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_core::report::ResultFile;
 pub use shadowdiff_core::stage::{ShardRange, Stage};
 use std::path::Path;
 use std::sync::Arc;
@@ -246,7 +247,7 @@ impl JobState {
         self.at(&format!("tasks/{stage}/{part:08}"))
     }
 
-    pub fn result(&self, attempt: &str, file: &str) -> ObjectPath {
+    pub fn result(&self, attempt: &str, file: ResultFile) -> ObjectPath {
         self.at(&format!("result/{attempt}/{file}"))
     }
 

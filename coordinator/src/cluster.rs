@@ -49,7 +49,7 @@ use shadowdiff_common::read::Sources;
 use shadowdiff_common::state::{Incarnation, JobState, State, Submission, check_job_id};
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::Form;
-use shadowdiff_core::report::FileMark;
+use shadowdiff_core::report::{FileMark, ResultFile};
 use start::Start;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -303,7 +303,7 @@ impl Cluster {
     }
 
     /// A file of a finished job's result: its place in the state store and its size.
-    pub async fn result_file(&self, id: &str, name: &str) -> Result<(JobState, object_store::path::Path, FileMark), RequestError> {
+    pub async fn result_file(&self, id: &str, file: ResultFile) -> Result<(JobState, object_store::path::Path, FileMark), RequestError> {
         check_job_id(id).map_err(|e| e.field("job_id"))?;
         let living = self.state.living(id).await?;
         let (job, _) = living.ok_or_else(|| RequestError::Missing(id.to_owned()))?;
@@ -315,8 +315,8 @@ impl Cluster {
         let Some(manifest) = manifest.filter(|_| has_ended) else {
             return Err(Error::input(format!("job {id} has no result: {}", wire::phase_words(&view))).into());
         };
-        let mark = manifest.mark(name).map_err(|e| e.field("name"))?.clone();
-        let path = job.result(&manifest.attempt, name);
+        let mark = manifest.mark(file).map_err(|e| e.field("name"))?.clone();
+        let path = job.result(&manifest.attempt, file);
         Ok((job, path, mark))
     }
 

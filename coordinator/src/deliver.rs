@@ -9,13 +9,14 @@
 //! length and digest of its tables, and who reads a result checks them. Every step may be done again, so a delivery that broke off
 //! goes on where it was.
 
-use crate::target::{Objects, SUMMARY, TABLES, WRITING, Writing, look_at_objects, names_table};
+use crate::target::{Objects, WRITING, Writing, look_at_objects, names_table};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use object_store::ObjectStoreExt;
 use shadowdiff_common::fault;
 use shadowdiff_common::state::{Created, create};
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::report::ResultFile;
 
 /// A result on its way.
 #[derive(Debug)]
@@ -25,12 +26,12 @@ pub(crate) struct Delivery<'a> {
     pub(crate) writer: &'a str,
     pub(crate) summary: Bytes,
     /// The tables that this result has.
-    pub(crate) tables: Vec<&'static str>,
+    pub(crate) tables: Vec<ResultFile>,
     pub(crate) overwrite: bool,
 }
 
 /// Puts one of the tables at its place.
-pub(crate) type PutTable<'a> = dyn Fn(&'static str) -> BoxFuture<'a, Result<()>> + Send + Sync + 'a;
+pub(crate) type PutTable<'a> = dyn Fn(ResultFile) -> BoxFuture<'a, Result<()>> + Send + Sync + 'a;
 
 /// Why a delivery broke off.
 enum Broken {
@@ -56,7 +57,7 @@ impl Delivery<'_> {
 
     /// The place is not being written by this writer any more: the same writer, in another process, may have come to the end.
     async fn settled_by_another(&self) -> Result<()> {
-        let (summary, mark) = (self.objects.read(SUMMARY).await?, self.objects.read(WRITING).await?);
+        let (summary, mark) = (self.objects.read(ResultFile::Summary).await?, self.objects.read(WRITING).await?);
         match (summary, mark) {
             (Some(summary), _) if summary == self.summary => Ok(()),
             (None, None) => Err(Error::unavailable(format!("{} is being written once more", self.objects.name)).field("output")),
@@ -69,7 +70,7 @@ impl Delivery<'_> {
     }
 
     async fn deliver(&self, table: &PutTable<'_>) -> Result<(), Broken> {
-        let older = self.objects.read(SUMMARY).await?;
+        let older = self.objects.read(ResultFile::Summary).await?;
         if older.as_ref() == Some(&self.summary) {
             // An earlier try of this result got this far.
             return Ok(self.release().await?);
@@ -81,20 +82,26 @@ impl Delivery<'_> {
             self.claim().await?;
         }
         if self.overwrite {
-            self.remove(SUMMARY).await?;
+            self.remove(ResultFile::Summary).await?;
         }
-        for name in TABLES {
+        for file in ResultFile::TABLES {
             self.check_mine().await?;
-            if self.tables.contains(&name) {
+            if self.tables.contains(&file) {
                 fault::point("publish:file");
-                table(name).await?;
-            } else if self.overwrite && names_table(older.as_deref(), name) {
-                self.remove(name).await?;
+                table(file).await?;
+            } else if self.overwrite && names_table(older.as_deref(), file) {
+                self.remove(file).await?;
             }
         }
         self.check_mine().await?;
         fault::point("publish:file");
-        match create(self.objects.store.as_ref(), &self.objects.at(SUMMARY), self.summary.clone()).await? {
+        match create(
+            self.objects.store.as_ref(),
+            &self.objects.at(ResultFile::Summary),
+            self.summary.clone(),
+        )
+        .await?
+        {
             Created::Mine => Ok(self.release().await?),
             Created::Another(there) if there == self.summary => Ok(self.release().await?),
             Created::Another(_) => Err(Broken::Lost),
@@ -104,8 +111,8 @@ impl Delivery<'_> {
     /// Takes away what was put, after a failure: what is left otherwise is in the way of the next run.
     pub(crate) async fn withdraw(&self) {
         if self.is_mine().await.unwrap_or(false) {
-            for name in self.tables.iter().copied().chain([SUMMARY]) {
-                let _ = self.remove(name).await;
+            for file in self.tables.iter().copied().chain([ResultFile::Summary]) {
+                let _ = self.remove(file).await;
             }
             let _ = self.release().await;
         }
@@ -150,7 +157,7 @@ impl Delivery<'_> {
         }
     }
 
-    async fn remove(&self, name: &str) -> Result<()> {
+    async fn remove(&self, name: impl AsRef<str>) -> Result<()> {
         match self.objects.store.delete(&self.objects.at(name)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(e) => Err(self.objects.error(e)),

@@ -1,10 +1,11 @@
 //! Finds all finished results below a place, and reads their summaries.
 
-use crate::target::{OURS, Objects, SUMMARY, summary_in};
+use crate::target::{OURS, Objects, summary_in};
 use futures::{StreamExt, TryStreamExt};
 use shadowdiff_common::blocking;
 use shadowdiff_common::store::{Location, Stores};
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::report::ResultFile;
 use shadowdiff_core::run_history::{RunHistory, by_name};
 use std::path::Path;
 
@@ -44,7 +45,7 @@ fn local(directory: &Path, shown: String) -> Result<RunHistory> {
             if entry.file_type().map_err(failed)?.is_dir() && !file.starts_with(OURS) {
                 let below = if name.is_empty() { file } else { format!("{name}/{file}") };
                 folders.push((below, entry.path()));
-            } else if file == SUMMARY {
+            } else if file == ResultFile::Summary.name() {
                 add(&mut found, name.clone(), folder.clone())?;
             }
         }
@@ -67,7 +68,7 @@ async fn stored(place: &Objects, shown: String) -> Result<RunHistory> {
     while let Some(meta) = listed.try_next().await.map_err(|e| place.error(e))? {
         let below = meta.location.prefix_match(&place.prefix).map(|parts| parts.collect::<Vec<_>>());
         let mut parts = below.unwrap_or_default();
-        if parts.pop().is_some_and(|file| file.as_ref() == SUMMARY) {
+        if parts.pop().is_some_and(|file| file.as_ref() == ResultFile::Summary.name()) {
             let name = parts.iter().map(|part| part.as_ref()).collect::<Vec<_>>().join("/");
             let folder = Objects {
                 prefix: place.prefix.parts().chain(parts).map(|part| part.as_ref().to_owned()).collect(),
@@ -77,7 +78,7 @@ async fn stored(place: &Objects, shown: String) -> Result<RunHistory> {
         }
     }
     let (latest, left_out) = latest(found);
-    let read = |(name, folder): (String, Objects)| async move { Ok::<_, Error>((name, folder.read(SUMMARY).await?)) };
+    let read = |(name, folder): (String, Objects)| async move { Ok::<_, Error>((name, folder.read(ResultFile::Summary).await?)) };
     let mut read = futures::stream::iter(latest).map(read).buffered(READS_IN_FLIGHT);
     let mut history = RunHistory::new(shown, left_out);
     while let Some((name, summary)) = read.try_next().await? {

@@ -36,5 +36,5 @@ pub use rejudge::NewRules;
 pub use run::{Outcome, Progress, Run, run};
 pub use run_diff::diff_runs;
 pub use tables::{AccountLines, Table};
-pub use target::{FILES, OPTIONAL, Reads, SUMMARY, Target, check_files, check_target, refuse_secrets};
+pub use target::{Reads, Target, check_files, check_target, refuse_secrets};
 pub use types::Note;

@@ -10,7 +10,7 @@
 //! On object storage `deliver` does the same.
 
 use crate::deliver::Delivery;
-use crate::target::{FILES, OPTIONAL, OURS, Objects, SUMMARY, Target, WRITING, Writing, look_in_directory, names_table, summary_in};
+use crate::target::{OURS, Objects, Target, WRITING, Writing, look_in_directory, names_table, summary_in};
 use bytes::BytesMut;
 use futures::FutureExt;
 use object_store::ObjectStore;
@@ -98,7 +98,8 @@ impl Staging {
         })
     }
 
-    pub fn create(&self, name: &str) -> Result<StagedFile> {
+    pub fn create(&self, name: impl AsRef<str>) -> Result<StagedFile> {
+        let name = name.as_ref();
         let file = File::create(self.path(name)).map_err(|e| Error::exhausted(e.to_string()).file(name).field("output"))?;
         Ok(StagedFile {
             name: name.to_owned(),
@@ -108,8 +109,8 @@ impl Staging {
     }
 
     /// Where a file lies until the result is visible.
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
+    pub fn path(&self, name: impl AsRef<str>) -> PathBuf {
+        self.directory.path().join(name.as_ref())
     }
 
     /// Makes the result visible.
@@ -138,10 +139,10 @@ impl Staging {
     }
 
     /// The files of this result: all that every result has, and of the others those that were made.
-    pub(crate) fn files(&self) -> impl Iterator<Item = &'static str> {
-        FILES
+    pub(crate) fn files(&self) -> impl Iterator<Item = ResultFile> {
+        ResultFile::ALL
             .into_iter()
-            .filter(|name| !OPTIONAL.contains(name) || self.path(name).exists())
+            .filter(|file| !file.is_optional() || self.path(file).exists())
     }
 
     fn sync(&self) -> io::Result<()> {
@@ -181,16 +182,16 @@ impl Staging {
         }
         lock.mark()?;
         let older = summary_in(directory)?;
-        remove_if_there(&directory.join(SUMMARY)).map_err(failed)?;
+        remove_if_there(&directory.join(ResultFile::Summary.name())).map_err(failed)?;
         let folder = File::open(directory).map_err(failed)?;
-        for name in FILES {
+        for file in ResultFile::ALL {
             // What was done before is on the disk first: a machine that stops cannot show a summary over older tables.
             folder.sync_all().map_err(failed)?;
             fault::point("publish:file");
-            if self.files().any(|made| made == name) {
-                std::fs::rename(self.path(name), directory.join(name)).map_err(failed)?;
-            } else if names_table(older.as_deref(), name) {
-                remove_if_there(&directory.join(name)).map_err(failed)?;
+            if self.files().any(|made| made == file) {
+                std::fs::rename(self.path(file), directory.join(file.name())).map_err(failed)?;
+            } else if names_table(older.as_deref(), file) {
+                remove_if_there(&directory.join(file.name())).map_err(failed)?;
             }
         }
         folder.sync_all().map_err(failed)?;
@@ -198,17 +199,17 @@ impl Staging {
     }
 
     async fn upload(&self, objects: &Objects, overwrite: bool) -> Result<()> {
-        let summary = std::fs::read(self.path(SUMMARY)).map_err(|e| Error::exhausted(e.to_string()).field("output"))?;
+        let summary = std::fs::read(self.path(ResultFile::Summary)).map_err(|e| Error::exhausted(e.to_string()).field("output"))?;
         let writer = format!("{:032x}", u128::from_le_bytes(shadowdiff_common::random_bytes()?));
         let delivery = Delivery {
             objects,
             writer: &writer,
             summary: summary.into(),
-            tables: self.files().filter(|name| *name != SUMMARY).collect(),
+            tables: self.files().filter(|file| *file != ResultFile::Summary).collect(),
             overwrite,
         };
-        let table = |name: &'static str| {
-            let (from, to) = (self.path(name), objects.at(name));
+        let table = |file: ResultFile| {
+            let (from, to) = (self.path(file), objects.at(file));
             async move { upload(Arc::clone(&objects.store), &to, &from).await.map(|_| ()) }.boxed()
         };
         let done = delivery.run(&table).await;
@@ -228,12 +229,12 @@ pub struct StagedFile {
 }
 
 impl StagedFile {
-    /// Closes the file; gives its name and what it is known by.
-    pub fn finish(mut self) -> Result<(String, FileMark)> {
+    /// Closes the file; gives what it is known by.
+    pub fn finish(mut self) -> Result<FileMark> {
         self.file
             .flush()
             .map_err(|e| Error::exhausted(e.to_string()).file(&self.name).field("output"))?;
-        Ok((self.name, self.marking.finish()))
+        Ok(self.marking.finish())
     }
 }
 
@@ -252,8 +253,8 @@ impl Write for StagedFile {
 /// What these tables in a directory are known by, as far as they are there.
 pub(crate) fn marks_of(directory: &Path, tables: &[ResultFile]) -> Result<FileMarks> {
     let mut marks = FileMarks::new();
-    for name in tables.iter().map(|file| file.name()) {
-        let path = directory.join(name);
+    for table in tables {
+        let path = directory.join(table.name());
         let mut file = match File::open(&path) {
             Ok(file) => file,
             Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
@@ -261,7 +262,7 @@ pub(crate) fn marks_of(directory: &Path, tables: &[ResultFile]) -> Result<FileMa
         };
         let mut marking = Marking::default();
         io::copy(&mut file, &mut marking).map_err(|e| Error::input(e.to_string()).file(path.display()))?;
-        marks.insert(name.to_owned(), marking.finish());
+        marks.insert(*table, marking.finish());
     }
     Ok(marks)
 }

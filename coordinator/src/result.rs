@@ -2,8 +2,7 @@
 
 use crate::merge::{BATCH_BYTES, Merge, Merged, Outputs};
 use crate::pipeline::Compared;
-use crate::publish::{StagedFile, Staging};
-use crate::target::SUMMARY;
+use crate::publish::Staging;
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_core::accounts::AccountSet;
 use shadowdiff_core::error::{Error, Result};
@@ -36,7 +35,7 @@ impl ResultWriter<'_> {
         timings.merge_ms = started.elapsed().as_millis() as u64;
         timings.total_ms = timings.plan_ms + timings.scan_ms + timings.compare_ms + timings.merge_ms;
         let (summary, mark) = self.write_summary(&merged, &files, timings, staging)?;
-        files.insert(SUMMARY.to_owned(), mark);
+        files.insert(ResultFile::Summary, mark);
         Ok((summary, files))
     }
 
@@ -54,21 +53,28 @@ impl ResultWriter<'_> {
             threads: self.threads,
             batch_bytes: BATCH_BYTES,
         };
-        let mut diff = staging.create(ResultFile::Diff.name())?;
-        let mut accounts = staging.create(ResultFile::Accounts.name())?;
+        let mut diff = staging.create(ResultFile::Diff)?;
+        let mut accounts = staging.create(ResultFile::Accounts)?;
         let wants_table = self.plan.spec.output.parquet;
-        let mut table = wants_table.then(|| staging.create(ResultFile::Differences.name())).transpose()?;
+        let mut table = wants_table.then(|| staging.create(ResultFile::Differences)).transpose()?;
         let out = table.as_mut().map(|file| file as &mut (dyn Write + Send));
         let keeps = self.plan.spec.output.judgeable;
-        let mut kept = keeps.then(|| staging.create(ResultFile::Comparison.name())).transpose()?;
+        let mut kept = keeps.then(|| staging.create(ResultFile::Comparison)).transpose()?;
         let merged = merge.write(Outputs {
             diff: &mut diff,
             accounts: &mut accounts,
             table: out,
             kept: kept.as_mut().map(|file| file as &mut dyn Write),
         })?;
-        let files = [Some(diff), Some(accounts), table, kept].into_iter().flatten();
-        Ok((merged, files.map(StagedFile::finish).collect::<Result<_>>()?))
+        let files = [
+            (ResultFile::Diff, Some(diff)),
+            (ResultFile::Accounts, Some(accounts)),
+            (ResultFile::Differences, table),
+            (ResultFile::Comparison, kept),
+        ];
+        let made = files.into_iter().filter_map(|(name, file)| Some((name, file?)));
+        let marks = made.map(|(name, file)| Ok((name, file.finish()?)));
+        Ok((merged, marks.collect::<Result<_>>()?))
     }
 
     /// `summary.json`; gives what it says, and what it is known by.
@@ -89,9 +95,8 @@ impl ResultWriter<'_> {
         };
         let summary = summary(self.plan, facts);
         let text = serde_json::to_string_pretty(&summary).map_err(|e| Error::internal(format!("summary: {e}")))?;
-        let mut file = staging.create(SUMMARY)?;
+        let mut file = staging.create(ResultFile::Summary)?;
         writeln!(file, "{text}").map_err(|e| Error::exhausted(e.to_string()).field("output"))?;
-        let (_, mark) = file.finish()?;
-        Ok((summary, mark))
+        Ok((summary, file.finish()?))
     }
 }

@@ -37,29 +37,12 @@ pub struct Objects {
     pub(crate) name: String,
 }
 
-/// The files of a result; the last one makes it count.
-pub const FILES: [&str; ResultFile::ALL.len()] = names(ResultFile::ALL);
-/// Those that the summary names, as far as the result has them.
-pub(crate) const TABLES: [&str; ResultFile::TABLES.len()] = names(ResultFile::TABLES);
-/// Those that not every result has.
-pub const OPTIONAL: [&str; ResultFile::OPTIONAL.len()] = names(ResultFile::OPTIONAL);
-/// The file that makes a result count.
-pub const SUMMARY: &str = ResultFile::Summary.name();
 /// Says that a result is being written.
 pub(crate) const WRITING: &str = ".shadowdiff-writing";
 /// What begins like this is ours, and no result.
 pub(crate) const OURS: &str = ".shadowdiff-";
 /// A larger `summary.json` is none of ours.
 const MAX_SUMMARY_BYTES: u64 = 256 << 20;
-
-const fn names<const N: usize>(files: [ResultFile; N]) -> [&'static str; N] {
-    let (mut names, mut at) = ([""; N], 0);
-    while at < N {
-        names[at] = files[at].name();
-        at += 1;
-    }
-    names
-}
 
 /// What a job reads, as its spec names it.
 #[derive(Debug, Clone, Copy)]
@@ -115,7 +98,7 @@ pub async fn check_target(output: &str, base: &Path, reads: Option<Reads<'_>>, s
     let place = Location::parse(output, base).map_err(|e| e.field("output"))?;
     for path in reads.iter().flat_map(Reads::paths) {
         let base = reads.map_or(base, |reads| reads.base);
-        match meets(&path, base, &place, &FILES)? {
+        match meets(&path, base, &place, &ResultFile::ALL.map(ResultFile::name))? {
             Overlap::Apart => {}
             Overlap::Holds => return Err(holds_input(output, &path)),
             Overlap::Inside => {
@@ -176,7 +159,7 @@ pub(crate) enum TargetContent {
     /// A whole result of ours, whatever else lies beside it: of the optional files those that its summary does not name. They are somebody
     /// else's, whatever their names.
     Result {
-        others: Vec<&'static str>,
+        others: Vec<ResultFile>,
     },
     /// What a writer of ours has left, or is writing.
     Unfinished,
@@ -186,14 +169,14 @@ pub(crate) enum TargetContent {
 
 impl TargetContent {
     /// Whether a result of these files may be written here.
-    pub(crate) fn allow(&self, place: &str, overwrite: bool, files: &[&str]) -> Result<()> {
+    pub(crate) fn allow(&self, place: &str, overwrite: bool, files: &[ResultFile]) -> Result<()> {
         let refused = |why: String| Err(Error::input(format!("{place} {why}")).field("output"));
         match self {
             TargetContent::Nothing => Ok(()),
             TargetContent::Unfinished if overwrite => Ok(()),
-            TargetContent::Result { others } if overwrite => match others.iter().find(|name| files.contains(name)) {
-                Some(name) => refused(format!(
-                    "holds a {name} that is not of the result there: take it away, or name another place"
+            TargetContent::Result { others } if overwrite => match others.iter().find(|file| files.contains(file)) {
+                Some(file) => refused(format!(
+                    "holds a {file} that is not of the result there: take it away, or name another place"
                 )),
                 None => Ok(()),
             },
@@ -210,12 +193,12 @@ impl TargetContent {
     }
 
     /// What a place with a summary holds, where these of the optional files lie.
-    fn of_summary(summary: &[u8], optional: impl IntoIterator<Item = &'static str>) -> TargetContent {
+    fn of_summary(summary: &[u8], optional: impl IntoIterator<Item = ResultFile>) -> TargetContent {
         match own_summary(summary) {
             Ok(older) => TargetContent::Result {
-                others: optional.into_iter().filter(|name| !older.files.contains_key(*name)).collect(),
+                others: optional.into_iter().filter(|file| !older.files.contains_key(file)).collect(),
             },
-            Err(reason) => TargetContent::Foreign(format!("a {SUMMARY} that {reason}")),
+            Err(reason) => TargetContent::Foreign(format!("a {} that {reason}", ResultFile::Summary)),
         }
     }
 }
@@ -280,12 +263,14 @@ pub(crate) fn look_in_directory(directory: &Path) -> Result<TargetContent> {
         }
     }
     let Some(other) = other else { return Ok(TargetContent::Nothing) };
-    if let Some(name) = FILES.iter().find(|name| directory.join(name).is_dir()) {
-        return Ok(TargetContent::Foreign(format!("a folder called {name}")));
+    if let Some(file) = ResultFile::ALL.into_iter().find(|file| directory.join(file.name()).is_dir()) {
+        return Ok(TargetContent::Foreign(format!("a folder called {file}")));
     }
-    match read_small_file(&directory.join(SUMMARY))? {
+    match summary_in(directory)? {
         Some(summary) => {
-            let optional = OPTIONAL.into_iter().filter(|name| directory.join(name).symlink_metadata().is_ok());
+            let optional = ResultFile::OPTIONAL
+                .into_iter()
+                .filter(|file| directory.join(file.name()).symlink_metadata().is_ok());
             Ok(TargetContent::of_summary(&summary, optional))
         }
         None if read_small_file(&directory.join(WRITING))?.is_some_and(|mark| Writing::parse(&mark).is_some()) => {
@@ -310,23 +295,23 @@ fn read_small_file(path: &Path) -> Result<Option<Vec<u8>>> {
 }
 
 /// Whether the summary of an older result names a table, which is of that result then.
-pub(crate) fn names_table(summary: Option<&[u8]>, name: &str) -> bool {
+pub(crate) fn names_table(summary: Option<&[u8]>, file: ResultFile) -> bool {
     let older = summary.and_then(|summary| own_summary(summary).ok());
-    older.is_some_and(|older| older.files.contains_key(name))
+    older.is_some_and(|older| older.files.contains_key(&file))
 }
 
 /// The summary in a directory, as far as it can be ours.
 pub(crate) fn summary_in(directory: &Path) -> Result<Option<Vec<u8>>> {
-    read_small_file(&directory.join(SUMMARY))
+    read_small_file(&directory.join(ResultFile::Summary.name()))
 }
 
 /// Looks at a place on an object store. Everything below its prefix counts, as in a directory.
 pub(crate) async fn look_at_objects(objects: &Objects) -> Result<TargetContent> {
-    if let Some(summary) = objects.read(SUMMARY).await? {
+    if let Some(summary) = objects.read(ResultFile::Summary).await? {
         let mut optional = Vec::new();
-        for name in OPTIONAL {
-            if objects.has(name).await? {
-                optional.push(name);
+        for file in ResultFile::OPTIONAL {
+            if objects.has(file).await? {
+                optional.push(file);
             }
         }
         return Ok(TargetContent::of_summary(&summary, optional));
@@ -367,13 +352,13 @@ impl Objects {
     }
 
     /// Where a file of the result lies.
-    pub(crate) fn at(&self, name: &str) -> ObjectPath {
-        self.prefix.clone().join(name)
+    pub(crate) fn at(&self, name: impl AsRef<str>) -> ObjectPath {
+        self.prefix.clone().join(name.as_ref())
     }
 
     /// Whether an object lies there.
-    async fn has(&self, name: &str) -> Result<bool> {
-        match self.store.head(&self.at(name)).await {
+    async fn has(&self, file: ResultFile) -> Result<bool> {
+        match self.store.head(&self.at(file)).await {
             Ok(_) => Ok(true),
             Err(object_store::Error::NotFound { .. }) => Ok(false),
             Err(e) => Err(self.error(e)),
@@ -381,7 +366,7 @@ impl Objects {
     }
 
     /// An object that is small if it is ours; `None` where there is none.
-    pub(crate) async fn read(&self, name: &str) -> Result<Option<bytes::Bytes>> {
+    pub(crate) async fn read(&self, name: impl AsRef<str>) -> Result<Option<bytes::Bytes>> {
         match self.store.get(&self.at(name)).await {
             Ok(found) if found.meta.size > MAX_SUMMARY_BYTES => Ok(Some(bytes::Bytes::new())),
             Ok(found) => found.bytes().await.map(Some).map_err(|e| self.error(e)),

@@ -1,9 +1,9 @@
 //! Fetches a result: whole or not at all, and checked by length and digest. A transfer that breaks goes on where it was.
 
 use super::remote::Remote;
-use shadowdiff_coordinator::{FILES, OPTIONAL, Published, SUMMARY, Staging, Target};
+use shadowdiff_coordinator::{Published, Staging, Target};
 use shadowdiff_core::error::{Error, Kind, Result};
-use shadowdiff_core::report::{FileMark, Summary, own_summary};
+use shadowdiff_core::report::{FileMark, ResultFile, Summary, own_summary};
 use shadowdiff_proto::v1::Job;
 use std::io::Write;
 use std::time::Duration;
@@ -29,17 +29,18 @@ pub(super) async fn copy(remote: &mut Remote, job: &Job) -> Result<(Summary, Pub
 
 /// Fetches all files; gives the summary.
 async fn files(remote: &mut Remote, job: &Job, staging: &Staging) -> Result<Summary> {
-    let is_there = |name: &str| job.files.iter().any(|file| file.name == name);
-    for name in FILES.into_iter().filter(|name| !OPTIONAL.contains(name) || is_there(name)) {
-        whole(remote, job, name, staging).await?;
+    let is_there = |wanted: &ResultFile| job.files.iter().any(|file| file.name == wanted.name());
+    for file in ResultFile::ALL.into_iter().filter(|file| !file.is_optional() || is_there(file)) {
+        whole(remote, job, file, staging).await?;
     }
-    let summary = std::fs::read(staging.path(SUMMARY)).map_err(|e| Error::exhausted(e.to_string()).file(SUMMARY).field("output"))?;
+    let summary = std::fs::read(staging.path(ResultFile::Summary))
+        .map_err(|e| Error::exhausted(e.to_string()).file(ResultFile::Summary).field("output"))?;
     own_summary(&summary).map_err(|e| Error::internal(format!("job {}: its summary {e}", job.id)))
 }
 
 /// One file to its end. What came damaged is forgotten and fetched again.
-async fn whole(remote: &mut Remote, job: &Job, name: &str, staging: &Staging) -> Result<()> {
-    let told = job.files.iter().find(|file| file.name == name);
+async fn whole(remote: &mut Remote, job: &Job, name: ResultFile, staging: &Staging) -> Result<()> {
+    let told = job.files.iter().find(|file| file.name == name.name());
     let told = told.ok_or_else(|| Error::internal(format!("job {} has no {name}", job.id)))?;
     if told.sha256.is_empty() {
         return Err(
@@ -57,7 +58,7 @@ async fn whole(remote: &mut Remote, job: &Job, name: &str, staging: &Staging) ->
         }
         let mut file = staging.create(name)?;
         all_bytes(remote, job, name, mark.size_bytes, &mut file).await?;
-        if file.finish()?.1 == mark {
+        if file.finish()? == mark {
             return Ok(());
         }
     }
@@ -69,7 +70,7 @@ async fn whole(remote: &mut Remote, job: &Job, name: &str, staging: &Staging) ->
 }
 
 /// As many bytes as the file has. A transfer that breaks goes on where it was.
-async fn all_bytes(remote: &mut Remote, job: &Job, name: &str, size: u64, to: &mut impl Write) -> Result<()> {
+async fn all_bytes(remote: &mut Remote, job: &Job, name: ResultFile, size: u64, to: &mut impl Write) -> Result<()> {
     let (mut have, mut breaks) = (0u64, 0);
     while have < size {
         match piece(remote, job, name, &mut have, to).await {
@@ -92,8 +93,8 @@ async fn all_bytes(remote: &mut Remote, job: &Job, name: &str, size: u64, to: &m
 }
 
 /// One stream of pieces, as far as it goes.
-async fn piece(remote: &mut Remote, job: &Job, name: &str, have: &mut u64, to: &mut impl Write) -> Result<()> {
-    let mut pieces = remote.fetch(&job.id, name, *have).await?;
+async fn piece(remote: &mut Remote, job: &Job, name: ResultFile, have: &mut u64, to: &mut impl Write) -> Result<()> {
+    let mut pieces = remote.fetch(&job.id, name.name(), *have).await?;
     while let Some(piece) = pieces.message().await.map_err(|status| remote.error(&status))? {
         if piece.offset != *have {
             return Err(Error::internal(format!("job {}: {name} came out of order", job.id)));

@@ -8,7 +8,6 @@ use shadowdiff_common::read::{Overlap, meets};
 use shadowdiff_common::store::Location;
 use shadowdiff_coordinator::{StagedFile, Staging};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::report::FileMark;
 use shadowdiff_core::spec::Spec;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -40,15 +39,20 @@ pub(super) struct Folder {
 }
 
 /// A list in the making.
-pub(super) struct List(StagedFile);
+pub(super) struct List {
+    name: String,
+    file: StagedFile,
+}
 
 impl List {
     pub(super) fn line(&mut self, record: &str) -> Result<()> {
-        writeln!(self.0, "{record}").map_err(|e| Error::exhausted(e.to_string()).field("--output"))
+        writeln!(self.file, "{record}").map_err(full)
     }
 
-    pub(super) fn finish(self) -> Result<(String, FileMark)> {
-        self.0.finish()
+    /// Closes the list, which the index names then.
+    pub(super) fn finish(self, rollout: &mut Rollout) -> Result<()> {
+        rollout.files.insert(self.name, self.file.finish()?);
+        Ok(())
     }
 }
 
@@ -84,7 +88,10 @@ impl Folder {
     }
 
     pub(super) fn create(&self, name: &str, header: &str) -> Result<List> {
-        let mut list = List(self.staging.create(name)?);
+        let mut list = List {
+            name: name.to_owned(),
+            file: self.staging.create(name)?,
+        };
         list.line(header)?;
         Ok(list)
     }
@@ -92,8 +99,8 @@ impl Folder {
     /// Makes the lists visible.
     pub(super) fn publish(self, rollout: &Rollout) -> Result<()> {
         let text = serde_json::to_string_pretty(rollout).map_err(|e| Error::internal(e.to_string()))?;
-        let mut index = List(self.staging.create(INDEX)?);
-        index.line(&text)?;
+        let mut index = self.staging.create(INDEX)?;
+        writeln!(index, "{text}").map_err(full)?;
         index.finish()?;
         // Somebody else may have written here meanwhile.
         if check(&self.directory, self.overwrite)? {
@@ -125,6 +132,10 @@ impl Folder {
         }
         folder.sync_all()
     }
+}
+
+fn full(error: io::Error) -> Error {
+    Error::exhausted(error.to_string()).field("--output")
 }
 
 /// Whether a folder is there. Fails where lists must not be written.

@@ -47,7 +47,7 @@ fn is_stored(parts: &[&str]) -> bool {
         ["tasks", stage] => is_stage(stage),
         ["tasks", stage, part] => is_stage(stage) && is_number(part, 8),
         ["accounts", digest] => digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit()),
-        ["result", _, file] => ResultFile::ALL.iter().any(|known| known.name() == *file),
+        ["result", _, file] => ResultFile::try_from((*file).to_owned()).is_ok(),
         _ => false,
     }
 }

@@ -180,7 +180,7 @@ mod tests {
     use super::*;
     use shadowdiff_common::state::{Incarnation, Submission};
     use shadowdiff_core::error::Error;
-    use shadowdiff_core::report::FileMark;
+    use shadowdiff_core::report::{FileMark, ResultFile};
     use shadowdiff_core::requests::Requests;
     use shadowdiff_core::verdict::Verdict;
 
@@ -203,7 +203,7 @@ mod tests {
             verdict: (phase == JobPhase::Succeeded).then_some(Verdict::Fail),
             ended_ms: Some(9),
             error: (phase == JobPhase::Failed).then(|| Error::input("a file is missing")),
-            files: vec![("diff.csv".into(), mark)],
+            files: vec![(ResultFile::Diff, mark)],
             rows_all: Some(11),
             stored_bytes: 13,
             requests: Requests { reads: 17, writes: 19 },

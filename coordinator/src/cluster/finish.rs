@@ -9,7 +9,7 @@ use crate::deliver::Delivery;
 use crate::pipeline::Compared;
 use crate::publish::{Staging, upload};
 use crate::result::ResultWriter;
-use crate::target::{Objects, SUMMARY, TABLES};
+use crate::target::Objects;
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
 use object_store::path::Path as ObjectPath;
@@ -24,7 +24,7 @@ use shadowdiff_common::state::{
 use shadowdiff_common::store::{Marking, Stores, store_error, uploader};
 use shadowdiff_core::accounts::AccountSet;
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::report::{FileMark, FileMarks, Summary};
+use shadowdiff_core::report::{FileMark, FileMarks, ResultFile, Summary};
 use shadowdiff_core::verdict::Verdict;
 use std::path::Path;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ pub(crate) struct Manifest {
     /// Whose files count.
     pub(crate) attempt: String,
     /// The summary last.
-    pub(crate) files: Vec<(String, FileMark)>,
+    pub(crate) files: Vec<(ResultFile, FileMark)>,
     pub(crate) verdict: Verdict,
     pub(crate) warnings: Vec<String>,
     pub(crate) ended_ms: i64,
@@ -58,11 +58,11 @@ impl Manifest {
     }
 
     /// What a file of the result is known by.
-    pub(crate) fn mark(&self, name: &str) -> Result<&FileMark> {
-        let found = self.files.iter().find(|(file, _)| file == name);
+    pub(crate) fn mark(&self, file: ResultFile) -> Result<&FileMark> {
+        let found = self.files.iter().find(|(name, _)| *name == file);
         found.map(|(_, mark)| mark).ok_or_else(|| {
-            let names: Vec<&str> = self.files.iter().map(|(name, _)| name.as_str()).collect();
-            Error::spec(format!("the result has no file `{name}`")).advice(format!("it has {}", names.join(", ")))
+            let names: Vec<&str> = self.files.iter().map(|(name, _)| name.name()).collect();
+            Error::spec(format!("the result has no {file}")).advice(format!("it has {}", names.join(", ")))
         })
     }
 }
@@ -107,10 +107,10 @@ pub(crate) async fn store_result(
         let path = job.result(attempt, name);
         let from = staging.path(name);
         let mark = retrying("result", || upload(Arc::clone(job.store()), &path, &from).boxed()).await?;
-        if marks.get(name) != Some(&mark) {
+        if marks.get(&name) != Some(&mark) {
             return Err(Error::exhausted(format!("scratch: {name} does not read back as it was written")).advice("is the disk sound?"));
         }
-        files.push((name.to_owned(), mark));
+        files.push((name, mark));
     }
     let manifest = Manifest {
         version: RECORD_VERSION,
@@ -167,14 +167,14 @@ pub(crate) async fn copy_to_output(job: &JobState, manifest: &Manifest, output: 
         objects: &objects,
         writer: &writer,
         summary,
-        tables: TABLES.into_iter().filter(|name| manifest.mark(name).is_ok()).collect(),
+        tables: ResultFile::TABLES.into_iter().filter(|file| manifest.mark(*file).is_ok()).collect(),
         overwrite,
     };
-    let table = |name: &'static str| {
-        let (from, to) = (job.result(&manifest.attempt, name), objects.at(name));
+    let table = |file: ResultFile| {
+        let (from, to) = (job.result(&manifest.attempt, file), objects.at(file));
         let store = Arc::clone(&objects.store);
         async move {
-            copy(job, &from, store, &to, manifest.mark(name)?)
+            copy(job, &from, store, &to, manifest.mark(file)?)
                 .await
                 .map_err(|e| e.field("output"))
         }
@@ -189,10 +189,10 @@ pub(crate) async fn copy_to_output(job: &JobState, manifest: &Manifest, output: 
 
 /// The summary that the manifest names.
 async fn kept_summary(job: &JobState, manifest: &Manifest) -> Result<Bytes> {
-    let path = job.result(&manifest.attempt, SUMMARY);
+    let path = job.result(&manifest.attempt, ResultFile::Summary);
     let found = job.read(&path).await?;
     let summary = found.ok_or_else(|| Error::unavailable(format!("{} does not exist", job.describe(&path))))?;
-    if Marking::of(&summary) == *manifest.mark(SUMMARY)? {
+    if Marking::of(&summary) == *manifest.mark(ResultFile::Summary)? {
         Ok(summary)
     } else {
         Err(damaged(&job.describe(&path)))
@@ -239,7 +239,7 @@ mod tests {
             incarnation: Incarnation::parse(&"0123456789abcdef".repeat(2)).expect("one"),
             plan: PlanDigest::named("plan"),
             attempt: "1-2".into(),
-            files: vec![(SUMMARY.into(), mark)],
+            files: vec![(ResultFile::Summary, mark)],
             verdict: Verdict::Fail,
             warnings: vec!["beware".into()],
             ended_ms: 9,

@@ -10,7 +10,7 @@ use shadowdiff_common::store::Marking;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::patterns::RowPatternSummary;
 use shadowdiff_core::render::{Line, described_rows};
-use shadowdiff_core::report::{AccountRecord, Decision, Field, Rows, Summary, own_summary};
+use shadowdiff_core::report::{AccountRecord, Decision, Field, ResultFile, Rows, Summary, own_summary};
 use shadowdiff_core::rollout::{Blockers, check_lists_all, is_safe, release_blockers, spec_of};
 use shadowdiff_core::shorten::{shortened, shortened_all};
 use shadowdiff_core::side::Side;
@@ -19,9 +19,6 @@ use shadowdiff_core::verdict::Verdict;
 use shadowdiff_proto::v1;
 use std::collections::BTreeSet;
 
-const SUMMARY: &str = "summary.json";
-const ACCOUNTS: &str = "accounts.csv";
-const DIFF: &str = "diff.csv";
 /// Of columns and of patterns.
 const MAX_ENTRIES: usize = 1000;
 /// Of all other lists in a summary.
@@ -49,7 +46,7 @@ pub(super) struct FinishedResult<'a> {
 
 impl<'a> FinishedResult<'a> {
     pub(super) async fn open(cluster: &'a Cluster, job: &str) -> Result<FinishedResult<'a>, RequestError> {
-        let (state, path, mark) = cluster.result_file(job, SUMMARY).await?;
+        let (state, path, mark) = cluster.result_file(job, ResultFile::Summary).await?;
         let name = state.describe(&path);
         let missing = || Error::unavailable("does not exist").file(&name);
         let bytes = state.read(&path).await?.ok_or_else(missing)?;
@@ -65,8 +62,8 @@ impl<'a> FinishedResult<'a> {
         })
     }
 
-    async fn table(&self, name: &str) -> Result<Records, RequestError> {
-        let (state, path, mark) = self.cluster.result_file(&self.job, name).await?;
+    async fn table(&self, file: ResultFile) -> Result<Records, RequestError> {
+        let (state, path, mark) = self.cluster.result_file(&self.job, file).await?;
         Ok(Records::open(&state, &path, mark).await?)
     }
 
@@ -143,7 +140,7 @@ impl<'a> FinishedResult<'a> {
     /// What becomes of an account. All of the table is read: what comes damaged from the store decides nothing.
     pub(super) async fn account(&self, account: Vec<String>) -> Result<v1::GetAccountResponse, RequestError> {
         let account = self.named(account)?;
-        let mut table = self.table(ACCOUNTS).await?;
+        let mut table = self.table(ResultFile::Accounts).await?;
         let mut found = None;
         while let Some(record) = table.next().await? {
             if record.starts_with(&account) {
@@ -183,7 +180,7 @@ impl<'a> FinishedResult<'a> {
     async fn blockers(&self, of: &AccountRecord) -> Result<Blockers, RequestError> {
         let broken_rules = Blockers::broken_rules(&self.summary);
         let (mut blockers, mut left) = (Blockers::default(), of.expected + of.exceptions);
-        let mut table = self.table(DIFF).await?;
+        let mut table = self.table(ResultFile::Diff).await?;
         table.next().await?;
         while left > 0
             && let Some(record) = table.next().await?
@@ -212,7 +209,7 @@ impl<'a> FinishedResult<'a> {
         request: v1::StreamDifferencesRequest,
     ) -> Result<impl Stream<Item = Result<v1::StreamDifferencesResponse>> + use<>, RequestError> {
         let filter = self.filter(request)?;
-        let mut table = self.table(DIFF).await?;
+        let mut table = self.table(ResultFile::Diff).await?;
         let header = table.next().await?.unwrap_or_default();
         let key = header.len().saturating_sub(OUTPUT_COLUMNS.len());
         let first = v1::StreamDifferencesResponse {
@@ -307,7 +304,7 @@ impl Filter {
     /// A record of `diff.csv`, where it is wanted.
     fn wanted(&self, record: &[Field]) -> Result<Option<v1::Difference>> {
         let key = record.len().checked_sub(OUTPUT_COLUMNS.len());
-        let (key, rest) = record.split_at(key.ok_or_else(|| Error::internal("holds what is no difference").file(DIFF))?);
+        let (key, rest) = record.split_at(key.ok_or_else(|| Error::internal("holds what is no difference").file(ResultFile::Diff))?);
         let text = |at: usize| rest[at].as_deref().unwrap_or_default();
         let (kind, is_exception) = (text(0), text(8) == "exception");
         let is_wanted = key.starts_with(&self.account)

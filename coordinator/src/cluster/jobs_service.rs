@@ -9,6 +9,7 @@ use super::{Cluster, JobRequest, JobView};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::report::ResultFile;
 use shadowdiff_core::shorten::shortened;
 use shadowdiff_proto::MAX_MESSAGE_BYTES;
 use shadowdiff_proto::v1::job_service_server::{JobService, JobServiceServer};
@@ -144,7 +145,8 @@ impl JobService for Jobs {
 
     async fn fetch_result(&self, request: Request<FetchResultRequest>) -> Result<Response<Self::FetchResultStream>, Status> {
         let request = request.into_inner();
-        let found = self.cluster.result_file(&request.job_id, &request.name).await;
+        let file = ResultFile::try_from(request.name).map_err(|e| status(e.field("name")))?;
+        let found = self.cluster.result_file(&request.job_id, file).await;
         let (state, path, mark) = found.map_err(status)?;
         if request.offset > mark.size_bytes {
             return Err(status(Error::spec(format!(

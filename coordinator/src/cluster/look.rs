@@ -52,6 +52,7 @@ mod tests {
     use shadowdiff_common::store::Marking;
     use shadowdiff_core::error::Error;
     use shadowdiff_core::journal::JobEvent;
+    use shadowdiff_core::report::ResultFile;
     use shadowdiff_core::verdict::Verdict;
     use std::sync::Arc;
 
@@ -84,7 +85,7 @@ mod tests {
                 incarnation: incarnation.clone(),
                 plan: PlanDigest::named("plan"),
                 attempt: "1-0".into(),
-                files: vec![("summary.json".into(), Marking::default().finish())],
+                files: vec![(ResultFile::Summary, Marking::default().finish())],
                 verdict: Verdict::Fail,
                 warnings: Vec::new(),
                 ended_ms: 0,

@@ -22,7 +22,7 @@ use super::clock::simulated;
 use super::{Cluster, JobPhase, JobView, Options};
 use crate::bind::bind;
 use crate::partition::PartitionSettings;
-use crate::target::{SUMMARY, WRITING};
+use crate::target::WRITING;
 use clients::{Told, restarted};
 use flaky_store::{Chance, FlakyStore, Line};
 use futures::TryStreamExt;
@@ -33,6 +33,7 @@ use shadowdiff_common::store::Marking;
 use shadowdiff_common::store::Stores;
 use shadowdiff_core::error::Kind;
 use shadowdiff_core::plan::Form;
+use shadowdiff_core::report::ResultFile;
 use shadowdiff_core::row::Secret;
 use shadowdiff_core::side::Sides;
 use shadowdiff_core::spec::{Day, Overrides, parse};
@@ -223,13 +224,13 @@ impl Output {
     async fn prepare(self, calm: &State) -> Result<(), String> {
         match self {
             Output::Nowhere | Output::Ours => Ok(()),
-            Output::Foreign => put(calm, &in_output(SUMMARY), FOREIGN).await,
+            Output::Foreign => put(calm, &in_output(ResultFile::Summary.name()), FOREIGN).await,
         }
     }
 
     /// What is not ours stays as it is.
     async fn check_foreign(self, calm: &State) -> Result<(), String> {
-        let there = calm.read(&in_output(SUMMARY)).await.map_err(|e| e.to_string())?;
+        let there = calm.read(&in_output(ResultFile::Summary.name())).await.map_err(|e| e.to_string())?;
         let is_as_it_was = there.is_some_and(|bytes| bytes == FOREIGN);
         match is_as_it_was || self != Output::Foreign {
             true => Ok(()),
@@ -247,9 +248,9 @@ impl Output {
             Output::Ours => {}
         }
         for (name, mark) in manifest.ok_or("no manifest")?.files {
-            let there = calm.read(&in_output(&name)).await.map_err(|e| e.to_string())?;
+            let there = calm.read(&in_output(name.name())).await.map_err(|e| e.to_string())?;
             let is_the_results = there.is_some_and(|bytes| Marking::of(&bytes) == mark);
-            if !is_the_results && (name == SUMMARY || !has_sleepers) {
+            if !is_the_results && (name == ResultFile::Summary || !has_sleepers) {
                 return Err(format!("{name} of the output is not the one of the result"));
             }
         }
@@ -428,7 +429,7 @@ async fn check(job: &JobState, plan: &PlanDigest, rows: u64) -> Result<(), Strin
     let text = |e: shadowdiff_core::error::Error| e.to_string();
     let manifest = super::finish::Manifest::read(job).await.map_err(text)?.ok_or("no manifest")?;
     let summary = job
-        .read(&job.result(&manifest.attempt, "summary.json"))
+        .read(&job.result(&manifest.attempt, ResultFile::Summary))
         .await
         .map_err(text)?
         .ok_or("no summary")?;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use shadowdiff_common::state::{Incarnation, StoredPlan, Submission};
 use shadowdiff_core::error::Error;
-use shadowdiff_core::report::FileMark;
+use shadowdiff_core::report::{FileMark, ResultFile};
 use shadowdiff_core::requests::Requests;
 use shadowdiff_core::shorten::shortened_all;
 use shadowdiff_core::stage::{Activity, Stage};
@@ -102,7 +102,7 @@ pub struct JobView {
     pub failures: VecDeque<FailedAttempt>,
     #[serde(skip)]
     pub warnings: Vec<String>,
-    pub files: Vec<(String, FileMark)>,
+    pub files: Vec<(ResultFile, FileMark)>,
     pub rows_all: Option<u64>,
     pub stored_bytes: u64,
     /// Estimated, to object stores.

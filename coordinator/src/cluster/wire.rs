@@ -69,7 +69,7 @@ pub(crate) fn job(view: &JobView, workers: usize, detail: Detail) -> v1::Job {
             .files
             .iter()
             .map(|(name, mark)| v1::ResultFile {
-                name: name.clone(),
+                name: name.to_string(),
                 size_bytes: mark.size_bytes,
                 sha256: mark.sha256.clone(),
             })

@@ -6,10 +6,10 @@ use shadowdiff_common::store::Stores;
 
 fn staged(target: &Target, text: &str) -> Staging {
     let staging = Staging::new(target).expect("staging");
-    for name in FILES {
+    for name in ResultFile::ALL {
         let mut file = staging.create(name).expect("create");
         file.write_all(text.as_bytes()).expect("write");
-        let (_, mark) = file.finish().expect("finish");
+        let mark = file.finish().expect("finish");
         assert_eq!(mark.size_bytes, text.len() as u64);
     }
     staging
@@ -54,5 +54,5 @@ async fn one_writes_at_a_time() {
         .publish(&target, false)
         .await
         .expect("the lock went with its process");
-    assert_eq!(std::fs::read_dir(home.path()).expect("list").count(), FILES.len());
+    assert_eq!(std::fs::read_dir(home.path()).expect("list").count(), ResultFile::ALL.len());
 }

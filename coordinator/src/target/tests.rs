@@ -83,7 +83,7 @@ const MIXTURES: &[Mixture] = &[
 fn expected(mixture: &Mixture, allowed: bool) -> BTreeMap<String, String> {
     let mut files: BTreeMap<String, String> = mixture.files.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect();
     if allowed {
-        files.extend(FILES.map(|name| (name.to_owned(), "new".to_owned())));
+        files.extend(ResultFile::ALL.map(|file| (file.to_string(), "new".to_owned())));
         files.remove(WRITING);
     }
     files
@@ -91,7 +91,7 @@ fn expected(mixture: &Mixture, allowed: bool) -> BTreeMap<String, String> {
 
 fn staged(target: &Target) -> Result<Staging> {
     let staging = Staging::new(target)?;
-    for name in FILES {
+    for name in ResultFile::ALL {
         let mut file = staging.create(name)?;
         file.write_all(b"new").expect("write");
         file.finish()?;
@@ -176,15 +176,15 @@ impl Objects {
     }
 }
 
-async fn deliver(objects: &Objects, writer: &str, overwrite: bool, before: impl Fn(&'static str) + Send + Sync) -> Result<()> {
+async fn deliver(objects: &Objects, writer: &str, overwrite: bool, before: impl Fn(ResultFile) + Send + Sync) -> Result<()> {
     let delivery = Delivery {
         objects,
         writer,
         summary: Bytes::from_static(b"new"),
-        tables: TABLES.to_vec(),
+        tables: ResultFile::TABLES.to_vec(),
         overwrite,
     };
-    let table = |name: &'static str| {
+    let table = |name: ResultFile| {
         before(name);
         async move {
             let put = objects.store.put(&objects.at(name), Bytes::from_static(b"new").into()).await;
@@ -222,7 +222,7 @@ async fn a_delivery_that_broke_off_goes_on_and_only_its_own() {
     let other = deliver(&objects, "other", false, |_| ()).await;
     assert!(other.expect_err("it is taken").to_string().contains("unfinished"));
     deliver(&objects, "me", false, |_| ()).await.expect("it goes on");
-    assert_eq!(objects.files().await.len(), FILES.len());
+    assert_eq!(objects.files().await.len(), ResultFile::ALL.len());
 }
 
 #[tokio::test]
@@ -230,7 +230,7 @@ async fn of_two_writers_at_one_place_one_stands_back() {
     let objects = store_with(&[]).await;
     // Another takes the place over while this one is about to put its second table.
     let taken = deliver(&objects, "me", false, |name| {
-        if name == "accounts.csv" {
+        if name == ResultFile::Accounts {
             let mark = Writing::new("other").bytes().expect("a mark");
             let place = objects.at(WRITING);
             let put = objects.store.put(&place, mark.into());
@@ -239,7 +239,10 @@ async fn of_two_writers_at_one_place_one_stands_back() {
     })
     .await;
     assert!(taken.expect_err("it is lost").to_string().contains("somebody else"));
-    assert!(!objects.files().await.contains_key(SUMMARY), "no summary stands over a mixture");
+    assert!(
+        !objects.files().await.contains_key(ResultFile::Summary.name()),
+        "no summary stands over a mixture"
+    );
 }
 
 #[test]
@@ -273,7 +276,7 @@ fn what_a_job_reads_is_never_written_to() {
         // Every folder looks like an older result, so that only what it holds speaks against it.
         let folder = home.path().join(output);
         std::fs::create_dir_all(&folder).expect("mkdir");
-        std::fs::write(folder.join(SUMMARY), SUMMARY_OF_OURS).expect("write");
+        std::fs::write(folder.join(ResultFile::Summary.name()), SUMMARY_OF_OURS).expect("write");
         let found = check_target(output, home.path(), Some(reads), &stores, overwrite).now_or_never();
         let found = found.expect("nothing is waited for on a local disk");
         assert_eq!(found.is_ok(), allowed, "{output}: {found:?}");
@@ -288,21 +291,21 @@ fn http_is_only_read() {
 }
 
 /// The summary of a result with this table too.
-fn summary_that_names(table: &str) -> String {
+fn summary_that_names(table: ResultFile) -> String {
     let mut summary: serde_json::Value = serde_json::from_str(SUMMARY_OF_OURS).expect("JSON");
-    summary["files"][table] = summary["files"]["diff.csv"].clone();
+    summary["files"][table.name()] = summary["files"]["diff.csv"].clone();
     summary.to_string()
 }
 
 #[tokio::test]
 async fn a_table_that_not_every_result_has_goes_with_the_result_that_had_it() {
-    let table = OPTIONAL[0];
+    let table = ResultFile::OPTIONAL[0];
     for (summary, goes) in [(summary_that_names(table), true), (SUMMARY_OF_OURS.to_owned(), false)] {
         let files = [
-            (SUMMARY, summary.as_str()),
+            (ResultFile::Summary.name(), summary.as_str()),
             ("diff.csv", "id\n"),
             ("accounts.csv", "id\n"),
-            (table, "rows"),
+            (table.name(), "rows"),
         ];
         let home = tempfile::tempdir().expect("tempdir");
         let place = home.path().join("out");
@@ -314,17 +317,17 @@ async fn a_table_that_not_every_result_has_goes_with_the_result_that_had_it() {
         let staging = staged(&target).expect("staged");
         std::fs::remove_file(staging.path(table)).expect("it was staged");
         staging.publish(&target, true).await.expect("published");
-        assert_eq!(!files_in(&place).contains_key(table), goes);
+        assert_eq!(!files_in(&place).contains_key(table.name()), goes);
 
         let objects = store_with(&files).await;
         let delivery = Delivery {
             objects: &objects,
             writer: "me",
             summary: Bytes::from_static(b"new"),
-            tables: vec!["diff.csv", "accounts.csv"],
+            tables: vec![ResultFile::Diff, ResultFile::Accounts],
             overwrite: true,
         };
-        let put = |name: &'static str| {
+        let put = |name: ResultFile| {
             let objects = &objects;
             async move {
                 let put = objects.store.put(&objects.at(name), Bytes::from_static(b"new").into()).await;
@@ -333,15 +336,15 @@ async fn a_table_that_not_every_result_has_goes_with_the_result_that_had_it() {
             .boxed()
         };
         delivery.run(&put).await.expect("delivered");
-        assert_eq!(!objects.files().await.contains_key(table), goes);
+        assert_eq!(!objects.files().await.contains_key(table.name()), goes);
     }
 }
 
 /// A result with an optional file takes the place of an older one, but not of a file that only has its name.
 #[tokio::test]
 async fn an_optional_file_of_somebody_else_stays() {
-    for table in OPTIONAL {
-        let files = [(SUMMARY, SUMMARY_OF_OURS), (table, "another's")];
+    for table in ResultFile::OPTIONAL {
+        let files = [(ResultFile::Summary.name(), SUMMARY_OF_OURS), (table.name(), "another's")];
         let home = tempfile::tempdir().expect("tempdir");
         let place = home.path().join("out");
         std::fs::create_dir(&place).expect("mkdir");
@@ -355,7 +358,7 @@ async fn an_optional_file_of_somebody_else_stays() {
             .publish(&target, true)
             .await
             .expect_err("it is not ours");
-        assert!(refused.to_string().contains(table), "{refused}");
+        assert!(refused.to_string().contains(table.name()), "{refused}");
         assert_eq!(files_in(&place), before);
 
         let objects = store_with(&files).await;
@@ -364,10 +367,10 @@ async fn an_optional_file_of_somebody_else_stays() {
             objects: &objects,
             writer: "me",
             summary: Bytes::from_static(b"new"),
-            tables: vec!["diff.csv", "accounts.csv", table],
+            tables: vec![ResultFile::Diff, ResultFile::Accounts, table],
             overwrite: true,
         };
-        let put = |_: &'static str| async { Ok(()) }.boxed();
+        let put = |_: ResultFile| async { Ok(()) }.boxed();
         delivery.run(&put).await.expect_err("it is not ours");
         assert_eq!(objects.files().await, before);
     }

@@ -2,14 +2,19 @@
 //! with length and digest.
 
 use super::{SUMMARY_VERSION, Summary};
+use crate::error::{Error, Result};
+use crate::shorten::excerpt;
 use crate::side::Sides;
 use crate::verdict::Verdict;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::fmt;
 
-/// A file of a result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A file of a result. It is stored and sent as its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "&str")]
 pub enum ResultFile {
     Diff,
     Accounts,
@@ -49,6 +54,53 @@ impl ResultFile {
             ResultFile::Summary => "summary.json",
         }
     }
+
+    /// Whether a result may be without it.
+    pub fn is_optional(self) -> bool {
+        ResultFile::OPTIONAL.contains(&self)
+    }
+}
+
+impl fmt::Display for ResultFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl AsRef<str> for ResultFile {
+    fn as_ref(&self) -> &str {
+        self.name()
+    }
+}
+
+impl From<ResultFile> for &str {
+    fn from(file: ResultFile) -> Self {
+        file.name()
+    }
+}
+
+impl TryFrom<String> for ResultFile {
+    type Error = Error;
+
+    fn try_from(name: String) -> Result<ResultFile> {
+        let named = ResultFile::ALL.into_iter().find(|file| file.name() == name);
+        named.ok_or_else(|| {
+            Error::spec(format!("no result has a file `{}`", excerpt(&name))).did_you_mean(&name, ResultFile::ALL.map(ResultFile::name))
+        })
+    }
+}
+
+/// By name, as a summary lists them.
+impl Ord for ResultFile {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.name().cmp(other.name())
+    }
+}
+
+impl PartialOrd for ResultFile {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// A table of a result, as its summary names it.
@@ -59,8 +111,7 @@ pub struct FileMark {
     pub sha256: String,
 }
 
-/// Tables by their file names.
-pub type FileMarks = BTreeMap<String, FileMark>;
+pub type FileMarks = BTreeMap<ResultFile, FileMark>;
 
 /// What a summary of any version has.
 #[derive(Deserialize)]

@@ -3,9 +3,9 @@
 use super::super::journal::Journal;
 use super::super::{Cluster, JobPhase, JobView, RequestError};
 use super::JOB;
-use crate::target::SUMMARY;
 use shadowdiff_common::state::{Incarnation, JobState, State};
 use shadowdiff_core::journal::{End, History};
+use shadowdiff_core::report::ResultFile;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -63,7 +63,7 @@ impl Told {
         if !self.change(job.incarnation(), |heard| heard.ends.contains(&JobPhase::Succeeded)) {
             return;
         }
-        let answer = cluster.result_file(JOB, SUMMARY).await;
+        let answer = cluster.result_file(JOB, ResultFile::Summary).await;
         let is_there = matches!(self.calm.living(JOB).await, Ok(Some((still, _))) if still.incarnation() == job.incarnation());
         if let Err(RequestError::Failed(error)) = answer
             && is_there
