@@ -11,15 +11,16 @@ mod run_diff;
 pub(crate) use files::excerpt;
 pub(crate) use history::history_text;
 use layout::{padded, shortened, width};
-pub(crate) use layout::{visible, wrapped};
+pub(crate) use layout::{visible, wrapped, wrapped_as};
 pub(crate) use paint::{ColorArgs, Paint};
 pub(crate) use run_diff::run_diff;
 use shadowdiff_core::render::{
-    Excerpt, ExcerptSizes, bounds, counted_apart, delta_range, described, described_rows, grouped, headline, rows_headline, type_difference,
+    Excerpt, ExcerptSizes, behind_verdict, bounds, counted_apart, delta_range, described, described_rows, grouped, rows_headline,
+    type_difference,
 };
 use shadowdiff_core::report::{ColumnSummary, Rows, Schema, Summary};
 use shadowdiff_core::side::Side;
-use shadowdiff_core::tally::counted;
+use shadowdiff_core::tally::plural;
 use shadowdiff_core::verdict::Verdict;
 use std::fmt::Write;
 use std::path::Path;
@@ -74,9 +75,9 @@ fn verdict(summary: &Summary, paint: Paint) -> String {
         Verdict::Pass => paint.good(&word),
         Verdict::Fail => paint.bad(&word),
     };
-    let mut out = headline(summary).replacen(&word, &painted, 1) + "\n";
+    let mut out = format!("{painted}{}\n", behind_verdict(summary));
     for broken in &summary.broken {
-        out += &wrapped("  broken  ", broken).replacen("broken", &paint.bad("broken"), 1);
+        out += &wrapped_as("  broken  ", &format!("  {}  ", paint.bad("broken")), broken);
     }
     out
 }
@@ -153,7 +154,7 @@ fn one_column(out: &mut String, column: &ColumnSummary, name_columns: usize) {
 fn more(out: &mut String, all: usize, shown: usize, noun: &str) {
     if all > shown {
         let rest = (all - shown) as u64;
-        let _ = writeln!(out, "  … and {}", counted(rest, noun).replacen(' ', " more ", 1));
+        let _ = writeln!(out, "  … and {rest} more {}", plural(rest, noun));
     }
 }
 

@@ -207,10 +207,15 @@ impl DifferenceTally {
 
 /// A count with its noun: `1 row`, `2 rows`.
 pub fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {}", plural(count, noun))
+}
+
+/// The noun of so many.
+pub fn plural(count: u64, noun: &str) -> String {
     match (count, noun.strip_suffix("is")) {
-        (1, _) => format!("1 {noun}"),
-        (_, Some(stem)) => format!("{count} {stem}es"),
-        (_, None) => format!("{count} {noun}s"),
+        (1, _) => noun.to_owned(),
+        (_, Some(stem)) => format!("{stem}es"),
+        (_, None) => format!("{noun}s"),
     }
 }
 

@@ -63,6 +63,11 @@ fn fitting(characters: impl Iterator<Item = char>, columns: usize) -> impl Itera
 
 /// The text after `first`, broken between words where it can be; lines after the first begin with as many blanks as `first` is wide.
 pub(crate) fn wrapped(first: &str, text: &str) -> String {
+    wrapped_as(first, first, text)
+}
+
+/// The same where `shown` is `first` with its colours, which have no width.
+pub(crate) fn wrapped_as(first: &str, shown: &str, text: &str) -> String {
     let indent = width(first);
     let room = COLUMNS.saturating_sub(indent).max(20);
     let mut lines: Vec<String> = vec![String::new()];
@@ -81,7 +86,7 @@ pub(crate) fn wrapped(first: &str, text: &str) -> String {
     }
     let mut out = String::new();
     for (at, line) in lines.iter().enumerate() {
-        let before = if at == 0 { first.to_owned() } else { " ".repeat(indent) };
+        let before = if at == 0 { shown.to_owned() } else { " ".repeat(indent) };
         out.push_str(format!("{before}{line}").trim_end());
         out.push('\n');
     }
@@ -149,5 +154,9 @@ mod tests {
             assert_eq!(joined, text.split_whitespace().collect::<String>());
         }
         assert_eq!(wrapped("  ", "one two"), "  one two\n");
+        assert_eq!(
+            wrapped_as(" a ", " <a> ", &"b".repeat(80)).lines().map(width).collect::<Vec<_>>(),
+            [82, 6]
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! What has changed from run to run, as a person reads it: the accounts that need work first.
 
-use super::layout::{COLUMNS, padded, shortened, width, wrapped};
+use super::layout::{COLUMNS, padded, shortened, width, wrapped, wrapped_as};
 use super::{Paint, SHOWN_COLUMNS, files, heading, more};
 use shadowdiff_core::render::{counted_apart, grouped};
 use shadowdiff_core::run_diff::{AccountChange, ChangedAccount, ChangedAccounts, CountChange, RunDiff, RunFacts, ThresholdState};
@@ -60,8 +60,8 @@ fn accounts(out: &mut String, diff: &RunDiff, paint: Paint) {
         } else {
             change.name().to_owned()
         };
-        let line = format!("{:>12} {}", grouped(of.accounts), change.name());
-        *out += &wrapped(&format!("{line}: "), meaning(*change, diff)).replacen(change.name(), &name, 1);
+        let line = |name: &str| format!("{:>12} {name}: ", grouped(of.accounts));
+        *out += &wrapped_as(&line(change.name()), &line(&name), meaning(*change, diff));
         // What stays as it was needs no example.
         let shown = if *change == AccountChange::Persisting {
             &[][..]

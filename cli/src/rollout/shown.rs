@@ -1,7 +1,7 @@
 //! A roll-out in the terminal: who may flip, in which ring, and what to mend so that more may.
 
 use super::Rollout;
-use crate::render::{Paint, wrapped};
+use crate::render::{Paint, wrapped, wrapped_as};
 use shadowdiff_core::render::{counted_apart, grouped};
 use shadowdiff_core::verdict::Verdict;
 use std::fmt::Write;
@@ -21,7 +21,7 @@ pub(super) fn text(rollout: &Rollout, place: &str, paint: Paint) -> String {
     }
     out.push('\n');
     for why in &rollout.blocked {
-        out += &wrapped("  nobody flips  ", why).replacen("nobody flips", &paint.bad("nobody flips"), 1);
+        out += &wrapped_as("  nobody flips  ", &format!("  {}  ", paint.bad("nobody flips")), why);
     }
     if rollout.verdict == Some(Verdict::Fail) && rollout.blocked.is_empty() {
         for broken in &rollout.broken {

@@ -6,7 +6,7 @@ use crate::patterns::{RowChange, RowPatternSummary, RowSummary};
 use crate::report::{ColumnSummary, DeltaUnit, PatternSummary, RuleSummary, Summary};
 use crate::sketch::whole;
 use crate::spec::{DifferenceKind, Duration};
-use crate::tally::{Direction, counted};
+use crate::tally::{Direction, plural};
 use serde_json::Value;
 
 /// A whole number with its thousands apart.
@@ -30,14 +30,18 @@ pub fn grouped_text(number: &str) -> String {
 
 /// A count with its thousands apart and its noun.
 pub fn counted_apart(number: u64, noun: &str) -> String {
-    counted(number, noun).replacen(&number.to_string(), &grouped(number), 1)
+    format!("{} {}", grouped(number), plural(number, noun))
 }
 
 /// The verdict with what it counts.
 pub fn headline(summary: &Summary) -> String {
+    format!("{}{}", summary.verdict.name().to_uppercase(), behind_verdict(summary))
+}
+
+/// The headline without its first word.
+pub fn behind_verdict(summary: &Summary) -> String {
     format!(
-        "{}: {}, {}",
-        summary.verdict.name().to_uppercase(),
+        ": {}, {}",
         counted_apart(summary.differences.exceptions, "exception"),
         counted_apart(summary.differences.expected, "expected difference")
     )
