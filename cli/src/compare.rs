@@ -9,6 +9,7 @@ use crate::spec::{self, SpecFile};
 use crate::{client, progress, warn};
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::store::Stores;
+use shadowdiff_common::tasks::spawn;
 use shadowdiff_coordinator::{Progress, Run, check_files, check_target, run as run_job};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_worker::{LocalWorkers, TaskLimits};
@@ -56,7 +57,7 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: SpecFile) -> Re
         bytes,
         all_bytes: estimate.stored_bytes,
     };
-    let bar = tokio::spawn(progress::show(receiver, read, settings.quiet));
+    let bar = spawn("the progress", progress::show(receiver, read, settings.quiet));
     let run = Run {
         plan: &job.plan,
         accounts: &accounts,

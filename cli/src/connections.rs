@@ -349,6 +349,7 @@ impl Connected for Connection {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test sees its own panics")]
 mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};

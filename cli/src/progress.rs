@@ -5,6 +5,7 @@
 
 use indicatif::{HumanBytes, HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use shadowdiff_common::read::Sources;
+use shadowdiff_common::tasks::spawn;
 use shadowdiff_coordinator::Progress;
 use shadowdiff_core::stage::{Activity, Stage};
 use shadowdiff_worker::Watch;
@@ -81,7 +82,7 @@ impl Planning {
         let (read, whole) = (Arc::clone(&sources.bytes_read), Arc::clone(&sources.bytes_for_types));
         let line = bar(LINE);
         let moving = line.clone();
-        let task = tokio::spawn(async move {
+        let task = spawn("the progress", async move {
             let started = Instant::now();
             loop {
                 tokio::time::sleep(PERIOD).await;

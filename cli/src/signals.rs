@@ -1,12 +1,13 @@
 //! What the user or the system asks of this process by signals.
 
+use shadowdiff_common::tasks::spawn;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 /// True once somebody asks to stop: by Ctrl-C, SIGTERM, or by closing the terminal.
 pub(crate) fn watch_signals() -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);
-    tokio::spawn(async move {
+    spawn("the watch of signals", async move {
         let Ok(mut terminate) = signal(SignalKind::terminate()) else {
             return;
         };

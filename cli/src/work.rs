@@ -9,6 +9,7 @@ use crate::signals::watch_signals;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::store::Stores;
+use shadowdiff_common::tasks::spawn;
 use shadowdiff_common::telemetry::start_log;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_worker::{Attachment, Drain, Host, Memory, TaskLimits, attach};
@@ -40,7 +41,7 @@ async fn work(args: &WorkerArgs, limits: TaskLimits) -> Result<()> {
         None => None,
     };
     let (drain, draining) = watch::channel(Drain::No);
-    tokio::spawn(async move {
+    spawn("the drain", async move {
         let _ = asked.wait_for(|stop| *stop).await;
         note("shadowdiff worker: draining");
         drain.send_replace(Drain::Soon);

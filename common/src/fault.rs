@@ -1,10 +1,8 @@
-//! Faults of our own: what a panic says, and named points where tests make a process fail. In the product nothing is installed, and a point does nothing.
+//! Named points where tests make a process fail. In the product nothing is installed, and a point does nothing.
 //!
 //! The switch itself (which point, how to fail) is code of the tests: a program of theirs installs it before it runs the command line.
 
-use shadowdiff_core::error::Error;
 use shadowdiff_core::stage::Stage;
-use std::any::Any;
 use std::sync::OnceLock;
 
 static HOOK: OnceLock<fn(&str)> = OnceLock::new();
@@ -26,11 +24,4 @@ pub fn stage_point(stage: Stage, name: &str) {
     if HOOK.get().is_some() {
         point(&format!("{stage}:{name}"));
     }
-}
-
-/// The error of what has panicked.
-pub fn panicked(what: &str, panic: &(dyn Any + Send)) -> Error {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    Error::internal(format!("{what} panicked: {}", text.unwrap_or("no message"))).advice("please report it")
 }

@@ -13,15 +13,10 @@ pub mod sql;
 pub mod state;
 pub mod store;
 pub mod table;
+pub mod tasks;
 pub mod telemetry;
 
 use shadowdiff_core::error::{Error, Result};
-
-/// Does what blocks on a thread for it; `what` names it should it panic.
-pub async fn blocking<T: Send + 'static>(what: &str, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|e| Err(Error::internal(format!("{what} panicked: {e}")).advice("please report it")))
-}
 
 /// 16 bytes of chance, drawn by the operating system: what is named by them is named once.
 ///

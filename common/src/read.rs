@@ -19,10 +19,11 @@ mod raw;
 pub mod requests;
 mod source;
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test sees its own panics")]
 mod testing;
 
-use crate::blocking;
 use crate::store::Stores;
+use crate::tasks::blocking;
 use arrow_array::RecordBatch;
 use arrow_schema::Field;
 pub use checks::refusal;

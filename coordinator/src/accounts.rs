@@ -2,8 +2,8 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, StringArray};
-use shadowdiff_common::blocking;
 use shadowdiff_common::read::{DataFile, Dataset, Sources, csv_findings, list, open_csv_file};
+use shadowdiff_common::tasks::blocking;
 use shadowdiff_core::accounts::{AccountReader, AccountSet, AccountSets, BadAccount, Packer};
 use shadowdiff_core::align::{Aligned, Column};
 use shadowdiff_core::error::{Error, Result};

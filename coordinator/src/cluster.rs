@@ -436,4 +436,5 @@ fn random_token() -> Result<String> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test sees its own panics")]
 mod simulation;

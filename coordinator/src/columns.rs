@@ -3,11 +3,11 @@
 use crate::unread::Unread;
 use arrow_schema::Field;
 use futures::{StreamExt, TryStreamExt, stream};
-use shadowdiff_common::blocking;
 use shadowdiff_common::read::csv::Evidence;
 use shadowdiff_common::read::json::JsonShape;
 use shadowdiff_common::read::parquet::julian_dates;
 use shadowdiff_common::read::{DataFile, Dataset, FileSchema, Form, Format, RowGroup, Sources, json_shape, open_csv_file, refusal, schema};
+use shadowdiff_common::tasks::blocking;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::ReadColumn;
 use shadowdiff_core::side::Side;

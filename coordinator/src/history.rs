@@ -2,8 +2,8 @@
 
 use crate::target::{OURS, Objects, summary_in};
 use futures::{StreamExt, TryStreamExt};
-use shadowdiff_common::blocking;
 use shadowdiff_common::store::{Location, Stores};
+use shadowdiff_common::tasks::blocking;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::report::ResultFile;
 use shadowdiff_core::run_history::{RunHistory, by_name};

@@ -8,6 +8,7 @@
 
 use crate::merged_runs::count_distinct;
 use shadowdiff_common::spool::{Scratch, Spool};
+use shadowdiff_common::tasks::blocking;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::{Form, Plan, Sample};
 use shadowdiff_core::report::Timings;
@@ -180,8 +181,7 @@ impl Pipeline<'_> {
         }
         if !outcome.sorted.is_empty() {
             let (accounts, scratch) = (outcome.sorted, executor.scratch()?);
-            let counted = tokio::task::spawn_blocking(move || count_distinct(&accounts, &scratch)).await;
-            tally.accounts = counted.map_err(|e| Error::internal(format!("counting accounts panicked: {e}")))??;
+            tally.accounts = blocking("counting accounts", move || count_distinct(&accounts, &scratch)).await?;
         }
         Ok(Scanned {
             form,

@@ -6,9 +6,9 @@
 use crate::fetched::{Fetched, fetch_result};
 use crate::merged_runs::{MergedRuns, Record};
 use crate::tables::Table;
-use shadowdiff_common::blocking;
 use shadowdiff_common::spool::{Scratch, Spool, SpoolWriter};
 use shadowdiff_common::store::{Location, Stores};
+use shadowdiff_common::tasks::blocking;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::report::{AccountRecord, Decision, Field, ResultFile, Summary};
 use shadowdiff_core::run_diff::{AccountChanges, AccountState, RunDiff, RunFacts};

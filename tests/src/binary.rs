@@ -107,6 +107,7 @@ pub fn finish(mut child: Child) -> Result<Run, String> {
     })
 }
 
+#[expect(clippy::disallowed_methods, reason = "whoever joins it sees its panic")]
 fn gather(stream: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<String> {
     std::thread::spawn(move || {
         let mut bytes = Vec::new();

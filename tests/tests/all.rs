@@ -6,6 +6,7 @@ mod cases;
 mod cli;
 #[path = "all/cluster.rs"]
 mod cluster;
+#[expect(clippy::disallowed_methods, reason = "a test sees its own panics")]
 #[path = "all/conformance.rs"]
 mod conformance;
 #[path = "all/judge.rs"]
@@ -18,6 +19,7 @@ mod pairs;
 mod parsers;
 #[path = "all/patterns.rs"]
 mod patterns;
+#[expect(clippy::disallowed_methods, reason = "a test sees its own panics")]
 #[path = "all/places.rs"]
 mod places;
 #[path = "all/renderings.rs"]

@@ -9,8 +9,8 @@
 use crate::attempt::{Attempt, Committed, run};
 use crate::host::Host;
 use crate::job::Watch;
-use shadowdiff_common::fault::panicked;
 use shadowdiff_common::state::{Incarnation, PlanDigest, State};
+use shadowdiff_common::tasks::blocking_beside;
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::Form;
 use shadowdiff_core::stage::{ShardRange, Stage, Task};
@@ -21,11 +21,11 @@ use shadowdiff_proto::v1::{
 };
 use shadowdiff_proto::{MAX_MESSAGE_BYTES, PROTOCOL};
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use tokio_stream::wrappers::ReceiverStream;
@@ -239,12 +239,8 @@ impl Worker {
         let watch = Arc::new(Watch::default());
         self.running.insert(name.clone(), Arc::clone(&watch));
         let (host, state, ended) = (Arc::clone(&self.host), state.clone(), self.ended.clone());
-        tokio::task::spawn_blocking(move || {
-            let attempt = attempt(assign);
-            let outcome = attempt.and_then(|attempt| {
-                catch_unwind(AssertUnwindSafe(|| run(&host, &state, &attempt, watch)))
-                    .unwrap_or_else(|panic| Err(panicked("a task", panic.as_ref())))
-            });
+        let work = move || run(&host, &state, &attempt(assign)?, watch);
+        blocking_beside(&Handle::current(), "a task", work, move |outcome| {
             // A worker that has ended does not want to know.
             let _ = ended.blocking_send((name, outcome));
         });

@@ -2,10 +2,9 @@
 
 use crate::execute::{Input, execute};
 use crate::job::Job;
-use shadowdiff_common::fault::panicked;
 use shadowdiff_common::link::{Assignment, Report, TaskOutput, Workers};
+use shadowdiff_common::tasks::blocking_beside;
 use shadowdiff_core::error::Result;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::mpsc::Sender;
@@ -30,10 +29,9 @@ impl Workers for LocalWorkers {
 
     fn start(&self, assignment: Assignment, reports: Sender<Report>) {
         let job = self.job.clone();
-        self.job.resources.sources.runtime.spawn_blocking(move || {
-            let attempt = assignment.attempt;
-            let outcome =
-                catch_unwind(AssertUnwindSafe(|| run(&job, assignment))).unwrap_or_else(|panic| Err(panicked("a task", panic.as_ref())));
+        let attempt = assignment.attempt;
+        let work = move || run(&job, assignment);
+        blocking_beside(&self.job.resources.sources.runtime, "a task", work, move |outcome| {
             // A coordinator that has gone does not want the report.
             let _ = reports.blocking_send(Report { attempt, outcome });
         });

@@ -1,8 +1,8 @@
 //! Finds how CSV files are written where nobody says it: a look at the first bytes of the first file of a side.
 
 use crate::again::again;
-use shadowdiff_common::blocking;
 use shadowdiff_common::read::{CsvFindings, Format, Sources, csv_findings, list};
+use shadowdiff_common::tasks::blocking;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::side::Side;
 use shadowdiff_core::spec::{CsvOverride, Spec};

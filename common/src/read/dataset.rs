@@ -12,8 +12,8 @@ mod partitions;
 mod ready;
 mod selection;
 
-use crate::blocking;
 use crate::store::{Location, Stores};
+use crate::tasks::blocking;
 use glob::Glob;
 use selection::DatasetEntry;
 use serde::{Deserialize, Serialize};
@@ -221,4 +221,5 @@ fn one_format(formats: &[(Format, String)]) -> Result<Format> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test sees its own panics")]
 mod tests;

@@ -544,4 +544,5 @@ impl Groups {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test sees its own panics")]
 mod tests;

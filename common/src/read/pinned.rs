@@ -335,4 +335,5 @@ impl io::Read for PinnedReader {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test sees its own panics")]
 mod tests;

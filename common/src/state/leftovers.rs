@@ -6,7 +6,7 @@
 
 use super::names::Name;
 use super::{State, state_error};
-use crate::blocking;
+use crate::tasks::blocking;
 use futures::TryStreamExt;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectMeta, local::LocalFileSystem};

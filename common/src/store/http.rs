@@ -309,4 +309,5 @@ fn disk(error: io::Error) -> HttpError {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test sees its own panics")]
 mod tests;

@@ -6,11 +6,11 @@ use super::executor::{ClusterExecutor, RunningJob};
 use super::finish::{Manifest, copy_to_output, store_result};
 use super::scheduler::Opening;
 use super::stop_reason::StopReason;
-use super::supervision::caught;
 use super::view::JobPhase;
 use crate::pipeline::Pipeline;
 use futures::FutureExt;
 use shadowdiff_common::state::retrying;
+use shadowdiff_common::tasks::caught;
 use std::sync::Arc;
 
 /// Runs the job to its result, or to why there is none.

@@ -15,13 +15,13 @@ use futures::{FutureExt, StreamExt};
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt};
 use serde::{Deserialize, Serialize};
-use shadowdiff_common::blocking;
 use shadowdiff_common::fault;
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::state::{
     Created, Incarnation, JobState, PlanDigest, RECORD_VERSION, StoredPlan, check_version, create_record, retrying, seal,
 };
 use shadowdiff_common::store::{Marking, Stores, store_error, uploader};
+use shadowdiff_common::tasks::blocking;
 use shadowdiff_core::accounts::AccountSet;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::report::{FileMark, FileMarks, ResultFile, Summary};

@@ -8,6 +8,7 @@ use super::wire::{Detail, job, order, status};
 use super::{Cluster, JobRequest, JobView};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
+use shadowdiff_common::tasks::spawn;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::report::ResultFile;
 use shadowdiff_core::shorten::shortened;
@@ -130,7 +131,7 @@ impl JobService for Jobs {
         let id = request.into_inner().job_id;
         let first = self.cluster.get(&id).await.map_err(status)?;
         let (sender, receiver) = mpsc::channel(1);
-        tokio::spawn(follow(Arc::clone(&self.cluster), id, first, sender));
+        spawn("the stream of a client", follow(Arc::clone(&self.cluster), id, first, sender));
         Ok(Response::new(ReceiverStream::new(receiver).boxed()))
     }
 

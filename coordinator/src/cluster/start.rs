@@ -6,11 +6,11 @@ use super::executor::{CancelRequest, DriverContext, LOOK, RunningJob, store_canc
 use super::finish::Manifest;
 use super::journal::Journal;
 use super::stop_reason::StopReason;
-use super::supervision::caught;
 use super::view::JobView;
 use futures::FutureExt;
 use shadowdiff_common::fault;
 use shadowdiff_common::state::{JobState, PlanDigest, StoredPlan, Submission, retrying};
+use shadowdiff_common::tasks::caught;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, interval_at};

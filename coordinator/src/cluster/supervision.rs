@@ -2,10 +2,8 @@
 //!
 //! A coordinator whose scheduler is gone would answer clients, call itself healthy, and run nothing.
 
-use futures::FutureExt;
-use shadowdiff_common::fault::panicked;
-use shadowdiff_core::error::{Error, Result};
-use std::panic::AssertUnwindSafe;
+use shadowdiff_common::tasks::{caught, spawn};
+use shadowdiff_core::error::Error;
 use tokio::sync::watch;
 
 /// Notices what ends that must not.
@@ -26,7 +24,7 @@ impl Supervisor {
     /// Runs a task whose panic is the end of the process.
     pub(crate) fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let fault = self.fault.clone();
-        tokio::spawn(async move {
+        spawn(name, async move {
             let Err(error) = caught(name, task).await else { return };
             tracing::error!("{error}");
             // The first one tells why; others may follow from it.
@@ -41,12 +39,6 @@ impl Supervisor {
         let error = found.ok().and_then(|found| found.clone());
         error.unwrap_or_else(|| Error::internal("the supervisor is gone"))
     }
-}
-
-/// Does `work`; a panic in it is an error that names it.
-pub(crate) async fn caught<T>(name: &str, work: impl Future<Output = T>) -> Result<T> {
-    let done = AssertUnwindSafe(work).catch_unwind().await;
-    done.map_err(|panic| panicked(name, panic.as_ref()))
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use super::Cluster;
 use super::scheduler::WORKER_OUTBOX;
-use super::supervision::caught;
 use super::told::{MAX_NAME_BYTES, readable};
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use shadowdiff_common::tasks::{caught, spawn};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::schedule::HEARTBEAT_MS;
 use shadowdiff_proto::v1::worker_service_server::{WorkerService, WorkerServiceServer};
@@ -50,7 +50,7 @@ impl WorkerService for Workers {
             message: Some(attach_response::Message::Welcome(welcome)),
         });
         let scheduler = self.cluster.scheduler.clone();
-        tokio::spawn(async move {
+        spawn("the stream of a worker", async move {
             // A worker that does not reach the state store would only fail tasks.
             match said.message().await {
                 Ok(Some(AttachRequest {

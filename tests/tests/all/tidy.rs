@@ -8,8 +8,6 @@ mod examples;
 mod invariants;
 #[path = "tidy/modules.rs"]
 mod modules;
-#[path = "tidy/spawns.rs"]
-mod spawns;
 
 use std::path::{Path, PathBuf};
 
