@@ -10,7 +10,7 @@ use crate::merged_runs::count_distinct;
 use shadowdiff_common::spool::{Scratch, Spool};
 use shadowdiff_common::tasks::blocking;
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::plan::{Form, Plan, Sample};
+use shadowdiff_core::plan::{Form, Plan, Reread, Sample};
 use shadowdiff_core::report::Timings;
 use shadowdiff_core::row::JudgedInPlace;
 use shadowdiff_core::side::{Side, Sides};
@@ -208,10 +208,10 @@ impl Pipeline<'_> {
         shards: Vec<(u64, ShardRange)>,
         tally: &mut Tally,
     ) -> Result<Vec<(u64, ShardRange)>, E::Stop> {
-        // One task for each scan that has such rows.
+        // One task for each scan that has such rows, or two.
         let by_scan = Reader {
             stage: Stage::Reread,
-            shards: self.plan.scans.len() as u32,
+            shards: Reread::shards(self.plan),
             part_bytes: 0,
         };
         let tasks = tasks_of(Stage::Match, Form::Fingerprints, shards);

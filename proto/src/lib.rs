@@ -11,6 +11,6 @@ pub mod v1 {
 pub const FILE_DESCRIPTORS: &[u8] = tonic::include_file_descriptor_set!("shadowdiff");
 
 /// The version of what coordinator and workers store and send. Both ends must have the same.
-pub const PROTOCOL: u32 = 7;
+pub const PROTOCOL: u32 = 8;
 /// The most bytes of one message, either way: names and numbers only; content goes through object storage or in chunks.
 pub const MAX_MESSAGE_BYTES: usize = 4 << 20;

@@ -93,6 +93,17 @@ impl Read {
         job.compiled.key_fingerprint.hash(&key, self.rows())
     }
 
+    /// The same rows with the fingerprints of thin ones: see [`RowHasher::thin`](shadowdiff_common::compiled::RowHasher::thin).
+    pub(crate) fn thin(self, job: &Job) -> Read {
+        let hasher = &job.compiled.row_hasher;
+        let values: Vec<&ArrayRef> = hasher.tolerant().iter().map(|at| &self.columns[*at]).collect();
+        let keys: Vec<u64> = self.keys(job).into_iter().map(key_bits).collect();
+        Read {
+            fingerprints: hasher.thin(&keys, &values),
+            ..self
+        }
+    }
+
     /// The rows whole, as they are exchanged.
     pub(crate) fn whole(self, job: &Job, side: Side) -> Result<Rows> {
         let mut columns = self.columns;
@@ -106,6 +117,11 @@ impl Read {
             fingerprints: self.fingerprints,
         })
     }
+}
+
+/// Those bits of a key's fingerprint by which rows with tolerances meet.
+pub(crate) fn key_bits(fingerprint: u128) -> u64 {
+    fingerprint as u64
 }
 
 /// Numbers of rows that follow each other, but for those that a filter took out.

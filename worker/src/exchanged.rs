@@ -7,7 +7,7 @@
 //! ```
 //! Numbers of rows and values are as narrow as the task and their types allow: there are many of them.
 
-use crate::aligned_rows::{Read, Rows};
+use crate::aligned_rows::{Read, Rows, key_bits};
 use crate::job::Job;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{UInt32Type, UInt64Type};
@@ -112,7 +112,7 @@ impl ScannedForm {
             Some(exact) if self.is_tolerant => {
                 let value = |at: &usize| in_fixed_form(&read.columns[*at], &job.plan.aligned.columns[*at].stored[side]);
                 columns.extend(job.compiled.row_hasher.tolerant().iter().map(value));
-                columns.push(Arc::new(read.keys(job).iter().map(|key| *key as u64).collect::<UInt64Array>()));
+                columns.push(Arc::new(read.keys(job).into_iter().map(key_bits).collect::<UInt64Array>()));
                 columns.push(as_binary(exact));
             }
             _ => columns.push(as_binary(&read.fingerprints)),

@@ -10,7 +10,7 @@ use crate::scan::{rescan, scan};
 use shadowdiff_common::exchange::Object;
 use shadowdiff_common::link::{Exchanged, TaskOutput};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::plan::ScanTask;
+use shadowdiff_core::plan::{Reread, ScanTask};
 use shadowdiff_core::stage::{Stage, Task};
 use std::sync::Arc;
 
@@ -41,10 +41,11 @@ pub(crate) fn execute(job: &Job, task: &Task, input: &Input, halvings: u32) -> R
         Stage::Rescan => rescan(job, scan_task(job, task.number)?, task.form, halvings),
         Stage::Match => match_fingerprints(job, &input.places(), &input.exchanged, halvings),
         Stage::Reread => {
-            let [(scan, place)] = input.shards[..] else {
+            let [(shard, place)] = input.shards[..] else {
                 return Err(Error::internal("a reread task is of one scan"));
             };
-            reread(job, scan_task(job, scan)?, place, &input.objects(), halvings)
+            let Reread { scan, is_thin } = Reread::of_shard(shard, &job.plan);
+            reread(job, scan_task(job, scan)?, is_thin, place, &input.objects(), halvings)
         }
         Stage::Compare => compare(job, &input.places(), &input.objects(), halvings),
         Stage::Lookup => lookup(job, scan_task(job, task.number)?, &input.places(), &input.objects()),

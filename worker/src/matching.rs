@@ -9,15 +9,15 @@ use crate::tolerant::{Matched, UnmatchedRow, match_tolerant};
 use shadowdiff_common::exchange::Writer;
 use shadowdiff_common::link::{Exchanged, TaskOutput};
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::plan::Reread;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::tally::Tally;
 
 /// Cancels the rows of the given shards. The objects come with the numbers of their scans; these are the shards of the output.
 pub(crate) fn match_fingerprints(job: &Job, shards: &[u32], objects: &Exchanged, halvings: u32) -> Result<TaskOutput> {
-    let scans = job.plan.scans.len() as u32;
     let part_bytes = job.resources.part_bytes(halvings);
     let schemas = Sides::from_fn(|_| numbered_schema());
-    let mut writer = Writer::new(schemas, scans, part_bytes as usize, &job.resources.scratch);
+    let mut writer = Writer::new(schemas, Reread::shards(&job.plan), part_bytes as usize, &job.resources.scratch);
     let mut tally = Tally::default();
     for shard in shards {
         // What does not fit is cancelled in several passes, a share of the fingerprints each.
@@ -39,7 +39,7 @@ pub(crate) fn match_fingerprints(job: &Job, shards: &[u32], objects: &Exchanged,
             tally.cancelled += matched.cancelled;
             tally.within_tolerance += matched.near;
             for side in Side::BOTH {
-                push(&mut writer, side, &matched.left[side])?;
+                push(job, &mut writer, side, &matched.left[side])?;
             }
         }
     }
@@ -61,14 +61,14 @@ fn cancel(job: &Job, objects: &Exchanged, shard: u32, of_pass: &dyn Fn(u128) -> 
         let mut diff = MultisetDiff::default();
         diff.reserve(live.len().max(shadow.len()));
         for (side, rows) in lot.each() {
-            rows.iter().for_each(|row| diff.add(side, row.2));
+            rows.iter().for_each(|row| diff.add(side, row.fingerprint));
         }
         diff.keep_excess();
         let mut pairs = Sides::new(0, 0);
         for (side, rows) in lot.each() {
             let left = &mut matched.left[side];
             let before = left.len();
-            left.extend(rows.iter().filter(|row| diff.take(side, row.2)));
+            left.extend(rows.iter().filter(|row| diff.take(side, row.fingerprint)));
             pairs[side] = (rows.len() + before - left.len()) as u64;
         }
         if pairs.live != pairs.shadow {
@@ -86,18 +86,23 @@ fn lots(job: &Job, objects: &Exchanged, shard: u32, side: Side, of_pass: &dyn Fn
         job.watch.check()?;
         for block in object.batches(shard, side) {
             for (number, fingerprint) in exchanged::numbers(&block?).filter(|(_, f)| of_pass(*f)) {
-                lots[(fingerprint >> 24) as usize % LOTS].push((*scan, number, fingerprint));
+                lots[(fingerprint >> 24) as usize % LOTS].push(UnmatchedRow {
+                    scan: *scan,
+                    number,
+                    fingerprint,
+                    is_thin: false,
+                });
             }
         }
     }
     Ok(lots)
 }
 
-fn push(writer: &mut Writer, side: Side, left: &[UnmatchedRow]) -> Result<()> {
-    let scans: Vec<u32> = left.iter().map(|row| row.0).collect();
-    let fingerprints: Vec<u128> = left.iter().map(|row| row.2).collect();
-    let batch = exchanged::numbered(left.iter().map(|row| row.1).collect(), &fingerprints)?;
-    writer.push(side, &batch, &scans)
+fn push(job: &Job, writer: &mut Writer, side: Side, left: &[UnmatchedRow]) -> Result<()> {
+    let shards: Vec<u32> = left.iter().map(|row| row.reread().shard(&job.plan)).collect();
+    let fingerprints: Vec<u128> = left.iter().map(|row| row.fingerprint).collect();
+    let batch = exchanged::numbered(left.iter().map(|row| row.number).collect(), &fingerprints)?;
+    writer.push(side, &batch, &shards)
 }
 
 #[cfg(test)]

@@ -22,8 +22,8 @@ pub(crate) enum Purpose<'a> {
     Scan,
     /// A look at some aligned columns of about so many rows, in place of the others NULLs: they are read again, and counted then.
     Sample(u64, Vec<usize>),
-    /// These rows alone; they were counted before.
-    Reread(RowSelection<'a>),
+    /// These rows alone; they were counted before. Of thin ones, these aligned columns, in place of the others NULLs.
+    Reread(RowSelection<'a>, Option<Vec<usize>>),
     /// Some aligned columns of all rows: nothing else is read but what the filter needs.
     Columns(Vec<usize>),
 }
@@ -159,7 +159,8 @@ impl<'a> SideReader<'a> {
             needed: match &purpose {
                 Purpose::Columns(aligned) | Purpose::Sample(_, aligned) => Needed::of(job, side, aligned).with_compact(job, side),
                 Purpose::Scan => Needed::all(job, side).with_compact(job, side),
-                Purpose::Reread(_) => Needed::all(job, side),
+                Purpose::Reread(_, Some(aligned)) => Needed::of(job, side, aligned),
+                Purpose::Reread(_, None) => Needed::all(job, side),
             },
             purpose,
             read: 0,
@@ -178,7 +179,10 @@ impl<'a> SideReader<'a> {
             let Some((rows, before)) = reader.prepare(file, raw)? else {
                 return Ok(None);
             };
-            let read = rows.hashed(reader.job);
+            let read = match &reader.purpose {
+                Purpose::Reread(_, Some(_)) => rows.hashed(reader.job).thin(reader.job),
+                _ => rows.hashed(reader.job),
+            };
             if before.is_some_and(|before| before != read.fingerprints) {
                 return Err(changed(&reader.job.resources.datasets[reader.side].files[file].name));
             }
@@ -226,7 +230,7 @@ impl<'a> SideReader<'a> {
             let is_enough = match &self.purpose {
                 Purpose::Scan | Purpose::Columns(_) => false,
                 Purpose::Sample(rows, _) => self.read >= *rows,
-                Purpose::Reread(wanted) => wanted.is_empty(),
+                Purpose::Reread(wanted, _) => wanted.is_empty(),
             };
             if is_enough {
                 return Ok(None);
@@ -306,7 +310,7 @@ impl<'a> SideReader<'a> {
             return None;
         }
         let numbers: Vec<u64> = match (&self.purpose, self.ended()) {
-            (Purpose::Reread(wanted), _) => {
+            (Purpose::Reread(wanted, _), _) => {
                 let wanted = wanted.all_below(self.read + split.weight)?;
                 wanted.into_iter().map(|number| number - self.read).collect()
             }
@@ -330,7 +334,7 @@ impl<'a> SideReader<'a> {
             fingerprints: None,
             of: rows,
         };
-        if let Purpose::Reread(wanted) = &mut self.purpose {
+        if let Purpose::Reread(wanted, _) = &mut self.purpose {
             let here = match self.is_chosen {
                 true => wanted.take(rows)?,
                 false => wanted.take_below(first + rows as u64)?,

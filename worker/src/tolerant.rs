@@ -3,6 +3,7 @@
 //! ```text
 //! rows of one key     one a side, all else equal    values equal         both cancel
 //!                                                   values near          both end, as within tolerance
+//!                                                   values differ        both are left, thin: no other column differs
 //!                     one a side, otherwise         both are left
 //!                     more                          equal rows cancel one to one, the others are left
 //! ```
@@ -21,12 +22,31 @@ use arrow_select::take::take;
 use shadowdiff_common::exchange::{SelectedRows, counting_sort, take_rows};
 use shadowdiff_common::link::Exchanged;
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::plan::Reread;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::value::fixed_form;
 use std::sync::Arc;
 
-/// A row that is left: its scan task, its number there, its fingerprint.
-pub(crate) type UnmatchedRow = (u32, u64, u128);
+/// A row that is left.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct UnmatchedRow {
+    pub(crate) scan: u32,
+    /// Its number in its scan task.
+    pub(crate) number: u64,
+    pub(crate) fingerprint: u128,
+    /// Whether it is known to differ in columns with a tolerance alone, so that no other is needed of it.
+    pub(crate) is_thin: bool,
+}
+
+impl UnmatchedRow {
+    /// The task that reads it again.
+    pub(crate) fn reread(self) -> Reread {
+        Reread {
+            scan: self.scan,
+            is_thin: self.is_thin,
+        }
+    }
+}
 
 /// What became of the rows of a shard.
 #[derive(Debug, Default)]
@@ -38,42 +58,58 @@ pub(crate) struct Matched {
     pub(crate) near: u64,
 }
 
+/// What becomes of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Ended,
+    Left,
+    Thin,
+}
+
 /// Matches the rows of a shard whose keys are `of_pass`.
 pub(crate) fn match_tolerant(job: &Job, objects: &Exchanged, shard: u32, of_pass: &dyn Fn(u64) -> bool) -> Result<Matched> {
     let rows = Sides::try_from_fn(|side| Rows::read(job, objects, shard, side, of_pass))?;
     let partners = Partners::of(&rows);
     let mut matched = Matched::default();
-    let mut is_left = Sides::from_fn(|side| vec![true; rows[side].keys.len()]);
+    let mut fates = Sides::from_fn(|side| vec![Fate::Left; rows[side].keys.len()]);
+    let may_be_thin = !job.compiled.reads_whole_rows(&job.plan);
     for pairs in partners.pairs.chunks(job.resources.limits.chunk_rows.max(1)) {
         job.watch.check()?;
-        let Pairs { equal, near } = compare(job, &rows, pairs)?;
+        let alike = alike(&rows, pairs);
+        let Pairs { equal, near } = compare(job, &rows, pairs, alike.clone())?;
         for (at, (live, shadow)) in pairs.iter().enumerate() {
-            if equal.value(at) || near.value(at) {
-                is_left.live[*live as usize] = false;
-                is_left.shadow[*shadow as usize] = false;
-            }
+            let fate = match equal.value(at) || near.value(at) {
+                true => Fate::Ended,
+                false if may_be_thin && alike.value(at) => Fate::Thin,
+                false => Fate::Left,
+            };
+            fates.live[*live as usize] = fate;
+            fates.shadow[*shadow as usize] = fate;
         }
         matched.cancelled += equal.count_set_bits() as u64;
         matched.near += near.count_set_bits() as u64;
     }
-    let crowded = Sides::try_from_fn(|side| rows[side].of(job, &partners.crowded[side]))?;
+    let crowded = Sides::try_from_fn(|side| rows[side].of(job, &partners.crowded[side], false))?;
     let mut diff = MultisetDiff::default();
     for (side, rows) in crowded.each() {
-        rows.iter().for_each(|row| diff.add(side, row.2));
+        rows.iter().for_each(|row| diff.add(side, row.fingerprint));
     }
     for side in Side::BOTH {
         for (at, row) in partners.crowded[side].iter().zip(&crowded[side]) {
-            is_left[side][*at as usize] = diff.take(side, row.2);
+            if !diff.take(side, row.fingerprint) {
+                fates[side][*at as usize] = Fate::Ended;
+            }
         }
-        let left: Vec<u32> = (0u32..)
-            .zip(&is_left[side])
-            .filter(|(_, left)| **left)
-            .map(|(row, _)| row)
-            .collect();
-        matched.left[side] = rows[side].of(job, &left)?;
+        for (fate, is_thin) in [(Fate::Left, false), (Fate::Thin, true)] {
+            let chosen = (0u32..).zip(&fates[side]).filter(|(_, of)| **of == fate).map(|(row, _)| row);
+            matched.left[side].extend(rows[side].of(job, &chosen.collect::<Vec<_>>(), is_thin)?);
+        }
     }
     let crowded_pairs = Sides::from_fn(|side| {
-        let left = partners.crowded[side].iter().filter(|at| is_left[side][**at as usize]).count();
+        let left = partners.crowded[side]
+            .iter()
+            .filter(|at| fates[side][**at as usize] == Fate::Left)
+            .count();
         (partners.crowded[side].len() - left) as u64
     });
     if crowded_pairs.live != crowded_pairs.shadow {
@@ -128,13 +164,22 @@ impl Rows {
         Ok(rows)
     }
 
-    /// Some of the rows, with the fingerprints of all their columns.
-    fn of(&self, job: &Job, chosen: &[u32]) -> Result<Vec<UnmatchedRow>> {
+    /// Some of the rows, with the fingerprints of all their columns, or of those that are told of thin ones.
+    fn of(&self, job: &Job, chosen: &[u32], is_thin: bool) -> Result<Vec<UnmatchedRow>> {
         let values = self.values(chosen.iter().copied())?;
-        let exact: Vec<u128> = chosen.iter().map(|row| self.exact[*row as usize]).collect();
-        let whole = job.compiled.row_hasher.whole(&exact, &values.iter().collect::<Vec<_>>());
-        let row = |(row, whole): (&u32, u128)| (self.scans[*row as usize], self.numbers[*row as usize], whole);
-        Ok(chosen.iter().zip(whole).map(row).collect())
+        let values: Vec<&ArrayRef> = values.iter().collect();
+        let hasher = &job.compiled.row_hasher;
+        let fingerprints = match is_thin {
+            true => hasher.thin(&chosen.iter().map(|row| self.keys[*row as usize]).collect::<Vec<_>>(), &values),
+            false => hasher.whole(&chosen.iter().map(|row| self.exact[*row as usize]).collect::<Vec<_>>(), &values),
+        };
+        let row = |(row, fingerprint): (&u32, u128)| UnmatchedRow {
+            scan: self.scans[*row as usize],
+            number: self.numbers[*row as usize],
+            fingerprint,
+            is_thin,
+        };
+        Ok(chosen.iter().zip(fingerprints).map(row).collect())
     }
 
     /// The values with a tolerance of some of the rows.
@@ -216,12 +261,16 @@ type KnownKeys = ByHash<(u32, u32)>;
 const NONE: u32 = u32::MAX;
 const MANY: u32 = u32::MAX - 1;
 
+/// Which pairs are equal but for columns with a tolerance.
+fn alike(rows: &Sides<Rows>, pairs: &[(u32, u32)]) -> BooleanBuffer {
+    let is_alike = |(live, shadow): (u32, u32)| rows.live.exact[live as usize] == rows.shadow.exact[shadow as usize];
+    BooleanBuffer::collect_bool(pairs.len(), |at| is_alike(pairs[at]))
+}
+
 /// Which pairs are equal, and which of the others are near in every column with a tolerance and equal in all else.
-fn compare(job: &Job, rows: &Sides<Rows>, pairs: &[(u32, u32)]) -> Result<Pairs> {
+fn compare(job: &Job, rows: &Sides<Rows>, pairs: &[(u32, u32)], alike: BooleanBuffer) -> Result<Pairs> {
     let live = rows.live.values(pairs.iter().map(|pair| pair.0))?;
     let shadow = rows.shadow.values(pairs.iter().map(|pair| pair.1))?;
-    let exact = |(live, shadow): (u32, u32)| rows.live.exact[live as usize] == rows.shadow.exact[shadow as usize];
-    let alike = BooleanBuffer::collect_bool(pairs.len(), |at| exact(pairs[at]));
     let columns = job.compiled.row_hasher.tolerant().iter().zip(&live).zip(&shadow);
     near_pairs(
         job,
@@ -275,14 +324,12 @@ mod tests {
         let output = match_fingerprints(&small.job, &[0], &objects, 0).expect("a match");
         let exchange = output.exchange.expect("rows are exchanged");
         let left = Side::BOTH.map(|side| {
-            let blocks = exchange.batches(0, side);
-            let mut numbers: Vec<u64> = blocks
-                .flat_map(|block| {
-                    crate::exchanged::numbers(&block.expect("a block"))
-                        .map(|row| row.0)
-                        .collect::<Vec<_>>()
-                })
-                .collect();
+            let mut numbers: Vec<u64> = Vec::new();
+            for shard in 0..exchange.shards() {
+                for block in exchange.batches(shard, side) {
+                    numbers.extend(crate::exchanged::numbers(&block.expect("a block")).map(|row| row.0));
+                }
+            }
             numbers.sort_unstable();
             numbers
         });

@@ -62,6 +62,11 @@ impl RowHasher {
         }
     }
 
+    /// The fingerprints of rows of which only the key and the columns with a tolerance are told. `keys`: 64 bits of those of their keys.
+    pub fn thin(&self, keys: &[u64], values: &[&ArrayRef]) -> Vec<u128> {
+        self.whole(&keys.iter().map(|key| u128::from(*key)).collect::<Vec<_>>(), values)
+    }
+
     /// The fingerprints of whole rows out of the exact ones and the values of the columns with a tolerance.
     pub fn whole(&self, exact: &[u128], values: &[&ArrayRef]) -> Vec<u128> {
         self.tolerant.1.hash_on(exact, values)
