@@ -48,7 +48,7 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: SpecFile) -> Re
     let estimate = bound.plan.estimate;
     let slots = settings.slots(estimate.reading_bytes);
     let (job, accounts) = job(bound, settings, &args.settings, sources)?;
-    let workers = LocalWorkers::new(job.clone(), slots);
+    let workers = LocalWorkers::start(job.clone(), slots)?;
     let (sender, receiver) = watch::channel(Progress::default());
     let read = progress::Read {
         rows: Arc::clone(&job.watch),

@@ -4,6 +4,8 @@ use futures::FutureExt;
 use shadowdiff_core::error::{Error, Result};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
@@ -41,6 +43,38 @@ pub fn blocking_beside<T>(
     runtime.spawn_blocking(move || then(stopped(what, work)));
 }
 
+type Work = Box<dyn FnOnce() + Send>;
+
+/// Threads that do what blocks, one thing after the other. Few of them that stay hold less memory than many in turns: each keeps some for what
+/// comes next.
+#[derive(Debug)]
+pub struct Threads {
+    queue: SyncSender<Work>,
+}
+
+impl Threads {
+    /// Starts `count` of them; they end when this is dropped and what they have begun is done.
+    pub fn start(name: &str, count: usize) -> Result<Threads> {
+        let (queue, work) = sync_channel::<Work>(count.max(1));
+        let work = Arc::new(Mutex::new(work));
+        for number in 0..count.max(1) {
+            let work = Arc::clone(&work);
+            let next = move || work.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let started = std::thread::Builder::new()
+                .name(format!("{name}-{number}"))
+                .spawn(move || std::iter::from_fn(|| next().ok()).for_each(|work| work()));
+            started.map_err(|e| Error::exhausted(format!("no threads can be started: {e}")))?;
+        }
+        Ok(Threads { queue })
+    }
+
+    /// Does what blocks on the next free thread, and hands on there what comes out; waits where more waits than there are threads.
+    pub fn run<T>(&self, what: &'static str, work: impl FnOnce() -> Result<T> + Send + 'static, then: impl FnOnce(Result<T>) + Send + 'static) {
+        let sent = self.queue.send(Box::new(move || then(stopped(what, work))));
+        sent.expect("the threads live as long as their queue");
+    }
+}
+
 /// A panic in `work` stops there.
 fn stopped<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panicked(what, panic.as_ref())))
@@ -56,7 +90,6 @@ pub fn panicked(what: &str, panic: &(dyn Any + Send)) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc::sync_channel;
 
     #[tokio::test]
     async fn a_panic_is_an_error_with_its_name_wherever_it_happens() {
@@ -66,7 +99,10 @@ mod tests {
         assert_eq!(told(blocking("a task", || panic!("no {}", 7)).await), expected);
         let (sender, receiver) = sync_channel(1);
         let then = move |done: Result<()>| sender.send(told(done)).expect("somebody waits");
-        blocking_beside(&Handle::current(), "a task", || panic!("no {}", 7), then);
+        blocking_beside(&Handle::current(), "a task", || panic!("no {}", 7), then.clone());
+        assert_eq!(receiver.recv().expect("it is handed on"), expected);
+        let threads = Threads::start("task", 1).expect("a thread");
+        threads.run("a task", || panic!("no {}", 7), then);
         assert_eq!(receiver.recv().expect("it is handed on"), expected);
         spawn("a task", async { panic!("no {}", 7) })
             .await

@@ -1,9 +1,9 @@
-//! Workers in the coordinator's own process: each attempt runs on a blocking thread. A panic ends the attempt, not the process.
+//! Workers in the coordinator's own process: each attempt runs on one of their threads. A panic ends the attempt, not the process.
 
 use crate::execute::{Input, execute};
 use crate::job::Job;
 use shadowdiff_common::link::{Assignment, Report, TaskOutput, Workers};
-use shadowdiff_common::tasks::blocking_beside;
+use shadowdiff_common::tasks::Threads;
 use shadowdiff_core::error::Result;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,25 +13,30 @@ use tokio::sync::mpsc::Sender;
 #[derive(Debug)]
 pub struct LocalWorkers {
     job: Job,
-    threads: usize,
+    slots: usize,
+    threads: Threads,
 }
 
 impl LocalWorkers {
-    pub fn new(job: Job, threads: usize) -> Self {
-        LocalWorkers { job, threads }
+    pub fn start(job: Job, slots: usize) -> Result<Self> {
+        Ok(LocalWorkers {
+            job,
+            slots,
+            threads: Threads::start("task", slots)?,
+        })
     }
 }
 
 impl Workers for LocalWorkers {
     fn slots(&self) -> usize {
-        self.threads
+        self.slots
     }
 
     fn start(&self, assignment: Assignment, reports: Sender<Report>) {
         let job = self.job.clone();
         let attempt = assignment.attempt;
         let work = move || run(&job, assignment);
-        blocking_beside(&self.job.resources.sources.runtime, "a task", work, move |outcome| {
+        self.threads.run("a task", work, move |outcome| {
             // A coordinator that has gone does not want the report.
             let _ = reports.blocking_send(Report { attempt, outcome });
         });
