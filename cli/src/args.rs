@@ -1,5 +1,6 @@
 //! The command line: each command and flag defined once; help, man page and completions follow from it.
 
+use crate::accept::AcceptArgs;
 use crate::render::ColorArgs;
 use crate::shown::ShownArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -33,6 +34,8 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Judge a finished comparison by other rules and thresholds, without reading the data again
     Judge(JudgeArgs),
+    /// Accept a pattern of a finished result for a time, in a file that the spec names
+    Accept(AcceptArgs),
     /// Tell what has changed from one result to the next: accounts that are new, fixed or grown, the verdict, counts; exit 1 if it is worse
     Diff(DiffArgs),
     /// List all results below a place by name, and how their exceptions burn down; exit by the verdict of the last one

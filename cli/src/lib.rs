@@ -2,6 +2,7 @@
 //!
 //! Exit codes follow diff: 0 the verdict is pass, 1 it is fail, 2 trouble, 130 interrupted. The result goes to stdout, all else to stderr.
 
+mod accept;
 mod again;
 mod args;
 mod check;
@@ -73,6 +74,7 @@ fn run(cli: Cli, limits: TaskLimits) -> Result<ExitCode> {
         Command::Init(args) => init::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Judge(args) => judge::run(&args),
+        Command::Accept(args) => accept::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::History(args) => history::run(&args),
         Command::Rollout(args) => rollout::run(&args),

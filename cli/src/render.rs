@@ -15,8 +15,8 @@ pub(crate) use layout::{visible, wrapped, wrapped_as};
 pub(crate) use paint::{ColorArgs, Paint};
 pub(crate) use run_diff::run_diff;
 use shadowdiff_core::render::{
-    Excerpt, ExcerptSizes, behind_verdict, bounds, counted_apart, delta_range, described, described_rows, grouped, rows_headline,
-    type_difference,
+    Excerpt, ExcerptSizes, acceptance_bounds, acceptance_state, behind_verdict, bounds, counted_apart, delta_range, described,
+    described_acceptance, described_rows, grouped, rows_headline, type_difference,
 };
 use shadowdiff_core::report::{ColumnSummary, Rows, Schema, Summary};
 use shadowdiff_core::side::Side;
@@ -47,6 +47,7 @@ pub(crate) fn text(summary: &Summary, directory: &Path, place: &str, paint: Pain
     rows(&mut out, &summary.rows, paint);
     columns(&mut out, summary, paint);
     rules(&mut out, summary, paint);
+    accepted(&mut out, summary, paint);
     diagnoses(&mut out, summary, paint);
     schema(&mut out, &summary.schema);
     accounts(&mut out, &excerpt, paint);
@@ -169,6 +170,22 @@ fn rules(out: &mut String, summary: &Summary, paint: Paint) {
     }
 }
 
+/// Those that count again first.
+fn accepted(out: &mut String, summary: &Summary, paint: Paint) {
+    if summary.accepted.is_empty() {
+        return;
+    }
+    heading(out, "Accepted for a time (lines)", paint);
+    let (kept, broken): (Vec<_>, Vec<_>) = summary.accepted.iter().partition(|of| of.broken.is_empty());
+    for of in broken.into_iter().chain(kept).take(SHOWN_COLUMNS) {
+        let what = shortened(&described_acceptance(&of.acceptance), SENTENCE_COLUMNS);
+        let (by, bounds) = (shortened(&of.acceptance.by, NAME_COLUMNS), acceptance_bounds(of));
+        let text = format!("{what}; by {by}, {bounds}: {}", acceptance_state(of));
+        *out += &wrapped(&format!("{:>12} ", grouped(of.lines)), &text);
+    }
+    more(out, summary.accepted.len(), SHOWN_COLUMNS, "acceptance");
+}
+
 fn diagnoses(out: &mut String, summary: &Summary, paint: Paint) {
     let mut found: Vec<(u64, &String)> = summary.diagnoses.iter().map(|(name, n)| (*n, name)).collect();
     if found.is_empty() {
@@ -224,7 +241,11 @@ fn row_patterns(out: &mut String, summary: &Summary, paint: Paint) {
         *out += &wrapped("       alone ", &shortened(&text, SENTENCE_COLUMNS));
     }
     for pattern in found.listed.iter().take(SHOWN) {
-        let text = shortened(&described_rows(pattern), SENTENCE_COLUMNS);
+        let text = format!(
+            "{}  [{}]",
+            shortened(&described_rows(pattern), SENTENCE_COLUMNS),
+            pattern.fingerprint
+        );
         *out += &wrapped(&format!("{:>12} ", counted_apart(pattern.rows, "row")), &text);
     }
 }

@@ -1,5 +1,6 @@
 //! Binds a spec to its data: lists and pins the files, settles every column's type, meets the schemas, cuts the work. The result is the plan.
 
+use crate::acceptances::read_acceptances;
 use crate::accounts::Lists;
 use crate::columns::{FileColumn, KnownType, SideFiles, legacy_dates, look};
 use crate::partition::{PartitionSettings, Partitioning};
@@ -10,6 +11,7 @@ use crate::unread::Unread;
 use shadowdiff_common::compiled::Compiled;
 use shadowdiff_common::read::{DataFile, Dataset, Format, Sources, list};
 use shadowdiff_common::sql::{Expression, Sql, SqlColumn};
+use shadowdiff_core::acceptance::Acceptances;
 use shadowdiff_core::accounts::AccountSets;
 use shadowdiff_core::align::{SideColumn, align};
 use shadowdiff_core::error::{Error, Place, Result};
@@ -93,6 +95,8 @@ pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: 
     let accounts = lists.read().await?;
     let as_of = spec.as_of.unwrap_or(cut.today);
     warnings.extend(WarningOrigin::Spec.of(judge::check(&spec, &aligned)?));
+    let accepted = read_acceptances(&spec, base, &sources.stores).await?;
+    warnings.extend(WarningOrigin::Spec.of(Acceptances::new(&accepted, &aligned, as_of)?.1));
     warnings.extend(WarningOrigin::Data.of(check_scopes(&spec, &columns)?));
 
     let sides = Sides::from_fn(|side| side_plan(&spec, side, &read[side], &columns[side], &aligned.columns));
@@ -108,6 +112,7 @@ pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: 
         count_accounts: spec.output.accounts == ListedAccounts::Differing
             && matches!(spec.verdict.max_exception_accounts, Some(Limit::Share(_))),
         spec,
+        accepted,
         as_of,
         aligned,
         sides,

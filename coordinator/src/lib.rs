@@ -1,5 +1,6 @@
 //! Runs a job: binds the spec to the data, plans, drives the tasks, merges and publishes.
 
+mod acceptances;
 mod accounts;
 pub mod bind;
 pub mod cluster;

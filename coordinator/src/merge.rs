@@ -17,6 +17,7 @@ use shadowdiff_common::run;
 use shadowdiff_common::spool::{Scratch, Spool};
 use shadowdiff_common::table::TableWriter;
 use shadowdiff_common::tasks::panicked;
+use shadowdiff_core::acceptance::{AcceptanceOutcome, Acceptances, outcomes};
 use shadowdiff_core::difference::Difference;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::judge::Judge;
@@ -45,6 +46,7 @@ pub(crate) struct Merge<'a> {
     /// The spec as the summary shows it.
     pub(crate) document: &'a serde_json::Value,
     pub(crate) judge: &'a Judge<()>,
+    pub(crate) acceptances: &'a Acceptances,
     pub(crate) tally: &'a Tally,
     pub(crate) runs: &'a [Spool],
     /// Sorted runs of the fingerprints of keys that one side alone has left, and the other has too.
@@ -78,6 +80,8 @@ pub(crate) struct Merged {
     pub(crate) all_accounts: Option<u64>,
     pub(crate) differences: DifferenceTally,
     pub(crate) rows: RowPatterns,
+    /// In the order of the plan's acceptances.
+    pub(crate) acceptances: Vec<AcceptanceOutcome>,
 }
 
 impl Merged {
@@ -103,22 +107,26 @@ impl Merge<'_> {
             mut kept,
         } = out;
         let chosen = choose(self.plan, self.tally, self.runs)?;
+        let (acceptances, accepted) = self.accept()?;
         let key = self.plan.aligned.key_columns().map(|c| c.name.as_str());
         let header = header(key, self.plan.spec.output.spreadsheet_safe);
         diff.write_all(header.as_bytes()).map_err(failed)?;
-        let mut merged = Merged::default();
+        let mut merged = Merged {
+            acceptances: accepted,
+            ..Merged::default()
+        };
         let seen = match self.plan.spec.output.accounts {
             ListedAccounts::All => Some(self.seen_accounts),
             ListedAccounts::Differing => None,
         };
-        let mut waiting = WaitingAccounts::new(seen, self.scratch)?;
+        let mut waiting = WaitingAccounts::new(seen, self.plan.spec.accepted.is_some(), self.scratch)?;
         if let Some(kept) = &mut kept {
             Kept::of(self.plan, self.document, self.tally).write_head(kept)?;
         }
         let mut table = table
             .map(|out| TableWriter::new(out, table_schema(&self.plan.aligned)))
             .transpose()?;
-        let (count, differences) = self.report(chosen.as_ref(), &mut |reported| {
+        let (count, differences) = self.report(&acceptances, chosen.as_ref(), &mut |reported| {
             diff.write_all(reported.lines.as_bytes()).map_err(failed)?;
             merged.listed += reported.listed;
             merged.rows.append(reported.rows);
@@ -151,8 +159,25 @@ impl Merge<'_> {
         })
     }
 
-    /// Judges and prints all differences; `take` is given what becomes of them, in their order. Gives how many there were.
-    fn report(&self, chosen: Option<&BTreeSet<u64>>, take: &mut dyn FnMut(Reported) -> Result<()>) -> Result<(u64, DifferenceTally)> {
+    /// Decides which acceptances count: lines are printed with that, so all that they cover is counted in a pass before.
+    fn accept(&self) -> Result<(Acceptances, Vec<AcceptanceOutcome>)> {
+        let mut acceptances = self.acceptances.clone();
+        if acceptances.is_empty() {
+            return Ok((acceptances, Vec::new()));
+        }
+        let (_, covered) = self.report(&acceptances, Some(&BTreeSet::new()), &mut |_| Ok(()))?;
+        let found = outcomes(&self.plan.accepted, &covered.accepted, self.plan.as_of);
+        acceptances.decide(&found);
+        Ok((acceptances, found))
+    }
+
+    /// Judges all differences and prints those that are chosen; `take` is given what becomes of them, in their order. Gives how many there were.
+    fn report(
+        &self,
+        acceptances: &Acceptances,
+        chosen: Option<&BTreeSet<u64>>,
+        take: &mut dyn FnMut(Reported) -> Result<()>,
+    ) -> Result<(u64, DifferenceTally)> {
         let printer = LinePrinter::new(&self.plan.spec, &self.plan.aligned);
         let found_keys = distinct(self.found_keys)?;
         std::thread::scope(|scope| {
@@ -160,7 +185,7 @@ impl Merge<'_> {
             for _ in 0..self.threads.clamp(1, MAX_THREADS) {
                 let (sender, inbox) = sync_channel(1);
                 let (outbox, receiver) = sync_channel(1);
-                let reporter = Reporter::new(self.judge, &printer, &found_keys);
+                let reporter = Reporter::new(self.judge, acceptances, &printer, &found_keys);
                 threads.push(scope.spawn(move || report_batches(reporter, chosen, inbox, &outbox)));
                 batches.push(sender);
                 results.push(receiver);
@@ -243,14 +268,23 @@ fn report_batch(reporter: &mut Reporter<'_>, chosen: Option<&BTreeSet<u64>>, bat
         lines: String::with_capacity(batch.records.len()),
         ..Reported::default()
     };
-    let (mut at, mut number) = (0, batch.before);
+    let (mut at, mut number, mut row) = (0, batch.before, Vec::new());
     while at < batch.records.len() {
         let (difference, length) = run::first(&batch.records[at..])?;
+        let difference = Difference::decode(difference)?;
         let is_listed = chosen.is_none_or(|chosen| chosen.contains(&number));
-        reporter.add(Difference::decode(difference)?, is_listed, &mut reported)?;
+        if row
+            .last()
+            .is_some_and(|(last, _): &(Difference<'_>, bool)| last.row_key != difference.row_key)
+        {
+            reporter.add_row(&mut row, &mut reported)?;
+            row.clear();
+        }
+        row.push((difference, is_listed));
         at += length;
         number += 1;
     }
+    reporter.add_row(&mut row, &mut reported)?;
     reporter.finish(&mut reported)?;
     Ok(reported)
 }
@@ -291,6 +325,7 @@ mod tests {
             version: PLAN_VERSION,
             aligned: align(&spec, &Sides::new(columns.to_vec(), columns.to_vec())).expect("equal sides meet"),
             spec,
+            accepted: Vec::new(),
             as_of: Day(20_000),
             sides: Sides::new(side.clone(), side),
             pins: Sides::default(),
@@ -360,6 +395,7 @@ mod tests {
             plan,
             document: &serde_json::Value::Null,
             judge: &Judge::without_sql(&plan.spec, &plan.aligned, &[None, None], plan.as_of).expect("rules"),
+            acceptances: &Acceptances::default(),
             tally: &tally,
             found_keys: &[],
             seen_accounts: &[],
@@ -415,6 +451,7 @@ mod tests {
             plan: &plan,
             document: &serde_json::Value::Null,
             judge: &Judge::without_sql(&plan.spec, &plan.aligned, &[None, None], plan.as_of).expect("rules"),
+            acceptances: &Acceptances::default(),
             tally: &Tally::default(),
             found_keys: &[],
             seen_accounts: &[],

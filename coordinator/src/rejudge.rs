@@ -1,5 +1,6 @@
 //! Judges a finished comparison by another spec: the same merge over the differences that were kept, without a look at the data.
 
+use crate::acceptances::read_acceptances;
 use crate::accounts::Lists;
 use crate::kept::{Kept, read_accounts, read_differences};
 use crate::pipeline::Compared;
@@ -9,6 +10,7 @@ use crate::run::Outcome;
 use crate::target::Target;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::spool::Scratch;
+use shadowdiff_core::acceptance::Acceptances;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::judge;
 use shadowdiff_core::plan::{Estimate, PLAN_VERSION, Plan, PlanSecret, SidePlan, Warning, WarningOrigin};
@@ -17,7 +19,7 @@ use shadowdiff_core::rejudge::{Rejudge, compared_differently};
 use shadowdiff_core::report::{ResultFile, Timings};
 use shadowdiff_core::row::Secret;
 use shadowdiff_core::side::Sides;
-use shadowdiff_core::spec::{Day, Limit, ListedAccounts, Overrides, Spec, parse};
+use shadowdiff_core::spec::{Acceptance, Day, Limit, ListedAccounts, Overrides, Spec, parse};
 use shadowdiff_core::verdict;
 use std::fs::File;
 use std::io::BufReader;
@@ -66,12 +68,13 @@ impl NewRules<'_> {
             sources: self.sources,
         };
         let sets = lists.read().await?;
+        let accepted = read_acceptances(self.spec, self.base, &self.sources.stores).await?;
         let mut tally = kept.tally.clone();
         let lists_all = self.spec.output.accounts == ListedAccounts::All;
         if kept.lists_accounts && !lists_all {
             tally.accounts = count;
         }
-        let plan = self.plan(kept, as_of)?;
+        let plan = self.plan(kept, as_of, accepted)?;
         let compared = Compared {
             tally,
             runs: vec![differences],
@@ -112,10 +115,11 @@ impl NewRules<'_> {
     }
 
     /// A plan that says what is merged, and of no work.
-    fn plan(&self, kept: Kept, as_of: Day) -> Result<Plan> {
+    fn plan(&self, kept: Kept, as_of: Day, accepted: Vec<Acceptance>) -> Result<Plan> {
         let mut warnings: Vec<Warning> = WarningOrigin::Spec.of(self.warnings.iter().cloned()).collect();
         warnings.extend(WarningOrigin::Spec.of(verdict::check(self.spec, &kept.aligned)?));
         warnings.extend(WarningOrigin::Spec.of(judge::check(self.spec, &kept.aligned)?));
+        warnings.extend(WarningOrigin::Spec.of(Acceptances::new(&accepted, &kept.aligned, as_of)?.1));
         warnings.extend(kept.warnings);
         let side = SidePlan {
             read: Vec::new(),
@@ -126,6 +130,7 @@ impl NewRules<'_> {
             version: PLAN_VERSION,
             count_accounts: kept.count_accounts || kept.lists_accounts,
             spec: self.spec.clone(),
+            accepted,
             as_of,
             aligned: kept.aligned,
             sides: Sides::new(side.clone(), side),

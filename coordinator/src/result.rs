@@ -4,6 +4,7 @@ use crate::merge::{BATCH_BYTES, Merge, Merged, Outputs};
 use crate::pipeline::Compared;
 use crate::publish::Staging;
 use shadowdiff_common::spool::Scratch;
+use shadowdiff_core::acceptance::Acceptances;
 use shadowdiff_core::accounts::AccountSet;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::judge::Judge;
@@ -45,6 +46,7 @@ impl ResultWriter<'_> {
             plan: self.plan,
             document: self.document,
             judge: &Judge::without_sql(&self.plan.spec, &self.plan.aligned, self.accounts, self.plan.as_of)?,
+            acceptances: &Acceptances::new(&self.plan.accepted, &self.plan.aligned, self.plan.as_of)?.0,
             tally: &self.compared.tally,
             runs: &self.compared.runs,
             found_keys: &self.compared.found_keys,
@@ -89,6 +91,7 @@ impl ResultWriter<'_> {
             differing_accounts: merged.differing_accounts,
             listed: merged.listed,
             rows: &merged.rows,
+            acceptances: &merged.acceptances,
             document: self.document.clone(),
             files: files.clone(),
             timings,

@@ -55,7 +55,7 @@ pub struct Reads<'a> {
 }
 
 impl Reads<'_> {
-    /// Datasets, lists of accounts, the spec.
+    /// Datasets, lists of accounts, acceptances, the spec.
     fn paths(&self) -> impl Iterator<Item = String> {
         let mut paths: Vec<String> = self
             .spec
@@ -72,6 +72,7 @@ impl Reads<'_> {
             ListSource::File(path) => Some(path.clone()),
             ListSource::List(_) => None,
         }));
+        paths.extend(self.spec.accepted.clone());
         paths.extend(self.spec_file.map(|file| file.to_string_lossy().into_owned()));
         paths.into_iter()
     }

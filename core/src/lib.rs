@@ -2,6 +2,7 @@
 //!
 //! No modules use each other in a circle: `tidy` looks.
 
+pub mod acceptance;
 pub mod accounts;
 pub mod align;
 pub mod compact;

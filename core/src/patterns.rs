@@ -8,9 +8,8 @@
 //! differ in such changes alone are one. A change that the other one does not explain, such as one the other way, stands for itself.
 
 use crate::shorten::shortened;
-use crate::spec::DifferenceKind;
-use crate::tally::{Direction, Pattern};
-use crate::value::exact_there;
+use crate::spec::{Direction, Range, RowChange};
+use crate::tally::Pattern;
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher24;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,20 +35,19 @@ struct Shape {
     more: u64,
 }
 
-/// The least and the largest relative delta.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Range {
-    #[serde(deserialize_with = "exact_there")]
-    pub min: f64,
-    #[serde(deserialize_with = "exact_there")]
-    pub max: f64,
+/// How large the deltas of some cells are.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Sizes {
+    relative: Option<Range>,
+    /// Where there is no relative one.
+    delta: Option<Range>,
 }
 
-impl Range {
-    fn and(self, other: Range) -> Range {
-        Range {
-            min: self.min.min(other.min),
-            max: self.max.max(other.max),
+impl Sizes {
+    fn and(self, other: Sizes) -> Sizes {
+        Sizes {
+            relative: joined(self.relative, other.relative),
+            delta: joined(self.delta, other.delta),
         }
     }
 }
@@ -65,21 +63,29 @@ fn joined(a: Option<Range>, b: Option<Range>) -> Option<Range> {
 #[derive(Debug, Default)]
 pub struct PassingRow {
     shape: Shape,
-    ranges: Vec<Option<Range>>,
+    sizes: Vec<Sizes>,
 }
 
 impl PassingRow {
-    /// Takes an exception of the row, with its relative delta.
-    pub fn add(&mut self, exception: &Pattern, relative: Option<f64>) {
+    /// Takes an exception of the row, with its deltas.
+    pub fn add(&mut self, exception: &Pattern, relative: Option<f64>, delta: Option<f64>) {
         if self.shape.changes.len() == CHANGES {
             self.shape.more += 1;
             return;
         }
         self.shape.changes.push(exception.clone());
-        // Zero has one sign.
-        let relative = relative.filter(|share| share.is_finite()).map(|share| share + 0.0);
-        self.ranges.push(relative.map(|share| Range { min: share, max: share }));
+        let relative = size(relative);
+        self.sizes.push(Sizes {
+            relative,
+            delta: if relative.is_some() { None } else { size(delta) },
+        });
     }
+}
+
+fn size(delta: Option<f64>) -> Option<Range> {
+    // Zero has one sign.
+    let delta = delta.filter(|delta| delta.is_finite())? + 0.0;
+    Some(Range { min: delta, max: delta })
 }
 
 /// Rows of one shape.
@@ -87,17 +93,17 @@ impl PassingRow {
 struct Rows {
     rows: u64,
     exceptions: u64,
-    ranges: Vec<Option<Range>>,
+    sizes: Vec<Sizes>,
     /// The key of the first one, as it is printed.
     example: String,
 }
 
 impl Rows {
-    fn add(&mut self, rows: u64, exceptions: u64, ranges: &[Option<Range>]) {
+    fn add(&mut self, rows: u64, exceptions: u64, sizes: &[Sizes]) {
         self.rows += rows;
         self.exceptions += exceptions;
-        for (mine, theirs) in self.ranges.iter_mut().zip(ranges) {
-            *mine = joined(*mine, *theirs);
+        for (mine, theirs) in self.sizes.iter_mut().zip(sizes) {
+            *mine = mine.and(*theirs);
         }
     }
 }
@@ -121,18 +127,18 @@ pub struct Beyond {
 impl RowPatterns {
     /// Ends a row, if it has exceptions. `key`: as it is printed.
     pub fn end(&mut self, row: &mut PassingRow, key: &str) {
-        let PassingRow { shape, ranges } = row;
+        let PassingRow { shape, sizes } = row;
         if shape.changes.is_empty() {
             return;
         }
         let exceptions = shape.changes.len() as u64 + shape.more;
         match self.places.get(shape).copied() {
-            Some(place) => self.counted[place].add(1, exceptions, ranges),
+            Some(place) => self.counted[place].add(1, exceptions, sizes),
             None => {
                 let first = Rows {
                     rows: 1,
                     exceptions,
-                    ranges: ranges.clone(),
+                    sizes: sizes.clone(),
                     example: shortened(key, KEY_BYTES),
                 };
                 self.put(shape.clone(), first);
@@ -141,7 +147,7 @@ impl RowPatterns {
         // Its buffers are used again.
         shape.changes.clear();
         shape.more = 0;
-        ranges.clear();
+        sizes.clear();
     }
 
     fn put(&mut self, shape: Shape, rows: Rows) {
@@ -155,7 +161,7 @@ impl RowPatterns {
         shapes.sort_by_key(|(_, place)| *place);
         for ((shape, _), rows) in shapes.into_iter().zip(next.counted) {
             match self.places.get(&shape).copied() {
-                Some(place) => self.counted[place].add(rows.rows, rows.exceptions, &rows.ranges),
+                Some(place) => self.counted[place].add(rows.rows, rows.exceptions, &rows.sizes),
                 None if self.counted.len() < COUNTED => self.put(shape, rows),
                 None => {
                     self.beyond.rows += rows.rows;
@@ -193,7 +199,7 @@ impl RowPatterns {
     /// What there is to say of the rows. `name`: of a column.
     pub fn summary(&self, name: impl Fn(usize) -> String) -> RowSummary {
         let followers = self.followers();
-        let mut merged: BTreeMap<Shape, (Rows, BTreeSet<usize>)> = BTreeMap::new();
+        let mut merged: BTreeMap<Shape, (Rows, BTreeMap<Pattern, Sizes>)> = BTreeMap::new();
         let mut in_order: Vec<(&Shape, &usize)> = self.places.iter().collect();
         in_order.sort_by_key(|(_, place)| **place);
         for (shape, place) in in_order {
@@ -205,16 +211,19 @@ impl RowPatterns {
                 more: shape.more,
             };
             let kept_rows = Rows {
-                ranges: kept.iter().map(|at| rows.ranges[*at]).collect(),
+                sizes: kept.iter().map(|at| rows.sizes[*at]).collect(),
                 ..rows.clone()
             };
-            let follow = follow.into_iter().filter_map(|at| shape.changes[at].column);
-            match merged.get_mut(&kept_shape) {
-                Some((known, with)) => {
-                    known.add(kept_rows.rows, kept_rows.exceptions, &kept_rows.ranges);
-                    with.extend(follow);
-                }
-                None => drop(merged.insert(kept_shape, (kept_rows, follow.collect()))),
+            let none = || Rows {
+                rows: 0,
+                exceptions: 0,
+                ..kept_rows.clone()
+            };
+            let (known, with) = merged.entry(kept_shape).or_insert_with(|| (none(), BTreeMap::new()));
+            known.add(kept_rows.rows, kept_rows.exceptions, &kept_rows.sizes);
+            for at in follow {
+                let sizes = with.entry(shape.changes[at].clone()).or_default();
+                *sizes = sizes.and(rows.sizes[at]);
             }
         }
         let all = merged.into_iter();
@@ -224,20 +233,23 @@ impl RowPatterns {
     }
 }
 
-fn listed(shape: &Shape, rows: Rows, with: &BTreeSet<usize>, name: &impl Fn(usize) -> String) -> RowPatternSummary {
-    let changes = shape.changes.iter().zip(rows.ranges).map(|(change, relative)| RowChange {
+fn listed(shape: &Shape, rows: Rows, with: &BTreeMap<Pattern, Sizes>, name: &impl Fn(usize) -> String) -> RowPatternSummary {
+    let change = |(change, sizes): (&Pattern, &Sizes)| RowChange {
         kind: change.kind,
         column: change.column.map(name),
         diagnosis: change.diagnosis.clone(),
         direction: change.direction,
-        relative,
-    });
-    let changes: Vec<RowChange> = changes.collect();
+        relative: sizes.relative,
+        delta: sizes.delta,
+    };
+    let changes: Vec<RowChange> = shape.changes.iter().zip(&rows.sizes).map(change).collect();
+    let columns: BTreeSet<usize> = with.keys().filter_map(|change| change.column).collect();
     RowPatternSummary {
         fingerprint: fingerprint(&changes, shape.more),
         more: shape.more,
         changes,
-        with: with.iter().map(|column| name(*column)).collect(),
+        with: columns.into_iter().map(name).collect(),
+        following: with.iter().map(change).collect(),
         rows: rows.rows,
         exceptions: rows.exceptions,
         example: rows.example,
@@ -245,7 +257,7 @@ fn listed(shape: &Shape, rows: Rows, with: &BTreeSet<usize>, name: &impl Fn(usiz
 }
 
 /// What a pattern is, by names: the same in every comparison that finds it. How large its deltas are, and where, is no part of it.
-fn fingerprint(changes: &[RowChange], more: u64) -> String {
+pub fn fingerprint(changes: &[RowChange], more: u64) -> String {
     let parts = changes.iter().map(|change| {
         let direction = change.direction.map(Direction::name);
         (change.kind.name(), &change.column, &change.diagnosis, direction)
@@ -306,27 +318,20 @@ pub struct RowPatternSummary {
     pub more: u64,
     /// Columns whose changes follow from these.
     pub with: Vec<String>,
+    /// What happens to those. Older summaries do not say.
+    #[serde(default)]
+    pub following: Vec<RowChange>,
     pub rows: u64,
     pub exceptions: u64,
     /// The key of the first row, as in `diff.csv`.
     pub example: String,
 }
 
-/// A change of a pattern.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RowChange {
-    pub kind: DifferenceKind,
-    /// `null` for whole rows.
-    pub column: Option<String>,
-    pub diagnosis: Option<String>,
-    pub direction: Option<Direction>,
-    pub relative: Option<Range>,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::mix::next;
+    use crate::spec::DifferenceKind;
 
     fn change(column: usize, direction: Option<Direction>) -> Pattern {
         Pattern {
@@ -347,7 +352,7 @@ mod tests {
                 let share = |column: usize| (column as f64 + 1.0) / 10.0;
                 columns
                     .iter()
-                    .for_each(|c| row.add(&change(*c, Some(Direction::Up)), Some(share(*c))));
+                    .for_each(|c| row.add(&change(*c, Some(Direction::Up)), Some(share(*c)), None));
                 some.end(&mut row, &format!("row {}", at * piece + number));
             }
             all.append(some);

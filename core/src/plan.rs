@@ -4,7 +4,7 @@ use crate::align::{Aligned, SideColumn};
 use crate::requests::Requests;
 use crate::row::Secret;
 use crate::side::Sides;
-use crate::spec::{Day, Spec};
+use crate::spec::{Acceptance, Day, Spec};
 use crate::value::ValueType;
 use serde::{Deserialize, Serialize};
 
@@ -220,6 +220,8 @@ impl Estimate {
 pub struct Plan {
     pub version: u32,
     pub spec: Spec,
+    /// What the spec's file of acceptances held.
+    pub accepted: Vec<Acceptance>,
     pub as_of: Day,
     pub aligned: Aligned,
     pub sides: Sides<SidePlan>,

@@ -17,8 +17,8 @@ pub use html::{HTML_BYTES, html};
 pub use junit::junit;
 pub use markdown::{MARKDOWN_BYTES, markdown};
 pub use words::{
-    behind_verdict, bounds, counted_apart, delta_range, described, described_line, described_rows, grouped, grouped_text, headline,
-    rows_headline, type_difference,
+    acceptance_bounds, acceptance_state, behind_verdict, bounds, counted_apart, delta_range, described, described_acceptance,
+    described_line, described_rows, grouped, grouped_text, headline, rows_headline, type_difference,
 };
 
 /// What the first line of each rendering has, so that it is known as ours before it is replaced.

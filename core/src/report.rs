@@ -19,6 +19,7 @@ pub use own::{FileMark, FileMarks, ResultFile, own_summary};
 pub use record::{AccountRecord, Decision, Field, read_fields, write_fields};
 pub use seen::SeenAccount;
 pub use summary::{
-    Books, ColumnSummary, DeltaUnit, Facts, PatternSummary, Rows, RuleSummary, SUMMARY_VERSION, Schema, Summary, Timings, summary,
+    AcceptanceSummary, Books, ColumnSummary, DeltaUnit, Facts, PatternSummary, Rows, RuleSummary, SUMMARY_VERSION, Schema, Summary,
+    Timings, summary,
 };
 pub use table::table_schema;

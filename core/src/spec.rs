@@ -1,5 +1,6 @@
 //! The spec: what to compare and which differences are expected, as a person writes it.
 
+mod accepted;
 mod comparator;
 mod document;
 mod duration;
@@ -14,6 +15,7 @@ mod parse;
 mod scalars;
 mod variables;
 
+pub use accepted::{Acceptance, Direction, MAX_ACCEPTED_BYTES, Range, RowChange, parse_acceptances};
 pub use comparator::{Comparator, Normalization, NumberTolerance, TextRules, ValueRule};
 pub use duration::Duration;
 pub use field_places::FieldPlaces;

@@ -3,7 +3,7 @@
 
 use crate::side::{Side, Sides};
 use crate::sketch::Sketch;
-use crate::spec::DifferenceKind;
+use crate::spec::{DifferenceKind, Direction};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -26,21 +26,31 @@ pub struct Pattern {
     pub direction: Option<Direction>,
 }
 
-/// Whether shadow is larger than live, or smaller: the sign of the delta.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    Up,
-    Down,
+/// What a difference is held for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judgement {
+    /// The rule of that number covers it.
+    Expected(usize),
+    /// No rule does, but the acceptance of that number.
+    Accepted(usize),
+    Exception,
 }
 
-impl Direction {
+impl Judgement {
     pub fn name(self) -> &'static str {
         match self {
-            Direction::Up => "up",
-            Direction::Down => "down",
+            Judgement::Expected(_) => "expected",
+            Judgement::Accepted(_) => "accepted",
+            Judgement::Exception => "exception",
         }
     }
+}
+
+/// Rows that an acceptance covers, and their lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct AcceptedTally {
+    pub rows: u64,
+    pub lines: u64,
 }
 
 /// Differences of one pattern.
@@ -152,19 +162,27 @@ pub struct DifferenceTally {
     pub patterns: BTreeMap<Pattern, PatternTally>,
     /// By rule number.
     pub rules: BTreeMap<usize, u64>,
+    /// By the number of the acceptance.
+    pub accepted: BTreeMap<usize, AcceptedTally>,
     /// By column number: the distribution of `shadow - live`, for numbers (in their unit) and times (in seconds; dates in days).
     pub deltas: BTreeMap<usize, Sketch>,
 }
 
 impl DifferenceTally {
-    /// Counts one difference, covered by the rule of that number.
-    pub fn count(&mut self, pattern: Pattern, rule: Option<usize>) {
+    /// Counts one difference.
+    pub fn count(&mut self, pattern: Pattern, judgement: Judgement) {
         let pattern = self.patterns.entry(pattern).or_default();
         pattern.differing += 1;
-        match rule {
-            Some(rule) => *self.rules.entry(rule).or_default() += 1,
-            None => pattern.exceptions += 1,
+        match judgement {
+            Judgement::Expected(rule) => *self.rules.entry(rule).or_default() += 1,
+            Judgement::Accepted(acceptance) => self.accepted.entry(acceptance).or_default().lines += 1,
+            Judgement::Exception => pattern.exceptions += 1,
         }
+    }
+
+    /// Counts a row that an acceptance covers.
+    pub fn count_accepted_row(&mut self, acceptance: usize) {
+        self.accepted.entry(acceptance).or_default().rows += 1;
     }
 
     pub fn merge(&mut self, other: DifferenceTally) {
@@ -174,6 +192,11 @@ impl DifferenceTally {
             mine.exceptions += theirs.exceptions;
         }
         add(&mut self.rules, &other.rules);
+        for (acceptance, theirs) in other.accepted {
+            let mine = self.accepted.entry(acceptance).or_default();
+            mine.rows += theirs.rows;
+            mine.lines += theirs.lines;
+        }
         for (column, theirs) in &other.deltas {
             self.deltas.entry(*column).or_default().merge(theirs);
         }
@@ -185,6 +208,10 @@ impl DifferenceTally {
 
     pub fn expected(&self) -> u64 {
         self.rules.values().sum()
+    }
+
+    pub fn accepted(&self) -> u64 {
+        self.accepted.values().map(|counts| counts.lines).sum()
     }
 
     /// Exceptions among the cells of a column.
@@ -271,14 +298,17 @@ mod tests {
             direction: Some(Direction::Up),
         };
         let mut judged = DifferenceTally::default();
-        judged.count(of(3, Some("sign")), Some(0));
-        judged.count(of(3, Some("sign")), None);
-        judged.count(of(3, None), None);
-        judged.count(of(4, Some("sign")), Some(1));
+        judged.count(of(3, Some("sign")), Judgement::Expected(0));
+        judged.count(of(3, Some("sign")), Judgement::Exception);
+        judged.count(of(3, None), Judgement::Exception);
+        judged.count(of(4, Some("sign")), Judgement::Accepted(1));
         judged.deltas.entry(3).or_default().observe(1.5);
         let mut twice = judged.clone();
         twice.merge(judged);
-        assert_eq!((twice.expected(), twice.exceptions(), twice.rules[&0]), (4, 4, 2));
+        assert_eq!(
+            (twice.expected(), twice.accepted(), twice.exceptions(), twice.rules[&0]),
+            (2, 2, 4, 2)
+        );
         assert_eq!((twice.exceptions_in(3), twice.exceptions_in(4)), (4, 0));
         assert_eq!(twice.diagnoses(), BTreeMap::from([("sign".to_owned(), 6)]));
         assert_eq!(twice.deltas[&3].count(), 2);

@@ -116,6 +116,7 @@ impl Setup<'_> {
         };
         Plan {
             version: PLAN_VERSION,
+            accepted: Vec::new(),
             as_of: Day(20_000),
             aligned: align(&spec, &compared).expect("schemas that meet"),
             sides: Sides::from_fn(|side| self.side_plan(&columns[side])),

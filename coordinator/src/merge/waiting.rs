@@ -15,6 +15,8 @@ pub(super) struct WaitingAccounts<'a> {
     last: Option<AccountLine>,
     /// All accounts of both sides, where they are listed.
     seen: Option<Seen<'a>>,
+    /// Whether accepted differences have a field of their own.
+    shows_accepted: bool,
     spool: SpoolWriter,
     encoded: Vec<u8>,
     differing: u64,
@@ -37,11 +39,12 @@ impl Seen<'_> {
 
 impl<'a> WaitingAccounts<'a> {
     /// `seen`: the runs of all accounts, where they are listed.
-    pub(super) fn new(seen: Option<&'a [Spool]>, scratch: &Scratch) -> Result<Self> {
+    pub(super) fn new(seen: Option<&'a [Spool]>, shows_accepted: bool, scratch: &Scratch) -> Result<Self> {
         let seen = seen.map(|runs| MergedRuns::new(runs, scratch)).transpose()?;
         Ok(WaitingAccounts {
             last: None,
             seen: seen.map(|accounts| Seen { accounts, count: 0 }),
+            shows_accepted,
             spool: SpoolWriter::new(scratch, ACCOUNT_PART_BYTES),
             encoded: Vec::new(),
             differing: 0,
@@ -65,7 +68,7 @@ impl<'a> WaitingAccounts<'a> {
         self.differing += 1;
         self.with_exceptions += u64::from(account.has_exceptions());
         self.encoded.clear();
-        account.encode(seen.as_ref(), &mut self.encoded);
+        account.encode(seen.as_ref(), self.shows_accepted, &mut self.encoded);
         self.spool.append(&self.encoded)
     }
 
@@ -76,7 +79,7 @@ impl<'a> WaitingAccounts<'a> {
             if account.is_of(&next.key) {
                 return Ok(Some(next));
             }
-            store_equal(&next, &mut self.encoded, &mut self.spool)?;
+            store_equal(&next, self.shows_accepted, &mut self.encoded, &mut self.spool)?;
         }
         Err(Error::internal(
             "the books of the accounts do not balance: one differs that no scan has seen",
@@ -90,7 +93,7 @@ impl<'a> WaitingAccounts<'a> {
         }
         if let Some(seen) = &mut self.seen {
             while let Some(next) = seen.next()? {
-                store_equal(&next, &mut self.encoded, &mut self.spool)?;
+                store_equal(&next, self.shows_accepted, &mut self.encoded, &mut self.spool)?;
             }
         }
         let (spool, mut lines) = (self.spool.finish()?, String::new());
@@ -109,9 +112,9 @@ impl<'a> WaitingAccounts<'a> {
 }
 
 /// An account that does not differ.
-fn store_equal(account: &SeenAccount, encoded: &mut Vec<u8>, spool: &mut SpoolWriter) -> Result<()> {
+fn store_equal(account: &SeenAccount, shows_accepted: bool, encoded: &mut Vec<u8>, spool: &mut SpoolWriter) -> Result<()> {
     encoded.clear();
-    AccountLine::encode_equal(account, encoded);
+    AccountLine::encode_equal(account, shows_accepted, encoded);
     spool.append(encoded)
 }
 
@@ -119,6 +122,7 @@ fn store_equal(account: &SeenAccount, encoded: &mut Vec<u8>, spool: &mut SpoolWr
 mod tests {
     use super::*;
     use shadowdiff_core::side::Sides;
+    use shadowdiff_core::tally::Judgement;
 
     /// A run of accounts, of which each has one row of live and two of shadow.
     fn run(scratch: &Scratch, names: &[&str]) -> Spool {
@@ -134,10 +138,10 @@ mod tests {
     }
 
     fn written(runs: &[Spool], differing: &[&str], scratch: &Scratch) -> Result<(String, Merged)> {
-        let mut waiting = WaitingAccounts::new(Some(runs), scratch)?;
+        let mut waiting = WaitingAccounts::new(Some(runs), false, scratch)?;
         for name in differing {
             let mut account = AccountLine::new(name.as_bytes(), name);
-            account.count(true, Some(0));
+            account.count(true, Judgement::Expected(0));
             waiting.add(account)?;
         }
         let mut out = Vec::new();

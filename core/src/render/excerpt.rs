@@ -133,7 +133,7 @@ fn pattern_key(pattern: &PatternSummary) -> [&str; 4] {
         pattern.kind.name(),
         pattern.column.as_deref().unwrap_or_default(),
         pattern.diagnosis.as_deref().unwrap_or_default(),
-        pattern.direction.map(crate::tally::Direction::name).unwrap_or_default(),
+        pattern.direction.map(crate::spec::Direction::name).unwrap_or_default(),
     ]
 }
 

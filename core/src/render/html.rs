@@ -5,10 +5,10 @@ mod differing;
 
 use super::bounded::Bounded;
 use super::markup::HTML;
-use super::words::{bounds, described_rows, headline, rows_headline};
+use super::words::{acceptance_bounds, acceptance_state, bounds, described_acceptance, described_rows, headline, rows_headline};
 use super::{Excerpt, MARK, counted_apart, grouped};
 use crate::patterns::RowPatternSummary;
-use crate::report::{AccountRecord, Decision, Field, RuleSummary, Summary};
+use crate::report::{AcceptanceSummary, AccountRecord, Decision, Field, RuleSummary, Summary};
 use crate::side::Side;
 use crate::verdict::{Threshold, Verdict};
 use differing::{Group, figure, groups, sections};
@@ -36,8 +36,13 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 
 /// The summary and an excerpt of its tables as a page.
 pub fn html(summary: &Summary, excerpt: &Excerpt) -> String {
     let groups = groups(summary);
+    let covered = if summary.differences.accepted == 0 {
+        "expected"
+    } else {
+        "expected or accepted"
+    };
     let parts = [
-        ("differing", "What differs", figure(&groups, FIGURE_BYTES)),
+        ("differing", "What differs", figure(&groups, covered, FIGURE_BYTES)),
         ("rules", "Rules and thresholds", rules(summary)),
         ("rows", "What happens to rows", row_patterns(summary)),
         ("samples", "By column", sections(&groups, excerpt, DIFFERING_BYTES)),
@@ -113,6 +118,7 @@ fn counts(summary: &Summary, excerpt: &Excerpt) -> String {
     let counts = [
         (summary.differences.exceptions, "exceptions"),
         (summary.differences.expected, "expected differences"),
+        (summary.differences.accepted, "accepted for a time"),
         (excerpt.held, "accounts to hold"),
         (rows.cancelled, "pairs of rows equal"),
         (rows.within_tolerance, "within tolerance"),
@@ -122,7 +128,8 @@ fn counts(summary: &Summary, excerpt: &Excerpt) -> String {
         (rows.duplicate_key, "keys with duplicates"),
     ];
     let one = |(count, of): &(u64, &str)| format!("<li><b>{}</b>{of}</li>", grouped(*count));
-    let counts: String = counts.iter().map(one).collect();
+    let is_shown = |(count, of): &&(u64, &str)| *count > 0 || *of != "accepted for a time";
+    let counts: String = counts.iter().filter(is_shown).map(one).collect();
     format!("<ul class=\"counts\">{counts}</ul>\n")
 }
 
@@ -154,11 +161,28 @@ fn rules(summary: &Summary) -> String {
             state(&threshold.broken)
         )
     };
+    let accepted = |of: &AcceptanceSummary| {
+        let state = match of.broken.as_slice() {
+            [] => format!("<td class=\"good\">{}</td>", acceptance_state(of)),
+            broken => state(broken),
+        };
+        format!(
+            "<tr><td>{}<br>{}</td><td class=\"n\">{}</td><td>{}</td><td>{}: {}</td>{state}</tr>\n",
+            HTML.text(&of.acceptance.pattern, NAME),
+            HTML.plain(&described_acceptance(&of.acceptance), SENTENCE),
+            grouped(of.lines),
+            acceptance_bounds(of),
+            HTML.plain(&of.acceptance.by, NAME),
+            HTML.plain(&of.acceptance.reason, SENTENCE),
+        )
+    };
     let rules = summary.rules.iter().map(rule);
     let thresholds = summary.thresholds.iter().map(threshold);
-    let rules = table(&["Rule", "#Lines", "Bounds", ""], rules, summary.rules.len(), RULES_BYTES / 2);
-    let thresholds = table(&["Threshold", "Limit", ""], thresholds, summary.thresholds.len(), RULES_BYTES / 2);
-    rules + &thresholds
+    let acceptances = summary.accepted.iter().map(accepted);
+    let rules = table(&["Rule", "#Lines", "Bounds", ""], rules, summary.rules.len(), RULES_BYTES / 3);
+    let thresholds = table(&["Threshold", "Limit", ""], thresholds, summary.thresholds.len(), RULES_BYTES / 3);
+    let headings = ["Accepted for a time", "#Lines", "Bounds", "By whom, and why", ""];
+    rules + &table(&headings, acceptances, summary.accepted.len(), RULES_BYTES / 3) + &thresholds
 }
 
 /// Rows that stand alone, then the patterns, the most exceptions first.

@@ -1,15 +1,15 @@
-//! The verdict as test cases, in the JUnit XML that CIs read: one for each threshold of the spec, one for each rule.
+//! The verdict as test cases, in the JUnit XML that CIs read: one for each threshold of the spec, each rule, each acceptance.
 //!
 //! It keeps to what the layouts of Ant and of Jenkins have in common. Times are 0, as the bytes depend on the result alone; the time stamp is
 //! the beginning of the day that `until` was compared with.
 
 use super::markup::escape_html;
-use super::words::{bounds, headline};
+use super::words::{acceptance_bounds, acceptance_state, bounds, headline};
 use super::{MARK, counted_apart};
 use crate::report::Summary;
 use std::fmt::Write;
 
-/// A threshold or a rule.
+/// A threshold, a rule or an acceptance.
 struct TestCase<'a> {
     class: &'static str,
     name: &'a str,
@@ -47,7 +47,12 @@ fn cases(summary: &Summary) -> Vec<TestCase<'_>> {
         name: &rule.name,
         broken: &rule.broken,
     });
-    let mut cases: Vec<TestCase<'_>> = thresholds.chain(rules).collect();
+    let accepted = summary.accepted.iter().map(|of| TestCase {
+        class: "shadowdiff.accepted",
+        name: &of.acceptance.pattern,
+        broken: &of.broken,
+    });
+    let mut cases: Vec<TestCase<'_>> = thresholds.chain(rules).chain(accepted).collect();
     // A summary of an older version has no thresholds. What it says is broken fails all the same.
     let is_told = |broken: &String| cases.iter().any(|case| case.broken.contains(broken));
     let untold: Vec<&String> = summary.broken.iter().filter(|broken| !is_told(broken)).collect();
@@ -82,6 +87,16 @@ fn what_was_found(summary: &Summary) -> String {
     let mut out = headline(summary) + "\n";
     for rule in &summary.rules {
         let _ = writeln!(out, "{}: {}{}", rule.name, counted_apart(rule.lines, "line"), bounds(rule));
+    }
+    for of in &summary.accepted {
+        let (lines, bounds) = (counted_apart(of.lines, "line"), acceptance_bounds(of));
+        let _ = writeln!(
+            out,
+            "{} by {}: {lines}, {bounds}, {}",
+            of.acceptance.pattern,
+            of.acceptance.by,
+            acceptance_state(of)
+        );
     }
     out
 }

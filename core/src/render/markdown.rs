@@ -3,16 +3,16 @@
 
 use super::bounded::Bounded;
 use super::markup::MARKDOWN;
-use super::words::{bounds, described_rows, headline, rows_headline, share};
+use super::words::{acceptance_bounds, acceptance_state, bounds, described_acceptance, described_rows, headline, rows_headline, share};
 use super::{Excerpt, Line, MARK, delta_range, described, grouped, type_difference};
 use crate::patterns::RowPatternSummary;
-use crate::report::{AccountRecord, ColumnSummary, RuleSummary, Summary};
+use crate::report::{AcceptanceSummary, AccountRecord, ColumnSummary, RuleSummary, Summary};
 use std::fmt::Write;
 
 /// No comment is longer. GitHub takes 65 536 characters.
-pub const MARKDOWN_BYTES: usize = HEAD_BYTES + 5 * TABLE_BYTES + FOOT_BYTES;
+pub const MARKDOWN_BYTES: usize = HEAD_BYTES + 6 * TABLE_BYTES + FOOT_BYTES;
 const HEAD_BYTES: usize = 12_000;
-const TABLE_BYTES: usize = 8_800;
+const TABLE_BYTES: usize = 7_300;
 const FOOT_BYTES: usize = 3_000;
 
 /// Characters of a name, of a value, of a sentence.
@@ -30,6 +30,7 @@ const ROWS_ALONE: usize = 5;
 pub fn markdown(summary: &Summary, excerpt: &Excerpt) -> String {
     head(summary)
         + &rules(summary)
+        + &accepted(summary)
         + &columns(summary)
         + &accounts(excerpt)
         + &row_patterns(summary)
@@ -64,6 +65,28 @@ fn rules(summary: &Summary) -> String {
     let rows = broken.into_iter().chain(kept).map(row);
     let heading = "### Expected changes\n\n| rule | lines | bounds | |\n|---|--:|---|---|\n";
     table(heading, rows, summary.rules.len())
+}
+
+/// Those that count again first.
+fn accepted(summary: &Summary) -> String {
+    let row = |of: &AcceptanceSummary| {
+        format!(
+            "| {} | {} | {} | {} | {} | {} |\n",
+            MARKDOWN.text(&described_acceptance(&of.acceptance), SENTENCE / 2),
+            grouped(of.lines),
+            acceptance_bounds(of),
+            MARKDOWN.text(&of.acceptance.by, VALUE),
+            MARKDOWN.text(&of.acceptance.reason, SENTENCE / 2),
+            if of.broken.is_empty() {
+                acceptance_state(of).to_owned()
+            } else {
+                format!("**{}**", acceptance_state(of))
+            }
+        )
+    };
+    let (kept, broken): (Vec<_>, Vec<_>) = summary.accepted.iter().partition(|of| of.broken.is_empty());
+    let heading = "### Accepted for a time\n\n| | lines | bounds | by | reason | |\n|---|--:|---|---|---|---|\n";
+    table(heading, broken.into_iter().chain(kept).map(row), summary.accepted.len())
 }
 
 fn columns(summary: &Summary) -> String {

@@ -2,11 +2,11 @@
 
 use super::excerpt::Line;
 use crate::align::TypeDifference;
-use crate::patterns::{RowChange, RowPatternSummary, RowSummary};
-use crate::report::{ColumnSummary, DeltaUnit, PatternSummary, RuleSummary, Summary};
+use crate::patterns::{RowPatternSummary, RowSummary};
+use crate::report::{AcceptanceSummary, ColumnSummary, DeltaUnit, PatternSummary, RuleSummary, Summary};
 use crate::sketch::whole;
-use crate::spec::{DifferenceKind, Duration};
-use crate::tally::{Direction, plural};
+use crate::spec::{Acceptance, DifferenceKind, Direction, Duration, RowChange};
+use crate::tally::plural;
 use serde_json::Value;
 
 /// A whole number with its thousands apart.
@@ -40,11 +40,36 @@ pub fn headline(summary: &Summary) -> String {
 
 /// The headline without its first word.
 pub fn behind_verdict(summary: &Summary) -> String {
+    let accepted = match summary.differences.accepted {
+        0 => String::new(),
+        lines => format!(", {} accepted", grouped(lines)),
+    };
     format!(
-        ": {}, {}",
+        ": {}, {}{accepted}",
         counted_apart(summary.differences.exceptions, "exception"),
         counted_apart(summary.differences.expected, "expected difference")
     )
+}
+
+/// What became of an acceptance.
+pub fn acceptance_state(of: &AcceptanceSummary) -> &'static str {
+    match (of.broken.is_empty(), of.lines, of.is_over) {
+        (false, ..) => "counts again",
+        (true, 0, true) => "over, and not met",
+        (true, 0, false) => "not met",
+        (true, ..) => "accepted",
+    }
+}
+
+/// To what an acceptance is held.
+pub fn acceptance_bounds(of: &AcceptanceSummary) -> String {
+    format!("max {}, until {}", grouped(of.acceptance.max), of.acceptance.until)
+}
+
+/// What happens to the rows of an acceptance.
+pub fn described_acceptance(of: &Acceptance) -> String {
+    let with: Vec<String> = of.following.iter().filter_map(|change| change.column.clone()).collect();
+    described_changes(&of.changes, 0, &with)
 }
 
 /// What a rule is held to, each after a comma.
@@ -174,6 +199,10 @@ pub fn rows_headline(rows: &RowSummary) -> Option<String> {
 
 /// Such as `amount: up, +10 %; name: truncated; with amount_eur`.
 pub fn described_rows(pattern: &RowPatternSummary) -> String {
+    described_changes(&pattern.changes, pattern.more, &pattern.with)
+}
+
+fn described_changes(changes: &[RowChange], more: u64, with: &[String]) -> String {
     let change = |change: &RowChange| {
         let how = how(change.diagnosis.as_deref(), change.direction);
         let share = change.relative.map(|range| shares(range.min, range.max)).unwrap_or_default();
@@ -184,12 +213,12 @@ pub fn described_rows(pattern: &RowPatternSummary) -> String {
             .join(", ");
         where_and_how(change.kind.name(), change.column.as_deref(), how)
     };
-    let mut parts: Vec<String> = pattern.changes.iter().map(change).collect();
-    if pattern.more > 0 {
-        parts.push(counted_apart(pattern.more, "more change"));
+    let mut parts: Vec<String> = changes.iter().map(change).collect();
+    if more > 0 {
+        parts.push(counted_apart(more, "more change"));
     }
-    if !pattern.with.is_empty() {
-        parts.push(format!("with {}", pattern.with.join(", ")));
+    if !with.is_empty() {
+        parts.push(format!("with {}", with.join(", ")));
     }
     parts.join("; ")
 }

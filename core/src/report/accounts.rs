@@ -14,6 +14,7 @@ use crate::compact::{read_number, write_number};
 use crate::error::{Error, Result};
 use crate::side::Sides;
 use crate::spec::{ListedAccounts, Spec};
+use crate::tally::Judgement;
 use crate::value::{read_text, write_bytes};
 use std::fmt::Write;
 
@@ -24,9 +25,13 @@ pub fn accounts_header(spec: &Spec, aligned: &Aligned) -> String {
         field(&aligned.columns[*column].name, spec.output.spreadsheet_safe, &mut line);
         line.push(',');
     }
+    line.push_str("rows,expected,exceptions,decision");
+    if spec.accepted.is_some() {
+        line.push_str(",accepted");
+    }
     line.push_str(match spec.output.accounts {
-        ListedAccounts::Differing => "rows,expected,exceptions,decision\n",
-        ListedAccounts::All => "rows,expected,exceptions,decision,live_rows,shadow_rows\n",
+        ListedAccounts::Differing => "\n",
+        ListedAccounts::All => ",live_rows,shadow_rows\n",
     });
     line
 }
@@ -39,6 +44,7 @@ pub struct AccountLine {
     text: String,
     rows: u64,
     expected: u64,
+    accepted: u64,
     exceptions: u64,
     /// Those that cover its differences, each once.
     rules: Vec<usize>,
@@ -52,6 +58,7 @@ impl AccountLine {
             text: text.to_owned(),
             rows: 0,
             expected: 0,
+            accepted: 0,
             exceptions: 0,
             rules: Vec::new(),
         }
@@ -65,15 +72,15 @@ impl AccountLine {
         self.exceptions > 0
     }
 
-    /// Counts a difference that the rule of that number covers.
-    pub fn count(&mut self, is_first_of_row: bool, rule: Option<usize>) {
+    pub fn count(&mut self, is_first_of_row: bool, judgement: Judgement) {
         self.rows += u64::from(is_first_of_row);
-        match rule {
-            Some(rule) => {
+        match judgement {
+            Judgement::Expected(rule) => {
                 self.expected += 1;
                 self.note(rule);
             }
-            None => self.exceptions += 1,
+            Judgement::Accepted(_) => self.accepted += 1,
+            Judgement::Exception => self.exceptions += 1,
         }
     }
 
@@ -90,13 +97,14 @@ impl AccountLine {
         }
         self.rows += next.rows;
         self.expected += next.expected;
+        self.accepted += next.accepted;
         self.exceptions += next.exceptions;
         next.rules.into_iter().for_each(|rule| self.note(rule));
         None
     }
 
     /// Appends the account as it waits for its decision. `seen`: what the scans have seen of it, where all accounts are listed.
-    pub fn encode(&mut self, seen: Option<&SeenAccount>, out: &mut Vec<u8>) {
+    pub fn encode(&mut self, seen: Option<&SeenAccount>, shows_accepted: bool, out: &mut Vec<u8>) {
         match self.exceptions {
             0 => {
                 write_number(FLIPS + self.rules.len() as u64, out);
@@ -106,15 +114,16 @@ impl AccountLine {
         }
         write!(self.text, ",{},{},{},", self.rows, self.expected, self.exceptions).expect("a string takes all");
         write_bytes(self.text.as_bytes(), out);
-        let rows = seen.map_or_else(String::new, |seen| row_fields(seen.rows));
-        write_bytes(rows.as_bytes(), out);
+        let accepted = shows_accepted.then_some(self.accepted);
+        write_bytes(last_fields(accepted, seen.map(|seen| seen.rows)).as_bytes(), out);
     }
 
     /// Appends an account that does not differ.
-    pub fn encode_equal(seen: &SeenAccount, out: &mut Vec<u8>) {
+    pub fn encode_equal(seen: &SeenAccount, shows_accepted: bool, out: &mut Vec<u8>) {
         write_number(EQUAL, out);
         write_bytes(format!("{},0,0,0,", seen.text).as_bytes(), out);
-        write_bytes(row_fields(seen.rows).as_bytes(), out);
+        let accepted = shows_accepted.then_some(0);
+        write_bytes(last_fields(accepted, Some(seen.rows)).as_bytes(), out);
     }
 }
 
@@ -122,9 +131,11 @@ const HOLDS: u64 = 0;
 const EQUAL: u64 = 1;
 const FLIPS: u64 = 2;
 
-/// The fields behind the decision, where all accounts are listed.
-fn row_fields(rows: Sides<u64>) -> String {
-    format!(",{},{}", rows.live, rows.shadow)
+/// The fields behind the decision: accepted differences, where a spec has acceptances; the account's rows, where all accounts are listed.
+fn last_fields(accepted: Option<u64>, rows: Option<Sides<u64>>) -> String {
+    let accepted = accepted.map_or_else(String::new, |lines| format!(",{lines}"));
+    let rows = rows.map_or_else(String::new, |rows| format!(",{},{}", rows.live, rows.shadow));
+    accepted + &rows
 }
 
 /// Prints the lines of accounts that waited. `kept`: whether the rule of a number has kept its bounds.
@@ -158,18 +169,19 @@ fn print_account(waiting: &[u8], at: &mut usize, kept: &[bool], out: &mut String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use Judgement::{Accepted, Exception, Expected};
 
     #[test]
     fn an_account_flips_if_all_is_expected_by_rules_that_kept_their_bounds() {
         let mut waiting = Vec::new();
-        let mut add = |name: &str, rules: &[Option<usize>]| {
+        let mut add = |name: &str, judged: &[Judgement]| {
             let mut account = AccountLine::new(name.as_bytes(), name);
-            rules.iter().for_each(|rule| account.count(true, *rule));
-            account.encode(None, &mut waiting);
+            judged.iter().for_each(|judgement| account.count(true, *judgement));
+            account.encode(None, false, &mut waiting);
         };
-        add("kept", &[Some(0), Some(0)]);
-        add("broken", &[Some(0), Some(1)]);
-        add("excepted", &[Some(0), None]);
+        add("kept", &[Expected(0), Expected(0)]);
+        add("broken", &[Expected(0), Expected(1)]);
+        add("excepted", &[Expected(0), Exception]);
         let mut printed = String::new();
         print_accounts(&waiting, &[true, false], &mut printed).expect("they come back");
         assert_eq!(printed, "kept,2,2,0,flip\nbroken,2,2,0,hold\nexcepted,2,1,1,hold\n");
@@ -194,20 +206,28 @@ mod tests {
         };
         let (mut waiting, mut printed) = (Vec::new(), String::new());
         let mut account = AccountLine::new(b"k", "k");
-        account.count(true, None);
-        account.encode(Some(&seen(1, 0)), &mut waiting);
-        AccountLine::encode_equal(&seen(3, 4), &mut waiting);
+        account.count(true, Exception);
+        account.encode(Some(&seen(1, 0)), false, &mut waiting);
+        AccountLine::encode_equal(&seen(3, 4), false, &mut waiting);
+        let mut accepted = AccountLine::new(b"k", "k");
+        accepted.count(true, Accepted(3));
+        accepted.clone().encode(Some(&seen(1, 0)), true, &mut waiting);
+        accepted.encode(None, true, &mut waiting);
+        AccountLine::encode_equal(&seen(3, 4), true, &mut waiting);
         print_accounts(&waiting, &[], &mut printed).expect("they come back");
-        assert_eq!(printed, "k,1,0,1,hold,1,0\nk,0,0,0,no_difference,3,4\n");
+        assert_eq!(
+            printed,
+            "k,1,0,1,hold,1,0\nk,0,0,0,no_difference,3,4\nk,1,0,0,flip,1,1,0\nk,1,0,0,flip,1\nk,0,0,0,no_difference,0,3,4\n"
+        );
     }
 
     #[test]
     fn an_account_goes_on_in_the_next_batch_and_another_one_does_not() {
         let mut first = AccountLine::new(b"a", "a");
-        first.count(true, Some(1));
+        first.count(true, Expected(1));
         let mut next = AccountLine::new(b"a", "a");
-        next.count(true, Some(1));
-        next.count(false, Some(2));
+        next.count(true, Expected(1));
+        next.count(false, Expected(2));
         assert_eq!(first.goes_on(next), None);
         assert_eq!((first.rows, first.expected, first.rules.as_slice()), (2, 3, &[1, 2][..]));
         let other = AccountLine::new(b"b", "b");

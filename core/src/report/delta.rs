@@ -2,7 +2,7 @@
 
 use crate::side::Side;
 use crate::sketch::Sketch;
-use crate::tally::Direction;
+use crate::spec::Direction;
 use crate::value::{DAY_NS, Number, Value, ValueType, as_double, place_ns, print};
 use std::cmp::Ordering;
 use std::fmt::Write;

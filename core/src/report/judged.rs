@@ -4,6 +4,7 @@ use super::accounts::AccountLine;
 use super::delta::{Delta, delta};
 use super::line::LinePrinter;
 use super::table::TableRows;
+use crate::acceptance::{Acceptances, Change};
 use crate::align::Role;
 use crate::compare::has_delta;
 use crate::difference::{Answer, Difference};
@@ -11,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::judge::Judge;
 use crate::patterns::{PassingRow, RowPatterns};
 use crate::row::canon;
-use crate::tally::{DifferenceTally, Pattern};
+use crate::tally::{DifferenceTally, Judgement, Pattern};
 use arrow_array::RecordBatch;
 use std::collections::BTreeSet;
 
@@ -38,13 +39,16 @@ pub struct Reported {
 #[derive(Debug)]
 pub struct Reporter<'a> {
     judge: &'a Judge<()>,
+    acceptances: &'a Acceptances,
     printer: &'a LinePrinter<'a>,
     /// Fingerprints of keys that one side alone has left, and the other has too.
     found_keys: &'a BTreeSet<u128>,
     /// Of all differences that have passed.
     pub tally: DifferenceTally,
     row: Row,
-    /// The exceptions of the row that is passing.
+    /// What is said of the differences of the row that is passing.
+    judged: Vec<Judged>,
+    /// Its exceptions.
     exceptions: PassingRow,
     table: Option<TableRows>,
 }
@@ -62,68 +66,127 @@ struct Row {
     account: Vec<u8>,
 }
 
+/// What is said of a difference.
+#[derive(Debug)]
+struct Judged {
+    judgement: Judgement,
+    pattern: Pattern,
+    delta: Option<Delta>,
+}
+
 impl<'a> Reporter<'a> {
-    pub fn new(judge: &'a Judge<()>, printer: &'a LinePrinter<'a>, found_keys: &'a BTreeSet<u128>) -> Self {
+    pub fn new(judge: &'a Judge<()>, acceptances: &'a Acceptances, printer: &'a LinePrinter<'a>, found_keys: &'a BTreeSet<u128>) -> Self {
         Reporter {
             judge,
+            acceptances,
             printer,
             found_keys,
             tally: DifferenceTally::default(),
             row: Row::default(),
+            judged: Vec::new(),
             exceptions: PassingRow::default(),
             table: printer.spec.output.parquet.then(|| TableRows::new(printer.aligned)),
         }
     }
 
-    /// Ends what is reported of differences that follow each other.
+    /// Ends what is reported of rows that follow each other.
     pub fn finish(&mut self, reported: &mut Reported) -> Result<()> {
-        reported.rows.end(&mut self.exceptions, &self.row.text);
         if let Some(table) = &mut self.table {
             reported.table = table.finish()?;
         }
         Ok(())
     }
 
-    /// Adds a difference; all of a row come one after the other.
-    pub fn add(&mut self, mut difference: Difference<'_>, is_listed: bool, reported: &mut Reported) -> Result<()> {
-        if difference.key_fingerprint.is_some_and(|key| self.found_keys.contains(&key)) {
-            difference.diagnosis = Some(EXTRA_COPY);
-        }
-        difference.key_fingerprint = None;
-        let difference = &difference;
-        if self.printer.spec.output.judgeable {
-            keep(difference, &mut reported.kept)?;
-        }
-        let is_first_of_row = self.row.key != difference.row_key;
-        if is_first_of_row {
-            reported.rows.end(&mut self.exceptions, &self.row.text);
-            self.begin_row(difference);
-        }
-        let rule = self.judge(difference)?;
-        let delta = self.delta(difference);
-        self.count(difference, rule, delta.as_ref());
-        match reported
-            .accounts
-            .last_mut()
-            .filter(|account| account.is_of(difference.account_key()))
-        {
-            Some(account) => account.count(is_first_of_row, rule),
-            None => {
-                let text = &self.row.text[..self.row.account_text_bytes];
-                let mut account = AccountLine::new(difference.account_key(), text);
-                account.count(is_first_of_row, rule);
-                reported.accounts.push(account);
+    /// Adds the differences of a row, each with whether it is listed.
+    pub fn add_row(&mut self, differences: &mut [(Difference<'_>, bool)], reported: &mut Reported) -> Result<()> {
+        let Some((first, _)) = differences.first() else { return Ok(()) };
+        self.begin_row(first);
+        self.judged.clear();
+        for (difference, _) in &mut *differences {
+            if difference.key_fingerprint.is_some_and(|key| self.found_keys.contains(&key)) {
+                difference.diagnosis = Some(EXTRA_COPY);
             }
+            difference.key_fingerprint = None;
+            if self.printer.spec.output.judgeable {
+                keep(difference, &mut reported.kept)?;
+            }
+            let judged = self.judged(difference)?;
+            self.judged.push(judged);
         }
-        if is_listed {
+        self.accept();
+        self.count(differences, reported);
+        let listed = differences.iter().zip(&self.judged).filter(|((_, is_listed), _)| *is_listed);
+        for ((difference, _), Judged { judgement, delta, .. }) in listed {
+            let by = match judgement {
+                Judgement::Expected(rule) => Some(self.printer.rule(*rule)),
+                Judgement::Accepted(at) => Some(self.acceptances.fingerprint(*at)),
+                Judgement::Exception => None,
+            };
+            let judged = (*judgement, by, delta.as_ref());
             reported.lines.push_str(&self.row.text);
-            self.printer.print_rest(difference, rule, delta.as_ref(), &mut reported.lines);
+            self.printer.print_rest(difference, judged, &mut reported.lines);
             if let Some(table) = &mut self.table {
-                table.push(difference, rule, delta.as_ref(), self.printer)?;
+                table.push(difference, judged, self.printer)?;
             }
             reported.listed += 1;
         }
         Ok(())
+    }
+
+    fn judged(&self, difference: &Difference<'_>) -> Result<Judged> {
+        let delta = self.delta(difference);
+        Ok(Judged {
+            judgement: self.judge(difference)?.map_or(Judgement::Exception, Judgement::Expected),
+            pattern: Pattern {
+                kind: difference.kind,
+                column: difference.column,
+                diagnosis: difference.diagnosis.map(str::to_owned),
+                direction: delta.as_ref().and_then(Delta::direction),
+            },
+            delta,
+        })
+    }
+
+    /// Accepts the exceptions of the row, all of them or none.
+    fn accept(&mut self) {
+        if self.acceptances.is_empty() {
+            return;
+        }
+        let is_exception = |judged: &&Judged| judged.judgement == Judgement::Exception;
+        let exceptions = self.judged.iter().filter(is_exception).map(|judged| Change {
+            pattern: &judged.pattern,
+            relative: judged.delta.as_ref().and_then(Delta::relative),
+            delta: judged.delta.as_ref().map(Delta::as_double),
+        });
+        let Some(acceptance) = self.acceptances.accepting(&exceptions.collect::<Vec<_>>()) else {
+            return;
+        };
+        self.tally.count_accepted_row(acceptance);
+        let exceptions = self.judged.iter_mut().filter(|judged| judged.judgement == Judgement::Exception);
+        exceptions.for_each(|judged| judged.judgement = Judgement::Accepted(acceptance));
+    }
+
+    fn count(&mut self, differences: &[(Difference<'_>, bool)], reported: &mut Reported) {
+        let Some((first, _)) = differences.first() else { return };
+        if !reported.accounts.last().is_some_and(|account| account.is_of(first.account_key())) {
+            let text = &self.row.text[..self.row.account_text_bytes];
+            reported.accounts.push(AccountLine::new(first.account_key(), text));
+        }
+        for (at, ((difference, _), judged)) in differences.iter().zip(&self.judged).enumerate() {
+            let delta = judged.delta.as_ref();
+            if judged.judgement == Judgement::Exception {
+                self.exceptions
+                    .add(&judged.pattern, delta.and_then(Delta::relative), delta.map(Delta::as_double));
+            }
+            self.tally.count(judged.pattern.clone(), judged.judgement);
+            if let (Some(column), Some(delta)) = (difference.column, delta) {
+                delta.observe(self.tally.deltas.entry(column).or_default());
+            }
+            if let Some(account) = reported.accounts.last_mut() {
+                account.count(at == 0, judged.judgement);
+            }
+        }
+        reported.rows.end(&mut self.exceptions, &self.row.text);
     }
 
     fn begin_row(&mut self, difference: &Difference<'_>) {
@@ -167,22 +230,6 @@ impl<'a> Reporter<'a> {
             return None;
         }
         delta(&difference.live, &difference.shadow, &column.shown, difference.baseline)
-    }
-
-    fn count(&mut self, difference: &Difference<'_>, rule: Option<usize>, delta: Option<&Delta>) {
-        let pattern = Pattern {
-            kind: difference.kind,
-            column: difference.column,
-            diagnosis: difference.diagnosis.map(str::to_owned),
-            direction: delta.and_then(Delta::direction),
-        };
-        if rule.is_none() {
-            self.exceptions.add(&pattern, delta.and_then(Delta::relative));
-        }
-        self.tally.count(pattern, rule);
-        if let (Some(column), Some(delta)) = (difference.column, delta) {
-            delta.observe(self.tally.deltas.entry(column).or_default());
-        }
     }
 }
 
@@ -233,10 +280,10 @@ mod tests {
         rows_a_batch: usize,
     ) -> Result<(String, DifferenceTally)> {
         let judge = Judge::without_sql(spec, aligned, sets, Day(20_000))?;
-        let (printer, found_keys) = (LinePrinter::new(spec, aligned), BTreeSet::new());
+        let (printer, found_keys, none) = (LinePrinter::new(spec, aligned), BTreeSet::new(), Acceptances::default());
         let (mut lines, mut tally) = (String::new(), DifferenceTally::default());
         for batch in rows.chunks(rows_a_batch) {
-            let mut reporter = Reporter::new(&judge, &printer, &found_keys);
+            let mut reporter = Reporter::new(&judge, &none, &printer, &found_keys);
             let mut reported = Reported::default();
             for found in batch {
                 let (mut row_key, mut key) = (Vec::new(), Vec::new());
@@ -245,7 +292,7 @@ mod tests {
                 sort_key(&Value::Int(1), &mut row_key);
                 write_value(&Value::Text(found.id), &mut key);
                 write_value(&Value::Int(1), &mut key);
-                for (column, live, shadow) in &found.cells {
+                let cells = found.cells.iter().map(|(column, live, shadow)| {
                     let difference = Difference {
                         row_key: &row_key,
                         account_key_bytes,
@@ -259,8 +306,9 @@ mod tests {
                         answers: Answers::of(&found.answers),
                         key_fingerprint: None,
                     };
-                    reporter.add(difference, true, &mut reported)?;
-                }
+                    (difference, true)
+                });
+                reporter.add_row(&mut cells.collect::<Vec<_>>(), &mut reported)?;
             }
             lines.push_str(&reported.lines);
             tally.merge(reporter.tally);

@@ -5,7 +5,11 @@ use super::delta::Delta;
 use crate::align::{Aligned, Role};
 use crate::difference::Difference;
 use crate::spec::Spec;
+use crate::tally::Judgement;
 use crate::value::ValueType;
+
+/// What is said of a difference, by which rule or acceptance, and its delta.
+pub(super) type JudgedBy<'a> = (Judgement, Option<&'a str>, Option<&'a Delta>);
 
 /// Prints differences; the words that all lines share are made once.
 #[derive(Debug)]
@@ -52,7 +56,7 @@ impl<'a> LinePrinter<'a> {
     }
 
     /// All fields behind the key's, and the end of the line.
-    pub(super) fn print_rest(&self, difference: &Difference<'_>, rule: Option<usize>, delta: Option<&Delta>, out: &mut String) {
+    pub(super) fn print_rest(&self, difference: &Difference<'_>, (judgement, by, delta): JudgedBy<'_>, out: &mut String) {
         let safe = self.spec.output.spreadsheet_safe;
         out.push(',');
         out.push_str(difference.kind.name());
@@ -75,8 +79,8 @@ impl<'a> LinePrinter<'a> {
         delta.iter().for_each(|delta| delta.print_relative(out));
         for text in [
             difference.column.map_or("", |column| self.comparator(column)),
-            rule.map_or("", |rule| self.rule(rule)),
-            if rule.is_some() { "expected" } else { "exception" },
+            by.unwrap_or_default(),
+            judgement.name(),
             difference.diagnosis.unwrap_or_default(),
         ] {
             out.push(',');

@@ -6,9 +6,8 @@ use crate::side::Sides;
 /// A field of a table; `None` is NULL.
 pub type Field = Option<String>;
 
-/// Fields of `accounts.csv` behind those of the account; and where all accounts are listed.
+/// Fields of `accounts.csv` behind those of the account. Where a spec has acceptances there is one more; where all accounts are listed two.
 const OF_AN_ACCOUNT: usize = 4;
-const OF_A_LISTED_ACCOUNT: usize = 6;
 
 /// The fields of one record of RFC 4180, without its line feed.
 pub fn read_fields(record: &str) -> Vec<Field> {
@@ -82,6 +81,8 @@ pub struct AccountRecord {
     pub expected: u64,
     pub exceptions: u64,
     pub decision: Decision,
+    /// Where the spec has acceptances.
+    pub accepted: Option<u64>,
     /// Rows that each side has of it; where all accounts are listed.
     pub seen: Option<Sides<u64>>,
 }
@@ -89,9 +90,11 @@ pub struct AccountRecord {
 impl AccountRecord {
     /// How many fields an account itself has, by the header of `accounts.csv`.
     pub fn account_fields(header: &[Field]) -> Option<usize> {
-        let lists_all = header.last().is_some_and(|name| name.as_deref() == Some("shadow_rows"));
-        let behind = if lists_all { OF_A_LISTED_ACCOUNT } else { OF_AN_ACCOUNT };
-        header.len().checked_sub(behind).filter(|fields| *fields > 0)
+        let ends_with = |header: &[Field], name: &str| header.last().is_some_and(|last| last.as_deref() == Some(name));
+        let mut fields = header.len();
+        fields = fields.checked_sub(if ends_with(header, "shadow_rows") { 2 } else { 0 })?;
+        fields -= usize::from(ends_with(header.get(..fields)?, "accepted"));
+        fields.checked_sub(OF_AN_ACCOUNT).filter(|fields| *fields > 0)
     }
 
     /// Reads a record whose account has so many fields; `None` where it is none.
@@ -102,9 +105,11 @@ impl AccountRecord {
         let of = record.split_off(account_fields);
         let number = |at: usize| of.get(at)?.as_deref()?.parse::<u64>().ok();
         let decision = of.get(3)?.as_deref()?;
-        let seen = match of.len() {
-            OF_AN_ACCOUNT => None,
-            OF_A_LISTED_ACCOUNT => Some(Sides::new(number(4)?, number(5)?)),
+        let (accepted, seen) = match of.len() - OF_AN_ACCOUNT {
+            0 => (None, None),
+            1 => (Some(number(4)?), None),
+            2 => (None, Some(Sides::new(number(4)?, number(5)?))),
+            3 => (Some(number(4)?), Some(Sides::new(number(5)?, number(6)?))),
             _ => return None,
         };
         Some(AccountRecord {
@@ -113,6 +118,7 @@ impl AccountRecord {
             expected: number(1)?,
             exceptions: number(2)?,
             decision: Decision::ALL.into_iter().find(|one| one.name() == decision)?,
+            accepted,
             seen,
         })
     }
@@ -155,12 +161,19 @@ mod tests {
                 expected: 3,
                 exceptions: 4,
                 decision: Decision::Hold,
+                accepted: None,
                 seen: Some(Sides::new(5, 6)),
             })
         );
         let short = AccountRecord::read(read_fields("a,1,1,0,flip"), 1);
         assert_eq!(short.map(|account| (account.decision, account.seen)), Some((Decision::Flip, None)));
-        for wrong in ["a,1,1,0", "a,1,1,0,flop", "a,1,1,x,flip", "a,1,1,0,flip,1", "a,1,1,0,hold,1,2,3"] {
+        let accepted = AccountRecord::read(read_fields("a,1,1,0,flip,7,8,9"), 1).map(|account| (account.accepted, account.seen));
+        assert_eq!(accepted, Some((Some(7), Some(Sides::new(8, 9)))));
+        for (behind, fields) in [("accepted", 2), ("accepted,live_rows,shadow_rows", 2), ("live_rows,shadow_rows", 2)] {
+            let header = read_fields(&format!("id,accepted,rows,expected,exceptions,decision,{behind}"));
+            assert_eq!(AccountRecord::account_fields(&header), Some(fields), "{behind}");
+        }
+        for wrong in ["a,1,1,0", "a,1,1,0,flop", "a,1,1,x,flip", "a,1,1,0,flip,x", "a,1,1,0,hold,1,2,3,4"] {
             assert_eq!(AccountRecord::read(read_fields(wrong), 1), None, "{wrong}");
         }
         assert_eq!(

@@ -1,6 +1,7 @@
 //! `summary.json`: the verdict, why, the books, and what differs where. All but `timings` is a function of the datasets and the spec.
 
 use super::FileMarks;
+use crate::acceptance::AcceptanceOutcome;
 use crate::align::Column;
 use crate::compare::has_delta;
 use crate::patterns::{RowPatterns, RowSummary};
@@ -8,8 +9,8 @@ use crate::plan::{Pinned, Plan};
 use crate::redact::redacted_document;
 use crate::side::{Side, Sides};
 use crate::sketch::{Distribution, Sketch};
-use crate::spec::{DifferenceKind, Limit, ListedAccounts};
-use crate::tally::{DifferenceTally, Direction, Pattern, PatternTally, Tally};
+use crate::spec::{Acceptance, DifferenceKind, Direction, Limit, ListedAccounts};
+use crate::tally::{DifferenceTally, Pattern, PatternTally, Tally};
 use crate::value::{ValueType, exact};
 use crate::verdict::{self, Counts, Threshold, Verdict};
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,9 @@ pub struct Summary {
     #[serde(default)]
     pub thresholds: Vec<Threshold>,
     pub rules: Vec<RuleSummary>,
+    /// In the order of their file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted: Vec<AcceptanceSummary>,
     /// Differences that look alike, the most exceptions first.
     pub patterns: Vec<PatternSummary>,
     /// What happens to rows with exceptions. Older summaries do not say.
@@ -81,6 +85,9 @@ pub struct Differences {
     /// Lines in `diff.csv`.
     pub listed: u64,
     pub expected: u64,
+    /// That no rule covers, but an acceptance. Older summaries do not say.
+    #[serde(default)]
+    pub accepted: u64,
     pub exceptions: u64,
     /// Lines that `output.max_differences` left out.
     pub cut: u64,
@@ -153,6 +160,20 @@ pub struct RuleSummary {
     pub broken: Vec<String>,
 }
 
+/// An acceptance, and what became of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AcceptanceSummary {
+    #[serde(flatten)]
+    pub acceptance: Acceptance,
+    /// What it covers, whether it counts or not.
+    pub rows: u64,
+    pub lines: u64,
+    /// Whether its day is over.
+    pub is_over: bool,
+    /// Why it accepts nothing of what it covers, in words.
+    pub broken: Vec<String>,
+}
+
 /// How long it took; the only part that another run may give differently.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timings {
@@ -170,6 +191,8 @@ pub struct Facts<'a> {
     pub differing_accounts: u64,
     pub listed: u64,
     pub rows: &'a RowPatterns,
+    /// In the order of the plan's acceptances.
+    pub acceptances: &'a [AcceptanceOutcome],
     pub document: serde_json::Value,
     pub files: FileMarks,
     pub timings: Timings,
@@ -184,7 +207,9 @@ pub fn summary(plan: &Plan, facts: Facts<'_>) -> Summary {
     } = facts.counts;
     let thresholds = verdict::thresholds(&plan.spec, &plan.aligned, facts.counts);
     let rules = rules(plan, differences);
+    let accepted = accepted(plan, facts.acceptances);
     let broken = thresholds.iter().map(|t| &t.broken).chain(rules.iter().map(|r| &r.broken));
+    let broken = broken.chain(accepted.iter().map(|a| &a.broken));
     let broken: Vec<String> = broken.flatten().cloned().collect();
     let mut warnings = plan.warning_texts();
     if tally.may_have_extra_copies() && !tally.looks_up_keys() {
@@ -209,6 +234,7 @@ pub fn summary(plan: &Plan, facts: Facts<'_>) -> Summary {
         differences: Differences {
             listed: facts.listed,
             expected: differences.expected(),
+            accepted: differences.accepted(),
             exceptions: differences.exceptions(),
             cut: tally.differences() - facts.listed,
         },
@@ -228,6 +254,7 @@ pub fn summary(plan: &Plan, facts: Facts<'_>) -> Summary {
         patterns: patterns(plan, differences),
         row_patterns: facts.rows.summary(|at| plan.aligned.columns[at].name.clone()),
         rules,
+        accepted,
         diagnoses: differences.diagnoses(),
         warnings,
         as_of: plan.as_of.to_string(),
@@ -331,4 +358,15 @@ fn rules(plan: &Plan, differences: &DifferenceTally) -> Vec<RuleSummary> {
         broken: outcome.broken,
     };
     plan.spec.expected.iter().zip(outcomes).map(one).collect()
+}
+
+fn accepted(plan: &Plan, outcomes: &[AcceptanceOutcome]) -> Vec<AcceptanceSummary> {
+    let one = |(acceptance, outcome): (&Acceptance, &AcceptanceOutcome)| AcceptanceSummary {
+        acceptance: acceptance.clone(),
+        rows: outcome.rows,
+        lines: outcome.lines,
+        is_over: plan.as_of > acceptance.until,
+        broken: outcome.broken.clone(),
+    };
+    plan.accepted.iter().zip(outcomes).map(one).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::csv::key_cell;
 use super::delta::Delta;
-use super::line::LinePrinter;
+use super::line::{JudgedBy, LinePrinter};
 use crate::align::{Aligned, Column, Role};
 use crate::difference::Difference;
 use crate::error::{Error, Result};
@@ -118,8 +118,7 @@ impl TableRows {
     pub(super) fn push(
         &mut self,
         difference: &Difference<'_>,
-        rule: Option<usize>,
-        delta: Option<&Delta>,
+        (judgement, by, delta): JudgedBy<'_>,
         printer: &LinePrinter<'_>,
     ) -> Result<()> {
         let aligned = printer.aligned;
@@ -149,8 +148,8 @@ impl TableRows {
         deltas.append_option(delta.map(Delta::as_double));
         relative_deltas.append_option(delta.and_then(Delta::relative));
         comparator.append_option(difference.column.map(|column| printer.comparator(column)));
-        rule_name.append_option(rule.map(|rule| printer.rule(rule)));
-        verdict.append_value(if rule.is_some() { "expected" } else { "exception" });
+        rule_name.append_option(by);
+        verdict.append_value(judgement.name());
         diagnosis.append_option(difference.diagnosis);
         Ok(())
     }

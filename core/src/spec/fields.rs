@@ -85,7 +85,7 @@ pub(super) const COMPRESSIONS: Words<Compression> = &[
     ("xz", Compression::Xz),
 ];
 
-const fn field(name: &'static str, shape: Shape, about: &'static str) -> Field {
+pub(super) const fn field(name: &'static str, shape: Shape, about: &'static str) -> Field {
     Field {
         name,
         shape,
@@ -94,7 +94,7 @@ const fn field(name: &'static str, shape: Shape, about: &'static str) -> Field {
     }
 }
 
-const fn required(name: &'static str, shape: Shape, about: &'static str) -> Field {
+pub(super) const fn required(name: &'static str, shape: Shape, about: &'static str) -> Field {
     Field {
         name,
         shape,
@@ -157,6 +157,11 @@ pub(super) static SPEC: Group = Group {
             "expected",
             Shape::List(&Shape::Group(&RULE)),
             "The rules, in order: the first that covers a difference names it. All else is an exception.",
+        ),
+        field(
+            "accepted",
+            Shape::Text,
+            "A file of differences that are accepted for a time though no rule expects them. `shadowdiff accept` writes it.",
         ),
         field("verdict", Shape::Group(&VERDICT), "What passes."),
         field(

@@ -21,6 +21,8 @@ pub struct Spec {
     pub columns: Columns,
     pub comparators: Vec<ComparatorEntry>,
     pub expected: Vec<Expected>,
+    /// A file of acceptances.
+    pub accepted: Option<String>,
     pub verdict: VerdictSpec,
     /// Absent: the day the job is planned.
     pub as_of: Option<Day>,

@@ -94,6 +94,7 @@ fn spec(root: &Item<'_>, mistakes: &mut Mistakes) -> Option<Spec> {
         columns: columns::read(&fields, &key.key, mistakes),
         comparators: comparators::read(&fields, &key.key, mistakes),
         expected: rules::read(&fields, &key, mistakes),
+        accepted: fields.text("accepted", mistakes),
         verdict: verdict::read(&fields, mistakes),
         as_of: fields.read("as_of", "a day such as 2026-12-31", day, mistakes),
         output: output(&fields, mistakes),
@@ -136,7 +137,7 @@ fn output(fields: &Fields<'_>, mistakes: &mut Mistakes) -> OutputSpec {
     }
 }
 
-fn day(text: &str) -> Result<Day> {
+pub(super) fn day(text: &str) -> Result<Day> {
     Day::parse(text).ok_or_else(|| Error::spec(format!("`{text}` is not a day of the calendar")).advice("write one such as 2026-12-31"))
 }
 

@@ -61,7 +61,7 @@ pub(super) fn groups(summary: &Summary) -> Vec<Group<'_>> {
 }
 
 /// A bar for each group, its exceptions by cause, then what is expected.
-pub(super) fn figure(groups: &[Group<'_>], most_bytes: usize) -> String {
+pub(super) fn figure(groups: &[Group<'_>], covered: &str, most_bytes: usize) -> String {
     if groups.is_empty() {
         return "<p>Nothing.</p>\n".to_owned();
     }
@@ -72,12 +72,13 @@ pub(super) fn figure(groups: &[Group<'_>], most_bytes: usize) -> String {
     let mut legend: Vec<String> = coloured
         .map(|(at, cause)| format!("<li><i class=\"s{at}\"></i>{}</li>", HTML.plain(cause, NAME)))
         .collect();
-    legend.push("<li><i class=\"rest\"></i>expected".to_owned() + if causes.len() > COLOURS { ", and other causes" } else { "" } + "</li>");
+    let others = if causes.len() > COLOURS { ", and other causes" } else { "" };
+    legend.push(format!("<li><i class=\"rest\"></i>{covered}{others}</li>"));
     out.add("<ul class=\"legend\" aria-label=\"Colours\">");
     out.add_all(legend);
     out.add("</ul>\n");
     let bars = groups.iter().take(IN_FIGURE).enumerate();
-    let shown = out.add_all(bars.map(|(number, group)| bar(number, group, &causes, largest)));
+    let shown = out.add_all(bars.map(|(number, group)| bar(number, group, &causes, (covered, largest))));
     out.into_text() + &more(groups.len() - shown)
 }
 
@@ -109,7 +110,7 @@ fn named_cause(pattern: &PatternSummary) -> String {
     }
 }
 
-fn bar(number: usize, group: &Group<'_>, causes: &[String], largest: u64) -> String {
+fn bar(number: usize, group: &Group<'_>, causes: &[String], (covered, largest): (&str, u64)) -> String {
     let mut segments = String::new();
     let mut segment = |class: &str, count: u64, of: &str| {
         // In hundredths of a per cent; what is counted fits a summary, not a product of 64 bits.
@@ -128,9 +129,9 @@ fn bar(number: usize, group: &Group<'_>, causes: &[String], largest: u64) -> Str
         let class = colour.map_or_else(|| "rest".to_owned(), |at| format!("s{at}"));
         segment(&class, pattern.exceptions, &cause);
     }
-    let expected = group.differing - group.exceptions;
-    if expected > 0 {
-        segment("rest", expected, "expected");
+    let rest = group.differing - group.exceptions;
+    if rest > 0 {
+        segment("rest", rest, covered);
     }
     format!(
         "<div class=\"bar\"><a href=\"#{}\">{}</a><span class=\"track\" aria-hidden=\"true\">{segments}</span><span class=\"n\">{}</span></div>\n",
