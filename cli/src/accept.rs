@@ -11,7 +11,7 @@ use shadowdiff_core::acceptance::acceptable;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::patterns::RowPatternSummary;
 use shadowdiff_core::render::{counted_apart, described_acceptance};
-use shadowdiff_core::report::Summary;
+use shadowdiff_core::report::{AcceptanceSummary, Summary};
 use shadowdiff_core::spec::{Acceptance, Day, parse_acceptances};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -69,7 +69,9 @@ pub(crate) fn run(args: &AcceptArgs) -> Result<ExitCode> {
         until: args.until,
         max: args.max,
     };
-    let text = added(&read(&args.file)?, &acceptance, args)?;
+    let in_force = |of: &AcceptanceSummary| of.acceptance.pattern == acceptance.pattern && !of.is_over && of.broken.is_empty();
+    let is_in_force = summary.accepted.iter().any(in_force);
+    let text = added(&read(&args.file)?, &acceptance, is_in_force, args)?;
     write(&args.file, &text)?;
     if summary.spec.get("accepted").is_none() {
         let advice = format!("add `accepted: {}` to it, as seen from its folder", args.file.display());
@@ -113,7 +115,7 @@ fn read(file: &Path) -> Result<String> {
 }
 
 /// The text of the file with the acceptance behind all others. All else that people have written stays.
-fn added(text: &str, acceptance: &Acceptance, args: &AcceptArgs) -> Result<String> {
+fn added(text: &str, acceptance: &Acceptance, is_in_force: bool, args: &AcceptArgs) -> Result<String> {
     let name = args.file.display().to_string();
     let by_hand = || {
         Error::input("is not laid out as this command writes it")
@@ -123,7 +125,8 @@ fn added(text: &str, acceptance: &Acceptance, args: &AcceptArgs) -> Result<Strin
     let mut all = parse_acceptances(text, &name)?;
     let is_same = |other: &Acceptance| other.pattern == acceptance.pattern;
     let mut text = text.to_owned();
-    if all.iter().any(is_same) {
+    // What a result shows beside an acceptance that it was made with is out of that one's bounds: it is accepted besides.
+    if all.iter().any(is_same) && !is_in_force {
         if !args.replace {
             return Err(Error::input(format!("accepts `{}` already", acceptance.pattern))
                 .file(&name)

@@ -224,7 +224,7 @@ pub(crate) struct ReportArgs {
 pub(crate) struct JudgeArgs {
     /// The directory or URL that a comparison wrote, whose spec has `output: {judgeable: true}`
     pub(crate) result: PathBuf,
-    /// The spec that judges: of the other one it differs in `expected`, `verdict`, `as_of` and `output` alone
+    /// The spec that judges: of the other one it differs in `expected`, `accepted`, `verdict`, `as_of` and `output` alone
     #[arg(long, value_name = "FILE")]
     pub(crate) spec: String,
     /// The value of `${NAME}` in the spec; may be repeated

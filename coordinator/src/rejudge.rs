@@ -51,8 +51,9 @@ impl NewRules<'_> {
         let changed = compared_differently(&kept.document, &redacted_document(self.document.clone()));
         if !changed.is_empty() {
             return Err(
-                Error::spec(format!("this spec compares the data in another way: {} differ", changed.join(", ")))
-                    .advice("only `expected`, `verdict`, `as_of` and `output` are judged without reading the data again: compare again"),
+                Error::spec(format!("this spec compares the data in another way: {} differ", changed.join(", "))).advice(
+                    "only `expected`, `accepted`, `verdict`, `as_of` and `output` are judged without reading the data again: compare again",
+                ),
             );
         }
         let old = parse(&kept.document.to_string(), name, &Overrides::default())?;

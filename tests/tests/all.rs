@@ -1,5 +1,7 @@
 //! Every test that runs the product as its users do, in one binary that links once.
 
+#[path = "all/accept.rs"]
+mod accept;
 #[path = "all/cases.rs"]
 mod cases;
 #[path = "all/cli.rs"]

@@ -9,8 +9,8 @@ use prost::Message;
 use shadowdiff_common::store::Marking;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::patterns::RowPatternSummary;
-use shadowdiff_core::render::{Line, described_rows};
-use shadowdiff_core::report::{AccountRecord, Decision, Field, ResultFile, Rows, Summary, own_summary};
+use shadowdiff_core::render::{Line, described_acceptance, described_rows};
+use shadowdiff_core::report::{AcceptanceSummary, AccountRecord, Decision, Field, ResultFile, Rows, Summary, own_summary};
 use shadowdiff_core::rollout::{Blockers, check_lists_all, is_safe, release_blockers, spec_of};
 use shadowdiff_core::shorten::{shortened, shortened_all};
 use shadowdiff_core::side::Side;
@@ -102,6 +102,8 @@ impl<'a> FinishedResult<'a> {
             release_blockers: texts(&release_blockers(&self.summary)),
             row_patterns: row_patterns(&self.summary.row_patterns.listed),
             rows_alone: row_patterns(&self.summary.row_patterns.listed_alone),
+            accepted: differences.accepted,
+            acceptances: self.acceptances(),
         }
     }
 
@@ -126,6 +128,21 @@ impl<'a> FinishedResult<'a> {
             direction: pattern.direction.map(|direction| direction.name().to_owned()).unwrap_or_default(),
         };
         self.summary.patterns.iter().take(MAX_ENTRIES).map(one).collect()
+    }
+
+    fn acceptances(&self) -> Vec<v1::AcceptanceSummary> {
+        let one = |of: &AcceptanceSummary| v1::AcceptanceSummary {
+            fingerprint: of.acceptance.pattern.clone(),
+            description: shortened(&described_acceptance(&of.acceptance), MAX_TEXT_BYTES),
+            by: shortened(&of.acceptance.by, MAX_NAME_BYTES),
+            reason: shortened(&of.acceptance.reason, MAX_TEXT_BYTES),
+            until: of.acceptance.until.to_string(),
+            max: of.acceptance.max,
+            rows: of.rows,
+            lines: of.lines,
+            broken: shortened_all(&of.broken, MAX_BOUNDS, MAX_NAME_BYTES),
+        };
+        self.summary.accepted.iter().take(MAX_TEXTS).map(one).collect()
     }
 
     fn rules(&self) -> Vec<v1::RuleSummary> {
@@ -173,13 +190,14 @@ impl<'a> FinishedResult<'a> {
             live_rows: found.seen.map(|seen| seen.live),
             shadow_rows: found.seen.map(|seen| seen.shadow),
             blockers_may_be_missing: self.summary.differences.cut > 0,
+            accepted: found.accepted.unwrap_or(0),
         })
     }
 
     /// What holds an account. The lines behind its own are not read: how many it has is known.
     async fn blockers(&self, of: &AccountRecord) -> Result<Blockers, RequestError> {
         let broken_rules = Blockers::broken_rules(&self.summary);
-        let (mut blockers, mut left) = (Blockers::default(), of.expected + of.exceptions);
+        let (mut blockers, mut left) = (Blockers::default(), of.lines());
         let mut table = self.table(ResultFile::Diff).await?;
         table.next().await?;
         while left > 0

@@ -97,6 +97,11 @@ impl AccountRecord {
         fields.checked_sub(OF_AN_ACCOUNT).filter(|fields| *fields > 0)
     }
 
+    /// Lines of `diff.csv`, before any cut.
+    pub fn lines(&self) -> u64 {
+        self.expected + self.accepted.unwrap_or(0) + self.exceptions
+    }
+
     /// Reads a record whose account has so many fields; `None` where it is none.
     pub fn read(mut record: Vec<Field>, account_fields: usize) -> Option<AccountRecord> {
         if record.len() < account_fields {
