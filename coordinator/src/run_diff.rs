@@ -142,7 +142,12 @@ impl Accounts {
     /// What the result says of an account; `None`: it does not list it.
     fn state(&self, account: Option<&Account>) -> AccountState {
         match account {
-            Some(account) if account.is_held => AccountState::Held(account.exceptions),
+            Some(Account {
+                standing: HELD,
+                exceptions,
+                ..
+            }) => AccountState::Held(*exceptions),
+            Some(Account { standing: ACCEPTED, .. }) => AccountState::Accepted,
             Some(_) => AccountState::Clear,
             None if self.lists_all => AccountState::NotInData,
             None => AccountState::Unlisted,
@@ -162,13 +167,18 @@ fn sorted(held: &mut Vec<Account>, scratch: &Scratch) -> Result<Spool> {
     writer.finish()
 }
 
-/// An account of one result: length of its key, key, exceptions, whether it must hold.
+/// Of accounts that print alike the one that stands worst says how they stand.
+const CLEAR: u8 = 0;
+const ACCEPTED: u8 = 1;
+const HELD: u8 = 2;
+
+/// An account of one result: length of its key, key, exceptions, how it stands.
 #[derive(Debug)]
 struct Account {
     /// Its fields as JSON, in which NULL and the empty text differ.
     key: Vec<u8>,
     exceptions: u64,
-    is_held: bool,
+    standing: u8,
 }
 
 impl Account {
@@ -176,7 +186,11 @@ impl Account {
         Ok(Account {
             key: serde_json::to_vec(&row.account).map_err(|e| Error::internal(e.to_string()))?,
             exceptions: row.exceptions,
-            is_held: row.decision == Decision::Hold,
+            standing: match row.decision {
+                Decision::Hold => HELD,
+                Decision::Flip | Decision::NoDifference if row.accepted.unwrap_or(0) > 0 => ACCEPTED,
+                Decision::Flip | Decision::NoDifference => CLEAR,
+            },
         })
     }
 
@@ -190,12 +204,12 @@ impl Record for Account {
         let (length, rest) = part.get(*at..)?.split_first_chunk::<4>()?;
         let (key, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
         let (exceptions, rest) = rest.split_first_chunk::<8>()?;
-        let (is_held, _) = rest.split_first()?;
+        let (standing, _) = rest.split_first()?;
         *at += 4 + key.len() + 8 + 1;
         Some(Account {
             key: key.to_vec(),
             exceptions: u64::from_le_bytes(*exceptions),
-            is_held: *is_held == 1,
+            standing: *standing,
         })
     }
 
@@ -203,7 +217,7 @@ impl Record for Account {
         out.extend_from_slice(&(self.key.len() as u32).to_le_bytes());
         out.extend_from_slice(&self.key);
         out.extend_from_slice(&self.exceptions.to_le_bytes());
-        out.push(u8::from(self.is_held));
+        out.push(self.standing);
     }
 
     fn order(&self, other: &Self) -> Ordering {
@@ -213,7 +227,7 @@ impl Record for Account {
     /// Values that print alike are one account here.
     fn absorb(&mut self, other: Self) {
         self.exceptions += other.exceptions;
-        self.is_held |= other.is_held;
+        self.standing = self.standing.max(other.standing);
     }
 }
 

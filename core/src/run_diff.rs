@@ -1,7 +1,11 @@
-//! What has changed from one finished run to the next: the accounts that need work, then the verdict, thresholds and counts.
+//! What has changed from one finished run to the next: the accounts that need work, patterns, then the verdict, thresholds and counts.
 //!
 //! Both runs are judged already; here nothing is judged again. What a run does not tell stays unknown: an account that is not listed any more
 //! is fixed only where the later run says that it was compared.
+
+mod patterns;
+
+pub use patterns::{ChangedPattern, PatternChange};
 
 use crate::rejudge::compared_differently;
 use crate::report::Summary;
@@ -19,6 +23,8 @@ pub enum AccountState {
     Held(u64),
     /// It was compared, and nothing keeps it from its flip.
     Clear,
+    /// The same, as some of its differences are accepted for a time.
+    Accepted,
     /// The run lists all accounts, and not this one: it was not in the data.
     NotInData,
     /// The run lists accounts that differ, and not this one: it did not differ, or was not in the data.
@@ -37,6 +43,8 @@ pub enum AccountChange {
     Grown,
     /// Held by both, with no more exceptions than before.
     Persisting,
+    /// Held before; some of its differences are accepted now, and the others no exceptions.
+    Accepted,
     /// Held before; compared again, and clear.
     Fixed,
     /// Held before, and not in the data any more.
@@ -47,11 +55,12 @@ pub enum AccountChange {
 
 impl AccountChange {
     /// What needs work first.
-    pub const ALL: [AccountChange; 7] = [
+    pub const ALL: [AccountChange; 8] = [
         AccountChange::New,
         AccountChange::Regressed,
         AccountChange::Grown,
         AccountChange::Persisting,
+        AccountChange::Accepted,
         AccountChange::Fixed,
         AccountChange::Gone,
         AccountChange::Unknown,
@@ -59,16 +68,17 @@ impl AccountChange {
 
     /// `None` where neither run holds the account.
     pub fn of(before: AccountState, after: AccountState) -> Option<AccountChange> {
-        use AccountState::{Clear, Held, NotInData, Unlisted};
+        use AccountState::{Accepted, Clear, Held, NotInData, Unlisted};
         match (before, after) {
             (Held(before), Held(after)) if after > before => Some(AccountChange::Grown),
             (Held(_), Held(_)) => Some(AccountChange::Persisting),
+            (Held(_), Accepted) => Some(AccountChange::Accepted),
             (Held(_), Clear) => Some(AccountChange::Fixed),
             (Held(_), NotInData) => Some(AccountChange::Gone),
             (Held(_), Unlisted) => Some(AccountChange::Unknown),
-            (Clear, Held(_)) => Some(AccountChange::Regressed),
+            (Clear | Accepted, Held(_)) => Some(AccountChange::Regressed),
             (NotInData | Unlisted, Held(_)) => Some(AccountChange::New),
-            (Clear | NotInData | Unlisted, Clear | NotInData | Unlisted) => None,
+            (Clear | Accepted | NotInData | Unlisted, Clear | Accepted | NotInData | Unlisted) => None,
         }
     }
 
@@ -78,6 +88,7 @@ impl AccountChange {
             AccountChange::Regressed => "regressed",
             AccountChange::Grown => "grown",
             AccountChange::Persisting => "persisting",
+            AccountChange::Accepted => "accepted",
             AccountChange::Fixed => "fixed",
             AccountChange::Gone => "gone",
             AccountChange::Unknown => "unknown",
@@ -142,7 +153,7 @@ impl AccountChanges {
         let Some(change) = AccountChange::of(before, after) else { return };
         let held = |state| match state {
             AccountState::Held(exceptions) => Some(exceptions),
-            AccountState::Clear | AccountState::NotInData | AccountState::Unlisted => None,
+            AccountState::Clear | AccountState::Accepted | AccountState::NotInData | AccountState::Unlisted => None,
         };
         let (before, after) = (held(before), held(after));
         let of = self.changes.entry(change).or_default();
@@ -223,6 +234,8 @@ pub struct RunDiff {
     /// Fields of the spec by which the runs compare the data in different ways.
     pub compared_differently: Vec<String>,
     pub accounts: BTreeMap<AccountChange, ChangedAccounts>,
+    /// What happens to rows, as far as the runs list it.
+    pub patterns: BTreeMap<PatternChange, Vec<ChangedPattern>>,
     pub thresholds: Vec<ThresholdChange>,
     /// Rows by what became of them.
     pub kinds: Vec<CountChange>,
@@ -235,12 +248,18 @@ pub struct RunDiff {
 impl RunDiff {
     pub fn new(before: (RunFacts, &Summary), after: (RunFacts, &Summary), accounts: AccountChanges) -> RunDiff {
         let both = (before.1, after.1);
+        let (accounts, ways) = (accounts.finish(), ways(both.0, both.1));
+        let left = [AccountChange::Gone, AccountChange::Unknown]
+            .iter()
+            .filter_map(|change| accounts.get(change));
+        let is_all_compared_again = ways.is_empty() && left.map(|of| of.accounts).sum::<u64>() == 0;
         RunDiff {
             version: VERSION,
             before: before.0,
             after: after.0,
-            compared_differently: ways(both.0, both.1),
-            accounts: accounts.finish(),
+            compared_differently: ways,
+            accounts,
+            patterns: patterns::changes(both.0, both.1, is_all_compared_again),
             thresholds: thresholds(both.0, both.1),
             kinds: counts(both, kinds),
             columns: counts(both, |run| run.columns.iter().map(|c| (c.column.as_str(), c.exceptions)).collect()),
@@ -316,7 +335,7 @@ fn thresholds(before: &Summary, after: &Summary) -> Vec<ThresholdChange> {
 
 #[cfg(test)]
 mod tests {
-    use super::AccountState::{Clear, Held, NotInData, Unlisted};
+    use super::AccountState::{Accepted, Clear, Held, NotInData, Unlisted};
     use super::*;
 
     #[test]
@@ -328,7 +347,10 @@ mod tests {
             (Held(2), Clear, Some(AccountChange::Fixed)),
             (Held(2), NotInData, Some(AccountChange::Gone)),
             (Held(2), Unlisted, Some(AccountChange::Unknown)),
+            (Held(2), Accepted, Some(AccountChange::Accepted)),
             (Clear, Held(1), Some(AccountChange::Regressed)),
+            (Accepted, Held(1), Some(AccountChange::Regressed)),
+            (Accepted, Clear, None),
             (NotInData, Held(1), Some(AccountChange::New)),
             (Unlisted, Held(0), Some(AccountChange::New)),
             (Clear, Unlisted, None),

@@ -1,7 +1,7 @@
 //! What has changed from run to run, as a person reads it: the accounts that need work first.
 
 use super::layout::{COLUMNS, padded, shortened, width, wrapped, wrapped_as};
-use super::{Paint, SHOWN_COLUMNS, files, heading, more};
+use super::{Paint, SENTENCE_COLUMNS, SHOWN, SHOWN_COLUMNS, files, heading, more};
 use shadowdiff_core::render::{counted_apart, grouped};
 use shadowdiff_core::run_diff::{AccountChange, ChangedAccount, ChangedAccounts, CountChange, RunDiff, RunFacts, ThresholdState};
 use shadowdiff_core::verdict::Verdict;
@@ -13,6 +13,7 @@ const NAME_COLUMNS: usize = 36;
 pub(crate) fn run_diff(diff: &RunDiff, paint: Paint) -> String {
     let mut out = head(diff, paint);
     accounts(&mut out, diff, paint);
+    patterns(&mut out, diff, paint);
     thresholds(&mut out, diff, paint);
     counts(&mut out, "Rows", &diff.kinds, paint);
     counts(&mut out, "Exceptions by column", &diff.columns, paint);
@@ -92,11 +93,31 @@ fn meaning(change: AccountChange, diff: &RunDiff) -> &'static str {
         AccountChange::Regressed => "held now, clear before",
         AccountChange::Grown => "held by both, now with more exceptions",
         AccountChange::Persisting => "held by both, with no more exceptions than before",
+        AccountChange::Accepted => "held before; accepted for a time now",
         AccountChange::Fixed => "held before; compared again, and clear",
         AccountChange::Gone => "held before, and not in the data any more",
         AccountChange::Unknown => {
             "held before, and not listed any more: it differs no more, or was not compared again. `output: {accounts: all}` tells which"
         }
+    }
+}
+
+/// What happens to rows, each change with its first patterns.
+fn patterns(out: &mut String, diff: &RunDiff, paint: Paint) {
+    if diff.patterns.is_empty() {
+        return;
+    }
+    heading(out, "Patterns (rows)", paint);
+    for (change, of) in &diff.patterns {
+        for pattern in of.iter().take(SHOWN) {
+            let rows = match (pattern.before, pattern.after) {
+                (Some(before), Some(after)) if before != after => format!("{} -> {}", grouped(before), grouped(after)),
+                (before, after) => grouped(after.or(before).unwrap_or(0)),
+            };
+            let text = format!("{}  [{}]", shortened(&pattern.description, SENTENCE_COLUMNS), pattern.fingerprint);
+            *out += &wrapped(&format!("{:>12} {rows}: ", change.name()), &text);
+        }
+        more(out, of.len(), SHOWN, &format!("{} pattern", change.name()));
     }
 }
 

@@ -112,3 +112,17 @@ fn all_results_below_a_place_are_listed_by_name_and_nothing_else_is() {
     let none = run(folder.path(), "history foreign/none");
     assert_eq!(none.exit, 2);
 }
+
+#[test]
+fn patterns_are_told_by_what_has_become_of_them() {
+    let folder = folder();
+    let of = |arguments: &str| {
+        let got = run(folder.path(), &format!("diff {arguments} --json"));
+        let found: serde_json::Value = serde_json::from_str(&got.stdout).unwrap_or_else(|e| panic!("{e}: {}", got.stderr));
+        let patterns = found["patterns"].as_object().expect("patterns by change").clone();
+        let of = |(change, of): (&String, &serde_json::Value)| format!("{change} {}", of[0]["description"].as_str().unwrap_or_default());
+        patterns.iter().map(of).collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(of("all/one all/two"), "grown v: up, +100 %");
+    assert_eq!(of("all/two all/one"), "persisting v: up, +100 %");
+}
