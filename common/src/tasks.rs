@@ -69,7 +69,12 @@ impl Threads {
     }
 
     /// Does what blocks on the next free thread, and hands on there what comes out; waits where more waits than there are threads.
-    pub fn run<T>(&self, what: &'static str, work: impl FnOnce() -> Result<T> + Send + 'static, then: impl FnOnce(Result<T>) + Send + 'static) {
+    pub fn run<T>(
+        &self,
+        what: &'static str,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+        then: impl FnOnce(Result<T>) + Send + 'static,
+    ) {
         let sent = self.queue.send(Box::new(move || then(stopped(what, work))));
         sent.expect("the threads live as long as their queue");
     }

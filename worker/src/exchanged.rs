@@ -7,8 +7,6 @@
 //! ```
 //! Numbers of rows and values are as narrow as the task and their types allow: there are many of them.
 
-use crate::aligned_rows::{Read, Rows, key_bits};
-use crate::job::Job;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{UInt32Type, UInt64Type};
 use arrow_array::{ArrayRef, FixedSizeBinaryArray, RecordBatch, UInt32Array, UInt64Array};
@@ -17,9 +15,9 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use shadowdiff_common::compiled::fingerprint_field;
 use shadowdiff_common::exchange::SelectedRows;
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::plan::{Plan, ScanTask, Split};
-use shadowdiff_core::side::{Side, Sides};
-use shadowdiff_core::value::{fixed_form, in_fixed_form};
+use shadowdiff_core::plan::Plan;
+use shadowdiff_core::side::Side;
+use shadowdiff_core::value::fixed_form;
 use std::sync::Arc;
 
 /// A batch of rows, its columns by their meaning.
@@ -71,7 +69,8 @@ pub(crate) fn numbered_schema() -> SchemaRef {
     numbered_as(&DataType::UInt64)
 }
 
-fn numbered_as(numbers: &DataType) -> SchemaRef {
+/// The same with numbers in one of their two forms.
+pub(crate) fn numbered_as(numbers: &DataType) -> SchemaRef {
     Arc::new(Schema::new(vec![number_field(numbers), fingerprint_field()]))
 }
 
@@ -79,65 +78,8 @@ fn number_field(numbers: &DataType) -> Field {
     Field::new("row", numbers.clone(), false)
 }
 
-/// What rows come to that a scan task exchanges as fingerprints.
-#[derive(Debug, Clone)]
-pub(crate) struct ScannedForm {
-    /// Whether they have values with a tolerance.
-    is_tolerant: bool,
-    schemas: Sides<SchemaRef>,
-}
-
-impl ScannedForm {
-    pub(crate) fn new(job: &Job, task: &ScanTask) -> Self {
-        let tolerant = job.compiled.row_hasher.tolerant();
-        let numbers = Sides::from_fn(|side| number_form(&task.splits[side]));
-        ScannedForm {
-            is_tolerant: !tolerant.is_empty(),
-            schemas: Sides::from_fn(|side| match tolerant {
-                [] => numbered_as(&numbers[side]),
-                columns => tolerant_schema(&job.plan, columns, side, &numbers[side]),
-            }),
-        }
-    }
-
-    pub(crate) fn schemas(&self) -> &Sides<SchemaRef> {
-        &self.schemas
-    }
-
-    /// Rows as they are read, in this form.
-    pub(crate) fn rows(&self, job: &Job, side: Side, read: Read) -> Result<Rows> {
-        let schema = &self.schemas[side];
-        let mut columns = vec![numbers_as(read.numbers.to_vec(), schema.field(0).data_type())];
-        match &read.exact {
-            Some(exact) if self.is_tolerant => {
-                let value = |at: &usize| in_fixed_form(&read.columns[*at], &job.plan.aligned.columns[*at].stored[side]);
-                columns.extend(job.compiled.row_hasher.tolerant().iter().map(value));
-                columns.push(Arc::new(read.keys(job).into_iter().map(key_bits).collect::<UInt64Array>()));
-                columns.push(as_binary(exact));
-            }
-            _ => columns.push(as_binary(&read.fingerprints)),
-        }
-        let batch = RecordBatch::try_new(Arc::clone(schema), columns);
-        Ok(Rows {
-            batch: batch.map_err(|e| Error::internal(format!("fingerprints of the exchange: {e}")))?,
-            fingerprints: read.fingerprints,
-        })
-    }
-}
-
-/// In how many bits the numbers of rows go that a scan task reads of a side. Of text it is not known how many there are.
-fn number_form(splits: &[Split]) -> DataType {
-    let rows = splits
-        .iter()
-        .map(|split| split.row_groups.map(|_| split.weight))
-        .sum::<Option<u64>>();
-    match rows.is_some_and(|rows| rows <= u64::from(u32::MAX)) {
-        true => DataType::UInt32,
-        false => DataType::UInt64,
-    }
-}
-
-fn numbers_as(numbers: Vec<u64>, form: &DataType) -> ArrayRef {
+/// Numbers of rows in one of their two forms.
+pub(crate) fn numbers_as(numbers: Vec<u64>, form: &DataType) -> ArrayRef {
     match form {
         DataType::UInt32 => Arc::new(numbers.into_iter().map(|number| number as u32).collect::<UInt32Array>()),
         _ => Arc::new(UInt64Array::from(numbers)),
@@ -221,7 +163,7 @@ fn fingerprint(bytes: &FixedSizeBinaryArray, row: usize) -> u128 {
 }
 
 /// Fingerprints as they travel: 16 bytes, big-endian.
-fn as_binary(fingerprints: &[u128]) -> ArrayRef {
+pub(crate) fn as_binary(fingerprints: &[u128]) -> ArrayRef {
     let bytes: Vec<u8> = fingerprints.iter().flat_map(|f| f.to_be_bytes()).collect();
     Arc::new(FixedSizeBinaryArray::new(16, Buffer::from_vec(bytes), None))
 }

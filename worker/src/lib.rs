@@ -24,6 +24,7 @@ mod row_selection;
 mod rows;
 mod sample;
 mod scan;
+mod scanned_form;
 mod seen_accounts;
 mod side;
 #[cfg(test)]

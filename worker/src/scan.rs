@@ -1,11 +1,12 @@
 //! The scan task: reads a piece of both sides, cancels what it can, sends the rest to its shards.
 
 use crate::aligned_rows::{AlignedRows, Rows};
-use crate::exchanged::{ExchangedRows, ScannedForm, TolerantRows, fingerprints_of};
+use crate::exchanged::{ExchangedRows, TolerantRows, fingerprints_of};
 use crate::in_place::InPlace;
 use crate::in_step::{Emit, InStep};
 use crate::job::Job;
 use crate::paired::PairedGroups;
+use crate::scanned_form::ScannedForm;
 use crate::seen_accounts::SeenAccounts;
 use crate::side::{Purpose, SideReader};
 use crate::window::{CancelMode, Window};

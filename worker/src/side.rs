@@ -205,6 +205,15 @@ impl<'a> SideReader<'a> {
         self.ended.insert(split, rows);
     }
 
+    /// The aligned columns that are wanted of the rows that are read now; `None`: all.
+    fn wanted(&self) -> Option<&[usize]> {
+        match &self.purpose {
+            Purpose::Sample(_, wanted) | Purpose::Columns(wanted) | Purpose::Reread(_, Some(wanted)) => Some(wanted),
+            Purpose::Reread(_, None) => None,
+            Purpose::Scan => self.ended()?.columns.as_deref(),
+        }
+    }
+
     /// What is done with of the split that was opened last.
     fn ended(&self) -> Option<&EndedRows> {
         self.ended.get(&self.opened.checked_sub(1)?)
@@ -399,12 +408,12 @@ impl<'a> SideReader<'a> {
         if left == 0 && fingerprints.is_none() {
             return Ok(None);
         }
-        let aligned = self
-            .job
-            .compiled
-            .columns
-            .iter()
-            .map(|bound| self.aligned(&columns, &bound.column, left));
+        let aligned = self.job.compiled.columns.iter().enumerate();
+        let aligned = aligned.map(|(at, bound)| match self.wanted().is_none_or(|wanted| wanted.contains(&at)) {
+            true => self.aligned(&columns, &bound.column, left),
+            // It may be there for the filter of this side, and not on the other.
+            false => leaf(&new_null_array(&DataType::Null, left), &bound.column, self.side),
+        });
         let carried = self.job.plan.sides[self.side]
             .carried
             .iter()
