@@ -40,6 +40,7 @@ const USUAL_FILES: usize = 1024;
 const WARN_PAUSE: Duration = Duration::from_secs(10);
 /// How long accepting waits after a failure, twice as long each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// No pause is longer.
 const MAX_PAUSE: Duration = Duration::from_secs(1);
 
 /// How many may connect, and how they become known.

@@ -79,7 +79,7 @@ struct Inspection {
     /// What the command line says of CSV files, and what was found of them.
     csv: Vec<CsvOverride>,
     csv_found: Vec<csv::Setting>,
-    met: JointSchema,
+    schema: JointSchema,
     samples: Sides<Sample>,
     keys: Keys,
     pairs: Pairs,
@@ -99,7 +99,7 @@ struct Keys {
 
 impl Inspection {
     fn name(&self, change: &Change) -> &str {
-        &self.met.shared[change.column].name
+        &self.schema.shared[change.column].name
     }
 
     /// Which part of the matched rows differs.
@@ -142,17 +142,17 @@ async fn look(mut asked: Overrides, here: &Path) -> Result<Inspection> {
     asked.csv.extend(csv_found.iter().filter_map(|setting| setting.field.clone()));
     let spec = known(&asked)?;
     let Inspected { datasets, columns, .. } = inspect(&spec, here, &sources).await?;
-    let met = Arc::new(meet(columns));
+    let schema = Arc::new(meet(columns));
     let start = |side: Side| {
-        let (dataset, met, sources) = (datasets[side].clone(), Arc::clone(&met), sources.clone());
+        let (dataset, schema, sources) = (datasets[side].clone(), Arc::clone(&schema), sources.clone());
         let csv = spec.sides[side].csv.clone();
-        blocking("a reader", move || sample(side, &dataset, &csv, &met.shared, &sources))
+        blocking("a reader", move || sample(side, &dataset, &csv, &schema.shared, &sources))
     };
     let (live, shadow) = tokio::join!(start(Side::Live), start(Side::Shadow));
     let samples = Sides::new(live?, shadow?);
     drop(planning);
-    let met = Arc::try_unwrap(met).map_err(|_| Error::internal("the readers are done with the schema"))?;
-    let keys = keys(&asked, &met, &samples)?;
+    let schema = Arc::try_unwrap(schema).map_err(|_| Error::internal("the readers are done with the schema"))?;
+    let keys = keys(&asked, &schema, &samples)?;
     let matched = keys
         .tested
         .as_ref()
@@ -160,12 +160,12 @@ async fn look(mut asked: Overrides, here: &Path) -> Result<Inspection> {
     let changes = keys
         .tested
         .as_ref()
-        .map_or_else(Vec::new, |tested| changes(&met, &samples, &tested.columns, &matched));
+        .map_or_else(Vec::new, |tested| changes(&schema, &samples, &tested.columns, &matched));
     Ok(Inspection {
         datasets,
         csv: asked.csv,
         csv_found,
-        met,
+        schema,
         samples,
         keys,
         pairs: matched,
@@ -174,10 +174,10 @@ async fn look(mut asked: Overrides, here: &Path) -> Result<Inspection> {
 }
 
 /// The account and the key: what the command line gives, else what the rows tell.
-fn keys(asked: &Overrides, met: &JointSchema, samples: &Sides<Sample>) -> Result<Keys> {
+fn keys(asked: &Overrides, schema: &JointSchema, samples: &Sides<Sample>) -> Result<Keys> {
     let given = |columns: &Option<Vec<String>>| columns.clone().unwrap_or_default();
     let (account_names, key_names) = (given(&asked.account), given(&asked.key));
-    let (account, key) = (places(&account_names, met)?, places(&key_names, met)?);
+    let (account, key) = (places(&account_names, schema)?, places(&key_names, schema)?);
     let is_given = asked.key.is_some();
     let (Some(account), Some(key)) = (account, key) else {
         let first = if account_names.is_empty() {
@@ -195,15 +195,15 @@ fn keys(asked: &Overrides, met: &JointSchema, samples: &Sides<Sample>) -> Result
     let tested = if is_given {
         key::test(&joined(&account, &key), samples)
     } else {
-        key::propose(met, samples, &account).ok_or_else(|| Error::input(no_key(&met.columns)))?
+        key::propose(schema, samples, &account).ok_or_else(|| Error::input(no_key(&schema.columns)))?
     };
     let account = match (account.as_slice(), is_given) {
-        ([], true) => vec![account::propose(met, samples, &tested.columns, &Pairs::default())],
-        ([], false) => vec![account::propose(met, samples, &tested.columns, &pairs(samples, &tested.columns))],
+        ([], true) => vec![account::propose(schema, samples, &tested.columns, &Pairs::default())],
+        ([], false) => vec![account::propose(schema, samples, &tested.columns, &pairs(samples, &tested.columns))],
         (given, _) => given.to_vec(),
     };
     let key = joined(&account, &tested.columns);
-    let names = |columns: &[usize]| columns.iter().map(|c| met.shared[*c].name.clone()).collect();
+    let names = |columns: &[usize]| columns.iter().map(|c| schema.shared[*c].name.clone()).collect();
     Ok(Keys {
         account: names(&account),
         key: names(&key),
@@ -213,15 +213,18 @@ fn keys(asked: &Overrides, met: &JointSchema, samples: &Sides<Sample>) -> Result
 }
 
 /// The places of given columns; `None` where one has no type that both sides share.
-fn places(names: &[String], met: &JointSchema) -> Result<Option<Vec<usize>>> {
-    for (side, columns) in met.columns.each() {
+fn places(names: &[String], schema: &JointSchema) -> Result<Option<Vec<usize>>> {
+    for (side, columns) in schema.columns.each() {
         let known = as_side(columns);
         if let Some(name) = names.iter().find(|name| find_path(&known, name).is_none()) {
             let error = Error::spec(format!("no column `{name}`")).side(side);
             return Err(error.did_you_mean(name, known.iter().map(|c| c.name.as_str())));
         }
     }
-    Ok(names.iter().map(|name| met.shared.iter().position(|s| s.name == *name)).collect())
+    Ok(names
+        .iter()
+        .map(|name| schema.shared.iter().position(|s| s.name == *name))
+        .collect())
 }
 
 /// The first list, then what only the second has.
@@ -256,7 +259,7 @@ fn no_key(columns: &Sides<Vec<ReadColumn>>) -> String {
 /// What is written must be a spec, and one that fits the data.
 fn check(text: &str, found: &Inspection) -> Result<()> {
     let spec = parse(text, "the proposed spec", &Overrides::default())?.spec;
-    let columns = Sides::from_fn(|side| as_side(&found.met.columns[side]));
+    let columns = Sides::from_fn(|side| as_side(&found.schema.columns[side]));
     align(&spec, &columns).map(drop).map_err(|e| e.file("the proposed spec"))
 }
 

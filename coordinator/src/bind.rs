@@ -6,8 +6,8 @@ use crate::columns::{FileColumn, KnownType, SideFiles, legacy_dates, look};
 use crate::partition::{PartitionSettings, Partitioning};
 use crate::prune::{check_scopes, side_plan};
 use crate::scale::forget_scales;
-use crate::types::{Named, Note, fill_rowless, types};
-use crate::unread::Unread;
+use crate::types::{NamedColumn, Note, fill_rowless, types};
+use crate::unread::UnreadColumns;
 use shadowdiff_common::compiled::Compiled;
 use shadowdiff_common::read::{DataFile, Dataset, Format, Sources, list};
 use shadowdiff_common::sql::{Expression, Sql, SqlColumn};
@@ -50,7 +50,7 @@ pub async fn inspect(spec: &Spec, base: &Path, sources: &Sources) -> Result<Insp
         list(Side::Live, &spec.sides.live, base, &sources.stores).await?,
         list(Side::Shadow, &spec.sides.shadow, base, &sources.stores).await?,
     );
-    let unread = Sides::from_fn(|side| Unread::new(spec, side));
+    let unread = Sides::from_fn(|side| UnreadColumns::new(spec, side));
     let mut files = Sides::new(
         look(&datasets.live, &spec.sides.live, &unread.live, sources).await?,
         look(&datasets.shadow, &spec.sides.shadow, &unread.shadow, sources).await?,
@@ -178,7 +178,7 @@ fn declare_missing(files: &mut Sides<SideFiles>, format: Format, spec: &Spec, si
 }
 
 /// Applies the renames; a rename of nothing and two columns of one name are mistakes.
-fn names(spec: &Spec, files: &Sides<SideFiles>) -> Result<Sides<Vec<Named>>> {
+fn names(spec: &Spec, files: &Sides<SideFiles>) -> Result<Sides<Vec<NamedColumn>>> {
     let mut mistakes = Vec::new();
     let named = Sides::from_fn(|side| {
         let renames = &spec.columns.rename[side];
@@ -196,9 +196,9 @@ fn names(spec: &Spec, files: &Sides<SideFiles>) -> Result<Sides<Vec<Named>>> {
                 mistakes.push(no_column("schema", side, name, found));
             }
         }
-        let named: Vec<Named> = found
+        let named: Vec<NamedColumn> = found
             .iter()
-            .map(|c| Named {
+            .map(|c| NamedColumn {
                 source: c.name.clone(),
                 name: spec.columns.renamed(side, &c.name).to_owned(),
                 known: c.known.clone(),

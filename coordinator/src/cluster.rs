@@ -32,9 +32,9 @@ mod stop_reason;
 mod supervision;
 mod sweep;
 mod tables;
-mod told;
 mod view;
 mod wire;
+mod worker_text;
 mod workers_service;
 
 use crate::describe::describe;
@@ -42,7 +42,7 @@ use ended_jobs::EndedJobs;
 use executor::{CancelRequest, DriverContext};
 use index::Done;
 use journal::Journal;
-use planning::{For, Planner, Pools, Understood, content_of, understand};
+use planning::{For, ParsedSpec, Planner, Pools, content_of, understand};
 use scheduler::SchedulerHandle;
 use shadowdiff_common::random_bytes;
 use shadowdiff_common::read::Sources;
@@ -121,7 +121,7 @@ pub struct Cluster {
     scheduler: SchedulerHandle,
     planner: Planner,
     jobs: Mutex<BTreeMap<String, Entry>>,
-    kept: Mutex<EndedJobs>,
+    ended_jobs: Mutex<EndedJobs>,
     done: Mutex<Done>,
     /// Jobs that are being stored.
     admitting: AtomicUsize,
@@ -158,7 +158,7 @@ impl Cluster {
             options,
             planner,
             jobs: Mutex::default(),
-            kept: Mutex::default(),
+            ended_jobs: Mutex::default(),
             done: Mutex::default(),
             admitting: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
@@ -361,7 +361,7 @@ impl Cluster {
             };
             jobs.insert(id.clone(), entry);
         }
-        self.kept().forget(&id);
+        self.ended_jobs().forget(&id);
         let start = Start {
             context: DriverContext {
                 scheduler: self.scheduler.clone(),
@@ -415,8 +415,8 @@ impl Cluster {
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, EndedJobs> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn ended_jobs(&self) -> MutexGuard<'_, EndedJobs> {
+        self.ended_jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn done(&self) -> MutexGuard<'_, Done> {
@@ -424,7 +424,7 @@ impl Cluster {
     }
 }
 
-fn understood(order: &JobRequest) -> Result<Understood> {
+fn understood(order: &JobRequest) -> Result<ParsedSpec> {
     let file = if order.is_document { wire::DOCUMENT } else { wire::TEXT };
     understand(&order.text, file, &order.variables, order.base.as_deref())
 }

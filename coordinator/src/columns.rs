@@ -1,6 +1,6 @@
 //! The columns of one side before the sides meet: what its files hold, and what is known of their types.
 
-use crate::unread::Unread;
+use crate::unread::UnreadColumns;
 use arrow_schema::Field;
 use futures::{StreamExt, TryStreamExt, stream};
 use shadowdiff_common::read::csv::Evidence;
@@ -64,7 +64,7 @@ impl SideFiles {
 }
 
 /// Looks into every file of a side; of columns that are `unread` only the names are found.
-pub(crate) async fn look(dataset: &Dataset, spec: &DatasetSpec, unread: &Unread, sources: &Sources) -> Result<SideFiles> {
+pub(crate) async fn look(dataset: &Dataset, spec: &DatasetSpec, unread: &UnreadColumns, sources: &Sources) -> Result<SideFiles> {
     let mut side = SideFiles::default();
     let looks = dataset
         .files
@@ -95,7 +95,7 @@ struct FileLook {
     legacy_calendar: bool,
 }
 
-async fn inspect_file(format: Format, file: DataFile, csv: CsvOptions, unread: Unread, sources: Sources) -> Result<FileLook> {
+async fn inspect_file(format: Format, file: DataFile, csv: CsvOptions, unread: UnreadColumns, sources: Sources) -> Result<FileLook> {
     match format.form() {
         Form::Typed => {
             let found = schema(format, &file, &sources).await?;
@@ -139,7 +139,7 @@ fn named(columns: impl Iterator<Item = (String, KnownType)>) -> FileLook {
 }
 
 /// A column of a file that says its types.
-fn stored(schema: &FileSchema, field: &Field, file: &DataFile, unread: &Unread) -> Result<FileColumn> {
+fn stored(schema: &FileSchema, field: &Field, file: &DataFile, unread: &UnreadColumns) -> Result<FileColumn> {
     let name = field.name();
     let known = if unread.takes(name) {
         ValueType::Null
@@ -211,7 +211,7 @@ fn settle(side: &mut SideFiles, stored: &StoredTypes) -> Result<()> {
         let Some(types) = stored.get(&column.name) else { continue };
         let all: Vec<&ValueType> = types.iter().map(|(t, _)| t).collect();
         column.known = KnownType::Type(unify(&all).ok_or_else(|| no_common_type(&column.name, types))?);
-        if let Some(((a, first), (b, second))) = pair(types, |a, b| common(a, b).is_some_and(|met| met.read_as_utc)) {
+        if let Some(((a, first), (b, second))) = pair(types, |a, b| common(a, b).is_some_and(|both| both.read_as_utc)) {
             side.mixed_zones
                 .insert(column.name.clone(), format!("{a} in {first}, {b} in {second}"));
         }

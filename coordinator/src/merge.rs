@@ -10,7 +10,7 @@ mod selection;
 mod sorted;
 mod waiting;
 
-use crate::kept::{Kept, write_accounts};
+use crate::comparison_file::{ComparisonHead, write_accounts};
 use crate::merged_runs::distinct;
 use selection::choose;
 use shadowdiff_common::run;
@@ -67,7 +67,7 @@ pub(crate) struct Outputs<'a> {
     /// The differences as Parquet, where the spec asks for it.
     pub(crate) table: Option<&'a mut (dyn Write + Send)>,
     /// What another spec can judge, where this one asks for it.
-    pub(crate) kept: Option<&'a mut dyn Write>,
+    pub(crate) comparison: Option<&'a mut dyn Write>,
 }
 
 /// What the merge counted.
@@ -104,7 +104,7 @@ impl Merge<'_> {
             diff,
             accounts,
             table,
-            mut kept,
+            mut comparison,
         } = out;
         let chosen = choose(self.plan, self.tally, self.runs)?;
         let (acceptances, accepted) = self.accept()?;
@@ -120,8 +120,8 @@ impl Merge<'_> {
             ListedAccounts::Differing => None,
         };
         let mut waiting = WaitingAccounts::new(seen, self.plan.spec.accepted.is_some(), self.scratch)?;
-        if let Some(kept) = &mut kept {
-            Kept::of(self.plan, self.document, self.tally).write_head(kept)?;
+        if let Some(comparison) = &mut comparison {
+            ComparisonHead::of(self.plan, self.document, self.tally).write_head(comparison)?;
         }
         let mut table = table
             .map(|out| TableWriter::new(out, table_schema(&self.plan.aligned)))
@@ -133,8 +133,8 @@ impl Merge<'_> {
             if let (Some(table), Some(rows)) = (&mut table, reported.table) {
                 table.write(rows)?;
             }
-            if let Some(kept) = &mut kept {
-                kept.write_all(&reported.kept).map_err(failed)?;
+            if let Some(comparison) = &mut comparison {
+                comparison.write_all(&reported.comparison).map_err(failed)?;
             }
             reported.accounts.into_iter().try_for_each(|account| waiting.add(account))
         })?;
@@ -145,8 +145,8 @@ impl Merge<'_> {
             )));
         }
         table.map_or(Ok(()), TableWriter::finish)?;
-        if let Some(kept) = &mut kept {
-            write_accounts(self.seen_accounts, self.scratch, kept)?;
+        if let Some(comparison) = &mut comparison {
+            write_accounts(self.seen_accounts, self.scratch, comparison)?;
         }
         let rules = verdict::rules(&self.plan.spec, &differences, self.plan.as_of);
         let kept: Vec<bool> = rules.iter().map(|rule| rule.broken.is_empty()).collect();
@@ -381,7 +381,7 @@ mod tests {
             diff,
             accounts,
             table: None,
-            kept: None,
+            comparison: None,
         }
     }
 

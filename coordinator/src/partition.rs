@@ -128,6 +128,7 @@ fn decoded_bytes(dataset: &Dataset, files: &SideFiles) -> u64 {
 
 /// Readers hold a row group as stored, and decompress a page of every column at a time; writers may put a whole row group into one page.
 fn reading_bytes(files: &SideFiles) -> u64 {
+    /// What a reader of text holds: some batches and its windows into the file.
     const TEXT_BYTES: u64 = 16 << 20;
     files
         .row_groups

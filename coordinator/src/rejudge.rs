@@ -2,7 +2,7 @@
 
 use crate::acceptances::read_acceptances;
 use crate::accounts::Lists;
-use crate::kept::{Kept, read_accounts, read_differences};
+use crate::comparison_file::{ComparisonHead, read_accounts, read_differences};
 use crate::pipeline::Compared;
 use crate::publish::Staging;
 use crate::result::ResultWriter;
@@ -47,8 +47,8 @@ impl NewRules<'_> {
             _ => Error::input(e.to_string()).file(name),
         })?;
         let mut from = BufReader::new(file);
-        let kept = Kept::read_head(&mut from)?;
-        let changed = compared_differently(&kept.document, &redacted_document(self.document.clone()));
+        let head = ComparisonHead::read_head(&mut from)?;
+        let changed = compared_differently(&head.document, &redacted_document(self.document.clone()));
         if !changed.is_empty() {
             return Err(
                 Error::spec(format!("this spec compares the data in another way: {} differ", changed.join(", "))).advice(
@@ -56,26 +56,26 @@ impl NewRules<'_> {
                 ),
             );
         }
-        let old = parse(&kept.document.to_string(), name, &Overrides::default())?;
-        self.check_accounts(&kept, &old.spec)?;
-        let as_of = self.spec.as_of.unwrap_or(kept.as_of);
-        let mut rejudge = Rejudge::new(&old.spec, self.spec, &kept.aligned)?;
+        let old = parse(&head.document.to_string(), name, &Overrides::default())?;
+        self.check_accounts(&head, &old.spec)?;
+        let as_of = self.spec.as_of.unwrap_or(head.as_of);
+        let mut rejudge = Rejudge::new(&old.spec, self.spec, &head.aligned)?;
         let differences = read_differences(&mut from, &mut rejudge, scratch)?;
         let (accounts, count) = read_accounts(&mut from, scratch)?;
         let lists = Lists {
             spec: self.spec,
-            aligned: &kept.aligned,
+            aligned: &head.aligned,
             base: self.base,
             sources: self.sources,
         };
         let sets = lists.read().await?;
         let accepted = read_acceptances(self.spec, self.base, &self.sources.stores).await?;
-        let mut tally = kept.tally.clone();
+        let mut tally = head.tally.clone();
         let lists_all = self.spec.output.accounts == ListedAccounts::All;
-        if kept.lists_accounts && !lists_all {
+        if head.lists_accounts && !lists_all {
             tally.accounts = count;
         }
-        let plan = self.plan(kept, as_of, accepted)?;
+        let plan = self.plan(head, as_of, accepted)?;
         let compared = Compared {
             tally,
             runs: vec![differences],
@@ -97,31 +97,31 @@ impl NewRules<'_> {
         Ok(Outcome { summary, published })
     }
 
-    /// What is asked of accounts that were not kept needs the data.
-    fn check_accounts(&self, kept: &Kept, old: &Spec) -> Result<()> {
+    /// What is asked of accounts that were not head needs the data.
+    fn check_accounts(&self, head: &ComparisonHead, old: &Spec) -> Result<()> {
         let lists_all = self.spec.output.accounts == ListedAccounts::All;
-        let needs = if lists_all && !kept.lists_accounts {
+        let needs = if lists_all && !head.lists_accounts {
             "output.accounts"
         } else if lists_all && old.output.spreadsheet_safe != self.spec.output.spreadsheet_safe {
             "output.spreadsheet_safe"
-        } else if matches!(self.spec.verdict.max_exception_accounts, Some(Limit::Share(_))) && !kept.count_accounts && !kept.lists_accounts
+        } else if matches!(self.spec.verdict.max_exception_accounts, Some(Limit::Share(_))) && !head.count_accounts && !head.lists_accounts
         {
             "verdict.max_exception_accounts"
         } else {
             return Ok(());
         };
-        Err(Error::spec("needs the accounts of all rows, which were not kept in this form")
+        Err(Error::spec("needs the accounts of all rows, which were not head in this form")
             .field(needs)
             .advice("compare again"))
     }
 
     /// A plan that says what is merged, and of no work.
-    fn plan(&self, kept: Kept, as_of: Day, accepted: Vec<Acceptance>) -> Result<Plan> {
+    fn plan(&self, head: ComparisonHead, as_of: Day, accepted: Vec<Acceptance>) -> Result<Plan> {
         let mut warnings: Vec<Warning> = WarningOrigin::Spec.of(self.warnings.iter().cloned()).collect();
-        warnings.extend(WarningOrigin::Spec.of(verdict::check(self.spec, &kept.aligned)?));
-        warnings.extend(WarningOrigin::Spec.of(judge::check(self.spec, &kept.aligned)?));
-        warnings.extend(WarningOrigin::Spec.of(Acceptances::new(&accepted, &kept.aligned, as_of)?.1));
-        warnings.extend(kept.warnings);
+        warnings.extend(WarningOrigin::Spec.of(verdict::check(self.spec, &head.aligned)?));
+        warnings.extend(WarningOrigin::Spec.of(judge::check(self.spec, &head.aligned)?));
+        warnings.extend(WarningOrigin::Spec.of(Acceptances::new(&accepted, &head.aligned, as_of)?.1));
+        warnings.extend(head.warnings);
         let side = SidePlan {
             read: Vec::new(),
             columns: Vec::new(),
@@ -129,13 +129,13 @@ impl NewRules<'_> {
         };
         Ok(Plan {
             version: PLAN_VERSION,
-            count_accounts: kept.count_accounts || kept.lists_accounts,
+            count_accounts: head.count_accounts || head.lists_accounts,
             spec: self.spec.clone(),
             accepted,
             as_of,
-            aligned: kept.aligned,
+            aligned: head.aligned,
             sides: Sides::new(side.clone(), side),
-            pins: kept.pins,
+            pins: head.pins,
             scans: Vec::new(),
             shards: 1,
             part_bytes: 0,

@@ -61,18 +61,18 @@ impl ResultWriter<'_> {
         let mut table = wants_table.then(|| staging.create(ResultFile::Differences)).transpose()?;
         let out = table.as_mut().map(|file| file as &mut (dyn Write + Send));
         let keeps = self.plan.spec.output.judgeable;
-        let mut kept = keeps.then(|| staging.create(ResultFile::Comparison)).transpose()?;
+        let mut comparison = keeps.then(|| staging.create(ResultFile::Comparison)).transpose()?;
         let merged = merge.write(Outputs {
             diff: &mut diff,
             accounts: &mut accounts,
             table: out,
-            kept: kept.as_mut().map(|file| file as &mut dyn Write),
+            comparison: comparison.as_mut().map(|file| file as &mut dyn Write),
         })?;
         let files = [
             (ResultFile::Diff, Some(diff)),
             (ResultFile::Accounts, Some(accounts)),
             (ResultFile::Differences, table),
-            (ResultFile::Comparison, kept),
+            (ResultFile::Comparison, comparison),
         ];
         let made = files.into_iter().filter_map(|(name, file)| Some((name, file?)));
         let marks = made.map(|(name, file)| Ok((name, file.finish()?)));

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 /// A column with its name in the files, its name in the comparison, and what is known of its type.
 #[derive(Debug, Clone)]
-pub(crate) struct Named {
+pub(crate) struct NamedColumn {
     pub(crate) source: String,
     pub(crate) name: String,
     pub(crate) known: KnownType,
@@ -36,10 +36,10 @@ pub(crate) async fn types(
     spec: &Spec,
     datasets: &Sides<Dataset>,
     files: &Sides<SideFiles>,
-    named: &Sides<Vec<Named>>,
+    named: &Sides<Vec<NamedColumn>>,
     sources: &Sources,
 ) -> Result<Typed> {
-    let mut settling = Settling {
+    let mut resolution = TypeResolution {
         spec,
         files,
         named,
@@ -47,7 +47,7 @@ pub(crate) async fn types(
     };
     // Both at a time: files are read whole for this, and most sides have one file.
     let evidence = |side: Side| {
-        let (open, csv) = (settling.open(side), &spec.sides[side].csv);
+        let (open, csv) = (resolution.open(side), &spec.sides[side].csv);
         async move {
             if datasets[side].format != Format::Csv || open.is_empty() {
                 return Ok(BTreeMap::new());
@@ -57,35 +57,35 @@ pub(crate) async fn types(
         }
     };
     let (live, shadow) = futures::try_join!(evidence(Side::Live), evidence(Side::Shadow))?;
-    settling.evidence = Sides::new(live, shadow);
-    Ok(settling.typed())
+    resolution.evidence = Sides::new(live, shadow);
+    Ok(resolution.typed())
 }
 
-struct Settling<'a> {
+struct TypeResolution<'a> {
     spec: &'a Spec,
     files: &'a Sides<SideFiles>,
-    named: &'a Sides<Vec<Named>>,
+    named: &'a Sides<Vec<NamedColumn>>,
     /// Of the columns of CSV whose values were looked at, by their names in the files.
     evidence: Sides<BTreeMap<String, Evidence>>,
 }
 
-impl Settling<'_> {
-    fn declared(&self, side: Side, column: &Named) -> Option<ValueType> {
+impl TypeResolution<'_> {
+    fn declared(&self, side: Side, column: &NamedColumn) -> Option<ValueType> {
         let cast = self.spec.columns.cast[side].iter().find(|(name, _)| *name == column.name);
         let declared = cast.or_else(|| self.spec.sides[side].schema.iter().find(|(name, _)| *name == column.source));
         declared.map(|(_, t)| t.clone())
     }
 
-    fn other(&self, side: Side, column: &Named) -> Option<&Named> {
+    fn other(&self, side: Side, column: &NamedColumn) -> Option<&NamedColumn> {
         self.named[side.other()].iter().find(|c| c.name == column.name)
     }
 
-    fn is_text_by_spec(&self, side: Side, column: &Named) -> bool {
+    fn is_text_by_spec(&self, side: Side, column: &NamedColumn) -> bool {
         column.known == KnownType::Untyped && self.spec.sides[side].csv.types == CsvTypes::Text
     }
 
     /// The type of the other side's column, if that side has one of its own: declared, or of the file.
-    fn known_beside(&self, side: Side, column: &Named) -> Option<ValueType> {
+    fn known_beside(&self, side: Side, column: &NamedColumn) -> Option<ValueType> {
         let other = self.other(side, column)?;
         let own = match &other.known {
             KnownType::Type(ValueType::Null) | KnownType::Json(_) => None,
@@ -99,7 +99,7 @@ impl Settling<'_> {
 
     /// The columns whose type depends on all their values, by their names in the files.
     fn open(&self, side: Side) -> Vec<String> {
-        let is_open = |c: &&Named| {
+        let is_open = |c: &&NamedColumn| {
             let depends = self.known_beside(side, c).is_none_or(|t| Guess::is_asked_beside(&t));
             c.known == KnownType::Untyped && depends && self.declared(side, c).is_none() && !self.is_text_by_spec(side, c)
         };
@@ -107,7 +107,7 @@ impl Settling<'_> {
     }
 
     /// What the values of a column have in common, where they have no type; `None` where they are nested, or were not looked at.
-    fn values(&self, side: Side, column: &Named) -> Option<Guess> {
+    fn values(&self, side: Side, column: &NamedColumn) -> Option<Guess> {
         match &column.known {
             KnownType::Type(_) | KnownType::Json(JsonShape::List(_) | JsonShape::Object(_)) => None,
             KnownType::Json(JsonShape::Null) => Some(Guess::default()),
@@ -125,14 +125,14 @@ impl Settling<'_> {
     }
 
     /// The values of both sides, as far as they have no types.
-    fn values_of_both(&self, side: Side, column: &Named) -> Guess {
+    fn values_of_both(&self, side: Side, column: &NamedColumn) -> Guess {
         let mut all = self.values(side, column).unwrap_or_default();
         let theirs = self.other(side, column).and_then(|other| self.values(side.other(), other));
         theirs.iter().for_each(|guess| all.merge(guess));
         all
     }
 
-    fn type_of(&self, side: Side, column: &Named) -> ValueType {
+    fn type_of(&self, side: Side, column: &NamedColumn) -> ValueType {
         if let Some(declared) = self.declared(side, column) {
             return declared;
         }
@@ -147,7 +147,7 @@ impl Settling<'_> {
         }
     }
 
-    fn type_of_json(&self, side: Side, column: &Named, shape: &JsonShape) -> ValueType {
+    fn type_of_json(&self, side: Side, column: &NamedColumn, shape: &JsonShape) -> ValueType {
         match self.other(side, column).map(|other| &other.known) {
             Some(KnownType::Json(theirs)) => {
                 let mut both = shape.clone();
@@ -180,7 +180,7 @@ impl Settling<'_> {
     }
 
     /// What is to be said about a column; where it is about both sides, it is said once.
-    fn note(&self, side: Side, column: &Named, value_type: &ValueType) -> Option<Note> {
+    fn note(&self, side: Side, column: &NamedColumn, value_type: &ValueType) -> Option<Note> {
         let is_known = self.known_beside(side, column).is_some();
         let is_told = side == Side::Shadow && !is_known && self.other(side, column).is_some();
         if is_told || self.declared(side, column).is_some() {
@@ -206,9 +206,9 @@ impl Settling<'_> {
     }
 
     /// Why a column is text, where a few values or their form make it so.
-    fn why_text(&self, side: Side, column: &Named) -> Option<String> {
+    fn why_text(&self, side: Side, column: &NamedColumn) -> Option<String> {
         let other = self.other(side, column);
-        let of = |side: Side, column: &Named| self.evidence[side].get(&column.source);
+        let of = |side: Side, column: &NamedColumn| self.evidence[side].get(&column.source);
         let (mine, theirs) = (of(side, column), other.and_then(|other| of(side.other(), other)));
         let mut all = mine.or(theirs)?.clone();
         if let (Some(_), Some(theirs)) = (mine, theirs) {

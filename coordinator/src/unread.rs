@@ -7,7 +7,7 @@ use shadowdiff_core::spec::{Columns, Spec};
 
 /// Which columns of a side are left alone.
 #[derive(Debug, Clone)]
-pub(crate) struct Unread {
+pub(crate) struct UnreadColumns {
     columns: Columns,
     /// From the names in the files to those in the comparison.
     renames: Vec<(String, String)>,
@@ -16,7 +16,7 @@ pub(crate) struct Unread {
     in_sql: Vec<String>,
 }
 
-impl Unread {
+impl UnreadColumns {
     pub(crate) fn new(spec: &Spec, side: Side) -> Self {
         let sql = Sql::default();
         let of_rows = spec.filter[side].iter().map(String::as_str);
@@ -27,7 +27,7 @@ impl Unread {
             Some((first, rest)) if *first == row && !rest.is_empty() => rest.join("."),
             _ => parts.join("."),
         });
-        Unread {
+        UnreadColumns {
             columns: spec.columns.clone(),
             renames: spec.columns.rename[side].clone(),
             key: spec.key.clone(),

@@ -67,7 +67,7 @@ pub struct TypeDifference {
     pub shadow: String,
 }
 
-/// The two schemas, met.
+/// The two schemas, both.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Aligned {
     /// In the order of the live schema.
@@ -280,7 +280,7 @@ impl Aligner<'_> {
         }
         let excluded = |path: &str| self.spec.columns.leaves_out(path);
         let (live, shadow) = (&without(&name, live, &excluded), &without(&name, shadow, &excluded));
-        let Some(met) = common(live, shadow) else {
+        let Some(both) = common(live, shadow) else {
             self.mistakes.push(refusal(&name, live, shadow));
             self.refused.insert(name);
             return;
@@ -294,7 +294,7 @@ impl Aligner<'_> {
                 shadow: shadow.to_string(),
             });
         }
-        if met.read_as_utc {
+        if both.read_as_utc {
             self.warnings.push(format!(
                 "column `{name}`: live is {live}, shadow is {shadow}; values without a zone are read as UTC"
             ));
@@ -304,14 +304,14 @@ impl Aligner<'_> {
         } else {
             Role::Value(Comparator::EXACT)
         };
-        if role == Role::Key && met.needs_tolerance {
+        if role == Role::Key && both.needs_tolerance {
             self.mistakes.push(refusal(&name, live, shadow));
         }
         self.columns.push(Column {
             name,
             path,
-            shown: met.shown,
-            stored: met.stored,
+            shown: both.shown,
+            stored: both.stored,
             role,
             parents: parents.to_vec(),
         });
@@ -436,7 +436,7 @@ impl Aligner<'_> {
     fn check_tolerance(&mut self, at: usize) {
         let column = &self.columns[at];
         let Role::Value(comparator) = &column.role else { return };
-        let needs = common(&column.stored.live, &column.stored.shadow).is_some_and(|met| met.needs_tolerance);
+        let needs = common(&column.stored.live, &column.stored.shadow).is_some_and(|both| both.needs_tolerance);
         if needs && !comparator.has_tolerance() {
             let mistake = refusal(&column.name, &column.stored.live, &column.stored.shadow);
             self.mistakes

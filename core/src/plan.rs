@@ -208,6 +208,7 @@ impl Estimate {
 
     /// About what a row takes in memory.
     pub fn row_bytes(&self) -> u64 {
+        /// Of a narrow row, where no file tells.
         const UNKNOWN: u64 = 256;
         self.all_rows()
             .and_then(|rows| self.decoded_bytes.checked_div(rows))

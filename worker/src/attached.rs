@@ -32,8 +32,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Endpoint;
 use tonic::{Code, Status, Streaming};
 
+/// Before another try to attach, twice as long each time up to `MAX_WAIT`.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const MAX_WAIT: Duration = Duration::from_secs(10);
+/// How long a coordinator may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A coordinator that answers no ping for this long has gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);

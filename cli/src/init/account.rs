@@ -11,24 +11,24 @@ use shadowdiff_core::side::{Side, Sides};
 const MOVED: usize = 1_000;
 
 /// The account column; the first column of the key where none has the name of one.
-pub(super) fn propose(met: &JointSchema, samples: &Sides<Sample>, key: &[usize], pairs: &Pairs) -> usize {
+pub(super) fn propose(schema: &JointSchema, samples: &Sides<Sample>, key: &[usize], pairs: &Pairs) -> usize {
     let named = |hint: NameHint| {
-        let in_key = key.iter().copied().find(|c| name_hint(&met.shared[*c].name) == hint);
-        let is_owner = |c: &usize| name_hint(&met.shared[*c].name) == hint && is_coarser(met, samples, *c, pairs);
-        in_key.or_else(|| (0..met.shared.len()).filter(|c| !key.contains(c)).find(is_owner))
+        let in_key = key.iter().copied().find(|c| name_hint(&schema.shared[*c].name) == hint);
+        let is_owner = |c: &usize| name_hint(&schema.shared[*c].name) == hint && is_coarser(schema, samples, *c, pairs);
+        in_key.or_else(|| (0..schema.shared.len()).filter(|c| !key.contains(c)).find(is_owner))
     };
     named(NameHint::Account).or_else(|| named(NameHint::Group)).unwrap_or(key[0])
 }
 
 /// Whether a column groups the rows, and says the same of a row on both sides.
-fn is_coarser(met: &JointSchema, samples: &Sides<Sample>, column: usize, pairs: &Pairs) -> bool {
+fn is_coarser(schema: &JointSchema, samples: &Sides<Sample>, column: usize, pairs: &Pairs) -> bool {
     let groups = |side: Side| {
         let sample = &samples[side];
         let count = distinct(sample, column);
         sample.columns[column].nulls == 0 && count > 1 && count < sample.rows
     };
     let agrees = !pairs.0.is_empty() && pairs.differing(samples, column) * MOVED <= pairs.0.len();
-    is_key_like(&met.shared[column]) && agrees && groups(Side::Live) && groups(Side::Shadow)
+    is_key_like(&schema.shared[column]) && agrees && groups(Side::Live) && groups(Side::Shadow)
 }
 
 #[cfg(test)]
@@ -65,9 +65,9 @@ mod tests {
             ("one a row", ["order_id int", "plan text", "customer text"], rows, "order_id"),
             ("no name", ["n int", "plan text", "x text"], rows, "n"),
         ] {
-            let (met, samples) = given(&columns, &rows, &shadow);
-            let account = propose(&met, &samples, &[0], &pairs(&samples, &[0]));
-            assert_eq!(met.shared[account].name, expected, "{case}");
+            let (schema, samples) = given(&columns, &rows, &shadow);
+            let account = propose(&schema, &samples, &[0], &pairs(&samples, &[0]));
+            assert_eq!(schema.shared[account].name, expected, "{case}");
         }
     }
 }

@@ -62,8 +62,8 @@ pub(super) enum ChangeKind {
 }
 
 /// The columns outside the key that differ, those that differ most first; what they are is judged where enough rows matched.
-pub(super) fn changes(met: &JointSchema, samples: &Sides<Sample>, key: &[usize], pairs: &Pairs) -> Vec<Change> {
-    let mut changes: Vec<Change> = (0..met.shared.len())
+pub(super) fn changes(schema: &JointSchema, samples: &Sides<Sample>, key: &[usize], pairs: &Pairs) -> Vec<Change> {
+    let mut changes: Vec<Change> = (0..schema.shared.len())
         .filter(|column| !key.contains(column))
         .map(|column| Change {
             column,
@@ -74,22 +74,22 @@ pub(super) fn changes(met: &JointSchema, samples: &Sides<Sample>, key: &[usize],
         .collect();
     if pairs.are_enough() {
         for change in &mut changes {
-            change.kind = judge(met, samples, change, pairs);
+            change.kind = judge(schema, samples, change, pairs);
         }
     }
     changes.sort_by_key(|change| (std::cmp::Reverse(change.differing), change.column));
     changes
 }
 
-fn judge(met: &JointSchema, samples: &Sides<Sample>, change: &Change, pairs: &Pairs) -> ChangeKind {
+fn judge(schema: &JointSchema, samples: &Sides<Sample>, change: &Change, pairs: &Pairs) -> ChangeKind {
     if change.differing * 100 <= NEARLY_ALL * pairs.0.len() {
         return ChangeKind::Other;
     }
-    let shared = &met.shared[change.column];
+    let shared = &schema.shared[change.column];
     if shared.is_instant() && is_shifted(samples, change.column, pairs) {
         return ChangeKind::Shifted;
     }
-    let is_time = matches!(shared.met.shown, ValueType::Timestamp { .. });
+    let is_time = matches!(shared.common.shown, ValueType::Timestamp { .. });
     let is_drawn = looks_drawn(&shared.name, &samples.live.columns[change.column]);
     // A pattern would take other columns, too.
     let can_be_named = !shared.name.contains('*');
@@ -167,8 +167,8 @@ mod tests {
             let texts = |rows: &[String]| rows.iter().map(String::as_str).collect::<Vec<&str>>().join("\n");
             let (live, shadow) = (texts(&live), texts(&shadow));
             let (live, shadow): (Vec<&str>, Vec<&str>) = (live.lines().collect(), shadow.lines().collect());
-            let (met, samples) = given(&["id int", column], &live, &shadow);
-            let found = changes(&met, &samples, &[0], &pairs(&samples, &[0]));
+            let (schema, samples) = given(&["id int", column], &live, &shadow);
+            let found = changes(&schema, &samples, &[0], &pairs(&samples, &[0]));
             assert_eq!(
                 found.first().map(|change| change.kind),
                 expected,
@@ -181,8 +181,8 @@ mod tests {
 
     #[test]
     fn few_rows_are_counted_and_prove_nothing() {
-        let (met, samples) = given(&["id int", "run_id int"], &["1 1", "2 1"], &["1 2", "2 2"]);
-        let found = changes(&met, &samples, &[0], &pairs(&samples, &[0]));
+        let (schema, samples) = given(&["id int", "run_id int"], &["1 1", "2 1"], &["1 2", "2 2"]);
+        let found = changes(&schema, &samples, &[0], &pairs(&samples, &[0]));
         let differing: Vec<(usize, ChangeKind)> = found.iter().map(|change| (change.differing, change.kind)).collect();
         assert_eq!(differing, [(2, ChangeKind::Other)]);
     }

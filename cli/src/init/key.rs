@@ -36,8 +36,8 @@ impl Tested {
 }
 
 /// The most likely key that holds the `fixed` columns; `None` where no column can be one.
-pub(super) fn propose(met: &JointSchema, samples: &Sides<Sample>, fixed: &[usize]) -> Option<Tested> {
-    let candidates = candidates(met, samples);
+pub(super) fn propose(schema: &JointSchema, samples: &Sides<Sample>, fixed: &[usize]) -> Option<Tested> {
+    let candidates = candidates(schema, samples);
     let sets = sets(&candidates, fixed);
     let in_sets = candidates.iter().map(|c| c.column).chain(fixed.iter().copied());
     let counts: BTreeMap<usize, Sides<usize>> = in_sets.map(|c| (c, Sides::from_fn(|side| distinct(&samples[side], c)))).collect();
@@ -49,14 +49,14 @@ pub(super) fn propose(met: &JointSchema, samples: &Sides<Sample>, fixed: &[usize
             continue;
         }
         let tested = test(set, samples);
-        if tested.is_unique() && is_found(&tested, met, samples) {
+        if tested.is_unique() && is_found(&tested, schema, samples) {
             return Some(tested);
         }
         if tested.is_unique() {
             one_sided.push(tested);
         }
     }
-    if let Some(wide) = wide(met, samples, fixed, &candidates).filter(|_| one_sided.is_empty()) {
+    if let Some(wide) = wide(schema, samples, fixed, &candidates).filter(|_| one_sided.is_empty()) {
         return Some(wide);
     }
     // A unique key of which little is found on the other side: the rows looked at may be others there.
@@ -78,11 +78,11 @@ pub(super) fn propose(met: &JointSchema, samples: &Sides<Sample>, fixed: &[usize
 }
 
 /// A key of more columns than three: all that do not measure, then as few of them as still name each row, the least likely dropped first.
-fn wide(met: &JointSchema, samples: &Sides<Sample>, fixed: &[usize], candidates: &[Candidate]) -> Option<Tested> {
-    let says_what_it_is = |c: &&Candidate| !matches!(name_hint(&met.shared[c.column].name), NameHint::Measure | NameHint::Technical);
+fn wide(schema: &JointSchema, samples: &Sides<Sample>, fixed: &[usize], candidates: &[Candidate]) -> Option<Tested> {
+    let says_what_it_is = |c: &&Candidate| !matches!(name_hint(&schema.shared[c.column].name), NameHint::Measure | NameHint::Technical);
     let free = candidates.iter().filter(says_what_it_is).map(|c| c.column);
     let mut set: Vec<usize> = fixed.iter().copied().chain(free.filter(|c| !fixed.contains(c))).collect();
-    let is_key = |tested: &Tested| tested.is_unique() && is_found(tested, met, samples);
+    let is_key = |tested: &Tested| tested.is_unique() && is_found(tested, schema, samples);
     let mut best = Some(test(&set, samples)).filter(|tested| !set.is_empty() && is_key(tested))?;
     for at in (fixed.len()..set.len()).rev() {
         let without: Vec<usize> = set.iter().copied().enumerate().filter(|(i, _)| *i != at).map(|(_, c)| c).collect();
@@ -134,9 +134,12 @@ pub(super) fn are_whole(samples: &Sides<Sample>) -> bool {
 }
 
 /// A key that is drawn anew in every run matches nothing; the name of a customer is never that.
-fn is_found(tested: &Tested, met: &JointSchema, samples: &Sides<Sample>) -> bool {
+fn is_found(tested: &Tested, schema: &JointSchema, samples: &Sides<Sample>) -> bool {
     let smaller = samples.live.rows.min(samples.shadow.rows);
-    let names_accounts = tested.columns.iter().all(|c| name_hint(&met.shared[*c].name) == NameHint::Account);
+    let names_accounts = tested
+        .columns
+        .iter()
+        .all(|c| name_hint(&schema.shared[*c].name) == NameHint::Account);
     names_accounts || tested.common >= smaller.div_ceil(LEAST_FOUND)
 }
 
@@ -156,15 +159,15 @@ struct Candidate {
     column: usize,
 }
 
-fn candidates(met: &JointSchema, samples: &Sides<Sample>) -> Vec<Candidate> {
+fn candidates(schema: &JointSchema, samples: &Sides<Sample>) -> Vec<Candidate> {
     let all = |fits: fn(&Shared) -> bool| {
-        let fitting = met.shared.iter().enumerate().filter(move |(_, s)| fits(s));
+        let fitting = schema.shared.iter().enumerate().filter(move |(_, s)| fits(s));
         let mut found: Vec<Candidate> = fitting
             .map(|(column, shared)| {
                 let has_nulls = samples.live.columns[column].nulls + samples.shadow.columns[column].nulls > 0;
                 Candidate {
                     // Of two that name a row the one on top is plainer.
-                    cost: cost(&shared.name, &shared.met.shown, has_nulls) + shared.path.len() as u32,
+                    cost: cost(&shared.name, &shared.common.shown, has_nulls) + shared.path.len() as u32,
                     column,
                 }
             })
@@ -180,12 +183,12 @@ fn candidates(met: &JointSchema, samples: &Sides<Sample>) -> Vec<Candidate> {
 /// Whether a column can be in a key at all.
 pub(super) fn can_be_key(shared: &Shared) -> bool {
     let is_free = !OUTPUT_COLUMNS.contains(&shared.name.as_str()) && !shared.name.is_empty();
-    is_free && !shared.met.shown.is_nested() && !shared.met.needs_tolerance
+    is_free && !shared.common.shown.is_nested() && !shared.common.needs_tolerance
 }
 
 /// Whether a column is of a type that keys usually have.
 pub(super) fn is_key_like(shared: &Shared) -> bool {
-    let fits = match &shared.met.shown {
+    let fits = match &shared.common.shown {
         ValueType::Text | ValueType::Int { .. } | ValueType::Binary | ValueType::Date | ValueType::Timestamp { .. } => true,
         ValueType::Decimal { scale, .. } => *scale <= 0,
         ValueType::Null
@@ -329,9 +332,9 @@ pub(super) mod tests {
                 0,
             ),
         ] {
-            let (met, samples) = given(&columns, &live, &shadow);
-            let found = propose(&met, &samples, &[]).unwrap();
-            let names: Vec<&str> = found.columns.iter().map(|c| met.shared[*c].name.as_str()).collect();
+            let (schema, samples) = given(&columns, &live, &shadow);
+            let found = propose(&schema, &samples, &[]).unwrap();
+            let names: Vec<&str> = found.columns.iter().map(|c| schema.shared[*c].name.as_str()).collect();
             assert_eq!(names, expected, "{case}");
             assert_eq!(found.duplicates.live + found.duplicates.shadow, duplicates, "{case}");
         }
@@ -351,15 +354,15 @@ pub(super) mod tests {
             .map(|n| format!("s{} d{} k{} c{} u{} 7", n & 1, n >> 1 & 1, n >> 2 & 1, n >> 3 & 1, n >> 4))
             .collect();
         let rows: Vec<&str> = all.iter().map(String::as_str).collect();
-        let (met, samples) = given(&columns, &rows, &rows);
-        let found = propose(&met, &samples, &[]).unwrap();
-        let mut names: Vec<&str> = found.columns.iter().map(|c| met.shared[*c].name.as_str()).collect();
+        let (schema, samples) = given(&columns, &rows, &rows);
+        let found = propose(&schema, &samples, &[]).unwrap();
+        let mut names: Vec<&str> = found.columns.iter().map(|c| schema.shared[*c].name.as_str()).collect();
         names.sort_unstable();
         assert_eq!(names, ["channel", "currency", "day", "kind_of", "shop"]);
         let half: Vec<&str> = rows.iter().copied().filter(|row| row.contains("s1")).collect();
-        let (met, samples) = given(&columns, &half, &half);
+        let (schema, samples) = given(&columns, &half, &half);
         assert_eq!(
-            propose(&met, &samples, &[]).unwrap().columns.len(),
+            propose(&schema, &samples, &[]).unwrap().columns.len(),
             4,
             "one of them says the same of every row"
         );
@@ -367,8 +370,8 @@ pub(super) mod tests {
 
     #[test]
     fn no_columns_are_no_key() {
-        let (met, samples) = given(&["n double"], &["1", "2"], &["1", "2"]);
-        let names = propose(&met, &samples, &[]).map(|found| found.columns);
+        let (schema, samples) = given(&["n double"], &["1", "2"], &["1", "2"]);
+        let names = propose(&schema, &samples, &[]).map(|found| found.columns);
         assert_eq!(names, Some(vec![0]), "what is not like a key is better than nothing");
         assert_eq!(propose(&JointSchema::default(), &Sides::default(), &[]), None);
     }
@@ -376,8 +379,8 @@ pub(super) mod tests {
     #[test]
     fn given_columns_are_kept() {
         let rows = ["a x 1", "a y 2", "b x 3"];
-        let (met, samples) = given(&["plan text", "metric text", "id int"], &rows, &rows);
-        assert_eq!(propose(&met, &samples, &[0]).unwrap().columns, [0, 2]);
+        let (schema, samples) = given(&["plan text", "metric text", "id int"], &rows, &rows);
+        assert_eq!(propose(&schema, &samples, &[0]).unwrap().columns, [0, 2]);
     }
 
     #[test]

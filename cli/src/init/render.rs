@@ -166,7 +166,7 @@ fn key_notes(found: &Inspection) -> Vec<String> {
 
 /// Columns whose types differ but can be compared.
 fn types(found: &Inspection) -> String {
-    let leaves = found.met.shared.iter();
+    let leaves = found.schema.shared.iter();
     let differing = leaves.filter(|leaf| !alike(&leaf.types.live, &leaf.types.shadow));
     comments(
         "Types differ; these are compared by value (`verdict: {type_changes: fail}` forbids it):",
@@ -179,11 +179,11 @@ fn types(found: &Inspection) -> String {
 
 fn columns(found: &Inspection) -> String {
     let mut active = exclude(found);
-    if let Some(casts) = casts_to_text(&found.met.as_text) {
+    if let Some(casts) = casts_to_text(&found.schema.as_text) {
         active.push_str(
             "  # These have no common type, so they are compared as text; cast one side to the type of the other if that is meant.\n",
         );
-        for typed in &found.met.as_text {
+        for typed in &found.schema.as_text {
             let _ = writeln!(
                 active,
                 "  #   {}: {} in live, {} in shadow",
@@ -194,7 +194,7 @@ fn columns(found: &Inspection) -> String {
         }
         let _ = writeln!(active, "  cast: {casts}");
     }
-    let renames: Vec<String> = renames(&found.met.only)
+    let renames: Vec<String> = renames(&found.schema.only)
         .iter()
         .map(|(from, to)| format!("{}: {}", scalar(from), scalar(to)))
         .collect();
@@ -232,7 +232,7 @@ fn exclude(found: &Inspection) -> String {
             c.types.live, c.types.shadow
         )
     };
-    let clashes = found.met.clashes.iter().map(|c| (c.name.as_str(), clash(c)));
+    let clashes = found.schema.clashes.iter().map(|c| (c.name.as_str(), clash(c)));
     let mut out = String::new();
     for (at, (name, why)) in found.technical().map(technical).chain(clashes).enumerate() {
         out.push_str(if at == 0 { "  exclude:\n" } else { "" });
@@ -293,7 +293,7 @@ fn differing(found: &Inspection, title: &str, changes: &[&Change]) -> String {
 }
 
 fn comparators(found: &Inspection) -> String {
-    let leaves = found.met.shared.iter();
+    let leaves = found.schema.shared.iter();
     let compared: Vec<&Shared> = leaves
         .filter(|leaf| found.is_compared(&leaf.name) && !leaf.name.contains('*'))
         .collect();
@@ -344,9 +344,9 @@ fn float_entries(compared: &[&Shared]) -> String {
 /// An entry for text that holds JSON, in which the order of fields and the form of numbers mean nothing.
 fn json_entry(found: &Inspection, compared: &[&Shared]) -> String {
     let holds_json = |leaf: &&&Shared| {
-        let at = found.met.shared.iter().position(|shared| shared.name == leaf.name);
+        let at = found.schema.shared.iter().position(|shared| shared.name == leaf.name);
         let of_side = |side: &Side| at.is_some_and(|at| is_json(&found.samples[*side].columns[at].example));
-        leaf.met.shown == ValueType::Text && Side::BOTH.iter().all(of_side)
+        leaf.common.shown == ValueType::Text && Side::BOTH.iter().all(of_side)
     };
     let names: Vec<&str> = compared.iter().filter(holds_json).map(|leaf| leaf.name.as_str()).collect();
     if names.is_empty() {
@@ -405,7 +405,7 @@ fn expected(found: &Inspection) -> String {
 }
 
 fn verdict(found: &Inspection) -> String {
-    let only = &found.met.only;
+    let only = &found.schema.only;
     let alone = |title, names: &Vec<String>| comments(title, names.iter().map(|name| (name.as_str(), String::new())));
     let mut out = alone("Only in live:", &only.live) + &alone("Only in shadow:", &only.shadow);
     out.push_str("verdict:\n  max_exceptions: 0\n");

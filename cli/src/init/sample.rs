@@ -17,10 +17,12 @@ use std::sync::Arc;
 
 /// So many rows a side are looked at, fewer where there are many columns.
 const MAX_ROWS: usize = 200_000;
+/// What bounds the memory where columns are many.
 const MAX_CELLS: usize = 16_000_000;
 /// So many files a side are looked at, spread over all of them, and of each of them so many rows at least.
 const MAX_FILES: usize = 32;
 const LEAST_ROWS_A_FILE: usize = 1_000;
+/// Rows that are read at a time.
 const BATCH_ROWS: usize = 8_192;
 
 /// The rows of one side that were looked at.
@@ -139,7 +141,7 @@ impl Sampling<'_> {
         }
         let stored = self.shared.iter().map(|shared| {
             let top = Arc::clone(&read[shared.read[self.side].source.as_str()]);
-            convert(&member(top, &shared.path, rows), &shared.met.stored[self.side])
+            convert(&member(top, &shared.path, rows), &shared.common.stored[self.side])
                 .map_err(|bad| Error::input(bad.to_string()).column(&shared.name).side(self.side))
         });
         let stored: Vec<ArrayRef> = stored.collect::<Result<_>>()?;
@@ -164,7 +166,7 @@ impl SampledColumn {
             self.cells.extend((0..array.len()).map(|row| ticks(&value_at(array.as_ref(), row))));
             return;
         }
-        let is_plain = !shared.met.is_mixed() && !shared.met.shown.is_nested();
+        let is_plain = !shared.common.is_mixed() && !shared.common.shown.is_nested();
         let hasher = Hasher::new(Secret([0; 16]), [if is_plain { Form::Plain } else { Form::Canonical }]);
         self.cells
             .extend(hasher.hash(&[array], array.len()).into_iter().map(|hash| hash as u64));

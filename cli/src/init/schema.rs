@@ -11,7 +11,7 @@ pub(super) struct Shared {
     /// Dotted below structs.
     pub(super) name: String,
     pub(super) types: Sides<ValueType>,
-    pub(super) met: Common,
+    pub(super) common: Common,
     /// The top-level columns that are read for it.
     pub(super) read: Sides<ReadColumn>,
     /// The members below them.
@@ -21,8 +21,8 @@ pub(super) struct Shared {
 impl Shared {
     /// Kept as its ticks, so that differences have a length.
     pub(super) fn is_instant(&self) -> bool {
-        let is_instant = matches!(self.met.stored.live, ValueType::Date | ValueType::Timestamp { .. });
-        is_instant && !self.met.is_mixed()
+        let is_instant = matches!(self.common.stored.live, ValueType::Date | ValueType::Timestamp { .. });
+        is_instant && !self.common.is_mixed()
     }
 }
 
@@ -48,31 +48,32 @@ pub(super) struct JointSchema {
 }
 
 pub(super) fn meet(columns: Sides<Vec<ReadColumn>>) -> JointSchema {
-    let mut met = JointSchema {
+    let mut schema = JointSchema {
         as_text: as_text(&columns),
         columns,
         ..JointSchema::default()
     };
     for side in Side::BOTH {
-        for column in &mut met.columns[side] {
-            if met.as_text.iter().any(|typed| typed.name == column.name) {
+        for column in &mut schema.columns[side] {
+            if schema.as_text.iter().any(|typed| typed.name == column.name) {
                 column.value_type = ValueType::Text;
             }
         }
     }
-    let Sides { live, shadow } = met.columns.clone();
+    let Sides { live, shadow } = schema.columns.clone();
     for column in &live {
         match shadow.iter().find(|c| c.name == column.name) {
-            Some(other) => meet_column(&Sides::new(column, other), &mut met),
-            None => met.only.live.push(column.name.clone()),
+            Some(other) => meet_column(&Sides::new(column, other), &mut schema),
+            None => schema.only.live.push(column.name.clone()),
         }
     }
     let is_alone = |c: &&ReadColumn| !live.iter().any(|other| other.name == c.name);
-    met.only.shadow.extend(shadow.iter().filter(is_alone).map(|c| c.name.clone()));
+    schema.only.shadow.extend(shadow.iter().filter(is_alone).map(|c| c.name.clone()));
     // A column of that literal name is the one that a spec means by it.
-    met.shared
+    schema
+        .shared
         .retain(|shared| shared.path.is_empty() || !live.iter().chain(&shadow).any(|c| c.name == shared.name));
-    met
+    schema
 }
 
 /// Columns that have no common type; text is one for all that does not nest.
@@ -93,30 +94,30 @@ fn as_text(columns: &Sides<Vec<ReadColumn>>) -> Vec<Typed> {
     found
 }
 
-fn meet_column(read: &Sides<&ReadColumn>, met: &mut JointSchema) {
+fn meet_column(read: &Sides<&ReadColumn>, schema: &mut JointSchema) {
     let types = Sides::new(&read.live.value_type, &read.shadow.value_type);
-    meet_types(read, &[], &types, met);
+    meet_types(read, &[], &types, schema);
 }
 
 /// `path`: the members that lead from the columns read to values of these types.
-fn meet_types(read: &Sides<&ReadColumn>, path: &[String], types: &Sides<&ValueType>, met: &mut JointSchema) {
+fn meet_types(read: &Sides<&ReadColumn>, path: &[String], types: &Sides<&ValueType>, schema: &mut JointSchema) {
     match (types.live, types.shadow) {
-        (ValueType::Struct(a), ValueType::Struct(b)) => meet_members(read, path, a, b, met),
-        (ValueType::Struct(a), ValueType::Null) | (ValueType::Null, ValueType::Struct(a)) => meet_members(read, path, a, a, met),
+        (ValueType::Struct(a), ValueType::Struct(b)) => meet_members(read, path, a, b, schema),
+        (ValueType::Struct(a), ValueType::Null) | (ValueType::Null, ValueType::Struct(a)) => meet_members(read, path, a, a, schema),
         (a, b) => {
             let name = dotted(read.live, path);
-            met.only.live.extend(only_inside(&name, a, b));
-            met.only.shadow.extend(only_inside(&name, b, a));
+            schema.only.live.extend(only_inside(&name, a, b));
+            schema.only.shadow.extend(only_inside(&name, b, a));
             let types = Sides::new(a.clone(), b.clone());
             match common(a, b) {
-                Some(common) => met.shared.push(Shared {
+                Some(common) => schema.shared.push(Shared {
                     name,
                     types,
-                    met: common,
+                    common,
                     read: Sides::new(read.live.clone(), read.shadow.clone()),
                     path: path.to_vec(),
                 }),
-                None => met.clashes.push(Typed { name, types }),
+                None => schema.clashes.push(Typed { name, types }),
             }
         }
     }
@@ -124,16 +125,16 @@ fn meet_types(read: &Sides<&ReadColumn>, path: &[String], types: &Sides<&ValueTy
 
 type Members = [(String, ValueType)];
 
-fn meet_members(read: &Sides<&ReadColumn>, path: &[String], live: &Members, shadow: &Members, met: &mut JointSchema) {
+fn meet_members(read: &Sides<&ReadColumn>, path: &[String], live: &Members, shadow: &Members, schema: &mut JointSchema) {
     let below = |name: &str| path.iter().cloned().chain([name.to_owned()]).collect::<Vec<String>>();
     for (name, live_type) in live {
         match shadow.iter().find(|(n, _)| n == name) {
-            Some((_, shadow_type)) => meet_types(read, &below(name), &Sides::new(live_type, shadow_type), met),
-            None => met.only.live.push(dotted(read.live, &below(name))),
+            Some((_, shadow_type)) => meet_types(read, &below(name), &Sides::new(live_type, shadow_type), schema),
+            None => schema.only.live.push(dotted(read.live, &below(name))),
         }
     }
     for (name, _) in shadow.iter().filter(|(name, _)| !live.iter().any(|(n, _)| n == name)) {
-        met.only.shadow.push(dotted(read.live, &below(name)));
+        schema.only.shadow.push(dotted(read.live, &below(name)));
     }
 }
 
@@ -217,14 +218,14 @@ mod tests {
 
     #[test]
     fn schemas_meet() {
-        let met = meet(Sides::new(
+        let schema = meet(Sides::new(
             columns("id int; a bool; x double; Old text"),
             columns("x decimal(9,2); id int64; a int; old text"),
         ));
         let names = |typed: &[Typed]| typed.iter().map(|t| t.name.clone()).collect::<Vec<_>>().join(" ");
-        assert_eq!(met.shared.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["id", "a", "x"]);
-        assert_eq!((names(&met.clashes).as_str(), names(&met.as_text).as_str()), ("", "a"));
-        assert_eq!(renames(&met.only), [("old".to_owned(), "Old".to_owned())]);
+        assert_eq!(schema.shared.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), ["id", "a", "x"]);
+        assert_eq!((names(&schema.clashes).as_str(), names(&schema.as_text).as_str()), ("", "a"));
+        assert_eq!(renames(&schema.only), [("old".to_owned(), "Old".to_owned())]);
     }
 
     #[test]
@@ -240,17 +241,17 @@ mod tests {
         };
         let live = of("id int", Some(of("at date; tags list(int)", None)));
         let shadow = of("id int", Some(of("at text; tags list(int); n int", None)));
-        let met = meet(Sides::new(
+        let schema = meet(Sides::new(
             vec![named("p", live), column("p.id int"), named("r", of("a int", None))],
             vec![named("p", shadow), column("p.id int"), named("r", ValueType::Null)],
         ));
-        let shared: Vec<(String, usize)> = met.shared.iter().map(|s| (s.name.clone(), s.path.len())).collect();
+        let shared: Vec<(String, usize)> = schema.shared.iter().map(|s| (s.name.clone(), s.path.len())).collect();
         assert_eq!(
             shared,
             [("p.q.tags", 2), ("p.id", 0), ("r.a", 1)].map(|(name, depth)| (name.to_owned(), depth))
         );
-        assert_eq!(met.clashes.first().map(|c| c.name.as_str()), Some("p.q.at"));
-        assert_eq!(met.only.shadow, ["p.q.n"]);
+        assert_eq!(schema.clashes.first().map(|c| c.name.as_str()), Some("p.q.at"));
+        assert_eq!(schema.only.shadow, ["p.q.n"]);
     }
 
     #[test]

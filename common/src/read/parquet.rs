@@ -44,6 +44,7 @@ pub use same::{StoredFile, is_same};
 const MAX_BATCH_BYTES: u64 = 64 << 20;
 /// What the decoder says where the text of one batch is longer than its offsets can hold; fewer rows then fit.
 const TOO_LONG: &str = "index overflow decoding byte array";
+/// So many times fewer rows are read then: few tries reach a batch that fits.
 const SHRINK: usize = 16;
 
 /// The columns and row groups of a file.

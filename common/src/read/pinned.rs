@@ -30,6 +30,7 @@ const LOCAL_WINDOW_BYTES: u64 = 1 << 20;
 /// A first look needs little, such as a header; each window is four times the one before, up to the largest.
 const FIRST_OBJECT_WINDOW_BYTES: u64 = 512 << 10;
 const OBJECT_WINDOW_BYTES: u64 = 32 << 20;
+/// A window is fetched in requests of this size, some at a time.
 const OBJECT_PART_BYTES: u64 = 4 << 20;
 
 /// One file, open for reading byte ranges from blocking code.

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 /// Puts and read backs before a store counts as unavailable.
 const MAX_TRIES: u32 = 5;
+/// Before the second try, twice as long each time.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 
 /// How a create ended.

@@ -29,7 +29,8 @@ use tokio::runtime::Handle;
 
 /// One request asks for at most this much, because one connection is slow.
 pub const MAX_REQUEST_BYTES: u64 = 16 << 20;
-const REQUESTS_IN_FLIGHT: usize = 4;
+/// As many as fetch the largest range that is read at once together: more would hold more than that.
+const REQUESTS_IN_FLIGHT: usize = (MAX_PREFETCH_BYTES / MAX_REQUEST_BYTES) as usize;
 /// A range up to this size is read at once, however many blocks are in it.
 const MAX_PREFETCH_BYTES: u64 = 64 << 20;
 

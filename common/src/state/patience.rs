@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep};
 
 /// How long a store may be away before a job fails for it.
 pub const PATIENCE: Duration = Duration::from_secs(180);
+/// Before the second try, twice as long each time up to `MAX_WAIT`, so that a store that is back is noticed soon.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const MAX_WAIT: Duration = Duration::from_secs(10);
 

@@ -23,6 +23,7 @@ const TAIL: &[u8] = b"\",";
 const DIGITS: usize = 32;
 /// Reads of one object that come damaged before the reader is told.
 const MAX_READS: u32 = 4;
+/// Before the second read, four times as long each time.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 
 /// A record as it is stored.

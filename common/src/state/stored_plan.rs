@@ -23,6 +23,7 @@ pub struct StoredPlan {
     pub accounts: StoredSets,
 }
 
+/// The library's usual level: a plan is written once.
 const ZSTD_LEVEL: i32 = 3;
 /// The most bytes a plan may have when decompressed.
 const MAX_PLAN_BYTES: usize = 1 << 30;

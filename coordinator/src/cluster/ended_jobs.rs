@@ -26,7 +26,7 @@ const ASK_REMOVED: Duration = Duration::from_secs(600);
 
 /// The last word on an id.
 #[derive(Debug, Clone)]
-pub(crate) enum Word {
+pub(crate) enum EndedState {
     /// `end` is the number of the journal's last entry.
     Ended { view: Arc<JobView>, end: u64 },
     /// Only a tombstone is there, until then; `is_clean` once it was seen that nothing else is.
@@ -37,19 +37,19 @@ pub(crate) enum Word {
 
 /// An id on which the last word is spoken.
 #[derive(Debug, Clone)]
-pub(crate) struct Settled {
+pub(crate) struct EndedJob {
     /// The number of the entry among the id's submissions.
     pub(crate) submission: u64,
-    pub(crate) word: Word,
+    pub(crate) word: EndedState,
     /// When the state store was asked last.
     pub(crate) asked: Instant,
 }
 
-impl Settled {
+impl EndedJob {
     fn is_stale(&self) -> bool {
         let often = match self.word {
-            Word::Ended { .. } => ASK_ENDED,
-            Word::Removed { .. } | Word::Nothing => ASK_REMOVED,
+            EndedState::Ended { .. } => ASK_ENDED,
+            EndedState::Removed { .. } | EndedState::Nothing => ASK_REMOVED,
         };
         self.asked.elapsed() > often
     }
@@ -58,24 +58,24 @@ impl Settled {
 /// The ids on which the last word is spoken.
 #[derive(Debug, Default)]
 pub(crate) struct EndedJobs {
-    settled: BTreeMap<String, Settled>,
+    settled: BTreeMap<String, EndedJob>,
     /// There is something that the stored index does not have.
     pub(crate) has_changed: bool,
 }
 
 impl EndedJobs {
-    pub(crate) fn get(&self, id: &str) -> Option<&Settled> {
+    pub(crate) fn get(&self, id: &str) -> Option<&EndedJob> {
         self.settled.get(id)
     }
 
-    pub(crate) fn insert(&mut self, id: &str, mut settled: Settled) {
+    pub(crate) fn insert(&mut self, id: &str, mut settled: EndedJob) {
         let before = self.settled.get(id);
-        if let (Word::Removed { is_clean, .. }, Some(before)) = (&mut settled.word, before)
+        if let (EndedState::Removed { is_clean, .. }, Some(before)) = (&mut settled.word, before)
             && before.submission == settled.submission
         {
-            *is_clean |= matches!(before.word, Word::Removed { is_clean: true, .. });
+            *is_clean |= matches!(before.word, EndedState::Removed { is_clean: true, .. });
         }
-        self.has_changed |= matches!(settled.word, Word::Ended { .. });
+        self.has_changed |= matches!(settled.word, EndedState::Ended { .. });
         self.settled.insert(id.to_owned(), settled);
     }
 
@@ -91,8 +91,8 @@ impl EndedJobs {
 
     /// Nothing but a tombstone is left of an id.
     pub(crate) fn is_clean(&mut self, id: &str) {
-        if let Some(Settled {
-            word: Word::Removed { is_clean, .. },
+        if let Some(EndedJob {
+            word: EndedState::Removed { is_clean, .. },
             ..
         }) = self.settled.get_mut(id)
         {
@@ -108,7 +108,7 @@ impl EndedJobs {
     }
 
     /// Ids of which the state store is to be asked again.
-    pub(crate) fn stale(&self, most: usize) -> Vec<(String, Settled)> {
+    pub(crate) fn stale(&self, most: usize) -> Vec<(String, EndedJob)> {
         let stale = self.settled.iter().filter(|(_, settled)| settled.is_stale());
         stale.take(most).map(|(id, settled)| (id.clone(), settled.clone())).collect()
     }
@@ -116,12 +116,12 @@ impl EndedJobs {
     /// The jobs that have ended, as they are stored.
     pub(crate) fn to_bytes(&self) -> Result<Bytes> {
         let jobs = self.settled.values().filter_map(|settled| match &settled.word {
-            Word::Ended { view, end } => Some(StoredJob {
+            EndedState::Ended { view, end } => Some(StoredJob {
                 submission: settled.submission,
                 end: *end,
                 view: JobView::clone(view),
             }),
-            Word::Removed { .. } | Word::Nothing => None,
+            EndedState::Removed { .. } | EndedState::Nothing => None,
         });
         seal(&StoredIndex {
             version: VERSION,
@@ -131,7 +131,7 @@ impl EndedJobs {
 }
 
 /// Jobs of a stored index, to be asked for; none where it is damaged or of another version.
-pub(crate) fn from_bytes(bytes: &[u8]) -> Vec<(String, Settled)> {
+pub(crate) fn from_bytes(bytes: &[u8]) -> Vec<(String, EndedJob)> {
     if !is_sealed(bytes) {
         return Vec::new();
     }
@@ -159,13 +159,13 @@ struct StoredJob {
 }
 
 impl StoredJob {
-    fn settled(self) -> (String, Settled) {
+    fn settled(self) -> (String, EndedJob) {
         let id = self.view.id.clone();
-        let word = Word::Ended {
+        let word = EndedState::Ended {
             view: Arc::new(self.view),
             end: self.end,
         };
-        let settled = Settled {
+        let settled = EndedJob {
             submission: self.submission,
             word,
             asked: Instant::now(),
@@ -184,7 +184,7 @@ mod tests {
     use shadowdiff_core::requests::Requests;
     use shadowdiff_core::verdict::Verdict;
 
-    fn settled(id: &str, phase: JobPhase) -> Settled {
+    fn settled(id: &str, phase: JobPhase) -> EndedJob {
         let submitted = Submitted {
             incarnation: Incarnation::parse(&"0123456789abcdef".repeat(2)).expect("32 digits"),
             created_ms: 5,
@@ -214,9 +214,9 @@ mod tests {
             },
             ..JobView::new(id, &submission)
         };
-        Settled {
+        EndedJob {
             submission: 0,
-            word: Word::Ended {
+            word: EndedState::Ended {
                 view: Arc::new(view),
                 end: 4,
             },
@@ -224,10 +224,10 @@ mod tests {
         }
     }
 
-    fn removed(is_clean: bool) -> Settled {
-        Settled {
+    fn removed(is_clean: bool) -> EndedJob {
+        EndedJob {
             submission: 1,
-            word: Word::Removed { until_ms: 50, is_clean },
+            word: EndedState::Removed { until_ms: 50, is_clean },
             asked: Instant::now(),
         }
     }
@@ -289,7 +289,7 @@ mod tests {
         kept.insert("removed", removed(false));
         assert!(matches!(
             kept.get("removed").map(|s| &s.word),
-            Some(Word::Removed { is_clean: true, .. })
+            Some(EndedState::Removed { is_clean: true, .. })
         ));
         kept.keep_only(&["removed".to_owned()]);
         assert!(kept.get("ended").is_none() && kept.get("removed").is_some());

@@ -27,6 +27,7 @@ const MAX_TEXTS: usize = 200;
 const MAX_TEXT_BYTES: usize = 1000;
 /// Of a name and of what is broken of a rule. All of a summary is below the limit of messages so.
 const MAX_NAME_BYTES: usize = 400;
+/// What is broken of a rule.
 const MAX_BOUNDS: usize = 10;
 /// What holds an account.
 const MAX_BLOCKERS: usize = 100;
@@ -34,6 +35,7 @@ const MAX_BLOCKERS: usize = 100;
 const MAX_VALUE_BYTES: usize = 16 << 10;
 /// Of an answer with differences.
 const MAX_DIFFERENCES: usize = 1000;
+/// An answer with so much is sent: a quarter of a message.
 const FULL_BYTES: usize = 1 << 20;
 
 /// A result in the state store.

@@ -1,7 +1,7 @@
 //! Lists jobs without reading each of them every time: what the state store has said of those that have ended is kept, and asked for again
 //! now and then.
 
-use super::ended_jobs::{Settled, Word, from_bytes};
+use super::ended_jobs::{EndedJob, EndedState, from_bytes};
 use super::journal::Journal;
 use super::look::look;
 use super::view::JobView;
@@ -69,8 +69,8 @@ impl Cluster {
             return Ok(Some(Arc::new(view)));
         }
         match self.word(id) {
-            Some(Word::Ended { view, .. }) => Ok(Some(view)),
-            Some(Word::Removed { .. } | Word::Nothing) => Ok(None),
+            Some(EndedState::Ended { view, .. }) => Ok(Some(view)),
+            Some(EndedState::Removed { .. } | EndedState::Nothing) => Ok(None),
             None => self.look_at(id).await,
         }
     }
@@ -87,8 +87,8 @@ impl Cluster {
     }
 
     /// What is known of an id on which the last word is spoken.
-    pub(super) fn word(&self, id: &str) -> Option<Word> {
-        self.kept().get(id).map(|settled| settled.word.clone())
+    pub(super) fn word(&self, id: &str) -> Option<EndedState> {
+        self.ended_jobs().get(id).map(|settled| settled.word.clone())
     }
 
     /// The job of this id as the state store has it; what is nobody's any more is kept as that.
@@ -97,17 +97,17 @@ impl Cluster {
         let (number, submission) = match self.state.standing(id).await? {
             Some((number, Standing::Submitted(submission))) => (number, submission),
             Some((submission, Standing::Removed { at_ms, incarnation })) => {
-                let word = Word::Removed {
+                let word = EndedState::Removed {
                     until_ms: tombstone_until(at_ms),
                     is_clean: false,
                 };
-                self.settle(id, &incarnation, Settled { submission, word, asked });
+                self.settle(id, &incarnation, EndedJob { submission, word, asked });
                 return Ok(None);
             }
             None => {
                 if self.known(id).is_none() {
-                    let (submission, word) = (0, Word::Nothing);
-                    self.kept().insert(id, Settled { submission, word, asked });
+                    let (submission, word) = (0, EndedState::Nothing);
+                    self.ended_jobs().insert(id, EndedJob { submission, word, asked });
                 }
                 return Ok(None);
             }
@@ -139,9 +139,9 @@ impl Cluster {
             ..view
         });
         if let Some(end) = journal.end() {
-            let settled = Settled {
+            let settled = EndedJob {
                 submission: number,
-                word: Word::Ended {
+                word: EndedState::Ended {
                     view: Arc::clone(&view),
                     end,
                 },
@@ -161,12 +161,12 @@ impl Cluster {
     }
 
     /// Keeps the last word on an id. From now on the store tells it, and the job's spec and warnings take no memory here any more.
-    fn settle(&self, id: &str, incarnation: &Incarnation, settled: Settled) {
-        self.kept().insert(id, settled);
+    fn settle(&self, id: &str, incarnation: &Incarnation, settled: EndedJob) {
+        self.ended_jobs().insert(id, settled);
         self.drop_ended(id, incarnation);
         // Another job of this id has begun here meanwhile, or nobody here has heard of the end yet.
         if self.known(id).is_some() {
-            self.kept().forget(id);
+            self.ended_jobs().forget(id);
         }
     }
 
@@ -182,57 +182,57 @@ impl Cluster {
             .filter(|(id, _)| ids.binary_search(id).is_ok())
             .map(|(id, settled)| async move {
                 if let (Ok(true), Ok(true)) = tokio::join!(self.is_last(&id, &settled), self.has_end(&id, &settled)) {
-                    self.kept().insert(&id, settled);
+                    self.ended_jobs().insert(&id, settled);
                 }
             });
         futures::stream::iter(asks).buffer_unordered(LOOKS_IN_FLIGHT).collect::<()>().await;
-        self.kept().has_changed = false;
+        self.ended_jobs().has_changed = false;
     }
 
     /// Stores the index where it has changed; that it is not stored costs looks after the next start.
     pub(super) async fn store_index(&self, at_once: bool) {
         let is_due = at_once || self.done().stored.is_none_or(|at| at.elapsed() > STORE_PAUSE);
-        if !is_due || !std::mem::take(&mut self.kept().has_changed) {
+        if !is_due || !std::mem::take(&mut self.ended_jobs().has_changed) {
             return;
         }
         self.done().stored = Some(Instant::now());
         let path = self.state.index();
         match begins_sealed(self.state.store().as_ref(), &path).await {
             Ok(Some(false)) => {
-                self.kept().has_changed = true;
+                self.ended_jobs().has_changed = true;
                 return tracing::warn!("state {}: {path} is not ours, so no index of jobs is kept", self.state.url());
             }
             Ok(Some(true) | None) => {}
             Err(error) => {
-                self.kept().has_changed = true;
+                self.ended_jobs().has_changed = true;
                 return tracing::debug!("the index of jobs is not stored: {error}");
             }
         }
-        let bytes = self.kept().to_bytes();
+        let bytes = self.ended_jobs().to_bytes();
         let stored = match bytes {
             Ok(bytes) => self.state.store().put(&path, bytes.into()).await,
             Err(error) => return tracing::error!("the index of jobs: {error}"),
         };
         if let Err(error) = stored {
-            self.kept().has_changed = true;
+            self.ended_jobs().has_changed = true;
             tracing::debug!("the index of jobs is not stored: {error}");
         }
     }
 
     /// Asks again for some of the jobs that were not asked for in a while, and forgets what is no more.
     pub(super) async fn ask_again(&self, ids: &[String]) {
-        self.kept().keep_only(ids);
-        let stale = self.kept().stale(ASKS_AT_A_TIME);
+        self.ended_jobs().keep_only(ids);
+        let stale = self.ended_jobs().stale(ASKS_AT_A_TIME);
         let asks = stale.into_iter().map(|(id, settled)| async move {
             match self.is_last(&id, &settled).await {
-                Ok(true) => self.kept().insert(
+                Ok(true) => self.ended_jobs().insert(
                     &id,
-                    Settled {
+                    EndedJob {
                         asked: Instant::now(),
                         ..settled
                     },
                 ),
-                Ok(false) => self.kept().forget(&id),
+                Ok(false) => self.ended_jobs().forget(&id),
                 Err(error) => tracing::debug!(job = id, "not asked for: {error}"),
             }
         });
@@ -240,29 +240,29 @@ impl Cluster {
     }
 
     /// Whether an entry is still the last one among the submissions of its id.
-    async fn is_last(&self, id: &str, settled: &Settled) -> Result<bool> {
+    async fn is_last(&self, id: &str, settled: &EndedJob) -> Result<bool> {
         let standing = self.state.standing_from(id, settled.submission).await?;
         Ok(match (standing, &settled.word) {
-            (Some((number, Standing::Submitted(submitted))), Word::Ended { view, .. }) => {
+            (Some((number, Standing::Submitted(submitted))), EndedState::Ended { view, .. }) => {
                 number == settled.submission && submitted.incarnation == view.submitted.incarnation
             }
-            (Some((number, Standing::Removed { at_ms, .. })), Word::Removed { until_ms, .. }) => {
+            (Some((number, Standing::Removed { at_ms, .. })), EndedState::Removed { until_ms, .. }) => {
                 number == settled.submission && tombstone_until(at_ms) == *until_ms
             }
-            (None, Word::Nothing) => true,
-            (Some(_) | None, Word::Ended { .. } | Word::Removed { .. } | Word::Nothing) => false,
+            (None, EndedState::Nothing) => true,
+            (Some(_) | None, EndedState::Ended { .. } | EndedState::Removed { .. } | EndedState::Nothing) => false,
         })
     }
 
-    async fn has_end(&self, id: &str, settled: &Settled) -> Result<bool> {
+    async fn has_end(&self, id: &str, settled: &EndedJob) -> Result<bool> {
         match &settled.word {
-            Word::Ended { view, end } => Journal::ends_with(&self.state.job(id, &view.submitted.incarnation), *end).await,
-            Word::Removed { .. } | Word::Nothing => Ok(false),
+            EndedState::Ended { view, end } => Journal::ends_with(&self.state.job(id, &view.submitted.incarnation), *end).await,
+            EndedState::Removed { .. } | EndedState::Nothing => Ok(false),
         }
     }
 }
 
-async fn read(state: &State, path: &object_store::path::Path) -> Result<Vec<(String, Settled)>> {
+async fn read(state: &State, path: &object_store::path::Path) -> Result<Vec<(String, EndedJob)>> {
     let unavailable = |e: object_store::Error| Error::unavailable(e.to_string());
     let found = match state.store().get(path).await {
         Err(object_store::Error::NotFound { .. }) => return Ok(Vec::new()),
@@ -406,7 +406,7 @@ mod tests {
         first.store_index(true).await;
         let next = cluster(&store);
         assert_eq!(next.recover().await, Ok(0));
-        assert_eq!(next.kept().stale(0).len(), 0);
+        assert_eq!(next.ended_jobs().stale(0).len(), 0);
         assert!((0..100).all(|number| next.word(&format!("job-{number:03}")).is_some()));
         assert_eq!(listed(&next).await, all);
     }

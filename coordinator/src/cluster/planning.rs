@@ -44,7 +44,7 @@ const MAX_TITLE_BYTES: usize = 200;
 
 /// A spec that has no mistakes of its own; its data may.
 #[derive(Debug)]
-pub(super) struct Understood {
+pub(super) struct ParsedSpec {
     spec: Spec,
     pub(super) warnings: Vec<String>,
     document: serde_json::Value,
@@ -54,7 +54,7 @@ pub(super) struct Understood {
 }
 
 /// Parses a spec for a cluster, where nothing starts at a folder of the coordinator.
-pub(super) fn understand(text: &str, file: &str, variables: &[(String, String)], base: Option<&str>) -> Result<Understood> {
+pub(super) fn understand(text: &str, file: &str, variables: &[(String, String)], base: Option<&str>) -> Result<ParsedSpec> {
     let overrides = Overrides {
         set: variables.to_vec(),
         ..Overrides::default()
@@ -80,7 +80,7 @@ pub(super) fn understand(text: &str, file: &str, variables: &[(String, String)],
     if let Some(to) = &output {
         refuse_local(to, &base)?;
     }
-    Ok(Understood {
+    Ok(ParsedSpec {
         spec: parsed.spec,
         warnings: parsed.warnings,
         document: parsed.document,
@@ -115,7 +115,7 @@ fn refuse_local(output: &str, base: &Path) -> Result<()> {
     }
 }
 
-impl Understood {
+impl ParsedSpec {
     /// The submission of an order whose spec this is.
     pub(super) fn submission(&self, order: &JobRequest) -> Result<Submission> {
         Ok(Submission {
@@ -226,7 +226,7 @@ impl Planner {
     }
 
     /// Binds a spec to its data. If nobody waits for it any more, binding ends at its next read.
-    pub(super) async fn bind(&self, understood: Understood, whom: For<'_>) -> Result<Bound> {
+    pub(super) async fn bind(&self, understood: ParsedSpec, whom: For<'_>) -> Result<Bound> {
         let mut shares = understood.hosts();
         let pool = match whom {
             For::Job => &self.pools.jobs,
@@ -251,7 +251,7 @@ impl Planner {
         let binding = move || {
             // Held by the thread: that is what there are only so many of.
             let _slot = slot;
-            let Understood {
+            let ParsedSpec {
                 spec,
                 warnings,
                 base,

@@ -9,7 +9,7 @@ use shadowdiff_core::report::{Field, FileMark, read_fields};
 use shadowdiff_proto::v1::FetchResultResponse;
 
 /// A longer record is not held.
-const MAX_RECORD_BYTES: usize = 64 << 20;
+const MAX_TABLE_RECORD_BYTES: usize = 64 << 20;
 
 /// A table on its way.
 pub(super) struct Records {
@@ -51,7 +51,7 @@ impl Records {
             self.held.drain(..self.begin);
             self.looked -= self.begin;
             self.begin = 0;
-            if self.held.len() > MAX_RECORD_BYTES {
+            if self.held.len() > MAX_TABLE_RECORD_BYTES {
                 return Err(Error::exhausted("has a line that is too long")
                     .file(&self.name)
                     .advice("fetch the file"));

@@ -299,7 +299,7 @@ async fn removed(calm: &State, cluster: &Arc<Cluster>, incarnation: &Incarnation
     let mut was_there = true;
     for _ in 0..200 {
         // As one that has just started: who wakes late leaves something again, which others look for only when the tombstone goes.
-        cluster.kept().clear();
+        cluster.ended_jobs().clear();
         let _ = cluster.sweep_once().await;
         let is_there = calm.living(JOB).await.map_err(|e| e.to_string())?.is_some();
         if is_there && !was_there {

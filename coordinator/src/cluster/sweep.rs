@@ -2,7 +2,7 @@
 
 use super::Cluster;
 use super::clock::now_ms;
-use super::ended_jobs::Word;
+use super::ended_jobs::EndedState;
 use super::journal::Journal;
 use futures::StreamExt;
 use shadowdiff_common::state::{AfterCleaning, Standing};
@@ -49,9 +49,9 @@ impl Cluster {
     /// Whether there may be something to remove. What is known here only spares questions: what is removed is decided by what the store says.
     fn may_be_over(&self, id: &str, now_ms: i64) -> bool {
         match self.word(id) {
-            Some(Word::Ended { view, .. }) => view.ended_ms.is_none_or(|ended| ended < self.kept_since(now_ms)),
-            Some(Word::Removed { until_ms, is_clean }) => !is_clean || now_ms >= until_ms,
-            Some(Word::Nothing) => true,
+            Some(EndedState::Ended { view, .. }) => view.ended_ms.is_none_or(|ended| ended < self.kept_since(now_ms)),
+            Some(EndedState::Removed { until_ms, is_clean }) => !is_clean || now_ms >= until_ms,
+            Some(EndedState::Nothing) => true,
             None => self.known(id).is_none_or(|view| view.phase.has_ended()),
         }
     }
@@ -74,13 +74,13 @@ impl Cluster {
                 self.state.bury(&job, now_ms).await?;
                 tracing::info!(job = id, "removed");
                 self.drop_entry(id, job.incarnation());
-                self.kept().forget(id);
+                self.ended_jobs().forget(id);
             }
             Some((_, Standing::Removed { .. })) => {}
             None => {
                 let before_ms = self.kept_since(now_ms).min(now_ms - LEFT_MS);
                 if self.state.clean_unsubmitted(id, before_ms).await? {
-                    self.kept().forget(id);
+                    self.ended_jobs().forget(id);
                 }
                 return Ok(());
             }
@@ -88,9 +88,9 @@ impl Cluster {
         match self.state.clean(id, now_ms).await? {
             AfterCleaning::Tombstone { .. } => {
                 self.look_at(id).await?;
-                self.kept().is_clean(id);
+                self.ended_jobs().is_clean(id);
             }
-            AfterCleaning::Nothing | AfterCleaning::Living => self.kept().forget(id),
+            AfterCleaning::Nothing | AfterCleaning::Living => self.ended_jobs().forget(id),
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use super::Cluster;
 use super::scheduler::WORKER_OUTBOX;
-use super::told::{MAX_NAME_BYTES, readable};
+use super::worker_text::{MAX_NAME_BYTES, readable};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use shadowdiff_common::tasks::{caught, spawn};

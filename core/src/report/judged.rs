@@ -31,8 +31,8 @@ pub struct Reported {
     pub table: Option<RecordBatch>,
     /// Their rows by what happens to them.
     pub rows: RowPatterns,
-    /// All of them as they are kept, each behind its length, where the spec asks for it.
-    pub kept: Vec<u8>,
+    /// All of them as they are comparison, each behind its length, where the spec asks for it.
+    pub comparison: Vec<u8>,
 }
 
 /// Judges, counts and prints.
@@ -234,12 +234,12 @@ impl<'a> Reporter<'a> {
 }
 
 /// Appends the difference behind its length.
-fn keep(difference: &Difference<'_>, kept: &mut Vec<u8>) -> Result<()> {
-    let from = kept.len();
-    kept.extend([0; 4]);
-    difference.encode(kept);
-    let length = u32::try_from(kept.len() - from - 4).map_err(|_| Error::internal("a difference of more than 4 GiB"))?;
-    kept[from..from + 4].copy_from_slice(&length.to_le_bytes());
+fn keep(difference: &Difference<'_>, comparison: &mut Vec<u8>) -> Result<()> {
+    let from = comparison.len();
+    comparison.extend([0; 4]);
+    difference.encode(comparison);
+    let length = u32::try_from(comparison.len() - from - 4).map_err(|_| Error::internal("a difference of more than 4 GiB"))?;
+    comparison[from..from + 4].copy_from_slice(&length.to_le_bytes());
     Ok(())
 }
 

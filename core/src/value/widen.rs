@@ -182,14 +182,14 @@ fn numbers(all: &[&ValueType]) -> Option<ValueType> {
 }
 
 fn exact_numbers(all: &[&ValueType]) -> ValueType {
-    let met = all.iter().skip(1).try_fold(all[0].clone(), |met, t| exact_number(&met, t));
+    let both = all.iter().skip(1).try_fold(all[0].clone(), |both, t| exact_number(&both, t));
     let are_integers = all.iter().all(|t| matches!(t, ValueType::Int { .. }));
-    if are_integers && met.as_ref().is_some_and(|met| !matches!(met, ValueType::Int { .. })) {
+    if are_integers && both.as_ref().is_some_and(|both| !matches!(both, ValueType::Int { .. })) {
         // As decimals they would not meet doubles of the other side; they are integers all the same.
         return ValueType::Mixed(Box::new(ValueType::INT64));
     }
-    met.unwrap_or_else(|| {
-        let widest = all.iter().skip(1).fold(all[0].clone(), |met, t| wider_decimal(&met, t));
+    both.unwrap_or_else(|| {
+        let widest = all.iter().skip(1).fold(all[0].clone(), |both, t| wider_decimal(&both, t));
         ValueType::Mixed(Box::new(widest))
     })
 }
@@ -287,25 +287,28 @@ fn timestamps(live: &ValueType, shadow: &ValueType, finest: TimeUnit, live_zoned
         )
     };
     // 64 bits of nanoseconds end in 2262: a coarser side keeps its unit against nanoseconds.
-    let met = if finest == TimeUnit::Nanosecond && (coarse(live) || coarse(shadow)) {
+    let both = if finest == TimeUnit::Nanosecond && (coarse(live) || coarse(shadow)) {
         Common::apart(shown, live, shadow)
     } else {
         Common::same(shown)
     };
     Common {
         read_as_utc: live_zoned != shadow_zoned,
-        ..met
+        ..both
     }
 }
 
 fn date_with(live: &ValueType, shadow: &ValueType, unit: TimeUnit, zoned: bool) -> Common {
     let shown = ValueType::Timestamp { unit, zoned };
-    let met = if unit == TimeUnit::Nanosecond {
+    let both = if unit == TimeUnit::Nanosecond {
         Common::apart(shown, live, shadow)
     } else {
         Common::same(shown)
     };
-    Common { read_as_utc: zoned, ..met }
+    Common {
+        read_as_utc: zoned,
+        ..both
+    }
 }
 
 /// A type made of parts that met: each side keeps what its parts are stored as.
@@ -372,8 +375,8 @@ mod tests {
             ("list(int64)", "list(double)", "list(double)", true),
         ] {
             for (a, b) in [(live, shadow), (shadow, live)] {
-                let met = common(&t(a), &t(b)).unwrap_or_else(|| panic!("{a} with {b}"));
-                assert_eq!((met.shown.to_string().as_str(), met.is_mixed()), (shown, mixed), "{a} with {b}");
+                let both = common(&t(a), &t(b)).unwrap_or_else(|| panic!("{a} with {b}"));
+                assert_eq!((both.shown.to_string().as_str(), both.is_mixed()), (shown, mixed), "{a} with {b}");
             }
         }
     }
@@ -405,8 +408,8 @@ mod tests {
             for turn in 0..types.len() {
                 let mut turned: Vec<&ValueType> = types.iter().collect();
                 turned.rotate_left(turn);
-                let met = unify(&turned).map_or("none".to_owned(), |met| met.to_string());
-                assert_eq!(met, want, "{turned:?}");
+                let both = unify(&turned).map_or("none".to_owned(), |both| both.to_string());
+                assert_eq!(both, want, "{turned:?}");
             }
         }
     }
@@ -415,14 +418,14 @@ mod tests {
     fn structs_inside_lists_store_the_members_of_both() {
         let item = |members: &[(&str, &str)]| ValueType::Struct(members.iter().map(|(n, m)| ((*n).to_owned(), t(m))).collect());
         let list = |members: &[(&str, &str)]| ValueType::List(Box::new(item(members)));
-        let met = common(
+        let both = common(
             &list(&[("a", "int64"), ("x", "text"), ("m", "int64")]),
             &list(&[("m", "double"), ("a", "int32"), ("y", "date")]),
         )
         .expect("structs of one list meet");
         let stored = |m| list(&[("a", "int64"), ("x", "text"), ("m", m), ("y", "date")]);
-        assert_eq!(met.stored, Sides::new(stored("int64"), stored("double")));
-        assert_eq!(met.shown, stored("double"));
+        assert_eq!(both.stored, Sides::new(stored("int64"), stored("double")));
+        assert_eq!(both.shown, stored("double"));
     }
 
     #[test]
@@ -435,8 +438,8 @@ mod tests {
             |of| ValueType::Map(Box::new(of), Box::new(ValueType::Struct(Vec::new()))),
         ];
         for wrap in wraps {
-            let met = common(&wrap(naive.clone()), &wrap(zoned.clone())).expect("timestamps meet");
-            assert!(met.read_as_utc, "{}", met.shown);
+            let both = common(&wrap(naive.clone()), &wrap(zoned.clone())).expect("timestamps meet");
+            assert!(both.read_as_utc, "{}", both.shown);
         }
     }
 

@@ -10,7 +10,9 @@ use std::io::{self, BufRead, Chain, Cursor, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-const SYNC_BYTES: usize = 16;
+/// Of the marker behind each block.
+pub(super) const SYNC_BYTES: usize = 16;
+/// What a count or a size may have; a longer one is none.
 const MAX_VARINT_BITS: u32 = 63;
 
 /// Passes a file on, and fails at its end or before if its frames are wrong.

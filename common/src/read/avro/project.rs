@@ -7,12 +7,12 @@
 //! ```
 //! The frames of the stored blocks are checked before they come here.
 
+use super::frames::SYNC_BYTES;
 use arrow_avro::compression::CompressionCodec;
 use std::io::{self, Cursor, Read};
 
 /// Values inside of values, at most. Deeper ones end the job rather than the stack.
 const MAX_DEPTH: usize = 1000;
-const SYNC_BYTES: usize = 16;
 
 /// How to get past a value.
 #[derive(Debug, Clone, PartialEq)]

@@ -17,6 +17,7 @@ const MAX_WINDOWS_BYTES: u64 = 64 << 20;
 const MAX_GAP_BYTES: u64 = 512 << 10;
 /// A window into one chunk, where they are not fetched at once.
 const LOCAL_WINDOW_BYTES: u64 = 256 << 10;
+/// The same on an object store, where a request costs time: the share of a chunk in all windows, within these.
 const MIN_WINDOW_BYTES: u64 = 256 << 10;
 const MAX_WINDOW_BYTES: u64 = 16 << 20;
 

@@ -15,6 +15,7 @@ use std::ops::Range;
 
 /// The first request for a part asks for so much: of a usual job it is all of it.
 const FRONT_BYTES: u64 = 256 << 10;
+/// Parts of one table that are read at a time.
 const PARTS_IN_FLIGHT: usize = 8;
 
 /// What one task reads.
@@ -61,7 +62,7 @@ struct StoredPart<'a> {
 }
 
 /// The first bytes of a part, with what its header says.
-struct Front {
+struct PartHeader {
     bytes: Bytes,
     shards: u64,
     sources: usize,
@@ -109,7 +110,7 @@ impl<'a> StoredPart<'a> {
         Ok(sources)
     }
 
-    async fn front(&self) -> Result<Front> {
+    async fn front(&self) -> Result<PartHeader> {
         let bytes = self.fetch(0..FRONT_BYTES).await?;
         let header = bytes
             .get(..HEADER_BYTES)
@@ -121,7 +122,7 @@ impl<'a> StoredPart<'a> {
         }
         let shards = u64::from(word(8));
         let sources_from = HEADER_BYTES as u64 + (shards + 1) * INDEX_BYTES as u64;
-        Ok(Front {
+        Ok(PartHeader {
             shards,
             sources: word(12) as usize,
             sources_at: sources_from..sources_from + u64::from(word(16)),
@@ -129,7 +130,7 @@ impl<'a> StoredPart<'a> {
         })
     }
 
-    fn names(&self, front: &Front, bytes: &[u8]) -> Result<Vec<Source>> {
+    fn names(&self, front: &PartHeader, bytes: &[u8]) -> Result<Vec<Source>> {
         let checksum = u32::from_le_bytes([front.bytes[20], front.bytes[21], front.bytes[22], front.bytes[23]]);
         let read = || {
             let (mut at, mut sources) = (0, Vec::new());
@@ -153,7 +154,7 @@ impl<'a> StoredPart<'a> {
     }
 
     /// A range of the part, from its front where that has it.
-    async fn bytes(&self, front: &Front, range: Range<u64>) -> Result<Bytes> {
+    async fn bytes(&self, front: &PartHeader, range: Range<u64>) -> Result<Bytes> {
         if range.end <= front.bytes.len() as u64 {
             return Ok(front.bytes.slice(range.start as usize..range.end as usize));
         }

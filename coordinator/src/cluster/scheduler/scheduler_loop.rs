@@ -1,6 +1,6 @@
 //! The loop around the scheduler's machine: takes commands in, looks at the clock, and does what the machine says.
 
-use crate::cluster::told::readable_error;
+use crate::cluster::worker_text::readable_error;
 use shadowdiff_common::fault;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::schedule::{Action, AttemptId, Event, JobNumber, Machine, TaskId, WorkerId};

@@ -6,16 +6,16 @@ use shadowdiff_core::shorten::shortened;
 /// The longest name of a worker, in bytes.
 pub(super) const MAX_NAME_BYTES: usize = 200;
 /// The longest error of an attempt, in bytes.
-const MAX_TOLD_BYTES: usize = 4_000;
+const MAX_ATTEMPT_ERROR_BYTES: usize = 4_000;
 
 /// The text in about this many bytes; line ends stay, other control characters go.
 pub(super) fn readable(text: &str, most_bytes: usize) -> String {
     shortened(&plain(text), most_bytes)
 }
 
-/// The error of an attempt in about `MAX_TOLD_BYTES`.
+/// The error of an attempt in about `MAX_ATTEMPT_ERROR_BYTES`.
 pub(super) fn readable_error(error: Error) -> Error {
-    error.map_texts(&plain).shortened(MAX_TOLD_BYTES)
+    error.map_texts(&plain).shortened(MAX_ATTEMPT_ERROR_BYTES)
 }
 
 fn plain(text: &str) -> String {
@@ -37,7 +37,7 @@ mod tests {
             .advice("d\u{1b}")
             .and(Error::input("e\u{8}"));
         assert_eq!(readable_error(error).to_string(), " c: a b; d \ne ");
-        let long = Error::input("a").file("c".repeat(5_000)).shortened(MAX_TOLD_BYTES);
-        assert!(long.to_string().len() < MAX_TOLD_BYTES + 100);
+        let long = Error::input("a").file("c".repeat(5_000)).shortened(MAX_ATTEMPT_ERROR_BYTES);
+        assert!(long.to_string().len() < MAX_ATTEMPT_ERROR_BYTES + 100);
     }
 }

@@ -1,7 +1,7 @@
 //! `comparison.bin`: what a comparison found before its rules were asked, so that another spec can judge it without reading the data again.
 //!
 //! ```text
-//! file    = "shadowdiff comparison\n", version u32, length u32, as many bytes of JSON (`Kept`)
+//! file    = "shadowdiff comparison\n", version u32, length u32, as many bytes of JSON (`ComparisonHead`)
 //!           a record for each difference in order, an empty record, a record for each account in order where all are listed
 //! record  = length u32, a difference (`core/src/difference.rs`), or an account (`core/src/report/seen.rs`)
 //! ```
@@ -33,7 +33,7 @@ const PART_BYTES: usize = 128 << 10;
 
 /// All that a result is made of besides differences, rules and lists.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Kept {
+pub(crate) struct ComparisonHead {
     /// As the summary shows it.
     pub(crate) document: serde_json::Value,
     pub(crate) aligned: Aligned,
@@ -47,10 +47,10 @@ pub(crate) struct Kept {
     pub(crate) lists_accounts: bool,
 }
 
-impl Kept {
-    pub(crate) fn of(plan: &Plan, document: &serde_json::Value, tally: &Tally) -> Kept {
+impl ComparisonHead {
+    pub(crate) fn of(plan: &Plan, document: &serde_json::Value, tally: &Tally) -> ComparisonHead {
         let of_data = plan.warnings.iter().filter(|warning| warning.origin == WarningOrigin::Data);
-        Kept {
+        ComparisonHead {
             document: shadowdiff_core::redact::redacted_document(document.clone()),
             aligned: plan.aligned.clone(),
             as_of: plan.as_of,
@@ -72,7 +72,7 @@ impl Kept {
     }
 
     /// Reads what `write_head` wrote.
-    pub(crate) fn read_head(from: &mut dyn Read) -> Result<Kept> {
+    pub(crate) fn read_head(from: &mut dyn Read) -> Result<ComparisonHead> {
         let mut head = [0; HEAD.len() + 4];
         from.read_exact(&mut head).map_err(|e| broken(&e.to_string()))?;
         if head != *[HEAD, &VERSION.to_le_bytes()].concat() {
