@@ -2,6 +2,7 @@
 //!
 //! Modules stand in the order in which they may use each other.
 
+pub mod comparison_file;
 pub mod compiled;
 pub mod exchange;
 pub mod fault;

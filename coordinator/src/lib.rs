@@ -5,7 +5,6 @@ mod accounts;
 pub mod bind;
 pub mod cluster;
 mod columns;
-mod comparison_file;
 mod deliver;
 mod describe;
 mod fetched;

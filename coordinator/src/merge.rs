@@ -10,9 +10,9 @@ mod selection;
 mod sorted;
 mod waiting;
 
-use crate::comparison_file::{ComparisonHead, write_accounts};
-use crate::merged_runs::distinct;
+use crate::merged_runs::{MergedRuns, distinct};
 use selection::choose;
+use shadowdiff_common::comparison_file::{ComparisonHead, end_differences, write_account};
 use shadowdiff_common::run;
 use shadowdiff_common::spool::{Scratch, Spool};
 use shadowdiff_common::table::TableWriter;
@@ -23,7 +23,7 @@ use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::judge::Judge;
 use shadowdiff_core::patterns::RowPatterns;
 use shadowdiff_core::plan::Plan;
-use shadowdiff_core::report::{LinePrinter, Reported, Reporter, accounts_header, header, table_schema};
+use shadowdiff_core::report::{LinePrinter, Reported, Reporter, SeenAccount, accounts_header, header, table_schema};
 use shadowdiff_core::spec::ListedAccounts;
 use shadowdiff_core::tally::{DifferenceTally, Tally};
 use shadowdiff_core::verdict::{self, AccountCounts};
@@ -146,7 +146,11 @@ impl Merge<'_> {
         }
         table.map_or(Ok(()), TableWriter::finish)?;
         if let Some(comparison) = &mut comparison {
-            write_accounts(self.seen_accounts, self.scratch, comparison)?;
+            end_differences(comparison)?;
+            let mut accounts = MergedRuns::<SeenAccount>::new(self.seen_accounts, self.scratch)?;
+            while let Some(account) = accounts.next()? {
+                write_account(&account, comparison)?;
+            }
         }
         let rules = verdict::rules(&self.plan.spec, &differences, self.plan.as_of);
         let kept: Vec<bool> = rules.iter().map(|rule| rule.broken.is_empty()).collect();

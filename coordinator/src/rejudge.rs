@@ -2,12 +2,12 @@
 
 use crate::acceptances::read_acceptances;
 use crate::accounts::Lists;
-use crate::comparison_file::{ComparisonHead, read_accounts, read_differences};
 use crate::pipeline::Compared;
 use crate::publish::Staging;
 use crate::result::ResultWriter;
 use crate::run::Outcome;
 use crate::target::Target;
+use shadowdiff_common::comparison_file::{ComparisonHead, read_accounts, read_differences};
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_core::acceptance::Acceptances;
@@ -60,7 +60,7 @@ impl NewRules<'_> {
         self.check_accounts(&head, &old.spec)?;
         let as_of = self.spec.as_of.unwrap_or(head.as_of);
         let mut rejudge = Rejudge::new(&old.spec, self.spec, &head.aligned)?;
-        let differences = read_differences(&mut from, &mut rejudge, scratch)?;
+        let differences = read_differences(&mut from, head.aligned.columns.len(), &mut rejudge, scratch)?;
         let (accounts, count) = read_accounts(&mut from, scratch)?;
         let lists = Lists {
             spec: self.spec,

@@ -85,6 +85,13 @@ pub struct Aligned {
 }
 
 impl Aligned {
+    /// Whether all that it names by number is there, as in what was stored by this program.
+    pub fn is_sound(&self) -> bool {
+        let is_there = |at: &usize| *at < self.columns.len();
+        let parents = self.columns.iter().flat_map(|column| &column.parents);
+        self.key.iter().chain(parents).all(is_there) && self.account_count <= self.key.len()
+    }
+
     pub fn account(&self) -> &[usize] {
         &self.key[..self.account_count]
     }

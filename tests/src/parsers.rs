@@ -9,14 +9,17 @@ use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use serde_json::Value;
+use shadowdiff_common::comparison_file::{ComparisonHead, read_accounts, read_differences};
 use shadowdiff_common::read::csv::open_csv;
 use shadowdiff_common::read::json::{JsonShape, open_json, scan_json};
 use shadowdiff_common::run::first;
+use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::state::{Incarnation, JobState, PlanDigest, Source, Stage, State, StoredPlan, TaskInput, read_commit, seal};
 use shadowdiff_core::accounts::AccountSet;
 use shadowdiff_core::difference::Difference;
 use shadowdiff_core::error::Result;
 use shadowdiff_core::journal::{Entry, History};
+use shadowdiff_core::rejudge::Rejudge;
 use shadowdiff_core::spec::{CsvOptions, Overrides, parse};
 use shadowdiff_core::stage::ShardRange;
 use shadowdiff_core::value::ValueType;
@@ -28,9 +31,10 @@ use std::sync::Arc;
 /// checksum stands before it.
 pub type Parser = (&'static str, fn(&[u8]));
 
-pub const PARSERS: [Parser; 9] = [
+pub const PARSERS: [Parser; 10] = [
     ("accounts", accounts),
     ("commit", commit),
+    ("comparison", comparison),
     ("csv", csv),
     ("journal", journal),
     ("json", json),
@@ -146,6 +150,26 @@ pub fn run(mut bytes: &[u8]) {
             difference.key.values().for_each(drop);
         }
         bytes = &bytes[length..];
+    }
+}
+
+/// A head that can be read is the same when it is written again; what follows is an error or a value.
+pub fn comparison(bytes: &[u8]) {
+    let mut from = bytes;
+    let Ok(head) = ComparisonHead::read_head(&mut from) else { return };
+    let mut again = Vec::new();
+    head.write_head(&mut again).expect("a vector takes all");
+    let again = ComparisonHead::read_head(&mut again.as_slice()).expect("what was written can be read");
+    assert_eq!(format!("{again:?}"), format!("{head:?}"));
+    let Ok(parsed) = parse(&head.document.to_string(), "spec", &Overrides::default()) else {
+        return;
+    };
+    let Ok(mut rejudge) = Rejudge::new(&parsed.spec, &parsed.spec, &head.aligned) else {
+        return;
+    };
+    let scratch = Scratch::new(1 << 20, None).expect("a scratch folder");
+    if read_differences(&mut from, head.aligned.columns.len(), &mut rejudge, &scratch).is_ok() {
+        let _ = read_accounts(&mut from, &scratch);
     }
 }
 

@@ -108,7 +108,7 @@ impl<'a> Reporter<'a> {
             }
             difference.key_fingerprint = None;
             if self.printer.spec.output.judgeable {
-                keep(difference, &mut reported.kept)?;
+                keep(difference, &mut reported.comparison)?;
             }
             let judged = self.judged(difference)?;
             self.judged.push(judged);
