@@ -28,6 +28,9 @@ pub(crate) enum Command {
     /// Bind a spec to its data and show the plan: files, rows, types, comparators, warnings; compares nothing
     #[command(override_usage = "shadowdiff check [OPTIONS] SPEC\n       shadowdiff check [OPTIONS] LIVE SHADOW --key COLUMNS")]
     Check(CheckArgs),
+    /// Plant known changes into a copy of some rows and tell which of them the spec would catch; exit 1 if it is blind for a column
+    #[command(override_usage = "shadowdiff power [OPTIONS] SPEC\n       shadowdiff power [OPTIONS] LIVE SHADOW --key COLUMNS")]
+    Power(PowerArgs),
     /// Look at two datasets and write a first spec with comments, to read and correct
     Init(InitArgs),
     /// Show a finished result again
@@ -184,6 +187,25 @@ pub(crate) struct CheckArgs {
     pub(crate) spec: SpecArgs,
     #[command(flatten)]
     pub(crate) settings: SettingArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PowerArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    #[command(flatten)]
+    pub(crate) settings: SettingArgs,
+    /// The most rows of live that are looked at
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) rows: u32,
+    /// Where changes are planted: another seed chooses other rows
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Print JSON instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) color: ColorArgs,
 }
 
 #[derive(Debug, Args)]

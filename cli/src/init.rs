@@ -20,6 +20,7 @@ use change::{Change, ChangeKind, Pairs, changes, pairs};
 pub(crate) use csv::with_csv_flags;
 use key::Tested;
 pub(crate) use propose::propose_key;
+pub(crate) use sample::spread;
 use sample::{Sample, sample};
 use schema::{JointSchema, meet};
 use shadowdiff_common::read::{Dataset, Sources};

@@ -14,6 +14,7 @@ mod history;
 mod init;
 mod judge;
 mod local_job;
+mod power;
 mod process;
 mod progress;
 mod render;
@@ -71,6 +72,7 @@ fn run(cli: Cli, limits: TaskLimits) -> Result<ExitCode> {
     match cli.command {
         Command::Compare(args) => compare::run(&args, limits),
         Command::Check(args) => check::run(&args),
+        Command::Power(args) => power::run(&args, limits),
         Command::Init(args) => init::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Judge(args) => judge::run(&args),

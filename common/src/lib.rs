@@ -8,6 +8,7 @@ pub mod exchange;
 pub mod fault;
 pub mod link;
 pub mod read;
+pub mod rows;
 pub mod run;
 pub mod spool;
 pub mod sql;

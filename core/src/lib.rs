@@ -15,6 +15,7 @@ pub mod mix;
 pub mod nearest;
 pub mod patterns;
 pub mod plan;
+pub mod planted;
 pub mod redact;
 pub mod rejudge;
 pub mod render;

@@ -73,7 +73,7 @@ pub(super) fn sample(side: Side, dataset: &Dataset, csv: &CsvOptions, shared: &[
 }
 
 /// At most `wanted` of `count` places, evenly spread, the first among them.
-fn spread(count: usize, wanted: usize) -> Vec<usize> {
+pub(crate) fn spread(count: usize, wanted: usize) -> Vec<usize> {
     let taken = count.min(wanted);
     (0..taken).map(|i| i * count / taken).collect()
 }
