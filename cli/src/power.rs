@@ -21,7 +21,8 @@ use crate::settings::Settings;
 use crate::signals::watch_signals;
 use crate::spec::{SpecFile, find};
 use crate::{say, say_json};
-use plants::{Ground, Plant, makes_keys, unique};
+use arrow_array::{Array, ArrayRef};
+use plants::{Bed, Ground, Plant, RowChange, makes_keys, unique};
 use report::{ColumnOutcome, LeftOut, Power, VERSION};
 use sample::{Sample, spec_of_copies};
 use shadowdiff_common::read::Sources;
@@ -30,13 +31,13 @@ use shadowdiff_common::store::Stores;
 use shadowdiff_common::tasks::blocking;
 use shadowdiff_coordinator::{Bound, Inspected, inspect};
 use shadowdiff_core::align::Role;
-use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::planted::CellChange;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::{Comparator, Limit, Spec, VerdictSpec};
 use shadowdiff_core::verdict::Verdict;
 use shadowdiff_worker::TaskLimits;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -85,14 +86,18 @@ async fn power(args: &PowerArgs, settings: &Settings, found: &SpecFile) -> Resul
         notes,
         ..Power::default()
     };
-    let mut experiment = Experiment::new(&laboratory, spec, copies, looked_at).await?;
+    let experiment = Experiment::new(&laboratory, spec, copies, looked_at).await?;
     power.rows = experiment.sample.rows;
     power.not_compared = experiment.not_compared();
     experiment.check_clean().await?;
     experiment.plant_rows(args.seed, &mut power).await?;
     experiment.change_columns(&mut power).await?;
     power.notes.extend(thresholds(&found.parsed.spec.verdict));
-    power.finish();
+    let changes = RowChange::ALL
+        .map(RowChange::name)
+        .into_iter()
+        .chain(CellChange::ALL.map(CellChange::name));
+    power.finish(&changes.collect::<Vec<_>>(), &experiment.sample.names());
     Ok(power)
 }
 
@@ -100,8 +105,8 @@ async fn power(args: &PowerArgs, settings: &Settings, found: &SpecFile) -> Resul
 async fn look(args: &PowerArgs, found: &SpecFile, sources: &Sources) -> Result<Sample> {
     let Inspected { datasets, columns, .. } = inspect(&found.parsed.spec, &found.base, sources).await?;
     let (dataset, columns, sources) = (datasets.live, columns.live, sources.clone());
-    let (csv, most) = (found.parsed.spec.sides.live.csv.clone(), args.rows as usize);
-    let sample = blocking("the sample", move || sample::read(&dataset, &csv, columns, most, &sources)).await?;
+    let (spec, most) = (found.parsed.spec.clone(), args.rows as usize);
+    let sample = blocking("the sample", move || sample::read(&dataset, &spec, columns, most, &sources)).await?;
     if sample.rows == 0 {
         return Err(Error::input("has no rows to plant changes into").side(Side::Live));
     }
@@ -179,7 +184,7 @@ impl<'a> Experiment<'a> {
     }
 
     /// Compares the copy of live with these rows under a spec.
-    async fn compare(&self, spec: &Spec, shadow: &[arrow_array::ArrayRef]) -> Result<Trial> {
+    async fn compare(&self, spec: &Spec, shadow: &[ArrayRef]) -> Result<Trial> {
         write_ipc(&self.copies.shadow, &self.sample.names(), shadow)?;
         self.laboratory.run(spec).await
     }
@@ -196,7 +201,7 @@ impl<'a> Experiment<'a> {
     }
 
     /// Plants changes into single rows, and tells what became of each.
-    async fn plant_rows(&mut self, seed: u64, power: &mut Power) -> Result<()> {
+    async fn plant_rows(&self, seed: u64, power: &mut Power) -> Result<()> {
         let key_column = self.new_key_column();
         let ground = Ground {
             sample: &self.sample,
@@ -206,17 +211,25 @@ impl<'a> Experiment<'a> {
         let plants = ground.plan(seed);
         let left_out = plants.left_out.iter().cloned();
         power.left_out = left_out.map(|(change, why)| LeftOut { change, why }).collect();
-        let (shadow, places) = ground.grow(&plants)?;
-        let rows = shadow.first().map_or(0, |column| arrow_array::Array::len(column));
+        for bed in &plants.beds {
+            let (shadow, places) = ground.grow(bed)?;
+            self.judge(bed, &shadow, &places, power).await?;
+        }
+        Ok(())
+    }
+
+    /// Compares a bed, and tells what became of its plants. `places`: the rows of the shadow whose keys are new.
+    async fn judge(&self, bed: &Bed, shadow: &[ArrayRef], places: &BTreeMap<usize, usize>, power: &mut Power) -> Result<()> {
+        let rows = shadow.first().map_or(0, |column| column.len());
         let array = |name: &str| {
             let at = self.sample.columns.iter().position(|column| column.name == name)?;
             shadow.get(at)
         };
         let columns = side_columns(&self.bound.plan, &self.bound.compiled, array, rows)?;
         let new_keys = keys(&self.bound.plan, &columns, rows)?;
-        let trial = self.compare(&self.spec, &shadow).await?;
+        let trial = self.compare(&self.spec, shadow).await?;
         let mut silent = Vec::new();
-        for (row, plant) in &plants.of_rows {
+        for (row, plant) in bed {
             let key = places.get(row).map_or(&self.keys[*row], |place| &new_keys[*place]);
             match trial.lines.get(key) {
                 Some(lines) if lines.iter().any(|(_, is_exception)| *is_exception) => self.add(plant, None, power),
@@ -240,7 +253,11 @@ impl<'a> Experiment<'a> {
             }
             let Some(spec) = part.without(&self.spec) else { continue };
             // Without its derived columns a spec may name columns that are not there.
-            let Ok(trial) = self.laboratory.run(&spec).await else { continue };
+            let trial = match self.laboratory.run(&spec).await {
+                Err(error) if error.kind != Kind::Spec => return Err(error),
+                Err(_) => continue,
+                Ok(trial) => trial,
+            };
             for (plant, _) in silent.iter().filter(|(_, key)| trial.lines.contains_key(*key)) {
                 self.add(plant, Some(self.named(part, plant)), power);
             }

@@ -24,6 +24,8 @@ mod patterns;
 #[expect(clippy::disallowed_methods, reason = "a test sees its own panics")]
 #[path = "all/places.rs"]
 mod places;
+#[path = "all/power.rs"]
+mod power;
 #[path = "all/renderings.rs"]
 mod renderings;
 #[path = "all/requests.rs"]

@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Of each change in each column.
 pub(super) const HANDFUL: usize = 3;
+/// Comparisons at most: a wide table with few rows has some changes in fewer of its columns.
+const MAX_BEDS: usize = 16;
 /// Rows that are looked at for another value.
 const LOOKED_AT: usize = 200;
 
@@ -42,11 +44,37 @@ pub(super) enum Plant {
     Row(RowChange),
 }
 
+/// What is planted for one comparison, by row.
+pub(super) type Bed = BTreeMap<usize, Plant>;
+
+/// All that is planted.
 pub(super) struct Plants {
-    /// By row.
-    pub(super) of_rows: BTreeMap<usize, Plant>,
+    pub(super) beds: Vec<Bed>,
     /// What could not be planted, and why.
     pub(super) left_out: Vec<(String, String)>,
+}
+
+/// A change that is to be planted in a column.
+struct Sowing {
+    column: usize,
+    change: CellChange,
+    planted: usize,
+    /// Rows in which it was planted.
+    rows: Vec<usize>,
+    /// Rows before this place have been looked at for a bed.
+    place: usize,
+}
+
+impl Sowing {
+    fn new(column: usize, change: CellChange) -> Sowing {
+        Sowing {
+            column,
+            change,
+            planted: 0,
+            rows: Vec::new(),
+            place: 0,
+        }
+    }
 }
 
 /// Where changes may be planted.
@@ -59,67 +87,80 @@ pub(super) struct Ground<'a> {
 }
 
 impl Ground<'_> {
-    /// Chooses rows and what is planted in them.
+    /// Chooses what is planted where. Where rows are few there are several comparisons.
     pub(super) fn plan(&self, seed: u64) -> Plants {
         let order = shuffled(self.sample.rows, seed);
-        let mut free = order.iter().copied().collect::<BTreeSet<usize>>();
         let mut plants = Plants {
-            of_rows: BTreeMap::new(),
+            beds: Vec::new(),
             left_out: Vec::new(),
         };
-        for change in RowChange::ALL {
-            if change == RowChange::MissingInLive && self.key_column.is_none() {
-                let why = "no column of the key is a whole number or text that is read as it is";
-                plants.left_out.push((change.name().to_owned(), why.to_owned()));
-                continue;
+        let mut first = self.plan_rows(&order, &mut plants);
+        let mut open: Vec<Sowing> = CellChange::ALL
+            .into_iter()
+            .flat_map(|change| self.columns.iter().map(move |column| Sowing::new(*column, change)))
+            .collect();
+        while plants.beds.len() < MAX_BEDS {
+            let mut bed = std::mem::take(&mut first);
+            self.plan_cells(&order, &mut open, &mut bed);
+            if bed.is_empty() {
+                break;
             }
-            let rows: Vec<usize> = order.iter().copied().filter(|row| free.contains(row)).take(HANDFUL).collect();
-            if rows.is_empty() {
-                plants.left_out.push((change.name().to_owned(), "no row is left for it".to_owned()));
-            }
-            for row in rows {
-                free.remove(&row);
-                plants.of_rows.insert(row, Plant::Row(change));
+            plants.beds.push(bed);
+        }
+        for change in CellChange::ALL {
+            let mut sown = open.iter().filter(|sowing| sowing.change == change);
+            if sown.all(|sowing| sowing.planted == 0) {
+                let why = match change.needs() {
+                    Some(needed) => format!("needs {needed}, which no row that was looked at has"),
+                    None => "no column is compared in which it could be".to_owned(),
+                };
+                plants.left_out.push((change.name().to_owned(), why));
             }
         }
-        self.plan_cells(&order, &mut free, &mut plants);
         plants
     }
 
+    /// Whole rows, few enough to leave some for cells.
+    fn plan_rows(&self, order: &[usize], plants: &mut Plants) -> Bed {
+        let (mut bed, mut rows) = (Bed::new(), order.iter());
+        let each = (order.len() / 6).clamp(1, HANDFUL);
+        for change in RowChange::ALL {
+            let why = match change {
+                RowChange::MissingInLive if self.key_column.is_none() => {
+                    "no column of the key is a whole number or text that is read as it is"
+                }
+                _ => "no row is left for it",
+            };
+            let chosen: Vec<usize> = match change {
+                RowChange::MissingInLive if self.key_column.is_none() => Vec::new(),
+                _ => rows.by_ref().copied().take(each).collect(),
+            };
+            if chosen.is_empty() {
+                plants.left_out.push((change.name().to_owned(), why.to_owned()));
+            }
+            bed.extend(chosen.into_iter().map(|row| (row, Plant::Row(change))));
+        }
+        bed
+    }
+
     /// One of each change in each column, then another one: where rows are few, all have some.
-    fn plan_cells(&self, order: &[usize], free: &mut BTreeSet<usize>, plants: &mut Plants) {
-        let pairs = CellChange::ALL
-            .into_iter()
-            .flat_map(|change| self.columns.iter().map(move |column| (*column, change)));
-        // Rows before this place have been looked at.
-        let mut places: BTreeMap<(usize, CellChange), usize> = pairs.map(|pair| (pair, 0)).collect();
-        let mut planted: BTreeSet<CellChange> = BTreeSet::new();
-        let mut has_no_row = BTreeSet::new();
+    fn plan_cells(&self, order: &[usize], open: &mut [Sowing], bed: &mut Bed) {
+        open.iter_mut().for_each(|sowing| sowing.place = 0);
         for _ in 0..HANDFUL {
-            for ((column, change), place) in &mut places {
-                while let Some(row) = order.get(*place) {
-                    let Some(cell) = self.new_cell(*column, *change, *row, order) else {
-                        *place += 1;
-                        continue;
-                    };
-                    *place += 1;
-                    if !free.remove(row) {
-                        has_no_row.insert(*change);
+            for sowing in open.iter_mut().filter(|sowing| sowing.planted < HANDFUL) {
+                while let Some(row) = order.get(sowing.place) {
+                    sowing.place += 1;
+                    if bed.contains_key(row) || sowing.rows.contains(row) {
                         continue;
                     }
-                    plants.of_rows.insert(*row, Plant::Cell(*column, *change, cell));
-                    planted.insert(*change);
-                    break;
+                    if let Some(cell) = self.new_cell(sowing.column, sowing.change, *row, order) {
+                        bed.insert(*row, Plant::Cell(sowing.column, sowing.change, cell));
+                        sowing.rows.push(*row);
+                        sowing.planted += 1;
+                        break;
+                    }
                 }
             }
-        }
-        for change in CellChange::ALL.into_iter().filter(|change| !planted.contains(change)) {
-            let why = match change.needs() {
-                _ if has_no_row.contains(&change) => "no row is left for it: look at more with --rows".to_owned(),
-                Some(needed) => format!("no row of the sample has {needed} for it"),
-                None => "no column is compared besides the key".to_owned(),
-            };
-            plants.left_out.push((change.name().to_owned(), why));
         }
     }
 
@@ -142,16 +183,16 @@ impl Ground<'_> {
     }
 
     /// The rows of the shadow, and for each plant the row of it that has its key; `None`: that of live.
-    pub(super) fn grow(&self, plants: &Plants) -> Result<(Vec<ArrayRef>, BTreeMap<usize, usize>)> {
+    pub(super) fn grow(&self, bed: &Bed) -> Result<(Vec<ArrayRef>, BTreeMap<usize, usize>)> {
         let mut columns = Vec::new();
         for (number, array) in self.sample.arrays.iter().enumerate() {
-            let cells = plants.of_rows.iter().filter_map(|(row, plant)| match plant {
+            let cells = bed.iter().filter_map(|(row, plant)| match plant {
                 Plant::Cell(column, _, cell) if *column == number => Some((*row, cell.clone())),
                 Plant::Cell(..) | Plant::Row(_) => None,
             });
             columns.push(replaced(array, &cells.collect::<Vec<_>>())?);
         }
-        let is = |row: &usize, change: RowChange| matches!(plants.of_rows.get(row), Some(Plant::Row(planted)) if *planted == change);
+        let is = |row: &usize, change: RowChange| matches!(bed.get(row), Some(Plant::Row(planted)) if *planted == change);
         let all: Vec<usize> = (0..self.sample.rows).collect();
         let stay: Vec<usize> = all.iter().copied().filter(|row| !is(row, RowChange::MissingInShadow)).collect();
         let twice: Vec<usize> = all.iter().copied().filter(|row| is(row, RowChange::DuplicateKey)).collect();
@@ -263,10 +304,11 @@ mod tests {
             key_column: Some(0),
         };
         let (plants, again, other) = (ground.plan(1), ground.plan(1), ground.plan(2));
-        let shown = |plants: &Plants| format!("{:?}", plants.of_rows);
+        let shown = |plants: &Plants| format!("{:?}", plants.beds);
         assert_eq!(shown(&plants), shown(&again));
         assert_ne!(shown(&plants), shown(&other));
-        let count = |is: &dyn Fn(&Plant) -> bool| plants.of_rows.values().filter(|plant| is(plant)).count();
+        let count = |is: &dyn Fn(&Plant) -> bool| plants.beds[0].values().filter(|plant| is(plant)).count();
+        assert_eq!(plants.beds.len(), 1);
         for change in RowChange::ALL {
             assert_eq!(count(&|plant| matches!(plant, Plant::Row(planted) if *planted == change)), HANDFUL);
         }
@@ -289,7 +331,7 @@ mod tests {
                 "mojibake"
             ]
         );
-        let (shadow, places) = ground.grow(&plants).expect("it grows");
+        let (shadow, places) = ground.grow(&plants.beds[0]).expect("it grows");
         assert_eq!(shadow[0].len(), 200 - HANDFUL + HANDFUL + HANDFUL);
         let new: Vec<i128> = places
             .values()
@@ -302,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn where_rows_are_few_it_is_said_what_had_none() {
+    fn where_rows_are_few_there_are_more_comparisons() {
         let sample = sample(5);
         let ground = Ground {
             sample: &sample,
@@ -310,9 +352,15 @@ mod tests {
             key_column: None,
         };
         let plants = ground.plan(7);
-        assert_eq!(plants.of_rows.len(), 5);
         let why = |name: &str| plants.left_out.iter().find(|(left, _)| left == name).map(|(_, why)| why.as_str());
         assert!(why("missing_in_live").is_some_and(|why| why.starts_with("no column of the key")));
-        assert!(why("sign").is_some_and(|why| why.contains("--rows")));
+        assert_eq!(why("sign"), None);
+        let all = plants.beds.iter().flatten();
+        let signs: BTreeSet<usize> = all
+            .filter(|(_, plant)| matches!(plant, Plant::Cell(1, CellChange::Sign, _)))
+            .map(|(row, _)| *row)
+            .collect();
+        assert_eq!(signs.len(), HANDFUL, "each in another row");
+        assert!(plants.beds.len() > 1 && plants.beds.iter().all(|bed| bed.len() <= 5));
     }
 }

@@ -76,8 +76,13 @@ impl Power {
         }
     }
 
-    /// Says what is blind, once all is known.
-    pub(super) fn finish(&mut self) {
+    /// Puts outcomes in the order of these changes and columns, and says what is blind, once all is known.
+    pub(super) fn finish(&mut self, changes: &[&str], columns: &[&str]) {
+        let place = |names: &[&str], name: &str| names.iter().position(|known| *known == name);
+        self.planted.sort_by_key(|outcome| {
+            let column = outcome.column.as_deref().map(|name| place(columns, name));
+            (place(changes, &outcome.change), column)
+        });
         let mut caught: BTreeMap<(bool, String), u64> = BTreeMap::new();
         for outcome in &self.planted {
             let name = outcome.column.clone().unwrap_or_else(|| outcome.change.clone());
@@ -118,9 +123,9 @@ mod tests {
             caught: true,
             swallowed_by: Vec::new(),
         });
-        power.finish();
+        power.finish(&["duplicate_key", "sign", "scale(100)"], &["a", "b", "c"]);
         assert_eq!(power.blind, ["duplicate_key", "b"]);
         assert_eq!((power.count(), power.caught()), (5, 1));
-        assert_eq!(power.planted[0].swallowed_by, BTreeMap::from([("rule `r`".to_owned(), 1)]));
+        assert_eq!(power.planted[1].swallowed_by, BTreeMap::from([("rule `r`".to_owned(), 1)]));
     }
 }

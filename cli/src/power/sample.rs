@@ -1,7 +1,8 @@
 //! The rows of live that changes are planted into, and the spec that compares two copies of them.
 
 use crate::init::spread;
-use arrow_array::ArrayRef;
+use arrow_array::{ArrayRef, new_null_array};
+use arrow_schema::DataType;
 use shadowdiff_common::read::{DataFile, Dataset, Selection, Sources, WantedColumn, open_raw, read_column};
 use shadowdiff_common::rows::joined;
 use shadowdiff_common::sql::{Sql, SqlColumn};
@@ -9,10 +10,12 @@ use shadowdiff_core::error::Result;
 use shadowdiff_core::plan::ReadColumn;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::{CsvOptions, DatasetSpec, OutputSpec, Spec};
-use shadowdiff_core::value::ValueType;
+use shadowdiff_core::value::{MAX_DIGITS, ValueType};
 use std::path::Path;
 use std::sync::Arc;
 
+/// Of the widest decimal that fits 128 bits.
+const DIGITS_OF_128_BITS: u8 = 38;
 /// So many files are looked at, spread over all of them.
 const MAX_FILES: usize = 16;
 /// Rows that are read at a time.
@@ -23,12 +26,17 @@ pub(super) struct Sample {
     pub(super) columns: Vec<ReadColumn>,
     pub(super) arrays: Vec<ArrayRef>,
     pub(super) rows: usize,
+    /// By column: NULL stands for its values.
+    is_unread: Vec<bool>,
 }
 
 /// Blocks while it reads.
-pub(super) fn read(dataset: &Dataset, csv: &CsvOptions, columns: Vec<ReadColumn>, most: usize, sources: &Sources) -> Result<Sample> {
+pub(super) fn read(dataset: &Dataset, spec: &Spec, columns: Vec<ReadColumn>, most: usize, sources: &Sources) -> Result<Sample> {
+    // What the spec leaves out and no SQL names has no type that is known: its values do not matter.
+    let is_unread = |column: &ReadColumn| column.value_type == ValueType::Null && spec.columns.leaves_out(&column.name);
     let mut sample = Sample {
-        columns,
+        is_unread: columns.iter().map(is_unread).collect(),
+        columns: columns.into_iter().map(wide).collect(),
         arrays: Vec::new(),
         rows: 0,
     };
@@ -36,14 +44,32 @@ pub(super) fn read(dataset: &Dataset, csv: &CsvOptions, columns: Vec<ReadColumn>
     for (at, file) in files.iter().enumerate() {
         // What a file has too few of, those behind it may have.
         let quota = (most - sample.rows).div_ceil(files.len() - at);
-        sample.add(dataset, &dataset.files[*file], csv, quota, sources)?;
+        sample.add(dataset, &dataset.files[*file], &spec.sides.live.csv, quota, sources)?;
     }
     Ok(sample)
 }
 
+/// A decimal takes values a hundred times as large too.
+fn wide(column: ReadColumn) -> ReadColumn {
+    let value_type = match column.value_type {
+        ValueType::Decimal { precision, scale } => ValueType::Decimal {
+            // No wider than before in memory: SQL may treat a wider one in another way.
+            precision: (precision + 3).min(if precision <= DIGITS_OF_128_BITS {
+                DIGITS_OF_128_BITS
+            } else {
+                MAX_DIGITS
+            }),
+            scale,
+        },
+        other => other,
+    };
+    ReadColumn { value_type, ..column }
+}
+
 impl Sample {
     fn add(&mut self, dataset: &Dataset, file: &DataFile, csv: &CsvOptions, quota: usize, sources: &Sources) -> Result<()> {
-        let wanted = self.columns.iter().map(|column| WantedColumn {
+        let wanted = self.columns.iter().zip(&self.is_unread).filter(|(_, is_unread)| !**is_unread);
+        let wanted = wanted.map(|(column, _)| WantedColumn {
             name: column.source.clone(),
             value_type: column.value_type.clone(),
             may_be_compact: false,
@@ -57,8 +83,11 @@ impl Sample {
             let mut raw = raw?;
             raw.batch = raw.batch.slice(0, raw.batch.num_rows().min(left));
             let before = (quota - left) as u64;
-            let columns = self.columns.iter();
-            let arrays = columns.map(|column| read_column(column, false, &raw, Side::Live, file, before));
+            let columns = self.columns.iter().zip(&self.is_unread);
+            let arrays = columns.map(|(column, is_unread)| match is_unread {
+                true => Ok(new_null_array(&DataType::Null, raw.batch.num_rows())),
+                false => read_column(column, false, &raw, Side::Live, file, before),
+            });
             let arrays: Vec<ArrayRef> = arrays.collect::<Result<_>>()?;
             self.arrays = if self.arrays.is_empty() {
                 arrays
@@ -120,6 +149,11 @@ pub(super) fn spec_of_copies(spec: &Spec, columns: &[ReadColumn], copies: &Sides
         ));
         copied.filter.shadow.clone_from(&spec.filter.live);
     }
+    // A name of the shadow's alone would be a mistake in the copies.
+    copied.columns.exclude.retain(|pattern| {
+        let is_of = |name: &str| pattern.matches(name) || pattern.0.strip_prefix(name).is_some_and(|rest| rest.starts_with(['.', '[']));
+        !pattern.is_exact() || columns.iter().any(|column| is_of(&column.name))
+    });
     // Copies without a change break nothing, so that what is broken shows what was planted.
     copied.expected.iter_mut().for_each(|rule| rule.min = None);
     copied.verdict.unused_rules_fail = false;

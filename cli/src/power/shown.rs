@@ -111,7 +111,7 @@ fn columns(out: &mut String, power: &Power, paint: Paint) {
         let what = format!("{change} in {}", counted_apart(*cells as u64, "cell"));
         let ends = match outcome.caught {
             true => "fail".to_owned(),
-            false => format!("pass, by {}", outcome.swallowed_by.join(", ")),
+            false => format!("pass all the same: {}", outcome.swallowed_by.join(", ")),
         };
         *out += &wrapped(&format!("  {column}: "), &format!("{what}: the verdict is {ends}"));
     }
