@@ -181,3 +181,16 @@ fn what_cannot_be_tried_is_said() {
     let run = run(folder.path(), "power spec.yaml");
     assert!(run.stderr.contains("no rows to plant changes into"), "{}", run.stderr);
 }
+
+#[test]
+fn the_documentation_shows_what_the_command_prints() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = std::fs::read_to_string(root.join("docs/output.md")).expect("the page is there");
+    let section = page.split("## What a spec would catch").nth(1).expect("the section is there");
+    let shown = section.split("```text\n").nth(1).and_then(|rest| rest.split("```").next());
+    let run = run(&root, "power examples/cities/compare.yaml");
+    assert_eq!(run.exit, 1, "{}", run.stderr);
+    for line in shown.expect("an example").lines().filter(|line| *line != "…") {
+        assert!(run.stdout.lines().any(|printed| printed == line), "{line}");
+    }
+}
