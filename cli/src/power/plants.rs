@@ -292,6 +292,7 @@ mod tests {
                 Arc::new(texts),
             ],
             rows: rows as usize,
+            is_unread: vec![false; 3],
         }
     }
 

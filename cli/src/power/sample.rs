@@ -27,7 +27,7 @@ pub(super) struct Sample {
     pub(super) arrays: Vec<ArrayRef>,
     pub(super) rows: usize,
     /// By column: NULL stands for its values.
-    is_unread: Vec<bool>,
+    pub(super) is_unread: Vec<bool>,
 }
 
 /// Blocks while it reads.
