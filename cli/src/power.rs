@@ -235,13 +235,21 @@ impl<'a> Experiment<'a> {
                 Some(lines) if lines.iter().any(|(_, is_exception)| *is_exception) => self.add(plant, None, power),
                 Some(lines) => {
                     let rules: BTreeSet<String> = lines.iter().filter_map(|(line, _)| line.rule.clone()).collect();
-                    let rules: Vec<String> = rules.into_iter().map(|rule| format!("rule `{rule}`")).collect();
+                    let rules: Vec<String> = rules.into_iter().map(|rule| self.rule(&rule)).collect();
                     self.add(plant, Some(rules.join(" and ")), power);
                 }
                 None => silent.push((plant, key)),
             }
         }
         self.explain(&silent, power).await
+    }
+
+    /// What has covered a line: a rule by its name, or a pattern that is accepted.
+    fn rule(&self, name: &str) -> String {
+        match self.spec.expected.iter().any(|rule| rule.name == name) {
+            true => format!("rule `{name}`"),
+            false => format!("acceptance of pattern `{name}`"),
+        }
     }
 
     /// Which part of the spec changes without a line come to light without.
@@ -355,6 +363,9 @@ impl<'a> Experiment<'a> {
         let summary = &trial.summary;
         let rules = summary.rules.iter().filter(|rule| rule.lines > 0);
         let mut by: Vec<String> = rules.map(|rule| format!("rule `{}`", rule.name)).collect();
+        if summary.differences.accepted > 0 {
+            by.push("acceptances".to_owned());
+        }
         if summary.rows.within_tolerance > 0 {
             by.push(self.comparator(column));
         }
@@ -410,6 +421,7 @@ impl Part {
     fn without(self, spec: &Spec) -> Option<Spec> {
         let mut spec = spec.clone();
         spec.expected.clear();
+        spec.accepted = None;
         spec.verdict = VerdictSpec::default();
         let had = match self {
             Part::Filter => std::mem::take(&mut spec.filter) != Sides::default(),

@@ -53,7 +53,7 @@ impl Laboratory<'_> {
         let bound = self.bind(spec).await?;
         let slots = self.settings.slots(bound.plan.estimate.reading_bytes);
         let (job, accounts) = job(bound, self.settings, self.args, self.sources.clone())?;
-        let workers = LocalWorkers::new(job.clone(), slots);
+        let workers = LocalWorkers::start(job.clone(), slots)?;
         let folder = self.folder()?;
         let run = Run {
             plan: &job.plan,
