@@ -1,13 +1,14 @@
 //! `judge`: another spec over what a comparison has found, without reading the data again.
 
 use crate::args::JudgeArgs;
-use crate::process::{leave, runtime, working_directory};
+use crate::process::{exit_code, leave, runtime, working_directory};
+use crate::render;
 use crate::spec::{SpecFile, from_file};
-use crate::warn;
+use crate::{say, say_json, warn};
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::store::Stores;
-use shadowdiff_coordinator::{Fetched, NewRules, Outcome, check_target, fetch_result};
+use shadowdiff_coordinator::{Fetched, NewRules, Outcome, Sensitivity, check_target, fetch_result};
 use shadowdiff_core::error::Result;
 use shadowdiff_core::report::ResultFile;
 use std::process::ExitCode;
@@ -17,12 +18,25 @@ use std::sync::Arc;
 const HELD_BYTES: usize = 256 << 20;
 
 pub(crate) fn run(args: &JudgeArgs) -> Result<ExitCode> {
-    args.shown.renderings.prepare()?;
     let found = from_file(&args.spec, &args.set, args.output.as_deref())?;
+    let in_its_place = |e| found.parsed.places.locate(e);
+    if args.sensitivity {
+        let runtime = runtime()?;
+        let told = runtime.block_on(sensitivity(args, &found));
+        leave(runtime);
+        let told = told.map_err(in_its_place)?;
+        if args.shown.json {
+            say_json(&told)?;
+        } else {
+            say(&render::sensitivity(&told, args.shown.color.paint()))?;
+        }
+        return Ok(exit_code(told.as_it_is.verdict));
+    }
+    args.shown.renderings.prepare()?;
     let runtime = runtime()?;
     let outcome = runtime.block_on(judge(args, &found));
     leave(runtime);
-    let Outcome { summary, published } = outcome.map_err(|e| found.parsed.places.locate(e))?;
+    let Outcome { summary, published } = outcome.map_err(in_its_place)?;
     warn(&summary.warnings);
     let place = args.output.as_deref().unwrap_or(&found.output);
     args.shown.show(&summary, published.directory(), place, false)
@@ -30,16 +44,31 @@ pub(crate) fn run(args: &JudgeArgs) -> Result<ExitCode> {
 
 async fn judge(args: &JudgeArgs, found: &SpecFile) -> Result<Outcome> {
     let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
-    let place = args.result.to_string_lossy();
-    let Fetched { files, .. } = fetch_result(&place, &working_directory()?, &sources.stores, &ResultFile::TABLES).await?;
+    let fetched = fetched(args, &sources).await?;
     let target = check_target(&found.output, &found.base, Some(found.reads()), &sources.stores, args.overwrite).await?;
-    let rules = NewRules {
+    let scratch = Scratch::new(HELD_BYTES, args.scratch.as_deref())?;
+    let rules = rules(found, &sources);
+    rules.judge(fetched.files.directory(), &target, args.overwrite, &scratch).await
+}
+
+async fn sensitivity(args: &JudgeArgs, found: &SpecFile) -> Result<Sensitivity> {
+    let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
+    let fetched = fetched(args, &sources).await?;
+    let scratch = Scratch::new(HELD_BYTES, args.scratch.as_deref())?;
+    rules(found, &sources).sensitivity(fetched.files.directory(), &scratch).await
+}
+
+async fn fetched(args: &JudgeArgs, sources: &Sources) -> Result<Fetched> {
+    let place = args.result.to_string_lossy();
+    fetch_result(&place, &working_directory()?, &sources.stores, &ResultFile::TABLES).await
+}
+
+fn rules<'a>(found: &'a SpecFile, sources: &'a Sources) -> NewRules<'a> {
+    NewRules {
         spec: &found.parsed.spec,
         document: &found.parsed.document,
         warnings: &found.parsed.warnings,
         base: &found.base,
-        sources: &sources,
-    };
-    let scratch = Scratch::new(HELD_BYTES, args.scratch.as_deref())?;
-    rules.judge(files.directory(), &target, args.overwrite, &scratch).await
+        sources,
+    }
 }

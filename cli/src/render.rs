@@ -7,6 +7,7 @@ mod history;
 mod layout;
 mod paint;
 mod run_diff;
+mod sensitivity;
 
 pub(crate) use files::excerpt;
 pub(crate) use history::history_text;
@@ -14,6 +15,7 @@ use layout::{padded, shortened, width};
 pub(crate) use layout::{visible, wrapped, wrapped_as};
 pub(crate) use paint::{ColorArgs, Paint};
 pub(crate) use run_diff::run_diff;
+pub(crate) use sensitivity::sensitivity;
 use shadowdiff_core::render::{
     Excerpt, ExcerptSizes, acceptance_bounds, acceptance_state, behind_verdict, bounds, counted_apart, delta_range, described,
     described_acceptance, described_rows, grouped, rows_headline, type_difference,

@@ -11,6 +11,7 @@ use shadowdiff_common::comparison_file::{ComparisonHead, read_accounts, read_dif
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_core::acceptance::Acceptances;
+use shadowdiff_core::accounts::AccountSets;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::judge;
 use shadowdiff_core::plan::{Estimate, PLAN_VERSION, Plan, PlanSecret, SidePlan, Warning, WarningOrigin};
@@ -37,9 +38,33 @@ pub struct NewRules<'a> {
     pub sources: &'a Sources,
 }
 
+/// What a comparison found, with the answers that other rules ask for.
+pub(crate) struct Rejudged {
+    pub(crate) plan: Plan,
+    pub(crate) accounts: AccountSets,
+    pub(crate) compared: Compared,
+}
+
 impl NewRules<'_> {
     /// Judges the result in a directory, and publishes what comes out.
     pub async fn judge(&self, result: &Path, target: &Target, overwrite: bool, scratch: &Scratch) -> Result<Outcome> {
+        let Rejudged { plan, accounts, compared } = self.read(result, scratch).await?;
+        let staging = Staging::new(target)?;
+        let writer = ResultWriter {
+            plan: &plan,
+            document: self.document,
+            accounts: &accounts.rules,
+            compared: &compared,
+            scratch,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+        };
+        let (summary, _) = writer.write(&staging)?;
+        let published = staging.publish(target, overwrite).await?;
+        Ok(Outcome { summary, published })
+    }
+
+    /// Reads what a comparison has kept.
+    pub(crate) async fn read(&self, result: &Path, scratch: &Scratch) -> Result<Rejudged> {
         let name = ResultFile::Comparison.name();
         let file = File::open(result.join(name)).map_err(|e| match e.kind() {
             std::io::ErrorKind::NotFound => Error::input(format!("the result has no {name}"))
@@ -68,7 +93,7 @@ impl NewRules<'_> {
             base: self.base,
             sources: self.sources,
         };
-        let sets = lists.read().await?;
+        let accounts_of_rules = lists.read().await?;
         let accepted = read_acceptances(self.spec, self.base, &self.sources.stores).await?;
         let mut tally = head.tally.clone();
         let lists_all = self.spec.output.accounts == ListedAccounts::All;
@@ -83,18 +108,11 @@ impl NewRules<'_> {
             seen_accounts: if lists_all { vec![accounts] } else { Vec::new() },
             timings: Timings::default(),
         };
-        let staging = Staging::new(target)?;
-        let writer = ResultWriter {
-            plan: &plan,
-            document: self.document,
-            accounts: &sets.rules,
-            compared: &compared,
-            scratch,
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
-        };
-        let (summary, _) = writer.write(&staging)?;
-        let published = staging.publish(target, overwrite).await?;
-        Ok(Outcome { summary, published })
+        Ok(Rejudged {
+            plan,
+            accounts: accounts_of_rules,
+            compared,
+        })
     }
 
     /// What is asked of accounts that were not head needs the data.

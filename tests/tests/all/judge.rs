@@ -125,3 +125,61 @@ fn a_comparison_that_was_changed_is_refused() {
     let got = run(folder.path(), "judge out --spec spec.yaml --output judged");
     assert!(got.exit == 2 && got.stderr.contains("comparison.bin"), "{}", got.stderr);
 }
+
+/// Each step says what a comparison with that tolerance finds.
+#[test]
+fn sensitivity_is_what_a_comparison_with_that_tolerance_finds() {
+    let folder = folder();
+    let rows = |side: u64| -> String {
+        let value = |row: u64| 100.0 + row as f64 + side as f64 * (row % 7) as f64 * 0.3;
+        let line = |row: u64| {
+            format!(
+                "a{},{row},{},{},{}\n",
+                row % 5,
+                value(row),
+                row * 10 + side * (row % 3) * 20,
+                1 + side * u64::from(row == 9)
+            )
+        };
+        "id,n,v,w,x\n".to_owned() + &(1..=60).map(line).collect::<String>()
+    };
+    put(folder.path(), "live.csv", &rows(0));
+    put(folder.path(), "shadow.csv", &rows(1));
+    let of = |comparator: &str| {
+        format!(
+            "live: live.csv\nshadow: shadow.csv\naccount: id\nkey: [n]\noutput: {{to: out, judgeable: true}}\n\
+             expected: [{{name: w, columns: [w], where: 'live_row.n > 30', min: 5}}]\nverdict: {{max_exceptions: 40, max_exception_accounts: 5}}\n{comparator}"
+        )
+    };
+    put(folder.path(), "spec.yaml", &of(""));
+    assert_eq!(run(folder.path(), "compare spec.yaml --overwrite").exit, 1);
+    let told = run(folder.path(), "judge out --spec spec.yaml --sensitivity --json");
+    assert_eq!(told.exit, 1, "{}", told.stderr);
+    let told: serde_json::Value = serde_json::from_str(&told.stdout).expect("JSON");
+    let (mut steps, mut passed) = (0, 0);
+    for column in told["columns"].as_array().expect("columns") {
+        let name = column["column"].as_str().expect("a name");
+        for measure in ["absolute", "relative"] {
+            for step in column[measure].as_array().expect("steps") {
+                let tolerance = step["tolerance"].as_str().expect("a tolerance");
+                put(
+                    folder.path(),
+                    "step.yaml",
+                    &of(&format!("comparators: [{{columns: [{name}], {measure}: {tolerance}}}]\n")),
+                );
+                let full = run(folder.path(), "compare step.yaml --output step --overwrite --json").stdout;
+                let full: serde_json::Value = serde_json::from_str(&full).expect("JSON");
+                for (mine, theirs) in [
+                    (&step["verdict"], &full["verdict"]),
+                    (&step["broken"], &full["broken"]),
+                    (&step["exceptions"], &full["differences"]["exceptions"]),
+                ] {
+                    assert_eq!(mine, theirs, "{name} {measure}: {tolerance}");
+                }
+                steps += 1;
+                passed += u64::from(step["verdict"] == "pass");
+            }
+        }
+    }
+    assert!(steps > 6 && passed > 0, "{steps} steps, {passed} pass: {told}");
+}

@@ -1,0 +1,66 @@
+//! What the verdict would be by other tolerances, as a person reads it.
+
+use super::layout::{padded, shortened, wrapped};
+use super::{NAME_COLUMNS, Paint, heading};
+use shadowdiff_coordinator::{Sensitivity, Step};
+use shadowdiff_core::render::{counted_apart, grouped};
+use shadowdiff_core::verdict::Verdict;
+use std::fmt::Write;
+
+pub(crate) fn sensitivity(of: &Sensitivity, paint: Paint) -> String {
+    let word = |verdict: Verdict| {
+        let word = verdict.name().to_uppercase();
+        match verdict {
+            Verdict::Pass => paint.good(&word),
+            Verdict::Fail => paint.bad(&word),
+        }
+    };
+    let as_it_is = counted_apart(of.as_it_is.exceptions, "exception");
+    let mut out = format!("{}: {as_it_is} as it is\n", word(of.as_it_is.verdict));
+    for column in &of.columns {
+        heading(
+            &mut out,
+            &format!(
+                "{} ({})",
+                shortened(&column.column, NAME_COLUMNS),
+                shortened(&column.comparator, NAME_COLUMNS)
+            ),
+            paint,
+        );
+        let _ = writeln!(
+            out,
+            "  {}{:>14}{:>14}  verdict",
+            padded("tolerance", 20),
+            "left here",
+            "left in all"
+        );
+        for (measure, steps) in [("absolute", &column.absolute), ("relative", &column.relative)] {
+            for step in steps {
+                let tolerance = padded(&format!("{measure}: {}", step.tolerance), 20);
+                let (left, all) = (grouped(step.left), grouped(step.judged.exceptions));
+                let _ = writeln!(
+                    out,
+                    "  {tolerance}{left:>14}{all:>14}  {}",
+                    word(step.judged.verdict).to_lowercase()
+                );
+            }
+            let passes = |step: &&Step| step.judged.verdict == Verdict::Pass;
+            let smallest = steps
+                .iter()
+                .find(passes)
+                .map(|step| format!("{}: {} is the tightest that passes", measure, step.tolerance));
+            out += &smallest.map_or_else(String::new, |text| wrapped("  ", &text));
+        }
+    }
+    if of.columns.is_empty() {
+        out.push_str("\nNo column of numbers has exceptions.\n");
+    }
+    if of.columns_left_out > 0 {
+        let _ = writeln!(out, "\n… and {}", counted_apart(of.columns_left_out as u64, "more column"));
+    }
+    out += "\n";
+    out + &wrapped(
+        "Note: ",
+        "each step stands beside the comparator of its column, alone; tighter tolerances need a new comparison",
+    )
+}
