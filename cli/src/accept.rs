@@ -159,7 +159,7 @@ fn without(text: &str, all: &[Acceptance], is_out: impl Fn(&Acceptance) -> bool)
     for (at, acceptance) in all.iter().enumerate() {
         let end = starts.get(at + 1).copied().unwrap_or(lines.len());
         let of_entry = &lines[starts[at]..end];
-        let behind = of_entry.iter().rposition(|line| is_entry(&line)).map_or(0, |last| last + 1);
+        let behind = of_entry.iter().rposition(is_entry).map_or(0, |last| last + 1);
         kept += &of_entry[if is_out(acceptance) { behind } else { 0 }..].concat();
     }
     Some(kept)

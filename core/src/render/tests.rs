@@ -1,7 +1,8 @@
 //! What the renderings look like, and what they make of values that mean harm.
 
 use super::*;
-use crate::report::{Field, Summary, own_summary};
+use crate::report::{AcceptanceSummary, Field, Summary, own_summary};
+use crate::spec::{Acceptance, Day};
 use std::ops::ControlFlow;
 
 const SUMMARY: &str = include_str!("../../tests/golden/summary.json");
@@ -67,6 +68,21 @@ fn hostile(text: &str, times: usize) -> (Summary, Excerpt) {
         let mut row = row.clone();
         (row.changes[0].column, row.changes[0].diagnosis) = (Some(name(at)), Some(text.to_owned()));
         (row.with, row.example) = (vec![name(at)], name(at));
+        summary.accepted.push(AcceptanceSummary {
+            acceptance: Acceptance {
+                pattern: name(at),
+                changes: row.changes.clone(),
+                following: row.changes.clone(),
+                by: name(at),
+                reason: name(at),
+                until: Day(20_000),
+                max: 1,
+            },
+            rows: 1,
+            lines: 1,
+            is_over: false,
+            broken: vec![name(at)],
+        });
         summary.row_patterns.listed.push(row.clone());
         summary.row_patterns.listed_alone.push(row);
         let mut rule = rule.clone();
