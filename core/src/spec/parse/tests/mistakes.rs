@@ -12,7 +12,7 @@ const MISTAKES: &[(&str, &str)] = &[
     ("Expected: []", "4:1: Expected: unknown field; did you mean `expected`?"),
     (
         "relative: 1",
-        "4:1: relative: unknown field; it belongs to `comparator` or `within`; known here are live, shadow, baseline, account, key, where, schema, csv, ready, columns, comparators, expected, verdict, as_of, output",
+        "4:1: relative: unknown field; it belongs to `comparator` or `within`; known here are live, shadow, baseline, account, key, where, schema, csv, ready, columns, comparators, expected, accepted, verdict, as_of, output",
     ),
     (
         "verdict: {zzz: 1}",
