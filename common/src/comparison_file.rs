@@ -11,10 +11,10 @@
 use crate::run::RunWriter;
 use crate::spool::{Scratch, Spool, SpoolWriter};
 use serde::{Deserialize, Serialize};
-use shadowdiff_core::align::Aligned;
+use shadowdiff_core::align::{Aligned, SideColumn};
 use shadowdiff_core::difference::{Answers, Difference};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::plan::{Pinned, Plan, Warning, WarningOrigin};
+use shadowdiff_core::plan::{Pinned, Plan, SidePlan, Warning, WarningOrigin};
 use shadowdiff_core::rejudge::Rejudge;
 use shadowdiff_core::report::SeenAccount;
 use shadowdiff_core::side::Sides;
@@ -24,7 +24,7 @@ use std::io::{Read, Write};
 
 const HEAD: &[u8] = b"shadowdiff comparison\n";
 /// A file of another version is refused.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// A longer head or record is none of ours.
 const MAX_BYTES: u32 = 1 << 30;
 /// What the merge holds of a run at a time.
@@ -36,6 +36,8 @@ pub struct ComparisonHead {
     /// As the summary shows it.
     pub document: serde_json::Value,
     pub aligned: Aligned,
+    /// What the rows had that were compared.
+    pub sides: Sides<SidePlan>,
     pub as_of: Day,
     pub pins: Sides<Vec<Pinned>>,
     /// Those that are not of the spec.
@@ -52,6 +54,7 @@ impl ComparisonHead {
         ComparisonHead {
             document: shadowdiff_core::redact::redacted_document(document.clone()),
             aligned: plan.aligned.clone(),
+            sides: Sides::from_fn(|side| of_rows(&plan.sides[side], &plan.aligned)),
             as_of: plan.as_of,
             pins: plan.pins.clone(),
             warnings: of_data.cloned().collect(),
@@ -84,6 +87,17 @@ impl ComparisonHead {
         } else {
             Err(broken("its columns are not in order"))
         }
+    }
+}
+
+/// Without what only `where` of one side reads: a column that is missing here and is there on the other side is one of that side alone.
+fn of_rows(side: &SidePlan, aligned: &Aligned) -> SidePlan {
+    let is_aligned = |name: &str| aligned.columns.iter().any(|column| column.path[0] == name);
+    let is_of_rows = |column: &&SideColumn| side.carried.contains(&column.name) || is_aligned(&column.name);
+    SidePlan {
+        read: Vec::new(),
+        columns: side.columns.iter().filter(is_of_rows).cloned().collect(),
+        carried: side.carried.clone(),
     }
 }
 
@@ -166,7 +180,7 @@ fn read_record(from: &mut dyn Read) -> Result<Option<Vec<u8>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shadowdiff_core::align::{SideColumn, align};
+    use shadowdiff_core::align::align;
     use shadowdiff_core::difference::KeyValues;
     use shadowdiff_core::side::Side;
     use shadowdiff_core::spec::{DifferenceKind, Overrides, parse};
@@ -176,13 +190,19 @@ mod tests {
 
     fn head() -> ComparisonHead {
         let spec = parse(SPEC, "s.yaml", &Overrides::default()).expect("a spec of the test").spec;
-        let columns = ["id", "v"].map(|name| SideColumn {
+        let column = |name: &str| SideColumn {
             name: name.to_owned(),
             value_type: ValueType::INT64,
-        });
+        };
+        let columns = Sides::from_fn(|_| ["id", "v"].map(column).to_vec());
         ComparisonHead {
             document: serde_json::from_str(SPEC).expect("JSON"),
-            aligned: align(&spec, &Sides::new(columns.to_vec(), columns.to_vec())).expect("equal sides meet"),
+            aligned: align(&spec, &columns).expect("equal sides meet"),
+            sides: columns.map(|columns| SidePlan {
+                read: Vec::new(),
+                columns,
+                carried: Vec::new(),
+            }),
             as_of: Day(20_000),
             pins: Sides::default(),
             warnings: WarningOrigin::Data.of(["beware".to_owned()]).collect(),

@@ -4,7 +4,7 @@ use crate::acceptances::read_acceptances;
 use crate::accounts::Lists;
 use crate::columns::{FileColumn, KnownType, SideFiles, legacy_dates, look};
 use crate::partition::{PartitionSettings, Partitioning};
-use crate::prune::{check_scopes, side_plan};
+use crate::prune::{check_scopes, scopes, side_plan};
 use crate::scale::forget_scales;
 use crate::types::{NamedColumn, Note, fill_rowless, types};
 use crate::unread::UnreadColumns;
@@ -97,7 +97,7 @@ pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: 
     warnings.extend(WarningOrigin::Spec.of(judge::check(&spec, &aligned)?));
     let accepted = read_acceptances(&spec, base, &sources.stores).await?;
     warnings.extend(WarningOrigin::Spec.of(Acceptances::new(&accepted, &aligned, as_of)?.1));
-    warnings.extend(WarningOrigin::Data.of(check_scopes(&spec, &columns)?));
+    warnings.extend(WarningOrigin::Spec.of(check_scopes(&spec, scopes(&spec), &columns)?));
 
     let sides = Sides::from_fn(|side| side_plan(&spec, side, &read[side], &columns[side], &aligned.columns));
     for side in Side::BOTH {

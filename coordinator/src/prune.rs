@@ -52,7 +52,7 @@ pub(crate) fn pair_sql(spec: &Spec) -> Vec<&str> {
 }
 
 /// The rules whose accounts SQL names, by their number.
-fn scopes(spec: &Spec) -> impl Iterator<Item = (usize, &str)> {
+pub(crate) fn scopes(spec: &Spec) -> impl Iterator<Item = (usize, &str)> {
     spec.expected.iter().enumerate().filter_map(|(at, rule)| match &rule.accounts {
         Some(AccountScope::Where(text)) => Some((at, text.as_str())),
         Some(AccountScope::Source(_)) | None => None,
@@ -74,12 +74,16 @@ fn named(sql: &Sql, side: Side, texts: &[impl AsRef<str>], is_known: impl Fn(&st
 
 /// What the `accounts.where` of a rule names must be a column of a side. Where the other side lacks it, none of its rows is in scope, of
 /// which a warning tells.
-pub(crate) fn check_scopes(spec: &Spec, columns: &Sides<Vec<SideColumn>>) -> Result<Vec<String>> {
+pub(crate) fn check_scopes<'a>(
+    spec: &Spec,
+    scopes: impl IntoIterator<Item = (usize, &'a str)>,
+    columns: &Sides<Vec<SideColumn>>,
+) -> Result<Vec<String>> {
     let sql = Sql::default();
     let of_sql = |c: &SideColumn| SqlColumn::new(&c.name, &c.value_type);
     let sql_columns = Sides::from_fn(|side| columns[side].iter().map(of_sql).collect::<Vec<_>>());
     let (mut mistakes, mut warnings) = (Vec::new(), Vec::new());
-    for (rule, text) in scopes(spec) {
+    for (rule, text) in scopes {
         let wrong = |what: String| Error::spec(format!("`{}`: {what}", excerpt(text))).field(format!("expected[{rule}].accounts.where"));
         let missing = Sides::from_fn(|side| sql.missing(text, &sql_columns[side]));
         let before = mistakes.len();

@@ -3,6 +3,7 @@
 use crate::acceptances::read_acceptances;
 use crate::accounts::Lists;
 use crate::pipeline::Compared;
+use crate::prune::{check_scopes, scopes};
 use crate::publish::Staging;
 use crate::result::ResultWriter;
 use crate::run::Outcome;
@@ -14,7 +15,7 @@ use shadowdiff_core::acceptance::Acceptances;
 use shadowdiff_core::accounts::AccountSets;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::judge;
-use shadowdiff_core::plan::{Estimate, PLAN_VERSION, Plan, PlanSecret, SidePlan, Warning, WarningOrigin};
+use shadowdiff_core::plan::{Estimate, PLAN_VERSION, Plan, PlanSecret, Warning, WarningOrigin};
 use shadowdiff_core::redact::redacted_document;
 use shadowdiff_core::rejudge::{Rejudge, compared_differently};
 use shadowdiff_core::report::{ResultFile, Timings};
@@ -115,7 +116,7 @@ impl NewRules<'_> {
         })
     }
 
-    /// What is asked of accounts that were not head needs the data.
+    /// What is asked of accounts that were not kept needs the data.
     fn check_accounts(&self, head: &ComparisonHead, old: &Spec) -> Result<()> {
         let lists_all = self.spec.output.accounts == ListedAccounts::All;
         let needs = if lists_all && !head.lists_accounts {
@@ -128,7 +129,7 @@ impl NewRules<'_> {
         } else {
             return Ok(());
         };
-        Err(Error::spec("needs the accounts of all rows, which were not head in this form")
+        Err(Error::spec("needs the accounts of all rows, which were not kept in this form")
             .field(needs)
             .advice("compare again"))
     }
@@ -139,12 +140,11 @@ impl NewRules<'_> {
         warnings.extend(WarningOrigin::Spec.of(verdict::check(self.spec, &head.aligned)?));
         warnings.extend(WarningOrigin::Spec.of(judge::check(self.spec, &head.aligned)?));
         warnings.extend(WarningOrigin::Spec.of(Acceptances::new(&accepted, &head.aligned, as_of)?.1));
+        // What names a column that is not in the rows was not asked; whether the data have it is not known.
+        let columns = Sides::from_fn(|side| head.sides[side].columns.clone());
+        let of_scopes = scopes(self.spec).filter_map(|scope| check_scopes(self.spec, [scope], &columns).ok());
+        warnings.extend(WarningOrigin::Spec.of(of_scopes.flatten()));
         warnings.extend(head.warnings);
-        let side = SidePlan {
-            read: Vec::new(),
-            columns: Vec::new(),
-            carried: Vec::new(),
-        };
         Ok(Plan {
             version: PLAN_VERSION,
             count_accounts: head.count_accounts || head.lists_accounts,
@@ -152,7 +152,7 @@ impl NewRules<'_> {
             accepted,
             as_of,
             aligned: head.aligned,
-            sides: Sides::new(side.clone(), side),
+            sides: head.sides,
             pins: head.pins,
             scans: Vec::new(),
             shards: 1,

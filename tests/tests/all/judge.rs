@@ -126,6 +126,44 @@ fn a_comparison_that_was_changed_is_refused() {
     assert!(got.exit == 2 && got.stderr.contains("comparison.bin"), "{}", got.stderr);
 }
 
+/// A rule whose accounts are named by a column of one side gives a warning: that of the new spec, as a comparison gives it.
+#[test]
+fn warnings_of_rules_are_those_of_the_new_spec() {
+    let folder = folder();
+    put(folder.path(), "live.csv", "id,v,region,plan\na,1,s,x\nb,2,n,x\n");
+    put(folder.path(), "shadow.csv", "id,v,region\na,1,s\nb,5,n\n");
+    let rules = |names: &[&str]| {
+        let rule = |name: &&str| format!("  - {{name: {name}, accounts: {{where: \"plan = 'x'\"}}}}\n");
+        let all = names.iter().map(rule).collect::<String>();
+        // Of `region` only live's is read.
+        let compared = "columns: {exclude: [region]}\nwhere: {live: \"region <> 'w'\"}\n";
+        spec(
+            &format!("{compared}expected:\n  - {{name: all, columns: [v]}}\n{all}"),
+            "judgeable: true",
+        )
+    };
+    put(folder.path(), "spec.yaml", &rules(&["first"]));
+    assert_eq!(run(folder.path(), "compare spec.yaml").exit, 1);
+    for names in [&["first"] as &[&str], &["second"], &["second", "third"], &[]] {
+        let of_nothing = "  - {name: none, kinds: [missing_in_live], accounts: {where: \"region = 's'\"}}\n";
+        put(folder.path(), "new.yaml", &(rules(names) + of_nothing));
+        let warnings = [
+            "compare new.yaml --output again --overwrite --json",
+            "judge out --spec new.yaml --output judged --overwrite --json",
+            "judge judged --spec new.yaml --output judged --overwrite --json",
+        ]
+        .map(|command| {
+            let got = run(folder.path(), command);
+            let summary: serde_json::Value = serde_json::from_str(&got.stdout).unwrap_or_else(|_| panic!("{}", got.stderr));
+            let texts = summary["warnings"].as_array().expect("warnings").clone();
+            let about_rules = |text: &serde_json::Value| text.to_string().contains("accounts.where");
+            texts.into_iter().filter(about_rules).collect::<Vec<_>>()
+        });
+        assert_eq!(warnings[0].len(), names.len(), "{warnings:?}");
+        assert_eq!((&warnings[1], &warnings[2]), (&warnings[0], &warnings[0]));
+    }
+}
+
 /// Each step says what a comparison with that tolerance finds.
 #[test]
 fn sensitivity_is_what_a_comparison_with_that_tolerance_finds() {
