@@ -6,6 +6,7 @@ mod document;
 mod duration;
 mod field_places;
 mod fields;
+mod group;
 mod item;
 mod json_schema;
 mod mistakes;
@@ -28,4 +29,3 @@ pub use model::{
 };
 pub use overrides::{CsvOverride, Measure, Overrides, ToleranceOverride};
 pub use parse::{Parsed, from_overrides, parse};
-pub use scalars::limit;

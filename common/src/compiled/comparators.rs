@@ -1,20 +1,15 @@
-//! The comparators of a job, bound to its columns. A new kind has its line in [`comparator`].
+//! The comparators of a job, bound to its columns.
 
 use crate::sql::Expression;
 use arrow_array::ArrayRef;
 use arrow_buffer::BooleanBuffer;
 use shadowdiff_core::align::Column;
-use shadowdiff_core::compare::{ByValue, CellComparator, CellPairs, JsonTexts, NearCells};
+use shadowdiff_core::compare::{CellComparator, CellPairs, NearCells, cell_comparator};
 use shadowdiff_core::error::Result;
-use shadowdiff_core::spec::Comparator;
 
 /// The comparator of a column; `plan` plans a condition over a pair of rows.
 pub(super) fn comparator(column: &Column, plan: impl FnOnce(&str) -> Result<Expression>) -> Result<Box<dyn CellComparator>> {
-    Ok(match column.comparator() {
-        Comparator::Values { rule, unordered } => Box::new(ByValue::new(rule.clone(), *unordered)),
-        Comparator::Json => Box::new(JsonTexts),
-        Comparator::Sql(text) => Box::new(BySql { condition: plan(text)? }),
-    })
+    cell_comparator(column.comparator(), |text| Ok(Box::new(BySql { condition: plan(text)? })))
 }
 
 /// SQL over the pair of rows, true where the cells are equal enough.

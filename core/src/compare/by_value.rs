@@ -14,7 +14,7 @@ use arrow_schema::DataType;
 
 /// Compares values by a rule.
 #[derive(Debug, Clone)]
-pub struct ByValue {
+pub(super) struct ByValue {
     pub(super) rule: ValueRule,
     /// Whether lists are multisets.
     pub(super) unordered: bool,
@@ -38,7 +38,7 @@ impl CellComparator for ByValue {
 }
 
 impl ByValue {
-    pub fn new(rule: ValueRule, unordered: bool) -> Self {
+    pub(super) fn new(rule: ValueRule, unordered: bool) -> Self {
         ByValue { rule, unordered }
     }
 

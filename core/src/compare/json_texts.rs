@@ -8,7 +8,7 @@ use arrow_buffer::BooleanBuffer;
 
 /// Compares texts, and those in lists, as JSON.
 #[derive(Debug, Clone, Copy)]
-pub struct JsonTexts;
+pub(super) struct JsonTexts;
 
 impl CellComparator for JsonTexts {
     fn near(&self, pairs: &CellPairs<'_>, asked: &BooleanBuffer) -> Result<NearCells> {

@@ -4,7 +4,7 @@
 //! until it and all before it are its share of the safe accounts, rounded up: a first ring has at least one account.
 
 use crate::error::{Error, Result};
-use crate::spec::{Limit, limit};
+use crate::spec::Limit;
 use crate::value::Number;
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ pub fn rings(text: &str) -> Result<Vec<Ring>> {
                 .field("--rings")
                 .advice("write rising percentages of the safe accounts, such as 1%,10%,50%")
         };
-        let Ok(Limit::Share(number)) = limit(share) else {
+        let Ok(Limit::Share(number)) = Limit::parse(share) else {
             return Err(wrong("is not a percentage"));
         };
         if number.is_zero() || number > Number::from_int(1) {

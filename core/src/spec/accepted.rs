@@ -14,7 +14,8 @@
 //! An entry says all that decides whether it covers a row. What else the comparison finds has no part in it.
 
 use super::document;
-use super::fields::{Field, Group, KINDS, Shape, Words, field, names, required};
+use super::fields::{GROUPS, KINDS};
+use super::group::{Field, Group, Shape, Words, field, names, required};
 use super::item::{Fields, Item, refuse_duplicates};
 use super::mistakes::Mistakes;
 use super::model::{Day, DifferenceKind};
@@ -151,7 +152,7 @@ pub fn parse_acceptances(text: &str, file: &str) -> Result<Vec<Acceptance>> {
     if text.trim_start_matches('\u{feff}').lines().all(is_empty) {
         return Ok(Vec::new());
     }
-    let mut mistakes = Mistakes::new(file);
+    let mut mistakes = Mistakes::new(file, GROUPS);
     let root = document::read(text).map_err(|misread| misread.file(file))?;
     refuse_duplicates(&root, "", &mut mistakes);
     let root = Item {

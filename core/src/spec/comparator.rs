@@ -1,7 +1,13 @@
-//! The comparators of a spec: each that can be written is one value, and no other can be made.
+//! The comparators of a spec: each that can be written is one value, and no other can be made. Their fields, how they are read, the types
+//! that they fit and how they show stand here; `core/src/compare.rs` says what compares.
 
 use super::duration::Duration;
-use crate::value::{Tolerance, ValueType};
+use super::group::{Group, NAMES, Shape, Words, field, names, required};
+use super::item::{Fields, Item};
+use super::mistakes::Mistakes;
+use super::scalars::tolerance;
+use crate::error::Error;
+use crate::value::{Number, Tolerance, ValueType};
 use serde::{Deserialize, Serialize};
 
 /// When two unequal cells of a column are equal enough. It shows in the spec's own words.
@@ -49,6 +55,171 @@ pub enum Normalization {
     Nfd,
     Nfkc,
     Nfkd,
+}
+
+const NORMALIZATIONS: Words<Normalization> = &[
+    ("nfc", Normalization::Nfc),
+    ("nfd", Normalization::Nfd),
+    ("nfkc", Normalization::Nfkc),
+    ("nfkd", Normalization::Nfkd),
+];
+
+pub(super) static COMPARATOR: Group = Group {
+    name: "comparator",
+    about: "How the values of some columns are compared.",
+    fields: &[
+        required(
+            "columns",
+            NAMES,
+            "The columns; `*` stands for any characters. An exact name beats a pattern.",
+        ),
+        field("absolute", Shape::Tolerance, "Equal enough if |shadow - live| is at most this."),
+        field(
+            "relative",
+            Shape::Tolerance,
+            "Equal enough if |shadow - live| is at most this share of |baseline|.",
+        ),
+        field(
+            "text",
+            Shape::Group(&TEXT),
+            "Text is equal enough if it is equal after these steps.",
+        ),
+        field(
+            "time",
+            Shape::Duration,
+            "Times and dates are equal enough if they are at most this far apart.",
+        ),
+        field(
+            "unordered",
+            Shape::Flag,
+            "Lists are compared as multisets. Goes with absolute, relative, time and text.",
+        ),
+        field(
+            "json",
+            Shape::Flag,
+            "Text is parsed as JSON; the order of an object's members does not matter.",
+        ),
+        field(
+            "sql",
+            Shape::Sql,
+            "A boolean over live, shadow, live_row.x and shadow_row.x. NULL means different.",
+        ),
+    ],
+};
+
+pub(super) static TEXT: Group = Group {
+    name: "text",
+    about: "What is done to text before it is compared, in this order.",
+    fields: &[
+        field(
+            "normalize",
+            Shape::Word(|| names(NORMALIZATIONS)),
+            "The Unicode normalization form. Default: none.",
+        ),
+        field(
+            "collapse_whitespace",
+            Shape::Flag,
+            "Runs of white space become one blank. Default: false.",
+        ),
+        field("trim", Shape::Flag, "White space at both ends is cut. Default: false."),
+        field("ignore_case", Shape::Flag, "Full case folding, no locale. Default: false."),
+        field("empty_is_null", Shape::Flag, "The empty text equals NULL. Default: false."),
+    ],
+};
+
+/// The comparator of an entry.
+pub(super) fn read(fields: &Fields<'_>, mistakes: &mut Mistakes) -> Comparator {
+    let number = NumberTolerance::new(
+        tolerance_of(fields, "absolute", mistakes),
+        tolerance_of(fields, "relative", mistakes),
+    );
+    let text = fields.get("text").and_then(|item| text_rules(&item, mistakes));
+    let time = fields.read("time", "a duration such as 1s", Duration::parse, mistakes);
+    let unordered = fields.flag("unordered", mistakes);
+    let json = fields.flag("json", mistakes);
+    let sql = fields.text("sql", mistakes);
+    refuse_mixtures(fields, mistakes);
+    if let Some(sql) = sql {
+        return Comparator::Sql(sql);
+    }
+    if json {
+        return Comparator::Json;
+    }
+    let rule = number
+        .map(ValueRule::Number)
+        .or(text.map(ValueRule::Text))
+        .or(time.map(ValueRule::Time));
+    Comparator::Values {
+        rule: rule.unwrap_or(ValueRule::Exact),
+        unordered,
+    }
+}
+
+/// A tolerance of a comparator or of `within`.
+pub(super) fn tolerance_of(fields: &Fields<'_>, name: &str, mistakes: &mut Mistakes) -> Option<Tolerance> {
+    let item = fields.get(name)?;
+    let found = item.read("a decimal such as 0.01, or a percentage such as 5%", tolerance, mistakes)?;
+    let is_percentage = item.scalar("", mistakes).is_some_and(|text| text.ends_with('%'));
+    if name == "relative" && !is_percentage && *found.exact() >= Number::from_int(1) {
+        mistakes.warn(
+            item.node.at,
+            &item.path,
+            Error::spec(format!("{found} allows any value up to {found} times the baseline"))
+                .advice(format!("write {found}% if you mean percent")),
+        );
+    }
+    Some(found)
+}
+
+fn text_rules(item: &Item<'_>, mistakes: &mut Mistakes) -> Option<TextRules> {
+    let before = mistakes.count();
+    let fields = item.fields(&TEXT, mistakes)?;
+    let rules = TextRules {
+        normalize: fields.word("normalize", NORMALIZATIONS, mistakes),
+        trim: fields.flag("trim", mistakes),
+        ignore_case: fields.flag("ignore_case", mistakes),
+        collapse_whitespace: fields.flag("collapse_whitespace", mistakes),
+        empty_is_null: fields.flag("empty_is_null", mistakes),
+    };
+    if rules == TextRules::default() && mistakes.count() == before {
+        item.wrong(
+            mistakes,
+            Error::spec("changes nothing").advice(format!("set at least one of {}", TEXT.names().collect::<Vec<_>>().join(", "))),
+        );
+    }
+    Some(rules)
+}
+
+/// Only absolute and relative go together, and `unordered` with those, with text and with time.
+fn refuse_mixtures(fields: &Fields<'_>, mistakes: &mut Mistakes) {
+    let known = || COMPARATOR.fields.iter().filter(|field| !field.required);
+    let mut given: Vec<&str> = known()
+        .filter(|field| match field.shape {
+            Shape::Flag => fields.flag(field.name, mistakes),
+            _ => fields.has(field.name),
+        })
+        .map(|field| field.name)
+        .collect();
+    // A flag that is neither true nor false was told already.
+    let is_unread = |item: Item<'_>| mistakes.has(item.node.at, &item.path);
+    if given.is_empty() && !known().any(|field| fields.get(field.name).is_some_and(is_unread)) {
+        let all = known().map(|field| field.name).collect::<Vec<_>>().join(", ");
+        fields.wrong(mistakes, Error::spec("has no comparator").advice(format!("add one of {all}")));
+    }
+    if fields.has("absolute") {
+        given.retain(|name| *name != "relative");
+    }
+    if given.contains(&"unordered") {
+        given.retain(|name| *name != "unordered");
+        if given.iter().any(|name| !["absolute", "relative", "text", "time"].contains(name)) {
+            given.push("unordered");
+        }
+    }
+    if given.len() > 1 {
+        let what = Error::spec(format!("mixes {}", given.join(" and ")))
+            .advice("keep one (only absolute and relative go together, and unordered with them, with text or with time)");
+        fields.wrong(mistakes, what);
+    }
 }
 
 impl Comparator {

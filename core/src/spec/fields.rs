@@ -1,62 +1,10 @@
 //! Every field of a spec, once: its name, the shape of its value, what it means. The parser and the JSON Schema both read this.
+//! Those of a comparator stand with it.
 
-use super::comparator::Normalization;
+use super::comparator::{COMPARATOR, TEXT};
+use super::group::{Group, NAMES, Shape, Words, field, names, required};
 use super::model::{Compression, CsvTypes, DifferenceKind, EmptyField, ListedAccounts, SchemaChange};
 use crate::side::Side;
-
-/// A mapping with known fields.
-#[derive(Debug)]
-pub(super) struct Group {
-    pub(super) name: &'static str,
-    pub(super) about: &'static str,
-    pub(super) fields: &'static [Field],
-}
-
-#[derive(Debug)]
-pub(super) struct Field {
-    pub(super) name: &'static str,
-    pub(super) shape: Shape,
-    pub(super) required: bool,
-    pub(super) about: &'static str,
-}
-
-/// What may stand as the value of a field.
-#[derive(Debug)]
-pub(super) enum Shape {
-    Text,
-    /// Any scalar, read as the text it is written with.
-    Value,
-    Sql,
-    Flag,
-    Count,
-    /// A count or a percentage.
-    Limit,
-    /// A decimal that is not negative, or a percentage.
-    Tolerance,
-    Duration,
-    Day,
-    /// One ASCII character.
-    Character,
-    /// A column type.
-    Type,
-    Word(fn() -> Vec<&'static str>),
-    List(&'static Shape),
-    /// A list with at least one element.
-    Filled(&'static Shape),
-    /// Any name to a value.
-    Map(&'static Shape),
-    Group(&'static Group),
-    /// `{live: …, shadow: …}`.
-    Sides(&'static Shape),
-    AnyOf(&'static [Shape]),
-}
-
-/// The words that a field takes, with what they mean.
-pub(super) type Words<T> = &'static [(&'static str, T)];
-
-pub(super) fn names<T>(words: Words<T>) -> Vec<&'static str> {
-    words.iter().map(|(name, _)| *name).collect()
-}
 
 pub(super) const SIDES: Words<Side> = &[("live", Side::Live), ("shadow", Side::Shadow)];
 pub(super) const LISTED_ACCOUNTS: Words<ListedAccounts> = &[("differing", ListedAccounts::Differing), ("all", ListedAccounts::All)];
@@ -71,12 +19,6 @@ pub(super) const KINDS: Words<DifferenceKind> = &[
     ("missing_in_live", DifferenceKind::MissingInLive),
     ("duplicate_key", DifferenceKind::DuplicateKey),
 ];
-pub(super) const NORMALIZATIONS: Words<Normalization> = &[
-    ("nfc", Normalization::Nfc),
-    ("nfd", Normalization::Nfd),
-    ("nfkc", Normalization::Nfkc),
-    ("nfkd", Normalization::Nfkd),
-];
 pub(super) const COMPRESSIONS: Words<Compression> = &[
     ("none", Compression::None),
     ("gzip", Compression::Gzip),
@@ -85,25 +27,6 @@ pub(super) const COMPRESSIONS: Words<Compression> = &[
     ("xz", Compression::Xz),
 ];
 
-pub(super) const fn field(name: &'static str, shape: Shape, about: &'static str) -> Field {
-    Field {
-        name,
-        shape,
-        required: false,
-        about,
-    }
-}
-
-pub(super) const fn required(name: &'static str, shape: Shape, about: &'static str) -> Field {
-    Field {
-        name,
-        shape,
-        required: true,
-        about,
-    }
-}
-
-const NAMES: Shape = Shape::AnyOf(&[Shape::Text, Shape::Filled(&Shape::Text)]);
 const ACCOUNT_LIST: Shape = Shape::List(&Shape::AnyOf(&[Shape::Value, Shape::Filled(&Shape::Value)]));
 
 pub(super) static SPEC: Group = Group {
@@ -338,69 +261,6 @@ pub(super) static COLUMNS: Group = Group {
     ],
 };
 
-pub(super) static COMPARATOR: Group = Group {
-    name: "comparator",
-    about: "How the values of some columns are compared.",
-    fields: &[
-        required(
-            "columns",
-            NAMES,
-            "The columns; `*` stands for any characters. An exact name beats a pattern.",
-        ),
-        field("absolute", Shape::Tolerance, "Equal enough if |shadow - live| is at most this."),
-        field(
-            "relative",
-            Shape::Tolerance,
-            "Equal enough if |shadow - live| is at most this share of |baseline|.",
-        ),
-        field(
-            "text",
-            Shape::Group(&TEXT),
-            "Text is equal enough if it is equal after these steps.",
-        ),
-        field(
-            "time",
-            Shape::Duration,
-            "Times and dates are equal enough if they are at most this far apart.",
-        ),
-        field(
-            "unordered",
-            Shape::Flag,
-            "Lists are compared as multisets. Goes with absolute, relative, time and text.",
-        ),
-        field(
-            "json",
-            Shape::Flag,
-            "Text is parsed as JSON; the order of an object's members does not matter.",
-        ),
-        field(
-            "sql",
-            Shape::Sql,
-            "A boolean over live, shadow, live_row.x and shadow_row.x. NULL means different.",
-        ),
-    ],
-};
-
-pub(super) static TEXT: Group = Group {
-    name: "text",
-    about: "What is done to text before it is compared, in this order.",
-    fields: &[
-        field(
-            "normalize",
-            Shape::Word(|| names(NORMALIZATIONS)),
-            "The Unicode normalization form. Default: none.",
-        ),
-        field(
-            "collapse_whitespace",
-            Shape::Flag,
-            "Runs of white space become one blank. Default: false.",
-        ),
-        field("trim", Shape::Flag, "White space at both ends is cut. Default: false."),
-        field("ignore_case", Shape::Flag, "Full case folding, no locale. Default: false."),
-        field("empty_is_null", Shape::Flag, "The empty text equals NULL. Default: false."),
-    ],
-};
-
 pub(super) static RULE: Group = Group {
     name: "rule",
     about: "An expected change. What it leaves out does not limit it.",
@@ -530,13 +390,3 @@ pub(super) static GROUPS: &[&Group] = &[
     &VERDICT,
     &OUTPUT,
 ];
-
-impl Group {
-    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.fields.iter().map(|field| field.name)
-    }
-
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.fields.iter().any(|field| field.name == name)
-    }
-}

@@ -1,7 +1,7 @@
 //! A value of the document together with its path: what the parser asks, and what it says where the answer is wrong.
 
 use super::document::{Content, Entry, Node, Position};
-use super::fields::{GROUPS, Group, Words, names};
+use super::group::{Group, Words, names};
 use super::mistakes::{Mistakes, element, member};
 use crate::error::{Error, Result};
 use crate::nearest::did_you_mean;
@@ -183,7 +183,11 @@ impl<'a> Item<'a> {
             return None;
         };
         for entry in entries.iter().filter(|entry| !group.has(&entry.key)) {
-            mistakes.add(entry.key_at, &member(&self.path, &entry.key), unknown(&entry.key, group));
+            mistakes.add(
+                entry.key_at,
+                &member(&self.path, &entry.key),
+                unknown(&entry.key, group, mistakes.groups),
+            );
         }
         for field in group
             .fields
@@ -270,13 +274,13 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn unknown(name: &str, group: &Group) -> Error {
+fn unknown(name: &str, group: &Group, groups: &[&Group]) -> Error {
     let error = Error::spec("unknown field");
     if let Some(near) = did_you_mean(name, group.names()) {
         return error.advice(near);
     }
     let known = group.names().collect::<Vec<_>>().join(", ");
-    let homes: Vec<String> = GROUPS
+    let homes: Vec<String> = groups
         .iter()
         .filter(|home| home.has(name))
         .map(|home| format!("`{}`", home.name))

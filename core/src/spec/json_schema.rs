@@ -1,6 +1,7 @@
 //! The JSON Schema (2020-12) of a spec, for editors: made from the table of fields that the parser reads.
 
-use super::fields::{Field, GROUPS, Group, SPEC, Shape};
+use super::fields::{GROUPS, SPEC};
+use super::group::{Field, Group, Shape};
 use serde_json::{Map, Value, json};
 
 /// A number that a variable may stand for has no other form than text.

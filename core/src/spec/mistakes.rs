@@ -1,6 +1,7 @@
 //! What is wrong with a spec, gathered with places so that a person can fix all of it at once.
 
 use super::document::Position;
+use super::group::Group;
 use crate::error::Error;
 use std::collections::BTreeSet;
 
@@ -9,6 +10,8 @@ const MAX_LISTED: usize = 500;
 
 #[derive(Debug)]
 pub(super) struct Mistakes {
+    /// All mappings, for the home of a field that stands in the wrong one.
+    pub(super) groups: &'static [&'static Group],
     file: String,
     found: Vec<(Position, Error)>,
     /// The places and fields that something was found wrong with.
@@ -17,8 +20,9 @@ pub(super) struct Mistakes {
 }
 
 impl Mistakes {
-    pub(super) fn new(file: &str) -> Self {
+    pub(super) fn new(file: &str, groups: &'static [&'static Group]) -> Self {
         Mistakes {
+            groups,
             file: file.to_owned(),
             found: Vec::new(),
             places: BTreeSet::new(),

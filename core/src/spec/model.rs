@@ -2,6 +2,8 @@
 
 use super::comparator::Comparator;
 use super::duration::Duration;
+use super::scalars::{count, tolerance};
+use crate::error::{Error, Result};
 use crate::side::{Side, Sides};
 pub use crate::value::Day;
 use crate::value::{Number, TextForm, Tolerance, ValueType};
@@ -312,6 +314,18 @@ pub struct Within {
 pub enum Limit {
     Count(u64),
     Share(Number),
+}
+
+impl Limit {
+    /// A count such as `10`, or a share such as `5%`.
+    pub fn parse(text: &str) -> Result<Limit> {
+        if text.ends_with('%') {
+            return tolerance(text).map(|share| Limit::Share(share.into()));
+        }
+        count(text)
+            .map(Limit::Count)
+            .map_err(|_| Error::spec(format!("`{text}` is not a limit")).advice("write a count such as 10, or a percentage such as 5%"))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

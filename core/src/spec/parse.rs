@@ -10,7 +10,7 @@ mod verdict;
 
 use super::document::{self, Content, Node, Position};
 use super::field_places::FieldPlaces;
-use super::fields::{LISTED_ACCOUNTS, OUTPUT, SPEC};
+use super::fields::{GROUPS, LISTED_ACCOUNTS, OUTPUT, SPEC};
 use super::item::{Fields, Item, refuse_duplicates};
 use super::mistakes::Mistakes;
 use super::model::{Day, OutputSpec, Spec};
@@ -37,7 +37,7 @@ pub struct Parsed {
 /// # Errors
 /// Every mistake at once, one `FILE:LINE:COLUMN: field: what is wrong; what to do` a line, of kind `Spec`.
 pub fn parse(text: &str, file: &str, overrides: &Overrides) -> Result<Parsed> {
-    let mut mistakes = Mistakes::new(file);
+    let mut mistakes = Mistakes::new(file, GROUPS);
     match document::read(text) {
         Ok(mut root) => {
             variables::replace(&mut root, &overrides.set, &overrides.replaced_fields(), &mut mistakes);
@@ -53,7 +53,7 @@ pub fn parse(text: &str, file: &str, overrides: &Overrides) -> Result<Parsed> {
 /// # Errors
 /// As `parse`, with `command line` as the place.
 pub fn from_overrides(overrides: &Overrides) -> Result<Parsed> {
-    let mut mistakes = Mistakes::new("");
+    let mut mistakes = Mistakes::new("", GROUPS);
     let mut root = Node {
         at: Position::COMMAND_LINE,
         content: Content::Mapping(Vec::new()),

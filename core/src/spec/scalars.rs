@@ -1,6 +1,5 @@
 //! Single values of a spec from their text: exact decimals, limits, durations, characters, types.
 
-use super::model::Limit;
 use crate::error::{Error, Result};
 use crate::nearest::did_you_mean;
 use crate::value::{Number, Numeral, Tolerance, ValueType};
@@ -62,16 +61,6 @@ fn share(text: &str) -> Result<Number> {
         .ok_or_else(|| Error::spec(format!("`{text}` has more than {MAX_DECIMAL_DIGITS} digits")).advice("write fewer"))
 }
 
-/// A count such as `10`, or a share such as `5%`.
-pub fn limit(text: &str) -> Result<Limit> {
-    if text.ends_with('%') {
-        return tolerance(text).map(|share| Limit::Share(share.into()));
-    }
-    count(text)
-        .map(Limit::Count)
-        .map_err(|_| Error::spec(format!("`{text}` is not a limit")).advice("write a count such as 10, or a percentage such as 5%"))
-}
-
 pub(super) fn count(text: &str) -> Result<u64> {
     let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
     digits
@@ -107,6 +96,7 @@ pub(super) fn column_type(text: &str) -> Result<ValueType> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::Limit;
 
     fn check<T: PartialEq + std::fmt::Debug>(read: impl Fn(&str) -> Result<T>, cases: &[(&str, Result<T, &str>)]) {
         for (text, wanted) in cases {
@@ -168,7 +158,7 @@ mod tests {
     #[test]
     fn limits_and_counts() {
         check(
-            limit,
+            Limit::parse,
             &[
                 ("0", Ok(Limit::Count(0))),
                 ("10", Ok(Limit::Count(10))),

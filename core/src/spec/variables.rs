@@ -20,7 +20,7 @@ pub(super) fn replace(root: &mut Node, set: &[(String, String)], overridden: &BT
             );
         }
     }
-    let mut unheard = Mistakes::new("");
+    let mut unheard = Mistakes::new("", &[]);
     if let Content::Mapping(entries) = &mut root.content {
         for entry in entries {
             variables.replace_in(&mut entry.key, entry.key_at, "", mistakes);

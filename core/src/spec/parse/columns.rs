@@ -3,7 +3,8 @@
 use super::datasets::types;
 use crate::error::Error;
 use crate::side::{Side, Sides};
-use crate::spec::fields::{COLUMNS, Group};
+use crate::spec::fields::COLUMNS;
+use crate::spec::group::Group;
 use crate::spec::item::{Fields, Item};
 use crate::spec::mistakes::Mistakes;
 use crate::spec::model::{Columns, Pattern};

@@ -2,10 +2,10 @@
 
 use super::baseline::{list_source, one_of};
 use super::columns::patterns;
-use super::comparators::tolerance_of;
 use super::day;
 use super::key::Key;
 use crate::error::Error;
+use crate::spec::comparator::tolerance_of;
 use crate::spec::duration::Duration;
 use crate::spec::fields::{ACCOUNTS, KINDS, RULE, WITHIN};
 use crate::spec::item::{Fields, Item};

@@ -5,7 +5,6 @@ use crate::spec::fields::{ALLOW_OR_FAIL, SCHEMA_CHANGES, VERDICT};
 use crate::spec::item::{Fields, Item};
 use crate::spec::mistakes::Mistakes;
 use crate::spec::model::{Limit, Pattern, SchemaChange, VerdictSpec};
-use crate::spec::scalars::limit;
 use crate::value::Number;
 
 const LIMIT: &str = "a count such as 10, or a percentage such as 5%";
@@ -17,7 +16,7 @@ pub(super) fn read(fields: &Fields<'_>, mistakes: &mut Mistakes) -> VerdictSpec 
     };
     VerdictSpec {
         max_exceptions: fields
-            .read("max_exceptions", LIMIT, limit, mistakes)
+            .read("max_exceptions", LIMIT, Limit::parse, mistakes)
             .unwrap_or(default.max_exceptions),
         max_exception_accounts: fields.get("max_exception_accounts").and_then(|item| share_of_all(&item, mistakes)),
         max_column_mismatch: fields
@@ -36,7 +35,7 @@ pub(super) fn read(fields: &Fields<'_>, mistakes: &mut Mistakes) -> VerdictSpec 
 
 /// A limit on what there are only so many of; a percentage above 100 limits nothing.
 fn share_of_all(item: &Item<'_>, mistakes: &mut Mistakes) -> Option<Limit> {
-    let found = item.read(LIMIT, limit, mistakes)?;
+    let found = item.read(LIMIT, Limit::parse, mistakes)?;
     if matches!(&found, Limit::Share(share) if *share > Number::from_int(1)) {
         item.wrong(
             mistakes,

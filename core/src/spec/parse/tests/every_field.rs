@@ -1,7 +1,8 @@
 //! The table of fields against the parser and the reference: what the table names, both know.
 
 use super::{BASE, pairs};
-use crate::spec::fields::{GROUPS, Group, SPEC, Shape};
+use crate::spec::fields::{GROUPS, SPEC};
+use crate::spec::group::{Group, Shape};
 use crate::spec::overrides::Overrides;
 use crate::spec::parse::parse;
 
