@@ -91,8 +91,8 @@ pub struct History {
     pub next_number: u64,
     /// The first stage that is not known to be done; the last one stays.
     pub stage: Stage,
-    /// The tasks that had trouble.
-    pub tasks: BTreeMap<(Stage, u32), Trouble>,
+    /// The tasks that failed or lost a worker.
+    pub tasks: BTreeMap<(Stage, u32), TaskHistory>,
     /// The last `MAX_KEPT_FAILURES`, the oldest first.
     pub failures: VecDeque<Failure>,
     pub cancel_asked: bool,
@@ -101,7 +101,7 @@ pub struct History {
 
 /// What happened to one task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Trouble {
+pub struct TaskHistory {
     /// Failed attempts that the task is blamed for.
     pub attempts: u32,
     /// How often its memory share is halved.
@@ -356,7 +356,7 @@ mod tests {
     #[test]
     fn the_history_tells_blame_halvings_and_lost_workers() {
         let history = history(&story());
-        let trouble = |attempts, halvings, lost| Trouble { attempts, halvings, lost };
+        let trouble = |attempts, halvings, lost| TaskHistory { attempts, halvings, lost };
         let tasks: Vec<_> = history.tasks.iter().map(|((_, task), trouble)| (*task, *trouble)).collect();
         assert_eq!(tasks, [(0, trouble(4, 3, 0)), (1, trouble(0, 0, 0)), (2, trouble(0, 0, 1))]);
         assert_eq!(

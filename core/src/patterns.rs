@@ -114,12 +114,12 @@ pub struct RowPatterns {
     places: BTreeMap<Shape, usize>,
     counted: Vec<Rows>,
     /// Of other shapes.
-    beyond: Beyond,
+    beyond: OtherRows,
 }
 
 /// Rows that are of none of the patterns.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Beyond {
+pub struct OtherRows {
     pub rows: u64,
     pub exceptions: u64,
 }
@@ -281,11 +281,11 @@ pub struct RowSummary {
     pub alone: u64,
     pub listed_alone: Vec<RowPatternSummary>,
     /// What was not looked at each, where rows differ in more ways than are counted.
-    pub beyond: Beyond,
+    pub beyond: OtherRows,
 }
 
 impl RowSummary {
-    fn of(all: Vec<RowPatternSummary>, beyond: Beyond) -> RowSummary {
+    fn of(all: Vec<RowPatternSummary>, beyond: OtherRows) -> RowSummary {
         let (mut alone, mut often): (Vec<_>, Vec<_>) = all.into_iter().partition(|pattern| pattern.rows == 1);
         let sum = |of: &[RowPatternSummary], count: fn(&RowPatternSummary) -> u64| of.iter().map(count).sum::<u64>();
         let summary = RowSummary {

@@ -21,14 +21,14 @@ const LOOKED_FOR: usize = 10_000;
 pub(super) struct Known {
     baseline: BaselineSpec,
     /// Those that may flip, where not all may.
-    asked: Option<Marked>,
+    asked: Option<AccountList>,
     /// Those that the baseline names.
-    listed: Marked,
+    listed: AccountList,
     near: Near,
 }
 
 /// A list, and which of its accounts the result has.
-struct Marked {
+struct AccountList {
     set: AccountSet,
     seen: Vec<u64>,
 }
@@ -69,13 +69,13 @@ impl Known {
             }
         };
         let asked = match &args.accounts {
-            Some(file) => Some(Marked::new(read(file, "--accounts").await?)),
+            Some(file) => Some(AccountList::new(read(file, "--accounts").await?)),
             None => None,
         };
         Ok(Known {
             baseline: spec.baseline.clone(),
             asked,
-            listed: Marked::new(listed),
+            listed: AccountList::new(listed),
             near: Near::default(),
         })
     }
@@ -126,7 +126,7 @@ impl Known {
     /// Looks at an account of the result, for one of the lists that may mean it.
     pub(super) fn compare_near(&mut self, account: &AccountRecord) {
         let text = text(account);
-        let is_named = |list: &Marked| list.set.contains(text.as_bytes());
+        let is_named = |list: &AccountList| list.set.contains(text.as_bytes());
         if self.near.wanted.is_empty() || is_named(&self.listed) || self.asked.as_ref().is_some_and(is_named) {
             return;
         }
@@ -174,10 +174,10 @@ fn spelled_plainly(text: &str) -> String {
     parts.collect::<Vec<_>>().join(",")
 }
 
-impl Marked {
-    fn new(set: AccountSet) -> Marked {
+impl AccountList {
+    fn new(set: AccountSet) -> AccountList {
         let words = set.len().div_ceil(64) as usize;
-        Marked { set, seen: vec![0; words] }
+        AccountList { set, seen: vec![0; words] }
     }
 
     fn meet(&mut self, account: &str) -> bool {

@@ -10,7 +10,7 @@ const DATE_FORMS: [&str; 7] = ["%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "
 
 /// A value, and where it stands first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Odd {
+struct PlacedValue {
     text: String,
     place: String,
 }
@@ -21,7 +21,7 @@ struct Alike {
     guess: Guess,
     count: u64,
     /// Each once, the first few.
-    values: Vec<Odd>,
+    values: Vec<PlacedValue>,
     has_more: bool,
 }
 
@@ -35,7 +35,7 @@ impl Alike {
         }
         if self.values.len() < ODD_LIMIT {
             let (text, place) = (text.to_owned(), place());
-            self.values.push(Odd { text, place });
+            self.values.push(PlacedValue { text, place });
         } else {
             self.has_more = true;
         }
@@ -226,7 +226,7 @@ impl Evidence {
             _ => return None,
         };
         let others = || self.kinds.iter().enumerate().filter(|(at, _)| *at != main as usize);
-        let odd: Vec<&Odd> = others().flat_map(|(_, alike)| &alike.values).collect();
+        let odd: Vec<&PlacedValue> = others().flat_map(|(_, alike)| &alike.values).collect();
         let has_more = odd.len() > ODD_LIMIT || others().any(|(_, alike)| alike.has_more);
         if has_more || self.count_besides(&[main]) > self.of(main).count {
             return None;

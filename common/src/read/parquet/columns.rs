@@ -1,8 +1,8 @@
 //! Settles how each column of a Parquet file is read, from its schema alone; the decoder decides nothing.
 //!
-//! The decoder gets a schema of our own (`told`), with the annotations that it reads as they are meant and no others. What
+//! The decoder gets a schema of our own (`declared`), with the annotations that it reads as they are meant and no others. What
 //! it gives back is then made into what the annotation means (`readings`, by leaf). A column that is not read has a reason
-//! (`refused`), and its leaves are told without any annotation, so that it harms no other.
+//! (`refused`), and its leaves are declared without any annotation, so that it harms no other.
 //!
 //! `ARROW:schema` is a hint about columns that are there, for what Parquet has no annotation for; nothing else is taken of it.
 
@@ -24,7 +24,8 @@ use std::sync::Arc;
 /// The columns of a file, in its order.
 #[derive(Debug)]
 pub(super) struct Columns {
-    told: SchemaDescriptor,
+    /// What the decoder is to take the columns for.
+    declared: SchemaDescriptor,
     /// What the decoder gives, a field a column.
     pub(super) decoded: Fields,
     /// What is made of it before any reading: INT96 may be decoded twice.
@@ -45,7 +46,7 @@ impl Columns {
         let hints = hints::of(file.key_value_metadata());
         let roots = file.schema_descr().root_schema().get_fields();
         let mut columns = Columns {
-            told: SchemaDescriptor::new(message(Vec::new()).map_err(|e| pinned.blame(e))?),
+            declared: SchemaDescriptor::new(message(Vec::new()).map_err(|e| pinned.blame(e))?),
             decoded: Fields::empty(),
             shown: Arc::new(Schema::empty()),
             fields: Fields::empty(),
@@ -53,44 +54,44 @@ impl Columns {
             leaves: Vec::new(),
             refused: BTreeMap::new(),
         };
-        let mut told = Vec::new();
+        let mut declared = Vec::new();
         let mut decoded: Vec<FieldRef> = Vec::new();
         for root in roots {
             let (plain, field) = columns.settle(root, hints.get(root.name())).map_err(|e| pinned.blame(e))?;
-            told.push(plain);
+            declared.push(plain);
             decoded.push(field);
         }
-        columns.told = SchemaDescriptor::new(message(told).map_err(|e| pinned.blame(e))?);
+        columns.declared = SchemaDescriptor::new(message(declared).map_err(|e| pinned.blame(e))?);
         let decoded: Fields = decoded.into();
         columns.refused.extend(refused(&decoded));
         columns.set_decoded(&decoded, &decoded);
         Ok(columns)
     }
 
-    /// What the decoder is told of one column and what it gives; its readings and leaves are noted.
+    /// What is declared of one column and what the decoder gives; its readings and leaves are noted.
     fn settle(&mut self, root: &TypePtr, hint: Option<&Hint>) -> ParquetResult<(TypePtr, FieldRef)> {
         let from = self.readings.len();
         let mut walk = Walk::default();
-        let settled = walk.told(root).and_then(|told| {
-            let field = field_of(&told).map_err(|e| e.to_string())?;
+        let settled = walk.declared(root).and_then(|declared| {
+            let field = field_of(&declared).map_err(|e| e.to_string())?;
             let field = hints::applied(&field, hint, &mut walk.readings)?;
-            Ok((told, field))
+            Ok((declared, field))
         });
-        let (told, field) = match settled {
+        let (declared, field) = match settled {
             Ok(settled) => {
                 self.readings.append(&mut walk.readings);
                 settled
             }
             Err(why) => {
                 self.refused.entry(root.name().to_owned()).or_insert(why);
-                let told = unannotated(root)?;
-                self.readings.resize(from + leaf_count(&told), Reading::AsDecoded);
-                let field = field_of(&told)?;
-                (told, field)
+                let declared = unannotated(root)?;
+                self.readings.resize(from + leaf_count(&declared), Reading::AsDecoded);
+                let field = field_of(&declared)?;
+                (declared, field)
             }
         };
         self.leaves.push(from..self.readings.len());
-        Ok((told, field))
+        Ok((declared, field))
     }
 
     /// Takes other types for what the decoder gives and for what is made of it, of the same leaves.
@@ -113,12 +114,12 @@ impl Columns {
 
     /// Leaves of the wanted columns.
     pub(super) fn mask(&self, roots: &[usize]) -> ProjectionMask {
-        ProjectionMask::roots(&self.told, roots.iter().copied())
+        ProjectionMask::roots(&self.declared, roots.iter().copied())
     }
 
     /// How the decoder assembles the wanted columns to what it is to give.
     pub(super) fn levels(&self, roots: &[usize], decoded: &Fields) -> ParquetResult<FieldLevels> {
-        parquet_to_arrow_field_levels(&self.told, self.mask(roots), Some(decoded))
+        parquet_to_arrow_field_levels(&self.declared, self.mask(roots), Some(decoded))
     }
 
     /// The leaves of one column.
@@ -138,13 +139,13 @@ fn message(columns: Vec<TypePtr>) -> ParquetResult<TypePtr> {
 }
 
 /// What the decoder makes of one column.
-fn field_of(told: &TypePtr) -> ParquetResult<FieldRef> {
-    let schema = parquet_to_arrow_schema(&SchemaDescriptor::new(message(vec![told.clone()])?), None)?;
+fn field_of(declared: &TypePtr) -> ParquetResult<FieldRef> {
+    let schema = parquet_to_arrow_schema(&SchemaDescriptor::new(message(vec![declared.clone()])?), None)?;
     let field = schema.fields().first().cloned();
-    field.ok_or_else(|| ParquetError::General(format!("the group `{}` has no members", told.name())))
+    field.ok_or_else(|| ParquetError::General(format!("the group `{}` has no members", declared.name())))
 }
 
-/// One column on its way to what the decoder is told, with the readings of its leaves so far.
+/// One column on its way to what is declared of it, with the readings of its leaves so far.
 #[derive(Debug, Default)]
 struct Walk {
     readings: Vec<Reading>,
@@ -152,7 +153,7 @@ struct Walk {
 
 impl Walk {
     /// The error is why the column cannot be read.
-    fn told(&mut self, stored: &TypePtr) -> Result<TypePtr, String> {
+    fn declared(&mut self, stored: &TypePtr) -> Result<TypePtr, String> {
         if stored.is_primitive() {
             let (annotation, reading) = meaning(stored)?;
             self.readings.push(reading);
@@ -165,13 +166,13 @@ impl Walk {
         let members = stored
             .get_fields()
             .iter()
-            .map(|member| self.told(member))
+            .map(|member| self.declared(member))
             .collect::<Result<_, _>>()?;
         group(stored, members, info.logical_type_ref().cloned(), info.converted_type()).map_err(|e| e.to_string())
     }
 }
 
-/// What the decoder is told a leaf is, and what its values are made into; the error is why it cannot be read.
+/// What a leaf is declared as, and what its values are made into; the error is why it cannot be read.
 fn meaning(stored: &Type) -> Result<(Option<LogicalType>, Reading), String> {
     use PhysicalType as P;
     let info = stored.get_basic_info();
@@ -285,8 +286,8 @@ fn unannotated(stored: &TypePtr) -> ParquetResult<TypePtr> {
     group(stored, members, None, ConvertedType::NONE)
 }
 
-fn leaf_count(told: &Type) -> usize {
-    match told {
+fn leaf_count(declared: &Type) -> usize {
+    match declared {
         Type::PrimitiveType { .. } => 1,
         Type::GroupType { fields, .. } => fields.iter().map(|member| leaf_count(member)).sum(),
     }
