@@ -3,7 +3,8 @@
 //! ```text
 //! [sample ->] scan [-> rescan] -> [match -> reread ->] compare -> [lookup ->] (merge)
 //! ```
-//! Small jobs need no sample; match and reread are for jobs that exchange fingerprints, lookup for those where one side alone has rows left. Where tasks run, and where what they leave behind
+//! Small jobs need no sample; match and reread are for jobs that exchange fingerprints, lookup for those where
+//! one side alone has rows left, and a key may come twice there. Where tasks run, and where what they leave behind
 //! lies meanwhile, is the executor's business: in this process (`run`), or on workers and in the state store (`cluster/drive`).
 
 use crate::merged_runs::count_distinct;
@@ -28,6 +29,8 @@ struct Scanned {
     form: Form,
     shards: Vec<(u64, ShardRange)>,
     accounts: Vec<Spool>,
+    /// The sides of which it is known that no key comes twice.
+    distinct: Sides<bool>,
 }
 
 /// Runs the stages of one job.
@@ -110,6 +113,7 @@ impl Pipeline<'_> {
             form,
             mut shards,
             accounts,
+            distinct,
         } = self.scan(executor, form, &mut tally).await?;
         if form == Form::Fingerprints {
             shards = self.unmatched(executor, shards, &mut tally).await?;
@@ -124,7 +128,10 @@ impl Pipeline<'_> {
         let compared = executor.run_stage(Stage::Compare, tasks, Some(lookup)).await?;
         tally.merge(&compared.tally);
         tally.balance().map_err(Error::internal)?;
-        let found_keys = self.lookup(executor, &compared.next, &tally).await?;
+        let found_keys = match tally.has_no_copies(distinct) {
+            true => Vec::new(),
+            false => self.lookup(executor, &compared.next, &tally).await?,
+        };
         timings.compare_ms = started.elapsed().as_millis() as u64 - timings.scan_ms;
         Ok(Compared {
             tally,
@@ -172,11 +179,13 @@ impl Pipeline<'_> {
         }
         tally.merge(&outcome.tally);
         check_exchange(tally, outcome.exchanged)?;
+        let distinct = outcome.judged.distinct();
         if self.plan.spec.output.accounts == ListedAccounts::All {
             return Ok(Scanned {
                 form,
                 shards: outcome.next,
                 accounts: outcome.sorted,
+                distinct,
             });
         }
         if !outcome.sorted.is_empty() {
@@ -187,6 +196,7 @@ impl Pipeline<'_> {
             form,
             shards: outcome.next,
             accounts: Vec::new(),
+            distinct,
         })
     }
 

@@ -90,14 +90,28 @@ impl<'a> InPlace<'a> {
         Ok(())
     }
 
+    /// Of the next rows of a side, whatever becomes of them.
+    pub(crate) fn see_all_keys(&mut self, side: Side, keys: &[&ArrayRef]) {
+        self.judged.all_keys[side].add(&self.job.plan.aligned, keys);
+    }
+
     /// Rows come whose keys are not seen.
     pub(crate) fn lose_keys(&mut self) {
         self.judges = false;
         Side::BOTH.iter().for_each(|side| self.judged.keys[*side].add_unknown());
+        self.lose_equal_keys();
+    }
+
+    /// Equal rows cancel whose keys are not seen.
+    pub(crate) fn lose_equal_keys(&mut self) {
+        Side::BOTH.iter().for_each(|side| self.judged.all_keys[*side].add_unknown());
     }
 
     pub(crate) fn finish(mut self) -> JudgedInPlace {
-        Side::BOTH.iter().for_each(|side| self.judged.keys[*side].join_neighbours());
+        for side in Side::BOTH {
+            self.judged.keys[side].join_neighbours();
+            self.judged.all_keys[side].join_neighbours();
+        }
         self.judged
     }
 }

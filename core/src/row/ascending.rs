@@ -102,8 +102,8 @@ impl Default for DistinctKeys {
 impl DistinctKeys {
     /// Adds a stretch of rows; `keys` are their key columns. False where it is not sure that none comes twice in it.
     pub fn add(&mut self, aligned: &Aligned, keys: &[&ArrayRef]) -> bool {
-        if keys.first().is_none_or(|array| array.is_empty()) {
-            return true;
+        if self.stretches.is_none() || keys.first().is_none_or(|array| array.is_empty()) {
+            return self.stretches.is_some();
         }
         match KeyStretch::of(aligned, keys) {
             Some(stretch) => self.push(stretch),
@@ -175,6 +175,8 @@ pub struct JudgedInPlace {
     pub thin: u64,
     /// The keys of all rows that have not cancelled, these pairs and those that are left.
     pub keys: Sides<DistinctKeys>,
+    /// The keys of all rows.
+    pub all_keys: Sides<DistinctKeys>,
 }
 
 impl JudgedInPlace {
@@ -183,12 +185,19 @@ impl JudgedInPlace {
         self.near + self.thin == 0 || Side::BOTH.iter().all(|side| self.keys[*side].holds())
     }
 
+    /// The sides on which no key comes twice, whatever has become of its rows.
+    pub fn distinct(&self) -> Sides<bool> {
+        Sides::from_fn(|side| self.all_keys[side].holds())
+    }
+
     /// Adds what another part of the data has come to.
     pub fn merge(&mut self, other: JudgedInPlace) {
         self.near += other.near;
         self.thin += other.thin;
         self.keys.live.merge(other.keys.live);
         self.keys.shadow.merge(other.keys.shadow);
+        self.all_keys.live.merge(other.all_keys.live);
+        self.all_keys.shadow.merge(other.all_keys.shadow);
     }
 }
 
