@@ -5,7 +5,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use shadowdiff_bench::{ROWS, batch, csv, json};
 use shadowdiff_common::exchange::{Object, StoredBlock, encode};
 use shadowdiff_common::read::csv::open_csv;
-use shadowdiff_common::read::json::open_json;
+use shadowdiff_common::read::json::{JsonLines, open_json};
 use shadowdiff_common::spool::{Piece, Pieces};
 use shadowdiff_core::error::Result;
 use shadowdiff_core::row::{Form, Hasher, Secret, account_hashes};
@@ -74,8 +74,9 @@ fn texts(criterion: &mut Criterion) {
     let fields = ["id", "amount", "ratio", "name"].map(|name| (name.to_owned(), ValueType::Text));
     group.bench_function("json", |bencher| {
         bencher.iter(|| {
-            let reader = open_json("f.json", Box::new(Cursor::new(json.clone().into_bytes())), &fields, ROWS).expect("a file");
-            reader.map(|batch| batch.expect("rows").num_rows()).sum::<usize>()
+            let bytes = Box::new(Cursor::new(json.clone().into_bytes()));
+            let lines = JsonLines::open("f.json", bytes).expect("a file");
+            open_json(lines, &fields, ROWS).map(|batch| batch.expect("rows").num_rows()).sum::<usize>()
         });
     });
     group.finish();

@@ -21,6 +21,7 @@ mod source;
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test sees its own panics")]
 mod testing;
+mod text_pieces;
 
 use crate::store::Stores;
 use crate::tasks::blocking;
@@ -32,10 +33,12 @@ pub use csv::{CsvFindings, csv_findings};
 pub use dataset::{DataFile, Dataset, Form, Format, Overlap, held_file, list, meets};
 pub use raw::{Raw, RawBatches, json_shape, open_csv_file, open_raw};
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::plan::TextRange;
 use shadowdiff_core::value::ValueType;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+pub use text_pieces::{TextPiece, text_pieces};
 use tokio::runtime::Handle;
 
 /// What a reader needs of its process: the stores, and the runtime that drives their requests.
@@ -96,6 +99,17 @@ pub enum Selection {
         groups: Vec<usize>,
         rows: Vec<u64>,
     },
+    /// A part of a text file.
+    Text(TextRange),
+}
+
+impl Selection {
+    fn text(&self) -> Option<&TextRange> {
+        match self {
+            Selection::Text(range) => Some(range),
+            Selection::All | Selection::RowGroups(_) | Selection::Rows { .. } => None,
+        }
+    }
 }
 
 /// Batches in the order of the file. After an error nothing follows.

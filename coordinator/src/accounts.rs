@@ -140,7 +140,7 @@ fn read_accounts(
 ) -> Result<()> {
     let csv = CsvOptions::default();
     check_form(file, &csv, sources)?;
-    let (rows, _) = open_csv_file(file, &csv, 8192, sources)?;
+    let (rows, _) = open_csv_file(file, &csv, None, 8192, sources)?;
     let columns = positions(rows.columns(), names, &file.name)?;
     for batch in rows {
         let batch = batch?;

@@ -3,13 +3,15 @@
 use crate::unread::UnreadColumns;
 use arrow_schema::Field;
 use futures::{StreamExt, TryStreamExt, stream};
-use shadowdiff_common::read::csv::Evidence;
+use shadowdiff_common::read::csv::{Evidence, Observer};
 use shadowdiff_common::read::json::JsonShape;
 use shadowdiff_common::read::parquet::julian_dates;
-use shadowdiff_common::read::{DataFile, Dataset, FileSchema, Form, Format, RowGroup, Sources, json_shape, open_csv_file, refusal, schema};
+use shadowdiff_common::read::{
+    DataFile, Dataset, FileSchema, Form, Format, RowGroup, Sources, TextPiece, json_shape, open_csv_file, refusal, schema, text_pieces,
+};
 use shadowdiff_common::tasks::blocking;
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::plan::ReadColumn;
+use shadowdiff_core::plan::{ReadColumn, TextRange};
 use shadowdiff_core::side::Side;
 use shadowdiff_core::spec::{CsvOptions, DatasetSpec};
 use shadowdiff_core::value::{Guess, ValueType, common, unify};
@@ -41,14 +43,51 @@ pub(crate) struct FileColumn {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SideFiles {
     pub(crate) columns: Vec<FileColumn>,
-    /// A list a file; empty where it is read as a whole.
-    pub(crate) row_groups: Vec<Vec<RowGroup>>,
+    /// Of each file.
+    pub(crate) pieces: Vec<FilePieces>,
     /// A flag a file: whether Spark marked it as of its legacy calendar.
     pub(crate) legacy_calendar: Vec<bool>,
     /// Texts in the paths, by column: a part of what typed text is guessed from.
     pub(crate) path_texts: BTreeMap<String, Guess>,
     /// Columns whose files have times with a zone and times without one, and in which two files.
     pub(crate) mixed_zones: BTreeMap<String, String>,
+}
+
+/// In what pieces a file can be read.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum FilePieces {
+    #[default]
+    Whole,
+    /// At least one.
+    RowGroups(Vec<RowGroup>),
+    /// At least one.
+    Text(Vec<TextPiece>),
+}
+
+impl FilePieces {
+    fn of_row_groups(groups: Vec<RowGroup>) -> Self {
+        if groups.is_empty() {
+            FilePieces::Whole
+        } else {
+            FilePieces::RowGroups(groups)
+        }
+    }
+
+    fn of_text(pieces: Vec<TextPiece>) -> Self {
+        if pieces.is_empty() {
+            FilePieces::Whole
+        } else {
+            FilePieces::Text(pieces)
+        }
+    }
+
+    /// The parts of a text file, to be read one by one; `None`: all of it.
+    fn parts(&self) -> Vec<Option<TextRange>> {
+        match self {
+            FilePieces::Text(pieces) => pieces.iter().map(|piece| Some(piece.range)).collect(),
+            FilePieces::Whole | FilePieces::RowGroups(_) => vec![None],
+        }
+    }
 }
 
 impl SideFiles {
@@ -73,7 +112,7 @@ pub(crate) async fn look(dataset: &Dataset, spec: &DatasetSpec, unread: &UnreadC
     let files: Vec<FileLook> = stream::iter(looks).buffered(FILES_AT_A_TIME).try_collect().await?;
     let mut stored = StoredTypes::new();
     for (file, look) in dataset.files.iter().zip(files) {
-        side.row_groups.push(look.row_groups);
+        side.pieces.push(look.pieces);
         side.legacy_calendar.push(look.legacy_calendar);
         for mut column in look.columns {
             if unread.takes(&column.name) {
@@ -91,7 +130,7 @@ pub(crate) async fn look(dataset: &Dataset, spec: &DatasetSpec, unread: &UnreadC
 #[derive(Default)]
 struct FileLook {
     columns: Vec<FileColumn>,
-    row_groups: Vec<RowGroup>,
+    pieces: FilePieces,
     legacy_calendar: bool,
 }
 
@@ -103,26 +142,61 @@ async fn inspect_file(format: Format, file: DataFile, csv: CsvOptions, unread: U
             Ok(FileLook {
                 columns: columns.collect::<Result<_>>()?,
                 legacy_calendar: found.legacy_calendar,
-                row_groups: found.row_groups,
+                pieces: FilePieces::of_row_groups(found.row_groups),
             })
         }
         Form::Csv => {
+            let pieces = pieces_of_text(format, &file, &csv, &sources).await?;
             let header = blocking("a reader", move || {
-                open_csv_file(&file, &csv, 1, &sources).map(|(r, _)| r.columns().to_vec())
+                open_csv_file(&file, &csv, None, 1, &sources).map(|(r, _)| r.columns().to_vec())
             })
             .await?;
-            Ok(named(header.into_iter().map(|name| (name, KnownType::Untyped))))
+            Ok(text_look(pieces, header.into_iter().map(|name| (name, KnownType::Untyped))))
         }
         Form::Json => {
-            will_read(&file, &sources);
-            let passed_over = move |name: &str| unread.takes(name);
-            let shape = blocking("a reader", move || json_shape(&file, passed_over, &sources)).await?;
+            let pieces = pieces_of_text(format, &file, &csv, &sources).await?;
+            let shape = shape_of(&file, &pieces, &unread, &sources).await?;
             let JsonShape::Object(members) = shape else {
                 return Err(Error::internal("the shape of JSON lines is an object"));
             };
-            Ok(named(members.into_iter().map(|(name, shape)| (name, KnownType::Json(shape)))))
+            Ok(text_look(
+                pieces,
+                members.into_iter().map(|(name, shape)| (name, KnownType::Json(shape))),
+            ))
         }
     }
+}
+
+async fn pieces_of_text(format: Format, file: &DataFile, csv: &CsvOptions, sources: &Sources) -> Result<FilePieces> {
+    let (file, csv, sources) = (file.clone(), csv.clone(), sources.clone());
+    let pieces = blocking("a reader", move || text_pieces(format, &file, &csv, &sources)).await?;
+    Ok(FilePieces::of_text(pieces))
+}
+
+/// The shape of a file of JSON lines.
+async fn shape_of(file: &DataFile, pieces: &FilePieces, unread: &UnreadColumns, sources: &Sources) -> Result<JsonShape> {
+    will_read(file, sources);
+    let shape_of_part = |part: Option<TextRange>| {
+        let (file, unread, sources) = (file.clone(), unread.clone(), sources.clone());
+        let shape = move || json_shape(&file, part.as_ref(), |name: &str| unread.takes(name), &sources);
+        blocking("a reader", shape)
+    };
+    let shapes = pieces.parts().into_iter().map(shape_of_part);
+    let shapes: Vec<JsonShape> = stream::iter(shapes).buffered(reading_threads()).try_collect().await?;
+    let mut shapes = shapes.into_iter();
+    let mut all = shapes.next().unwrap_or_default();
+    for shape in shapes {
+        if all.merge(&shape, &file.name, "").is_err() {
+            // Read in one, the file says in which line they clash.
+            return shape_of_part(None).await;
+        }
+    }
+    Ok(all)
+}
+
+/// How many readers of text find types at a time.
+fn reading_threads() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
 }
 
 /// For whoever watches: this file is read whole to find types.
@@ -130,11 +204,11 @@ fn will_read(file: &DataFile, sources: &Sources) {
     sources.bytes_for_types.fetch_add(file.pin.size_bytes, Ordering::Relaxed);
 }
 
-/// The columns of a text file, which is read as a whole.
-fn named(columns: impl Iterator<Item = (String, KnownType)>) -> FileLook {
+fn text_look(pieces: FilePieces, columns: impl Iterator<Item = (String, KnownType)>) -> FileLook {
     FileLook {
         columns: columns.map(|(name, known)| FileColumn { name, known }).collect(),
-        ..FileLook::default()
+        pieces,
+        legacy_calendar: false,
     }
 }
 
@@ -252,15 +326,22 @@ fn add_paths(side: &mut SideFiles, dataset: &Dataset) {
 }
 
 /// Reads every value of the given CSV columns, for what they say about their types.
-pub(crate) async fn guess(dataset: &Dataset, csv: &CsvOptions, columns: &[String], sources: &Sources) -> Result<Vec<Evidence>> {
+pub(crate) async fn guess(
+    dataset: &Dataset,
+    files: &SideFiles,
+    csv: &CsvOptions,
+    columns: &[String],
+    sources: &Sources,
+) -> Result<Vec<Evidence>> {
     let columns: Arc<Vec<String>> = Arc::new(columns.to_vec());
-    let threads = std::thread::available_parallelism().map_or(2, usize::from);
     dataset.files.iter().for_each(|file| will_read(file, sources));
-    let guesses = dataset.files.iter().map(|file| {
+    let parts = dataset.files.iter().zip(&files.pieces);
+    let parts = parts.flat_map(|(file, pieces)| pieces.parts().into_iter().map(move |part| (file, part)));
+    let guesses = parts.map(|(file, part)| {
         let (file, csv, columns, sources) = (file.clone(), csv.clone(), Arc::clone(&columns), sources.clone());
-        async move { blocking("a reader", move || guess_file(&file, &csv, &columns, &sources)).await }
+        async move { blocking("a reader", move || guess_part(&file, part.as_ref(), &csv, &columns, &sources)).await }
     });
-    let all: Vec<Vec<Evidence>> = stream::iter(guesses).buffered(threads).try_collect().await?;
+    let all: Vec<Vec<Evidence>> = stream::iter(guesses).buffered(reading_threads()).try_collect().await?;
     let mut merged = vec![Evidence::default(); columns.len()];
     for one in all {
         merged.iter_mut().zip(&one).for_each(|(all, one)| all.merge(one));
@@ -268,22 +349,18 @@ pub(crate) async fn guess(dataset: &Dataset, csv: &CsvOptions, columns: &[String
     Ok(merged)
 }
 
-fn guess_file(file: &DataFile, csv: &CsvOptions, columns: &[String], sources: &Sources) -> Result<Vec<Evidence>> {
-    use arrow_array::cast::AsArray;
-    let (reader, pinned) = open_csv_file(file, csv, 8192, sources)?;
-    let mut guesses = vec![Evidence::default(); columns.len()];
-    for batch in reader {
-        let batch = batch?;
-        for (guess, name) in guesses.iter_mut().zip(columns) {
-            let Some(texts) = batch.columns.column_by_name(name) else {
-                continue;
-            };
-            for (text, line) in texts.as_string::<i32>().iter().zip(&batch.lines) {
-                let Some(text) = text else { continue };
-                guess.observe(text, &csv.form, || format!("{}:{line}", file.name));
-            }
-        }
-    }
+fn guess_part(file: &DataFile, part: Option<&TextRange>, csv: &CsvOptions, columns: &[String], sources: &Sources) -> Result<Vec<Evidence>> {
+    let (reader, pinned) = open_csv_file(file, csv, part, 1, sources)?;
+    let in_file = reader.columns();
+    // Another file of the side may have more columns.
+    let numbers = columns.iter().enumerate();
+    let (numbers, places): (Vec<usize>, Vec<usize>) = numbers
+        .filter_map(|(number, name)| in_file.iter().position(|column| column == name).map(|at| (number, at)))
+        .unzip();
+    let mut observers = vec![Observer::default(); columns.len()];
+    reader.observe(&places, |place, text, line| {
+        observers[numbers[place]].observe(text, &csv.form, || format!("{}:{line}", file.name))
+    })?;
     pinned.check()?;
-    Ok(guesses)
+    Ok(observers.into_iter().map(Observer::evidence).collect())
 }

@@ -1,9 +1,9 @@
 //! How the work of a job is cut, and how much of it there is.
 
-use crate::columns::SideFiles;
-use shadowdiff_common::read::{self, DataFile, Dataset, RowGroup};
+use crate::columns::{FilePieces, SideFiles};
+use shadowdiff_common::read::{self, Dataset, RowGroup, TextPiece};
 use shadowdiff_common::store::Location;
-use shadowdiff_core::plan::{Estimate, Form, ScanTask, Split, pair_splits};
+use shadowdiff_core::plan::{Estimate, FilePart, Form, ScanTask, Split, pair_splits};
 use shadowdiff_core::requests::{LISTED, Requests};
 use shadowdiff_core::row::Secret;
 use shadowdiff_core::side::{Side, Sides};
@@ -75,22 +75,19 @@ fn lanes(decoded_bytes: u64, threads: usize) -> usize {
 
 /// Pieces of a side, in the order of its files.
 fn splits(dataset: &Dataset, files: &SideFiles) -> Vec<Split> {
-    let mut splits = Vec::new();
-    for (file, (data, groups)) in dataset.files.iter().zip(&files.row_groups).enumerate() {
-        if groups.is_empty() {
-            splits.push(Split {
-                file,
-                row_groups: None,
-                weight: data.pin.size_bytes,
-            });
-        }
-        splits.extend(groups.iter().enumerate().map(|(at, group)| Split {
-            file,
-            row_groups: Some((at, at + 1)),
-            weight: group.rows,
-        }));
-    }
-    splits
+    let of_file = |(file, pieces): (usize, &FilePieces)| {
+        let split = |(part, weight)| Split { file, part, weight };
+        let parts: Vec<(FilePart, u64)> = match pieces {
+            FilePieces::Whole => vec![(FilePart::Whole, dataset.files[file].pin.size_bytes)],
+            FilePieces::RowGroups(groups) => {
+                let groups = groups.iter().enumerate();
+                groups.map(|(at, group)| (FilePart::RowGroups(at, at + 1), group.rows)).collect()
+            }
+            FilePieces::Text(pieces) => pieces.iter().map(|piece| (FilePart::Text(piece.range), piece.rows)).collect(),
+        };
+        parts.into_iter().map(split).collect::<Vec<_>>()
+    };
+    files.pieces.iter().enumerate().flat_map(of_file).collect()
 }
 
 fn input_requests<'a>(dataset: &Dataset, files: &SideFiles, pieces: impl Iterator<Item = &'a Split>) -> Requests {
@@ -105,9 +102,9 @@ fn input_requests<'a>(dataset: &Dataset, files: &SideFiles, pieces: impl Iterato
         .map(|file| read::requests::to_look(dataset.format, file))
         .sum::<u64>();
     let of_piece = |split: &Split| {
-        let groups = match split.row_groups {
-            Some((from, to)) => &files.row_groups[split.file][from..to],
-            None => &[][..],
+        let groups = match (&files.pieces[split.file], split.row_groups()) {
+            (FilePieces::RowGroups(groups), Some((from, to))) => &groups[from..to],
+            _ => &[][..],
         };
         read::requests::to_read(dataset.format, &dataset.files[split.file], groups)
     };
@@ -118,28 +115,34 @@ fn input_requests<'a>(dataset: &Dataset, files: &SideFiles, pieces: impl Iterato
 }
 
 fn decoded_bytes(dataset: &Dataset, files: &SideFiles) -> u64 {
-    let of_file = |(data, groups): (&DataFile, &Vec<RowGroup>)| match groups.as_slice() {
-        [] => data.pin.size_bytes.saturating_mul(TEXT_GROWTH),
+    let of_file = |(file, pieces): (usize, &FilePieces)| match pieces {
+        FilePieces::Whole | FilePieces::Text(_) => dataset.files[file].pin.size_bytes.saturating_mul(TEXT_GROWTH),
         // Encodings such as dictionaries make less of the data than it is when decoded.
-        groups => groups.iter().map(|g| g.uncompressed_bytes.saturating_mul(2)).sum(),
+        FilePieces::RowGroups(groups) => groups.iter().map(|g| g.uncompressed_bytes.saturating_mul(2)).sum(),
     };
-    dataset.files.iter().zip(&files.row_groups).map(of_file).sum()
+    files.pieces.iter().enumerate().map(of_file).sum()
 }
 
 /// Readers hold a row group as stored, and decompress a page of every column at a time; writers may put a whole row group into one page.
 fn reading_bytes(files: &SideFiles) -> u64 {
     /// What a reader of text holds: some batches and its windows into the file.
     const TEXT_BYTES: u64 = 16 << 20;
-    files
-        .row_groups
-        .iter()
-        .flatten()
-        .map(|g| g.compressed_bytes + g.uncompressed_bytes)
-        .max()
-        .unwrap_or(TEXT_BYTES)
+    let of_group = |group: &RowGroup| group.compressed_bytes + group.uncompressed_bytes;
+    let of_file = |pieces: &FilePieces| match pieces {
+        FilePieces::Whole | FilePieces::Text(_) => None,
+        FilePieces::RowGroups(groups) => groups.iter().map(of_group).max(),
+    };
+    files.pieces.iter().filter_map(of_file).max().unwrap_or(TEXT_BYTES)
 }
 
 fn known_rows(files: &SideFiles) -> Option<u64> {
-    let known = !files.row_groups.is_empty() && files.row_groups.iter().all(|groups| !groups.is_empty());
-    known.then(|| files.row_groups.iter().flatten().map(|g| g.rows).sum())
+    let of_file = |pieces: &FilePieces| match pieces {
+        FilePieces::Whole => None,
+        FilePieces::RowGroups(groups) => Some(groups.iter().map(|group| group.rows).sum::<u64>()),
+        FilePieces::Text(pieces) => Some(pieces.iter().map(|piece: &TextPiece| piece.rows).sum()),
+    };
+    if files.pieces.is_empty() {
+        return None;
+    }
+    files.pieces.iter().map(of_file).sum()
 }

@@ -52,7 +52,7 @@ pub(crate) async fn types(
             if datasets[side].format != Format::Csv || open.is_empty() {
                 return Ok(BTreeMap::new());
             }
-            let found = guess(&datasets[side], csv, &open, sources).await?;
+            let found = guess(&datasets[side], &files[side], csv, &open, sources).await?;
             Ok::<_, Error>(open.into_iter().zip(found).collect())
         }
     };

@@ -53,29 +53,70 @@ impl Pin {
     }
 }
 
-/// A piece of input: row groups of a Parquet file, or a whole file.
+/// The part of a file that is read as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FilePart {
+    Whole,
+    /// The first row group and one past the last.
+    RowGroups(usize, usize),
+    Text(TextRange),
+}
+
+/// Whole records of a text file that can be read without those before them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextRange {
+    /// The first byte and one past the last, in the file as stored.
+    pub from: u64,
+    pub to: u64,
+    /// Physical lines of the file before it, and rows.
+    pub lines_before: u64,
+    pub rows_before: u64,
+}
+
+impl FilePart {
+    /// Both as one part, if `next` follows in the same file.
+    fn and(self, next: FilePart) -> Option<FilePart> {
+        match (self, next) {
+            (FilePart::RowGroups(first, end), FilePart::RowGroups(start, last)) if end == start => Some(FilePart::RowGroups(first, last)),
+            (FilePart::Text(first), FilePart::Text(then)) if first.to == then.from => {
+                Some(FilePart::Text(TextRange { to: then.to, ..first }))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A piece of input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Split {
     /// Index into the side's files.
     pub file: usize,
-    /// First row group and one past the last; `None`: the whole file.
-    pub row_groups: Option<(usize, usize)>,
-    /// How much there is to do: rows where known, else bytes.
+    pub part: FilePart,
+    /// How much there is to do: rows where known, which they are but for whole files; else bytes.
     pub weight: u64,
 }
 
 impl Split {
-    /// Whether `next` are the row groups that follow in the same file: read as one piece, the file is opened once.
-    fn goes_on_with(&self, next: &Split) -> bool {
-        let groups = self.row_groups.zip(next.row_groups);
-        self.file == next.file && groups.is_some_and(|((_, end), (start, _))| end == start)
+    /// Its rows, where they are known.
+    pub fn rows(&self) -> Option<u64> {
+        (self.part != FilePart::Whole).then_some(self.weight)
     }
 
-    fn append(&mut self, next: &Split) {
-        if let (Some(mine), Some(theirs)) = (&mut self.row_groups, next.row_groups) {
-            mine.1 = theirs.1;
+    /// The first row group and one past the last, where it is row groups.
+    pub fn row_groups(&self) -> Option<(usize, usize)> {
+        match self.part {
+            FilePart::RowGroups(first, end) => Some((first, end)),
+            FilePart::Whole | FilePart::Text(_) => None,
         }
-        self.weight += next.weight;
+    }
+
+    /// Takes in `next` if it follows in the same file: read as one piece, the file is opened once. Whether it does.
+    fn append(&mut self, next: &Split) -> bool {
+        let both = if self.file == next.file { self.part.and(next.part) } else { None };
+        if let Some(both) = both {
+            (self.part, self.weight) = (both, self.weight + next.weight);
+        }
+        both.is_some()
     }
 }
 
@@ -283,7 +324,7 @@ impl Plan {
 }
 
 /// The plan's version; a stored plan of another version is refused.
-pub const PLAN_VERSION: u32 = 7;
+pub const PLAN_VERSION: u32 = 8;
 
 /// The secret does not show in debug output.
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -313,9 +354,8 @@ pub fn pair_splits(splits: Sides<Vec<Split>>, lanes: usize) -> Vec<ScanTask> {
             // The lane in which the split's middle falls.
             let lane = ((2 * before + weight) * lanes as u128 / (2 * total)).min(lanes as u128 - 1);
             let lane = &mut tasks[lane as usize].splits[side];
-            match lane.last_mut() {
-                Some(last) if last.goes_on_with(split) => last.append(split),
-                Some(_) | None => lane.push(split.clone()),
+            if !lane.last_mut().is_some_and(|last| last.append(split)) {
+                lane.push(split.clone());
             }
             before += weight;
         }
@@ -331,7 +371,7 @@ mod tests {
     fn split(file: usize, weight: u64) -> Split {
         Split {
             file,
-            row_groups: None,
+            part: FilePart::Whole,
             weight,
         }
     }
@@ -351,20 +391,34 @@ mod tests {
     fn row_groups_that_follow_each_other_are_one_piece_of_a_lane() {
         let group = |file, at| Split {
             file,
-            row_groups: Some((at, at + 1)),
+            part: FilePart::RowGroups(at, at + 1),
             weight: 10,
         };
         let live: Vec<Split> = vec![group(0, 0), group(0, 1), group(0, 2), group(1, 0)];
         let tasks = pair_splits(Sides::new(live, vec![]), 2);
-        let pieces = |task: &ScanTask| {
-            task.splits
-                .live
-                .iter()
-                .map(|s| (s.file, s.row_groups, s.weight))
-                .collect::<Vec<_>>()
+        let pieces = |task: &ScanTask| task.splits.live.iter().map(|s| (s.file, s.part, s.weight)).collect::<Vec<_>>();
+        let groups = FilePart::RowGroups;
+        assert_eq!(pieces(&tasks[0]), [(0, groups(0, 2), 20)]);
+        assert_eq!(pieces(&tasks[1]), [(0, groups(2, 3), 10), (1, groups(0, 1), 10)]);
+    }
+
+    #[test]
+    fn ranges_of_text_that_follow_each_other_are_one_piece() {
+        let range = |from, to, rows_before| {
+            FilePart::Text(TextRange {
+                from,
+                to,
+                lines_before: rows_before + 1,
+                rows_before,
+            })
         };
-        assert_eq!(pieces(&tasks[0]), [(0, Some((0, 2)), 20)]);
-        assert_eq!(pieces(&tasks[1]), [(0, Some((2, 3)), 10), (1, Some((0, 1)), 10)]);
+        let split = |file, part| Split { file, part, weight: 10 };
+        let mut first = split(0, range(3, 100, 0));
+        assert!(first.append(&split(0, range(100, 170, 10))));
+        assert_eq!((first.part, first.weight), (range(3, 170, 0), 20));
+        assert!(!first.append(&split(1, range(170, 180, 20))));
+        assert!(!first.append(&split(0, range(171, 180, 20))));
+        assert!(!first.append(&split(0, FilePart::RowGroups(0, 1))));
     }
 
     #[test]

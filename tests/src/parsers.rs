@@ -11,7 +11,7 @@ use object_store::path::Path;
 use serde_json::Value;
 use shadowdiff_common::comparison_file::{ComparisonHead, read_accounts, read_differences};
 use shadowdiff_common::read::csv::open_csv;
-use shadowdiff_common::read::json::{JsonShape, open_json, scan_json};
+use shadowdiff_common::read::json::{JsonLines, JsonShape, open_json, scan_json};
 use shadowdiff_common::run::first;
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::state::{Incarnation, JobState, PlanDigest, Source, Stage, State, StoredPlan, TaskInput, read_commit, seal};
@@ -98,14 +98,14 @@ pub fn csv(bytes: &[u8]) {
 
 /// What the first reading finds, the second one reads; how many rows are read at a time makes no difference.
 pub fn json(bytes: &[u8]) {
-    let open = || Box::new(Cursor::new(bytes.to_vec()));
-    let Ok(JsonShape::Object(members)) = scan_json("f.json", open(), |_| false) else {
+    let open = || JsonLines::open("f.json", Box::new(Cursor::new(bytes.to_vec())));
+    let Ok(JsonShape::Object(members)) = open().and_then(|lines| scan_json(lines, |_| false)) else {
         return;
     };
     let target: Vec<(String, ValueType)> = members.into_keys().map(|name| (name, ValueType::Text)).collect();
     let read = |batch_rows: usize| -> Result<(Vec<RecordBatch>, Vec<u64>)> {
         let (mut batches, mut lines) = (Vec::new(), Vec::new());
-        for batch in open_json("f.json", open(), &target, batch_rows)? {
+        for batch in open_json(open()?, &target, batch_rows) {
             let batch = batch?;
             lines.push(batch.num_rows() as u64);
             batches.push(batch);

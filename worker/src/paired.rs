@@ -15,7 +15,7 @@ use shadowdiff_common::read::Format;
 use shadowdiff_common::read::parquet::{StoredFile, is_same};
 use shadowdiff_core::align::Column;
 use shadowdiff_core::error::Result;
-use shadowdiff_core::plan::{Form, ScanTask, Split};
+use shadowdiff_core::plan::{FilePart, Form, ScanTask, Split};
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::ListedAccounts;
 
@@ -170,6 +170,7 @@ impl<'a> PairedGroups<'a> {
     /// Decodes the columns that are stored differently, and finds the rows that are equal, or near, in all of them.
     fn compare(&self, pair: &Sides<Split>, columns: &[usize], rows: usize, in_place: &mut InPlace<'_>) -> Result<Option<PairedGroup>> {
         if columns.is_empty() {
+            in_place.lose_equal_keys();
             return Ok(Some(PairedGroup::equal(rows)));
         }
         let aligned = &self.job.plan.aligned;
@@ -203,9 +204,14 @@ impl<'a> PairedGroups<'a> {
         if ended.count_set_bits() * 2 < rows {
             return Ok(None);
         }
+        if !has_seen_keys {
+            in_place.lose_equal_keys();
+        }
         for (keys, unequal) in seen {
+            let keys: Vec<&ArrayRef> = keys.iter().collect();
             for side in Side::BOTH {
-                in_place.see_keys(side, &keys.iter().collect::<Vec<_>>(), &unequal)?;
+                in_place.see_all_keys(side, &keys);
+                in_place.see_keys(side, &keys, &unequal)?;
             }
         }
         // Not even these keys are sure to be there once: the rows are read whole.
@@ -274,13 +280,13 @@ impl Columns<'_> {
 
 /// The splits of the row groups of a split.
 fn row_groups(split: &Split) -> Vec<Split> {
-    let Some((first, end)) = split.row_groups else {
+    let Some((first, end)) = split.row_groups() else {
         return vec![split.clone()];
     };
     let groups = (end - first).max(1) as u64;
     let one = |group: usize| Split {
         file: split.file,
-        row_groups: Some((group, group + 1)),
+        part: FilePart::RowGroups(group, group + 1),
         weight: split.weight / groups,
     };
     (first..end).map(one).collect()
@@ -288,5 +294,5 @@ fn row_groups(split: &Split) -> Vec<Split> {
 
 /// The row group of a split that is one.
 fn group(split: &Split) -> Option<usize> {
-    split.row_groups.filter(|(first, end)| first + 1 == *end).map(|(first, _)| first)
+    split.row_groups().filter(|(first, end)| first + 1 == *end).map(|(first, _)| first)
 }

@@ -8,7 +8,7 @@ use crate::paired::PairedGroups;
 use crate::side::{Purpose, SideReader};
 use shadowdiff_common::link::TaskOutput;
 use shadowdiff_core::error::Result;
-use shadowdiff_core::plan::{Form, Sample, ScanTask};
+use shadowdiff_core::plan::{Form, Sample, ScanTask, Split};
 use shadowdiff_core::side::{Side, Sides};
 
 /// Looks at the heaviest piece that has rows of both sides.
@@ -76,7 +76,7 @@ fn has_keys_in_step(job: &Job, task: &ScanTask) -> Result<bool> {
 /// its rows are wanted.
 fn sampled_columns(job: &Job, task: &ScanTask) -> Vec<usize> {
     let aligned = &job.plan.aligned;
-    let rows_of = |side: Side| task.splits[side].first().and_then(|split| split.row_groups.map(|_| split.weight));
+    let rows_of = |side: Side| task.splits[side].first().and_then(Split::rows);
     let rows = Side::BOTH.into_iter().filter_map(rows_of).max().unwrap_or(0);
     let values: Vec<usize> = (0..aligned.columns.len()).filter(|at| !aligned.key.contains(at)).collect();
     let bytes = rows.saturating_mul(job.plan.estimate.row_bytes());

@@ -57,12 +57,9 @@ impl ScannedForm {
     }
 }
 
-/// In how many bits the numbers of rows go that a scan task reads of a side. Of text it is not known how many there are.
+/// In how many bits the numbers of rows go that a scan task reads of a side. Of whole files it is not known how many there are.
 fn number_form(splits: &[Split]) -> DataType {
-    let rows = splits
-        .iter()
-        .map(|split| split.row_groups.map(|_| split.weight))
-        .sum::<Option<u64>>();
+    let rows = splits.iter().map(Split::rows).sum::<Option<u64>>();
     match rows.is_some_and(|rows| rows <= u64::from(u32::MAX)) {
         true => DataType::UInt32,
         false => DataType::UInt64,

@@ -11,7 +11,7 @@ use shadowdiff_common::read::{self, Format, Raw, Selection, WantedColumn, read_c
 use shadowdiff_common::store::changed;
 use shadowdiff_core::align::{Column, Role, SideColumn};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::plan::{ReadColumn, Split};
+use shadowdiff_core::plan::{FilePart, ReadColumn, Split};
 use shadowdiff_core::side::Side;
 use shadowdiff_core::value::{convert, is_compact_form};
 use std::collections::{BTreeMap, VecDeque};
@@ -281,15 +281,16 @@ impl<'a> SideReader<'a> {
             };
             self.needed = needed.with_compact(self.job, self.side);
         }
-        let wanted = split.row_groups.and_then(|_| self.few_wanted(dataset.format, split));
+        let wanted = split.row_groups().and_then(|_| self.few_wanted(dataset.format, split));
         self.is_chosen = wanted.is_some();
-        let selection = match (split.row_groups, wanted) {
-            (Some((from, to)), Some(rows)) => Selection::Rows {
+        let selection = match (split.part, wanted) {
+            (FilePart::RowGroups(from, to), Some(rows)) => Selection::Rows {
                 groups: (from..to).collect(),
                 rows,
             },
-            (Some((from, to)), None) => Selection::RowGroups((from..to).collect()),
-            (None, _) => Selection::All,
+            (FilePart::RowGroups(from, to), None) => Selection::RowGroups((from..to).collect()),
+            (FilePart::Text(range), _) => Selection::Text(range),
+            (FilePart::Whole, _) => Selection::All,
         };
         let plan = &self.job.plan;
         let read = plan.sides[self.side].read.iter().zip(&self.needed.read).zip(&self.needed.compact);

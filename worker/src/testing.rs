@@ -11,7 +11,7 @@ use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::store::Stores;
 use shadowdiff_core::accounts::AccountSets;
 use shadowdiff_core::align::{SideColumn, align};
-use shadowdiff_core::plan::{Estimate, PLAN_VERSION, Plan, PlanSecret, ReadColumn, ScanTask, SidePlan, Split};
+use shadowdiff_core::plan::{Estimate, FilePart, PLAN_VERSION, Plan, PlanSecret, ReadColumn, ScanTask, SidePlan, Split};
 use shadowdiff_core::row::Secret;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::{Day, Overrides, Spec, parse};
@@ -108,7 +108,7 @@ impl Setup<'_> {
         });
         let split = |side: Side| Split {
             file: 0,
-            row_groups: None,
+            part: FilePart::Whole,
             weight: datasets[side].files[0].pin.size_bytes,
         };
         let task = ScanTask {

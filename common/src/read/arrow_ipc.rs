@@ -91,7 +91,7 @@ enum Source {
 impl Source {
     fn open(pinned: &Arc<PinnedFile>, selection: &Selection, columns: &[String]) -> Result<Source> {
         let Some(footer) = Footer::read(pinned)? else {
-            if let Selection::RowGroups(_) | Selection::Rows { .. } = selection {
+            if *selection != Selection::All {
                 return Err(Error::internal("a stream has no record batches to choose from").file(pinned.name()));
             }
             let stream = Stream::open(pinned)?;
@@ -188,7 +188,7 @@ impl Footer {
     fn selected(&self, pinned: &PinnedFile, selection: &Selection) -> Result<VecDeque<Block>> {
         match selection {
             Selection::All => Ok(self.record_batches.iter().copied().collect()),
-            Selection::Rows { .. } => Err(Error::internal("rows are chosen from Parquet files alone")),
+            Selection::Rows { .. } | Selection::Text(_) => Err(Error::internal("record batches are chosen from Arrow files alone")),
             Selection::RowGroups(groups) => groups
                 .iter()
                 .map(|group| self.record_batches.get(*group).copied())

@@ -44,7 +44,7 @@ pub fn schema(file: &DataFile, sources: &Sources) -> Result<FileSchema> {
 
 /// Reads the rows, `columns` only.
 pub fn open(file: &DataFile, selection: &Selection, columns: &[String], batch_rows: usize, sources: &Sources) -> Result<Batches> {
-    if let Selection::RowGroups(_) | Selection::Rows { .. } = selection {
+    if *selection != Selection::All {
         return Err(Error::internal("an Avro file can only be read as a whole").file(&file.name));
     }
     let pinned = PinnedFile::open(file, sources)?;

@@ -7,10 +7,12 @@
 mod evidence;
 mod findings;
 mod record;
+mod whole;
 
-pub use evidence::Evidence;
+pub use evidence::{Evidence, Observer};
 pub(super) use evidence::{in_yaml, is_null_mark};
 pub use findings::{CsvFindings, csv_findings};
+pub(super) use whole::CsvRecords;
 
 use super::decompress::{compression_of, decompress};
 use super::encoding::utf8;
@@ -21,9 +23,11 @@ use arrow_schema::{DataType, Field as ArrowField, Schema, SchemaRef};
 use findings::{other_delimiter, quoted};
 use record::{Dialect, Field, Scan};
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::plan::TextRange;
 use shadowdiff_core::spec::{CsvOptions, EmptyField, Header};
 use std::collections::BTreeSet;
 use std::io::Read;
+use std::str::Utf8Error;
 use std::sync::Arc;
 
 /// A batch ends after about this many bytes of text, however few its rows.
@@ -53,9 +57,10 @@ pub fn open_csv(
     let mut reader = CsvReader {
         source: Source::new(name, plain),
         dialect,
-        null_values: null_values(options),
+        nulls: NullMarks::new(options),
         batch_rows: batch_rows.max(1),
         columns: Vec::new(),
+        kept: Vec::new(),
         schema: Arc::new(Schema::empty()),
         fields: Vec::new(),
         blank_line: None,
@@ -67,19 +72,27 @@ pub fn open_csv(
     }
     reader.columns = reader.read_header(&options.header)?;
     reader.check_names()?;
-    let fields = reader.columns.iter().map(|column| ArrowField::new(column, DataType::Utf8, true));
-    reader.schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    reader.keep(|_| true);
     Ok(reader)
 }
 
 /// What is NULL where it is not quoted.
-fn null_values(options: &CsvOptions) -> BTreeSet<Vec<u8>> {
-    let empty = match options.empty {
-        EmptyField::Null => Some(Vec::new()),
-        EmptyField::Text => None,
-    };
-    let marks = options.null_values.iter().map(|value| value.clone().into_bytes());
-    marks.chain(empty).collect()
+struct NullMarks {
+    is_empty_null: bool,
+    marks: BTreeSet<Vec<u8>>,
+}
+
+impl NullMarks {
+    fn new(options: &CsvOptions) -> Self {
+        NullMarks {
+            is_empty_null: options.empty == EmptyField::Null,
+            marks: options.null_values.iter().map(|value| value.clone().into_bytes()).collect(),
+        }
+    }
+
+    fn has(&self, unquoted: &[u8]) -> bool {
+        (unquoted.is_empty() && self.is_empty_null) || (!self.marks.is_empty() && self.marks.contains(unquoted))
+    }
 }
 
 fn dialect(options: &CsvOptions, delimiter_default: u8) -> Result<Dialect> {
@@ -109,9 +122,11 @@ fn dialect(options: &CsvOptions, delimiter_default: u8) -> Result<Dialect> {
 pub struct CsvReader {
     source: Source,
     dialect: Dialect,
-    null_values: BTreeSet<Vec<u8>>,
+    nulls: NullMarks,
     batch_rows: usize,
     columns: Vec<String>,
+    /// Of the columns, those that batches have.
+    kept: Vec<bool>,
     schema: SchemaRef,
     /// Of the record at the start of the source's window.
     fields: Vec<Field>,
@@ -145,6 +160,20 @@ impl Iterator for CsvReader {
 }
 
 impl CsvReader {
+    /// Makes batches of these columns alone; the others are passed over, whatever is in them.
+    pub(super) fn keep(&mut self, is_kept: impl Fn(&str) -> bool) {
+        self.kept = self.columns.iter().map(|column| is_kept(column)).collect();
+        let kept = self.columns.iter().zip(&self.kept).filter(|(_, kept)| **kept);
+        let fields = kept.map(|(column, _)| ArrowField::new(column, DataType::Utf8, true));
+        self.schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    }
+
+    /// Goes on with the records of a part of the file, whose bytes these are.
+    pub(super) fn go_to(&mut self, range: &TextRange, bytes: Box<dyn Read + Send>) {
+        self.source = Source::from(self.source.name(), bytes, range.lines_before);
+        self.row = range.rows_before;
+    }
+
     /// The names of the columns, in the order of the file.
     pub fn columns(&self) -> &[String] {
         &self.columns
@@ -213,32 +242,61 @@ impl CsvReader {
         }
     }
 
-    fn read_batch(&mut self) -> Result<Option<TextBatch>> {
-        let mut columns: Vec<TextColumn> = self.columns.iter().map(|_| TextColumn::new()).collect();
-        let (mut lines, mut bytes_read) = (Vec::new(), 0);
-        while lines.len() < self.batch_rows && bytes_read < BATCH_BYTES {
-            match self.scan()? {
-                Scan::Blank { bytes } if columns.len() != 1 => {
+    /// Goes to the next row, whose fields are told then, and gives its bytes and physical lines; `None` at the end.
+    fn next_record(&mut self) -> Result<Option<(usize, u64)>> {
+        loop {
+            let record = match self.scan()? {
+                Scan::Blank { bytes } if self.columns.len() != 1 => {
                     self.blank_line.get_or_insert(self.source.line());
                     self.source.take(bytes, 1);
+                    continue;
                 }
-                Scan::Blank { bytes } => {
-                    self.row += 1;
-                    self.append_record(&mut columns)?;
-                    lines.push(self.source.line());
-                    self.source.take(bytes, 1);
-                    bytes_read += bytes;
-                }
-                Scan::Record { bytes, lines: over } => {
+                Scan::Blank { bytes } => (bytes, 1),
+                Scan::Record { bytes, lines } => {
                     self.refuse_blank_line()?;
-                    self.row += 1;
-                    self.append_record(&mut columns)?;
-                    lines.push(self.source.line());
-                    self.source.take(bytes, over);
-                    bytes_read += bytes;
+                    (bytes, lines)
                 }
-                _ => break,
+                _ => return Ok(None),
+            };
+            self.row += 1;
+            self.check_width()?;
+            return Ok(Some(record));
+        }
+    }
+
+    /// Shows every value of some columns, by their places, with its line; NULLs are not shown. What is not text is an error.
+    pub fn observe(mut self, columns: &[usize], mut show: impl FnMut(usize, &[u8], u64) -> Result<(), Utf8Error>) -> Result<()> {
+        let mut unescaped = Vec::new();
+        while let Some((bytes, lines)) = self.next_record()? {
+            let (window, line) = (self.source.window(), self.source.line());
+            for (number, field) in columns.iter().enumerate().map(|(number, at)| (number, &self.fields[*at])) {
+                let mut value = &window[field.from..field.to];
+                if !field.quoted && self.nulls.has(value) {
+                    continue;
+                }
+                if field.escaped {
+                    unescaped.clear();
+                    self.dialect.append(field, window, &mut unescaped);
+                    value = &unescaped;
+                }
+                if show(number, value, line).is_err() {
+                    return Err(self.not_utf8(line, value).column(&self.columns[columns[number]]));
+                }
             }
+            self.source.take(bytes, lines);
+        }
+        Ok(())
+    }
+
+    fn read_batch(&mut self) -> Result<Option<TextBatch>> {
+        let mut columns: Vec<TextColumn> = self.schema.fields().iter().map(|_| TextColumn::new()).collect();
+        let (mut lines, mut bytes_read) = (Vec::new(), 0);
+        while lines.len() < self.batch_rows && bytes_read < BATCH_BYTES {
+            let Some((bytes, over)) = self.next_record()? else { break };
+            self.append_record(&mut columns);
+            lines.push(self.source.line());
+            self.source.take(bytes, over);
+            bytes_read += bytes;
         }
         if lines.is_empty() {
             Ok(None)
@@ -258,29 +316,30 @@ impl CsvReader {
         }
     }
 
-    fn append_record(&self, columns: &mut [TextColumn]) -> Result<()> {
-        let (found, expected) = (self.fields.len(), columns.len());
-        if found != expected {
-            let fields = if found == 1 { "field" } else { "fields" };
-            let columns = if expected == 1 { "column" } else { "columns" };
-            let wrong = self
-                .source
-                .wrong(format!("has {found} {fields}, but the file has {expected} {columns}"));
-            return Err(wrong.row(self.row).advice("is a delimiter missing or not quoted?"));
+    /// A record has a field a column.
+    fn check_width(&self) -> Result<()> {
+        let (found, expected) = (self.fields.len(), self.columns.len());
+        if found == expected {
+            return Ok(());
         }
+        let fields = if found == 1 { "field" } else { "fields" };
+        let columns = if expected == 1 { "column" } else { "columns" };
+        let wrong = self
+            .source
+            .wrong(format!("has {found} {fields}, but the file has {expected} {columns}"));
+        Err(wrong.row(self.row).advice("is a delimiter missing or not quoted?"))
+    }
+
+    fn append_record(&self, columns: &mut [TextColumn]) {
         let window = self.source.window();
-        for (field, column) in self.fields.iter().zip(columns) {
-            if !field.quoted && self.is_null(&window[field.from..field.to]) {
+        let fields = self.fields.iter().zip(&self.kept).filter(|(_, kept)| **kept);
+        for ((field, _), column) in fields.zip(columns) {
+            if !field.quoted && self.nulls.has(&window[field.from..field.to]) {
                 column.push_null();
             } else {
                 column.push(&self.dialect, field, window);
             }
         }
-        Ok(())
-    }
-
-    fn is_null(&self, unquoted: &[u8]) -> bool {
-        !self.null_values.is_empty() && self.null_values.contains(unquoted)
     }
 
     /// Says how the text reads in the encoding that such bytes mostly have, so that a person sees whether it is the right one.
@@ -303,7 +362,7 @@ impl CsvReader {
             .filter_map(|(i, column)| column.first_not_utf8().map(|row| (row, i)))
             .min();
         if let Some((row, i)) = bad {
-            return Err(self.not_utf8(lines[row], columns[i].value(row)).column(&self.columns[i]));
+            return Err(self.not_utf8(lines[row], columns[i].value(row)).column(self.schema.field(i).name()));
         }
         let rows = lines.len();
         let arrays = columns.into_iter().map(TextColumn::finish).collect();

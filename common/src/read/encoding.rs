@@ -42,6 +42,20 @@ pub(crate) fn utf8(name: &str, label: Option<&str>, bytes: Box<dyn Read + Send>)
     }))
 }
 
+/// Whether a label is one of UTF-8: the file's bytes are its text.
+pub(super) fn is_utf8(label: &str) -> bool {
+    Encoding::for_label_no_replacement(label.as_bytes()) == Some(UTF_8)
+}
+
+/// The bytes of the byte order mark at the start of a file in UTF-8.
+pub(super) fn mark_bytes(start: &[u8]) -> u64 {
+    if start.starts_with(BYTE_ORDER_MARK) {
+        BYTE_ORDER_MARK.len() as u64
+    } else {
+        0
+    }
+}
+
 /// Bytes at the start of a file that tell UTF-16 from UTF-8.
 const START_BYTES: u64 = 512;
 

@@ -23,35 +23,34 @@ use tree::Json;
 /// A batch ends after about this many bytes of JSON, however few its rows.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
-/// The shape of all lines of a file, always an `Object`; of fields that are passed over it has the names alone. `bytes` are
-/// decompressed already.
-pub fn scan_json(name: &str, bytes: Box<dyn Read + Send>, passed_over: impl Fn(&str) -> bool) -> Result<JsonShape> {
-    let mut lines = Lines::open(name, bytes)?;
+/// The shape of the lines, always an `Object`; of fields that are passed over it has the names alone.
+pub fn scan_json(mut lines: JsonLines, passed_over: impl Fn(&str) -> bool) -> Result<JsonShape> {
     let mut shape = JsonShape::default();
     while let Some((line, mut object, _)) = lines.next_object()? {
         object.clear_members(&passed_over);
-        shape.observe(&object).map_err(|clash| clash.into_error().file(name).line(line))?;
+        shape
+            .observe(&object)
+            .map_err(|clash| clash.into_error().file(lines.source.name()).line(line))?;
     }
     Ok(shape)
 }
 
-/// Opens a file to read the fields that `target` names, top-level names only, in the storage form of their types.
-/// `bytes` are decompressed already. Other fields are passed over.
-pub fn open_json(name: &str, bytes: Box<dyn Read + Send>, target: &[(String, ValueType)], batch_rows: usize) -> Result<JsonReader> {
+/// Reads the fields that `target` names, top-level names only, in the storage form of their types. Other fields are passed over.
+pub fn open_json(lines: JsonLines, target: &[(String, ValueType)], batch_rows: usize) -> JsonReader {
     let fields = target.iter().map(|(name, kind)| Field::new(name, kind.storage(), true));
-    Ok(JsonReader {
-        lines: Lines::open(name, bytes)?,
+    JsonReader {
+        lines,
         schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
         target: target.to_vec(),
         kinds: Kinds::default(),
         batch_rows: batch_rows.max(1),
         done: false,
-    })
+    }
 }
 
 /// The batches of one file of JSON lines. After an error nothing follows.
 pub struct JsonReader {
-    lines: Lines,
+    lines: JsonLines,
     target: Vec<(String, ValueType)>,
     schema: SchemaRef,
     kinds: Kinds,
@@ -109,16 +108,32 @@ impl JsonReader {
     }
 }
 
-/// The objects of a file, a line each.
-struct Lines {
+/// The objects of a file, or of a part of it, a line each.
+pub struct JsonLines {
     source: Source,
 }
 
-impl Lines {
-    fn open(name: &str, bytes: Box<dyn Read + Send>) -> Result<Self> {
-        Ok(Lines {
+impl std::fmt::Debug for JsonLines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("JsonLines")
+            .field("name", &self.source.name())
+            .finish_non_exhaustive()
+    }
+}
+
+impl JsonLines {
+    /// All of a file; `bytes` are decompressed already.
+    pub fn open(name: &str, bytes: Box<dyn Read + Send>) -> Result<Self> {
+        Ok(JsonLines {
             source: Source::new(name, utf8(name, None, bytes)?),
         })
+    }
+
+    /// The lines of a part of a file, whose bytes these are.
+    pub(super) fn from(name: &str, bytes: Box<dyn Read + Send>, lines_before: u64) -> Self {
+        JsonLines {
+            source: Source::from(name, bytes, lines_before),
+        }
     }
 
     /// The next object, its line and its bytes.

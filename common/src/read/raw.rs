@@ -3,11 +3,12 @@
 use super::csv::{CsvReader, default_delimiter, open_csv};
 use super::dataset::{DataFile, Form, Format};
 use super::decompress::decompress;
-use super::json::{JsonShape, open_json, scan_json};
+use super::json::{JsonLines, JsonShape, open_json, scan_json};
 use super::pinned::PinnedFile;
 use super::{Selection, Sources, WantedColumn, open, parquet};
 use arrow_array::RecordBatch;
 use shadowdiff_core::error::Result;
+use shadowdiff_core::plan::TextRange;
 use shadowdiff_core::spec::CsvOptions;
 use shadowdiff_core::value::{TextForm, ValueType};
 use std::io::Read;
@@ -60,7 +61,8 @@ pub fn open_raw(
             Ok(Box::new(batches.map(|batch| batch.map(Raw::typed))))
         }
         Form::Csv => {
-            let (reader, pinned) = open_csv_file(file, csv, batch_rows, sources)?;
+            let (mut reader, pinned) = open_csv_file(file, csv, selection.text(), batch_rows, sources)?;
+            reader.keep(|name| wanted.iter().any(|column| column.name == name));
             let form = csv.form.clone();
             let rows = reader.map(move |batch| {
                 batch.map(|b| Raw {
@@ -72,44 +74,57 @@ pub fn open_raw(
             Ok(Box::new(rows.chain(last_check(pinned))))
         }
         Form::Json => {
-            let (bytes, pinned) = text_bytes(file, sources)?;
+            let (lines, pinned) = json_lines(file, selection.text(), sources)?;
             let in_file: Vec<(String, ValueType)> = wanted
                 .iter()
                 .filter(|column| !file.partitions.iter().any(|(p, _)| *p == column.name))
                 .map(|column| (column.name.clone(), column.value_type.clone()))
                 .collect();
-            let reader = open_json(&file.name, bytes, &in_file, batch_rows)?;
+            let reader = open_json(lines, &in_file, batch_rows);
             Ok(Box::new(reader.map(|batch| batch.map(Raw::typed)).chain(last_check(pinned))))
         }
     }
 }
 
-/// Opens a CSV file with its own compression and default delimiter.
-pub fn open_csv_file(file: &DataFile, csv: &CsvOptions, batch_rows: usize, sources: &Sources) -> Result<(CsvReader, Arc<PinnedFile>)> {
+/// Opens a CSV file with its own compression and default delimiter, to read the rows of a part or all.
+pub fn open_csv_file(
+    file: &DataFile,
+    csv: &CsvOptions,
+    part: Option<&TextRange>,
+    batch_rows: usize,
+    sources: &Sources,
+) -> Result<(CsvReader, Arc<PinnedFile>)> {
     let pinned = PinnedFile::open(file, sources)?;
     let bytes: Box<dyn Read + Send> = Box::new(pinned.reader(0..pinned.size_bytes()));
     let options = CsvOptions {
         compression: Some(file.compression),
         ..csv.clone()
     };
-    Ok((
-        open_csv(&file.name, bytes, &options, default_delimiter(&file.name), batch_rows)?,
-        pinned,
-    ))
+    let mut reader = open_csv(&file.name, bytes, &options, default_delimiter(&file.name), batch_rows)?;
+    if let Some(part) = part {
+        reader.go_to(part, Box::new(pinned.reader(part.from..part.to)));
+    }
+    Ok((reader, pinned))
 }
 
-/// The shape of a JSON-lines file; fields that are passed over may hold anything.
-pub fn json_shape(file: &DataFile, passed_over: impl Fn(&str) -> bool, sources: &Sources) -> Result<JsonShape> {
-    let (bytes, pinned) = text_bytes(file, sources)?;
-    let shape = scan_json(&file.name, bytes, passed_over)?;
+/// The shape of a file of JSON lines, or of a part of it; fields that are passed over may hold anything.
+pub fn json_shape(file: &DataFile, part: Option<&TextRange>, passed_over: impl Fn(&str) -> bool, sources: &Sources) -> Result<JsonShape> {
+    let (lines, pinned) = json_lines(file, part, sources)?;
+    let shape = scan_json(lines, passed_over)?;
     pinned.check()?;
     Ok(shape)
 }
 
-fn text_bytes(file: &DataFile, sources: &Sources) -> Result<(Box<dyn Read + Send>, Arc<PinnedFile>)> {
+fn json_lines(file: &DataFile, part: Option<&TextRange>, sources: &Sources) -> Result<(JsonLines, Arc<PinnedFile>)> {
     let pinned = PinnedFile::open(file, sources)?;
-    let bytes = decompress(&file.name, file.compression, Box::new(pinned.reader(0..pinned.size_bytes())))?;
-    Ok((bytes, pinned))
+    let lines = match part {
+        Some(part) => JsonLines::from(&file.name, Box::new(pinned.reader(part.from..part.to)), part.lines_before),
+        None => {
+            let bytes = decompress(&file.name, file.compression, Box::new(pinned.reader(0..pinned.size_bytes())))?;
+            JsonLines::open(&file.name, bytes)?
+        }
+    };
+    Ok((lines, pinned))
 }
 
 /// Nothing, or the error that the file changed while it was read.

@@ -34,6 +34,14 @@ impl Source {
         }
     }
 
+    /// A file from a line on that need not be its first: these are its bytes from there.
+    pub(super) fn from(name: &str, bytes: Box<dyn Read + Send>, lines_before: u64) -> Self {
+        Source {
+            line: lines_before + 1,
+            ..Source::new(name, bytes)
+        }
+    }
+
     /// What is read and not yet taken.
     pub(super) fn window(&self) -> &[u8] {
         &self.window[self.from..self.to]

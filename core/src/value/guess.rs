@@ -46,6 +46,17 @@ pub enum TextKind {
     Text,
 }
 
+impl TextKind {
+    /// In the order of their numbers.
+    pub const ALL: [TextKind; 5] = [
+        TextKind::Bool,
+        TextKind::Number,
+        TextKind::Time,
+        TextKind::LooseNumber,
+        TextKind::Text,
+    ];
+}
+
 /// The kinds of value that were seen, one bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 struct Kinds(u8);

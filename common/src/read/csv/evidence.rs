@@ -1,6 +1,7 @@
 //! What the values of a text column say about its type, and which of them keep it from being more than text.
 
 use shadowdiff_core::value::{DateForm, Guess, TextForm, TextKind, ValueType};
+use std::str::Utf8Error;
 
 /// More different values than this are not the odd ones out: then the column is text.
 const ODD_LIMIT: usize = 3;
@@ -93,10 +94,10 @@ impl Evidence {
         &self.kinds[kind as usize]
     }
 
-    /// Takes a value in; NULLs are not to be shown. `place` is asked for values that are kept alone.
-    pub fn observe(&mut self, text: &str, form: &TextForm, place: impl FnOnce() -> String) {
+    /// Takes a value in; NULLs are not to be shown. `place` is asked for values that are kept alone. Its kind, unless nothing more matters.
+    pub fn observe(&mut self, text: &str, form: &TextForm, place: impl FnOnce() -> String) -> Option<TextKind> {
         if self.is_settled() {
-            return;
+            return None;
         }
         let mut one = Guess::default();
         one.observe_in(text, form);
@@ -105,6 +106,12 @@ impl Evidence {
         if is_new && kind == TextKind::Text {
             self.observe_text(text);
         }
+        Some(kind)
+    }
+
+    /// Takes in a value of this kind that has been taken in before: that there is one more of it is all it says.
+    fn observe_again(&mut self, kind: TextKind) {
+        self.kinds[kind as usize].count += 1;
     }
 
     /// Reads a value that is mere text in forms that the spec does not name.
@@ -243,6 +250,89 @@ impl Evidence {
     }
 }
 
+/// The values of a column as they come: one that was among the last ones is not read again.
+#[derive(Debug, Clone)]
+pub struct Observer {
+    evidence: Evidence,
+    /// By a hash of the text: the short text and its kind; 0: none. Empty where most values were new.
+    last: Vec<u128>,
+    asked: u32,
+    known: u32,
+}
+
+impl Default for Observer {
+    fn default() -> Self {
+        Observer {
+            evidence: Evidence::default(),
+            last: vec![0; Observer::KEPT],
+            asked: 0,
+            known: 0,
+        }
+    }
+}
+
+impl Observer {
+    /// Values kept, 16 bytes each: those of some columns stay near the processor.
+    const KEPT: usize = 1 << 10;
+    /// After so many it shows whether values come again.
+    const TRIED: u32 = 1 << 14;
+    /// Where the kind lies in a short text.
+    const KIND: u32 = 124;
+
+    /// As [`Evidence::observe`]; an error where the bytes are not UTF-8.
+    pub fn observe(&mut self, text: &[u8], form: &TextForm, place: impl FnOnce() -> String) -> Result<(), Utf8Error> {
+        let evidence = &mut self.evidence;
+        let Some(short) = short(text).filter(|_| !self.last.is_empty()) else {
+            return str::from_utf8(text).map(|text| _ = evidence.observe(text, form, place));
+        };
+        // Multiplied by an odd number, bits of all bytes come to the top.
+        let folded = (short as u64) ^ ((short >> 64) as u64).rotate_left(29);
+        let slot = &mut self.last[(folded.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54) as usize % Observer::KEPT];
+        self.asked += 1;
+        if *slot & !(0xF << Observer::KIND) == short && *slot >> Observer::KIND != 0 {
+            self.known += 1;
+            evidence.observe_again(TextKind::ALL[(*slot >> Observer::KIND) as usize - 1]);
+            return Ok(());
+        }
+        let kind = evidence.observe(str::from_utf8(text)?, form, place);
+        *slot = kind.map_or(0, |kind| short | (kind as u128 + 1) << Observer::KIND);
+        if self.asked == Observer::TRIED {
+            self.give_up_if_useless();
+        }
+        Ok(())
+    }
+
+    /// To look for values that never come again costs more than to read them.
+    fn give_up_if_useless(&mut self) {
+        if self.known < self.asked / 2 {
+            self.last = Vec::new();
+        }
+        (self.asked, self.known) = (0, 0);
+    }
+
+    pub fn evidence(self) -> Evidence {
+        self.evidence
+    }
+}
+
+/// A text of up to 15 bytes and its length, in 124 bits.
+fn short(text: &[u8]) -> Option<u128> {
+    let low = |from: usize| {
+        text.get(from..from + 4)
+            .map(|four| u32::from_le_bytes([four[0], four[1], four[2], four[3]]))
+    };
+    let eight = |from: usize| Some(u64::from(low(from)?) | u64::from(low(from + 4)?) << 32);
+    let length = text.len();
+    let bytes = match length {
+        0..4 => text.iter().rev().fold(0, |sum, byte| sum << 8 | u128::from(*byte)),
+        // The ends overlap in the middle: of one length, the same bytes give the same number, and others another one.
+        4..8 => u128::from(low(0)?) | u128::from(low(length - 4)?) << 32,
+        8..16 => u128::from(eight(0)?) | u128::from(eight(length - 8)?) << 64 >> (8 * (16 - length)),
+        _ => return None,
+    };
+    Some(bytes | (length as u128) << 120)
+}
+
 /// Whether a text is one of those with which people and programs say that there is no value.
 pub(in crate::read) fn is_null_mark(text: &str) -> bool {
     const MARKS: &[&str] = &[
@@ -290,12 +380,37 @@ pub(in crate::read) fn in_yaml(text: &str) -> String {
 mod tests {
     use super::*;
 
+    /// Of values that are each seen as if new, and the same of an observer that knows them again.
     fn evidence(values: &[&str]) -> Evidence {
-        let mut evidence = Evidence::default();
+        let (mut evidence, mut observer) = (Evidence::default(), Observer::default());
         for (at, value) in values.iter().enumerate() {
             evidence.observe(value, &TextForm::default(), || format!("s.csv:{}", at + 2));
+            let place = || format!("s.csv:{}", at + 2);
+            observer.observe(value.as_bytes(), &TextForm::default(), place).expect("text");
         }
+        assert_eq!(format!("{:?}", observer.evidence()), format!("{evidence:?}"), "{values:?}");
         evidence
+    }
+
+    #[test]
+    fn texts_are_known_again_by_all_their_bytes() {
+        let texts = [
+            "",
+            "\0",
+            "\0\0",
+            "a",
+            "a\0",
+            "abcd",
+            "abcde",
+            "abcdabcd",
+            "abcdbbcd",
+            "abcdabcde",
+            "123456789012345",
+            "12345678901234\u{e}",
+        ];
+        let different: std::collections::BTreeSet<u128> = texts.iter().filter_map(|text| short(text.as_bytes())).collect();
+        assert_eq!(different.len(), texts.len());
+        assert_eq!(short(b"1234567890123456"), None);
     }
 
     #[test]

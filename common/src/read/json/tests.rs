@@ -5,12 +5,12 @@ use arrow_array::Array;
 use shadowdiff_core::value::{print, value_at};
 use std::io::Cursor;
 
-fn bytes(text: &str) -> Box<dyn Read + Send> {
-    Box::new(Cursor::new(text.as_bytes().to_vec()))
+fn lines_of(text: &str) -> JsonLines {
+    JsonLines::open("data.jsonl", Box::new(Cursor::new(text.as_bytes().to_vec()))).expect("opens")
 }
 
 fn shape(text: &str) -> Result<JsonShape> {
-    scan_json("data.jsonl", bytes(text), |_| false)
+    scan_json(lines_of(text), |_| false)
 }
 
 fn check_shape(text: &str, want: Result<&str, &str>) {
@@ -80,7 +80,8 @@ fn what_has_no_shape_names_file_line_and_field() {
     check_shape("{\"a\": NaN}", Err(":1:"));
     check_shape("{\"a\": \"\\ud800\"}", Err(":1:"));
     check_shape("{\"a\": 1}\n{\"a\": ", Err(":2:"));
-    let bad = scan_json("data.jsonl", Box::new(Cursor::new(b"{\"a\": \"\xe9\"}".to_vec())), |_| false);
+    let bad =
+        JsonLines::open("data.jsonl", Box::new(Cursor::new(b"{\"a\": \"\xe9\"}".to_vec()))).and_then(|lines| scan_json(lines, |_| false));
     assert!(bad.is_err_and(|error| error.to_string().contains(":1: is not UTF-8")));
 }
 
@@ -115,8 +116,7 @@ fn shapes_of_files_merge_in_any_order() {
 fn check_rows(text: &str, target: &ValueType, want: Result<&[&str], &str>) {
     for batch_rows in [1, 100] {
         let target_columns = [("a".to_string(), target.clone())];
-        let batches =
-            open_json("data.jsonl", bytes(text), &target_columns, batch_rows).and_then(|reader| reader.collect::<Result<Vec<_>>>());
+        let batches = open_json(lines_of(text), &target_columns, batch_rows).collect::<Result<Vec<_>>>();
         let rows = batches.map(|batches| {
             let print_one = |column: &dyn Array, row: usize| {
                 let mut text = String::new();
@@ -216,13 +216,13 @@ fn values_that_do_not_fit_name_file_line_and_field() {
 fn what_is_in_a_field_that_is_passed_over_does_not_matter() {
     let lines = "{\"u\": 1, \"p\": {\"u\": 1, \"x\": 1}}\n{\"u\": \"x\", \"p\": {\"u\": \"x\", \"x\": 2}}\n";
     let passed_over = |name: &str| name == "u" || name == "p.u";
-    let shape = scan_json("data.jsonl", bytes(lines), passed_over).expect("scans");
+    let shape = scan_json(lines_of(lines), passed_over).expect("scans");
     let ValueType::Struct(columns) = shape.value_type() else {
         panic!("{shape:?}")
     };
     let found: Vec<String> = columns.iter().map(|(name, t)| format!("{name}: {t}")).collect();
     assert_eq!(found, ["p: struct(u: null, x: int64)", "u: null"]);
-    let batches: Vec<_> = open_json("data.jsonl", bytes(lines), &columns[..1], 10).expect("opens").collect();
+    let batches: Vec<_> = open_json(lines_of(lines), &columns[..1], 10).collect();
     assert!(batches[0].is_ok(), "{:?}", batches[0]);
-    assert!(scan_json("data.jsonl", bytes(lines), |name| name == "u").is_err());
+    assert!(scan_json(lines_of(lines), |name| name == "u").is_err());
 }

@@ -40,6 +40,9 @@ const EXPONENT_LIMIT: i64 = 1_000_000_000;
 /// The largest exponent of an exact number: keeps `1e999999999` from filling the memory. Far beyond doubles and decimals.
 const MAX_EXPONENT: u64 = 20_000;
 
+/// The most digits that a `u64` always holds, and one less for a power of ten.
+const U64_DIGITS: usize = 18;
+
 /// The most digits that an `i128` always holds.
 const I128_DIGITS: usize = 38;
 
@@ -141,16 +144,19 @@ impl<'a> Numeral<'a> {
 
     /// Zeros in front of the first other digit; all of them if the number is zero.
     fn leading_zeros(&self) -> usize {
-        self.all_digits().take_while(|digit| *digit == 0).count()
+        let zeros = |digits: &[u8]| digits.iter().take_while(|digit| **digit == b'0').count();
+        match zeros(self.integer) {
+            all if all == self.integer.len() => all + zeros(self.fraction),
+            some => some,
+        }
     }
 
     fn trailing_zeros(&self) -> usize {
-        self.integer
-            .iter()
-            .chain(self.fraction)
-            .rev()
-            .take_while(|digit| **digit == b'0')
-            .count()
+        let zeros = |digits: &[u8]| digits.iter().rev().take_while(|digit| **digit == b'0').count();
+        match zeros(self.fraction) {
+            all if all == self.fraction.len() => all + zeros(self.integer),
+            some => some,
+        }
     }
 
     pub(crate) fn is_zero(&self) -> bool {
@@ -214,6 +220,14 @@ impl<'a> Numeral<'a> {
     /// The number times `10^scale`, exactly, if it then is an integer of at most `precision` (up to 38) digits.
     pub(in crate::value) fn to_i128(self, scale: i32, precision: u8) -> Result<i128, Misfit> {
         debug_assert!(usize::from(precision) <= I128_DIGITS);
+        if let Some(small) = self.small(scale) {
+            let magnitude = small?;
+            let limit = 10_i128.pow(u32::from(precision));
+            return match magnitude < limit {
+                true => Ok(if self.negative { -magnitude } else { magnitude }),
+                false => Err(Misfit::TooLarge),
+            };
+        }
         let (digits, zeros) = self.cut(scale, precision)?;
         let magnitude = self
             .all_digits()
@@ -221,6 +235,23 @@ impl<'a> Numeral<'a> {
             .fold(0_i128, |sum, digit| sum * 10 + i128::from(digit))
             * 10_i128.pow(zeros);
         Ok(if self.negative { -magnitude } else { magnitude })
+    }
+
+    /// The magnitude times `10^scale` of most numbers: few digits, the point near them, no exponent. `None` for others.
+    fn small(&self, scale: i32) -> Option<Result<i128, Misfit>> {
+        let shift = i64::from(scale) - self.fraction.len() as i64;
+        let is_small = self.exponent.is_empty() && self.count() <= U64_DIGITS && shift.unsigned_abs() <= U64_DIGITS as u64;
+        if !is_small {
+            return None;
+        }
+        let digits = self.integer.iter().chain(self.fraction);
+        let digits = digits.fold(0_u64, |sum, digit| sum * 10 + u64::from(digit - b'0'));
+        let unit = 10_u64.pow(shift.unsigned_abs() as u32);
+        Some(match shift {
+            0.. => Ok(i128::from(digits) * i128::from(unit)),
+            _ if digits % unit == 0 => Ok((digits / unit).into()),
+            _ => Err(Misfit::TooFine),
+        })
     }
 
     /// As `to_i128`, for up to 76 digits.
