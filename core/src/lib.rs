@@ -31,6 +31,7 @@ pub mod side;
 pub mod sketch;
 pub mod spec;
 pub mod stage;
+pub mod suite_summary;
 pub mod tally;
 pub mod value;
 pub mod verdict;

@@ -1,6 +1,7 @@
 //! What the output says and how: lines of differences and of accounts, CSV fields, deltas, the summary.
 
 mod accounts;
+mod checks;
 mod csv;
 mod delta;
 mod judged;
@@ -12,6 +13,7 @@ mod summary;
 mod table;
 
 pub use accounts::{AccountLine, accounts_header, print_accounts};
+pub use checks::{Check, checks};
 pub use csv::{header, is_defused};
 pub use judged::{Reported, Reporter};
 pub use line::LinePrinter;

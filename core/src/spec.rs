@@ -14,6 +14,8 @@ mod model;
 mod overrides;
 mod parse;
 mod scalars;
+mod suite;
+mod suite_order;
 mod variables;
 
 pub use accepted::{Acceptance, Direction, MAX_ACCEPTED_BYTES, Range, RowChange, parse_acceptances};
@@ -29,3 +31,4 @@ pub use model::{
 };
 pub use overrides::{CsvOverride, Measure, Overrides, ToleranceOverride};
 pub use parse::{Parsed, from_overrides, parse};
+pub use suite::{Member, MemberKind, MemberSpec, SUITE_FILE, Suite, SuiteFile, parse_suite};

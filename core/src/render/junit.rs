@@ -6,80 +6,81 @@
 use super::markup::escape_html;
 use super::words::{acceptance_bounds, acceptance_state, bounds, headline};
 use super::{MARK, counted_apart};
-use crate::report::Summary;
+use crate::report::{Check, Summary, checks};
 use std::fmt::Write;
 
-/// A threshold, a rule or an acceptance.
-struct TestCase<'a> {
-    class: &'static str,
-    name: &'a str,
-    broken: &'a [String],
+/// Cases of one comparison.
+pub(super) struct TestSuite<'a> {
+    pub(super) name: &'a str,
+    /// The day that `until` was compared with.
+    pub(super) as_of: &'a str,
+    pub(super) checks: &'a [Check],
+    /// Why it could not be compared.
+    pub(super) error: Option<&'a str>,
+    pub(super) found: &'a str,
 }
 
 /// The summary as a document of JUnit XML.
 pub fn junit(summary: &Summary) -> String {
-    let cases = cases(summary);
-    let failures = cases.iter().filter(|case| !case.broken.is_empty()).count();
-    let mut out = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!-- {MARK} -->\n<testsuites>\n  <testsuite name=\"shadowdiff\" package=\"shadowdiff\" id=\"0\" \
-         hostname=\"localhost\" timestamp=\"{}T00:00:00\" tests=\"{}\" failures=\"{failures}\" errors=\"0\" skipped=\"0\" time=\"0\">\n    \
-         <properties/>\n",
-        escaped(&summary.as_of),
-        cases.len()
-    );
-    cases.iter().for_each(|case| test_case(case, &mut out));
-    let _ = write!(
-        out,
-        "    <system-out>{}</system-out>\n    <system-err/>\n  </testsuite>\n</testsuites>\n",
-        escaped(&what_was_found(summary))
-    );
+    document(&[TestSuite {
+        name: "shadowdiff",
+        as_of: &summary.as_of,
+        checks: &checks(summary),
+        error: None,
+        found: &what_was_found(summary),
+    }])
+}
+
+pub(super) fn document(suites: &[TestSuite<'_>]) -> String {
+    let mut out = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!-- {MARK} -->\n<testsuites>\n");
+    suites.iter().enumerate().for_each(|(id, suite)| test_suite(id, suite, &mut out));
+    out.push_str("</testsuites>\n");
     out
 }
 
-fn cases(summary: &Summary) -> Vec<TestCase<'_>> {
-    let thresholds = summary.thresholds.iter().map(|threshold| TestCase {
-        class: "shadowdiff.verdict",
-        name: &threshold.name,
-        broken: &threshold.broken,
-    });
-    let rules = summary.rules.iter().map(|rule| TestCase {
-        class: "shadowdiff.expected",
-        name: &rule.name,
-        broken: &rule.broken,
-    });
-    let accepted = summary.accepted.iter().map(|of| TestCase {
-        class: "shadowdiff.accepted",
-        name: &of.acceptance.pattern,
-        broken: &of.broken,
-    });
-    let mut cases: Vec<TestCase<'_>> = thresholds.chain(rules).chain(accepted).collect();
-    // A summary of an older version has no thresholds. What it says is broken fails all the same.
-    let is_told = |broken: &String| cases.iter().any(|case| case.broken.contains(broken));
-    let untold: Vec<&String> = summary.broken.iter().filter(|broken| !is_told(broken)).collect();
-    cases.extend(untold.into_iter().map(|broken| TestCase {
-        class: "shadowdiff.verdict",
-        name: broken.split(':').next().unwrap_or(broken),
-        broken: std::slice::from_ref(broken),
-    }));
-    cases
-}
-
-fn test_case(case: &TestCase<'_>, out: &mut String) {
+fn test_suite(id: usize, suite: &TestSuite<'_>, out: &mut String) {
+    let failures = suite.checks.iter().filter(|check| !check.broken.is_empty()).count();
+    let errors = usize::from(suite.error.is_some());
     let _ = write!(
         out,
-        "    <testcase classname=\"{}\" name=\"{}\" time=\"0\"",
-        case.class,
-        escaped(case.name)
+        "  <testsuite name=\"{}\" package=\"shadowdiff\" id=\"{id}\" hostname=\"localhost\" timestamp=\"{}T00:00:00\" tests=\"{}\" \
+         failures=\"{failures}\" errors=\"{errors}\" skipped=\"0\" time=\"0\">\n    <properties/>\n",
+        escaped(suite.name),
+        escaped(suite.as_of),
+        suite.checks.len() + errors
     );
-    if case.broken.is_empty() {
+    suite.checks.iter().for_each(|check| test_case(check, out));
+    if let Some(error) = suite.error {
+        let error = escaped(error);
+        let _ = write!(
+            out,
+            "    <testcase classname=\"shadowdiff.suite\" name=\"compared\" time=\"0\">\n      <error type=\"error\" message=\"{error}\">{error}</error>\n    \
+             </testcase>\n"
+        );
+    }
+    let _ = write!(
+        out,
+        "    <system-out>{}</system-out>\n    <system-err/>\n  </testsuite>\n",
+        escaped(suite.found)
+    );
+}
+
+fn test_case(check: &Check, out: &mut String) {
+    let _ = write!(
+        out,
+        "    <testcase classname=\"shadowdiff.{}\" name=\"{}\" time=\"0\"",
+        check.field,
+        escaped(&check.name)
+    );
+    if check.broken.is_empty() {
         out.push_str("/>\n");
         return;
     }
     let _ = write!(
         out,
         ">\n      <failure type=\"broken\" message=\"{}\">{}</failure>\n    </testcase>\n",
-        escaped(&case.broken.join("; ")),
-        escaped(&case.broken.join("\n"))
+        escaped(&check.broken.join("; ")),
+        escaped(&check.broken.join("\n"))
     );
 }
 

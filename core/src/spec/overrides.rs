@@ -248,7 +248,7 @@ fn mapping(fields: Vec<Entry>) -> Node {
     }
 }
 
-fn put(entries: &mut Vec<Entry>, name: &str, value: Node) {
+pub(super) fn put(entries: &mut Vec<Entry>, name: &str, value: Node) {
     match entries.iter_mut().find(|e| e.key == name) {
         Some(entry) => entry.value = value,
         None => entries.push(entry(name, value)),

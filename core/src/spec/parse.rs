@@ -42,7 +42,7 @@ pub fn parse(text: &str, file: &str, overrides: &Overrides) -> Result<Parsed> {
         Ok(mut root) => {
             variables::replace(&mut root, &overrides.set, &overrides.replaced_fields(), &mut mistakes);
             refuse_duplicates(&root, "", &mut mistakes);
-            read(root, file, overrides, mistakes)
+            read_tree(root, file, overrides, mistakes)
         }
         Err(misread) => Err(misread.file(file)),
     }
@@ -59,10 +59,11 @@ pub fn from_overrides(overrides: &Overrides) -> Result<Parsed> {
         content: Content::Mapping(Vec::new()),
     };
     variables::replace(&mut root, &overrides.set, &overrides.replaced_fields(), &mut mistakes);
-    read(root, "", overrides, mistakes)
+    read_tree(root, "", overrides, mistakes)
 }
 
-fn read(mut root: Node, file: &str, overrides: &Overrides, mut mistakes: Mistakes) -> Result<Parsed> {
+/// The same of a tree, with what is wrong with it so far.
+pub(super) fn read_tree(mut root: Node, file: &str, overrides: &Overrides, mut mistakes: Mistakes) -> Result<Parsed> {
     overrides.refuse_twice(&mut mistakes);
     overrides.apply(&mut root);
     let spec = spec(
