@@ -25,6 +25,8 @@ pub(crate) enum Command {
     /// Compare two datasets: writes diff.csv, accounts.csv and summary.json; exit 0 pass, 1 fail, 2 trouble
     #[command(override_usage = "shadowdiff compare [OPTIONS] SPEC\n       shadowdiff compare [OPTIONS] LIVE SHADOW --key COLUMNS")]
     Compare(CompareArgs),
+    /// Compare the outputs of many tasks by one file: a result for each, one verdict; exit 0 all pass, 1 one fails, 2 one could not be compared
+    Suite(SuiteArgs),
     /// Bind a spec to its data and show the plan: files, rows, types, comparators, warnings; compares nothing
     #[command(override_usage = "shadowdiff check [OPTIONS] SPEC\n       shadowdiff check [OPTIONS] LIVE SHADOW --key COLUMNS")]
     Check(CheckArgs),
@@ -89,6 +91,28 @@ pub(crate) struct CompareArgs {
     pub(crate) shown: ShownArgs,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct SuiteArgs {
+    /// The file of the suite, YAML or JSON
+    pub(crate) suite: String,
+    /// Replace ${NAME} in the file of the suite; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub(crate) set: Vec<(String, String)>,
+    /// Where the results go, each in a folder of its own: a directory or URL [default: the suite's `output`, else shadowdiff-suite beside it]
+    #[arg(long, short, value_name = "DIR")]
+    pub(crate) output: Option<String>,
+    #[command(flatten)]
+    pub(crate) settings: SettingArgs,
+    /// Replace older results there
+    #[arg(long, env = "SHADOWDIFF_OVERWRITE", value_parser = yes_or_no)]
+    pub(crate) overwrite: bool,
+    /// Let this coordinator's workers do it, as a job for each task with the labels `suite` and `task`
+    #[arg(long, value_name = "URL")]
+    pub(crate) coordinator: Option<String>,
+    #[command(flatten)]
+    pub(crate) shown: ShownArgs,
+}
+
 /// The coordinator that a command speaks to.
 #[derive(Debug, Args)]
 pub(crate) struct RemoteArgs {
@@ -112,6 +136,9 @@ pub(crate) struct SubmitArgs {
     /// The most tasks that run at a time [default: no limit]
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     pub(crate) max_running: u32,
+    /// A label by which the job is found again, such as suite=nightly; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub(crate) label: Vec<(String, String)>,
     /// Wait for the end, fetch the result, exit as `compare` does
     #[arg(long)]
     pub(crate) wait: bool,
@@ -135,6 +162,9 @@ pub(crate) struct ListArgs {
     /// Only jobs that have not ended
     #[arg(long)]
     pub(crate) unfinished: bool,
+    /// Only jobs with this label, such as suite=nightly; may be repeated: all of them
+    #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub(crate) label: Vec<(String, String)>,
     /// Print a JSON array with an object a job
     #[arg(long)]
     pub(crate) json: bool,

@@ -15,11 +15,14 @@ use crate::{note, say, say_json, warn};
 use fetch::fetch;
 use remote::Remote;
 use shadowdiff_common::store::Stores;
-use shadowdiff_coordinator::{Target, check_target};
+use shadowdiff_coordinator::{Published, Target, check_target};
 use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_core::report::Summary;
 use shadowdiff_core::verdict::Verdict;
 use shadowdiff_proto::v1::{self, Job, JobState, SubmitRequest};
+use std::collections::HashMap;
 use std::process::ExitCode;
+use tokio::sync::watch;
 
 /// How a job is submitted and what is said of it.
 struct SubmitOptions<'a> {
@@ -29,7 +32,7 @@ struct SubmitOptions<'a> {
     max_running: u32,
     overwrite: bool,
     quiet: bool,
-    shown: ShownArgs,
+    labels: HashMap<String, String>,
 }
 
 /// `submit`.
@@ -42,14 +45,15 @@ pub(crate) fn submit(args: &SubmitArgs) -> Result<ExitCode> {
         max_running: args.max_running,
         overwrite: args.overwrite,
         quiet: args.quiet,
-        shown: ShownArgs {
+        labels: args.label.iter().cloned().collect(),
+    };
+    if args.wait {
+        let shown = ShownArgs {
             renderings: RenderingArgs::default(),
             json: args.json,
             color: args.color,
-        },
-    };
-    if args.wait {
-        return run(wait_for_result(&options, found));
+        };
+        return run(wait_for_result(&options, &shown, found));
     }
     if found.has_local_output()? {
         return Err(Error::spec(
@@ -76,16 +80,36 @@ pub(crate) fn compare(args: &CompareArgs, coordinator: &str, found: SpecFile) ->
         max_running: 0,
         overwrite: args.overwrite,
         quiet: args.settings.quiet,
-        shown: args.shown.clone(),
+        labels: HashMap::new(),
     };
-    run(wait_for_result(&options, found))
+    run(wait_for_result(&options, &args.shown, found))
+}
+
+/// A member of a suite, as a job with these labels.
+pub(crate) async fn compare_member(
+    coordinator: &str,
+    overwrite: bool,
+    labels: [(&str, &str); 2],
+    found: &SpecFile,
+    interrupted: watch::Receiver<bool>,
+) -> Result<Summary> {
+    let options = SubmitOptions {
+        coordinator,
+        token: "",
+        priority: 1,
+        max_running: 0,
+        overwrite,
+        quiet: true,
+        labels: labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+    };
+    finished(&options, found, interrupted).await.map(|(summary, _)| summary)
 }
 
 /// `list`.
 pub(crate) fn list(args: &ListArgs) -> Result<ExitCode> {
     run(async {
         let mut remote = Remote::connect(&args.remote.coordinator).await?;
-        let jobs = remote.list(if args.unfinished { &UNFINISHED } else { &[] }).await?;
+        let jobs = remote.list(if args.unfinished { &UNFINISHED } else { &[] }, &args.label).await?;
         if args.json {
             return say_json(&jobs.iter().map(json::job_of_list).collect::<Vec<_>>());
         }
@@ -153,15 +177,20 @@ pub(crate) fn results(args: &ResultsArgs) -> Result<ExitCode> {
 }
 
 /// Submits, follows, fetches: what `compare` does, done elsewhere.
-async fn wait_for_result(options: &SubmitOptions<'_>, found: SpecFile) -> Result<ExitCode> {
+async fn wait_for_result(options: &SubmitOptions<'_>, shown: &ShownArgs, found: SpecFile) -> Result<ExitCode> {
+    let (summary, published) = finished(options, &found, watch_signals()).await?;
+    shown.show(&summary, published.directory(), &found.output, options.quiet)
+}
+
+/// The result of a job that is submitted and followed to its end. An interruption cancels it.
+async fn finished(options: &SubmitOptions<'_>, found: &SpecFile, mut interrupted: watch::Receiver<bool>) -> Result<(Summary, Published)> {
     let target = check_target(&found.output, &found.base, Some(found.reads()), &Stores::new(), options.overwrite).await?;
     let mut remote = Remote::connect(options.coordinator).await?;
-    let job = remote.submit(request(options, &found)?).await?;
+    let job = remote.submit(request(options, found)?).await?;
     if !options.quiet {
         note(&format!("shadowdiff: job {}", job.id));
         warn(&job.warnings);
     }
-    let mut interrupted = watch_signals();
     let mut follower = remote.clone();
     let last = tokio::select! {
         job = show::follow(&mut follower, &job.id, show::ProgressDisplay::of(options.quiet)) => job?,
@@ -172,12 +201,11 @@ async fn wait_for_result(options: &SubmitOptions<'_>, found: SpecFile) -> Result
         }
     };
     ended(&last)?;
-    let (summary, published) = match &target {
-        Target::Directory(_) => fetch(&mut remote, &last, &target, options.overwrite).await?,
+    match &target {
+        Target::Directory(_) => fetch(&mut remote, &last, &target, options.overwrite).await,
         // The coordinator has put it there; what is shown comes from a copy.
-        Target::Objects(_) => fetch::copy(&mut remote, &last).await?,
-    };
-    options.shown.show(&summary, published.directory(), &found.output, options.quiet)
+        Target::Objects(_) => fetch::copy(&mut remote, &last).await,
+    }
 }
 
 /// The verdict of a job that has one.
@@ -196,6 +224,7 @@ fn request(options: &SubmitOptions<'_>, found: &SpecFile) -> Result<SubmitReques
         priority: options.priority,
         max_running: options.max_running,
         overwrite: options.overwrite,
+        labels: options.labels.clone(),
     })
 }
 

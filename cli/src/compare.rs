@@ -1,6 +1,6 @@
 //! `compare`: coordinator and workers in one process.
 
-use crate::args::CompareArgs;
+use crate::args::{CompareArgs, SettingArgs};
 use crate::local_job::{bound, cut, job};
 use crate::process::{leave, runtime_of_tasks};
 use crate::settings::Settings;
@@ -10,7 +10,7 @@ use crate::{client, progress, warn};
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::store::Stores;
 use shadowdiff_common::tasks::spawn;
-use shadowdiff_coordinator::{Progress, Run, check_files, check_target, run as run_job};
+use shadowdiff_coordinator::{Outcome, Progress, Run, check_files, check_target, run as run_job};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_worker::{LocalWorkers, TaskLimits};
 use std::process::ExitCode;
@@ -33,21 +33,33 @@ pub(crate) fn run(args: &CompareArgs, limits: TaskLimits) -> Result<ExitCode> {
 }
 
 async fn compare(args: &CompareArgs, settings: &Settings, found: SpecFile) -> Result<ExitCode> {
+    let place = args.spec.output.clone().unwrap_or_else(|| found.output.clone());
+    let outcome = outcome(settings, &args.settings, args.overwrite, &found, watch_signals()).await?;
+    args.shown
+        .show(&outcome.summary, outcome.published.directory(), &place, settings.quiet)
+}
+
+/// Compares what a spec says, and publishes the result.
+pub(crate) async fn outcome(
+    settings: &Settings,
+    args: &SettingArgs,
+    overwrite: bool,
+    found: &SpecFile,
+    interrupted: watch::Receiver<bool>,
+) -> Result<Outcome> {
     let started = Instant::now();
-    let interrupted = watch_signals();
     let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
-    let target = check_target(&found.output, &found.base, Some(found.reads()), &sources.stores, args.overwrite).await?;
-    let cut = cut(settings, args.settings.shards)?;
-    let bound = until(interrupted.clone(), bound(&found, &sources, cut, settings.quiet)).await?;
+    let target = check_target(&found.output, &found.base, Some(found.reads()), &sources.stores, overwrite).await?;
+    let cut = cut(settings, args.shards)?;
+    let bound = until(interrupted.clone(), bound(found, &sources, cut, settings.quiet)).await?;
     check_files(&target, &found.output, &bound.datasets)?;
-    let SpecFile { parsed, output, .. } = found;
     if !settings.quiet {
         warn(&bound.plan.warning_texts());
     }
     let bytes = Arc::clone(&sources.bytes_read);
     let estimate = bound.plan.estimate;
     let slots = settings.slots(estimate.reading_bytes);
-    let (job, accounts) = job(bound, settings, &args.settings, sources)?;
+    let (job, accounts) = job(bound, settings, args, sources)?;
     let workers = LocalWorkers::start(job.clone(), slots)?;
     let (sender, receiver) = watch::channel(Progress::default());
     let read = progress::Read {
@@ -61,9 +73,9 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: SpecFile) -> Re
     let run = Run {
         plan: &job.plan,
         accounts: &accounts,
-        document: parsed.document,
+        document: found.parsed.document.clone(),
         target,
-        overwrite: args.overwrite,
+        overwrite,
         scratch: job.resources.scratch.clone(),
         planned_in: started.elapsed(),
         progress: sender,
@@ -75,9 +87,7 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: SpecFile) -> Re
     if !settings.quiet {
         warn(outcome.summary.warnings.iter().skip(job.plan.warnings.len()));
     }
-    let place = args.spec.output.as_deref().unwrap_or(&output);
-    args.shown
-        .show(&outcome.summary, outcome.published.directory(), place, settings.quiet)
+    Ok(outcome)
 }
 
 async fn until<T>(mut interrupted: watch::Receiver<bool>, work: impl Future<Output = Result<T>>) -> Result<T> {

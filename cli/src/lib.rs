@@ -26,6 +26,7 @@ mod settings;
 mod shown;
 mod signals;
 mod spec;
+mod suite;
 mod work;
 
 use args::{Cli, Command, ManArgs};
@@ -71,6 +72,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
 fn run(cli: Cli, limits: TaskLimits) -> Result<ExitCode> {
     match cli.command {
         Command::Compare(args) => compare::run(&args, limits),
+        Command::Suite(args) => suite::run(&args, limits),
         Command::Check(args) => check::run(&args),
         Command::Power(args) => power::run(&args, limits),
         Command::Init(args) => init::run(&args),

@@ -11,7 +11,7 @@ mod sensitivity;
 
 pub(crate) use files::excerpt;
 pub(crate) use history::history_text;
-use layout::{padded, shortened, width};
+pub(crate) use layout::{padded, shortened, width};
 pub(crate) use layout::{visible, wrapped, wrapped_as};
 pub(crate) use paint::{ColorArgs, Paint};
 pub(crate) use run_diff::run_diff;

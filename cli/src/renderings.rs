@@ -41,8 +41,12 @@ impl RenderingArgs {
             (None, Some(_)) => excerpt(directory, summary, OF_A_COMMENT),
             (None, None) => Excerpt::default(),
         };
-        self.files()
-            .try_for_each(|(flag, file)| write(flag, file, &flag.rendered(summary, &excerpt)))
+        self.write_each(|flag| flag.rendered(summary, &excerpt))
+    }
+
+    /// Writes the files that are asked for, each as `rendered` says.
+    pub(crate) fn write_each(&self, rendered: impl Fn(Flag) -> String) -> Result<()> {
+        self.files().try_for_each(|(flag, file)| write(flag, file, &rendered(flag)))
     }
 
     fn files(&self) -> impl Iterator<Item = (Flag, &Path)> {

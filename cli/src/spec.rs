@@ -84,13 +84,18 @@ fn output_of(parsed: &Parsed, base: &Path, here: &Path) -> String {
 /// Reads a spec from its file, with values for its variables and a place for the result.
 pub(crate) fn from_file(file: &str, set: &[(String, String)], output: Option<&str>) -> Result<SpecFile> {
     let here = working_directory()?;
-    let base = folder(Path::new(file), &here);
-    let overrides = Overrides {
+    from_file_over(file, |base| Overrides {
         set: set.to_vec(),
-        output: output.map(|place| from(place, &here, &base)),
+        output: output.map(|place| from(place, &here, base)),
         ..Overrides::default()
-    };
-    let parsed = parse(&read(Path::new(file))?, file, &overrides)?;
+    })
+}
+
+/// Reads a spec from its file, with what is put over it; that is made of the folder where its relative paths start.
+pub(crate) fn from_file_over(file: &str, overrides: impl FnOnce(&Path) -> Overrides) -> Result<SpecFile> {
+    let here = working_directory()?;
+    let base = folder(Path::new(file), &here);
+    let parsed = parse(&read(Path::new(file))?, file, &overrides(&base))?;
     Ok(SpecFile {
         file: Some(here.join(file)),
         is_from_command_line: false,
@@ -128,7 +133,7 @@ fn positions(args: &SpecArgs) -> Result<Positions<'_>> {
 }
 
 /// `path` as seen from `folder`; as short as it can be, for it stands in messages.
-fn from(path: &str, folder: &Path, start: &Path) -> String {
+pub(crate) fn from(path: &str, folder: &Path, start: &Path) -> String {
     if path.contains("://") || folder == start {
         path.to_owned()
     } else {
@@ -181,7 +186,7 @@ fn is_dataset(place: &str) -> bool {
     place.contains("://") || place.contains('*') || Path::new(place).is_dir() || ENDS.iter().any(|end| name.ends_with(end))
 }
 
-fn read(file: &Path) -> Result<String> {
+pub(crate) fn read(file: &Path) -> Result<String> {
     let bytes = std::fs::read(file).map_err(|e| match e.kind() {
         std::io::ErrorKind::NotFound => Error::spec("there is no such spec").file(file.display()),
         _ => Error::spec(e.to_string()).file(file.display()),
@@ -201,7 +206,7 @@ fn text(bytes: Vec<u8>, name: &str) -> Result<String> {
     String::from_utf8(bytes).map_err(|_| Error::spec("is not UTF-8 text").file(name))
 }
 
-fn folder(file: &Path, here: &Path) -> PathBuf {
+pub(crate) fn folder(file: &Path, here: &Path) -> PathBuf {
     match file.parent() {
         Some(parent) if parent != Path::new("") => here.join(parent),
         Some(_) | None => here.to_owned(),

@@ -30,7 +30,7 @@ use arrow_schema::Field;
 pub use checks::refusal;
 pub use columns::read_column;
 pub use csv::{CsvFindings, csv_findings};
-pub use dataset::{DataFile, Dataset, Form, Format, Overlap, held_file, list, meets};
+pub use dataset::{DataFile, Dataset, Form, Format, Overlap, held_file, list, meets, task_names};
 pub use raw::{Raw, RawBatches, json_shape, open_csv_file, open_raw};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::TextRange;

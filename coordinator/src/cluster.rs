@@ -101,6 +101,8 @@ pub struct JobRequest {
     pub max_running: u32,
     /// Replace an older result at the spec's output.
     pub overwrite: bool,
+    /// Names by which the job is found again.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// A job that this coordinator runs, or has run.

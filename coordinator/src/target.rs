@@ -56,7 +56,7 @@ pub struct Reads<'a> {
 
 impl Reads<'_> {
     /// Datasets, lists of accounts, acceptances, the spec.
-    fn paths(&self) -> impl Iterator<Item = String> {
+    pub(crate) fn paths(&self) -> impl Iterator<Item = String> {
         let mut paths: Vec<String> = self
             .spec
             .sides

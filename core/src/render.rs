@@ -9,6 +9,7 @@ mod html;
 mod junit;
 mod markdown;
 mod markup;
+mod suite;
 mod words;
 
 pub use excerpt::{Change, Excerpt, ExcerptBuilder, ExcerptSizes, Line};
@@ -16,6 +17,7 @@ pub use history::{change_text, history_html};
 pub use html::{HTML_BYTES, html};
 pub use junit::junit;
 pub use markdown::{MARKDOWN_BYTES, markdown};
+pub use suite::{suite_html, suite_junit, suite_markdown};
 pub use words::{
     acceptance_bounds, acceptance_state, behind_verdict, bounds, counted_apart, delta_range, described, described_acceptance,
     described_line, described_rows, grouped, grouped_text, headline, rows_headline, type_difference,

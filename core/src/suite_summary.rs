@@ -130,7 +130,7 @@ impl MemberSummary {
     /// Of a member that could not be compared.
     pub fn failed(name: &str, kind: MemberKind, after: &[String], error: &Error) -> MemberSummary {
         MemberSummary {
-            broken: error.each().map(ToString::to_string).collect(),
+            broken: error.to_string().lines().map(|line| line.trim().to_owned()).collect(),
             ..MemberSummary::without_result(name, kind, after, MemberState::Error)
         }
     }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use shadowdiff_core::error::Error;
 use shadowdiff_core::verdict::Verdict;
 use shadowdiff_proto::v1::{Job, JobError, Progress};
+use std::collections::BTreeMap;
 
 /// One job: what is not known, or not yet, is null.
 pub(super) fn job(job: &Job) -> Value {
@@ -13,6 +14,7 @@ pub(super) fn job(job: &Job) -> Value {
         "state": word(job.state().as_str_name(), "JOB_STATE_"),
         "verdict": verdict(job).map(Verdict::name),
         "title": job.title,
+        "labels": job.labels.iter().collect::<BTreeMap<_, _>>(),
         "priority": job.priority,
         "max_running": Some(job.max_running).filter(|n| *n > 0),
         "created_at": job.created_at.map(|at| at.to_string()),

@@ -62,14 +62,15 @@ impl Remote {
         self.job(answer.into_inner().job)
     }
 
-    /// The jobs in one of these states, or all.
-    pub(super) async fn list(&mut self, states: &[JobState]) -> Result<Vec<Job>> {
+    /// The jobs in one of these states, or all; with all of these labels.
+    pub(super) async fn list(&mut self, states: &[JobState], labels: &[(String, String)]) -> Result<Vec<Job>> {
         let (mut jobs, mut page_token) = (Vec::new(), String::new());
         loop {
             let request = ListRequest {
                 page_size: PAGE,
                 page_token,
                 states: states.iter().map(|state| (*state).into()).collect(),
+                labels: labels.iter().cloned().collect(),
                 ..ListRequest::default()
             };
             let answer = self.client.list(request).await.map_err(|status| self.error(&status))?.into_inner();

@@ -11,6 +11,7 @@ mod overlap;
 mod partitions;
 mod ready;
 mod selection;
+mod tasks;
 
 use crate::store::{Location, Stores};
 use crate::tasks::blocking;
@@ -26,6 +27,7 @@ use std::path::Path;
 
 pub use format::{Form, Format};
 pub use overlap::{Overlap, held_file, meets};
+pub use tasks::task_names;
 
 /// The files of one side.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

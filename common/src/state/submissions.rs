@@ -19,6 +19,7 @@ use object_store::path::Path as ObjectPath;
 use object_store::{ObjectMeta, ObjectStore};
 use serde::{Deserialize, Serialize};
 use shadowdiff_core::error::{Error, Result};
+use std::collections::BTreeMap;
 
 /// The version of the entries that this code writes, and the only one it reads.
 pub const SUBMISSION_VERSION: u32 = 2;
@@ -53,6 +54,9 @@ pub struct Submission {
     pub output: Option<String>,
     /// Replace an older result there.
     pub overwrite: bool,
+    /// Names by which it is found again; what an older version stored has none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
 }
 
 impl Submission {
@@ -70,6 +74,7 @@ impl Submission {
             title: String::new(),
             output: None,
             overwrite: false,
+            labels: BTreeMap::new(),
         }
     }
 }

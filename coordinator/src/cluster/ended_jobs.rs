@@ -191,6 +191,11 @@ mod tests {
             title: "a against b".into(),
             priority: 2,
             max_running: 3,
+            // What an older version stored has none.
+            labels: (phase == JobPhase::Succeeded)
+                .then(|| ("suite".to_owned(), "nightly".to_owned()))
+                .into_iter()
+                .collect(),
         };
         let mark = FileMark {
             size_bytes: 7,

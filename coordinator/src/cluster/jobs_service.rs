@@ -4,7 +4,7 @@ use super::finished::FinishedResult;
 use super::page::{Page, PageRequest};
 use super::sending::Sending;
 use super::view::shown_warnings;
-use super::wire::{Detail, job, order, status};
+use super::wire::{Detail, job, labels, order, status};
 use super::{Cluster, JobRequest, JobView};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
@@ -104,6 +104,7 @@ impl JobService for Jobs {
             priority: request.priority,
             max_running: request.max_running,
             overwrite: request.overwrite,
+            labels: labels(request.labels).map_err(status)?,
             ..order(request.spec).map_err(status)?
         };
         let (view, created) = self.cluster.submit(&order).await.map_err(status)?;

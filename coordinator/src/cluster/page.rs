@@ -3,11 +3,12 @@
 //! A token says after which job the next page begins, by time and id, so that it stays good when jobs come, go, or change their state.
 
 use super::JobView;
-use super::wire::{Detail, state};
+use super::wire::{Detail, labels, state};
 use prost::Message;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_proto::v1::{self, JobState, ListRequest, ListResponse};
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Of a page that does not say how many, and of any page: a thousand jobs without warnings fit a message.
@@ -47,6 +48,8 @@ pub(crate) struct PageRequest {
     jobs: usize,
     after: Option<Place>,
     states: Vec<i32>,
+    /// A job has all of these.
+    labels: BTreeMap<String, String>,
     pub(crate) detail: Detail,
 }
 
@@ -75,6 +78,7 @@ impl PageRequest {
             },
             after,
             states: request.states.clone(),
+            labels: labels(request.labels.clone())?,
             detail,
         })
     }
@@ -91,9 +95,13 @@ impl PageRequest {
             self.after.as_ref().is_some_and(|after| place() <= *after)
         };
         let from = sorted.partition_point(is_before);
-        let mut fitting = sorted[from..]
-            .iter()
-            .filter(|view| self.states.is_empty() || self.states.contains(&state(view.phase).into()));
+        let has_labels = |view: &JobView| {
+            self.labels
+                .iter()
+                .all(|(name, value)| view.submitted.labels.get(name) == Some(value))
+        };
+        let has_state = |view: &JobView| self.states.is_empty() || self.states.contains(&state(view.phase).into());
+        let mut fitting = sorted[from..].iter().filter(|view| has_state(view) && has_labels(view));
         let chosen: Vec<_> = fitting.by_ref().take(self.jobs).cloned().collect();
         (chosen, fitting.next().is_some())
     }

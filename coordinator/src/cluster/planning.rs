@@ -130,6 +130,7 @@ impl ParsedSpec {
             title: title(&self.spec),
             output: self.output.clone(),
             overwrite: order.overwrite,
+            labels: order.labels.clone(),
         })
     }
 

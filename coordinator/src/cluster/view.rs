@@ -8,7 +8,7 @@ use shadowdiff_core::requests::Requests;
 use shadowdiff_core::shorten::shortened_all;
 use shadowdiff_core::stage::{Activity, Stage};
 use shadowdiff_core::verdict::Verdict;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Where a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -71,6 +71,8 @@ pub struct Submitted {
     pub title: String,
     pub priority: u32,
     pub max_running: u32,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
 }
 
 impl Submitted {
@@ -81,6 +83,7 @@ impl Submitted {
             title: submission.title.clone(),
             priority: submission.priority,
             max_running: submission.max_running,
+            labels: submission.labels.clone(),
         }
     }
 }

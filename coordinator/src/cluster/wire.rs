@@ -6,7 +6,7 @@ use shadowdiff_core::error::{Error, Kind, Place, Result};
 use shadowdiff_core::shorten::shortened;
 use shadowdiff_core::verdict::Verdict;
 use shadowdiff_proto::v1;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
@@ -77,6 +77,7 @@ pub(crate) fn job(view: &JobView, workers: usize, detail: Detail) -> v1::Job {
         title: view.submitted.title.clone(),
         priority: view.submitted.priority,
         max_running: view.submitted.max_running,
+        labels: view.submitted.labels.clone().into_iter().collect(),
     }
 }
 
@@ -116,6 +117,36 @@ fn timestamp(ms: i64) -> Timestamp {
         seconds: ms.div_euclid(1000),
         nanos: (ms.rem_euclid(1000) * 1_000_000) as i32,
     }
+}
+
+/// The labels of a message.
+///
+/// # Errors
+/// Labels that are too many, or that a list or a metric could not show as they are.
+pub(crate) fn labels(given: HashMap<String, String>) -> Result<BTreeMap<String, String>> {
+    const MAX_LABELS: usize = 16;
+    const MAX_CHARACTERS: usize = 100;
+    let is_plain = |text: &str| {
+        (1..=MAX_CHARACTERS).contains(&text.chars().count()) && text.chars().all(|c| c.is_alphanumeric() || "-_./".contains(c))
+    };
+    let wrong = given
+        .iter()
+        .flat_map(|(name, value)| [name, value])
+        .filter(|text| !is_plain(text))
+        .min();
+    if let Some(text) = wrong {
+        return Err(
+            Error::spec(format!("`{}` cannot be a label or its value", shortened(text, MAX_CHARACTERS)))
+                .field("labels")
+                .advice(format!("write 1 to {MAX_CHARACTERS} letters, digits, `-`, `_`, `.` or `/`")),
+        );
+    }
+    if given.len() > MAX_LABELS {
+        return Err(Error::spec(format!("are {}", given.len()))
+            .field("labels")
+            .advice(format!("give at most {MAX_LABELS}")));
+    }
+    Ok(given.into_iter().collect())
 }
 
 /// What a message orders.

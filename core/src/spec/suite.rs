@@ -586,7 +586,10 @@ fn gathered(specs: Vec<Result<MemberSpec>>, mistakes: Mistakes) -> Result<Vec<Me
     for spec in specs {
         match spec {
             Ok(spec) => whole.push(spec),
-            Err(error) => found.extend(error.each().filter(|one| seen.insert(one.to_string())).cloned()),
+            Err(mut error) => {
+                let others = std::mem::take(&mut error.others);
+                found.extend(std::iter::once(error).chain(others).filter(|one| seen.insert(one.to_string())));
+            }
         }
     }
     Error::all(found)?;

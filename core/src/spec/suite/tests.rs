@@ -65,7 +65,7 @@ fn same_inputs_come_first_and_allow_nothing() {
 #[test]
 fn every_mistake_is_told_with_its_place() {
     let both = sides(&["a", "b"], &["a", "b"]);
-    let words = sides(&["scores"], &["scores", "a"]);
+    let words = sides(&["scores", "a"], &["scores", "a"]);
     let with = |rest: &str| format!("{HEAD}{FOLDERS_OF}{rest}");
     for (text, found, expected) in [
         (

@@ -1,0 +1,121 @@
+//! What is said of a suite: a line for each task, then why it does not pass.
+
+use crate::render::{Paint, padded, shortened, visible, width, wrapped_as};
+use crate::renderings::Flag;
+use crate::shown::ShownArgs;
+use crate::{say, say_json};
+use shadowdiff_core::error::Result;
+use shadowdiff_core::render::{grouped, suite_html, suite_junit, suite_markdown};
+use shadowdiff_core::spec::MemberKind;
+use shadowdiff_core::suite_summary::{MemberState, MemberSummary, SuiteSummary};
+use shadowdiff_core::verdict::Verdict;
+use std::fmt::Write;
+use std::process::ExitCode;
+
+/// Names are shortened to this.
+const NAME_COLUMNS: usize = 30;
+/// Of what is broken, so much is told of each member; all of it is in `suite.json`.
+const SENTENCE_COLUMNS: usize = 300;
+/// Lines of tasks, and of sentences; of more tasks those that do not pass are shown first.
+const SHOWN: usize = 100;
+
+/// Writes the renderings, says what came out, and gives the exit code.
+pub(super) fn show(shown: &ShownArgs, suite: &SuiteSummary, place: &str, quiet: bool) -> Result<ExitCode> {
+    shown.renderings.write_each(|flag| match flag {
+        Flag::Html => suite_html(suite),
+        Flag::Markdown => suite_markdown(suite),
+        Flag::Junit => suite_junit(suite),
+    })?;
+    if shown.json {
+        say_json(suite)?;
+    } else if !quiet {
+        say(&text(suite, place, shown.color.paint()))?;
+    }
+    Ok(match suite.verdict {
+        _ if suite.has_error() => ExitCode::from(2),
+        Verdict::Pass => ExitCode::SUCCESS,
+        Verdict::Fail => ExitCode::FAILURE,
+    })
+}
+
+fn text(suite: &SuiteSummary, place: &str, paint: Paint) -> String {
+    let headline = suite.headline();
+    let (word, rest) = headline.split_once(':').unwrap_or((&headline, ""));
+    let word = match suite.verdict {
+        Verdict::Pass => paint.good(word),
+        Verdict::Fail => paint.bad(word),
+    };
+    let mut out = format!("{word}:{rest}\n");
+    for why in suite.broken.iter().take(SHOWN) {
+        out += &wrapped_as(
+            "  broken  ",
+            &format!("  {}  ", paint.bad("broken")),
+            &shortened(why, SENTENCE_COLUMNS),
+        );
+    }
+    more(&mut out, suite.broken.len());
+    let names = suite
+        .tasks
+        .iter()
+        .map(|of| width(&of.name))
+        .max()
+        .unwrap_or(0)
+        .clamp(4, NAME_COLUMNS);
+    let title = format!(
+        "{}{:>15}{:>12}{:>12}",
+        padded("Task", 2 + names),
+        "verdict",
+        "exceptions",
+        "expected"
+    );
+    let _ = writeln!(out, "\n{}", paint.heading(&title));
+    let (passing, not): (Vec<&MemberSummary>, Vec<&MemberSummary>) = suite.tasks.iter().partition(|of| of.state == MemberState::Pass);
+    let is_shown: Vec<&str> = not.iter().chain(&passing).take(SHOWN).map(|of| of.name.as_str()).collect();
+    for of in suite.tasks.iter().filter(|of| is_shown.contains(&of.name.as_str())) {
+        line(&mut out, of, names, paint);
+    }
+    more(&mut out, suite.tasks.len());
+    if !suite.skipped.is_empty() {
+        out += &wrapped_as(
+            "\nLeft out: ",
+            "\nLeft out: ",
+            &shortened(&suite.skipped.join(", "), SENTENCE_COLUMNS),
+        );
+    }
+    let _ = writeln!(out, "\nResults: {}", visible(place));
+    out
+}
+
+fn line(out: &mut String, of: &MemberSummary, names: usize, paint: Paint) {
+    let word = format!("{:>15}", of.state.name());
+    let word = if of.state == MemberState::Pass {
+        paint.good(&word)
+    } else {
+        paint.bad(&word)
+    };
+    let counts = of
+        .counts
+        .as_ref()
+        .map(|counts| format!("{:>12}{:>12}", grouped(counts.exceptions), grouped(counts.expected)));
+    let kind = match of.kind {
+        MemberKind::Task => "",
+        MemberKind::SameInputs => "  same inputs",
+    };
+    let line = format!(
+        "  {}{word}{}{kind}",
+        padded(&shortened(&of.name, names), names),
+        counts.unwrap_or_default()
+    );
+    let _ = writeln!(out, "{}", line.trim_end());
+    if !of.behind.is_empty() {
+        let behind = shortened(&of.behind.join(", "), SENTENCE_COLUMNS);
+        let does = if of.behind.len() == 1 { "does" } else { "do" };
+        *out += &wrapped_as("      follows ", "      follows ", &format!("{behind}, which {does} not pass"));
+    }
+}
+
+fn more(out: &mut String, all: usize) {
+    if all > SHOWN {
+        let _ = writeln!(out, "  … and {} more", grouped((all - SHOWN) as u64));
+    }
+}

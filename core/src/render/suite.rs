@@ -1,0 +1,243 @@
+//! A suite for where people work: as a page, as a comment for a pull request, as test cases for a CI. Each is made of its summary alone.
+
+use super::bounded::Bounded;
+use super::html::page;
+use super::junit::{TestSuite, document};
+use super::markup::{HTML, MARKDOWN};
+use super::{MARK, counted_apart, grouped};
+use crate::report::Check;
+use crate::spec::MemberKind;
+use crate::suite_summary::{MemberCounts, MemberState, MemberSummary, SuiteSummary};
+use crate::verdict::Verdict;
+
+/// All rows together, and all sentences about what is broken; those that do not fit are counted.
+const PAGE_ROWS_BYTES: usize = 1_200_000;
+const PAGE_BROKEN_BYTES: usize = 300_000;
+const COMMENT_ROWS_BYTES: usize = 30_000;
+const COMMENT_BROKEN_BYTES: usize = 25_000;
+/// Characters of a name, of a sentence.
+const NAME: usize = 120;
+const SENTENCE: usize = 600;
+/// Columns that are named in a row of the table.
+const COLUMNS: usize = 3;
+
+/// The suite as a page.
+pub fn suite_html(suite: &SuiteSummary) -> String {
+    let mut broken = Bounded::new(PAGE_BROKEN_BYTES);
+    let shown = broken.add_all(suite.broken.iter().map(|why| format!("<li>{}</li>\n", HTML.plain(why, SENTENCE))));
+    let more_broken = more(suite.broken.len(), shown, "<li>", "</li>\n");
+    let mut table = Bounded::new(PAGE_ROWS_BYTES);
+    let tasks = in_order(suite);
+    let shown = table.add_all(tasks.iter().map(|of| page_row(of)));
+    let left = more(tasks.len(), shown, "<p class=\"soft\">", "</p>\n");
+    let title = format!("{}: {}", HTML.plain(&suite.suite, NAME), HTML.plain(&suite.headline(), SENTENCE));
+    let broken = match suite.verdict {
+        Verdict::Pass => "<p>Every task passes.</p>\n".to_owned(),
+        Verdict::Fail => format!("<ul>\n{}{more_broken}</ul>\n", broken.into_text()),
+    };
+    let skipped = match suite.skipped.as_slice() {
+        [] => String::new(),
+        names => format!(
+            "<p class=\"soft\">Left out by the suite: {}</p>\n",
+            HTML.plain(&names.join(", "), SENTENCE)
+        ),
+    };
+    let body = format!(
+        "<header>\n<div class=\"verdict {}\">\n<h1>{title}</h1>\n{broken}</div>\n</header>\n<main>\n<section>\n<div class=\"scroll\">\n<table>\n\
+         <thead><tr><th>task</th><th>verdict</th><th class=\"n\">exceptions</th><th class=\"n\">expected</th><th class=\"n\">accounts</th>\
+         <th class=\"n\">rows of live</th><th class=\"n\">of shadow</th><th>columns with exceptions</th><th>follows</th></tr></thead>\n<tbody>\n{}</tbody>\n\
+         </table>\n</div>\n{left}{skipped}</section>\n</main>\n",
+        suite.verdict.name(),
+        table.into_text()
+    );
+    page(&title, &body, "")
+}
+
+fn page_row(of: &MemberSummary) -> String {
+    let class = if of.state == MemberState::Pass { "good" } else { "bad" };
+    let numbers = numbers(of).map(|number| format!("<td class=\"n\">{number}</td>")).concat();
+    let columns = of.columns.iter().take(COLUMNS);
+    let columns: Vec<String> = columns
+        .map(|column| format!("{} {}", HTML.text(&column.column, NAME), grouped(column.exceptions)))
+        .collect();
+    format!(
+        "<tr><td>{}</td><td class=\"{class}\">{}</td>{numbers}<td>{}</td><td>{}</td></tr>\n",
+        HTML.text(&of.name, NAME),
+        of.state.name(),
+        columns.join(", "),
+        HTML.plain(&follows(of), SENTENCE)
+    )
+}
+
+/// Exceptions, expected, accounts, rows of live and of shadow; empty where nothing was compared.
+fn numbers(of: &MemberSummary) -> [String; 5] {
+    let number = |number: fn(&MemberCounts) -> u64| of.counts.as_ref().map_or_else(String::new, |counts| grouped(number(counts)));
+    [
+        number(|counts| counts.exceptions),
+        number(|counts| counts.expected),
+        number(|counts| counts.accounts_with_exceptions),
+        number(|counts| counts.live_rows),
+        number(|counts| counts.shadow_rows),
+    ]
+}
+
+/// What a member follows that does not pass, and what it compares where that is not a task's output.
+fn follows(of: &MemberSummary) -> String {
+    let kind = match of.kind {
+        MemberKind::Task => "",
+        MemberKind::SameInputs => "same inputs",
+    };
+    let behind = match of.behind.as_slice() {
+        [] => String::new(),
+        [one] => format!("{one}, which does not pass"),
+        names => format!("{}, which do not pass", names.join(", ")),
+    };
+    [kind, &behind]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+/// What does not pass first, and of that what follows nothing that does not pass: there one begins.
+fn in_order(suite: &SuiteSummary) -> Vec<&MemberSummary> {
+    let mut tasks: Vec<&MemberSummary> = suite.tasks.iter().collect();
+    tasks.sort_by_key(|of| (of.state == MemberState::Pass, !of.behind.is_empty()));
+    tasks
+}
+
+fn more(all: usize, shown: usize, before: &str, after: &str) -> String {
+    match all.saturating_sub(shown) {
+        0 => String::new(),
+        left => format!("{before}… and {} more{after}", grouped(left as u64)),
+    }
+}
+
+/// The suite as a comment for a pull request, in less than 60 KB.
+pub fn suite_markdown(suite: &SuiteSummary) -> String {
+    let mut broken = Bounded::new(COMMENT_BROKEN_BYTES);
+    let shown = broken.add_all(suite.broken.iter().map(|why| format!("- {}\n", MARKDOWN.text(why, SENTENCE))));
+    let more_broken = more(suite.broken.len(), shown, "- ", "\n");
+    let row = |of: &&MemberSummary| {
+        let state = of.state.name();
+        let state = if of.state == MemberState::Pass {
+            state.to_owned()
+        } else {
+            format!("**{state}**")
+        };
+        let [exceptions, expected, accounts, ..] = numbers(of);
+        let columns: Vec<&str> = of.columns.iter().take(COLUMNS).map(|column| column.column.as_str()).collect();
+        format!(
+            "| {} | {state} | {exceptions} | {expected} | {accounts} | {} | {} |\n",
+            MARKDOWN.text(&of.name, NAME),
+            MARKDOWN.text(&columns.join(", "), NAME),
+            MARKDOWN.plain(&follows(of), NAME)
+        )
+    };
+    let mut table = Bounded::new(COMMENT_ROWS_BYTES);
+    let tasks = in_order(suite);
+    let shown = table.add_all(tasks.iter().map(row));
+    format!(
+        "<!-- {MARK} -->\n## shadowdiff {}: {}\n\n{}{more_broken}\n| task | verdict | exceptions | expected | accounts | columns with exceptions | follows |\n\
+         |---|---|--:|--:|--:|---|---|\n{}{}",
+        MARKDOWN.text(&suite.suite, NAME),
+        suite.headline(),
+        broken.into_text(),
+        table.into_text(),
+        more(tasks.len(), shown, "\n", "\n")
+    )
+}
+
+/// The suite as test cases: a test suite for each member, with a case for each threshold, rule and acceptance.
+pub fn suite_junit(suite: &SuiteSummary) -> String {
+    let one_sided = |of: &MemberSummary| match of.state {
+        MemberState::OnlyInLive | MemberState::OnlyInShadow => vec![Check {
+            field: "suite".to_owned(),
+            name: "is on both sides".to_owned(),
+            broken: of.broken.clone(),
+        }],
+        MemberState::Pass | MemberState::Fail | MemberState::Error => of.checks.clone(),
+    };
+    let told = |of: &MemberSummary| {
+        let counts = of.counts.as_ref();
+        let counts = counts.map_or_else(String::new, |counts| format!(": {}", counted_apart(counts.exceptions, "exception")));
+        let follows = match follows(of) {
+            none if none.is_empty() => none,
+            behind => format!("; follows {behind}"),
+        };
+        format!("{}{counts}{follows}\n", of.state.name())
+    };
+    let members: Vec<_> = suite
+        .tasks
+        .iter()
+        .map(|of| (of, one_sided(of), of.broken.join("\n"), told(of)))
+        .collect();
+    let suites: Vec<TestSuite<'_>> = members
+        .iter()
+        .map(|(of, checks, broken, told)| TestSuite {
+            name: &of.name,
+            as_of: &suite.as_of,
+            checks,
+            error: (of.state == MemberState::Error).then_some(broken.as_str()),
+            found: told,
+        })
+        .collect();
+    document(&suites)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use crate::report::own_summary;
+    use crate::side::Sides;
+    use crate::suite_summary::MemberColumn;
+
+    fn suite(harm: &str, tasks: usize) -> SuiteSummary {
+        let result = own_summary(include_bytes!("../../tests/golden/summary.json")).expect("the golden summary");
+        let member = |at: usize| {
+            let mut of = MemberSummary::compared(&format!("{harm}{at}"), MemberKind::Task, &[format!("{harm}0")], &result);
+            of.columns = vec![
+                MemberColumn {
+                    column: harm.to_owned(),
+                    exceptions: u64::MAX
+                };
+                10
+            ];
+            of.broken = vec![harm.to_owned()];
+            of
+        };
+        let mut members: Vec<MemberSummary> = (0..tasks).map(member).collect();
+        members.push(MemberSummary::failed(harm, MemberKind::SameInputs, &[], &Error::input(harm)));
+        SuiteSummary::new(
+            harm,
+            harm,
+            members,
+            &Sides::new(vec![harm.to_owned()], Vec::new()),
+            vec![harm.to_owned()],
+        )
+    }
+
+    #[test]
+    fn no_text_of_others_is_markup_and_all_stays_small() {
+        let harm = "<script>alert(1)</script>\"'&|`@everyone\u{1b}[31m".repeat(9);
+        let many = suite(&harm, 2_000);
+        let (page, comment, cases) = (suite_html(&many), suite_markdown(&many), suite_junit(&many));
+        assert!(page.len() < 2_000_000 && comment.len() < 60_000, "{} {}", page.len(), comment.len());
+        for text in [&page, &comment, &cases] {
+            assert!(!text.contains("<script>alert") && !text.contains('\u{1b}'), "a text became markup");
+        }
+        assert!(page.contains("more</p>") && page.ends_with("</html>\n"));
+        assert_eq!(cases.matches("<testsuite ").count(), 2_002);
+        assert_eq!(cases.matches("<error ").count(), 1);
+    }
+
+    #[test]
+    fn where_to_begin_stands_first() {
+        let few = suite("t", 3);
+        let names: Vec<&str> = in_order(&few).iter().map(|of| of.name.as_str()).collect();
+        assert_eq!(names[..2], ["t", "t"], "what follows nothing that fails: {names:?}");
+        let page = suite_html(&few);
+        assert!(page.contains("t0, which does not pass"), "{page}");
+    }
+}
