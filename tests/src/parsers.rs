@@ -20,7 +20,7 @@ use shadowdiff_core::difference::Difference;
 use shadowdiff_core::error::Result;
 use shadowdiff_core::journal::{Entry, History};
 use shadowdiff_core::rejudge::Rejudge;
-use shadowdiff_core::spec::{CsvOptions, Overrides, parse};
+use shadowdiff_core::spec::{CsvOptions, Overrides, parse, parse_suite};
 use shadowdiff_core::stage::ShardRange;
 use shadowdiff_core::value::ValueType;
 use std::io::Cursor;
@@ -60,9 +60,12 @@ pub fn corpus(name: &str) -> Vec<(PathBuf, Vec<u8>)> {
     paths.into_iter().map(read).collect()
 }
 
-/// The document of a spec, which a plan stores, says what the spec says.
+/// The document of a spec, which a plan stores, says what the spec says. Of a suite the specs are read too.
 pub fn spec(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(suite) = parse_suite(text, "suite", &[]) {
+        let _ = suite.members(None, "out");
+    }
     match parse(text, "spec", &Overrides::default()) {
         Ok(parsed) => {
             let again = parse(&parsed.document.to_string(), "spec", &Overrides::default()).expect("a document is a spec");

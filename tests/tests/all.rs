@@ -34,6 +34,8 @@ mod requests;
 mod rollout;
 #[path = "all/run_diff.rs"]
 mod run_diff;
+#[path = "all/suite.rs"]
+mod suite;
 #[path = "all/table.rs"]
 mod table;
 #[path = "all/tidy.rs"]

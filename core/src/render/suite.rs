@@ -61,8 +61,9 @@ fn page_row(of: &MemberSummary) -> String {
         .map(|column| format!("{} {}", HTML.text(&column.column, NAME), grouped(column.exceptions)))
         .collect();
     format!(
-        "<tr><td>{}</td><td class=\"{class}\">{}</td>{numbers}<td>{}</td><td>{}</td></tr>\n",
+        "<tr><td>{}{}</td><td class=\"{class}\">{}</td>{numbers}<td>{}</td><td>{}</td></tr>\n",
         HTML.text(&of.name, NAME),
+        kind(of),
         of.state.name(),
         columns.join(", "),
         HTML.plain(&follows(of), SENTENCE)
@@ -81,22 +82,21 @@ fn numbers(of: &MemberSummary) -> [String; 5] {
     ]
 }
 
-/// What a member follows that does not pass, and what it compares where that is not a task's output.
+/// What a member follows that does not pass.
 fn follows(of: &MemberSummary) -> String {
-    let kind = match of.kind {
-        MemberKind::Task => "",
-        MemberKind::SameInputs => "same inputs",
-    };
-    let behind = match of.behind.as_slice() {
+    match of.behind.as_slice() {
         [] => String::new(),
         [one] => format!("{one}, which does not pass"),
         names => format!("{}, which do not pass", names.join(", ")),
-    };
-    [kind, &behind]
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join("; ")
+    }
+}
+
+/// What is said behind a name where it is not that of a task.
+fn kind(of: &MemberSummary) -> &'static str {
+    match of.kind {
+        MemberKind::Task => "",
+        MemberKind::SameInputs => " (same inputs)",
+    }
 }
 
 /// What does not pass first, and of that what follows nothing that does not pass: there one begins.
@@ -126,11 +126,13 @@ pub fn suite_markdown(suite: &SuiteSummary) -> String {
             format!("**{state}**")
         };
         let [exceptions, expected, accounts, ..] = numbers(of);
-        let columns: Vec<&str> = of.columns.iter().take(COLUMNS).map(|column| column.column.as_str()).collect();
+        let columns = of.columns.iter().take(COLUMNS);
+        let columns: Vec<String> = columns.map(|column| MARKDOWN.text(&column.column, NAME)).collect();
         format!(
-            "| {} | {state} | {exceptions} | {expected} | {accounts} | {} | {} |\n",
+            "| {}{} | {state} | {exceptions} | {expected} | {accounts} | {} | {} |\n",
             MARKDOWN.text(&of.name, NAME),
-            MARKDOWN.text(&columns.join(", "), NAME),
+            kind(of),
+            columns.join(", "),
             MARKDOWN.plain(&follows(of), NAME)
         )
     };

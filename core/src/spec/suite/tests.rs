@@ -1,5 +1,7 @@
+//! Suites that are right, and every mistake that one can make in one.
+
 use super::*;
-use crate::spec::parse;
+use crate::spec::{Overrides, parse};
 
 fn sides(live: &[&str], shadow: &[&str]) -> Sides<BTreeSet<String>> {
     Sides::new(live, shadow).map(|names| names.iter().map(|name| (*name).to_owned()).collect())
