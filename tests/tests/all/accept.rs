@@ -1,7 +1,9 @@
 //! Differences that are accepted for a time: what is covered, what counts again, and that it depends on nothing else.
 
+use crate::cluster::wait_for;
 use serde_json::Value;
 use shadowdiff_tests::binary::{self, Run};
+use shadowdiff_tests::cluster::{Cluster, Place};
 use std::fmt::Write;
 use std::path::Path;
 use tempfile::TempDir;
@@ -187,4 +189,84 @@ fn a_day_ends_an_acceptance_and_a_file_must_be_whole() {
     std::fs::remove_file(folder.path().join("accepted.yaml")).expect("it is there");
     let got = run(folder.path(), "compare accepted-spec.yaml --overwrite");
     assert!(got.exit == 2 && got.stderr.contains("accepted"), "{}", got.stderr);
+}
+
+/// A result without what differs from run to run, a text for each part: `comparison.bin` has the spec with the place of the output.
+fn result(folder: &Path, place: &str) -> Vec<String> {
+    let read = |name: &str| std::fs::read_to_string(folder.join(place).join(name)).unwrap_or_else(|e| panic!("{place}/{name}: {e}"));
+    let mut summary: Value = serde_json::from_str(&read("summary.json")).expect("JSON");
+    for field in ["timings", "spec"] {
+        summary[field].take();
+    }
+    summary["files"]["comparison.bin"].take();
+    let summary = serde_json::to_string_pretty(&summary).expect("JSON");
+    vec![read("diff.csv"), read("accounts.csv"), summary]
+}
+
+/// Holds two results equal, and tells the first lines that differ.
+fn assert_same(folder: &Path, one: &str, other: &str) {
+    for (one, other) in result(folder, one).iter().zip(&result(folder, other)) {
+        let differ = one.lines().zip(other.lines()).find(|(one, other)| one != other);
+        assert!(one == other, "{differ:?}");
+    }
+}
+
+/// Exactly at its `max` an acceptance covers, one line above it covers nothing; the workers know neither, the coordinator that merges does.
+#[test]
+fn a_cluster_accepts_what_one_process_does() {
+    let folder = folder(|_, _, _, _| {});
+    accept_all(folder.path(), "2026-12-31", 0);
+    for (exchange, one_more) in [("rows", false), ("fingerprints", false), ("fingerprints", true)] {
+        if one_more {
+            put_tables(folder.path(), |row, score, _, _| *score *= if row == 1 { 1.1 } else { 1.0 });
+        }
+        let exit = i32::from(one_more);
+        let here = summary(folder.path(), "compare accepted-spec.yaml --output here", exit);
+        assert_eq!(counts(&here)[1] > 0, one_more);
+        let state = folder.path().join(format!("state-{exchange}-{one_more}"));
+        let cluster = Cluster::start(folder.path(), Place::directory(&state).with("SHADOWDIFF_EXCHANGE", exchange), 2);
+        let url = cluster.url();
+        let arguments = [
+            "compare",
+            "accepted-spec.yaml",
+            "--output",
+            "there",
+            "--overwrite",
+            "--quiet",
+            "--coordinator",
+            &url,
+        ];
+        let got = cluster.client(&arguments);
+        assert_eq!(got.exit, exit, "{}\n{}", got.stderr, cluster.logs());
+        assert_eq!(
+            result(folder.path(), "there"),
+            result(folder.path(), "here"),
+            "{exchange} {one_more}"
+        );
+    }
+}
+
+/// What was accepted when a job was planned is part of its plan: neither a change of the file nor another coordinator makes it pass or fail.
+#[test]
+fn a_planned_job_keeps_to_what_was_accepted() {
+    let folder = folder(|_, _, _, _| {});
+    accept_all(folder.path(), "2026-12-31", 0);
+    summary(folder.path(), "compare accepted-spec.yaml --output here", 0);
+    put(
+        folder.path(),
+        "remote-spec.yaml",
+        &spec("accepted: accepted.yaml\n").replace("to: out, ", ""),
+    );
+    let mut cluster = Cluster::start(folder.path(), Place::directory(&folder.path().join("state")), 0);
+    let submitted = cluster.client(&["submit", "remote-spec.yaml"]);
+    assert_eq!(submitted.exit, 0, "{}", submitted.stderr);
+    let job = submitted.stdout.trim().to_owned();
+    wait_for("the plan", || cluster.client(&["status", &job]).stdout.contains(": queued"));
+    std::fs::remove_file(folder.path().join("accepted.yaml")).expect("it is there");
+    cluster.restart_coordinator(None);
+    cluster.add_worker(&[], None);
+    let watched = cluster.client(&["watch", &job]);
+    assert_eq!(watched.exit, 0, "{}{}\n{}", watched.stdout, watched.stderr, cluster.logs());
+    assert_eq!(cluster.client(&["results", &job, "--output", "there"]).exit, 0);
+    assert_same(folder.path(), "there", "here");
 }
