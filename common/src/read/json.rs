@@ -4,6 +4,7 @@
 //! types that were made of the shapes of both sides. Empty lines are skipped, a missing field is NULL.
 
 mod build;
+mod layout;
 mod shape;
 mod tree;
 
@@ -11,28 +12,45 @@ pub use shape::JsonShape;
 
 use super::encoding::utf8;
 use super::source::Source;
-use arrow_array::{RecordBatch, RecordBatchOptions};
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{Field, Schema, SchemaRef};
-use build::Kinds;
+use build::{BadField, Kinds, Scalars};
+use layout::Layouts;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::value::ValueType;
+use shape::LineShapes;
 use std::io::Read;
 use std::sync::Arc;
-use tree::Json;
+use tree::{Json, Malformed, Members};
 
 /// A batch ends after about this many bytes of JSON, however few its rows.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
 /// The shape of the lines, always an `Object`; of fields that are passed over it has the names alone.
 pub fn scan_json(mut lines: JsonLines, passed_over: impl Fn(&str) -> bool) -> Result<JsonShape> {
-    let mut shape = JsonShape::default();
-    while let Some((line, mut object, _)) = lines.next_object()? {
-        object.clear_members(&passed_over);
-        shape
-            .observe(&object)
-            .map_err(|clash| clash.into_error().file(lines.source.name()).line(line))?;
+    let mut shapes = LineShapes::default();
+    let mut layouts = Layouts::default();
+    while let Some(line) = lines.next_line()? {
+        let mut fields = lines.object(line)?;
+        let found = layouts.of(&fields, || {
+            let is_passed_over: Vec<bool> = fields.iter().map(|(name, _)| passed_over(name)).collect();
+            shapes.places(&fields).into_iter().zip(is_passed_over).collect::<Vec<_>>()
+        });
+        let Some(places) = found else { return Err(lines.field_twice(line)) };
+        for ((name, value), (place, is_passed_over)) in fields.iter_mut().zip(places) {
+            match value {
+                _ if *is_passed_over => *value = Json::Null,
+                Json::Object(_) => value.clear_inside(name, &passed_over),
+                _ => {}
+            }
+            let observed = shapes.observe(*place, value);
+            observed.map_err(|clash| {
+                let source = &lines.source;
+                clash.into_error().file(source.name()).line(source.line())
+            })?;
+        }
     }
-    Ok(shape)
+    Ok(shapes.into_shape())
 }
 
 /// Reads the fields that `target` names, top-level names only, in the storage form of their types. Other fields are passed over.
@@ -41,7 +59,8 @@ pub fn open_json(lines: JsonLines, target: &[(String, ValueType)], batch_rows: u
     JsonReader {
         lines,
         schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
-        target: target.to_vec(),
+        columns: target.iter().map(|(name, value_type)| Column::new(name, value_type)).collect(),
+        layouts: Layouts::default(),
         kinds: Kinds::default(),
         batch_rows: batch_rows.max(1),
         done: false,
@@ -51,7 +70,9 @@ pub fn open_json(lines: JsonLines, target: &[(String, ValueType)], batch_rows: u
 /// The batches of one file of JSON lines. After an error nothing follows.
 pub struct JsonReader {
     lines: JsonLines,
-    target: Vec<(String, ValueType)>,
+    columns: Vec<Column>,
+    /// Where in a line each column stands.
+    layouts: Layouts<Vec<Option<usize>>>,
     schema: SchemaRef,
     kinds: Kinds,
     batch_rows: usize,
@@ -62,7 +83,7 @@ impl std::fmt::Debug for JsonReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("JsonReader")
             .field("name", &self.lines.source.name())
-            .field("target", &self.target)
+            .field("schema", &self.schema)
             .finish_non_exhaustive()
     }
 }
@@ -80,37 +101,104 @@ impl Iterator for JsonReader {
     }
 }
 
+/// A field that is read, and its values in the batch that is being made.
+#[derive(Debug)]
+struct Column {
+    name: String,
+    value_type: ValueType,
+    values: Values,
+}
+
+#[derive(Debug)]
+enum Values {
+    Scalar(Scalars),
+    Nested(Vec<Option<Json<'static>>>),
+}
+
+impl Column {
+    fn new(name: &str, value_type: &ValueType) -> Self {
+        Column {
+            name: name.to_owned(),
+            value_type: value_type.clone(),
+            values: match value_type.is_nested() {
+                true => Values::Nested(Vec::new()),
+                false => Values::Scalar(Scalars::default()),
+            },
+        }
+    }
+
+    /// The error says what is wrong with the value.
+    fn push(&mut self, value: Option<&Json<'_>>) -> std::result::Result<(), String> {
+        match &mut self.values {
+            Values::Scalar(scalars) => scalars.push(value, &self.value_type),
+            Values::Nested(values) => {
+                values.push(value.filter(|value| **value != Json::Null).map(|value| value.clone().into_owned()));
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(&mut self, kinds: &mut Kinds) -> std::result::Result<ArrayRef, BadField> {
+        match &mut self.values {
+            Values::Scalar(scalars) => scalars.finish(&self.value_type, &self.name),
+            Values::Nested(values) => {
+                let values = std::mem::take(values);
+                let values: Vec<Option<&Json<'_>>> = values.iter().map(Option::as_ref).collect();
+                kinds.build(&values, &self.value_type, &self.name)
+            }
+        }
+    }
+}
+
 impl JsonReader {
     fn read_batch(&mut self) -> Result<Option<RecordBatch>> {
-        let (mut objects, mut numbers, mut bytes_read) = (Vec::new(), Vec::new(), 0);
-        while objects.len() < self.batch_rows && bytes_read < BATCH_BYTES {
-            let Some((line, object, bytes)) = self.lines.next_object()? else {
-                break;
-            };
-            objects.push(object);
-            numbers.push(line);
-            bytes_read += bytes;
+        let (mut numbers, mut bytes_read) = (Vec::new(), 0);
+        while numbers.len() < self.batch_rows && bytes_read < BATCH_BYTES {
+            let Some(line) = self.lines.next_line()? else { break };
+            self.append(line)?;
+            numbers.push(self.lines.source.line());
+            bytes_read += line;
         }
-        if objects.is_empty() {
+        if numbers.is_empty() {
             return Ok(None);
         }
-        let mut columns = Vec::with_capacity(self.target.len());
-        for (name, kind) in &self.target {
-            let values: Vec<Option<&Json>> = objects.iter().map(|object| object.member(name)).collect();
-            let column = self.kinds.build(&values, kind, name);
-            columns.push(column.map_err(|bad| self.lines.source.wrong_at(numbers[bad.row], bad.what).column(bad.path))?);
-        }
-        let options = RecordBatchOptions::new().with_row_count(Some(objects.len()));
-        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options);
+        let source = &self.lines.source;
+        let kinds = &mut self.kinds;
+        let arrays = self.columns.iter_mut().map(|column| {
+            let built = column.finish(kinds);
+            built.map_err(|bad| source.wrong_at(numbers[bad.row], bad.what).column(bad.path))
+        });
+        let arrays = arrays.collect::<Result<Vec<_>>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(numbers.len()));
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options);
         batch
             .map(Some)
             .map_err(|error| Error::internal(error.to_string()).file(self.lines.source.name()))
+    }
+
+    fn append(&mut self, line: usize) -> Result<()> {
+        let JsonReader {
+            lines, columns, layouts, ..
+        } = self;
+        let fields = lines.object(line)?;
+        let found = layouts.of(&fields, || {
+            let place = |column: &Column| fields.iter().position(|(name, _)| *name == column.name);
+            columns.iter().map(place).collect()
+        });
+        let Some(places) = found else { return Err(lines.field_twice(line)) };
+        for (column, place) in columns.iter_mut().zip(places) {
+            let value = place.map(|place| &fields[place].1);
+            column.push(value).map_err(|what| lines.source.wrong(what).column(&column.name))?;
+        }
+        Ok(())
     }
 }
 
 /// The objects of a file, or of a part of it, a line each.
 pub struct JsonLines {
     source: Source,
+    /// Of the line that was gone to last, with its end.
+    given: usize,
 }
 
 impl std::fmt::Debug for JsonLines {
@@ -126,6 +214,7 @@ impl JsonLines {
     pub fn open(name: &str, bytes: Box<dyn Read + Send>) -> Result<Self> {
         Ok(JsonLines {
             source: Source::new(name, utf8(name, None, bytes)?),
+            given: 0,
         })
     }
 
@@ -133,51 +222,71 @@ impl JsonLines {
     pub(super) fn from(name: &str, bytes: Box<dyn Read + Send>, lines_before: u64) -> Self {
         JsonLines {
             source: Source::from(name, bytes, lines_before),
+            given: 0,
         }
     }
 
-    /// The next object, its line and its bytes.
-    fn next_object(&mut self) -> Result<Option<(u64, Json, usize)>> {
+    /// Goes to the next line that is not empty; gives its bytes, without its end.
+    fn next_line(&mut self) -> Result<Option<usize>> {
         loop {
+            if self.given > 0 {
+                self.source.take(std::mem::take(&mut self.given), 1);
+            }
             let window = self.source.window();
-            let (length, next) = match memchr::memchr(b'\n', window) {
-                Some(length) => (length, length + 1),
+            let length = match memchr::memchr(b'\n', window) {
+                Some(length) => {
+                    self.given = length + 1;
+                    length
+                }
                 None if !self.source.has_ended() => {
                     self.source.more()?;
                     continue;
                 }
                 None if window.is_empty() => return Ok(None),
-                None => (window.len(), window.len()),
+                None => {
+                    self.given = window.len();
+                    window.len()
+                }
             };
-            let text = &window[..length];
-            let object = if text.iter().all(u8::is_ascii_whitespace) {
-                None
-            } else {
-                Some(self.object(text)?)
-            };
-            let line = self.source.line();
-            self.source.take(next, 1);
-            if let Some(object) = object {
-                return Ok(Some((line, object, next)));
+            if !window[..length].iter().all(u8::is_ascii_whitespace) {
+                return Ok(Some(length));
             }
         }
     }
 
-    fn object(&self, text: &[u8]) -> Result<Json> {
-        let text = std::str::from_utf8(text).map_err(|_| self.source.wrong("is not UTF-8").advice("write the file as UTF-8"))?;
-        match tree::parse(text) {
-            Ok(object @ Json::Object(_)) => Ok(object),
+    /// The fields of the line of so many bytes, as they stand.
+    fn object(&self, line: usize) -> Result<Members<'_>> {
+        match tree::parse_line(self.text(line)?) {
+            Ok(Json::Object(members)) => Ok(members),
             Ok(other) => Err(self
                 .source
                 .wrong(format!("is {}, but JSON lines are expected: one object per line", other.kind()))),
-            Err(_) if self.source.line() == 1 && text.trim_start().starts_with('[') => Err(self
-                .source
-                .wrong("begins one JSON array, but JSON lines are expected: one object per line")),
-            Err(malformed) => {
-                let wrong = self.source.wrong(malformed.what).character(malformed.character);
-                Err(wrong.advice("write one whole object per line"))
-            }
+            Err(malformed) => Err(self.malformed(line, malformed)),
         }
+    }
+
+    fn text(&self, line: usize) -> Result<&str> {
+        let text = std::str::from_utf8(&self.source.window()[..line]);
+        text.map_err(|_| self.source.wrong("is not UTF-8").advice("write the file as UTF-8"))
+    }
+
+    /// The error for a line with a field that is there twice.
+    fn field_twice(&self, line: usize) -> Error {
+        match self.text(line).map(tree::parse) {
+            Ok(Err(malformed)) => self.malformed(line, malformed),
+            Ok(Ok(_)) => Error::internal("a field that was there twice is not").file(self.source.name()),
+            Err(error) => error,
+        }
+    }
+
+    fn malformed(&self, line: usize, malformed: Malformed) -> Error {
+        if self.source.line() == 1 && self.source.window()[..line].trim_ascii_start().starts_with(b"[") {
+            return self
+                .source
+                .wrong("begins one JSON array, but JSON lines are expected: one object per line");
+        }
+        let wrong = self.source.wrong(malformed.what).character(malformed.character);
+        wrong.advice("write one whole object per line")
     }
 }
 

@@ -10,6 +10,17 @@ const RECORD_LIMIT_BYTES: usize = 64 * 1024 * 1024;
 /// The window at the start, and the least that is read at once.
 const WINDOW_BYTES: usize = 256 * 1024;
 
+/// Whole records at the start of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct WholeRecords {
+    /// With the line end of the last one; 0: the window holds no whole record.
+    pub(super) bytes: usize,
+    pub(super) lines: u64,
+    pub(super) rows: u64,
+    /// Whether the next record may be the first of a piece: not after an empty line, which is an error where rows follow it.
+    pub(super) may_cut: bool,
+}
+
 pub(super) struct Source {
     name: String,
     bytes: Box<dyn Read + Send>,

@@ -4,7 +4,7 @@ use super::csv::CsvRecords;
 use super::dataset::{DataFile, Form, Format};
 use super::encoding::utf8;
 use super::pinned::PinnedFile;
-use super::source::Source;
+use super::source::{Source, WholeRecords};
 use super::{Sources, encoding};
 use shadowdiff_core::error::Result;
 use shadowdiff_core::plan::TextRange;
@@ -19,17 +19,6 @@ pub struct TextPiece {
 
 /// A piece ends at the first record start after so many bytes.
 const PIECE_BYTES: u64 = 16 << 20;
-
-/// Whole records at the start of a window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct WholeRecords {
-    /// With the line end of the last one; 0: the window holds no whole record.
-    pub(super) bytes: usize,
-    pub(super) lines: u64,
-    pub(super) rows: u64,
-    /// Whether the next record may be the first of a piece: not after an empty line, which is an error where rows follow it.
-    pub(super) may_cut: bool,
-}
 
 /// How records are told apart.
 enum Records {

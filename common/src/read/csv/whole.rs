@@ -2,7 +2,7 @@
 
 use super::record::{Dialect, Field, Scan};
 use super::{default_delimiter, dialect};
-use crate::read::text_pieces::WholeRecords;
+use crate::read::source::WholeRecords;
 use shadowdiff_core::error::Result;
 use shadowdiff_core::spec::{CsvOptions, Header};
 

@@ -5,6 +5,7 @@
 //! doubles the texts `NaN`, `Infinity` and `-Infinity`, as Spark and DuckDB write them, are doubles.
 
 use super::tree::Json;
+use arrow_array::builder::StringBuilder;
 use arrow_array::{ArrayRef, ListArray, MapArray, StringArray, StructArray};
 use arrow_buffer::{NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType, Fields};
@@ -30,11 +31,55 @@ fn takes_not_finite(target: &ValueType) -> bool {
     matches!(target.shown(), ValueType::Float { .. } | ValueType::Text)
 }
 
+/// The texts of a field that is not nested, a row after the other.
+#[derive(Debug, Default)]
+pub(super) struct Scalars {
+    texts: StringBuilder,
+    /// What all values have been so far; NULL is of no kind.
+    kind: Option<&'static str>,
+}
+
+impl Scalars {
+    /// The error says what is wrong with the value.
+    pub(super) fn push(&mut self, value: Option<&Json<'_>>, target: &ValueType) -> Result<(), String> {
+        let (text, kind) = match value {
+            None | Some(Json::Null) => {
+                self.texts.append_null();
+                return Ok(());
+            }
+            Some(Json::Bool(true)) => ("true", "a bool"),
+            Some(Json::Bool(false)) => ("false", "a bool"),
+            Some(Json::Number(text)) => (text.as_ref(), "a number"),
+            Some(Json::Text(text)) if takes_not_finite(target) && is_not_finite(text) => {
+                self.texts.append_value(text);
+                return Ok(());
+            }
+            Some(Json::Text(text)) => (text.as_ref(), "text"),
+            Some(other @ (Json::List(_) | Json::Object(_))) => {
+                return Err(format!("is {} where {target} is expected", other.kind()));
+            }
+        };
+        match self.kind {
+            Some(before) if before != kind => {
+                return Err(format!("is {kind} here, but {before} before: write it as one of them everywhere"));
+            }
+            _ => self.kind = Some(kind),
+        }
+        self.texts.append_value(text);
+        Ok(())
+    }
+
+    /// The values of the rows since the last time.
+    pub(super) fn finish(&mut self, target: &ValueType, path: &str) -> Result<ArrayRef, BadField> {
+        parse_into(&self.texts.finish(), target).map_err(|wrong| BadField::new(wrong.row, path, wrong.to_string()))
+    }
+}
+
 /// The kind of scalar that each field has had so far, by path; NULL has none.
 #[derive(Debug, Default)]
 pub(super) struct Kinds(BTreeMap<String, &'static str>);
 
-type Values<'a> = [Option<&'a Json>];
+type Values<'a> = [Option<&'a Json<'a>>];
 
 impl Kinds {
     /// The array of one field; `None` and JSON null are NULL.
@@ -48,46 +93,17 @@ impl Kinds {
     }
 
     fn build_scalar(&mut self, values: &Values<'_>, target: &ValueType, path: &str) -> Result<ArrayRef, BadField> {
-        let bad = |row: usize, what: String| BadField {
-            row,
-            path: path.to_string(),
-            what,
+        let mut scalars = Scalars {
+            kind: self.0.get(path).copied(),
+            ..Scalars::default()
         };
-        let mut before = self.0.get(path).copied();
-        let mut texts = Vec::with_capacity(values.len());
         for (row, value) in values.iter().enumerate() {
-            let (text, kind) = match value {
-                None | Some(Json::Null) => {
-                    texts.push(None);
-                    continue;
-                }
-                Some(Json::Bool(true)) => ("true", "a bool"),
-                Some(Json::Bool(false)) => ("false", "a bool"),
-                Some(Json::Number(text)) => (text.as_str(), "a number"),
-                Some(Json::Text(text)) if takes_not_finite(target) && is_not_finite(text) => {
-                    texts.push(Some(text.as_str()));
-                    continue;
-                }
-                Some(Json::Text(text)) => (text.as_str(), "text"),
-                Some(other @ (Json::List(_) | Json::Object(_))) => {
-                    return Err(bad(row, format!("is {} where {target} is expected", other.kind())));
-                }
-            };
-            match before {
-                Some(before) if before != kind => {
-                    return Err(bad(
-                        row,
-                        format!("is {kind} here, but {before} before: write it as one of them everywhere"),
-                    ));
-                }
-                _ => before = Some(kind),
-            }
-            texts.push(Some(text));
+            scalars.push(*value, target).map_err(|what| BadField::new(row, path, what))?;
         }
-        if let Some(kind) = before {
+        if let Some(kind) = scalars.kind {
             self.0.entry(path.to_string()).or_insert(kind);
         }
-        parse_into(&StringArray::from(texts), target).map_err(|wrong| bad(wrong.row, wrong.to_string()))
+        scalars.finish(target, path)
     }
 
     fn build_list(&mut self, values: &Values<'_>, item: &ValueType, target: &ValueType, path: &str) -> Result<ArrayRef, BadField> {
@@ -142,7 +158,7 @@ impl Kinds {
             let inside = values
                 .iter()
                 .map(|value| value.filter(|_| !is_passed_over).and_then(|value| value.member(name)));
-            let inner: Vec<Option<&Json>> = inside.collect();
+            let inner: Vec<Option<&Json<'_>>> = inside.collect();
             columns.push(self.build(&inner, member, &format!("{path}.{name}"))?);
         }
         Ok(Arc::new(
@@ -165,7 +181,7 @@ impl Kinds {
             match value {
                 None | Some(Json::Null) => {}
                 Some(Json::Object(members)) => {
-                    names.extend(members.iter().map(|(name, _)| name.as_str()));
+                    names.extend(members.iter().map(|(name, _)| name.as_ref()));
                     items.extend(members.iter().map(|(_, value)| not_null(value)));
                 }
                 Some(other) => return Err(unfit(row, path, other, target)),
@@ -174,14 +190,7 @@ impl Kinds {
         }
         let (offsets, nulls) = spans.finish();
         let keys = parse_into(&StringArray::from(names), key);
-        let keys = keys.map_err(|wrong| {
-            BadField {
-                row: wrong.row,
-                path: path.to_string(),
-                what: format!("the key {wrong}"),
-            }
-            .in_list(&offsets)
-        })?;
+        let keys = keys.map_err(|wrong| BadField::new(wrong.row, path, format!("the key {wrong}")).in_list(&offsets))?;
         let items = self
             .build(&items, value_type, &format!("{path}.*"))
             .map_err(|bad| bad.in_list(&offsets))?;
@@ -198,27 +207,27 @@ impl Kinds {
     }
 }
 
-fn not_null(value: &Json) -> Option<&Json> {
+fn not_null<'a>(value: &'a Json<'a>) -> Option<&'a Json<'a>> {
     Some(value).filter(|value| **value != Json::Null)
 }
 
-fn unfit(row: usize, path: &str, value: &Json, target: &ValueType) -> BadField {
-    BadField {
-        row,
-        path: path.to_string(),
-        what: format!("is {} where {target} is expected", value.kind()),
-    }
+fn unfit(row: usize, path: &str, value: &Json<'_>, target: &ValueType) -> BadField {
+    BadField::new(row, path, format!("is {} where {target} is expected", value.kind()))
 }
 
 fn broken(path: &str, error: &ArrowError) -> BadField {
-    BadField {
-        row: 0,
-        path: path.to_string(),
-        what: format!("cannot be assembled: {error}"),
-    }
+    BadField::new(0, path, format!("cannot be assembled: {error}"))
 }
 
 impl BadField {
+    pub(super) fn new(row: usize, path: &str, what: String) -> Self {
+        BadField {
+            row,
+            path: path.to_string(),
+            what,
+        }
+    }
+
     /// The row of the list that an item is in.
     fn in_list(self, offsets: &OffsetBuffer<i32>) -> Self {
         let row = offsets.iter().skip(1).take_while(|end| **end as usize <= self.row).count();

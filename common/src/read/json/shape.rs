@@ -1,7 +1,7 @@
 //! What the values of a JSON field have in common, and the type that follows.
 
 use super::build::is_not_finite;
-use super::tree::Json;
+use super::tree::{Json, Members};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::value::{Guess, ValueType};
 use std::collections::BTreeMap;
@@ -52,6 +52,33 @@ impl Clash {
     }
 }
 
+/// The shape of all lines so far, field by field.
+#[derive(Debug, Default)]
+pub(super) struct LineShapes(Vec<(String, JsonShape)>);
+
+impl LineShapes {
+    /// The places of these fields; new ones are NULL so far.
+    pub(super) fn places(&mut self, members: &Members<'_>) -> Vec<usize> {
+        let mut place = |name: &str| {
+            self.0.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
+                self.0.push((name.to_owned(), JsonShape::Null));
+                self.0.len() - 1
+            })
+        };
+        members.iter().map(|(name, _)| place(name)).collect()
+    }
+
+    /// Takes in a value of the field at a place.
+    pub(super) fn observe(&mut self, place: usize, value: &Json<'_>) -> Result<(), Clash> {
+        let (name, shape) = &mut self.0[place];
+        shape.observe(value).map_err(|clash| clash.within(name))
+    }
+
+    pub(super) fn into_shape(self) -> JsonShape {
+        JsonShape::Object(self.0.into_iter().collect())
+    }
+}
+
 impl JsonShape {
     /// Takes in what `file` has of `column`; the error names both.
     pub fn merge(&mut self, other: &JsonShape, file: &str, column: &str) -> Result<()> {
@@ -94,7 +121,7 @@ impl JsonShape {
         }
     }
 
-    pub(super) fn observe(&mut self, value: &Json) -> Result<(), Clash> {
+    fn observe(&mut self, value: &Json<'_>) -> Result<(), Clash> {
         match (&*self, value) {
             (JsonShape::Null, _) => *self = JsonShape::empty(value),
             // So far `NaN` alone: that it stands for a number shows now.
@@ -131,7 +158,7 @@ impl JsonShape {
     }
 
     /// The shape that a first value begins with.
-    fn empty(value: &Json) -> JsonShape {
+    fn empty(value: &Json<'_>) -> JsonShape {
         match value {
             Json::Null => JsonShape::Null,
             Json::Bool(_) => JsonShape::Bool,
