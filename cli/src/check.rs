@@ -14,7 +14,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode> {
-    let found = spec::find(&args.spec)?;
+    let mut found = spec::find(&args.spec)?;
+    // It has no part in the plan.
+    found.parsed.spec.noise = None;
     let settings = Settings::new(&args.settings, TaskLimits::PRODUCT)?;
     let runtime = runtime_of_tasks(settings.threads)?;
     let text: Result<String> = runtime.block_on(async {

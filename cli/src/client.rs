@@ -6,6 +6,7 @@ mod remote;
 mod show;
 
 use crate::args::{CompareArgs, JobArgs, ListArgs, ResultsArgs, StatusArgs, SubmitArgs, WatchArgs};
+use crate::noise::{NoiseSpecs, noise_specs};
 use crate::process::{exit_code, leave, runtime, working_directory};
 use crate::renderings::RenderingArgs;
 use crate::shown::ShownArgs;
@@ -182,8 +183,21 @@ async fn wait_for_result(options: &SubmitOptions<'_>, shown: &ShownArgs, found: 
     shown.show(&summary, published.directory(), &found.output, options.quiet)
 }
 
+/// The result of what is compared elsewhere. Where a spec names a second run of the live version, live is compared with that before.
+async fn finished(options: &SubmitOptions<'_>, found: &SpecFile, interrupted: watch::Receiver<bool>) -> Result<(Summary, Published)> {
+    let Some(NoiseSpecs { first, then }) = noise_specs(found)? else {
+        return one_finished(options, found, interrupted).await;
+    };
+    one_finished(options, &first, interrupted.clone()).await?;
+    one_finished(options, &then, interrupted).await
+}
+
 /// The result of a job that is submitted and followed to its end. An interruption cancels it.
-async fn finished(options: &SubmitOptions<'_>, found: &SpecFile, mut interrupted: watch::Receiver<bool>) -> Result<(Summary, Published)> {
+async fn one_finished(
+    options: &SubmitOptions<'_>,
+    found: &SpecFile,
+    mut interrupted: watch::Receiver<bool>,
+) -> Result<(Summary, Published)> {
     let target = check_target(&found.output, &found.base, Some(found.reads()), &Stores::new(), options.overwrite).await?;
     let mut remote = Remote::connect(options.coordinator).await?;
     let job = remote.submit(request(options, found)?).await?;

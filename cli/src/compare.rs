@@ -2,6 +2,7 @@
 
 use crate::args::{CompareArgs, SettingArgs};
 use crate::local_job::{bound, cut, job};
+use crate::noise::{NoiseSpecs, noise_specs};
 use crate::process::{leave, runtime_of_tasks};
 use crate::settings::Settings;
 use crate::signals::watch_signals;
@@ -39,8 +40,22 @@ async fn compare(args: &CompareArgs, settings: &Settings, found: SpecFile) -> Re
         .show(&outcome.summary, outcome.published.directory(), &place, settings.quiet)
 }
 
-/// Compares what a spec says, and publishes the result.
+/// Compares what a spec says, and publishes the result. Where it names a second run of the live version, live is compared with that before.
 pub(crate) async fn outcome(
+    settings: &Settings,
+    args: &SettingArgs,
+    overwrite: bool,
+    found: &SpecFile,
+    interrupted: watch::Receiver<bool>,
+) -> Result<Outcome> {
+    let Some(NoiseSpecs { first, then }) = noise_specs(found)? else {
+        return one_outcome(settings, args, overwrite, found, interrupted).await;
+    };
+    one_outcome(settings, args, overwrite, &first, interrupted.clone()).await?;
+    one_outcome(settings, args, overwrite, &then, interrupted).await
+}
+
+async fn one_outcome(
     settings: &Settings,
     args: &SettingArgs,
     overwrite: bool,

@@ -14,6 +14,7 @@ mod history;
 mod init;
 mod judge;
 mod local_job;
+mod noise;
 mod power;
 mod process;
 mod progress;

@@ -18,7 +18,7 @@ pub(crate) use run_diff::run_diff;
 pub(crate) use sensitivity::sensitivity;
 use shadowdiff_core::render::{
     Excerpt, ExcerptSizes, acceptance_bounds, acceptance_state, behind_verdict, bounds, counted_apart, delta_range, described,
-    described_acceptance, described_rows, grouped, rows_headline, type_difference,
+    described_acceptance, described_noise, described_rows, grouped, rows_headline, type_difference,
 };
 use shadowdiff_core::report::{ColumnSummary, Rows, Schema, Summary};
 use shadowdiff_core::side::Side;
@@ -50,6 +50,7 @@ pub(crate) fn text(summary: &Summary, directory: &Path, place: &str, paint: Pain
     columns(&mut out, summary, paint);
     rules(&mut out, summary, paint);
     accepted(&mut out, summary, paint);
+    noise(&mut out, summary, paint);
     diagnoses(&mut out, summary, paint);
     schema(&mut out, &summary.schema);
     accounts(&mut out, &excerpt, paint);
@@ -186,6 +187,35 @@ fn accepted(out: &mut String, summary: &Summary, paint: Paint) {
         *out += &wrapped(&format!("{:>12} ", grouped(of.lines)), &text);
     }
     more(out, summary.accepted.len(), SHOWN_COLUMNS, "acceptance");
+}
+
+/// Where live differs from itself: what is more than that first.
+fn noise(out: &mut String, summary: &Summary, paint: Paint) {
+    let Some(noise) = summary.noise.as_ref().filter(|noise| !noise.units.is_empty()) else {
+        return;
+    };
+    let subtracted = if noise.is_subtracted { "subtracted" } else { "not subtracted" };
+    let title = format!(
+        "Noise, {subtracted}: live against itself in {}",
+        counted_apart(noise.base_rows, "row")
+    );
+    heading(out, &title, paint);
+    let (within, more_than): (Vec<_>, Vec<_>) = noise.units.iter().partition(|unit| unit.excess.is_none());
+    for unit in more_than.into_iter().chain(within).take(SHOWN_COLUMNS) {
+        let excess = if unit.excess.is_some() {
+            ", more than the noise explains"
+        } else {
+            ""
+        };
+        let text = format!(
+            "{}: {} there, {} here{excess}",
+            shortened(&described_noise(unit), SENTENCE_COLUMNS),
+            counted_apart(unit.base_cells, "cell"),
+            grouped(unit.cells)
+        );
+        *out += &wrapped("  ", &text);
+    }
+    more(out, noise.units.len(), SHOWN_COLUMNS, "kind of noise");
 }
 
 fn diagnoses(out: &mut String, summary: &Summary, paint: Paint) {

@@ -17,7 +17,7 @@ const DEFAULT_OUTPUT: &str = "shadowdiff-out";
 const STDIN: &str = "-";
 
 /// A parsed spec and the folder its relative paths start at.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct SpecFile {
     pub(crate) parsed: Parsed,
     pub(crate) base: PathBuf,
@@ -211,6 +211,11 @@ pub(crate) fn folder(file: &Path, here: &Path) -> PathBuf {
         Some(parent) if parent != Path::new("") => here.join(parent),
         Some(_) | None => here.to_owned(),
     }
+}
+
+/// The text of a document. Variables are replaced already: what looks like one is a text, and whoever reads it must not take it for more.
+pub(crate) fn escaped(document: &serde_json::Value) -> String {
+    document.to_string().replace("${", "$${")
 }
 
 /// The day in UTC.

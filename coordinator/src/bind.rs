@@ -3,6 +3,7 @@
 use crate::acceptances::read_acceptances;
 use crate::accounts::Lists;
 use crate::columns::{FileColumn, KnownType, SideFiles, legacy_dates, look};
+use crate::noise::read_noise;
 use crate::partition::{PartitionSettings, Partitioning};
 use crate::prune::{check_scopes, scopes, side_plan};
 use crate::scale::forget_scales;
@@ -107,12 +108,14 @@ pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: 
     }
     let cut_up = Partitioning::new(&datasets, &files, &cut);
     let pins = Sides::from_fn(|side| datasets[side].files.iter().map(DataFile::pinned).collect());
+    let noise = read_noise(&spec, &pins, base, &sources.stores).await?;
     let plan = Plan {
         version: PLAN_VERSION,
         count_accounts: spec.output.accounts == ListedAccounts::Differing
             && matches!(spec.verdict.max_exception_accounts, Some(Limit::Share(_))),
         spec,
         accepted,
+        noise,
         as_of,
         aligned,
         sides,

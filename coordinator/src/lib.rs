@@ -11,6 +11,7 @@ mod fetched;
 mod history;
 mod merge;
 mod merged_runs;
+mod noise;
 pub mod partition;
 mod pipeline;
 mod prune;

@@ -21,9 +21,10 @@ use shadowdiff_core::acceptance::{AcceptanceOutcome, Acceptances, outcomes};
 use shadowdiff_core::difference::Difference;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::judge::Judge;
+use shadowdiff_core::noise::{self, NoiseFloor, NoiseOutcome};
 use shadowdiff_core::patterns::RowPatterns;
 use shadowdiff_core::plan::Plan;
-use shadowdiff_core::report::{LinePrinter, Reported, Reporter, SeenAccount, accounts_header, header, table_schema};
+use shadowdiff_core::report::{LinePrinter, Reported, Reporter, SeenAccount, accounts_header, header, shows_accepted, table_schema};
 use shadowdiff_core::spec::ListedAccounts;
 use shadowdiff_core::tally::{DifferenceTally, Tally};
 use shadowdiff_core::verdict::{self, AccountCounts};
@@ -82,6 +83,8 @@ pub(crate) struct Merged {
     pub(crate) rows: RowPatterns,
     /// In the order of the plan's acceptances.
     pub(crate) acceptances: Vec<AcceptanceOutcome>,
+    /// In the order of the plan's units of noise.
+    pub(crate) noise: Vec<NoiseOutcome>,
 }
 
 impl Merged {
@@ -108,25 +111,27 @@ impl Merge<'_> {
         } = out;
         let chosen = choose(self.plan, self.tally, self.runs)?;
         let (acceptances, accepted) = self.accept()?;
+        let (floor, noise) = self.noise(&acceptances)?;
         let key = self.plan.aligned.key_columns().map(|c| c.name.as_str());
         let header = header(key, self.plan.spec.output.spreadsheet_safe);
         diff.write_all(header.as_bytes()).map_err(failed)?;
         let mut merged = Merged {
             acceptances: accepted,
+            noise,
             ..Merged::default()
         };
         let seen = match self.plan.spec.output.accounts {
             ListedAccounts::All => Some(self.seen_accounts),
             ListedAccounts::Differing => None,
         };
-        let mut waiting = WaitingAccounts::new(seen, self.plan.spec.accepted.is_some(), self.scratch)?;
+        let mut waiting = WaitingAccounts::new(seen, shows_accepted(&self.plan.spec), self.scratch)?;
         if let Some(comparison) = &mut comparison {
             ComparisonHead::of(self.plan, self.document, self.tally).write_head(comparison)?;
         }
         let mut table = table
             .map(|out| TableWriter::new(out, table_schema(&self.plan.aligned)))
             .transpose()?;
-        let (count, differences) = self.report(&acceptances, chosen.as_ref(), &mut |reported| {
+        let (count, differences) = self.report((&acceptances, &floor), chosen.as_ref(), &mut |reported| {
             diff.write_all(reported.lines.as_bytes()).map_err(failed)?;
             merged.listed += reported.listed;
             merged.rows.append(reported.rows);
@@ -169,16 +174,31 @@ impl Merge<'_> {
         if acceptances.is_empty() {
             return Ok((acceptances, Vec::new()));
         }
-        let (_, covered) = self.report(&acceptances, Some(&BTreeSet::new()), &mut |_| Ok(()))?;
+        let judges = (&acceptances, &NoiseFloor::default());
+        let (_, covered) = self.report(judges, Some(&BTreeSet::new()), &mut |_| Ok(()))?;
         let found = outcomes(&self.plan.accepted, &covered.accepted, self.plan.as_of);
         acceptances.decide(&found);
         Ok((acceptances, found))
     }
 
+    /// Decides which noise is subtracted, in a pass of its own too.
+    fn noise(&self, acceptances: &Acceptances) -> Result<(NoiseFloor, Vec<NoiseOutcome>)> {
+        let mut floor = NoiseFloor::new(self.plan.noise.as_ref(), &self.plan.aligned);
+        let Some(facts) = &self.plan.noise else {
+            return Ok((floor, Vec::new()));
+        };
+        let (_, counted) = self.report((acceptances, &floor), Some(&BTreeSet::new()), &mut |_| Ok(()))?;
+        let found = noise::outcomes(facts, &counted.like_noise, self.tally.matched());
+        if self.plan.spec.verdict.subtracts_noise {
+            floor.decide(&found);
+        }
+        Ok((floor, found))
+    }
+
     /// Judges all differences and prints those that are chosen; `take` is given what becomes of them, in their order. Gives how many there were.
     fn report(
         &self,
-        acceptances: &Acceptances,
+        judges: (&Acceptances, &NoiseFloor),
         chosen: Option<&BTreeSet<u64>>,
         take: &mut dyn FnMut(Reported) -> Result<()>,
     ) -> Result<(u64, DifferenceTally)> {
@@ -189,7 +209,7 @@ impl Merge<'_> {
             for _ in 0..self.threads.clamp(1, MAX_THREADS) {
                 let (sender, inbox) = sync_channel(1);
                 let (outbox, receiver) = sync_channel(1);
-                let reporter = Reporter::new(self.judge, acceptances, &printer, &found_keys);
+                let reporter = Reporter::new(self.judge, judges, &printer, &found_keys);
                 threads.push(scope.spawn(move || report_batches(reporter, chosen, inbox, &outbox)));
                 batches.push(sender);
                 results.push(receiver);
@@ -330,6 +350,7 @@ mod tests {
             aligned: align(&spec, &Sides::new(columns.to_vec(), columns.to_vec())).expect("equal sides meet"),
             spec,
             accepted: Vec::new(),
+            noise: None,
             as_of: Day(20_000),
             sides: Sides::new(side.clone(), side),
             pins: Sides::default(),

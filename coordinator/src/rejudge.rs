@@ -2,6 +2,7 @@
 
 use crate::acceptances::read_acceptances;
 use crate::accounts::Lists;
+use crate::noise::read_noise;
 use crate::pipeline::Compared;
 use crate::prune::{check_scopes, scopes};
 use crate::publish::Staging;
@@ -15,6 +16,7 @@ use shadowdiff_core::acceptance::Acceptances;
 use shadowdiff_core::accounts::AccountSets;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::judge;
+use shadowdiff_core::noise::NoiseFacts;
 use shadowdiff_core::plan::{Estimate, PLAN_VERSION, Plan, PlanSecret, Warning, WarningOrigin};
 use shadowdiff_core::redact::redacted_document;
 use shadowdiff_core::rejudge::{Rejudge, compared_differently};
@@ -96,12 +98,13 @@ impl NewRules<'_> {
         };
         let accounts_of_rules = lists.read().await?;
         let accepted = read_acceptances(self.spec, self.base, &self.sources.stores).await?;
+        let noise = read_noise(self.spec, &head.pins, self.base, &self.sources.stores).await?;
         let mut tally = head.tally.clone();
         let lists_all = self.spec.output.accounts == ListedAccounts::All;
         if head.lists_accounts && !lists_all {
             tally.accounts = count;
         }
-        let plan = self.plan(head, as_of, accepted)?;
+        let plan = self.plan(head, as_of, (accepted, noise))?;
         let compared = Compared {
             tally,
             runs: vec![differences],
@@ -135,7 +138,7 @@ impl NewRules<'_> {
     }
 
     /// A plan that says what is merged, and of no work.
-    fn plan(&self, head: ComparisonHead, as_of: Day, accepted: Vec<Acceptance>) -> Result<Plan> {
+    fn plan(&self, head: ComparisonHead, as_of: Day, (accepted, noise): (Vec<Acceptance>, Option<NoiseFacts>)) -> Result<Plan> {
         let mut warnings: Vec<Warning> = WarningOrigin::Spec.of(self.warnings.iter().cloned()).collect();
         warnings.extend(WarningOrigin::Spec.of(verdict::check(self.spec, &head.aligned)?));
         warnings.extend(WarningOrigin::Spec.of(judge::check(self.spec, &head.aligned)?));
@@ -150,6 +153,7 @@ impl NewRules<'_> {
             count_accounts: head.count_accounts || head.lists_accounts,
             spec: self.spec.clone(),
             accepted,
+            noise,
             as_of,
             aligned: head.aligned,
             sides: head.sides,

@@ -92,6 +92,7 @@ impl ResultWriter<'_> {
             listed: merged.listed,
             rows: &merged.rows,
             acceptances: &merged.acceptances,
+            noise: &merged.noise,
             document: self.document.clone(),
             files: files.clone(),
             timings,

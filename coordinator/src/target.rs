@@ -73,6 +73,8 @@ impl Reads<'_> {
             ListSource::List(_) => None,
         }));
         paths.extend(self.spec.accepted.clone());
+        let noise = self.spec.noise.iter();
+        paths.extend(noise.flat_map(|noise| noise.live_again.iter().chain(&noise.result).cloned()));
         paths.extend(self.spec_file.map(|file| file.to_string_lossy().into_owned()));
         paths.into_iter()
     }

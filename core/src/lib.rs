@@ -13,6 +13,7 @@ pub mod journal;
 pub mod judge;
 pub mod mix;
 pub mod nearest;
+pub mod noise;
 pub mod patterns;
 pub mod plan;
 pub mod planted;

@@ -1,6 +1,7 @@
 //! The plan of a job as data: what is read, in which pieces, and how it is cut into tasks. It is stored before anything runs.
 
 use crate::align::{Aligned, SideColumn};
+use crate::noise::NoiseFacts;
 use crate::requests::Requests;
 use crate::row::Secret;
 use crate::side::Sides;
@@ -264,6 +265,8 @@ pub struct Plan {
     pub spec: Spec,
     /// What the spec's file of acceptances held.
     pub accepted: Vec<Acceptance>,
+    /// What live differs from itself by, where the spec names a second run.
+    pub noise: Option<NoiseFacts>,
     pub as_of: Day,
     pub aligned: Aligned,
     pub sides: Sides<SidePlan>,

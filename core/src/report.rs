@@ -12,7 +12,7 @@ mod seen;
 mod summary;
 mod table;
 
-pub use accounts::{AccountLine, accounts_header, print_accounts};
+pub use accounts::{AccountLine, accounts_header, print_accounts, shows_accepted};
 pub use checks::{Check, checks};
 pub use csv::{header, is_defused};
 pub use judged::{Reported, Reporter};
@@ -21,7 +21,7 @@ pub use own::{FileMark, FileMarks, ResultFile, own_summary};
 pub use record::{AccountRecord, Decision, Field, read_fields, write_fields};
 pub use seen::SeenAccount;
 pub use summary::{
-    AcceptanceSummary, Books, ColumnSummary, DeltaUnit, Facts, PatternSummary, Rows, RuleSummary, SUMMARY_VERSION, Schema, Summary,
-    Timings, summary,
+    AcceptanceSummary, Books, ColumnSummary, DeltaUnit, Facts, NoiseSummary, NoiseUnitSummary, PatternSummary, Rows, RuleSummary,
+    SUMMARY_VERSION, Schema, Summary, Timings, summary,
 };
 pub use table::table_schema;

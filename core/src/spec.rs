@@ -26,8 +26,8 @@ pub use json_schema::json_schema;
 pub use mistakes::member;
 pub use model::{
     AccountScope, BaselineSpec, Columns, ComparatorEntry, Compression, CsvOptions, CsvTypes, DatasetSpec, Day, DifferenceKind, EmptyField,
-    Expected, Header, Limit, ListSource, ListedAccounts, OUTPUT_COLUMNS, OutputSpec, Pattern, Ready, SchemaChange, Spec, VerdictSpec,
-    Within,
+    Expected, Header, Limit, ListSource, ListedAccounts, NoiseSpec, OUTPUT_COLUMNS, OutputSpec, Pattern, Ready, SchemaChange, Spec,
+    VerdictSpec, Within,
 };
 pub use overrides::{CsvOverride, Measure, Overrides, ToleranceOverride};
 pub use parse::{Parsed, from_overrides, parse};

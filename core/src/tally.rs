@@ -33,6 +33,8 @@ pub enum Judgement {
     Expected(usize),
     /// No rule does, but the acceptance of that number.
     Accepted(usize),
+    /// It is like the noise of the unit of that number, which has no excess.
+    Noise(usize),
     Exception,
 }
 
@@ -41,6 +43,7 @@ impl Judgement {
         match self {
             Judgement::Expected(_) => "expected",
             Judgement::Accepted(_) => "accepted",
+            Judgement::Noise(_) => "noise",
             Judgement::Exception => "exception",
         }
     }
@@ -52,6 +55,9 @@ pub struct AcceptedTally {
     pub rows: u64,
     pub lines: u64,
 }
+
+/// The power of two that a delta begins with; absent where it has no size.
+pub type DeltaSize = Option<i16>;
 
 /// Differences of one pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -172,6 +178,10 @@ pub struct DifferenceTally {
     pub rules: BTreeMap<usize, u64>,
     /// By the number of the acceptance.
     pub accepted: BTreeMap<usize, AcceptedTally>,
+    /// Lines that are noise.
+    pub noise: u64,
+    /// Lines that no rule or acceptance covers and that are like the noise, whether it is subtracted or not: by unit and size.
+    pub like_noise: BTreeMap<(usize, DeltaSize), u64>,
     /// By column number: the distribution of `shadow - live`, for numbers (in their unit) and times (in seconds; dates in days).
     pub deltas: BTreeMap<usize, Sketch>,
 }
@@ -184,6 +194,7 @@ impl DifferenceTally {
         match judgement {
             Judgement::Expected(rule) => *self.rules.entry(rule).or_default() += 1,
             Judgement::Accepted(acceptance) => self.accepted.entry(acceptance).or_default().lines += 1,
+            Judgement::Noise(_) => self.noise += 1,
             Judgement::Exception => pattern.exceptions += 1,
         }
     }
@@ -204,6 +215,10 @@ impl DifferenceTally {
             let mine = self.accepted.entry(acceptance).or_default();
             mine.rows += theirs.rows;
             mine.lines += theirs.lines;
+        }
+        self.noise += other.noise;
+        for (unit, cells) in other.like_noise {
+            *self.like_noise.entry(unit).or_default() += cells;
         }
         for (column, theirs) in &other.deltas {
             self.deltas.entry(*column).or_default().merge(theirs);

@@ -117,6 +117,7 @@ impl Setup<'_> {
         Plan {
             version: PLAN_VERSION,
             accepted: Vec::new(),
+            noise: None,
             as_of: Day(20_000),
             aligned: align(&spec, &compared).expect("schemas that meet"),
             sides: Sides::from_fn(|side| self.side_plan(&columns[side])),

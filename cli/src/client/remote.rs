@@ -1,6 +1,6 @@
 //! The coordinator as these commands see it; statuses become errors by what somebody does about them.
 
-use crate::spec::SpecFile;
+use crate::spec::{SpecFile, escaped};
 use shadowdiff_coordinator::refuse_secrets;
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_proto::MAX_MESSAGE_BYTES;
@@ -152,11 +152,6 @@ pub(super) fn spec(found: &SpecFile) -> Result<Spec> {
         variables: HashMap::new(),
         base: found.base.to_string_lossy().into_owned(),
     })
-}
-
-/// Variables are replaced already: what looks like one is a text, and the coordinator must not take it for more.
-fn escaped(document: &serde_json::Value) -> String {
-    document.to_string().replace("${", "$${")
 }
 
 #[cfg(test)]

@@ -45,7 +45,12 @@ pub(super) struct Trial {
 impl Laboratory<'_> {
     pub(super) async fn bind(&self, spec: &Spec) -> Result<Bound> {
         let cut = cut(self.settings, self.args.shards)?;
-        bind(spec.clone(), Vec::new(), self.base, self.sources, cut).await
+        // What is planted is no noise.
+        let spec = Spec {
+            noise: None,
+            ..spec.clone()
+        };
+        bind(spec, Vec::new(), self.base, self.sources, cut).await
     }
 
     /// Compares the copies that the spec names.

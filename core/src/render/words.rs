@@ -3,7 +3,7 @@
 use super::excerpt::Line;
 use crate::align::TypeDifference;
 use crate::patterns::{RowPatternSummary, RowSummary};
-use crate::report::{AcceptanceSummary, ColumnSummary, DeltaUnit, PatternSummary, RuleSummary, Summary};
+use crate::report::{AcceptanceSummary, ColumnSummary, DeltaUnit, NoiseUnitSummary, PatternSummary, RuleSummary, Summary};
 use crate::sketch::whole;
 use crate::spec::{Acceptance, DifferenceKind, Direction, Duration, RowChange};
 use crate::tally::plural;
@@ -44,8 +44,12 @@ pub fn behind_verdict(summary: &Summary) -> String {
         0 => String::new(),
         lines => format!(", {} accepted", grouped(lines)),
     };
+    let noise = match summary.differences.noise {
+        0 => String::new(),
+        lines => format!(", {} noise", grouped(lines)),
+    };
     format!(
-        ": {}, {}{accepted}",
+        ": {}, {}{accepted}{noise}",
         counted_apart(summary.differences.exceptions, "exception"),
         counted_apart(summary.differences.expected, "expected difference")
     )
@@ -139,6 +143,12 @@ fn span(seconds: f64) -> String {
 /// Such as `name: truncated` or `population: up`.
 pub fn described(pattern: &PatternSummary) -> String {
     where_and_how(pattern.kind.name(), pattern.column.as_deref(), cause(pattern))
+}
+
+/// The same of what live differs from itself in.
+pub fn described_noise(unit: &NoiseUnitSummary) -> String {
+    let how = how(unit.diagnosis.as_deref(), unit.direction);
+    where_and_how(DifferenceKind::Changed.name(), Some(&unit.column), how)
 }
 
 /// The same of one line, whichever way it goes.

@@ -26,7 +26,7 @@ pub fn accounts_header(spec: &Spec, aligned: &Aligned) -> String {
         line.push(',');
     }
     line.push_str("rows,expected,exceptions,decision");
-    if spec.accepted.is_some() {
+    if shows_accepted(spec) {
         line.push_str(",accepted");
     }
     line.push_str(match spec.output.accounts {
@@ -34,6 +34,11 @@ pub fn accounts_header(spec: &Spec, aligned: &Aligned) -> String {
         ListedAccounts::All => ",live_rows,shadow_rows\n",
     });
     line
+}
+
+/// Whether lines that are accepted, or noise, have a field of their own.
+pub fn shows_accepted(spec: &Spec) -> bool {
+    spec.accepted.is_some() || spec.verdict.subtracts_noise
 }
 
 /// What is known of an account whose differences are passing.
@@ -79,7 +84,7 @@ impl AccountLine {
                 self.expected += 1;
                 self.note(rule);
             }
-            Judgement::Accepted(_) => self.accepted += 1,
+            Judgement::Accepted(_) | Judgement::Noise(_) => self.accepted += 1,
             Judgement::Exception => self.exceptions += 1,
         }
     }

@@ -10,6 +10,7 @@ use crate::compare::has_delta;
 use crate::difference::{Answer, Difference};
 use crate::error::{Error, Result};
 use crate::judge::Judge;
+use crate::noise::NoiseFloor;
 use crate::patterns::{PassingRow, RowPatterns};
 use crate::row::canon;
 use crate::tally::{DifferenceTally, Judgement, Pattern};
@@ -40,6 +41,7 @@ pub struct Reported {
 pub struct Reporter<'a> {
     judge: &'a Judge<()>,
     acceptances: &'a Acceptances,
+    noise: &'a NoiseFloor,
     printer: &'a LinePrinter<'a>,
     /// Fingerprints of keys that one side alone has left, and the other has too.
     found_keys: &'a BTreeSet<u128>,
@@ -75,10 +77,16 @@ struct Judged {
 }
 
 impl<'a> Reporter<'a> {
-    pub fn new(judge: &'a Judge<()>, acceptances: &'a Acceptances, printer: &'a LinePrinter<'a>, found_keys: &'a BTreeSet<u128>) -> Self {
+    pub fn new(
+        judge: &'a Judge<()>,
+        (acceptances, noise): (&'a Acceptances, &'a NoiseFloor),
+        printer: &'a LinePrinter<'a>,
+        found_keys: &'a BTreeSet<u128>,
+    ) -> Self {
         Reporter {
             judge,
             acceptances,
+            noise,
             printer,
             found_keys,
             tally: DifferenceTally::default(),
@@ -114,12 +122,14 @@ impl<'a> Reporter<'a> {
             self.judged.push(judged);
         }
         self.accept();
+        self.subtract_noise();
         self.count(differences, reported);
         let listed = differences.iter().zip(&self.judged).filter(|((_, is_listed), _)| *is_listed);
         for ((difference, _), Judged { judgement, delta, .. }) in listed {
             let by = match judgement {
                 Judgement::Expected(rule) => Some(self.printer.rule(*rule)),
                 Judgement::Accepted(at) => Some(self.acceptances.fingerprint(*at)),
+                Judgement::Noise(unit) => Some(self.noise.base(*unit)),
                 Judgement::Exception => None,
             };
             let judged = (*judgement, by, delta.as_ref());
@@ -164,6 +174,25 @@ impl<'a> Reporter<'a> {
         self.tally.count_accepted_row(acceptance);
         let exceptions = self.judged.iter_mut().filter(|judged| judged.judgement == Judgement::Exception);
         exceptions.for_each(|judged| judged.judgement = Judgement::Accepted(acceptance));
+    }
+
+    /// Counts what no rule covers and is like the noise, accepted or not, as it is counted of live against itself; takes exceptions out where
+    /// that is decided.
+    fn subtract_noise(&mut self) {
+        if self.noise.is_empty() {
+            return;
+        }
+        let is_covered = |judged: &Judged| matches!(judged.judgement, Judgement::Expected(_));
+        for judged in self.judged.iter_mut().filter(|judged| !is_covered(judged)) {
+            let delta = judged.delta.as_ref().map(Delta::as_double);
+            let Some((unit, size)) = self.noise.covering(&judged.pattern, delta) else {
+                continue;
+            };
+            *self.tally.like_noise.entry((unit, size)).or_default() += 1;
+            if judged.judgement == Judgement::Exception && self.noise.subtracts(unit) {
+                judged.judgement = Judgement::Noise(unit);
+            }
+        }
     }
 
     fn count(&mut self, differences: &[(Difference<'_>, bool)], reported: &mut Reported) {
@@ -281,9 +310,10 @@ mod tests {
     ) -> Result<(String, DifferenceTally)> {
         let judge = Judge::without_sql(spec, aligned, sets, Day(20_000))?;
         let (printer, found_keys, none) = (LinePrinter::new(spec, aligned), BTreeSet::new(), Acceptances::default());
+        let silence = NoiseFloor::default();
         let (mut lines, mut tally) = (String::new(), DifferenceTally::default());
         for batch in rows.chunks(rows_a_batch) {
-            let mut reporter = Reporter::new(&judge, &none, &printer, &found_keys);
+            let mut reporter = Reporter::new(&judge, (&none, &silence), &printer, &found_keys);
             let mut reported = Reported::default();
             for found in batch {
                 let (mut row_key, mut key) = (Vec::new(), Vec::new());

@@ -4,6 +4,7 @@ use super::FileMarks;
 use crate::acceptance::AcceptanceOutcome;
 use crate::align::Column;
 use crate::compare::has_delta;
+use crate::noise::{NoiseOutcome, NoiseUnit};
 use crate::patterns::{RowPatterns, RowSummary};
 use crate::plan::{Pinned, Plan};
 use crate::redact::redacted_document;
@@ -38,6 +39,9 @@ pub struct Summary {
     /// In the order of their file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accepted: Vec<AcceptanceSummary>,
+    /// Where the spec names a second run of the live version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise: Option<NoiseSummary>,
     /// Differences that look alike, the most exceptions first.
     pub patterns: Vec<PatternSummary>,
     /// What happens to rows with exceptions. Older summaries do not say.
@@ -88,9 +92,43 @@ pub struct Differences {
     /// That no rule covers, but an acceptance. Older summaries do not say.
     #[serde(default)]
     pub accepted: u64,
+    /// That neither covers, and that the noise explains.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub noise: u64,
     pub exceptions: u64,
     /// Lines that `output.max_differences` left out.
     pub cut: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// What live differs from itself by, from run to run, and how many differences are like that.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NoiseSummary {
+    /// Rows that both runs of the live version have.
+    pub base_rows: u64,
+    /// Whether the verdict leaves out what the noise explains.
+    pub is_subtracted: bool,
+    pub units: Vec<NoiseUnitSummary>,
+}
+
+/// Cells of a column that differ in one way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NoiseUnitSummary {
+    pub column: String,
+    pub diagnosis: Option<String>,
+    pub direction: Option<Direction>,
+    /// Cells in which live differs from itself.
+    pub base_cells: u64,
+    /// The largest delta of these, without its sign.
+    #[serde(deserialize_with = "exact")]
+    pub largest: Option<f64>,
+    /// Cells here that no rule covers and that are like these.
+    pub cells: u64,
+    /// That they are more than the noise explains, in words; then none of them is noise.
+    pub excess: Option<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -193,6 +231,8 @@ pub struct Facts<'a> {
     pub rows: &'a RowPatterns,
     /// In the order of the plan's acceptances.
     pub acceptances: &'a [AcceptanceOutcome],
+    /// In the order of the plan's units.
+    pub noise: &'a [NoiseOutcome],
     pub document: serde_json::Value,
     pub files: FileMarks,
     pub timings: Timings,
@@ -235,6 +275,7 @@ pub fn summary(plan: &Plan, facts: Facts<'_>) -> Summary {
             listed: facts.listed,
             expected: differences.expected(),
             accepted: differences.accepted(),
+            noise: differences.noise,
             exceptions: differences.exceptions(),
             cut: tally.differences() - facts.listed,
         },
@@ -255,6 +296,7 @@ pub fn summary(plan: &Plan, facts: Facts<'_>) -> Summary {
         row_patterns: facts.rows.summary(|at| plan.aligned.columns[at].name.clone()),
         rules,
         accepted,
+        noise: noise(plan, facts.noise),
         diagnoses: differences.diagnoses(),
         warnings,
         as_of: plan.as_of.to_string(),
@@ -358,6 +400,24 @@ fn rules(plan: &Plan, differences: &DifferenceTally) -> Vec<RuleSummary> {
         broken: outcome.broken,
     };
     plan.spec.expected.iter().zip(outcomes).map(one).collect()
+}
+
+fn noise(plan: &Plan, outcomes: &[NoiseOutcome]) -> Option<NoiseSummary> {
+    let facts = plan.noise.as_ref()?;
+    let one = |(unit, outcome): (&NoiseUnit, &NoiseOutcome)| NoiseUnitSummary {
+        column: unit.column.clone(),
+        diagnosis: unit.diagnosis.clone(),
+        direction: unit.direction,
+        base_cells: unit.cells(),
+        largest: Some(unit.largest).filter(|largest| *largest > 0.0),
+        cells: outcome.cells,
+        excess: outcome.excess.clone(),
+    };
+    Some(NoiseSummary {
+        base_rows: facts.rows,
+        is_subtracted: plan.spec.verdict.subtracts_noise,
+        units: facts.units.iter().zip(outcomes).map(one).collect(),
+    })
 }
 
 fn accepted(plan: &Plan, outcomes: &[AcceptanceOutcome]) -> Vec<AcceptanceSummary> {

@@ -8,6 +8,7 @@ use crate::side::Side;
 
 pub(super) const SIDES: Words<Side> = &[("live", Side::Live), ("shadow", Side::Shadow)];
 pub(super) const LISTED_ACCOUNTS: Words<ListedAccounts> = &[("differing", ListedAccounts::Differing), ("all", ListedAccounts::All)];
+pub(super) const NOISE_VERDICTS: Words<bool> = &[("report", false), ("subtract", true)];
 pub(super) const ALLOW_OR_FAIL: Words<bool> = &[("allow", false), ("fail", true)];
 pub(super) const SCHEMA_CHANGES: Words<SchemaChange> = &[("added", SchemaChange::Added), ("removed", SchemaChange::Removed)];
 pub(super) const CSV_TYPES: Words<CsvTypes> = &[("infer", CsvTypes::Infer), ("text", CsvTypes::Text)];
@@ -85,6 +86,11 @@ pub(super) static SPEC: Group = Group {
             "accepted",
             Shape::Text,
             "A file of differences that are accepted for a time though no rule expects them. `shadowdiff accept` writes it.",
+        ),
+        field(
+            "noise",
+            Shape::Group(&NOISE),
+            "What the live version differs from itself by, from run to run.",
         ),
         field("verdict", Shape::Group(&VERDICT), "What passes."),
         field(
@@ -338,6 +344,28 @@ pub(super) static VERDICT: Group = Group {
             "Whether a rule may cover nothing. Default: allow.",
         ),
         field("allow_empty", Shape::Flag, "Whether comparing nothing may pass. Default: false."),
+        field(
+            "noise",
+            Shape::Word(|| names(NOISE_VERDICTS)),
+            "`report` (default): what differs counts, noise or not. `subtract`: only what the noise does not explain.",
+        ),
+    ],
+};
+
+pub(super) static NOISE: Group = Group {
+    name: "noise",
+    about: "What the live version differs from itself by. At least one of the two.",
+    fields: &[
+        field(
+            "live_again",
+            NAMES,
+            "What a second run of the live version wrote, read as `live` is.",
+        ),
+        field(
+            "result",
+            Shape::Text,
+            "Where the result of comparing live with it goes, or lies. Default: the output's name with `-noise` behind it.",
+        ),
     ],
 };
 
@@ -388,5 +416,6 @@ pub(super) static GROUPS: &[&Group] = &[
     &RULE,
     &WITHIN,
     &VERDICT,
+    &NOISE,
     &OUTPUT,
 ];

@@ -25,6 +25,8 @@ pub struct Spec {
     pub expected: Vec<Expected>,
     /// A file of acceptances.
     pub accepted: Option<String>,
+    /// What the live version differs from itself by.
+    pub noise: Option<NoiseSpec>,
     pub verdict: VerdictSpec,
     /// Absent: the day the job is planned.
     pub as_of: Option<Day>,
@@ -343,6 +345,15 @@ pub struct VerdictSpec {
     pub type_changes_fail: bool,
     pub unused_rules_fail: bool,
     pub allow_empty: bool,
+    /// Whether differences that are like the noise count no more than it explains.
+    pub subtracts_noise: bool,
+}
+
+/// A second run of the live version, and the result of comparing live with it; at least one is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoiseSpec {
+    pub live_again: Vec<String>,
+    pub result: Option<String>,
 }
 
 impl Default for VerdictSpec {
@@ -355,6 +366,7 @@ impl Default for VerdictSpec {
             type_changes_fail: false,
             unused_rules_fail: false,
             allow_empty: false,
+            subtracts_noise: false,
         }
     }
 }

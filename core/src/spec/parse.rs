@@ -10,10 +10,10 @@ mod verdict;
 
 use super::document::{self, Content, Node, Position};
 use super::field_places::FieldPlaces;
-use super::fields::{GROUPS, LISTED_ACCOUNTS, OUTPUT, SPEC};
+use super::fields::{GROUPS, LISTED_ACCOUNTS, NOISE, OUTPUT, SPEC};
 use super::item::{Fields, Item, refuse_duplicates};
 use super::mistakes::Mistakes;
-use super::model::{Day, OutputSpec, Spec};
+use super::model::{Day, NoiseSpec, OutputSpec, Spec};
 use super::overrides::Overrides;
 use super::scalars::count;
 use super::variables;
@@ -96,13 +96,41 @@ fn spec(root: &Item<'_>, mistakes: &mut Mistakes) -> Option<Spec> {
         comparators: comparators::read(&fields, &key.key, mistakes),
         expected: rules::read(&fields, &key, mistakes),
         accepted: fields.text("accepted", mistakes),
+        noise: noise(&fields, mistakes),
         verdict: verdict::read(&fields, mistakes),
         as_of: fields.read("as_of", "a day such as 2026-12-31", day, mistakes),
         output: output(&fields, mistakes),
         account: key.account,
         key: key.key,
     };
+    if let (true, None, Some(item)) = (spec.verdict.subtracts_noise, &spec.noise, fields.get("verdict")) {
+        let what = Error::spec("there is no `noise` to subtract").advice("name a second run of the live version: noise: {live_again: …}");
+        mistakes.add(item.node.at, "verdict.noise", what);
+    }
     Some(spec)
+}
+
+fn noise(fields: &Fields<'_>, mistakes: &mut Mistakes) -> Option<NoiseSpec> {
+    let item = fields.get("noise")?;
+    let fields = item.fields(&NOISE, mistakes)?;
+    let again = fields.get("live_again");
+    let again = again.map(|item| {
+        item.one_or_more("a directory, a glob, a file, or a list of them", mistakes)
+            .unwrap_or_default()
+    });
+    let live_again: Vec<String> = again
+        .iter()
+        .flatten()
+        .filter_map(|path| path.text(mistakes).map(str::to_owned))
+        .collect();
+    let result = fields.text("result", mistakes);
+    if again.is_none() && result.is_none() {
+        fields.wrong(
+            mistakes,
+            Error::spec("names no second run of the live version").advice("write `live_again`"),
+        );
+    }
+    Some(NoiseSpec { live_again, result })
 }
 
 fn filter(fields: &Fields<'_>, mistakes: &mut Mistakes) -> Sides<Option<String>> {

@@ -305,6 +305,7 @@ fn rules_and_verdict() {
         schema_changes: vec![SchemaChange::Removed, SchemaChange::Added],
         type_changes_fail: true,
         unused_rules_fail: true,
+        subtracts_noise: false,
         allow_empty: true,
     };
     assert_eq!(verdict, wanted);

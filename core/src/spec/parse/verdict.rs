@@ -1,7 +1,7 @@
 //! What passes: the thresholds on exceptions and on schema differences.
 
 use crate::error::Error;
-use crate::spec::fields::{ALLOW_OR_FAIL, SCHEMA_CHANGES, VERDICT};
+use crate::spec::fields::{ALLOW_OR_FAIL, NOISE_VERDICTS, SCHEMA_CHANGES, VERDICT};
 use crate::spec::item::{Fields, Item};
 use crate::spec::mistakes::Mistakes;
 use crate::spec::model::{Limit, Pattern, SchemaChange, VerdictSpec};
@@ -30,6 +30,7 @@ pub(super) fn read(fields: &Fields<'_>, mistakes: &mut Mistakes) -> VerdictSpec 
         type_changes_fail: fields.word("type_changes", ALLOW_OR_FAIL, mistakes).unwrap_or(false),
         unused_rules_fail: fields.word("unused_rules", ALLOW_OR_FAIL, mistakes).unwrap_or(false),
         allow_empty: fields.flag("allow_empty", mistakes),
+        subtracts_noise: fields.word("noise", NOISE_VERDICTS, mistakes).unwrap_or(false),
     }
 }
 

@@ -1,0 +1,279 @@
+//! What differs between two runs of the live version: how often, and by how much, so that a comparison can tell what it finds from that.
+//!
+//! Changed cells are taken together by column, diagnosis and direction: a *unit*. Of each is known in how many of the matched rows live differs
+//! from itself, and how large the deltas are, by powers of two. A difference is like the noise of its unit if its delta is at most twice the
+//! largest one there. A unit's differences are subtracted, all of them or none: none where, from some size on, there are more than the noise
+//! explains. With `e` of `m` matched rows here and `k` of `n` there, that is where
+//!
+//! ```text
+//! e/m > k/n   and   (e*n - k*m)^2 > 10 * m * n * (e + k)
+//! ```
+//! two rates that are more than 3.2 standard deviations apart: with equal rates the chance is below one in a thousand. It is computed in whole
+//! numbers. Whole rows, units that live does not differ from itself in, and larger deltas are never subtracted (docs/adr/0016).
+
+use crate::align::Aligned;
+use crate::spec::{DifferenceKind, Direction};
+use crate::tally::{DeltaSize, Pattern, counted};
+use crate::value::{Number, exact_there};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The square of how many standard deviations two rates may be apart.
+const MAX_DEVIATIONS_SQUARED: i128 = 10;
+/// A delta may be so many times the largest one of the noise.
+const LARGEST_TIMES: f64 = 2.0;
+
+/// What two runs of the live version have shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NoiseFacts {
+    /// Rows that both runs have, one to one.
+    pub rows: u64,
+    pub units: Vec<NoiseUnit>,
+}
+
+/// Cells of one column in which live differs from itself in one way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NoiseUnit {
+    pub column: String,
+    pub diagnosis: Option<String>,
+    pub direction: Option<Direction>,
+    /// The largest delta, without its sign; 0 where they have no size.
+    #[serde(deserialize_with = "exact_there")]
+    pub largest: f64,
+    /// How many cells, by the size of the delta.
+    pub sizes: Vec<(DeltaSize, u64)>,
+}
+
+impl NoiseUnit {
+    pub fn cells(&self) -> u64 {
+        self.sizes.iter().map(|(_, cells)| cells).sum()
+    }
+}
+
+/// Takes the changed cells of a comparison of live with itself.
+#[derive(Debug, Default)]
+pub struct NoiseCounter {
+    units: BTreeMap<(String, Option<String>, Option<Direction>), (f64, BTreeMap<DeltaSize, u64>)>,
+}
+
+impl NoiseCounter {
+    /// A delta that is not finite has no bound, so that it is not noise. Gives how many units there are.
+    pub fn add(&mut self, column: &str, diagnosis: Option<&str>, delta: Option<f64>) -> usize {
+        if delta.is_some_and(f64::is_infinite) {
+            return self.units.len();
+        }
+        let direction = delta.and_then(direction);
+        let unit = (column.to_owned(), diagnosis.map(str::to_owned), direction);
+        let (largest, sizes) = self.units.entry(unit).or_default();
+        *sizes.entry(delta.and_then(size)).or_default() += 1;
+        if let Some(delta) = delta.filter(|delta| delta.abs() > *largest) {
+            *largest = delta.abs();
+        }
+        self.units.len()
+    }
+
+    pub fn facts(self, rows: u64) -> NoiseFacts {
+        let unit = |((column, diagnosis, direction), (largest, sizes))| NoiseUnit {
+            column,
+            diagnosis,
+            direction,
+            largest,
+            sizes: BTreeMap::into_iter(sizes).collect(),
+        };
+        NoiseFacts {
+            rows,
+            units: self.units.into_iter().map(unit).collect(),
+        }
+    }
+}
+
+fn direction(delta: f64) -> Option<Direction> {
+    match delta.partial_cmp(&0.0)? {
+        std::cmp::Ordering::Less => Some(Direction::Down),
+        std::cmp::Ordering::Equal => None,
+        std::cmp::Ordering::Greater => Some(Direction::Up),
+    }
+}
+
+fn size(delta: f64) -> DeltaSize {
+    let exponent = (delta.to_bits() >> 52) & 0x7ff;
+    (delta.is_finite() && delta != 0.0).then_some(exponent as i16)
+}
+
+/// The noise, bound to the columns of a comparison.
+#[derive(Debug, Clone, Default)]
+pub struct NoiseFloor {
+    units: Vec<Bound>,
+    by_pattern: BTreeMap<Pattern, usize>,
+}
+
+#[derive(Debug, Clone)]
+struct Bound {
+    largest: f64,
+    /// As a line of `diff.csv` names it: `12 of 2000`.
+    base: String,
+    /// Whether its differences are subtracted; until that is decided, none is.
+    is_open: bool,
+}
+
+impl NoiseFloor {
+    /// Binds it; a column that is not compared here has no part in it.
+    pub fn new(facts: Option<&NoiseFacts>, aligned: &Aligned) -> NoiseFloor {
+        let mut floor = NoiseFloor::default();
+        let Some(facts) = facts else { return floor };
+        for (at, unit) in facts.units.iter().enumerate() {
+            floor.units.push(Bound {
+                largest: unit.largest,
+                base: format!("{} of {}", unit.cells(), facts.rows),
+                is_open: false,
+            });
+            let Some(column) = aligned.columns.iter().position(|column| column.name == unit.column) else {
+                continue;
+            };
+            let pattern = Pattern {
+                kind: DifferenceKind::Changed,
+                column: Some(column),
+                diagnosis: unit.diagnosis.clone(),
+                direction: unit.direction,
+            };
+            floor.by_pattern.insert(pattern, at);
+        }
+        floor
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.by_pattern.is_empty()
+    }
+
+    /// The unit whose noise a difference is like, with the size of its delta.
+    pub fn covering(&self, pattern: &Pattern, delta: Option<f64>) -> Option<(usize, DeltaSize)> {
+        let unit = *self.by_pattern.get(pattern)?;
+        let is_like = match delta {
+            None => true,
+            Some(delta) if delta.is_nan() => true,
+            Some(delta) => delta.is_finite() && delta.abs() <= LARGEST_TIMES * self.units[unit].largest,
+        };
+        is_like.then(|| (unit, delta.and_then(size)))
+    }
+
+    pub fn subtracts(&self, unit: usize) -> bool {
+        self.units[unit].is_open
+    }
+
+    pub fn base(&self, unit: usize) -> &str {
+        &self.units[unit].base
+    }
+
+    /// Lets those be subtracted that have no excess.
+    pub fn decide(&mut self, outcomes: &[NoiseOutcome]) {
+        for (bound, outcome) in self.units.iter_mut().zip(outcomes) {
+            bound.is_open = outcome.excess.is_none();
+        }
+    }
+}
+
+/// What became of a unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoiseOutcome {
+    /// Exceptions that are like its noise.
+    pub cells: u64,
+    /// That there are more than the noise explains, in words; then none of them is subtracted.
+    pub excess: Option<String>,
+}
+
+/// How each unit fared, in their order. `counts`: exceptions that are like the noise, by unit and size; `matched`: of so many rows.
+pub fn outcomes(facts: &NoiseFacts, counts: &BTreeMap<(usize, DeltaSize), u64>, matched: u64) -> Vec<NoiseOutcome> {
+    let one = |(at, unit): (usize, &NoiseUnit)| {
+        let here: BTreeMap<DeltaSize, u64> = counts
+            .range((at, None)..=(at, Some(i16::MAX)))
+            .map(|((_, size), cells)| (*size, *cells))
+            .collect();
+        let from = |least: DeltaSize| {
+            let there = unit.sizes.iter().filter(|(size, _)| *size >= least).map(|(_, cells)| cells);
+            (here.range(least..).map(|(_, cells)| cells).sum::<u64>(), there.sum::<u64>())
+        };
+        let excess = here.keys().find_map(|least| {
+            let (e, k) = from(*least);
+            is_excess(e, matched, k, facts.rows).then(|| {
+                format!(
+                    "{}{} in {}, {} in {} of live against itself: none of them is noise",
+                    counted(e, "cell"),
+                    least.map_or_else(String::new, |_| " of some size and more".to_owned()),
+                    counted(matched, "matched row"),
+                    counted(k, "cell"),
+                    counted(facts.rows, "matched row")
+                )
+            })
+        });
+        NoiseOutcome {
+            cells: here.values().sum(),
+            excess,
+        }
+    };
+    facts.units.iter().enumerate().map(one).collect()
+}
+
+/// Whether `e` of `m` are more than `k` of `n` explain.
+fn is_excess(e: u64, m: u64, k: u64, n: u64) -> bool {
+    let [e, m, k, n] = [e, m, k, n].map(|count| Number::from_int(count.into()));
+    let apart = e.mul(&n).sub(&k.mul(&m));
+    let variance = m.mul(&n).mul(&e.add(&k));
+    apart.sign().is_gt() && apart.mul(&apart) > Number::from_int(MAX_DEVIATIONS_SQUARED).mul(&variance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(deltas: &[Option<f64>], rows: u64) -> NoiseFacts {
+        let mut counter = NoiseCounter::default();
+        for delta in deltas {
+            counter.add("v", None, *delta);
+        }
+        counter.facts(rows)
+    }
+
+    #[test]
+    fn rates_that_are_far_apart_are_an_excess() {
+        for (e, m, k, n, expected) in [
+            (10, 1000, 0, 1000, false),
+            (11, 1000, 0, 1000, true),
+            (100, 1000, 100, 1000, false),
+            (150, 1000, 100, 1000, false),
+            (152, 1000, 100, 1000, true),
+            (10, 1000, 100, 1000, false),
+            (15, 100, 100, 1000, false),
+            (30, 100, 100, 1000, true),
+            (u64::MAX, u64::MAX, u64::MAX, u64::MAX, false),
+            (1, 1, 0, 0, false),
+        ] {
+            assert_eq!(is_excess(e, m, k, n), expected, "{e} of {m}, {k} of {n}");
+        }
+    }
+
+    #[test]
+    fn larger_deltas_hide_nothing_behind_many_small_ones() {
+        let small: Vec<Option<f64>> = (1..=1000).map(|n| Some(0.001 * f64::from(n % 3 + 1))).chain([Some(4.0)]).collect();
+        let facts = facts(&small, 5000);
+        assert_eq!((facts.units.len(), facts.units[0].largest), (1, 4.0));
+        // As many cells as the noise has, and none is larger than its largest: but they are not of its sizes.
+        let counts = BTreeMap::from([((0, size(3.0)), 500)]);
+        assert!(outcomes(&facts, &counts, 5000)[0].excess.is_some());
+        let counts = BTreeMap::from([((0, size(0.002)), 500), ((0, size(0.001)), 400)]);
+        let found = outcomes(&facts, &counts, 5000);
+        assert_eq!((found[0].cells, &found[0].excess), (900, &None));
+    }
+
+    #[test]
+    fn what_has_no_bound_is_no_noise() {
+        let facts = facts(&[Some(f64::INFINITY), Some(f64::NAN), Some(-2.0), None], 10);
+        let units: Vec<(Option<Direction>, f64, u64)> = facts
+            .units
+            .iter()
+            .map(|unit| (unit.direction, unit.largest, unit.cells()))
+            .collect();
+        assert_eq!(units, [(None, 0.0, 2), (Some(Direction::Down), 2.0, 1)]);
+        let text = serde_json::to_string(&facts).expect("JSON");
+        assert_eq!(serde_json::from_str::<NoiseFacts>(&text).expect("facts"), facts);
+    }
+}
