@@ -2,7 +2,7 @@
 
 use crate::spec::{SpecFile, escaped};
 use serde_json::{Map, Value};
-use shadowdiff_core::error::Result;
+use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::spec::{Overrides, parse};
 
 /// What is compared one after the other.
@@ -19,8 +19,10 @@ pub(crate) fn noise_specs(found: &SpecFile) -> Result<Option<NoiseSpecs>> {
     let Some(noise) = found.parsed.spec.noise.as_ref().filter(|noise| !noise.live_again.is_empty()) else {
         return Ok(None);
     };
-    let place = noise.result.clone();
-    let place = place.unwrap_or_else(|| format!("{}-noise", found.output.trim_end_matches('/')));
+    let place = match &noise.result {
+        Some(place) => place.clone(),
+        None => beside(&found.output)?,
+    };
     let document = against_itself(&found.parsed.document, &noise.live_again, &place);
     let parsed = parse(&escaped(&document), "the spec of live against itself", &Overrides::default())?;
     let first = SpecFile {
@@ -34,6 +36,18 @@ pub(crate) fn noise_specs(found: &SpecFile) -> Result<Option<NoiseSpecs>> {
     }
     then.parsed.document["noise"]["result"] = place.into();
     Ok(Some(NoiseSpecs { first, then }))
+}
+
+/// The place beside that of the result.
+fn beside(output: &str) -> Result<String> {
+    let output = output.trim_end_matches('/');
+    let is_bucket = output.split_once("://").is_some_and(|(_, rest)| !rest.contains('/'));
+    if is_bucket {
+        return Err(Error::spec("the output is a whole bucket, beside which there is no place")
+            .field("noise")
+            .advice("name one in `noise.result`"));
+    }
+    Ok(format!("{output}-noise"))
 }
 
 /// The spec in which both sides are read as live is. Its rules stay: what they cover is no noise.

@@ -7,18 +7,20 @@ mod members;
 mod shown;
 
 use crate::args::SuiteArgs;
+use crate::noise::noise_specs;
 use crate::process::{leave, runtime_of_tasks};
 use crate::settings::Settings;
 use crate::signals::watch_signals;
 use crate::{client, compare, note};
 use futures::StreamExt;
 use members::{Found, FoundMember, find};
-use shadowdiff_common::store::Stores;
+use shadowdiff_common::store::{Location, Stores};
 use shadowdiff_coordinator::{Reads, SuitePlace, check_target};
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::report::Summary;
 use shadowdiff_core::suite_summary::{MemberSummary, SuiteSummary};
 use shadowdiff_worker::TaskLimits;
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use tokio::sync::watch;
 
@@ -55,10 +57,18 @@ async fn suite(args: &SuiteArgs, settings: &Settings) -> Result<(SuiteSummary, S
 async fn free_places(args: &SuiteArgs, found: &Found, stores: &Stores) -> Result<SuitePlace> {
     let reads: Vec<Reads<'_>> = found.members.iter().map(|member| member.spec.reads()).collect();
     let place = SuitePlace::check(&found.output, &found.base, &reads, stores, args.overwrite).await?;
-    let mut refused = Vec::new();
-    for FoundMember { spec, .. } in &found.members {
-        let target = check_target(&spec.output, &spec.base, Some(spec.reads()), stores, args.overwrite).await;
-        refused.extend(target.err());
+    let (mut refused, mut taken) = (Vec::new(), BTreeMap::new());
+    for FoundMember { name, spec, .. } in &found.members {
+        // Where live is compared with itself, that has a result too.
+        let noise = noise_specs(spec)?;
+        for spec in noise.iter().map(|noise| &noise.first).chain([spec]) {
+            if let Some(other) = taken.insert(Location::parse(&spec.output, &spec.base)?, name) {
+                let what = Error::spec(format!("`{other}` and `{name}` would write into {}", spec.output));
+                refused.push(what.advice("give one of them another name, or another `noise.result`"));
+            }
+            let target = check_target(&spec.output, &spec.base, Some(spec.reads()), stores, args.overwrite).await;
+            refused.extend(target.err());
+        }
     }
     Error::all(refused)?;
     Ok(place)

@@ -14,7 +14,7 @@ use shadowdiff_core::spec::{DifferenceKind, Overrides, Spec, parse};
 use std::path::Path;
 
 /// More ways to differ than this are no noise that somebody has looked at.
-const MAX_UNITS: usize = 10_000;
+const MAX_UNITS: usize = 1_000;
 
 /// The noise of a spec whose relative paths start at `base`; `None` where it names none. `pins`: what the comparison reads.
 pub(crate) async fn read_noise(spec: &Spec, pins: &Sides<Vec<Pinned>>, base: &Path, stores: &Stores) -> Result<Option<NoiseFacts>> {
@@ -96,7 +96,7 @@ fn count(fetched: &Fetched) -> Result<NoiseFacts> {
             .as_deref()
             .map(|text| text.parse::<f64>().map_err(|_| wrong()))
             .transpose()?;
-        units = counter.add(column, line.diagnosis.as_deref(), delta);
+        units = counter.add(column, line.diagnosis.as_deref(), delta, [&line.live, &line.shadow]);
         if units > MAX_UNITS {
             break;
         }

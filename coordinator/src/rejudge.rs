@@ -80,7 +80,7 @@ impl NewRules<'_> {
         if !changed.is_empty() {
             return Err(
                 Error::spec(format!("this spec compares the data in another way: {} differ", changed.join(", "))).advice(
-                    "only `expected`, `accepted`, `verdict`, `as_of` and `output` are judged without reading the data again: compare again",
+                    "only `expected`, `accepted`, `noise`, `verdict`, `as_of` and `output` are judged without reading the data again: compare again",
                 ),
             );
         }

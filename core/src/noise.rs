@@ -2,7 +2,7 @@
 //!
 //! Changed cells are taken together by column, diagnosis and direction: a *unit*. Of each is known in how many of the matched rows live differs
 //! from itself, and how large the deltas are, by powers of two. A difference is like the noise of its unit if its delta is at most twice the
-//! largest one there. A unit's differences are subtracted, all of them or none: none where, from some size on, there are more than the noise
+//! largest one there; without a delta, if the new value is one that live takes in such cells, where these are few. A unit's differences are subtracted, all of them or none: none where, from some size on, there are more than the noise
 //! explains. With `e` of `m` matched rows here and `k` of `n` there, that is where
 //!
 //! ```text
@@ -16,10 +16,13 @@ use crate::spec::{DifferenceKind, Direction};
 use crate::tally::{DeltaSize, Pattern, counted};
 use crate::value::{Number, exact_there};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The square of how many standard deviations two rates may be apart.
 const MAX_DEVIATIONS_SQUARED: i128 = 10;
+/// Values of a unit beyond which any will do: they are drawn anew each time, such as ids. And the longest one that is kept.
+const MAX_VALUES: usize = 200;
+const MAX_VALUE_BYTES: usize = 100;
 /// A delta may be so many times the largest one of the noise.
 const LARGEST_TIMES: f64 = 2.0;
 
@@ -42,6 +45,8 @@ pub struct NoiseUnit {
     pub largest: f64,
     /// How many cells, by the size of the delta.
     pub sizes: Vec<(DeltaSize, u64)>,
+    /// The values that either run has in these cells, where these have no deltas and few values.
+    pub values: Option<BTreeSet<Option<String>>>,
 }
 
 impl NoiseUnit {
@@ -53,36 +58,63 @@ impl NoiseUnit {
 /// Takes the changed cells of a comparison of live with itself.
 #[derive(Debug, Default)]
 pub struct NoiseCounter {
-    units: BTreeMap<(String, Option<String>, Option<Direction>), (f64, BTreeMap<DeltaSize, u64>)>,
+    units: BTreeMap<(String, Option<String>, Option<Direction>), Counted>,
+}
+
+#[derive(Debug)]
+struct Counted {
+    largest: f64,
+    sizes: BTreeMap<DeltaSize, u64>,
+    values: Option<BTreeSet<Option<String>>>,
 }
 
 impl NoiseCounter {
     /// A delta that is not finite has no bound, so that it is not noise. Gives how many units there are.
-    pub fn add(&mut self, column: &str, diagnosis: Option<&str>, delta: Option<f64>) -> usize {
+    pub fn add(&mut self, column: &str, diagnosis: Option<&str>, delta: Option<f64>, values: [&Option<String>; 2]) -> usize {
         if delta.is_some_and(f64::is_infinite) {
             return self.units.len();
         }
         let direction = delta.and_then(direction);
         let unit = (column.to_owned(), diagnosis.map(str::to_owned), direction);
-        let (largest, sizes) = self.units.entry(unit).or_default();
-        *sizes.entry(delta.and_then(size)).or_default() += 1;
-        if let Some(delta) = delta.filter(|delta| delta.abs() > *largest) {
-            *largest = delta.abs();
+        let counted = self.units.entry(unit).or_insert_with(|| Counted {
+            largest: 0.0,
+            sizes: BTreeMap::new(),
+            values: Some(BTreeSet::new()),
+        });
+        *counted.sizes.entry(delta.and_then(size)).or_default() += 1;
+        match delta {
+            Some(delta) => {
+                counted.values = None;
+                counted.largest = counted.largest.max(delta.abs());
+            }
+            None => values.into_iter().for_each(|value| counted.note(value)),
         }
         self.units.len()
     }
 
     pub fn facts(self, rows: u64) -> NoiseFacts {
-        let unit = |((column, diagnosis, direction), (largest, sizes))| NoiseUnit {
+        let unit = |((column, diagnosis, direction), Counted { largest, sizes, values })| NoiseUnit {
             column,
             diagnosis,
             direction,
             largest,
             sizes: BTreeMap::into_iter(sizes).collect(),
+            values,
         };
         NoiseFacts {
             rows,
             units: self.units.into_iter().map(unit).collect(),
+        }
+    }
+}
+
+impl Counted {
+    /// Keeps a value, or no values any more where they are many.
+    fn note(&mut self, value: &Option<String>) {
+        let Some(values) = &mut self.values else { return };
+        values.insert(value.clone());
+        if values.len() > MAX_VALUES || value.as_ref().is_some_and(|text| text.len() > MAX_VALUE_BYTES) {
+            self.values = None;
         }
     }
 }
@@ -110,6 +142,7 @@ pub struct NoiseFloor {
 #[derive(Debug, Clone)]
 struct Bound {
     largest: f64,
+    values: Option<BTreeSet<Option<String>>>,
     /// As a line of `diff.csv` names it: `12 of 2000`.
     base: String,
     /// Whether its differences are subtracted; until that is decided, none is.
@@ -124,6 +157,7 @@ impl NoiseFloor {
         for (at, unit) in facts.units.iter().enumerate() {
             floor.units.push(Bound {
                 largest: unit.largest,
+                values: unit.values.clone(),
                 base: format!("{} of {}", unit.cells(), facts.rows),
                 is_open: false,
             });
@@ -145,13 +179,14 @@ impl NoiseFloor {
         self.by_pattern.is_empty()
     }
 
-    /// The unit whose noise a difference is like, with the size of its delta.
-    pub fn covering(&self, pattern: &Pattern, delta: Option<f64>) -> Option<(usize, DeltaSize)> {
+    /// The unit whose noise a difference is like, with the size of its delta. `value`: what shadow has, as it is printed.
+    pub fn covering(&self, pattern: &Pattern, delta: Option<f64>, value: impl FnOnce() -> Option<String>) -> Option<(usize, DeltaSize)> {
         let unit = *self.by_pattern.get(pattern)?;
+        let bound = &self.units[unit];
         let is_like = match delta {
-            None => true,
+            None => bound.values.as_ref().is_none_or(|values| values.contains(&value())),
             Some(delta) if delta.is_nan() => true,
-            Some(delta) => delta.is_finite() && delta.abs() <= LARGEST_TIMES * self.units[unit].largest,
+            Some(delta) => delta.is_finite() && delta.abs() <= LARGEST_TIMES * bound.largest,
         };
         is_like.then(|| (unit, delta.and_then(size)))
     }
@@ -228,7 +263,7 @@ mod tests {
     fn facts(deltas: &[Option<f64>], rows: u64) -> NoiseFacts {
         let mut counter = NoiseCounter::default();
         for delta in deltas {
-            counter.add("v", None, *delta);
+            counter.add("v", None, *delta, [&None, &None]);
         }
         counter.facts(rows)
     }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The fields of a spec that are not asked until differences are judged.
-const JUDGED: [&str; 5] = ["expected", "accepted", "verdict", "as_of", "output"];
+const JUDGED: [&str; 6] = ["expected", "accepted", "noise", "verdict", "as_of", "output"];
 
 /// The fields in which two specs differ that the comparison itself depends on. The specs are as summaries show them.
 pub fn compared_differently(old: &Value, new: &Value) -> Vec<String> {

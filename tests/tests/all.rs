@@ -15,6 +15,8 @@ mod conformance;
 mod judge;
 #[path = "all/newcomer.rs"]
 mod newcomer;
+#[path = "all/noise.rs"]
+mod noise;
 #[path = "all/pairs.rs"]
 mod pairs;
 #[path = "all/parsers.rs"]

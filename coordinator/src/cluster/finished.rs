@@ -105,6 +105,7 @@ impl<'a> FinishedResult<'a> {
             row_patterns: row_patterns(&self.summary.row_patterns.listed),
             rows_alone: row_patterns(&self.summary.row_patterns.listed_alone),
             accepted: differences.accepted,
+            noise: differences.noise,
             acceptances: self.acceptances(),
         }
     }

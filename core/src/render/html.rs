@@ -36,10 +36,10 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 
 /// The summary and an excerpt of its tables as a page.
 pub fn html(summary: &Summary, excerpt: &Excerpt) -> String {
     let groups = groups(summary);
-    let covered = if summary.differences.accepted == 0 {
-        "expected"
-    } else {
-        "expected or accepted"
+    let covered = match (summary.differences.accepted, summary.differences.noise) {
+        (0, 0) => "expected",
+        (_, 0) => "expected or accepted",
+        (_, _) => "expected, accepted or noise",
     };
     let parts = [
         ("differing", "What differs", figure(&groups, covered, FIGURE_BYTES)),

@@ -122,7 +122,7 @@ impl<'a> Reporter<'a> {
             self.judged.push(judged);
         }
         self.accept();
-        self.subtract_noise();
+        self.subtract_noise(differences);
         self.count(differences, reported);
         let listed = differences.iter().zip(&self.judged).filter(|((_, is_listed), _)| *is_listed);
         for ((difference, _), Judged { judgement, delta, .. }) in listed {
@@ -178,14 +178,16 @@ impl<'a> Reporter<'a> {
 
     /// Counts what no rule covers and is like the noise, accepted or not, as it is counted of live against itself; takes exceptions out where
     /// that is decided.
-    fn subtract_noise(&mut self) {
+    fn subtract_noise(&mut self, differences: &[(Difference<'_>, bool)]) {
         if self.noise.is_empty() {
             return;
         }
         let is_covered = |judged: &Judged| matches!(judged.judgement, Judgement::Expected(_));
-        for judged in self.judged.iter_mut().filter(|judged| !is_covered(judged)) {
+        let all = self.judged.iter_mut().zip(differences);
+        for (judged, (difference, _)) in all.filter(|(judged, _)| !is_covered(judged)) {
             let delta = judged.delta.as_ref().map(Delta::as_double);
-            let Some((unit, size)) = self.noise.covering(&judged.pattern, delta) else {
+            let value = || self.printer.shadow_text(difference);
+            let Some((unit, size)) = self.noise.covering(&judged.pattern, delta, value) else {
                 continue;
             };
             *self.tally.like_noise.entry((unit, size)).or_default() += 1;

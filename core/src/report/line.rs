@@ -6,7 +6,7 @@ use crate::align::{Aligned, Role};
 use crate::difference::Difference;
 use crate::spec::Spec;
 use crate::tally::Judgement;
-use crate::value::ValueType;
+use crate::value::{ValueType, print_in};
 
 /// What is said of a difference, by which rule or acceptance, and its delta.
 pub(super) type JudgedBy<'a> = (Judgement, Option<&'a str>, Option<&'a Delta>);
@@ -53,6 +53,21 @@ impl<'a> LinePrinter<'a> {
             }
         }
         account_bytes
+    }
+
+    /// The value of shadow as a reader of the line has it; `None` for NULL.
+    pub(super) fn shadow_text(&self, difference: &Difference<'_>) -> Option<String> {
+        let column = &self.aligned.columns[difference.column?];
+        let form = match column.role {
+            Role::Presence => &ValueType::Null,
+            Role::Key | Role::Value(_) => &column.shown,
+        };
+        if difference.shadow.is_null() {
+            return None;
+        }
+        let mut out = String::new();
+        print_in(&difference.shadow, form, &mut out);
+        Some(out)
     }
 
     /// All fields behind the key's, and the end of the line.

@@ -198,6 +198,12 @@ fn a_mistake_stops_it_before_anything_runs() {
         (FOUND.to_owned(), "--output prod", "touches prod/a/, which is read"),
         (FOUND.to_owned(), "--output .", "which is read"),
         (FOUND.to_owned(), "--set day=1", "--set day is not used"),
+        (
+            "defaults: {account: id, live: prod/a, shadow: new/a}\ntasks: [{name: x, spec: {noise: {live_again: prod/b}}}, x-noise]\n"
+                .to_owned(),
+            "",
+            "`x` and `x-noise` would write into shadowdiff-suite/x-noise",
+        ),
     ] {
         put(folder.path(), "suite.yaml", &text);
         let got = run(folder.path(), &format!("suite suite.yaml --overwrite {arguments}"));

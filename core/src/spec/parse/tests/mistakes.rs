@@ -12,11 +12,19 @@ const MISTAKES: &[(&str, &str)] = &[
     ("Expected: []", "4:1: Expected: unknown field; did you mean `expected`?"),
     (
         "relative: 1",
-        "4:1: relative: unknown field; it belongs to `comparator` or `within`; known here are live, shadow, baseline, account, key, where, schema, csv, ready, columns, comparators, expected, accepted, verdict, as_of, output",
+        "4:1: relative: unknown field; it belongs to `comparator` or `within`; known here are live, shadow, baseline, account, key, where, schema, csv, ready, columns, comparators, expected, accepted, noise, verdict, as_of, output",
     ),
     (
         "verdict: {zzz: 1}",
-        "4:11: verdict.zzz: unknown field; known are max_exceptions, max_exception_accounts, max_column_mismatch, schema_changes, type_changes, unused_rules, allow_empty",
+        "4:11: verdict.zzz: unknown field; known are max_exceptions, max_exception_accounts, max_column_mismatch, schema_changes, type_changes, unused_rules, allow_empty, noise",
+    ),
+    (
+        "verdict: {noise: subtract}",
+        "4:10: verdict.noise: there is no `noise` to subtract; name a second run of the live version: noise: {live_again: …}",
+    ),
+    (
+        "noise: {}",
+        "4:8: noise: names no second run of the live version; write `live_again`",
     ),
     ("output: x\noutput: y", "5:1: output: is given twice, first in line 4; keep one"),
     (
