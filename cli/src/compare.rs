@@ -64,6 +64,7 @@ async fn one_outcome(
 ) -> Result<Outcome> {
     let started = Instant::now();
     let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
+    let sources = sources.with_text_pieces(settings.limits.text_piece_bytes);
     let target = check_target(&found.output, &found.base, Some(found.reads()), &sources.stores, overwrite).await?;
     let cut = cut(settings, args.shards)?;
     let bound = until(interrupted.clone(), bound(found, &sources, cut, settings.quiet)).await?;

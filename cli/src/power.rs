@@ -67,6 +67,7 @@ pub(crate) fn run(args: &PowerArgs, limits: TaskLimits) -> Result<ExitCode> {
 
 async fn power(args: &PowerArgs, settings: &Settings, found: &SpecFile) -> Result<Power> {
     let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
+    let sources = sources.with_text_pieces(settings.limits.text_piece_bytes);
     let laboratory = Laboratory {
         settings,
         args: &args.settings,

@@ -38,7 +38,7 @@ use shadowdiff_core::value::ValueType;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-pub use text_pieces::{TextPiece, text_pieces};
+pub use text_pieces::{TEXT_PIECE_BYTES, TextPiece, text_pieces};
 use tokio::runtime::Handle;
 
 /// What a reader needs of its process: the stores, and the runtime that drives their requests.
@@ -51,6 +51,7 @@ pub struct Sources {
     /// Bytes of text files that are read whole to find their types, as stored; more as planning goes on.
     pub bytes_for_types: Arc<AtomicU64>,
     pub(crate) int96_forms: Arc<parquet::Int96Forms>,
+    text_piece_bytes: u64,
 }
 
 impl Sources {
@@ -61,6 +62,16 @@ impl Sources {
             bytes_read: Arc::default(),
             bytes_for_types: Arc::default(),
             int96_forms: Arc::default(),
+            text_piece_bytes: TEXT_PIECE_BYTES,
+        }
+    }
+
+    /// The same, with text files cut into pieces of about so many bytes.
+    #[must_use]
+    pub fn with_text_pieces(self, bytes: u64) -> Self {
+        Sources {
+            text_piece_bytes: bytes,
+            ..self
         }
     }
 }

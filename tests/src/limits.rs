@@ -18,6 +18,7 @@ pub fn drawn(seed: u64) -> TaskLimits {
         max_parts: random.between(2, 5) as u64,
         merged_slices: 1 + random.below(3),
         chunk_rows: 1 + random.below(4),
+        text_piece_bytes: random.between(1, 60) as u64,
         // Below this the join says that its memory is exhausted, and the job ends as it should.
         min_join_bytes: TaskLimits::PRODUCT.min_join_bytes,
         step_rows: 1 + random.below(5),

@@ -1,5 +1,7 @@
 //! How much a task holds, divides and tries: values, so that a test reaches with twenty rows what users reach with millions.
 
+use shadowdiff_common::read::TEXT_PIECE_BYTES;
+
 /// The limits of the tasks of a process. No user sets them, and none changes a byte of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TaskLimits {
@@ -19,6 +21,8 @@ pub struct TaskLimits {
     pub merged_slices: usize,
     /// Rows whose cells are compared at a time.
     pub chunk_rows: usize,
+    /// A text file is read in pieces of about so many bytes, where it can be cut.
+    pub text_piece_bytes: u64,
     /// What the join of a part may always use.
     pub min_join_bytes: usize,
     /// Rows of both sides that are compared in place at a time.
@@ -59,6 +63,7 @@ impl TaskLimits {
         max_parts: 256,
         merged_slices: 8,
         chunk_rows: 4096,
+        text_piece_bytes: TEXT_PIECE_BYTES,
         min_join_bytes: 64 << 20,
         step_rows: 1024,
         look_ahead: 8,

@@ -17,8 +17,8 @@ pub struct TextPiece {
     pub rows: u64,
 }
 
-/// A piece ends at the first record start after so many bytes.
-const PIECE_BYTES: u64 = 16 << 20;
+/// A piece ends at the start of a record, after about so many bytes.
+pub const TEXT_PIECE_BYTES: u64 = 16 << 20;
 
 /// How records are told apart.
 enum Records {
@@ -38,10 +38,7 @@ impl Records {
 /// The pieces of a text file, in its order; none where it can only be read as a whole, or is too small to be cut. What is malformed ends the
 /// cutting, and is told where the rows are read.
 pub fn text_pieces(format: Format, file: &DataFile, csv: &CsvOptions, sources: &Sources) -> Result<Vec<TextPiece>> {
-    cut(format, file, csv, sources, PIECE_BYTES)
-}
-
-fn cut(format: Format, file: &DataFile, csv: &CsvOptions, sources: &Sources, piece_bytes: u64) -> Result<Vec<TextPiece>> {
+    let piece_bytes = sources.text_piece_bytes;
     let is_plain = file.compression == Compression::None && (format.form() == Form::Json || encoding::is_utf8(&csv.encoding));
     // Elsewhere it would be one more time that the file is fetched.
     if !file.is_local() || !is_plain || file.pin.size_bytes < 2 * piece_bytes {
@@ -190,9 +187,9 @@ mod tests {
     async fn check(bytes: &[u8], csv: &CsvOptions, piece_bytes: u64) -> usize {
         let folder = Folder::new();
         let file = folder.file("data.csv", bytes).await;
-        let (of_file, csv, sources) = (file.clone(), csv.clone(), sources());
+        let (of_file, csv, sources) = (file.clone(), csv.clone(), sources().with_text_pieces(piece_bytes));
         let read = move || {
-            let pieces = cut(Format::Csv, &of_file, &csv, &sources, piece_bytes).expect("pieces");
+            let pieces = text_pieces(Format::Csv, &of_file, &csv, &sources).expect("pieces");
             let whole = rows(&of_file, &csv, None);
             if pieces.is_empty() {
                 return 0;
@@ -286,10 +283,10 @@ mod tests {
         let folder = Folder::new();
         let text = "{\"a\": 1}\n\n{\"a\": \"\\n\"}\n  \n{\"a\": 2.5}";
         let file = folder.file("data.jsonl", text.as_bytes()).await;
-        let sources = sources();
+        let sources = sources().with_text_pieces(3);
         let read = move || {
             let csv = CsvOptions::default();
-            let pieces = cut(Format::Json, &file, &csv, &sources, 3).expect("pieces");
+            let pieces = text_pieces(Format::Json, &file, &csv, &sources).expect("pieces");
             assert_eq!(pieces.iter().map(|piece| piece.rows).collect::<Vec<_>>(), [2, 1, 1, 1]);
             assert_eq!(
                 pieces.iter().map(|piece| piece.range.lines_before).collect::<Vec<_>>(),
