@@ -218,6 +218,14 @@ pub struct NoiseOutcome {
 
 /// How each unit fared, in their order. `counts`: exceptions that are like the noise, by unit and size; `matched`: of so many rows.
 pub fn outcomes(facts: &NoiseFacts, counts: &BTreeMap<(usize, DeltaSize), u64>, matched: u64) -> Vec<NoiseOutcome> {
+    // A rate of few rows says nothing of many.
+    let says_little = (facts.rows < matched.div_ceil(2)).then(|| {
+        format!(
+            "the second run has only {} in common with live, and here {}: too few to tell what is noise",
+            counted(facts.rows, "row"),
+            counted(matched, "row")
+        )
+    });
     let one = |(at, unit): (usize, &NoiseUnit)| {
         let here: BTreeMap<DeltaSize, u64> = counts
             .range((at, None)..=(at, Some(i16::MAX)))
@@ -227,22 +235,24 @@ pub fn outcomes(facts: &NoiseFacts, counts: &BTreeMap<(usize, DeltaSize), u64>, 
             let there = unit.sizes.iter().filter(|(size, _)| *size >= least).map(|(_, cells)| cells);
             (here.range(least..).map(|(_, cells)| cells).sum::<u64>(), there.sum::<u64>())
         };
-        let excess = here.keys().find_map(|least| {
-            let (e, k) = from(*least);
-            is_excess(e, matched, k, facts.rows).then(|| {
-                format!(
-                    "{}{} in {}, {} in {} of live against itself: none of them is noise",
-                    counted(e, "cell"),
-                    least.map_or_else(String::new, |_| " of some size and more".to_owned()),
-                    counted(matched, "matched row"),
-                    counted(k, "cell"),
-                    counted(facts.rows, "matched row")
-                )
+        let too_many = || {
+            here.keys().find_map(|least| {
+                let (e, k) = from(*least);
+                is_excess(e, matched, k, facts.rows).then(|| {
+                    format!(
+                        "{}{} in {}, {} in {} of live against itself: none of them is noise",
+                        counted(e, "cell"),
+                        least.map_or_else(String::new, |_| " of some size and more".to_owned()),
+                        counted(matched, "matched row"),
+                        counted(k, "cell"),
+                        counted(facts.rows, "matched row")
+                    )
+                })
             })
-        });
+        };
         NoiseOutcome {
             cells: here.values().sum(),
-            excess,
+            excess: says_little.clone().or_else(too_many),
         }
     };
     facts.units.iter().enumerate().map(one).collect()
@@ -297,6 +307,14 @@ mod tests {
         let counts = BTreeMap::from([((0, size(0.002)), 500), ((0, size(0.001)), 400)]);
         let found = outcomes(&facts, &counts, 5000);
         assert_eq!((found[0].cells, &found[0].excess), (900, &None));
+    }
+
+    #[test]
+    fn few_rows_say_nothing_of_many() {
+        let facts = facts(&[Some(1.0)], 10);
+        let counts = BTreeMap::from([((0, size(1.0)), 3)]);
+        assert!(outcomes(&facts, &counts, 1_000)[0].excess.is_some());
+        assert!(outcomes(&facts, &counts, 20)[0].excess.is_none());
     }
 
     #[test]
