@@ -93,7 +93,7 @@ fn meaning(change: AccountChange, diff: &RunDiff) -> &'static str {
         AccountChange::Regressed => "held now, clear before",
         AccountChange::Grown => "held by both, now with more exceptions",
         AccountChange::Persisting => "held by both, with no more exceptions than before",
-        AccountChange::Accepted => "held before; accepted for a time now",
+        AccountChange::Accepted => "held before; accepted for a time now, or noise",
         AccountChange::Fixed => "held before; compared again, and clear",
         AccountChange::Gone => "held before, and not in the data any more",
         AccountChange::Unknown => {

@@ -43,7 +43,7 @@ pub fn suite_html(suite: &SuiteSummary) -> String {
         ),
     };
     let body = format!(
-        "<header>\n<div class=\"verdict {}\">\n<h1>{title}</h1>\n{broken}</div>\n</header>\n<main>\n<section>\n<div class=\"scroll\">\n<table>\n\
+        "<header>\n<div class=\"verdict {}\">\n<h1>{title}</h1>\n{broken}</div>\n</header>\n<main>\n<section>\n<h2>Tasks</h2>\n<div class=\"scroll\">\n<table>\n\
          <thead><tr><th>task</th><th>verdict</th><th class=\"n\">exceptions</th><th class=\"n\">expected</th><th class=\"n\">accounts</th>\
          <th class=\"n\">rows of live</th><th class=\"n\">of shadow</th><th>columns with exceptions</th><th>follows</th></tr></thead>\n<tbody>\n{}</tbody>\n\
          </table>\n</div>\n{left}{skipped}</section>\n</main>\n",

@@ -64,9 +64,9 @@ pub(super) fn changes(before: &Summary, after: &Summary, is_all_compared_again: 
             (Some(old), Some(new)) if new.rows > old.rows => PatternChange::Grown,
             (Some(_), Some(_)) => PatternChange::Persisting,
             (None, _) if once.contains_key(name) => PatternChange::Regressed,
-            (None, _) if lists_all(&before.row_patterns) => PatternChange::New,
+            (None, _) if lists_all(before) => PatternChange::New,
             (Some(_), None) if now.contains_key(name) => PatternChange::Accepted,
-            (Some(_), None) if lists_all(&after.row_patterns) && is_all_compared_again => PatternChange::Fixed,
+            (Some(_), None) if lists_all(after) && is_all_compared_again => PatternChange::Fixed,
             (None, _) | (Some(_), None) => PatternChange::Unknown,
         };
         let described = new.or(old).map(|pattern| described_rows(pattern));
@@ -89,9 +89,13 @@ fn listed(rows: &RowSummary) -> BTreeMap<&str, &RowPatternSummary> {
     all.map(|pattern| (pattern.fingerprint.as_str(), pattern)).collect()
 }
 
-/// Whether each pattern that there is stands in the lists.
-fn lists_all(rows: &RowSummary) -> bool {
-    rows.beyond.rows == 0 && rows.patterns == rows.listed.len() as u64 && rows.alone == rows.listed_alone.len() as u64
+/// Whether each pattern that there is stands in the lists. Of what is noise none does.
+fn lists_all(of: &Summary) -> bool {
+    let rows = &of.row_patterns;
+    of.differences.noise == 0
+        && rows.beyond.rows == 0
+        && rows.patterns == rows.listed.len() as u64
+        && rows.alone == rows.listed_alone.len() as u64
 }
 
 /// Those that are accepted in a run, some of their rows at least.
@@ -137,6 +141,18 @@ mod tests {
         let (one, two) = (run(&[("a", 3), ("b", 3), ("c", 3)]), run(&[("b", 3), ("c", 9), ("d", 2), ("e", 5)]));
         assert_eq!(told(&one, &two, true), "new e d, grown c, persisting b, fixed a");
         assert_eq!(told(&one, &two, false), "new e d, grown c, persisting b, unknown a");
+        let subtracted = |mut run: Summary| {
+            run.differences.noise = 1;
+            run
+        };
+        assert_eq!(
+            told(&one, &subtracted(two.clone()), true),
+            "new e d, grown c, persisting b, unknown a"
+        );
+        assert_eq!(
+            told(&subtracted(one.clone()), &two, true),
+            "grown c, persisting b, fixed a, unknown e d"
+        );
         let cut = |mut run: Summary| {
             run.row_patterns.patterns += 1;
             run
