@@ -2,8 +2,9 @@
 //!
 //! Changed cells are taken together by column, diagnosis and direction: a *unit*. Of each is known in how many of the matched rows live differs
 //! from itself, and how large the deltas are, by powers of two. A difference is like the noise of its unit if its delta is at most twice the
-//! largest one there; without a delta, if the new value is one that live takes in such cells, where these are few. A unit's differences are subtracted, all of them or none: none where, from some size on, there are more than the noise
-//! explains. With `e` of `m` matched rows here and `k` of `n` there, that is where
+//! largest one of the column; without a delta, if the new value is one that live takes in such cells, where these are few. A unit's
+//! differences are subtracted, all of them or none: none where, from some size on, there are more than the noise explains. With `e` of `m`
+//! matched rows here and `k` of `n` there, that is where
 //!
 //! ```text
 //! e/m > k/n   and   (e*n - k*m)^2 > 10 * m * n * (e + k)
@@ -141,6 +142,7 @@ pub struct NoiseFloor {
 
 #[derive(Debug, Clone)]
 struct Bound {
+    /// Of all units of the column: those of few cells have seen little.
     largest: f64,
     values: Option<BTreeSet<Option<String>>>,
     /// As a line of `diff.csv` names it: `12 of 2000`.
@@ -155,8 +157,9 @@ impl NoiseFloor {
         let mut floor = NoiseFloor::default();
         let Some(facts) = facts else { return floor };
         for (at, unit) in facts.units.iter().enumerate() {
+            let of_column = facts.units.iter().filter(|other| other.column == unit.column);
             floor.units.push(Bound {
-                largest: unit.largest,
+                largest: of_column.map(|unit| unit.largest).fold(0.0, f64::max),
                 values: unit.values.clone(),
                 base: format!("{} of {}", unit.cells(), facts.rows),
                 is_open: false,
