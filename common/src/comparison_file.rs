@@ -8,27 +8,34 @@
 //! Numbers are little-endian. The file is for the program of the same version. What SQL said of a row on which it fails is in it as far as
 //! it is known, so its bytes may depend on how the job was cut; nothing that is judged by them does.
 
+use crate::compiled::KeptSql;
 use crate::run::RunWriter;
 use crate::spool::{Scratch, Spool, SpoolWriter};
 use serde::{Deserialize, Serialize};
 use shadowdiff_core::align::{Aligned, SideColumn};
 use shadowdiff_core::difference::{Answers, Difference};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::plan::{Pinned, Plan, SidePlan, Warning, WarningOrigin};
+use shadowdiff_core::noise::NoiseFacts;
+use shadowdiff_core::plan::{Estimate, PLAN_VERSION, Pinned, Plan, PlanSecret, SidePlan, Warning, WarningOrigin};
 use shadowdiff_core::rejudge::Rejudge;
 use shadowdiff_core::report::SeenAccount;
+use shadowdiff_core::row::Secret;
 use shadowdiff_core::side::Sides;
-use shadowdiff_core::spec::Day;
+use shadowdiff_core::spec::{Acceptance, Day, DifferenceKind, Spec};
 use shadowdiff_core::tally::Tally;
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
 const HEAD: &[u8] = b"shadowdiff comparison\n";
 /// A file of another version is refused.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 /// A longer head or record is none of ours.
 const MAX_BYTES: u32 = 1 << 30;
 /// What the merge holds of a run at a time.
 const PART_BYTES: usize = 128 << 10;
+/// New SQL is asked of so many differences at a time, or fewer if they are large.
+const ASKED_RECORDS: usize = 4096;
+const ASKED_BYTES: usize = 4 << 20;
 
 /// All that a result is made of besides differences, rules and lists.
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,6 +45,8 @@ pub struct ComparisonHead {
     pub aligned: Aligned,
     /// What the rows had that were compared.
     pub sides: Sides<SidePlan>,
+    /// Of which columns each difference has the values of its rows.
+    pub kept: Vec<String>,
     pub as_of: Day,
     pub pins: Sides<Vec<Pinned>>,
     /// Those that are not of the spec.
@@ -55,12 +64,36 @@ impl ComparisonHead {
             document: shadowdiff_core::redact::redacted_document(document.clone()),
             aligned: plan.aligned.clone(),
             sides: Sides::from_fn(|side| of_rows(&plan.sides[side], &plan.aligned)),
+            kept: plan.kept.clone(),
             as_of: plan.as_of,
             pins: plan.pins.clone(),
             warnings: of_data.cloned().collect(),
             tally: tally.clone(),
             count_accounts: plan.count_accounts,
             lists_accounts: plan.spec.output.accounts == shadowdiff_core::spec::ListedAccounts::All,
+        }
+    }
+
+    /// A plan that says what is judged by a spec, and of no work.
+    pub fn plan(self, spec: &Spec, as_of: Day, (accepted, noise): (Vec<Acceptance>, Option<NoiseFacts>), warnings: Vec<Warning>) -> Plan {
+        Plan {
+            version: PLAN_VERSION,
+            count_accounts: self.count_accounts || self.lists_accounts,
+            spec: spec.clone(),
+            accepted,
+            noise,
+            as_of,
+            aligned: self.aligned,
+            sides: self.sides,
+            kept: self.kept,
+            pins: self.pins,
+            scans: Vec::new(),
+            shards: 1,
+            part_bytes: 0,
+            form: None,
+            estimate: Estimate::default(),
+            secret: PlanSecret(Secret([0; 16])),
+            warnings,
         }
     }
 
@@ -82,7 +115,13 @@ impl ComparisonHead {
         }
         let json = read_record(from)?.ok_or_else(|| broken("it has no head"))?;
         let head: ComparisonHead = serde_json::from_slice(&json).map_err(|e| broken(&e.to_string()))?;
-        if head.aligned.is_sound() {
+        let sides = head.sides.each();
+        let is_there = |side: &SidePlan| {
+            side.carried
+                .iter()
+                .all(|name| side.columns.iter().any(|column| column.name == *name))
+        };
+        if head.aligned.is_sound() && sides.into_iter().all(|(_, side)| is_there(side)) {
             Ok(head)
         } else {
             Err(broken("its columns are not in order"))
@@ -123,25 +162,54 @@ pub fn write_account(account: &SeenAccount, out: &mut dyn Write) -> Result<()> {
         .map_err(failed)
 }
 
-/// The differences with the answers that the new rules ask for, in a run. `columns`: how many are compared.
-pub fn read_differences(from: &mut dyn Read, columns: usize, rejudge: &mut Rejudge<'_>, scratch: &Scratch) -> Result<Spool> {
-    let (mut run, mut answers) = (RunWriter::new(scratch, PART_BYTES), Vec::new());
+/// The differences with the answers that the new rules ask for, in a run. `plan`: of the new rules.
+pub fn read_differences(from: &mut dyn Read, plan: &Plan, rejudge: &mut Rejudge<'_>, scratch: &Scratch) -> Result<Spool> {
+    let (mut run, mut kept_sql) = (RunWriter::new(scratch, PART_BYTES), KeptSql::new(plan));
+    let (mut records, mut bytes) = (Vec::new(), 0);
     loop {
         let record = read_record(from)?.ok_or_else(|| broken("it ends among its differences"))?;
-        if record.is_empty() {
+        let is_end = record.is_empty();
+        if !is_end {
+            bytes += record.len();
+            records.push(record);
+        }
+        if is_end || records.len() == ASKED_RECORDS || bytes >= ASKED_BYTES {
+            answer(&records, plan, rejudge, &mut kept_sql, &mut run)?;
+            records.clear();
+            bytes = 0;
+        }
+        if is_end {
             return run.finish();
         }
-        let difference = Difference::decode(&record)?;
-        if difference.column.is_some_and(|column| column >= columns) {
+    }
+}
+
+/// Appends differences with their answers. New SQL is asked of all that are alike at a time.
+fn answer(records: &[Vec<u8>], plan: &Plan, rejudge: &mut Rejudge<'_>, kept_sql: &mut KeptSql<'_>, run: &mut RunWriter) -> Result<()> {
+    let differences: Vec<Difference<'_>> = records.iter().map(|record| Difference::decode(record)).collect::<Result<_>>()?;
+    let mut alike: BTreeMap<(DifferenceKind, Option<usize>), Vec<usize>> = BTreeMap::new();
+    let mut answers: Vec<Vec<u8>> = vec![Vec::new(); differences.len()];
+    for (at, difference) in differences.iter().enumerate() {
+        if difference.column.is_some_and(|column| column >= plan.aligned.columns.len()) {
             return Err(broken("a difference is in no column"));
         }
-        answers.clear();
-        rejudge.answers(&difference, &mut answers)?;
-        run.append(&Difference {
-            answers: Answers::of(&answers),
-            ..difference
-        })?;
+        rejudge.answers(difference, &mut answers[at]);
+        alike.entry((difference.kind, difference.column)).or_default().push(at);
     }
+    for ((kind, column), places) in alike {
+        for question in rejudge.new_questions(kind, column).to_vec() {
+            let asked: Vec<Difference<'_>> = places.iter().map(|at| differences[*at].clone()).collect();
+            let found = kept_sql.answers(rejudge, question, &asked)?;
+            let told = places.iter().zip(found);
+            told.for_each(|(at, answer)| Answers::write(question, answer, &mut answers[*at]));
+        }
+    }
+    differences.into_iter().zip(&answers).try_for_each(|(difference, answers)| {
+        run.append(&Difference {
+            answers: Answers::of(answers),
+            ..difference
+        })
+    })
 }
 
 /// All accounts in a run, and how many there are.
@@ -181,9 +249,9 @@ fn read_record(from: &mut dyn Read) -> Result<Option<Vec<u8>>> {
 mod tests {
     use super::*;
     use shadowdiff_core::align::align;
-    use shadowdiff_core::difference::KeyValues;
+    use shadowdiff_core::difference::StoredValues;
     use shadowdiff_core::side::Side;
-    use shadowdiff_core::spec::{DifferenceKind, Overrides, parse};
+    use shadowdiff_core::spec::{Overrides, parse};
     use shadowdiff_core::value::{Value, ValueType, sort_key, write_value};
 
     const SPEC: &str = r#"{"live": "a/", "shadow": "b/", "account": "id"}"#;
@@ -203,6 +271,7 @@ mod tests {
                 columns,
                 carried: Vec::new(),
             }),
+            kept: Vec::new(),
             as_of: Day(20_000),
             pins: Sides::default(),
             warnings: WarningOrigin::Data.of(["beware".to_owned()]).collect(),
@@ -219,12 +288,13 @@ mod tests {
             kind: DifferenceKind::Changed,
             column: Some(column),
             baseline: Side::Live,
-            key: KeyValues::of(key),
+            key: StoredValues::of(key),
             live: Value::Int(1),
             shadow: Value::Int(-2),
             diagnosis: Some("sign"),
             answers: Answers::default(),
             key_fingerprint: None,
+            kept: StoredValues::default(),
         }
     }
 
@@ -250,9 +320,10 @@ mod tests {
     fn read(mut from: &[u8]) -> Result<u64> {
         let head = ComparisonHead::read_head(&mut from)?;
         let spec = parse(&head.document.to_string(), "s.yaml", &Overrides::default())?.spec;
-        let mut rejudge = Rejudge::new(&spec, &spec, &head.aligned)?;
+        let plan = head.plan(&spec, Day(20_000), (Vec::new(), None), Vec::new());
+        let mut rejudge = Rejudge::new(&spec, &spec, &plan.aligned)?;
         let scratch = Scratch::new(1 << 20, None)?;
-        read_differences(&mut from, head.aligned.columns.len(), &mut rejudge, &scratch)?;
+        read_differences(&mut from, &plan, &mut rejudge, &scratch)?;
         Ok(read_accounts(&mut from, &scratch)?.1)
     }
 

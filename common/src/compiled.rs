@@ -3,11 +3,13 @@
 
 mod columns;
 mod comparators;
+mod kept;
 mod row_hasher;
 mod rules;
 
 pub use columns::fingerprint_field;
 pub use comparators::sql_arrays;
+pub use kept::KeptSql;
 pub use row_hasher::{RowFingerprints, RowHasher};
 pub use rules::{AccountCondition, RuleSql};
 
@@ -40,6 +42,8 @@ pub struct Compiled {
     pub key_fingerprint: Hasher,
     /// As the plan has them.
     pub columns: Vec<BoundColumn>,
+    /// Where the columns that the plan keeps stand in the rows of each side.
+    pub kept: Sides<Vec<Option<usize>>>,
     pub judge: Judge<RuleSql>,
     default_baseline: Side,
     /// Accounts of the other baseline.
@@ -69,6 +73,7 @@ impl Compiled {
             derives,
             columns: columns.collect::<Result<_>>()?,
             judge,
+            kept: Sides::from_fn(|side| plan.kept.iter().map(|name| plan.row_place(side, name)).collect()),
             schemas: Sides::from_fn(|side| rows_schema(plan, side)),
             row_hasher: RowHasher::new(plan, accounts),
             key_fingerprint: Hasher::new(plan.secret.0, plan.aligned.key_columns().map(form)),
@@ -82,11 +87,14 @@ impl Compiled {
         self.judge.all_sql().filter_map(|rule| rule.accounts.as_ref())
     }
 
-    /// Whether SQL sees more of a pair of rows than the cells that differ.
+    /// Whether more of a pair of rows is looked at than the cells that differ.
     pub fn reads_whole_rows(&self, plan: &Plan) -> bool {
         let has_sql = |sql: &RuleSql| sql.accounts.is_some() || sql.rows.is_some() || sql.cells.iter().any(Option::is_some);
         let mut comparators = plan.spec.comparators.iter();
-        plan.carries() || self.judge.all_sql().any(has_sql) || comparators.any(|entry| entry.comparator.sql().is_some())
+        plan.carries()
+            || !plan.kept.is_empty()
+            || self.judge.all_sql().any(has_sql)
+            || comparators.any(|entry| entry.comparator.sql().is_some())
     }
 
     /// The side of the old value of each row; `account` gives the canonical bytes of its account.

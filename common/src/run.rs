@@ -113,7 +113,7 @@ impl<'a> RunReader<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shadowdiff_core::difference::{Answer, Answers, KeyValues, Question};
+    use shadowdiff_core::difference::{Answer, Answers, Question, StoredValues};
     use shadowdiff_core::side::Side;
     use shadowdiff_core::spec::DifferenceKind;
     use shadowdiff_core::value::{Value, write_value};
@@ -125,12 +125,13 @@ mod tests {
             kind: DifferenceKind::MissingInLive,
             column: None,
             baseline: Side::Live,
-            key: KeyValues::of(&[]),
+            key: StoredValues::of(&[]),
             live: Value::Null,
             shadow: Value::Null,
             diagnosis: None,
             answers: Answers::default(),
             key_fingerprint: Some(0x0102_0304),
+            kept: StoredValues::default(),
         }
     }
 
@@ -170,12 +171,13 @@ mod tests {
             kind: DifferenceKind::Changed,
             column: Some(2),
             baseline: Side::Shadow,
-            key: KeyValues::of(&key),
+            key: StoredValues::of(&key),
             live: Value::Float64(1.5),
             shadow: Value::List(vec![Value::Null, Value::Bool(true)]),
             diagnosis: Some("order"),
             answers: Answers::of(&answers),
             key_fingerprint: None,
+            kept: StoredValues::of(&key),
             ..of_row(b"key")
         };
         let (mut now, mut record) = (Vec::new(), Vec::new());

@@ -5,7 +5,7 @@ use crate::accounts::Lists;
 use crate::columns::{FileColumn, KnownType, SideFiles, legacy_dates, look};
 use crate::noise::read_noise;
 use crate::partition::{PartitionSettings, Partitioning};
-use crate::prune::{check_scopes, scopes, side_plan};
+use crate::prune::{check_scopes, kept_columns, scopes, side_plan};
 use crate::scale::forget_scales;
 use crate::types::{NamedColumn, Note, fill_rowless, types};
 use crate::unread::UnreadColumns;
@@ -113,10 +113,11 @@ pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: 
         version: PLAN_VERSION,
         count_accounts: spec.output.accounts == ListedAccounts::Differing
             && matches!(spec.verdict.max_exception_accounts, Some(Limit::Share(_))),
-        spec,
         accepted,
         noise,
         as_of,
+        kept: kept_columns(&spec, &columns, &aligned.columns)?,
+        spec,
         aligned,
         sides,
         pins,

@@ -129,7 +129,7 @@ impl Merge<'_> {
             ComparisonHead::of(self.plan, self.document, self.tally).write_head(comparison)?;
         }
         let mut table = table
-            .map(|out| TableWriter::new(out, table_schema(&self.plan.aligned)))
+            .map(|out| TableWriter::new(out, table_schema(&self.plan.aligned, &self.plan.spec.output.attributes)))
             .transpose()?;
         let (count, differences) = self.report((&acceptances, &floor), chosen.as_ref(), &mut |reported| {
             diff.write_all(reported.lines.as_bytes()).map_err(failed)?;
@@ -318,7 +318,7 @@ mod tests {
     use super::*;
     use shadowdiff_common::run::RunWriter;
     use shadowdiff_core::align::{SideColumn, align};
-    use shadowdiff_core::difference::{Answers, KeyValues};
+    use shadowdiff_core::difference::{Answers, StoredValues};
     use shadowdiff_core::plan::{Estimate, PLAN_VERSION, PlanSecret, SidePlan};
     use shadowdiff_core::row::Secret;
     use shadowdiff_core::side::{Side, Sides};
@@ -353,6 +353,7 @@ mod tests {
             noise: None,
             as_of: Day(20_000),
             sides: Sides::new(side.clone(), side),
+            kept: Vec::new(),
             pins: Sides::default(),
             scans: Vec::new(),
             shards: 1,
@@ -389,12 +390,13 @@ mod tests {
                 kind: DifferenceKind::Changed,
                 column: Some(2),
                 baseline: Side::Live,
-                key: KeyValues::of(&key),
+                key: StoredValues::of(&key),
                 live: Value::Int(0),
                 shadow: Value::Int(delta(account, row)),
                 diagnosis: None,
                 answers: Answers::default(),
                 key_fingerprint: None,
+                kept: StoredValues::default(),
             };
             writer.append(&difference).expect("in order");
         }

@@ -7,6 +7,8 @@ use shadowdiff_core::plan::{ReadColumn, SidePlan};
 use shadowdiff_core::shorten::excerpt;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::{AccountScope, Spec};
+use shadowdiff_core::sql_text::identifier;
+use shadowdiff_core::value::{ValueType, is_plain};
 use std::collections::BTreeSet;
 
 /// Prunes a side to what is compared or named by SQL.
@@ -43,12 +45,56 @@ pub(crate) fn side_plan(spec: &Spec, side: Side, read: &[ReadColumn], columns: &
     }
 }
 
-/// SQL that sees rows after the exchange: of rules and comparators.
-pub(crate) fn pair_sql(spec: &Spec) -> Vec<&str> {
-    let scopes = scopes(spec).map(|(_, text)| text);
+/// SQL that sees rows after the exchange: of rules and comparators, and the names of columns that are kept.
+pub(crate) fn pair_sql(spec: &Spec) -> Vec<String> {
+    let comparators = spec
+        .comparators
+        .iter()
+        .filter_map(|entry| entry.comparator.sql().map(str::to_owned));
+    let attributes = spec.output.attributes.iter().map(|name| identifier(name));
+    rule_sql(spec).map(str::to_owned).chain(comparators).chain(attributes).collect()
+}
+
+fn rule_sql(spec: &Spec) -> impl Iterator<Item = &str> {
     let filters = spec.expected.iter().filter_map(|rule| rule.filter.as_deref());
-    let comparators = spec.comparators.iter().filter_map(|entry| entry.comparator.sql());
-    scopes.chain(filters).chain(comparators).collect()
+    scopes(spec).map(|(_, text)| text).chain(filters)
+}
+
+/// The columns whose values are stored with each difference.
+pub(crate) fn kept_columns(spec: &Spec, columns: &Sides<Vec<SideColumn>>, aligned: &[Column]) -> Result<Vec<String>> {
+    let leaf = |name: &str| aligned.iter().find(|c| c.name == name && c.role != Role::Presence);
+    let types = |name: &str| -> Vec<&ValueType> {
+        let of_sides = Side::BOTH
+            .into_iter()
+            .filter_map(|side| columns[side].iter().find(|c| c.name == name));
+        match leaf(name) {
+            Some(column) => column.stored.each().into_iter().map(|(_, stored)| stored).collect(),
+            None => of_sides.map(|column| &column.value_type).collect(),
+        }
+    };
+    let is_plain = |name: &str| types(name).into_iter().all(is_plain);
+    let mut mistakes = Vec::new();
+    for (at, name) in spec.output.attributes.iter().enumerate() {
+        let wrong = |what: String| Error::spec(what).field(format!("output.attributes[{at}]"));
+        if types(name).is_empty() {
+            let known = aligned
+                .iter()
+                .map(|c| c.name.as_str())
+                .chain(columns.live.iter().map(|c| c.name.as_str()));
+            mistakes.push(wrong(format!("neither side has a column `{name}`")).did_you_mean(name, known));
+        } else if !is_plain(name) {
+            mistakes.push(wrong(format!("`{name}` has values inside")).advice("name a column of plain values, such as a member"));
+        }
+    }
+    Error::all(mistakes)?;
+    let mut kept = spec.output.attributes.clone();
+    if spec.output.judgeable {
+        let texts: Vec<&str> = rule_sql(spec).collect();
+        let named = Side::BOTH.map(|side| named(&Sql::default(), side, &texts, |name| !types(name).is_empty()));
+        let of_rules: BTreeSet<String> = named.into_iter().flatten().filter(|name| is_plain(name)).collect();
+        kept.extend(of_rules.into_iter().filter(|name| !spec.output.attributes.contains(name)));
+    }
+    Ok(kept)
 }
 
 /// The rules whose accounts SQL names, by their number.

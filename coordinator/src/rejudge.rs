@@ -17,11 +17,10 @@ use shadowdiff_core::accounts::AccountSets;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::judge;
 use shadowdiff_core::noise::NoiseFacts;
-use shadowdiff_core::plan::{Estimate, PLAN_VERSION, Plan, PlanSecret, Warning, WarningOrigin};
+use shadowdiff_core::plan::{Plan, Warning, WarningOrigin};
 use shadowdiff_core::redact::redacted_document;
 use shadowdiff_core::rejudge::{Rejudge, compared_differently};
 use shadowdiff_core::report::{ResultFile, Timings};
-use shadowdiff_core::row::Secret;
 use shadowdiff_core::side::Sides;
 use shadowdiff_core::spec::{Acceptance, Day, Limit, ListedAccounts, Overrides, Spec, parse};
 use shadowdiff_core::verdict;
@@ -86,10 +85,8 @@ impl NewRules<'_> {
         }
         let old = parse(&head.document.to_string(), name, &Overrides::default())?;
         self.check_accounts(&head, &old.spec)?;
+        self.check_attributes(&head)?;
         let as_of = self.spec.as_of.unwrap_or(head.as_of);
-        let mut rejudge = Rejudge::new(&old.spec, self.spec, &head.aligned)?;
-        let differences = read_differences(&mut from, head.aligned.columns.len(), &mut rejudge, scratch)?;
-        let (accounts, count) = read_accounts(&mut from, scratch)?;
         let lists = Lists {
             spec: self.spec,
             aligned: &head.aligned,
@@ -100,11 +97,15 @@ impl NewRules<'_> {
         let accepted = read_acceptances(self.spec, self.base, &self.sources.stores).await?;
         let noise = read_noise(self.spec, &head.pins, self.base, &self.sources.stores).await?;
         let mut tally = head.tally.clone();
+        let listed_accounts = head.lists_accounts;
+        let plan = self.plan(head, as_of, (accepted, noise))?;
+        let mut rejudge = Rejudge::new(&old.spec, self.spec, &plan.aligned)?;
+        let differences = read_differences(&mut from, &plan, &mut rejudge, scratch)?;
+        let (accounts, count) = read_accounts(&mut from, scratch)?;
         let lists_all = self.spec.output.accounts == ListedAccounts::All;
-        if head.lists_accounts && !lists_all {
+        if listed_accounts && !lists_all {
             tally.accounts = count;
         }
-        let plan = self.plan(head, as_of, (accepted, noise))?;
         let compared = Compared {
             tally,
             runs: vec![differences],
@@ -137,6 +138,18 @@ impl NewRules<'_> {
             .advice("compare again"))
     }
 
+    /// Values of columns that were not kept need the data.
+    fn check_attributes(&self, head: &ComparisonHead) -> Result<()> {
+        if head.kept.starts_with(&self.spec.output.attributes) {
+            return Ok(());
+        }
+        let wrong = Error::spec(format!(
+            "the values that were kept are of other columns: `{}`",
+            head.kept.join("`, `")
+        ));
+        Err(wrong.field("output.attributes").advice("leave it out, or compare again"))
+    }
+
     /// A plan that says what is merged, and of no work.
     fn plan(&self, head: ComparisonHead, as_of: Day, (accepted, noise): (Vec<Acceptance>, Option<NoiseFacts>)) -> Result<Plan> {
         let mut warnings: Vec<Warning> = WarningOrigin::Spec.of(self.warnings.iter().cloned()).collect();
@@ -147,24 +160,7 @@ impl NewRules<'_> {
         let columns = Sides::from_fn(|side| head.sides[side].columns.clone());
         let of_scopes = scopes(self.spec).filter_map(|scope| check_scopes(self.spec, [scope], &columns).ok());
         warnings.extend(WarningOrigin::Spec.of(of_scopes.flatten()));
-        warnings.extend(head.warnings);
-        Ok(Plan {
-            version: PLAN_VERSION,
-            count_accounts: head.count_accounts || head.lists_accounts,
-            spec: self.spec.clone(),
-            accepted,
-            noise,
-            as_of,
-            aligned: head.aligned,
-            sides: head.sides,
-            pins: head.pins,
-            scans: Vec::new(),
-            shards: 1,
-            part_bytes: 0,
-            form: None,
-            estimate: Estimate::default(),
-            secret: PlanSecret(Secret([0; 16])),
-            warnings,
-        })
+        warnings.extend(head.warnings.iter().cloned());
+        Ok(head.plan(self.spec, as_of, (accepted, noise), warnings))
     }
 }

@@ -19,11 +19,11 @@ pub(crate) struct UnreadColumns {
 impl UnreadColumns {
     pub(crate) fn new(spec: &Spec, side: Side) -> Self {
         let sql = Sql::default();
-        let of_rows = spec.filter[side].iter().map(String::as_str);
-        let of_derives = spec.columns.derive[side].iter().map(|(_, text)| text.as_str());
+        let of_rows = spec.filter[side].iter().cloned();
+        let of_derives = spec.columns.derive[side].iter().map(|(_, text)| text.clone());
         let texts = of_rows.chain(of_derives).chain(pair_sql(spec));
         let row = format!("{side}_row");
-        let dotted = texts.flat_map(|text| sql.names(text)).map(|parts| match parts.split_first() {
+        let dotted = texts.flat_map(|text| sql.names(&text)).map(|parts| match parts.split_first() {
             Some((first, rest)) if *first == row && !rest.is_empty() => rest.join("."),
             _ => parts.join("."),
         });

@@ -2,9 +2,10 @@
 //! merged, so that other rules or another output need no second comparison.
 //!
 //! ```text
-//! difference = version u8, row key length, account key length, sort key, baseline u8, key, live, shadow, diagnosis, answers, fingerprint
+//! difference = version u8, row key length, account key length, sort key, baseline u8, key, live, shadow, diagnosis, answers, fingerprint, kept
 //! sort key   = row key, column number u32, kind u8, all ordered by their bytes; the account key begins the row key
 //! key        = length, the key's values            baseline  = 0 live, 1 shadow
+//! kept       = length, the values of the live row, then those of the shadow row
 //! fingerprint = length 0 or 16, of the key, little-endian
 //! diagnosis  = length, text; empty for none        answers   = length, one number for each that is not no:
 //!                                                              rule * 4, + 2 for its `where`, + 1 where the answer is not known
@@ -19,7 +20,7 @@ use crate::spec::DifferenceKind;
 use crate::value::{Value, read_bytes, read_text, read_value, write_bytes, write_value};
 
 /// The version of the form; another one is refused.
-pub const DIFFERENCE_VERSION: u8 = 3;
+pub const DIFFERENCE_VERSION: u8 = 4;
 
 /// The sort key's bytes behind the row key: the column's number and the kind.
 const SUFFIX_BYTES: usize = 5;
@@ -36,7 +37,7 @@ pub struct Difference<'a> {
     pub column: Option<usize>,
     /// The side of the old value.
     pub baseline: Side,
-    pub key: KeyValues<'a>,
+    pub key: StoredValues<'a>,
     /// Of a struct that one side lacks, the members that are compared. The counts of rows of a duplicate key.
     pub live: Value<'a>,
     pub shadow: Value<'a>,
@@ -44,6 +45,9 @@ pub struct Difference<'a> {
     pub answers: Answers<'a>,
     /// Of rows that one side alone has left: by it the other side is asked whether it has the key.
     pub key_fingerprint: Option<u128>,
+    /// Of the columns that the plan keeps, in its order: the values of the live row, then those of the shadow row; NULL where there is none.
+    /// None of a duplicate key, which has several rows.
+    pub kept: StoredValues<'a>,
 }
 
 /// Where a difference stands among all, read without the rest of it.
@@ -120,6 +124,7 @@ impl<'a> Difference<'a> {
         write_bytes(self.answers.0, out);
         let fingerprint = self.key_fingerprint.map(u128::to_le_bytes);
         write_bytes(fingerprint.as_ref().map_or(&[], <[u8; 16]>::as_slice), out);
+        write_bytes(self.kept.0, out);
     }
 
     /// Reads what `encode` wrote; texts and bytes stay where they are.
@@ -139,7 +144,7 @@ impl<'a> Difference<'a> {
                 kind,
                 column: sort_key.column(),
                 baseline,
-                key: KeyValues(read_bytes(bytes, at)?),
+                key: StoredValues(read_bytes(bytes, at)?),
                 live: read_value(bytes, at)?,
                 shadow: read_value(bytes, at)?,
                 diagnosis: Some(read_text(bytes, at)?).filter(|text| !text.is_empty()),
@@ -148,6 +153,7 @@ impl<'a> Difference<'a> {
                     [] => None,
                     fingerprint => Some(u128::from_le_bytes(fingerprint.try_into().ok()?)),
                 },
+                kept: StoredValues(read_bytes(bytes, at)?),
             })
         };
         read(&mut at).filter(|_| at == bytes.len()).ok_or_else(|| broken(bytes))
@@ -173,14 +179,14 @@ fn broken(bytes: &[u8]) -> Error {
     }
 }
 
-/// The key's values in the key's order, as they are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyValues<'a>(&'a [u8]);
+/// Values behind each other, as they are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StoredValues<'a>(&'a [u8]);
 
-impl<'a> KeyValues<'a> {
+impl<'a> StoredValues<'a> {
     /// What `write_value` has appended, value by value.
     pub fn of(stored: &'a [u8]) -> Self {
-        KeyValues(stored)
+        StoredValues(stored)
     }
 
     /// Ends where the bytes do, or hold no value.
@@ -272,12 +278,13 @@ mod tests {
         kind: DifferenceKind::Changed,
         column: Some(3),
         baseline: Side::Shadow,
-        key: KeyValues(&[]),
+        key: StoredValues(&[]),
         live: Value::Text("old"),
         shadow: Value::Null,
         diagnosis: Some("null_appeared"),
         answers: Answers(&[]),
         key_fingerprint: None,
+        kept: StoredValues(&[]),
     };
 
     #[test]
@@ -286,8 +293,9 @@ mod tests {
         let mut answers = Vec::new();
         Answers::write(Question::Filter(700), Answer::Yes, &mut answers);
         let cell = Difference {
-            key: KeyValues::of(&key),
+            key: StoredValues::of(&key),
             answers: Answers::of(&answers),
+            kept: StoredValues::of(&key),
             ..CELL
         };
         let row = Difference {

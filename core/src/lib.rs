@@ -31,6 +31,7 @@ pub mod shorten;
 pub mod side;
 pub mod sketch;
 pub mod spec;
+pub mod sql_text;
 pub mod stage;
 pub mod suite_summary;
 pub mod tally;

@@ -1,10 +1,10 @@
 //! The plan of a job as data: what is read, in which pieces, and how it is cut into tasks. It is stored before anything runs.
 
-use crate::align::{Aligned, SideColumn};
+use crate::align::{Aligned, Role, SideColumn};
 use crate::noise::NoiseFacts;
 use crate::requests::Requests;
 use crate::row::Secret;
-use crate::side::Sides;
+use crate::side::{Side, Sides};
 use crate::spec::{Acceptance, Day, Spec};
 use crate::value::ValueType;
 use serde::{Deserialize, Serialize};
@@ -270,6 +270,9 @@ pub struct Plan {
     pub as_of: Day,
     pub aligned: Aligned,
     pub sides: Sides<SidePlan>,
+    /// Columns of rows whose values are stored with each difference: those that the output names, and where a result is kept for other rules
+    /// those that its own rules read.
+    pub kept: Vec<String>,
     pub pins: Sides<Vec<Pinned>>,
     pub scans: Vec<ScanTask>,
     pub shards: u32,
@@ -310,6 +313,14 @@ impl Plan {
     /// Rows carry columns that only SQL reads: equal rows may differ in them, so whoever cancels early could choose between them.
     pub fn carries(&self) -> bool {
         !self.sides.live.carried.is_empty() || !self.sides.shadow.carried.is_empty()
+    }
+
+    /// The place of a column in the rows of a side that are exchanged: the aligned columns, then the carried ones. A struct has none.
+    pub fn row_place(&self, side: Side, name: &str) -> Option<usize> {
+        let aligned = &self.aligned.columns;
+        let leaf = aligned.iter().position(|c| c.name == name && c.role != Role::Presence);
+        let carried = || self.sides[side].carried.iter().position(|carried| carried == name);
+        leaf.or_else(|| carried().map(|at| aligned.len() + at))
     }
 
     pub fn warning_texts(&self) -> Vec<String> {

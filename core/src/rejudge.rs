@@ -1,7 +1,8 @@
 //! Other rules for differences that are known: what SQL said of them under the rules of their comparison, for those of another spec.
 //!
 //! SQL is asked where rows are, by the rules of the comparison, of all differences that a rule is for. A rule of another spec has its answer
-//! where one of those had the same SQL and was for the difference too; where none was, only a new comparison can tell.
+//! where one of those had the same SQL and was for the difference too; where none was, only what was kept of the rows can tell, or a new
+//! comparison.
 
 use crate::align::Aligned;
 use crate::difference::{Answers, Difference, Question};
@@ -30,13 +31,21 @@ pub fn compared_differently(old: &Value, new: &Value) -> Vec<String> {
 /// What a new rule asks, and what an old one asked in the same words.
 type SameQuestion = (Question, Question);
 
+/// What the new rules ask about differences of a kind in a column.
+#[derive(Debug, Default)]
+struct Questions {
+    same: Vec<SameQuestion>,
+    /// That no old rule asked.
+    new: Vec<Question>,
+}
+
 /// Translates answers to the rules of one spec into answers to those of another.
 #[derive(Debug)]
 pub struct Rejudge<'a> {
     old: (&'a Spec, Vec<Coverage>),
     new: (&'a Spec, Vec<Coverage>),
     /// By kind and column.
-    questions: BTreeMap<(DifferenceKind, Option<usize>), Vec<SameQuestion>>,
+    questions: BTreeMap<(DifferenceKind, Option<usize>), Questions>,
 }
 
 impl<'a> Rejudge<'a> {
@@ -48,22 +57,49 @@ impl<'a> Rejudge<'a> {
         })
     }
 
-    /// Appends the answers of a difference, as the new rules ask them.
-    pub fn answers(&mut self, difference: &Difference<'_>, out: &mut Vec<u8>) -> Result<()> {
-        let place = (difference.kind, difference.column);
-        if !self.questions.contains_key(&place) {
-            let questions = self.same_questions(difference.kind, difference.column)?;
-            self.questions.insert(place, questions);
-        }
-        for (new, old) in &self.questions[&place] {
+    /// Appends the answers of a difference that are known, as the new rules ask them.
+    pub fn answers(&mut self, difference: &Difference<'_>, out: &mut Vec<u8>) {
+        for (new, old) in &self.questions(difference.kind, difference.column).same {
             Answers::write(*new, difference.answers.to(*old), out);
         }
-        Ok(())
     }
 
-    fn same_questions(&self, kind: DifferenceKind, column: Option<usize>) -> Result<Vec<SameQuestion>> {
+    /// What the new rules ask besides about differences of a kind in a column.
+    pub fn new_questions(&mut self, kind: DifferenceKind, column: Option<usize>) -> &[Question] {
+        &self.questions(kind, column).new
+    }
+
+    /// A new rule, and whether it is for cells of a column.
+    pub fn rule(&self, number: usize) -> (&'a Expected, impl Fn(usize) -> bool) {
+        let takes = move |column| self.new.1[number].takes(DifferenceKind::Changed, Some(column));
+        (&self.new.0.expected[number], takes)
+    }
+
+    /// That a question of a new rule has no answer, and why.
+    pub fn refused(&self, question: Question, why: &str) -> Error {
+        let (number, text) = match question {
+            Question::Accounts(number) => (number, "accounts.where"),
+            Question::Filter(number) => (number, "where"),
+        };
+        let rule = &self.new.0.expected[number].name;
+        Error::spec(format!(
+            "`{text}` of rule `{rule}` was not asked when the data was compared, and {why}"
+        ))
+        .field(format!("expected[{number}].{text}"))
+        .advice("compare again, with the columns that it reads in `output: {attributes: …}`")
+    }
+
+    fn questions(&mut self, kind: DifferenceKind, column: Option<usize>) -> &Questions {
+        if !self.questions.contains_key(&(kind, column)) {
+            let questions = self.asked(kind, column);
+            self.questions.insert((kind, column), questions);
+        }
+        &self.questions[&(kind, column)]
+    }
+
+    fn asked(&self, kind: DifferenceKind, column: Option<usize>) -> Questions {
         let ((old_spec, old), (new_spec, new)) = (&self.old, &self.new);
-        let mut found = Vec::new();
+        let mut found = Questions::default();
         for (number, rule) in taking(new_spec, new, kind, column) {
             for (question, text) in [
                 (accounts_sql as fn(&Expected) -> Option<&str>, "accounts.where"),
@@ -72,21 +108,18 @@ impl<'a> Rejudge<'a> {
                 // No `where` sees a group of duplicates.
                 let is_asked = text == "accounts.where" || kind != DifferenceKind::DuplicateKey;
                 let Some(sql) = question(rule).filter(|_| is_asked) else { continue };
-                let same = taking(old_spec, old, kind, column).find(|(_, rule)| question(rule) == Some(sql));
-                let Some((same, _)) = same else {
-                    return Err(
-                        Error::spec(format!("`{text}` of rule `{}` was not asked when the data was compared", rule.name))
-                            .field(format!("expected[{number}].{text}"))
-                            .advice("compare again: only rows can answer new SQL, or the same for other columns or kinds"),
-                    );
+                let of = match text {
+                    "where" => Question::Filter,
+                    _ => Question::Accounts,
                 };
-                found.push(match text {
-                    "where" => (Question::Filter(number), Question::Filter(same)),
-                    _ => (Question::Accounts(number), Question::Accounts(same)),
-                });
+                let same = taking(old_spec, old, kind, column).find(|(_, rule)| question(rule) == Some(sql));
+                match same {
+                    Some((same, _)) => found.same.push((of(number), of(same))),
+                    None => found.new.push(of(number)),
+                }
             }
         }
-        Ok(found)
+        found
     }
 }
 
@@ -118,7 +151,7 @@ fn filter_sql(rule: &Expected) -> Option<&str> {
 mod tests {
     use super::*;
     use crate::align::{SideColumn, align};
-    use crate::difference::{Answer, KeyValues};
+    use crate::difference::{Answer, StoredValues};
     use crate::side::{Side, Sides};
     use crate::spec::{Overrides, parse};
     use crate::value::{Value as Cell, ValueType};
@@ -150,14 +183,18 @@ mod tests {
             kind: DifferenceKind::Changed,
             column: Some(column),
             baseline: Side::Live,
-            key: KeyValues::of(&[]),
+            key: StoredValues::of(&[]),
             live: Cell::Int(1),
             shadow: Cell::Int(2),
             diagnosis: None,
             answers: Answers::of(&stored),
             key_fingerprint: None,
+            kept: StoredValues::default(),
         };
-        rejudge.answers(&difference, &mut answers)?;
+        if let Some(question) = rejudge.new_questions(difference.kind, difference.column).first().copied() {
+            return Err(rejudge.refused(question, "nobody knows"));
+        }
+        rejudge.answers(&difference, &mut answers);
         let of = Answers::of(&answers);
         let all = (0..new.expected.len()).flat_map(|at| [Question::Accounts(at), Question::Filter(at)]);
         Ok(all

@@ -1,6 +1,7 @@
 //! Values: their types, how they compare, sort, print and how text becomes one.
 
 mod array;
+mod built;
 mod calendar;
 mod cell;
 mod compact;
@@ -24,6 +25,7 @@ mod types;
 mod widen;
 
 pub use array::{is_storage, value_at};
+pub use built::{array_of, is_plain};
 pub use calendar::{DAY_NS, Day, Reading, SECOND_NS, read_timestamp};
 pub use cell::{Decimal, Value};
 pub(crate) use compact::laid_out;

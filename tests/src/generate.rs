@@ -284,6 +284,7 @@ fn spec(random: &mut Random, columns: &[Column], accounts: usize, rows: &Sides<V
         lists_all: false,
         parquet: false,
         judgeable: false,
+        attributes: Vec::new(),
     }
 }
 

@@ -20,7 +20,7 @@ use shadowdiff_core::difference::Difference;
 use shadowdiff_core::error::Result;
 use shadowdiff_core::journal::{Entry, History};
 use shadowdiff_core::rejudge::Rejudge;
-use shadowdiff_core::spec::{CsvOptions, Overrides, parse, parse_suite};
+use shadowdiff_core::spec::{CsvOptions, Day, Overrides, parse, parse_suite};
 use shadowdiff_core::stage::ShardRange;
 use shadowdiff_core::value::ValueType;
 use std::io::Cursor;
@@ -167,11 +167,12 @@ pub fn comparison(bytes: &[u8]) {
     let Ok(parsed) = parse(&head.document.to_string(), "spec", &Overrides::default()) else {
         return;
     };
-    let Ok(mut rejudge) = Rejudge::new(&parsed.spec, &parsed.spec, &head.aligned) else {
+    let plan = head.plan(&parsed.spec, Day(20_000), (Vec::new(), None), Vec::new());
+    let Ok(mut rejudge) = Rejudge::new(&parsed.spec, &parsed.spec, &plan.aligned) else {
         return;
     };
     let scratch = Scratch::new(1 << 20, None).expect("a scratch folder");
-    if read_differences(&mut from, head.aligned.columns.len(), &mut rejudge, &scratch).is_ok() {
+    if read_differences(&mut from, &plan, &mut rejudge, &scratch).is_ok() {
         let _ = read_accounts(&mut from, &scratch);
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::print::quoted;
 use shadowdiff_core::side::{Side, Sides};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// The parts of a spec that the generator uses; SQL is what [`crate::sql`] understands.
@@ -32,6 +33,8 @@ pub struct SpecText {
     pub parquet: bool,
     /// Whether what was found is kept for other rules.
     pub judgeable: bool,
+    /// Columns that are kept with each difference.
+    pub attributes: Vec<String>,
 }
 
 /// A column that SQL makes, on the sides that have it.
@@ -101,6 +104,21 @@ impl SpecText {
         other
     }
 
+    /// The same comparison without its rules, that keeps the columns by which they name accounts.
+    pub fn without_rules(&self) -> SpecText {
+        let conditions = self
+            .rules
+            .iter()
+            .filter_map(|rule| rule.accounts.as_ref()?.strip_prefix("{where: \""));
+        let columns = conditions.filter_map(|text| text.split(" > ").next().map(str::to_owned));
+        SpecText {
+            attributes: columns.collect::<BTreeSet<_>>().into_iter().collect(),
+            rules: Vec::new(),
+            judgeable: true,
+            ..self.clone()
+        }
+    }
+
     /// As YAML, with the datasets in the folders `live` and `shadow` beside it.
     pub fn yaml(&self) -> String {
         let mut out = "live: live/\nshadow: shadow/\nas_of: 2026-11-01\n".to_owned();
@@ -135,7 +153,14 @@ impl SpecText {
         }
         let accounts = if self.lists_all { "all" } else { "differing" };
         let (parquet, judgeable) = (self.parquet, self.judgeable);
-        let _ = writeln!(out, "output: {{accounts: {accounts}, parquet: {parquet}, judgeable: {judgeable}}}");
+        let attributes = match self.attributes.as_slice() {
+            [] => String::new(),
+            names => format!(", attributes: {}", list(names)),
+        };
+        let _ = writeln!(
+            out,
+            "output: {{accounts: {accounts}, parquet: {parquet}, judgeable: {judgeable}{attributes}}}"
+        );
         out
     }
 

@@ -11,7 +11,7 @@ use shadowdiff_common::run::RunWriter;
 use shadowdiff_common::sql::Expression;
 use shadowdiff_core::align::{Aligned, Column, Role};
 use shadowdiff_core::compare::{diagnose, swapped_with};
-use shadowdiff_core::difference::{Answer, Answers, Difference, KeyValues, Question};
+use shadowdiff_core::difference::{Answer, Answers, Difference, Question, StoredValues};
 use shadowdiff_core::error::Result;
 use shadowdiff_core::judge::Judge;
 use shadowdiff_core::row::Hasher;
@@ -49,23 +49,26 @@ impl DifferenceWriter<'_> {
                 .push(side, &exchanged::numbered(vec![0; keys.len()], &keys)?, &vec![0; keys.len()])?;
         }
         let mut sql = RowSql::new(aligned, &self.compiled.judge, chunk, cells, left);
-        let mut key = Vec::new();
+        let (mut key, mut kept) = (Vec::new(), Vec::new());
         for (row, row_key) in row_keys.iter().enumerate() {
             self.count_row(chunk, left, row);
             key.clear();
             store_key(aligned, chunk, row, &mut key);
+            kept.clear();
+            self.store_kept(chunk, row, &mut kept);
             let of_row = Difference {
                 row_key: &row_key.0,
                 account_key_bytes: row_key.1,
                 kind: chunk.kinds[row],
                 column: None,
                 baseline: chunk.baseline[row],
-                key: KeyValues::of(&key),
+                key: StoredValues::of(&key),
                 live: Value::Null,
                 shadow: Value::Null,
                 diagnosis: None,
                 answers: Answers::default(),
                 key_fingerprint: key_fingerprints.live[row].or(key_fingerprints.shadow[row]),
+                kept: StoredValues::of(&kept),
             };
             let columns = (0..cells.differs.len()).filter(|c| cells.differs[*c].as_ref().is_some_and(|d| d.value(row)));
             match chunk.kinds[row] {
@@ -101,6 +104,19 @@ impl DifferenceWriter<'_> {
             answers: Answers::of(&sql.answers),
             ..difference
         })
+    }
+
+    /// Appends the values that are kept of a row.
+    fn store_kept(&self, chunk: &Chunk<'_>, row: usize, out: &mut Vec<u8>) {
+        if chunk.kinds[row] == DifferenceKind::DuplicateKey {
+            return;
+        }
+        for (side, places) in self.compiled.kept.each() {
+            for place in places {
+                let value = place.map_or(Value::Null, |at| value_at(chunk.arrays[side][at].as_ref(), row));
+                write_value(&value, out);
+            }
+        }
     }
 
     fn count_row(&mut self, chunk: &Chunk<'_>, left: &Sides<Unmatched>, row: usize) {

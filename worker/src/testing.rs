@@ -121,6 +121,7 @@ impl Setup<'_> {
             as_of: Day(20_000),
             aligned: align(&spec, &compared).expect("schemas that meet"),
             sides: Sides::from_fn(|side| self.side_plan(&columns[side])),
+            kept: Vec::new(),
             pins: Sides::from_fn(|side| datasets[side].files.iter().map(DataFile::pinned).collect()),
             scans: vec![task; self.scans],
             shards: self.shards,

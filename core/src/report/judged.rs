@@ -93,7 +93,11 @@ impl<'a> Reporter<'a> {
             row: Row::default(),
             judged: Vec::new(),
             exceptions: PassingRow::default(),
-            table: printer.spec.output.parquet.then(|| TableRows::new(printer.aligned)),
+            table: printer
+                .spec
+                .output
+                .parquet
+                .then(|| TableRows::new(printer.aligned, &printer.spec.output.attributes)),
         }
     }
 
@@ -279,7 +283,7 @@ mod tests {
     use super::*;
     use crate::accounts::{AccountSet, Packer};
     use crate::align::{Aligned, SideColumn, align};
-    use crate::difference::{Answers, KeyValues, Question};
+    use crate::difference::{Answers, Question, StoredValues};
     use crate::side::{Side, Sides};
     use crate::spec::{Day, DifferenceKind, Overrides, Spec, parse};
     use crate::value::{Value, ValueType, sort_key, write_value};
@@ -331,12 +335,13 @@ mod tests {
                         kind: DifferenceKind::Changed,
                         column: Some(*column),
                         baseline: Side::Live,
-                        key: KeyValues::of(&key),
+                        key: StoredValues::of(&key),
                         live: live.clone(),
                         shadow: shadow.clone(),
                         diagnosis: None,
                         answers: Answers::of(&found.answers),
                         key_fingerprint: None,
+                        kept: StoredValues::default(),
                     };
                     (difference, true)
                 });

@@ -6,8 +6,9 @@ use super::line::{JudgedBy, LinePrinter};
 use crate::align::{Aligned, Column, Role};
 use crate::difference::Difference;
 use crate::error::{Error, Result};
+use crate::side::Side;
 use crate::spec::OUTPUT_COLUMNS;
-use crate::value::{Value, ValueType, print_in};
+use crate::value::{Value, ValueType, print, print_in};
 use arrow_array::builder::{ArrayBuilder, BooleanBuilder, Date32Builder, Float64Builder, Int64Builder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
@@ -31,11 +32,17 @@ fn key_type(column: &Column) -> DataType {
     }
 }
 
-/// The schema of the table.
-pub fn table_schema(aligned: &Aligned) -> SchemaRef {
+/// The schema of the table. `attributes`: columns whose values are kept.
+pub fn table_schema(aligned: &Aligned, attributes: &[String]) -> SchemaRef {
     let key = aligned.key_columns().map(|column| Field::new(&column.name, key_type(column), true));
     let fixed = OUTPUT_COLUMNS.iter().map(|name| Field::new(*name, column_type(name), true));
-    Arc::new(Schema::new(key.chain(fixed).collect::<Vec<_>>()))
+    let of_side = |side: Side| {
+        attributes
+            .iter()
+            .map(move |name| Field::new(format!("{side}_row.{name}"), DataType::Utf8, true))
+    };
+    let kept = Side::BOTH.into_iter().flat_map(of_side);
+    Arc::new(Schema::new(key.chain(fixed).chain(kept).collect::<Vec<_>>()))
 }
 
 /// Rows of the table that follow each other.
@@ -45,6 +52,8 @@ pub(super) struct TableRows {
     key: Vec<KeyBuilder>,
     texts: [StringBuilder; 8],
     deltas: [Float64Builder; 2],
+    /// Of live's rows, then of shadow's.
+    attributes: Vec<StringBuilder>,
     text: String,
 }
 
@@ -105,12 +114,13 @@ impl KeyBuilder {
 }
 
 impl TableRows {
-    pub(super) fn new(aligned: &Aligned) -> Self {
+    pub(super) fn new(aligned: &Aligned, attributes: &[String]) -> Self {
         TableRows {
-            schema: table_schema(aligned),
+            schema: table_schema(aligned, attributes),
             key: aligned.key_columns().map(KeyBuilder::new).collect(),
             texts: Default::default(),
             deltas: Default::default(),
+            attributes: (0..2 * attributes.len()).map(|_| StringBuilder::new()).collect(),
             text: String::new(),
         }
     }
@@ -151,7 +161,26 @@ impl TableRows {
         rule_name.append_option(by);
         verdict.append_value(judgement.name());
         diagnosis.append_option(difference.diagnosis);
+        self.push_attributes(difference);
         Ok(())
+    }
+
+    /// The attributes are the first of the columns that are kept.
+    fn push_attributes(&mut self, difference: &Difference<'_>) {
+        let kept: Vec<Value<'_>> = difference.kept.values().collect();
+        let (named, all) = (self.attributes.len() / 2, kept.len() / 2);
+        for (at, rows) in self.attributes.iter_mut().enumerate() {
+            let place = if at < named { at } else { all + at - named };
+            match kept.get(place) {
+                None | Some(Value::Null) => rows.append_null(),
+                Some(Value::Text(text)) => rows.append_value(text),
+                Some(value) => {
+                    self.text.clear();
+                    print(value, &mut self.text);
+                    rows.append_value(&self.text);
+                }
+            }
+        }
     }
 
     /// The rows so far, which begin anew; `None` where there are none.
@@ -166,6 +195,7 @@ impl TableRows {
             DataType::Float64 => deltas.next(),
             _ => texts.next(),
         }));
+        columns.extend(self.attributes.iter_mut().map(|rows| Arc::new(rows.finish()) as ArrayRef));
         let batch = RecordBatch::try_new(Arc::clone(&self.schema), columns);
         batch
             .map(Some)

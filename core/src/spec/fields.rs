@@ -390,6 +390,11 @@ pub(super) static OUTPUT: Group = Group {
             "Keeps what `judge` needs to try other rules. Default: false.",
         ),
         field(
+            "attributes",
+            NAMES,
+            "Columns whose values are kept with each difference, for `judge`, `suggest` and differences.parquet. Default: none.",
+        ),
+        field(
             "parquet",
             Shape::Flag,
             "Writes the listed differences as Parquet too. Default: false.",

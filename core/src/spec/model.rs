@@ -381,6 +381,8 @@ pub struct OutputSpec {
     pub parquet: bool,
     /// Whether what was found is kept for `judge`.
     pub judgeable: bool,
+    /// Columns whose values are kept with each difference.
+    pub attributes: Vec<String>,
     pub spreadsheet_safe: bool,
 }
 

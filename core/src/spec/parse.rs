@@ -20,6 +20,9 @@ use super::variables;
 use crate::error::{Error, Result};
 use crate::side::{Side, Sides};
 
+/// Columns that are kept with each difference; each takes room in all of them.
+const MAX_ATTRIBUTES: usize = 32;
+
 /// A spec that was read without a mistake.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parsed {
@@ -162,8 +165,31 @@ fn output(fields: &Fields<'_>, mistakes: &mut Mistakes) -> OutputSpec {
         accounts: fields.word("accounts", LISTED_ACCOUNTS, mistakes).unwrap_or_default(),
         parquet: fields.flag("parquet", mistakes),
         judgeable: fields.flag("judgeable", mistakes),
+        attributes: attributes(&fields, mistakes),
         spreadsheet_safe: fields.flag("spreadsheet_safe", mistakes),
     }
+}
+
+/// Columns by name; each once.
+fn attributes(fields: &Fields<'_>, mistakes: &mut Mistakes) -> Vec<String> {
+    let Some(item) = fields.get("attributes") else { return Vec::new() };
+    let mut names: Vec<String> = Vec::new();
+    for (name, item) in columns::patterns(&item, mistakes) {
+        if names.contains(&name.0) {
+            item.wrong(mistakes, Error::spec(format!("`{}` is named twice", name.0)).advice("name it once"));
+        } else {
+            names.push(name.0);
+        }
+    }
+    if names.len() > MAX_ATTRIBUTES {
+        let wrong = Error::spec(format!("names {} columns", names.len()));
+        item.wrong(mistakes, wrong.advice(format!("name up to {MAX_ATTRIBUTES}")));
+    }
+    if !fields.has("judgeable") && !fields.has("parquet") {
+        let wrong = Error::spec("nothing keeps them").advice("add `judgeable: true`, or `parquet: true`");
+        item.wrong(mistakes, wrong);
+    }
+    names
 }
 
 pub(super) fn day(text: &str) -> Result<Day> {

@@ -86,14 +86,19 @@ fn what_needs_the_data_is_refused_by_name() {
         ("comparators: [{columns: [v], absolute: 1}]\n", "judgeable: true", "comparators"),
         ("where: \"w = 1\"\n", "judgeable: true", "where"),
         (
-            "expected: [{name: down, columns: [v], where: 'shadow < live'}]\n",
+            "expected: [{name: down, columns: [v], where: 'shadow_row.w < live'}]\n",
             "judgeable: true",
-            "rule `down` was not asked",
+            "rule `down` was not asked when the data was compared, and not all columns that it reads were kept",
         ),
         (
-            "expected: [{name: up, columns: [w], where: 'shadow > live'}]\n",
+            "expected: [{name: by_x, columns: [v], accounts: {where: 'x > 1'}}]\n",
             "judgeable: true",
-            "rule `up` was not asked",
+            "rule `by_x` was not asked",
+        ),
+        (
+            "",
+            "judgeable: true, attributes: [w]",
+            "output.attributes: the values that were kept are of other columns",
         ),
         ("", "accounts: all", "output.accounts"),
         (
@@ -112,6 +117,39 @@ fn what_needs_the_data_is_refused_by_name() {
     assert_eq!(run(folder.path(), "compare plain.yaml --output plain").exit, 1);
     let got = run(folder.path(), "judge plain --spec spec.yaml --output judged");
     assert!(got.exit == 2 && got.stderr.contains("judgeable: true"), "{}", got.stderr);
+}
+
+/// SQL over the cell, the key and columns that were kept needs no data, nor does what was judged.
+#[test]
+fn new_sql_is_asked_of_what_was_kept() {
+    let folder = folder();
+    put(
+        folder.path(),
+        "spec.yaml",
+        &spec("", "judgeable: true, attributes: [w], parquet: true"),
+    );
+    assert_eq!(run(folder.path(), "compare spec.yaml").exit, 1);
+    let rules = "expected:\n  - {name: up, columns: [v], where: 'shadow > live and live_row.w = 1'}\n\
+                 \x20 - {name: few, accounts: {where: \"w < 2 and id <> 'd'\"}}\n";
+    put(
+        folder.path(),
+        "new.yaml",
+        &spec(rules, "judgeable: true, attributes: [w], parquet: true"),
+    );
+    assert_eq!(run(folder.path(), "compare new.yaml --output again").exit, 1);
+    std::fs::remove_file(folder.path().join("live.csv")).expect("it is there");
+    assert_eq!(run(folder.path(), "judge out --spec new.yaml --output judged").exit, 1);
+    assert_eq!(run(folder.path(), "judge judged --spec new.yaml --output twice").exit, 1);
+    for name in ["diff.csv", "accounts.csv", "differences.parquet"] {
+        let [one, other, twice] = ["again", "judged", "twice"].map(|place| std::fs::read(folder.path().join(place).join(name)));
+        let one = one.expect("a table");
+        assert_eq!((&one, &one), (&other.expect("a table"), &twice.expect("a table")), "{name}");
+    }
+    let diff = std::fs::read_to_string(folder.path().join("again/diff.csv")).expect("a table");
+    assert!(
+        diff.contains("b,changed,v,2,5,3,1.5,exact,up,expected") && diff.contains("d,missing_in_shadow,,,,,,,,exception"),
+        "{diff}"
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Generated pairs: the engine against the oracle, byte for byte, and against itself with the sides swapped.
 
-use shadowdiff_tests::generate::generate;
+use shadowdiff_tests::generate::{Generated, generate};
 use shadowdiff_tests::{mirror, pair};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -54,37 +54,82 @@ fn judging_equals_comparing_again() {
         let first = folder.join("first");
         pair::run(&generated, &first)?;
         generated.spec = generated.spec.with_other_rules(seed);
-        let again = folder.join("again");
-        let mut compared = pair::run(&generated, &again)?;
-        let mut judged = pair::judge(&first.join("out"), &again.join("spec.yaml"), &folder.join("judged"))?;
-        pair::same_text("diff.csv", &judged.diff, &compared.diff)?;
-        pair::same_text("accounts.csv", &judged.accounts, &compared.accounts)?;
-        for result in [&mut compared, &mut judged] {
-            // Tables are looked at above; the data of each run was written anew; warnings have no order.
-            ["timings", "files", "pins"]
-                .iter()
-                .for_each(|field| result.summary[field] = serde_json::Value::Null);
-            result.summary["spec"]["output"]["to"] = serde_json::Value::Null;
-            // A spec is named as the command line names it.
-            let unplaced = |warning: &serde_json::Value| {
-                warning
-                    .as_str()
-                    .map(|text| text.rsplit("spec.yaml:").next().unwrap_or(text).to_owned())
-            };
-            let mut warnings: Vec<Option<String>> = result.summary["warnings"].as_array().into_iter().flatten().map(unplaced).collect();
-            warnings.sort();
-            result.summary["warnings"] = warnings.into();
-        }
-        let fields = compared.summary.as_object().into_iter().flatten();
-        let other = fields
-            .map(|(name, want)| (name, want, &judged.summary[name]))
-            .find(|(_, want, got)| want != got);
-        match other {
-            Some((name, want, got)) => Err(format!("{name} is {got}, want {want}")),
-            None if judged.exit != compared.exit => Err(format!("exit {}, want {}", judged.exit, compared.exit)),
-            None => Ok(()),
+        let (compared, judged) = compared_and_judged(&generated, &first, folder)?;
+        same_judgement(compared, judged?)
+    });
+}
+
+/// So it is where the rules ask in SQL what nobody asked before, as far as what was kept of the rows can tell.
+#[test]
+fn judging_by_new_sql_equals_comparing_again() {
+    let (answered, refused) = (AtomicU64::new(0), AtomicU64::new(0));
+    check_seeds("new-sql", count(500) / 5, |seed, folder| {
+        let mut generated = generate(seed);
+        let rules = generated.spec.clone();
+        generated.spec = rules.without_rules();
+        let first = folder.join("first");
+        pair::run(&generated, &first)?;
+        generated.spec.rules = rules.rules;
+        let asks = generated
+            .spec
+            .rules
+            .iter()
+            .any(|rule| rule.filter.is_some() || rule.accounts.is_some());
+        let (compared, judged) = compared_and_judged(&generated, &first, folder)?;
+        match judged {
+            Ok(judged) => {
+                answered.fetch_add(asks.into(), Ordering::Relaxed);
+                same_judgement(compared, judged)
+            }
+            Err(why) if why.contains("was not asked") => {
+                refused.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(why) => Err(why),
         }
     });
+    let (answered, refused) = (answered.into_inner(), refused.into_inner());
+    assert!(answered > refused, "{answered} answered, {refused} refused");
+}
+
+/// The result of a comparison, and that of judging an earlier one by its spec.
+fn compared_and_judged(generated: &Generated, first: &Path, folder: &Path) -> Result<(pair::Result, Result<pair::Result, String>), String> {
+    let again = folder.join("again");
+    let compared = pair::run(generated, &again)?;
+    Ok((
+        compared,
+        pair::judge(&first.join("out"), &again.join("spec.yaml"), &folder.join("judged")),
+    ))
+}
+
+fn same_judgement(mut compared: pair::Result, mut judged: pair::Result) -> Result<(), String> {
+    pair::same_text("diff.csv", &judged.diff, &compared.diff)?;
+    pair::same_text("accounts.csv", &judged.accounts, &compared.accounts)?;
+    for result in [&mut compared, &mut judged] {
+        // Tables are looked at above; the data of each run was written anew; warnings have no order.
+        ["timings", "files", "pins"]
+            .iter()
+            .for_each(|field| result.summary[field] = serde_json::Value::Null);
+        result.summary["spec"]["output"]["to"] = serde_json::Value::Null;
+        // A spec is named as the command line names it.
+        let unplaced = |warning: &serde_json::Value| {
+            warning
+                .as_str()
+                .map(|text| text.rsplit("spec.yaml:").next().unwrap_or(text).to_owned())
+        };
+        let mut warnings: Vec<Option<String>> = result.summary["warnings"].as_array().into_iter().flatten().map(unplaced).collect();
+        warnings.sort();
+        result.summary["warnings"] = warnings.into();
+    }
+    let fields = compared.summary.as_object().into_iter().flatten();
+    let other = fields
+        .map(|(name, want)| (name, want, &judged.summary[name]))
+        .find(|(_, want, got)| want != got);
+    match other {
+        Some((name, want, got)) => Err(format!("{name} is {got}, want {want}")),
+        None if judged.exit != compared.exit => Err(format!("exit {}, want {}", judged.exit, compared.exit)),
+        None => Ok(()),
+    }
 }
 
 /// The oracle alone: it is its own mirror, or the oracle is wrong.
