@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Judge a finished comparison by other rules and thresholds, without reading the data again
     Judge(JudgeArgs),
+    /// Draft rules and comparators for the exceptions of a finished comparison, with what each would do; applies nothing
+    Suggest(SuggestArgs),
     /// Accept a pattern of a finished result for a time, in a file that the spec names
     Accept(AcceptArgs),
     /// Tell what has changed from one result to the next: accounts that are new, fixed or grown, the verdict, counts; exit 1 if it is worse
@@ -296,6 +298,26 @@ pub(crate) struct JudgeArgs {
     pub(crate) scratch: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) shown: ShownArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SuggestArgs {
+    /// The directory or URL that a comparison wrote, whose spec has `output: {judgeable: true}`
+    pub(crate) result: PathBuf,
+    /// A spec that judges the result, as with `judge` [default: the spec of the comparison]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) spec: Option<String>,
+    /// The value of `${NAME}` in the spec; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value, requires = "spec")]
+    pub(crate) set: Vec<(String, String)>,
+    /// Directory for what does not fit the memory [default: the system's temporary directory]
+    #[arg(long, env = "SHADOWDIFF_SCRATCH", value_name = "DIR")]
+    pub(crate) scratch: Option<PathBuf>,
+    /// Print JSON instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) color: ColorArgs,
 }
 
 #[derive(Debug, Args)]

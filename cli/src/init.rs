@@ -10,7 +10,6 @@ mod propose;
 mod render;
 mod sample;
 mod schema;
-mod yaml;
 
 use crate::args::InitArgs;
 use crate::process::{runtime, working_directory};

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 /// What may stay in memory of the differences that are judged; the rest goes to scratch.
-const HELD_BYTES: usize = 256 << 20;
+pub(crate) const HELD_BYTES: usize = 256 << 20;
 
 pub(crate) fn run(args: &JudgeArgs) -> Result<ExitCode> {
     let found = from_file(&args.spec, &args.set, args.output.as_deref())?;

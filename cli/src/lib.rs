@@ -27,6 +27,7 @@ mod settings;
 mod shown;
 mod signals;
 mod spec;
+mod suggest;
 mod suite;
 mod work;
 
@@ -79,6 +80,7 @@ fn run(cli: Cli, limits: TaskLimits) -> Result<ExitCode> {
         Command::Init(args) => init::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Judge(args) => judge::run(&args),
+        Command::Suggest(args) => suggest::run(&args),
         Command::Accept(args) => accept::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::History(args) => history::run(&args),

@@ -8,6 +8,7 @@ mod layout;
 mod paint;
 mod run_diff;
 mod sensitivity;
+mod suggestions;
 
 pub(crate) use files::excerpt;
 pub(crate) use history::history_text;
@@ -26,6 +27,7 @@ use shadowdiff_core::tally::plural;
 use shadowdiff_core::verdict::Verdict;
 use std::fmt::Write;
 use std::path::Path;
+pub(crate) use suggestions::suggestions;
 
 /// How many of a kind are shown.
 const SHOWN: usize = 5;

@@ -169,7 +169,7 @@ impl Merge<'_> {
     }
 
     /// Decides which acceptances count: lines are printed with that, so all that they cover is counted in a pass before.
-    fn accept(&self) -> Result<(Acceptances, Vec<AcceptanceOutcome>)> {
+    pub(crate) fn accept(&self) -> Result<(Acceptances, Vec<AcceptanceOutcome>)> {
         let mut acceptances = self.acceptances.clone();
         if acceptances.is_empty() {
             return Ok((acceptances, Vec::new()));
@@ -182,7 +182,7 @@ impl Merge<'_> {
     }
 
     /// Decides which noise is subtracted, in a pass of its own too.
-    fn noise(&self, acceptances: &Acceptances) -> Result<(NoiseFloor, Vec<NoiseOutcome>)> {
+    pub(crate) fn noise(&self, acceptances: &Acceptances) -> Result<(NoiseFloor, Vec<NoiseOutcome>)> {
         let mut floor = NoiseFloor::new(self.plan.noise.as_ref(), &self.plan.aligned);
         let Some(facts) = &self.plan.noise else {
             return Ok((floor, Vec::new()));

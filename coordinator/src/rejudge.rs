@@ -22,7 +22,7 @@ use shadowdiff_core::redact::redacted_document;
 use shadowdiff_core::rejudge::{Rejudge, compared_differently};
 use shadowdiff_core::report::{ResultFile, Timings};
 use shadowdiff_core::side::Sides;
-use shadowdiff_core::spec::{Acceptance, Day, Limit, ListedAccounts, Overrides, Spec, parse};
+use shadowdiff_core::spec::{Acceptance, Day, Limit, ListedAccounts, Overrides, Parsed, Spec, parse};
 use shadowdiff_core::verdict;
 use std::fs::File;
 use std::io::BufReader;
@@ -40,6 +40,24 @@ pub struct NewRules<'a> {
     pub sources: &'a Sources,
 }
 
+/// What a comparison has kept, up to its differences.
+pub(crate) fn open(result: &Path) -> Result<(ComparisonHead, BufReader<File>)> {
+    let name = ResultFile::Comparison.name();
+    let file = File::open(result.join(name)).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => Error::input(format!("the result has no {name}"))
+            .advice("compare once with `output: {judgeable: true}`, which keeps what another spec can judge"),
+        _ => Error::input(e.to_string()).file(name),
+    })?;
+    let mut from = BufReader::new(file);
+    Ok((ComparisonHead::read_head(&mut from)?, from))
+}
+
+/// A spec of a result, read again. Its variables are replaced: what looks like one is text.
+pub(crate) fn parsed_again(document: &serde_json::Value) -> Result<Parsed> {
+    let text = document.to_string().replace("${", "$${");
+    parse(&text, ResultFile::Comparison.name(), &Overrides::default())
+}
+
 /// What a comparison found, with the answers that other rules ask for.
 pub(crate) struct Rejudged {
     pub(crate) plan: Plan,
@@ -47,34 +65,33 @@ pub(crate) struct Rejudged {
     pub(crate) compared: Compared,
 }
 
+impl Rejudged {
+    /// Writes a result of it.
+    pub(crate) fn writer<'r>(&'r self, document: &'r serde_json::Value, scratch: &'r Scratch) -> ResultWriter<'r> {
+        ResultWriter {
+            plan: &self.plan,
+            document,
+            accounts: &self.accounts.rules,
+            compared: &self.compared,
+            scratch,
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+        }
+    }
+}
+
 impl NewRules<'_> {
     /// Judges the result in a directory, and publishes what comes out.
     pub async fn judge(&self, result: &Path, target: &Target, overwrite: bool, scratch: &Scratch) -> Result<Outcome> {
-        let Rejudged { plan, accounts, compared } = self.read(result, scratch).await?;
+        let found = self.read(result, scratch).await?;
         let staging = Staging::new(target)?;
-        let writer = ResultWriter {
-            plan: &plan,
-            document: self.document,
-            accounts: &accounts.rules,
-            compared: &compared,
-            scratch,
-            threads: std::thread::available_parallelism().map_or(1, usize::from),
-        };
-        let (summary, _) = writer.write(&staging)?;
+        let (summary, _) = found.writer(self.document, scratch).write(&staging)?;
         let published = staging.publish(target, overwrite).await?;
         Ok(Outcome { summary, published })
     }
 
     /// Reads what a comparison has kept.
     pub(crate) async fn read(&self, result: &Path, scratch: &Scratch) -> Result<Rejudged> {
-        let name = ResultFile::Comparison.name();
-        let file = File::open(result.join(name)).map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => Error::input(format!("the result has no {name}"))
-                .advice("compare once with `output: {judgeable: true}`, which keeps what another spec can judge"),
-            _ => Error::input(e.to_string()).file(name),
-        })?;
-        let mut from = BufReader::new(file);
-        let head = ComparisonHead::read_head(&mut from)?;
+        let (head, mut from) = open(result)?;
         let changed = compared_differently(&head.document, &redacted_document(self.document.clone()));
         if !changed.is_empty() {
             return Err(
@@ -83,7 +100,7 @@ impl NewRules<'_> {
                 ),
             );
         }
-        let old = parse(&head.document.to_string(), name, &Overrides::default())?;
+        let old = parsed_again(&head.document)?;
         self.check_accounts(&head, &old.spec)?;
         self.check_attributes(&head)?;
         let as_of = self.spec.as_of.unwrap_or(head.as_of);

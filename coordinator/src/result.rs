@@ -42,19 +42,8 @@ impl ResultWriter<'_> {
 
     /// All files but the summary.
     fn write_tables(&self, staging: &Staging) -> Result<(Merged, FileMarks)> {
-        let merge = Merge {
-            plan: self.plan,
-            document: self.document,
-            judge: &Judge::without_sql(&self.plan.spec, &self.plan.aligned, self.accounts, self.plan.as_of)?,
-            acceptances: &Acceptances::new(&self.plan.accepted, &self.plan.aligned, self.plan.as_of)?.0,
-            tally: &self.compared.tally,
-            runs: &self.compared.runs,
-            found_keys: &self.compared.found_keys,
-            seen_accounts: &self.compared.seen_accounts,
-            scratch: self.scratch,
-            threads: self.threads,
-            batch_bytes: BATCH_BYTES,
-        };
+        let (judge, acceptances) = self.rules()?;
+        let merge = self.merge(&judge, &acceptances);
         let mut diff = staging.create(ResultFile::Diff)?;
         let mut accounts = staging.create(ResultFile::Accounts)?;
         let wants_table = self.plan.spec.output.parquet;
@@ -77,6 +66,29 @@ impl ResultWriter<'_> {
         let made = files.into_iter().filter_map(|(name, file)| Some((name, file?)));
         let marks = made.map(|(name, file)| Ok((name, file.finish()?)));
         Ok((merged, marks.collect::<Result<_>>()?))
+    }
+
+    /// What judges, without what counts decide of it.
+    pub(crate) fn rules(&self) -> Result<(Judge<()>, Acceptances)> {
+        let Plan { spec, aligned, as_of, .. } = self.plan;
+        let judge = Judge::without_sql(spec, aligned, self.accounts, *as_of)?;
+        Ok((judge, Acceptances::new(&self.plan.accepted, aligned, *as_of)?.0))
+    }
+
+    pub(crate) fn merge<'m>(&'m self, judge: &'m Judge<()>, acceptances: &'m Acceptances) -> Merge<'m> {
+        Merge {
+            plan: self.plan,
+            document: self.document,
+            judge,
+            acceptances,
+            tally: &self.compared.tally,
+            runs: &self.compared.runs,
+            found_keys: &self.compared.found_keys,
+            seen_accounts: &self.compared.seen_accounts,
+            scratch: self.scratch,
+            threads: self.threads,
+            batch_bytes: BATCH_BYTES,
+        }
     }
 
     /// `summary.json`; gives what it says, and what it is known by.

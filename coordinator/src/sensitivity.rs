@@ -5,7 +5,6 @@
 
 use crate::publish::Staging;
 use crate::rejudge::{NewRules, Rejudged};
-use crate::result::ResultWriter;
 use serde::Serialize;
 use shadowdiff_common::run::{RunReader, RunWriter, first};
 use shadowdiff_common::spool::{Scratch, Spool};
@@ -70,7 +69,7 @@ pub struct Judged {
 }
 
 impl Judged {
-    fn of(summary: &Summary) -> Judged {
+    pub(crate) fn of(summary: &Summary) -> Judged {
         Judged {
             verdict: summary.verdict,
             exceptions: summary.differences.exceptions,
@@ -186,7 +185,9 @@ fn steps(
     let (mut steps, mut before) = (Vec::new(), exceptions);
     let name = of.plan.aligned.columns[column].name.clone();
     for candidate in candidates {
-        let (tally, run) = without(of, column, &candidate, scratch)?;
+        let (absolute, relative) = (candidate.absolute.as_ref(), candidate.relative.as_ref());
+        let mut near = |found: &Difference<'_>| Ok(within(&found.live, &found.shadow, found.baseline, absolute, relative));
+        let (tally, run) = without(of, column, &mut near, scratch)?;
         let tally = std::mem::replace(&mut of.compared.tally, tally);
         let runs = std::mem::replace(&mut of.compared.runs, vec![run]);
         let summary = judged(of, document, scratch)?;
@@ -205,21 +206,19 @@ fn steps(
     Ok(steps)
 }
 
-fn judged(of: &Rejudged, document: &serde_json::Value, scratch: &Scratch) -> Result<Summary> {
+/// What a result of this would say.
+pub(crate) fn judged(of: &Rejudged, document: &serde_json::Value, scratch: &Scratch) -> Result<Summary> {
     let staging = Staging::aside(&std::env::temp_dir())?;
-    let writer = ResultWriter {
-        plan: &of.plan,
-        document,
-        accounts: &of.accounts.rules,
-        compared: &of.compared,
-        scratch,
-        threads: std::thread::available_parallelism().map_or(1, usize::from),
-    };
-    Ok(writer.write(&staging)?.0)
+    Ok(of.writer(document, scratch).write(&staging)?.0)
 }
 
-/// What a comparison with this tolerance would have found.
-fn without(of: &Rejudged, column: usize, candidate: &Candidate, scratch: &Scratch) -> Result<(Tally, Spool)> {
+/// What a comparison would have found that calls these cells of a column near besides.
+pub(crate) fn without(
+    of: &Rejudged,
+    column: usize,
+    is_near: &mut dyn FnMut(&Difference<'_>) -> Result<bool>,
+    scratch: &Scratch,
+) -> Result<(Tally, Spool)> {
     let mut tally = of.compared.tally.clone();
     let mut run = RunWriter::new(scratch, PART_BYTES);
     let (mut row, mut row_key) = (Row::default(), Vec::new());
@@ -233,9 +232,8 @@ fn without(of: &Rejudged, column: usize, candidate: &Candidate, scratch: &Scratc
                 row = Row::default();
                 row_key = difference.row_key.to_vec();
             }
-            let (live, shadow, baseline) = (&difference.live, &difference.shadow, difference.baseline);
             let is_of_column = difference.kind == DifferenceKind::Changed && difference.column == Some(column);
-            if is_of_column && within(live, shadow, baseline, candidate.absolute.as_ref(), candidate.relative.as_ref()) {
+            if is_of_column && is_near(&difference)? {
                 row.near += 1;
             } else {
                 row.left += 1;

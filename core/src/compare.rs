@@ -9,7 +9,7 @@ mod json_texts;
 mod multisets;
 pub mod text;
 
-pub use comparator::{CellComparator, CellPairs, NearCells};
+pub use comparator::{CellComparator, CellPairs, NearCells, is_near};
 pub use diagnose::{diagnose, swapped_with};
 pub use equality::{has_delta, unequal};
 

@@ -36,6 +36,8 @@ mod requests;
 mod rollout;
 #[path = "all/run_diff.rs"]
 mod run_diff;
+#[path = "all/suggest.rs"]
+mod suggest;
 #[path = "all/suite.rs"]
 mod suite;
 #[path = "all/table.rs"]

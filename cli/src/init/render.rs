@@ -6,10 +6,10 @@ use super::csv::seen;
 use super::key::are_whole;
 use super::propose::partners;
 use super::schema::{Shared, TOLERANCES, Typed, is_printed_double, renames, tolerance};
-use super::yaml::{list, one_or_list, scalar};
 use shadowdiff_common::read::Format;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::value::{ValueType, alike};
+use shadowdiff_core::yaml::{list, one_or_list, scalar};
 use std::fmt::Write;
 
 /// Of more lines of one kind than this only the columns are named.

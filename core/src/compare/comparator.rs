@@ -31,6 +31,17 @@ pub trait CellComparator: std::fmt::Debug + Send + Sync {
     fn near(&self, pairs: &CellPairs<'_>, asked: &BooleanBuffer) -> Result<NearCells>;
 }
 
+/// Whether two values are equal enough, each in an array of its own. The comparator asks about no other column.
+pub fn is_near(comparator: &dyn CellComparator, live: &ArrayRef, shadow: &ArrayRef, baseline: Side) -> Result<bool> {
+    let pairs = CellPairs {
+        live,
+        shadow,
+        baseline: &[baseline],
+        rows: &Sides::default(),
+    };
+    Ok(comparator.near(&pairs, &BooleanBuffer::new_set(1))?.near.value(0))
+}
+
 /// How near two values are that are not equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Closeness {

@@ -70,10 +70,22 @@ struct Row {
 
 /// What is said of a difference.
 #[derive(Debug)]
-struct Judged {
-    judgement: Judgement,
-    pattern: Pattern,
+pub struct Judged {
+    pub judgement: Judgement,
+    pub pattern: Pattern,
     delta: Option<Delta>,
+}
+
+impl Judged {
+    /// By the size of the old value.
+    pub fn relative(&self) -> Option<f64> {
+        self.delta.as_ref().and_then(Delta::relative)
+    }
+
+    /// In the column's unit; of times in seconds, of dates in days.
+    pub fn delta(&self) -> Option<f64> {
+        self.delta.as_ref().map(Delta::as_double)
+    }
 }
 
 impl<'a> Reporter<'a> {
@@ -109,24 +121,32 @@ impl<'a> Reporter<'a> {
         Ok(())
     }
 
-    /// Adds the differences of a row, each with whether it is listed.
-    pub fn add_row(&mut self, differences: &mut [(Difference<'_>, bool)], reported: &mut Reported) -> Result<()> {
-        let Some((first, _)) = differences.first() else { return Ok(()) };
-        self.begin_row(first);
+    /// Judges the differences of a row; gives what is said of each.
+    pub fn judge_row(&mut self, differences: &mut [(Difference<'_>, bool)]) -> Result<&[Judged]> {
         self.judged.clear();
+        let Some((first, _)) = differences.first() else { return Ok(&[]) };
+        self.begin_row(first);
         for (difference, _) in &mut *differences {
             if difference.key_fingerprint.is_some_and(|key| self.found_keys.contains(&key)) {
                 difference.diagnosis = Some(EXTRA_COPY);
             }
             difference.key_fingerprint = None;
-            if self.printer.spec.output.judgeable {
-                keep(difference, &mut reported.comparison)?;
-            }
             let judged = self.judged(difference)?;
             self.judged.push(judged);
         }
         self.accept();
         self.subtract_noise(differences);
+        Ok(&self.judged)
+    }
+
+    /// Adds the differences of a row, each with whether it is listed.
+    pub fn add_row(&mut self, differences: &mut [(Difference<'_>, bool)], reported: &mut Reported) -> Result<()> {
+        self.judge_row(differences)?;
+        if self.printer.spec.output.judgeable {
+            differences
+                .iter()
+                .try_for_each(|(difference, _)| keep(difference, &mut reported.comparison))?;
+        }
         self.count(differences, reported);
         let listed = differences.iter().zip(&self.judged).filter(|((_, is_listed), _)| *is_listed);
         for ((difference, _), Judged { judgement, delta, .. }) in listed {
@@ -169,8 +189,8 @@ impl<'a> Reporter<'a> {
         let is_exception = |judged: &&Judged| judged.judgement == Judgement::Exception;
         let exceptions = self.judged.iter().filter(is_exception).map(|judged| Change {
             pattern: &judged.pattern,
-            relative: judged.delta.as_ref().and_then(Delta::relative),
-            delta: judged.delta.as_ref().map(Delta::as_double),
+            relative: judged.relative(),
+            delta: judged.delta(),
         });
         let Some(acceptance) = self.acceptances.accepting(&exceptions.collect::<Vec<_>>()) else {
             return;
@@ -210,8 +230,7 @@ impl<'a> Reporter<'a> {
         for (at, ((difference, _), judged)) in differences.iter().zip(&self.judged).enumerate() {
             let delta = judged.delta.as_ref();
             if judged.judgement == Judgement::Exception {
-                self.exceptions
-                    .add(&judged.pattern, delta.and_then(Delta::relative), delta.map(Delta::as_double));
+                self.exceptions.add(&judged.pattern, judged.relative(), judged.delta());
             }
             self.tally.count(judged.pattern.clone(), judged.judgement);
             if let (Some(column), Some(delta)) = (difference.column, delta) {

@@ -33,6 +33,28 @@ pub struct Spec {
     pub output: OutputSpec,
 }
 
+impl Spec {
+    /// Whether it names files, besides its data, by paths that start where it lies.
+    pub fn reads_beside(&self) -> bool {
+        let of_rule = |rule: &Expected| match &rule.accounts {
+            Some(AccountScope::Source(source)) => Some(source.clone()),
+            Some(AccountScope::Where(_)) | None => None,
+        };
+        let lists = self
+            .baseline
+            .flipped
+            .clone()
+            .into_iter()
+            .chain(self.expected.iter().filter_map(of_rule));
+        let files = lists.filter_map(|source| match source {
+            ListSource::File(path) => Some(path),
+            ListSource::List(_) => None,
+        });
+        let is_beside = |path: String| !path.contains("://") && !std::path::Path::new(&path).is_absolute();
+        files.chain(self.accepted.clone()).any(is_beside)
+    }
+}
+
 /// The columns of `diff.csv` after the key's: no key column may be called like one of them.
 pub const OUTPUT_COLUMNS: [&str; 10] = [
     "kind",

@@ -1,19 +1,19 @@
 //! Writes names and paths so that a spec reads them back as they are.
 
 /// A scalar: plain where no reader of YAML can take it for something else, in double quotes otherwise.
-pub(super) fn scalar(text: &str) -> String {
+pub fn scalar(text: &str) -> String {
     let text = text.replace("${", "$${");
     if is_plain(&text) { text } else { quoted(&text) }
 }
 
 /// A list in one line.
-pub(super) fn list<T: AsRef<str>>(texts: &[T]) -> String {
+pub fn list<T: AsRef<str>>(texts: &[T]) -> String {
     let scalars: Vec<String> = texts.iter().map(|text| scalar(text.as_ref())).collect();
     format!("[{}]", scalars.join(", "))
 }
 
 /// One scalar for a single text, else a list.
-pub(super) fn one_or_list(texts: &[String]) -> String {
+pub fn one_or_list(texts: &[String]) -> String {
     match texts {
         [one] => scalar(one),
         texts => list(texts),
@@ -42,7 +42,7 @@ fn quoted(text: &str) -> String {
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
             '\t' => out.push_str("\\t"),
-            '\u{2028}' | '\u{2029}' | '\u{feff}' => out.push_str(&format!("\\u{:04X}", u32::from(c))),
+            '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => out.push_str(&format!("\\u{:04X}", u32::from(c))),
             c if c.is_control() => out.push_str(&format!("\\u{:04X}", u32::from(c))),
             c => out.push(c),
         }

@@ -1,0 +1,269 @@
+//! Rules and comparators for what is left: drafts that are learned from exceptions, for a person to judge.
+//!
+//! Exceptions are grouped by where and in which way they differ. Of each group is learned how its values change (`change`), and by which
+//! attributes its rows are told from all other rows that differ (`terms`). Learned is from some accounts alone; the others are held out, so that
+//! whoever judges a draft can say what it does to accounts that it has not seen.
+//!
+//! What is observed is bounded: of too many rows those of a part of the accounts are kept, by the hash of the account. So a draft depends on the
+//! differences alone, in whatever order and pieces they come.
+
+mod change;
+mod draft;
+mod terms;
+
+pub use draft::{Draft, Entry, EntryKind};
+pub use terms::Terms;
+
+use crate::align::Aligned;
+use crate::side::Side;
+use crate::spec::{DifferenceKind, Spec};
+use crate::tally::Pattern;
+use change::forms;
+use draft::drafted;
+use siphasher::sip::SipHasher24;
+use std::collections::{BTreeMap, BTreeSet};
+use terms::Contrast;
+
+/// Groups for which something is drafted, those with the most exceptions.
+pub const MAX_DRAFTS: usize = 10;
+/// Fewer lines, or accounts, show no rule.
+const FEWEST_LINES: u64 = 5;
+const FEWEST_ACCOUNTS: usize = 3;
+/// What is observed at most: rows, their attributes and exceptions, each counts.
+const MAX_OBSERVED: usize = 1 << 20;
+/// Of ten accounts so many are held out.
+const HELD_OUT: u64 = 3;
+/// Another key would hold out other accounts.
+const ACCOUNT_KEY: &[u8; 16] = b"shadowdiff.sugge";
+/// Of what is both ways in a column at least this share goes each way.
+const BOTH_WAYS: f64 = 0.2;
+
+/// Where an account stands, by the bytes of its key.
+pub fn account_number(account_key: &[u8]) -> u64 {
+    SipHasher24::new_with_key(ACCOUNT_KEY).hash(account_key)
+}
+
+/// Whether nothing is learned from an account.
+pub fn is_held_out(account: u64) -> bool {
+    account % 10 < HELD_OUT
+}
+
+/// An exception, as far as something is learned from it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observed {
+    pub pattern: Pattern,
+    pub relative: Option<f64>,
+    /// In the column's unit; of times in seconds, of dates in days.
+    pub delta: Option<f64>,
+    /// Both values as SQL writes them, where it can.
+    pub values: Option<(String, String)>,
+}
+
+/// A row that differs.
+#[derive(Debug, Clone)]
+pub struct ObservedRow {
+    pub account: u64,
+    /// The values of the attributes in the row of the baseline, or the only one, as SQL writes them. `None`: not known of this row.
+    pub attributes: Option<Vec<Option<String>>>,
+    pub exceptions: Vec<Observed>,
+}
+
+/// Rows that differ, of all accounts or of a part.
+#[derive(Debug)]
+pub struct Observations {
+    /// Of what stands in `attributes` of rows.
+    pub names: Vec<String>,
+    rows: Vec<ObservedRow>,
+    size: usize,
+    limit: usize,
+    /// Accounts are kept whose numbers end with so many zero bits, but for the decimal that tells who is held out.
+    halvings: u32,
+}
+
+impl Observations {
+    pub fn new(names: Vec<String>) -> Self {
+        Observations {
+            names,
+            rows: Vec::new(),
+            size: 0,
+            limit: MAX_OBSERVED,
+            halvings: 0,
+        }
+    }
+
+    pub fn add(&mut self, row: ObservedRow) {
+        if !self.keeps(row.account) {
+            return;
+        }
+        self.size += size(&row);
+        self.rows.push(row);
+        while self.size > self.limit && self.halvings < 32 {
+            self.halvings += 1;
+            let rows = std::mem::take(&mut self.rows);
+            self.rows = rows.into_iter().filter(|row| self.keeps(row.account)).collect();
+            self.size = self.rows.iter().map(size).sum();
+        }
+    }
+
+    fn keeps(&self, account: u64) -> bool {
+        (account >> 32) & ((1 << self.halvings) - 1) == 0
+    }
+
+    /// Whether only a part of the accounts was looked at.
+    pub fn is_part(&self) -> bool {
+        self.halvings > 0
+    }
+}
+
+fn size(row: &ObservedRow) -> usize {
+    1 + row.attributes.as_ref().map_or(0, Vec::len) + row.exceptions.len()
+}
+
+/// What was learned.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Learned {
+    /// The most exceptions first.
+    pub drafts: Vec<Draft>,
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Exceptions for which nothing is drafted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LeftOut {
+    pub patterns: Vec<Pattern>,
+    pub exceptions: u64,
+    pub why: &'static str,
+}
+
+/// What is compared, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Compared<'a> {
+    pub spec: &'a Spec,
+    pub aligned: &'a Aligned,
+}
+
+impl Compared<'_> {
+    /// The side of the old value, where it is the same for all accounts.
+    fn baseline(&self) -> Option<Side> {
+        let baseline = &self.spec.baseline;
+        baseline.flipped.is_none().then_some(baseline.default)
+    }
+}
+
+/// Exceptions that are looked at together.
+struct Group {
+    patterns: BTreeSet<Pattern>,
+    exceptions: u64,
+}
+
+/// Learns from what was observed. `exceptions`: how many there are of each pattern.
+pub fn learn(of: Compared<'_>, observed: &Observations, exceptions: &BTreeMap<Pattern, u64>) -> Learned {
+    let mut learned = Learned {
+        drafts: Vec::new(),
+        left_out: Vec::new(),
+    };
+    let mut names: BTreeSet<String> = of.spec.expected.iter().map(|rule| rule.name.clone()).collect();
+    for group in groups(exceptions) {
+        let left_out = |why| LeftOut {
+            patterns: group.patterns.iter().cloned().collect(),
+            exceptions: group.exceptions,
+            why,
+        };
+        if learned.drafts.len() == MAX_DRAFTS {
+            learned
+                .left_out
+                .push(left_out("only the largest are drafted; ask again once these are settled"));
+            continue;
+        }
+        match draft(of, observed, &group, &names) {
+            Ok(draft) => {
+                names.extend(draft.name().map(str::to_owned));
+                learned.drafts.push(draft);
+            }
+            Err(why) => learned.left_out.push(left_out(why)),
+        }
+    }
+    learned
+}
+
+/// `names`: of rules, which another one must not have.
+fn draft(of: Compared<'_>, observed: &Observations, group: &Group, names: &BTreeSet<String>) -> Result<Draft, &'static str> {
+    let first = group.patterns.first().ok_or("there are none")?;
+    if first.kind == DifferenceKind::DuplicateKey {
+        return Err("a key that several rows have is seldom meant: look at the rows");
+    }
+    if first.diagnosis.as_deref() == Some("extra_copy") {
+        return Err("rows that are there twice are seldom meant: look at them");
+    }
+    if group.exceptions < FEWEST_LINES {
+        return Err("too few lines to learn from");
+    }
+    let is_member = |row: &&ObservedRow| row.exceptions.iter().any(|one| group.patterns.contains(&one.pattern));
+    let learning = || observed.rows.iter().filter(|row| !is_held_out(row.account));
+    let (members, others): (Vec<&ObservedRow>, Vec<&ObservedRow>) = learning().partition(|row| is_member(row));
+    let accounts: BTreeSet<u64> = members.iter().map(|row| row.account).collect();
+    if accounts.len() < FEWEST_ACCOUNTS {
+        return Err("in too few accounts to learn from");
+    }
+    let lines: Vec<&Observed> = members
+        .iter()
+        .flat_map(|row| &row.exceptions)
+        .filter(|one| group.patterns.contains(&one.pattern))
+        .collect();
+    let contrast = Contrast {
+        names: &observed.names,
+        members: &members,
+        others: &others,
+    };
+    let terms = contrast.terms();
+    let forms = forms(of, first, group.patterns.len() > 1, &lines);
+    drafted(of, names, group, terms, forms)
+}
+
+/// Patterns that are one: rounding goes either way, and so does noise.
+fn groups(exceptions: &BTreeMap<Pattern, u64>) -> Vec<Group> {
+    let both_ways = |pattern: &Pattern| -> bool {
+        let one_way = |other: &Pattern| {
+            Pattern {
+                direction: None,
+                ..other.clone()
+            } == Pattern {
+                direction: None,
+                ..pattern.clone()
+            }
+        };
+        let ways: Vec<u64> = exceptions
+            .iter()
+            .filter(|(other, _)| one_way(other))
+            .map(|(_, count)| *count)
+            .collect();
+        let (least, all) = (ways.iter().min().copied().unwrap_or(0), ways.iter().sum::<u64>());
+        ways.len() > 1 && least as f64 >= BOTH_WAYS * all as f64
+    };
+    let mut groups: BTreeMap<Pattern, Group> = BTreeMap::new();
+    for (pattern, count) in exceptions.iter().filter(|(_, count)| **count > 0) {
+        let is_rounding = pattern
+            .diagnosis
+            .as_deref()
+            .is_some_and(|text| text == "float32" || text.starts_with("rounding("));
+        let mut together = pattern.clone();
+        if is_rounding {
+            together.diagnosis = Some("rounding".to_owned());
+        }
+        if is_rounding || (pattern.diagnosis.is_none() && both_ways(pattern)) {
+            together.direction = None;
+        }
+        let group = groups.entry(together).or_insert_with(|| Group {
+            patterns: BTreeSet::new(),
+            exceptions: 0,
+        });
+        group.patterns.insert(pattern.clone());
+        group.exceptions += count;
+    }
+    let mut groups: Vec<Group> = groups.into_values().collect();
+    groups.sort_by_key(|group| std::cmp::Reverse(group.exceptions));
+    groups
+}
+
+#[cfg(test)]
+mod tests;
