@@ -180,33 +180,42 @@ fn of_numbers(
             })
             .collect();
     }
-    let mut forms = Vec::new();
     let up = first.direction == Some(Direction::Up);
+    let mut forms = one_step(of, up, value_type, &deltas, &shares);
+    let filter = if up { "shadow > live" } else { "live > shadow" };
+    let how = How::Rule {
+        within: Some(within),
+        filter: Some(filter.to_owned()),
+    };
+    forms.push(Form { how, warnings });
+    forms
+}
+
+/// One offset, or one factor, where nearly all have the same. `shares`: of all of them, by the size of the old value.
+fn one_step(of: Compared<'_>, up: bool, value_type: &ValueType, deltas: &[f64], shares: &[f64]) -> Vec<Form> {
     let (new, old) = if up { ("shadow", "live") } else { ("live", "shadow") };
     // Integers could leave their 64 bits.
     let moved = match value_type {
         ValueType::Int { .. } => format!("{new} * 1.0 - {old}"),
         _ => format!("{new} - {old}"),
     };
-    let (least, most) = core_of(&deltas);
+    let mut forms = Vec::new();
+    let (least, most) = core_of(deltas);
     if most - least <= ONE_OFFSET * most
         && let Some((least, most)) = around(least, most)
     {
         forms.push(condition(format!("{moved} between {least} and {most}")));
     }
-    if has_shares && let Some(side) = of.baseline() {
-        let (least, most) = core_of(&shares);
+    if shares.len() == deltas.len()
+        && let Some(side) = of.baseline()
+    {
+        let (least, most) = core_of(shares);
         if most - least <= ONE_FACTOR * most
             && let Some((least, most)) = around(least, most)
         {
             forms.push(condition(format!("{moved} between abs({side} * {least}) and abs({side} * {most})")));
         }
     }
-    let how = How::Rule {
-        within: Some(within),
-        filter: Some(format!("{new} > {old}")),
-    };
-    forms.push(Form { how, warnings });
     forms
 }
 

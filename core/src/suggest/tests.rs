@@ -1,3 +1,5 @@
+//! What is drafted for exceptions of which it is known how they came.
+
 use super::*;
 use crate::align::{SideColumn, align};
 use crate::side::Sides;

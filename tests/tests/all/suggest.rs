@@ -44,7 +44,7 @@ fn release(folder: &Path, seed: u64, accounts: u64) -> [BTreeSet<String>; 2] {
             let score = (drawn.below(9000) + 1000) * 10;
             let segment = ["smb", "ent"][drawn.below(2) as usize];
             let (day, hour) = (1 + drawn.below(28), drawn.below(20));
-            let mut row = |score: u64, segment: &str, hour: u64, name: &str, out: &mut String| {
+            let row = |score: u64, segment: &str, hour: u64, name: &str, out: &mut String| {
                 let at = format!("2026-06-{day:02}T{hour:02}:00:00");
                 let region = quoted(region);
                 writeln!(out, "a{account:05},{metric},{plan},{region},{score},{segment},{at},{name}").expect("a string takes all");
