@@ -11,7 +11,7 @@ use shadowdiff_common::spool::Scratch;
 use shadowdiff_core::align::{Aligned, Column};
 use shadowdiff_core::compare::{CellComparator, cell_comparator, is_near};
 use shadowdiff_core::difference::Difference;
-use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::Plan;
 use shadowdiff_core::report::{LinePrinter, PatternSummary, Reporter, Summary};
 use shadowdiff_core::side::{Side, Sides};
@@ -235,8 +235,10 @@ impl Suggesting<'_> {
     async fn tried(&self, found: &Rejudged, parsed: &Parsed, as_it_is: &Summary, draft: &Draft) -> Result<Option<(Suggestion, Entry)>> {
         for entry in &draft.entries {
             // A form that does not fit the column's type is refused; a looser one may fit.
-            let Ok((covers, held_out)) = self.weighed(found, parsed, draft, entry).await else {
-                continue;
+            let (covers, held_out) = match self.weighed(found, parsed, draft, entry).await {
+                Ok(weighed) => weighed,
+                Err(error) if error.kind == Kind::Exhausted => return Err(error),
+                Err(_) => continue,
             };
             if (covers.of_patterns as f64) < COVERED * draft.exceptions as f64 {
                 continue;

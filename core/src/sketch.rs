@@ -7,7 +7,7 @@
 //!
 //! Memory: at most 2 * 2047 * 64 buckets; deltas of one magnitude take a few hundred. Below 2^-1022 buckets are wider.
 
-use crate::value::{Number, binary_parts, exact};
+use crate::value::{Number, binary_parts, exact, exact_there};
 use num_bigint::BigInt;
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -56,7 +56,24 @@ pub struct Distribution {
     pub p95: Option<f64>,
     #[serde(serialize_with = "shortest", deserialize_with = "exact")]
     pub p99: Option<f64>,
+    /// How many finite deltas lie where, from the least on: steps that grow with the size, but for one of zeros. At most `STEPS`; empty where
+    /// all deltas are one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub histogram: Vec<Step>,
 }
+
+/// Deltas from one size to another; both ends are of it where it ends the distribution, else the one that is nearer to zero.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    #[serde(serialize_with = "shortest_there", deserialize_with = "exact_there")]
+    pub from: f64,
+    #[serde(serialize_with = "shortest_there", deserialize_with = "exact_there")]
+    pub to: f64,
+    pub count: u64,
+}
+
+/// Steps of a histogram.
+const STEPS: usize = 24;
 
 impl Distribution {
     /// Of deltas that are all whole numbers: the bucket's middle may lie between two of them, its lower end does not.
@@ -82,6 +99,10 @@ fn shortest<S: Serializer>(number: &Option<f64>, serializer: S) -> Result<S::Ok,
         Some(whole) => serializer.serialize_i64(whole),
         None => number.serialize(serializer),
     }
+}
+
+fn shortest_there<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    shortest(&Some(*number), serializer)
 }
 
 /// The whole number that a double is, as far as it is known to be that one.
@@ -146,7 +167,56 @@ impl Sketch {
             p75: self.quantile(75),
             p95: self.quantile(95),
             p99: self.quantile(99),
+            histogram: self.histogram(),
         }
+    }
+
+    /// Buckets put together, by the same power of two everywhere: the fewest that are few enough.
+    fn histogram(&self) -> Vec<Step> {
+        let Some((least, largest)) = self.bounds.filter(|(least, largest)| least < largest) else {
+            return Vec::new();
+        };
+        let steps = (0..BUCKET_BITS + 12).map(|shift| self.steps(shift));
+        let mut steps = steps.into_iter().find(|steps| steps.len() <= STEPS).unwrap_or_default();
+        for step in &mut steps {
+            (step.from, step.to) = (step.from.max(least), step.to.min(largest));
+        }
+        steps
+    }
+
+    /// Each step takes `2^shift` buckets; those between the first and the last one of a sign are there though they are empty.
+    fn steps(&self, shift: u32) -> Vec<Step> {
+        let place = |bucket: i32| (bucket.unsigned_abs() - 1) >> shift;
+        let mut counts: BTreeMap<(bool, u32), u64> = BTreeMap::new();
+        for (bucket, count) in self.buckets.iter().filter(|(bucket, _)| **bucket != 0) {
+            *counts.entry((*bucket > 0, place(*bucket))).or_default() += count;
+        }
+        let of_sign = |is_positive: bool| {
+            let mut places = counts.keys().filter(|(sign, _)| *sign == is_positive).map(|(_, place)| *place);
+            let first = places.next();
+            // One too many tells that they are too many.
+            first
+                .map(|first| (first..=places.next_back().unwrap_or(first)).take(STEPS + 1))
+                .into_iter()
+                .flatten()
+        };
+        let end = |place: u32| f64::from_bits(((u64::from(place) << shift) << BUCKET_SHIFT).min(f64::MAX.to_bits()));
+        let step = |is_positive: bool, place: u32| {
+            let (low, high) = (end(place), end(place + 1));
+            let (from, to) = if is_positive { (low, high) } else { (-high, -low) };
+            let count = counts.get(&(is_positive, place)).copied().unwrap_or(0);
+            Step { from, to, count }
+        };
+        let mut steps: Vec<Step> = of_sign(false).map(|place| step(false, place)).collect();
+        steps.reverse();
+        let zeros = self.buckets.get(&0).map(|count| Step {
+            from: 0.0,
+            to: 0.0,
+            count: *count,
+        });
+        steps.extend(zeros);
+        steps.extend(of_sign(true).map(|place| step(true, place)));
+        steps
     }
 
     /// A value within 1 % of the delta at place `floor((n - 1) * percent / 100)` of the sorted finite deltas.
@@ -426,6 +496,40 @@ mod tests {
         let mut cents = Sketch::default();
         (0..10).for_each(|_| cents.observe_exact(&Number::parse("0.10").unwrap()));
         assert_eq!((cents.summary().mean, cents.count()), (Some(0.1), 10));
+    }
+
+    #[test]
+    fn a_histogram_has_few_steps_that_hold_all_and_depend_on_no_order() {
+        for deltas in [
+            (1..=5000).map(f64::from).collect::<Vec<_>>(),
+            (-300..300).map(|n| f64::from(n) * 1e-3).collect(),
+            (-300..300).map(|n| 10_f64.powi(n)).chain([0.0, -1.0, f64::MAX, f64::MIN]).collect(),
+            vec![1.0, 1.0 + f64::EPSILON, f64::MIN_POSITIVE],
+        ] {
+            let of = |deltas: &mut dyn Iterator<Item = &f64>| {
+                let mut sketch = Sketch::default();
+                deltas.for_each(|delta| sketch.observe(*delta));
+                sketch
+            };
+            let (first, rest) = deltas.split_at(deltas.len() / 3);
+            let mut merged = of(&mut rest.iter().rev());
+            merged.merge(&of(&mut first.iter()));
+            let found = merged.summary().histogram;
+            assert_eq!(found, of(&mut deltas.iter()).summary().histogram);
+            assert!((1..=STEPS).contains(&found.len()), "{found:?}");
+            assert_eq!(found.iter().map(|step| step.count).sum::<u64>(), deltas.len() as u64);
+            assert!(
+                found.iter().all(|step| step.from <= step.to) && found.windows(2).all(|pair| pair[0].to <= pair[1].from),
+                "{found:?}"
+            );
+            for step in &found {
+                let inside = deltas.iter().filter(|delta| (step.from..=step.to).contains(*delta)).count() as u64;
+                assert!(inside >= step.count, "{step:?} {inside}");
+            }
+        }
+        let mut same = Sketch::default();
+        (0..9).for_each(|_| same.observe(7.0));
+        assert_eq!(same.summary().histogram, []);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::super::words::{cause, delta, share};
 use super::super::{Change, Excerpt, Line, counted_apart, grouped};
 use super::{NAME, name, place, table};
 use crate::report::{ColumnSummary, PatternSummary, Summary};
-use crate::sketch::Distribution;
+use crate::sketch::{Distribution, Step};
 use crate::spec::DifferenceKind;
 use std::collections::BTreeMap;
 
@@ -235,6 +235,42 @@ fn distribution(column: &ColumnSummary, deltas: &Distribution) -> String {
     format!(
         "<h3>shadow - live <span class=\"soft\">drawn from 1 % to 99 %, with a thin line at 0</span></h3>\n{}<div class=\"scroll\"><table><thead><tr>{headings}</tr></thead><tbody><tr>{numbers}</tr></tbody></table></div>\n",
         box_plot(deltas).unwrap_or_default()
+    ) + &histogram(column, deltas)
+}
+
+/// A bar for each step of the histogram, as high as its count; what is there has some height.
+fn histogram(column: &ColumnSummary, deltas: &Distribution) -> String {
+    const HEIGHT: u128 = 100;
+    const WIDTH: usize = 20;
+    let steps = &deltas.histogram;
+    let Some(most) = steps.iter().map(|step| step.count).max().filter(|most| *most > 0) else {
+        return String::new();
+    };
+    let shown = |number: f64| HTML.plain(&delta(number, column.delta_unit), NAME);
+    let bar = |(at, step): (usize, &Step)| {
+        let height = (u128::from(step.count) * HEIGHT).div_ceil(u128::from(most));
+        let range = if step.from == step.to {
+            shown(step.from)
+        } else {
+            format!("{} to {}", shown(step.from), shown(step.to))
+        };
+        format!(
+            "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{height}\"><title>{range}: {}</title></rect>",
+            at * WIDTH,
+            HEIGHT - height,
+            WIDTH - 2,
+            grouped(step.count)
+        )
+    };
+    let bars: String = steps.iter().enumerate().map(bar).collect();
+    let ends = steps.first().zip(steps.last());
+    let ends = ends.map(|(first, last)| format!("<span>{}</span><span>{}</span>", shown(first.from), shown(last.to)));
+    format!(
+        "<h3>How many lie where <span class=\"soft\">in steps that grow with the size</span></h3>\n<div class=\"histogram\"><svg viewBox=\"0 0 {} {HEIGHT}\" \
+         preserveAspectRatio=\"none\" role=\"img\" aria-label=\"Histogram of {} differing cells\">{bars}</svg><div class=\"ends\">{}</div></div>\n",
+        steps.len() * WIDTH,
+        grouped(deltas.count),
+        ends.unwrap_or_default()
     )
 }
 
