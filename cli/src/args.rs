@@ -86,6 +86,9 @@ pub(crate) struct CompareArgs {
     /// Replace an older result at the output's place
     #[arg(long, env = "SHADOWDIFF_OVERWRITE", value_parser = yes_or_no)]
     pub(crate) overwrite: bool,
+    /// Tell this address when the comparison has ended: an HTTP POST of a CloudEvent
+    #[arg(long, env = "SHADOWDIFF_NOTIFY", hide_env_values = true, value_name = "URL")]
+    pub(crate) notify: Option<String>,
     /// Let this coordinator's workers do it, such as http://localhost:7400; settings of this process are not used then
     #[arg(long, value_name = "URL")]
     pub(crate) coordinator: Option<String>,
@@ -401,6 +404,9 @@ pub(crate) struct CoordinatorArgs {
     /// Directory where results are merged [default: the system's temporary directory]
     #[arg(long, env = "SHADOWDIFF_SCRATCH", value_name = "DIR")]
     pub(crate) scratch: Option<PathBuf>,
+    /// Tell this address when a job has ended: an HTTP POST of a CloudEvent [default: nobody]
+    #[arg(long, env = "SHADOWDIFF_NOTIFY", hide_env_values = true, value_name = "URL")]
+    pub(crate) notify: Option<String>,
     /// How long to go on serving after SIGTERM, while clients move to another coordinator
     #[arg(long, env = "SHADOWDIFF_GRACE", value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub(crate) grace: Duration,

@@ -5,6 +5,7 @@ use crate::connections::{BoundedListener, KEEP_ALIVE, Limits};
 use crate::note;
 use crate::process::{leave, runtime, working_directory};
 use crate::signals::watch_signals;
+use shadowdiff_common::notify::Listener;
 use shadowdiff_common::random_bytes;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::spool::Scratch;
@@ -140,6 +141,12 @@ fn options(args: &CoordinatorArgs, scratch: &Scratch) -> Result<Options> {
         shards: args.shards,
         form: args.exchange.form(),
         part_bytes: PART_BYTES,
+        listener: args
+            .notify
+            .as_deref()
+            .map(Listener::new)
+            .transpose()
+            .map_err(|e| e.field("--notify"))?,
     })
 }
 

@@ -219,8 +219,13 @@ pub(crate) fn escaped(document: &serde_json::Value) -> String {
 }
 
 /// The day in UTC.
-#[expect(clippy::disallowed_methods, reason = "the day of one process, told to all else")]
 pub(crate) fn today() -> Day {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64);
+    let seconds = now_ms() / 1000;
     Day::of_seconds(seconds)
+}
+
+/// Milliseconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "the time of one process, told to all else")]
+pub(crate) fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64)
 }

@@ -7,6 +7,7 @@ pub mod compiled;
 pub mod exchange;
 pub mod fault;
 pub mod link;
+pub mod notify;
 pub mod read;
 pub mod rows;
 pub mod run;

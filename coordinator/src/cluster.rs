@@ -44,6 +44,7 @@ use index::Done;
 use journal::Journal;
 use planning::{For, ParsedSpec, Planner, Pools, content_of, understand};
 use scheduler::SchedulerHandle;
+use shadowdiff_common::notify::Listener;
 use shadowdiff_common::random_bytes;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::state::{Incarnation, JobState, State, Submission, check_job_id};
@@ -84,6 +85,8 @@ pub struct Options {
     pub form: Option<Form>,
     /// A compare task holds about this many bytes of rows.
     pub part_bytes: u64,
+    /// Who is told that a job has ended. The operator names it, nobody who submits does.
+    pub listener: Option<Listener>,
 }
 
 /// What a client submits.
@@ -379,9 +382,16 @@ impl Cluster {
             view,
             cancels,
         };
-        let cluster = Arc::downgrade(self);
+        let (cluster, listener) = (Arc::downgrade(self), self.options.listener.clone());
         self.supervisor.spawn("the end of a job", async move {
+            let ended = start.view.subscribe();
             let elsewhere = start.run().await;
+            if let (Some(listener), false) = (listener, elsewhere) {
+                let notice = ends::notice(&ended.borrow());
+                if let Err(error) = listener.tell(&notice).await {
+                    tracing::warn!(job = id, "{error}");
+                }
+            }
             if let Some(cluster) = cluster.upgrade()
                 && elsewhere
             {

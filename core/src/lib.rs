@@ -14,6 +14,7 @@ pub mod judge;
 pub mod mix;
 pub mod nearest;
 pub mod noise;
+pub mod notice;
 pub mod patterns;
 pub mod plan;
 pub mod planted;

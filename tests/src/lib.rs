@@ -11,6 +11,7 @@ pub mod csv;
 mod deltas;
 pub mod exact;
 pub mod generate;
+pub mod hook;
 pub mod ledger;
 pub mod limits;
 mod listing;

@@ -17,6 +17,8 @@ mod judge;
 mod newcomer;
 #[path = "all/noise.rs"]
 mod noise;
+#[path = "all/notify.rs"]
+mod notify;
 #[path = "all/pairs.rs"]
 mod pairs;
 #[path = "all/parsers.rs"]

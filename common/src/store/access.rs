@@ -30,7 +30,7 @@ impl Access {
     }
 
     /// User and password, decoded.
-    pub(super) fn login(&self) -> Option<Vec<u8>> {
+    pub(crate) fn login(&self) -> Option<Vec<u8>> {
         let decoded = |part: &str| percent_decode_str(part).collect::<Vec<u8>>();
         let (user, password) = self.user.split_once(':').unwrap_or((&self.user, ""));
         (!self.user.is_empty()).then(|| [decoded(user), decoded(password)].join(&b':'))

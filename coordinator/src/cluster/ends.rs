@@ -10,6 +10,7 @@ use super::stop_reason::StopReason;
 use super::view::{JobPhase, JobView, MAX_ERROR_BYTES, shown_warnings};
 use shadowdiff_core::error::{Error, Kind};
 use shadowdiff_core::journal::{End, JobEvent};
+use shadowdiff_core::notice::{Ended, Notice};
 use tokio::sync::watch;
 
 /// Writes down what became of a job, then lets everybody know. True if the job goes on elsewhere.
@@ -89,6 +90,23 @@ pub(super) fn show(view: &mut JobView, end: &End, manifest: Option<&Manifest>, e
         view.files = manifest.files.clone();
         view.warnings = shown_warnings(&manifest.warnings);
     }
+}
+
+/// What somebody outside is told of a job that has ended: the same again where it is told twice.
+pub(super) fn notice(view: &JobView) -> Notice {
+    let outcome = match (view.phase, view.verdict) {
+        (JobPhase::Succeeded, Some(verdict)) => verdict.name(),
+        (JobPhase::Cancelled, _) => "cancelled",
+        _ => "failed",
+    };
+    let error = view.error.as_ref().filter(|_| outcome == "failed");
+    let ended = Ended {
+        outcome,
+        job: Some(view.id.clone()),
+        ..error.map_or_else(Ended::default, Ended::failed)
+    };
+    let id = format!("{}/{}", view.id, view.submitted.incarnation);
+    Notice::new(id, view.ended_ms.unwrap_or_default(), ended)
 }
 
 /// Why a job ends that somebody asked to end.

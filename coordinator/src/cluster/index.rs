@@ -366,6 +366,7 @@ mod tests {
             shards: None,
             form: None,
             part_bytes: 1,
+            listener: None,
         };
         Cluster::start(state, sources, options)
     }

@@ -352,6 +352,7 @@ fn coordinator(flaky_store: &FlakyStore, line: &Line, number: u64, scratch: &Pat
         shards: None,
         form: None,
         part_bytes: 1,
+        listener: None,
     };
     Cluster::start(state, sources, options)
 }

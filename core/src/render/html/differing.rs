@@ -263,11 +263,16 @@ fn histogram(column: &ColumnSummary, deltas: &Distribution) -> String {
         )
     };
     let bars: String = steps.iter().enumerate().map(bar).collect();
+    let below = steps.iter().filter(|step| step.from < 0.0 && step.to <= 0.0).count();
+    let zero = match below {
+        0 => String::new(),
+        below => format!("<line x1=\"{0}\" x2=\"{0}\" y1=\"0\" y2=\"{HEIGHT}\"/>", below * WIDTH - 1),
+    };
     let ends = steps.first().zip(steps.last());
     let ends = ends.map(|(first, last)| format!("<span>{}</span><span>{}</span>", shown(first.from), shown(last.to)));
     format!(
-        "<h3>How many lie where <span class=\"soft\">in steps that grow with the size</span></h3>\n<div class=\"histogram\"><svg viewBox=\"0 0 {} {HEIGHT}\" \
-         preserveAspectRatio=\"none\" role=\"img\" aria-label=\"Histogram of {} differing cells\">{bars}</svg><div class=\"ends\">{}</div></div>\n",
+        "<h3>How many lie where <span class=\"soft\">in steps that grow with the size, with a thin line at 0</span></h3>\n<div class=\"histogram\"><svg viewBox=\"0 0 {} {HEIGHT}\" \
+         preserveAspectRatio=\"none\" role=\"img\" aria-label=\"Histogram of {} differing cells\">{zero}{bars}</svg><div class=\"ends\">{}</div></div>\n",
         steps.len() * WIDTH,
         grouped(deltas.count),
         ends.unwrap_or_default()

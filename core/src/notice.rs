@@ -1,0 +1,117 @@
+//! What somebody is told when a comparison has ended: an event in the form of CloudEvents 1.0, as JSON. It has counts, names of thresholds and places
+//! without what gives access to them; no value of the data.
+
+use crate::error::Error;
+use crate::redact::redacted;
+use crate::report::Summary;
+use crate::shorten::shortened;
+use crate::value::{TimeUnit, Value, ValueType, print_in};
+use serde::Serialize;
+
+/// Broken thresholds that are named, and how long each text is at the most.
+const BROKEN: usize = 20;
+const TEXT_BYTES: usize = 1 << 10;
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Notice {
+    specversion: &'static str,
+    #[serde(rename = "type")]
+    event_type: &'static str,
+    source: &'static str,
+    /// With the source it names the event: told twice, it is the same.
+    id: String,
+    time: String,
+    datacontenttype: &'static str,
+    data: Ended,
+}
+
+/// How a comparison ended.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Ended {
+    /// `pass` or `fail`, as its verdict is; `failed` or `cancelled` where there is none.
+    pub outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
+    /// Where the result lies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Counts>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub broken: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Counts {
+    pub exceptions: u64,
+    pub expected: u64,
+    pub accepted: u64,
+    pub accounts_with_exceptions: u64,
+}
+
+impl Notice {
+    /// `now_ms`: since 1970.
+    pub fn new(id: String, now_ms: i64, data: Ended) -> Notice {
+        let (unit, mut time) = (TimeUnit::Millisecond, String::new());
+        let now = Value::Timestamp {
+            ticks: now_ms.into(),
+            unit,
+            zoned: true,
+        };
+        print_in(&now, &ValueType::Timestamp { unit, zoned: true }, &mut time);
+        Notice {
+            specversion: "1.0",
+            event_type: "dev.shadowdiff.comparison.ended",
+            source: "shadowdiff",
+            id,
+            time,
+            datacontenttype: "application/json",
+            data,
+        }
+    }
+}
+
+impl Ended {
+    /// `place`: where the result lies, as the user calls it.
+    pub fn judged(summary: &Summary, place: &str) -> Ended {
+        let broken = summary.broken.iter().take(BROKEN);
+        Ended {
+            outcome: summary.verdict.name(),
+            result: Some(redacted(place).into_owned()),
+            counts: Some(Counts {
+                exceptions: summary.differences.exceptions,
+                expected: summary.differences.expected,
+                accepted: summary.differences.accepted,
+                accounts_with_exceptions: summary.accounts.with_exceptions,
+            }),
+            broken: broken.map(|text| shortened(text, TEXT_BYTES)).collect(),
+            ..Ended::default()
+        }
+    }
+
+    pub fn failed(error: &Error) -> Ended {
+        Ended {
+            outcome: "failed",
+            error: Some(shortened(&error.to_string(), TEXT_BYTES)),
+            ..Ended::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_has_what_cloudevents_asks_for_and_no_secret() {
+        let error = Error::input("no answer").file("https://ann:secret@host/x?sig=hidden");
+        let notice = Notice::new("7".to_owned(), 1_791_590_400_123, Ended::failed(&error));
+        let text = serde_json::to_string(&notice).expect("texts are JSON");
+        assert_eq!(
+            text,
+            r#"{"specversion":"1.0","type":"dev.shadowdiff.comparison.ended","source":"shadowdiff","id":"7","time":"2026-10-10T00:00:00.123Z","datacontenttype":"application/json","data":{"outcome":"failed","error":"https://host/x?…: no answer"}}"#
+        );
+    }
+}
