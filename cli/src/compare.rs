@@ -30,7 +30,12 @@ pub(crate) fn run(args: &CompareArgs, limits: TaskLimits) -> Result<ExitCode> {
         return client::compare(args, coordinator, found);
     }
     let settings = Settings::new(&args.settings, limits)?;
-    let listener = args.notify.as_deref().map(Listener::new).transpose().map_err(|e| e.field("--notify"))?;
+    let listener = args
+        .notify
+        .as_deref()
+        .map(Listener::new)
+        .transpose()
+        .map_err(|e| e.field("--notify"))?;
     let place = args.spec.output.clone().unwrap_or_else(|| found.output.clone());
     let runtime = runtime_of_tasks(settings.threads)?;
     let outcome = runtime.block_on(async {

@@ -33,7 +33,10 @@ impl Hook {
             for (stream, code) in server.incoming().flatten().zip(turns) {
                 let mut reader = BufReader::new(stream);
                 let Some(heard) = read(&mut reader) else { continue };
-                let _ = write!(reader.get_mut(), "HTTP/1.1 {code} x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                let _ = write!(
+                    reader.get_mut(),
+                    "HTTP/1.1 {code} x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+                );
                 if sender.send(heard).is_err() {
                     return;
                 }
@@ -64,7 +67,9 @@ fn read(reader: &mut impl BufRead) -> Option<Heard> {
         }
     }
     let headers: Vec<String> = head.iter().skip(1).map(|line| line.to_lowercase()).collect();
-    let length = headers.iter().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok())?;
+    let length = headers
+        .iter()
+        .find_map(|line| line.strip_prefix("content-length: ")?.parse().ok())?;
     let mut body = String::new();
     reader.take(length).read_to_string(&mut body).ok()?;
     Some(Heard {

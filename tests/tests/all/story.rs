@@ -64,7 +64,10 @@ fn shows(shown: &str, text: &str) -> bool {
 fn the_release_of_the_readme_goes_as_it_says() {
     let folder = folder();
     let readme = std::fs::read_to_string(repository().join("README.md")).expect("there is one");
-    let story = readme.split("<!-- story -->\n").nth(1).and_then(|rest| rest.split("<!-- /story -->").next());
+    let story = readme
+        .split("<!-- story -->\n")
+        .nth(1)
+        .and_then(|rest| rest.split("<!-- /story -->").next());
     let mut commands = 0;
     for part in story.expect("the README tells it").split(COMMAND).skip(1) {
         let (command, rest) = part.split_once('\n').expect("what it prints stands below");
@@ -91,8 +94,19 @@ fn the_page_shows_in_a_browser() {
     assert_eq!(got.exit, 1, "{}", got.stderr);
     let picture = folder.path().join("report.png");
     let status = Command::new(browser)
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars", "--disable-sync"])
-        .args(["--disable-background-networking", "--disable-component-update", "--force-device-scale-factor=1"])
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--hide-scrollbars",
+            "--disable-sync",
+        ])
+        .args([
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--force-device-scale-factor=1",
+        ])
         .arg(format!("--user-data-dir={}", folder.path().join("browser").display()))
         .arg(format!("--window-size={SIZE}"))
         .arg(format!("--screenshot={}", picture.display()))
@@ -108,7 +122,11 @@ fn the_page_shows_in_a_browser() {
         std::fs::write(&kept, &drawn).expect("it can be written");
     }
     let size = |bytes: &[u8]| bytes.get(16..24).map(<[u8]>::to_vec);
-    assert_eq!(std::fs::read(&kept).ok().and_then(|kept| size(&kept)), size(&drawn), "fonts differ, the size does not");
+    assert_eq!(
+        std::fs::read(&kept).ok().and_then(|kept| size(&kept)),
+        size(&drawn),
+        "fonts differ, the size does not"
+    );
 }
 
 fn browser() -> Option<PathBuf> {
