@@ -208,20 +208,22 @@ impl Suggesting<'_> {
         let (mut observed, mut exceptions) = (Observations::new(names), BTreeMap::new());
         let writer = found.writer(&parsed.document, self.scratch);
         each_row(&writer, found, &mut |row| {
-            let Some((first, _)) = row.first() else { return Ok(()) };
+            let Some(Said { difference: first, .. }) = row.first() else {
+                return Ok(());
+            };
             let mut of_row = ObservedRow {
                 account: account_number(first.account_key()),
                 attributes: (first.kind != DifferenceKind::DuplicateKey)
                     .then(|| attributes.iter().map(|attribute| attribute.literal(first)).collect()),
                 exceptions: Vec::new(),
             };
-            for (difference, judged) in row.iter().filter(|(_, judged)| judged.judgement == Judgement::Exception) {
-                *exceptions.entry(judged.pattern.clone()).or_default() += 1;
-                let values = short(&difference.live).zip(short(&difference.shadow));
+            for said in row.iter().filter(|said| said.judgement == Judgement::Exception) {
+                *exceptions.entry(said.pattern.clone()).or_default() += 1;
+                let values = short(&said.difference.live).zip(short(&said.difference.shadow));
                 of_row.exceptions.push(Observed {
-                    pattern: judged.pattern.clone(),
-                    relative: judged.relative,
-                    delta: judged.delta,
+                    pattern: said.pattern.clone(),
+                    relative: said.relative,
+                    delta: said.delta,
                     values,
                 });
             }
@@ -342,6 +344,7 @@ fn added(parsed: &Parsed, entries: &[Entry]) -> Result<Parsed> {
 
 /// A difference of the row that passes, with what is said of it.
 struct Said<'j> {
+    difference: &'j Difference<'j>,
     judgement: Judgement,
     pattern: &'j Pattern,
     relative: Option<f64>,
@@ -349,11 +352,7 @@ struct Said<'j> {
 }
 
 /// Calls `visit` with the differences of each row, in their order.
-fn each_row(
-    writer: &ResultWriter<'_>,
-    found: &Rejudged,
-    visit: &mut dyn FnMut(&[(&Difference<'_>, Said<'_>)]) -> Result<()>,
-) -> Result<()> {
+fn each_row(writer: &ResultWriter<'_>, found: &Rejudged, visit: &mut dyn FnMut(&[Said<'_>]) -> Result<()>) -> Result<()> {
     let (judge, acceptances) = writer.rules()?;
     let merge = writer.merge(&judge, &acceptances);
     let acceptances = merge.accept()?.0;
@@ -374,14 +373,14 @@ fn each_row(
                 let decoded = records.iter().map(|record| Ok((Difference::decode(record)?, false)));
                 let mut row: Vec<(Difference<'_>, bool)> = decoded.collect::<Result<_>>()?;
                 let judged = reporter.judge_row(&mut row)?;
-                let said = judged.iter().map(|judged| Said {
+                let said = row.iter().zip(judged).map(|((difference, _), judged)| Said {
+                    difference,
                     judgement: judged.judgement,
                     pattern: &judged.pattern,
                     relative: judged.relative(),
                     delta: judged.delta(),
                 });
-                let all: Vec<(&Difference<'_>, Said<'_>)> = row.iter().map(|(difference, _)| difference).zip(said).collect();
-                visit(&all)?;
+                visit(&said.collect::<Vec<_>>())?;
                 records.clear();
             }
             match record {
@@ -404,11 +403,11 @@ fn weigh(
     let (mut accounts, mut held_accounts) = (BTreeSet::new(), BTreeSet::new());
     each_row(writer, found, &mut |row| {
         let (mut lines, mut left) = (0, 0);
-        for (difference, said) in row {
-            let account = account_number(difference.account_key());
+        for said in row {
+            let account = account_number(said.difference.account_key());
             let is_held = is_held_out(account);
             let is_member = draft.patterns.contains(said.pattern);
-            let covered = is_covered(difference, said.judgement)?;
+            let covered = is_covered(said.difference, said.judgement)?;
             let is_exception = said.judgement == Judgement::Exception;
             left += u64::from(is_exception && !covered);
             if is_held && is_member && (covered || is_exception) {

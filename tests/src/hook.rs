@@ -2,8 +2,11 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
+
+/// Requests that nobody has looked at.
+const HELD: usize = 64;
 
 /// A request that came.
 #[derive(Debug, Clone)]
@@ -24,10 +27,11 @@ pub struct Hook {
 
 impl Hook {
     /// Answers with these codes in turn, then with the last one.
+    #[expect(clippy::disallowed_methods, reason = "a test sees its own panics")]
     pub fn start(codes: &'static [u16]) -> Hook {
         let server = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let port = server.local_addr().expect("an address").port();
-        let (sender, heard) = channel();
+        let (sender, heard) = sync_channel(HELD);
         std::thread::spawn(move || {
             let turns = codes.iter().chain(std::iter::repeat(codes.last().expect("a code")));
             for (stream, code) in server.incoming().flatten().zip(turns) {

@@ -72,14 +72,14 @@ impl Contrast<'_> {
         if others.is_empty() && first.values.len() > 1 {
             return None;
         }
-        if share(&[first.clone()], &others).is_some_and(|share| share > TELLING) {
+        if share(std::slice::from_ref(&first), &others).is_some_and(|share| share > TELLING) {
             return None;
         }
         let mut terms = vec![first];
         let left: Vec<&ObservedRow> = others.iter().filter(|row| terms[0].takes(row)).copied().collect();
         if left.len() >= FEWEST_OTHERS
             && let Some(second) = self.best(&left, &terms)
-            && share(&[second.clone()], &left).is_some_and(|share| share <= NARROWING)
+            && share(std::slice::from_ref(&second), &left).is_some_and(|share| share <= NARROWING)
         {
             terms.push(second);
         }
