@@ -18,7 +18,7 @@ use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::{DifferenceKind, Parsed};
 use shadowdiff_core::sql_text::literal;
 use shadowdiff_core::suggest::{
-    Compared, Draft, Entry, EntryKind, Observations, Observed, ObservedRow, account_number, is_held_out, learn,
+    Compared, Draft, Entry, EntryKind, Observations, Observed, ObservedRow, Sizes, account_number, is_held_out, learn,
 };
 use shadowdiff_core::tally::{Judgement, Pattern};
 use shadowdiff_core::value::{Value, array_of};
@@ -54,6 +54,9 @@ pub struct Suggestions {
 #[derive(Debug, Serialize)]
 pub struct Suggestion {
     pub patterns: Vec<PatternSummary>,
+    /// Which changes of them, where not all are meant.
+    #[serde(skip_serializing_if = "Sizes::are_all")]
+    pub sizes: Sizes,
     /// Lines of these patterns that are exceptions.
     pub exceptions: u64,
     /// The list of the spec that the entry is for.
@@ -83,6 +86,9 @@ pub struct Covered {
     pub lines: u64,
     /// Of these, those of the patterns.
     pub of_patterns: u64,
+    /// All lines of the patterns that are exceptions without the entry.
+    #[serde(skip)]
+    of_all: u64,
     pub accounts: u64,
     /// Rows that have other exceptions besides.
     pub rows_with_more: u64,
@@ -105,8 +111,10 @@ pub struct HeldOut {
 #[derive(Debug, Serialize)]
 pub struct NotDrafted {
     pub patterns: Vec<PatternSummary>,
+    #[serde(skip_serializing_if = "Sizes::are_all")]
+    pub sizes: Sizes,
     pub exceptions: u64,
-    pub why: String,
+    pub why: &'static str,
 }
 
 /// A finished comparison for whose exceptions something is suggested.
@@ -142,13 +150,12 @@ impl Suggesting<'_> {
         let learned = learn(compared, &observed, &exceptions);
         let (mut suggestions, mut entries) = (Vec::new(), Vec::new());
         let mut left_out: Vec<NotDrafted> = Vec::new();
-        let mut leave_out = |patterns: Vec<PatternSummary>, exceptions: u64, why: &str| {
-            let why = why.to_owned();
-            left_out.push(NotDrafted { patterns, exceptions, why });
-        };
-        for one in &learned.left_out {
-            leave_out(named(&one.patterns, &found.plan.aligned, &as_it_is), one.exceptions, one.why);
-        }
+        left_out.extend(learned.left_out.into_iter().map(|one| NotDrafted {
+            patterns: named(&one.patterns, &found.plan.aligned, &as_it_is),
+            sizes: one.sizes,
+            exceptions: one.exceptions,
+            why: one.why,
+        }));
         for draft in learned.drafts {
             match self
                 .tried(&found, parsed, &as_it_is, &without_comparators(draft.clone(), &entries))
@@ -159,11 +166,17 @@ impl Suggesting<'_> {
                     entries.push(entry);
                 }
                 None => {
-                    let patterns = named(&draft.patterns, &found.plan.aligned, &as_it_is);
-                    leave_out(patterns, draft.exceptions, "nothing that was drafted covers most of it");
+                    left_out.push(NotDrafted {
+                        patterns: named(&draft.patterns, &found.plan.aligned, &as_it_is),
+                        sizes: draft.sizes,
+                        exceptions: draft.exceptions,
+                        why: "nothing that was drafted covers most of it",
+                    });
                 }
             }
         }
+        // Of sizes that were looked at apart the counts are known only now.
+        suggestions.sort_by_key(|suggestion: &Suggestion| std::cmp::Reverse(suggestion.exceptions));
         let together = match entries.is_empty() {
             true => None,
             false => Some(Judged::of(&self.with(parsed, &entries).await?)),
@@ -242,7 +255,7 @@ impl Suggesting<'_> {
                 Err(error) if error.kind == Kind::Exhausted => return Err(error),
                 Err(_) => continue,
             };
-            if (covers.of_patterns as f64) < COVERED * draft.exceptions as f64 {
+            if (covers.of_patterns as f64) < COVERED * covers.of_all as f64 {
                 continue;
             }
             let mut entry = entry.clone();
@@ -254,7 +267,8 @@ impl Suggesting<'_> {
             warnings.extend(doubts(&covers, &held_out));
             let suggestion = Suggestion {
                 patterns: named(&draft.patterns, &found.plan.aligned, as_it_is),
-                exceptions: draft.exceptions,
+                sizes: draft.sizes.clone(),
+                exceptions: covers.of_all,
                 list: entry.kind.list(),
                 yaml: entry.yaml(),
                 accounts: draft
@@ -406,10 +420,11 @@ fn weigh(
         for said in row {
             let account = account_number(said.difference.account_key());
             let is_held = is_held_out(account);
-            let is_member = draft.patterns.contains(said.pattern);
+            let is_member = draft.is_for(said.pattern, said.relative, said.delta);
             let covered = is_covered(said.difference, said.judgement)?;
             let is_exception = said.judgement == Judgement::Exception;
             left += u64::from(is_exception && !covered);
+            covers.of_all += u64::from(is_member && (covered || is_exception));
             if is_held && is_member && (covered || is_exception) {
                 held_out.exceptions += 1;
                 held_accounts.insert(account);

@@ -1,6 +1,6 @@
 //! Rules and comparators for what is left: drafts that are learned from exceptions, for a person to judge.
 //!
-//! Exceptions are grouped by where and in which way they differ. Of each group is learned how its values change (`change`), and by which
+//! Exceptions are grouped by where and in which way they differ, and apart where many are of one size (`sizes`). Of each group is learned how its values change (`change`), and by which
 //! attributes its rows are told from all other rows that differ (`terms`). Learned is from some accounts alone; the others are held out, so that
 //! whoever judges a draft can say what it does to accounts that it has not seen.
 //!
@@ -9,14 +9,16 @@
 
 mod change;
 mod draft;
+mod sizes;
 mod terms;
 
 pub use draft::{Draft, Entry, EntryKind};
+pub use sizes::{Sizes, Window};
 pub use terms::Terms;
 
 use crate::align::Aligned;
 use crate::side::Side;
-use crate::spec::{DifferenceKind, Spec};
+use crate::spec::{DifferenceKind, Direction, Spec};
 use crate::tally::Pattern;
 use change::forms;
 use draft::drafted;
@@ -37,6 +39,11 @@ const HELD_OUT: u64 = 3;
 const ACCOUNT_KEY: &[u8; 16] = b"shadowdiff.sugge";
 /// Of what is both ways in a column at least this share goes each way.
 const BOTH_WAYS: f64 = 0.2;
+/// A size that so many changes have stands out; noise has it the other way at least this share as often.
+const STANDS_OUT: f64 = 0.3;
+const ALIKE: f64 = 0.5;
+/// Sizes of a pattern that are looked at apart.
+const MAX_SIZES: usize = 3;
 
 /// Where an account stands, by the bytes of its key.
 pub fn account_number(account_key: &[u8]) -> u64 {
@@ -131,6 +138,7 @@ pub struct Learned {
 #[derive(Debug, Clone, PartialEq)]
 pub struct LeftOut {
     pub patterns: Vec<Pattern>,
+    pub sizes: Sizes,
     pub exceptions: u64,
     pub why: &'static str,
 }
@@ -153,7 +161,53 @@ impl Compared<'_> {
 /// Exceptions that are looked at together.
 struct Group {
     patterns: BTreeSet<Pattern>,
+    sizes: Sizes,
     exceptions: u64,
+}
+
+impl Group {
+    fn has(&self, one: &Observed) -> bool {
+        self.patterns.contains(&one.pattern) && self.sizes.hold(one.relative, one.delta)
+    }
+
+    /// The group by sizes that many of its changes have; whole where no size stands out.
+    fn parts(self, observed: &Observations) -> Vec<Group> {
+        let is_one = self.patterns.len() == 1;
+        let first = self
+            .patterns
+            .first()
+            .filter(|first| is_one && first.diagnosis.is_none() && first.direction.is_some());
+        if first.is_none() {
+            return vec![self];
+        }
+        let of_learning = || {
+            observed
+                .rows
+                .iter()
+                .filter(|row| !is_held_out(row.account))
+                .flat_map(|row| &row.exceptions)
+        };
+        let (mut parts, mut rest) = (Vec::new(), self);
+        while parts.len() < MAX_SIZES
+            && let Some(window) = Window::of(&of_learning().filter(|one| rest.has(one)).collect::<Vec<_>>())
+        {
+            let mut part = Group {
+                patterns: rest.patterns.clone(),
+                sizes: Sizes {
+                    within: Some(window),
+                    ..rest.sizes.clone()
+                },
+                exceptions: 0,
+            };
+            let all = observed.rows.iter().flat_map(|row| &row.exceptions);
+            part.exceptions = all.filter(|one| part.has(one)).count() as u64;
+            rest.exceptions = rest.exceptions.saturating_sub(part.exceptions);
+            rest.sizes.outside.push(window);
+            parts.push(part);
+        }
+        parts.push(rest);
+        parts
+    }
 }
 
 /// Learns from what was observed. `exceptions`: how many there are of each pattern.
@@ -163,9 +217,15 @@ pub fn learn(of: Compared<'_>, observed: &Observations, exceptions: &BTreeMap<Pa
         left_out: Vec::new(),
     };
     let mut names: BTreeSet<String> = of.spec.expected.iter().map(|rule| rule.name.clone()).collect();
-    for group in groups(exceptions) {
+    let mut parts: Vec<Group> = groups(exceptions, observed)
+        .into_iter()
+        .flat_map(|group| group.parts(observed))
+        .collect();
+    parts.sort_by_key(|group| std::cmp::Reverse(group.exceptions));
+    for group in parts {
         let left_out = |why| LeftOut {
             patterns: group.patterns.iter().cloned().collect(),
+            sizes: group.sizes.clone(),
             exceptions: group.exceptions,
             why,
         };
@@ -198,7 +258,7 @@ fn draft(of: Compared<'_>, observed: &Observations, group: &Group, names: &BTree
     if group.exceptions < FEWEST_LINES {
         return Err("too few lines to learn from");
     }
-    let is_member = |row: &&ObservedRow| row.exceptions.iter().any(|one| group.patterns.contains(&one.pattern));
+    let is_member = |row: &&ObservedRow| row.exceptions.iter().any(|one| group.has(one));
     let learning = || observed.rows.iter().filter(|row| !is_held_out(row.account));
     let (members, others): (Vec<&ObservedRow>, Vec<&ObservedRow>) = learning().partition(|row| is_member(row));
     let accounts: BTreeSet<u64> = members.iter().map(|row| row.account).collect();
@@ -208,7 +268,7 @@ fn draft(of: Compared<'_>, observed: &Observations, group: &Group, names: &BTree
     let lines: Vec<&Observed> = members
         .iter()
         .flat_map(|row| &row.exceptions)
-        .filter(|one| group.patterns.contains(&one.pattern))
+        .filter(|one| group.has(one))
         .collect();
     let contrast = Contrast {
         names: &observed.names,
@@ -221,25 +281,7 @@ fn draft(of: Compared<'_>, observed: &Observations, group: &Group, names: &BTree
 }
 
 /// Patterns that are one: rounding goes either way, and so does noise.
-fn groups(exceptions: &BTreeMap<Pattern, u64>) -> Vec<Group> {
-    let both_ways = |pattern: &Pattern| -> bool {
-        let one_way = |other: &Pattern| {
-            Pattern {
-                direction: None,
-                ..other.clone()
-            } == Pattern {
-                direction: None,
-                ..pattern.clone()
-            }
-        };
-        let ways: Vec<u64> = exceptions
-            .iter()
-            .filter(|(other, _)| one_way(other))
-            .map(|(_, count)| *count)
-            .collect();
-        let (least, all) = (ways.iter().min().copied().unwrap_or(0), ways.iter().sum::<u64>());
-        ways.len() > 1 && least as f64 >= BOTH_WAYS * all as f64
-    };
+fn groups(exceptions: &BTreeMap<Pattern, u64>, observed: &Observations) -> Vec<Group> {
     let mut groups: BTreeMap<Pattern, Group> = BTreeMap::new();
     for (pattern, count) in exceptions.iter().filter(|(_, count)| **count > 0) {
         let is_rounding = pattern
@@ -250,19 +292,44 @@ fn groups(exceptions: &BTreeMap<Pattern, u64>) -> Vec<Group> {
         if is_rounding {
             together.diagnosis = Some("rounding".to_owned());
         }
-        if is_rounding || (pattern.diagnosis.is_none() && both_ways(pattern)) {
+        if is_rounding || is_noise(pattern, exceptions, observed) {
             together.direction = None;
         }
         let group = groups.entry(together).or_insert_with(|| Group {
             patterns: BTreeSet::new(),
+            sizes: Sizes::default(),
             exceptions: 0,
         });
         group.patterns.insert(pattern.clone());
         group.exceptions += count;
     }
-    let mut groups: Vec<Group> = groups.into_values().collect();
-    groups.sort_by_key(|group| std::cmp::Reverse(group.exceptions));
-    groups
+    groups.into_values().collect()
+}
+
+/// Whether changes without a cause go up and down alike: many each way, and a size that stands out one way stands out the other way too.
+fn is_noise(pattern: &Pattern, exceptions: &BTreeMap<Pattern, u64>, observed: &Observations) -> bool {
+    let towards = |direction| Pattern {
+        direction: Some(direction),
+        ..pattern.clone()
+    };
+    let ways = [Direction::Up, Direction::Down].map(towards);
+    let counts = ways.each_ref().map(|way| exceptions.get(way).copied().unwrap_or(0));
+    let least = counts[0].min(counts[1]) as f64;
+    if pattern.diagnosis.is_some() || !ways.contains(pattern) || least < BOTH_WAYS * (counts[0] + counts[1]) as f64 {
+        return false;
+    }
+    let learning = || {
+        observed
+            .rows
+            .iter()
+            .filter(|row| !is_held_out(row.account))
+            .flat_map(|row| &row.exceptions)
+    };
+    let [up, down] = ways.map(|way| learning().filter(|one| one.pattern == way).collect::<Vec<_>>());
+    [(&up, &down), (&down, &up)].into_iter().all(|(one, other)| {
+        let standing_out = Window::most_frequent(one).filter(|(share, _)| *share >= STANDS_OUT);
+        standing_out.is_none_or(|(share, window)| window.share(other) >= ALIKE * share)
+    })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::{Paint, heading};
 use shadowdiff_coordinator::{Suggestion, Suggestions};
 use shadowdiff_core::render::{counted_apart, described, grouped};
 use shadowdiff_core::report::PatternSummary;
+use shadowdiff_core::suggest::{Sizes, Window};
 use shadowdiff_core::verdict::Verdict;
 use std::fmt::Write;
 
@@ -26,7 +27,11 @@ pub(crate) fn suggestions(of: &Suggestions, paint: Paint) -> String {
     }
     out.push('\n');
     for suggestion in &of.suggestions {
-        heading(&mut out, &title(&suggestion.patterns, suggestion.exceptions), paint);
+        heading(
+            &mut out,
+            &title(&suggestion.patterns, &suggestion.sizes, suggestion.exceptions),
+            paint,
+        );
         one(&mut out, suggestion);
     }
     if of.suggestions.is_empty() {
@@ -35,15 +40,35 @@ pub(crate) fn suggestions(of: &Suggestions, paint: Paint) -> String {
     if !of.left_out.is_empty() {
         heading(&mut out, "Nothing is suggested for", paint);
         for one in &of.left_out {
-            out += &wrapped("  ", &format!("{}; {}", title(&one.patterns, one.exceptions), one.why));
+            out += &wrapped("  ", &format!("{}; {}", title(&one.patterns, &one.sizes, one.exceptions), one.why));
         }
     }
     out + &notes(of)
 }
 
-fn title(patterns: &[PatternSummary], exceptions: u64) -> String {
+fn title(patterns: &[PatternSummary], sizes: &Sizes, exceptions: u64) -> String {
     let all: Vec<String> = patterns.iter().map(described).collect();
-    format!("{}: {}", super::visible(&all.join(" or ")), counted_apart(exceptions, "exception"))
+    let size = match &sizes.within {
+        Some(window) => format!(", by {}", size(window)),
+        None if sizes.are_all() => String::new(),
+        None => ", by other sizes".to_owned(),
+    };
+    format!(
+        "{}{size}: {}",
+        super::visible(&all.join(" or ")),
+        counted_apart(exceptions, "exception")
+    )
+}
+
+fn size(of: &Window) -> String {
+    let shown = |size: f64| {
+        let size = if of.is_relative { size * 100.0 } else { size };
+        let digits: f64 = format!("{size:.3e}").parse().unwrap_or(size);
+        let unit = if of.is_relative { " %" } else { "" };
+        format!("{digits}{unit}")
+    };
+    let (least, most) = (shown(of.least), shown(of.most));
+    if least == most { least } else { format!("{least} to {most}") }
 }
 
 fn one(out: &mut String, of: &Suggestion) {

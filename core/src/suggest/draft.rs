@@ -2,7 +2,7 @@
 
 use super::change::{Form, How};
 use super::terms::Terms;
-use super::{Compared, Group};
+use super::{Compared, Group, Sizes};
 use crate::spec::DifferenceKind;
 use crate::tally::Pattern;
 use crate::yaml;
@@ -19,6 +19,7 @@ const NEARLY_ALL: f64 = 0.9;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Draft {
     pub patterns: BTreeSet<Pattern>,
+    pub sizes: Sizes,
     pub exceptions: u64,
     /// By which its rows are told from all others that differ.
     pub terms: Option<Terms>,
@@ -52,6 +53,11 @@ impl EntryKind {
 }
 
 impl Draft {
+    /// Whether a difference is of those that it is for.
+    pub fn is_for(&self, pattern: &Pattern, relative: Option<f64>, delta: Option<f64>) -> bool {
+        self.patterns.contains(pattern) && self.sizes.hold(relative, delta)
+    }
+
     /// Of the rule that it drafts.
     pub(super) fn name(&self) -> Option<&str> {
         self.entries.iter().find_map(|entry| entry.fields.get("name")?.as_str())
@@ -116,6 +122,7 @@ pub(super) fn drafted(
     }
     Ok(Draft {
         patterns: group.patterns.clone(),
+        sizes: group.sizes.clone(),
         exceptions: group.exceptions,
         terms,
         entries,

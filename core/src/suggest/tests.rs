@@ -105,6 +105,32 @@ fn a_factor_of_some_accounts_is_drafted_for_these() {
 }
 
 #[test]
+fn changes_of_two_sizes_are_two_patterns() {
+    let rows: Vec<(&str, Option<Observed>)> = (0..90)
+        .map(|n| match n % 3 {
+            0 => ("trial", moved(Direction::Up, f64::from(n) * 10.0 + 1.0, 0.1)),
+            1 => ("pro", moved(Direction::Up, 1.0, 1.0 / f64::from(n + 7))),
+            _ => ("free", moved(Direction::Down, f64::from(n) + 2.0, 0.3)),
+        })
+        .collect();
+    let found = drafts(&bound("", &NUMBER), &rows);
+    let up: Vec<String> = yaml(&found).into_iter().filter(|text| text.contains("shadow - live")).collect();
+    assert_eq!(up.len(), 2, "{found:?}");
+    let of = |plan: &str| {
+        up.iter()
+            .find(|text| text.contains(plan))
+            .unwrap_or_else(|| panic!("{plan}: {up:?}"))
+    };
+    assert!(of("plan = 'trial'").contains("between abs(live * 0.0999"), "{up:?}");
+    assert!(of("plan = 'pro'").contains("between 0.9999999 and 1.0000001"), "{up:?}");
+    let of_one = found
+        .drafts
+        .iter()
+        .filter(|draft| draft.is_for(&pattern(Some(1), None, Some(Direction::Up)), Some(0.1), Some(50.0)));
+    assert_eq!(of_one.count(), 1, "a change is of one draft");
+}
+
+#[test]
 fn noise_is_for_a_comparator_and_what_spreads_wide_is_for_nobody() {
     let noise = |n: u32| {
         moved(
