@@ -192,7 +192,7 @@ mod tests {
             let pieces = text_pieces(Format::Csv, &of_file, &csv, &sources).expect("pieces");
             let whole = rows(&of_file, &csv, None);
             if pieces.is_empty() {
-                return 0;
+                return Ok(0);
             }
             assert_eq!(pieces.last().map(|piece| piece.range.to), Some(of_file.pin.size_bytes));
             assert!(pieces.windows(2).all(|pair| pair[0].range.to == pair[1].range.from), "{pieces:?}");
@@ -210,9 +210,9 @@ mod tests {
             });
             let parts: std::result::Result<Vec<Vec<String>>, String> = parts.collect();
             assert_eq!(parts.map(|parts| parts.concat()), whole, "{pieces:?}");
-            pieces.len()
+            Ok(pieces.len())
         };
-        crate::tasks::blocking("a test", move || Ok(read())).await.expect("no panic")
+        crate::tasks::blocking("a test", read).await.expect("no panic")
     }
 
     #[tokio::test]
@@ -297,7 +297,8 @@ mod tests {
             assert_eq!(shape(1).expect("lines").value_type().to_string(), "struct(a: text)");
             assert_eq!(shape(2).expect("lines").value_type().to_string(), "struct()");
             assert_eq!(shape(3).expect("lines").value_type().to_string(), "struct(a: decimal(2,1))");
+            Ok(())
         };
-        crate::tasks::blocking("a test", move || Ok(read())).await.expect("no panic");
+        crate::tasks::blocking("a test", read).await.expect("no panic");
     }
 }

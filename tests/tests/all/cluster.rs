@@ -413,7 +413,11 @@ fn a_worker_that_cannot_reach_the_store_gets_no_tasks() {
     pair.run_on(&cluster);
     let run = cluster.client(&["list"]);
     assert!(run.stdout.contains("done: fail"), "{}", run.stdout);
-    assert!(!cluster.workers[1].log().contains("attached coordinator"), "{}", cluster.workers[1].log());
+    assert!(
+        !cluster.workers[1].log().contains("attached coordinator"),
+        "{}",
+        cluster.workers[1].log()
+    );
 }
 
 /// A client in another language, which knows the protocol files only.
