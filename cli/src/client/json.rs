@@ -108,6 +108,6 @@ mod tests {
             (&json!("succeeded"), &json!("fail"), &Value::Null)
         );
         let fields: Vec<&String> = shown.as_object().expect("an object").keys().collect();
-        assert_eq!(fields.len(), 14, "{fields:?}");
+        assert_eq!(fields.len(), 15, "{fields:?}");
     }
 }
