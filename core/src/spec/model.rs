@@ -51,7 +51,8 @@ impl Spec {
             ListSource::List(_) => None,
         });
         let is_beside = |path: String| !path.contains("://") && !std::path::Path::new(&path).is_absolute();
-        files.chain(self.accepted.clone()).any(is_beside)
+        let noise = self.noise.as_ref().and_then(|noise| noise.result.clone());
+        files.chain(self.accepted.clone()).chain(noise).any(is_beside)
     }
 }
 
