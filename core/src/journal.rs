@@ -176,9 +176,9 @@ impl History {
                 error,
                 ..
             } => {
-                let trouble = self.tasks.entry((*stage, *task)).or_default();
-                trouble.attempts += u32::from(is_blamed(error.kind));
-                trouble.halvings += u32::from(error.kind == Kind::Exhausted);
+                let known = self.tasks.entry((*stage, *task)).or_default();
+                known.attempts += u32::from(is_blamed(error.kind));
+                known.halvings += u32::from(error.kind == Kind::Exhausted);
                 self.keep(entry.at_ms, *stage, *task, worker, error.clone());
             }
             JobEvent::WorkerLost { stage, task, worker } => {
@@ -196,16 +196,16 @@ impl History {
 
     /// The tasks of a stage with what the history knows of each; they come in the order of their numbers.
     pub fn new_tasks(&self, stage: Stage, tasks: impl IntoIterator<Item = NewTask>) -> Vec<NewTask> {
-        let with_trouble = |(number, task): (usize, NewTask)| {
-            let trouble = self.tasks.get(&(stage, number as u32)).copied().unwrap_or_default();
+        let with_history = |(number, task): (usize, NewTask)| {
+            let known = self.tasks.get(&(stage, number as u32)).copied().unwrap_or_default();
             NewTask {
-                attempts: trouble.attempts,
-                lost: trouble.lost,
-                halvings: trouble.halvings,
+                attempts: known.attempts,
+                lost: known.lost,
+                halvings: known.halvings,
                 ..task
             }
         };
-        tasks.into_iter().enumerate().map(with_trouble).collect()
+        tasks.into_iter().enumerate().map(with_history).collect()
     }
 
     fn check(&self, number: u64, entry: &Entry) -> Result<()> {
@@ -281,7 +281,7 @@ mod tests {
         }
     }
 
-    /// Two owners, every kind of trouble, no end.
+    /// Two owners, every kind of failure, no end.
     fn story() -> Vec<Entry> {
         let of = |epoch, events: Vec<JobEvent>| events.into_iter().map(move |event| Entry::new(epoch, 1_700_000_000_000, event));
         let first = vec![
@@ -356,9 +356,9 @@ mod tests {
     #[test]
     fn the_history_tells_blame_halvings_and_lost_workers() {
         let history = history(&story());
-        let trouble = |attempts, halvings, lost| TaskHistory { attempts, halvings, lost };
-        let tasks: Vec<_> = history.tasks.iter().map(|((_, task), trouble)| (*task, *trouble)).collect();
-        assert_eq!(tasks, [(0, trouble(4, 3, 0)), (1, trouble(0, 0, 0)), (2, trouble(0, 0, 1))]);
+        let known = |attempts, halvings, lost| TaskHistory { attempts, halvings, lost };
+        let tasks: Vec<_> = history.tasks.iter().map(|((_, task), known)| (*task, *known)).collect();
+        assert_eq!(tasks, [(0, known(4, 3, 0)), (1, known(0, 0, 0)), (2, known(0, 0, 1))]);
         assert_eq!(
             (history.epoch, history.owner.as_deref(), history.stage),
             (2, Some("two"), Stage::Rescan)

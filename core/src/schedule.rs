@@ -23,7 +23,7 @@
 //! its cap; some worker takes tasks if any is there that does not drain.
 //!
 //! The modules: `messages` is what the world and the machine tell each other; `workers` knows who has a free slot (`blame`: and what is
-//! remembered of whom), `shares` whose turn it is, `stage` which task comes next and which takes long (`ready`, `pace`), `trouble` what was said
+//! remembered of whom), `shares` whose turn it is, `stage` which task comes next and which takes long (`ready`, `pace`), `task_failures` what was said
 //! of a task; `failures` decides what a failure leads to, `alone` which worker is kept for one task, `overdue` what is given up.
 
 mod alone;
@@ -35,7 +35,7 @@ mod pace;
 mod ready;
 mod shares;
 mod stage;
-mod trouble;
+mod task_failures;
 mod workers;
 
 use crate::error::{Error, Kind};

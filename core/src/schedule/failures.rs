@@ -1,7 +1,7 @@
 //! What becomes of a task whose attempt failed, and of the worker that it failed on.
 
 use super::blame::NameId;
-use super::trouble::Charge;
+use super::task_failures::FailureKind;
 use super::{Action, Attempt, AttemptId, JobNumber, Machine, SECOND_VOICE_MS, TaskId, WorkerId};
 use crate::error::{Error, Kind};
 
@@ -15,11 +15,11 @@ impl Machine {
             Kind::Interrupted => Error::internal("its worker gave it up, and nobody had asked for that"),
             _ => error,
         };
-        self.charged(job, task, worker, error, actions);
+        self.task_failed(job, task, worker, error, actions);
     }
 
     /// A worker says that its attempt at a task failed.
-    pub(super) fn charged(&mut self, job: JobNumber, task: TaskId, worker: WorkerId, error: Error, actions: &mut Vec<Action>) {
+    pub(super) fn task_failed(&mut self, job: JobNumber, task: TaskId, worker: WorkerId, error: Error, actions: &mut Vec<Action>) {
         let name = self.workers.name(worker).filter(|_| !self.workers.is_own(worker));
         if let Some(entry) = self.jobs.get_mut(&job)
             && error.kind == Kind::Exhausted
@@ -27,30 +27,30 @@ impl Machine {
             let halvings = &mut entry.stage.task_mut(task).halvings;
             *halvings = halvings.saturating_add(1);
         }
-        let charge = Charge::of(error.kind);
-        let is_over = self.hear(job, task, charge, name, &error);
+        let failure = FailureKind::of(error.kind);
+        let is_over = self.record(job, task, failure, name, &error);
         if let Some(name) = name
-            && !self.acquit(job, task, charge)
+            && !self.acquit(job, task, failure)
             && let Some(until_ms) = self.workers.names.strike(name, self.now_ms)
         {
             self.set_aside(worker, until_ms, &error, actions);
         }
-        match charge {
-            Charge::Bad if is_over => self.fail_job(job, error, actions),
+        match failure {
+            FailureKind::Bad if is_over => self.fail_job(job, error, actions),
             _ => self.retry(job, task, is_over.then_some(error), actions),
         }
     }
 
     /// Writes down what is said of a task. Whether it ends the job.
-    fn hear(&mut self, job: JobNumber, task: TaskId, charge: Charge, name: Option<NameId>, error: &Error) -> bool {
+    fn record(&mut self, job: JobNumber, task: TaskId, failure: FailureKind, name: Option<NameId>, error: &Error) -> bool {
         let Some(entry) = self.jobs.get_mut(&job) else { return false };
-        entry.stage.task_mut(task).trouble_mut().hear(charge, name, error)
+        entry.stage.task_mut(task).task_failures_mut().record(failure, name, error)
     }
 
     /// What two workers say of a task is not their fault. Whether it is so.
-    fn acquit(&mut self, job: JobNumber, task: TaskId, charge: Charge) -> bool {
-        let trouble = self.jobs.get(&job).and_then(|entry| entry.stage.trouble(task));
-        let names: Vec<NameId> = trouble.map(|trouble| trouble.who(charge).collect()).unwrap_or_default();
+    fn acquit(&mut self, job: JobNumber, task: TaskId, failure: FailureKind) -> bool {
+        let failures = self.jobs.get(&job).and_then(|entry| entry.stage.task_failures(task));
+        let names: Vec<NameId> = failures.map(|failures| failures.reported_by(failure).collect()).unwrap_or_default();
         if names.len() < 2 {
             return false;
         }
@@ -83,7 +83,7 @@ impl Machine {
         let name = job.stage.task_mut(task).done_by.take();
         let error = Error::internal("it was said to be committed, and is not");
         // Nobody said so if its commit was listed; then it is only done again.
-        let is_over = name.is_some() && self.hear(number, task, Charge::Blamed, name, &error);
+        let is_over = name.is_some() && self.record(number, task, FailureKind::Blamed, name, &error);
         name.into_iter().for_each(|name| self.condemn(name, &error, actions));
         self.retry(number, task, is_over.then_some(error), actions);
     }
@@ -110,7 +110,7 @@ impl Machine {
             let lost = self
                 .jobs
                 .get(&job)
-                .and_then(|entry| entry.stage.trouble(task))
+                .and_then(|entry| entry.stage.task_failures(task))
                 .map_or(0, |t| t.lost)
                 + 1;
             let error = Error::exhausted(format!(
@@ -118,8 +118,8 @@ impl Machine {
                  or cut the task finer",
                 task.0
             ));
-            let is_over = self.hear(job, task, Charge::Lost, name, &error);
-            self.acquit(job, task, Charge::Lost);
+            let is_over = self.record(job, task, FailureKind::Lost, name, &error);
+            self.acquit(job, task, FailureKind::Lost);
             self.retry(job, task, is_over.then_some(error), actions);
         }
     }
@@ -129,7 +129,7 @@ impl Machine {
         let Some(job) = self.jobs.get(&number).filter(|job| !job.failed && job.stage.is_idle(task)) else {
             return;
         };
-        let is_in_doubt = job.stage.trouble(task).is_some_and(|trouble| trouble.doubt().is_some());
+        let is_in_doubt = job.stage.task_failures(task).is_some_and(|failures| failures.doubt().is_some());
         let backoff_ms = job.stage.backoff_ms(task);
         match error {
             Some(error) => self.fail_job(number, error, actions),
@@ -164,7 +164,7 @@ impl Machine {
             self.waiting.pop_first();
             let Some(job) = self.jobs.get_mut(&number) else { continue };
             let has_waited = std::mem::take(&mut job.stage.task_mut(task).waits_for_voice);
-            let doubt = job.stage.trouble(task).and_then(|trouble| trouble.doubt()).cloned();
+            let doubt = job.stage.task_failures(task).and_then(|failures| failures.doubt()).cloned();
             match doubt {
                 Some(error) if !self.finds_voice(number, task) => match has_waited {
                     true => self.fail_job(number, error, actions),

@@ -32,7 +32,10 @@ impl Machine {
     fn due(&self, attempt: AttemptId) -> Option<(u64, Error)> {
         let known = self.attempts.get(&attempt)?;
         let stage = &self.jobs.get(&known.job)?.stage;
-        let doublings = stage.trouble(known.task).map_or(0, |trouble| trouble.given_up).min(MAX_DOUBLINGS);
+        let doublings = stage
+            .task_failures(known.task)
+            .map_or(0, |failures| failures.given_up)
+            .min(MAX_DOUBLINGS);
         let still_ms = STILL_MS << doublings;
         let longest_ms = match stage.expected_ms(known.task) {
             Some(expected_ms) => LONGEST_KNOWN_MS.max(expected_ms.saturating_mul(LONGEST_FACTOR)),
@@ -66,7 +69,7 @@ impl Machine {
             return;
         };
         if let Some(entry) = self.jobs.get_mut(&job) {
-            let given_up = &mut entry.stage.task_mut(task).trouble_mut().given_up;
+            let given_up = &mut entry.stage.task_mut(task).task_failures_mut().given_up;
             *given_up = given_up.saturating_add(1);
         }
         actions.push(Action::GiveUp {
@@ -75,7 +78,7 @@ impl Machine {
             error: error.clone(),
         });
         let name = self.workers.name(worker);
-        self.charged(job, task, worker, error.clone(), actions);
+        self.task_failed(job, task, worker, error.clone(), actions);
         // Whoever holds a task for so long may hold the next one too.
         name.into_iter().for_each(|name| self.condemn(name, &error, actions));
     }

@@ -3,7 +3,7 @@
 use super::blame::NameId;
 use super::pace::Pace;
 use super::ready::Ready;
-use super::trouble::Trouble;
+use super::task_failures::TaskFailures;
 use super::{ALONE_AFTER_LOST, AttemptId, BACKOFF_MS, MAX_BACKOFF_DOUBLINGS, NewTask, Progress, SPECULATE_AFTER_DONE, TaskId};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -40,7 +40,7 @@ pub(super) struct Task {
     speculated: bool,
     pub(super) halvings: u32,
     /// What failed, if anything did.
-    trouble: Option<Box<Trouble>>,
+    task_failures: Option<Box<TaskFailures>>,
     /// Who said that it is done.
     pub(super) done_by: Option<NameId>,
     /// It waits for somebody who may say the same, and not only for its backoff.
@@ -98,7 +98,7 @@ impl Stage {
         self.ready.count() + self.urgent.len() + self.alone.len()
     }
 
-    /// Ready tasks that need no more than this or had trouble: those may be for some workers only. First what is in doubt, then the heaviest.
+    /// Ready tasks that need no more than this or had task_failures: those may be for some workers only. First what is in doubt, then the heaviest.
     pub(super) fn candidates(&self, limit_bytes: u64) -> impl Iterator<Item = TaskId> {
         let first = self.ready.first_from(0, limit_bytes);
         let places = std::iter::successors(first, move |place| self.ready.first_from(place + 1, limit_bytes));
@@ -120,14 +120,14 @@ impl Stage {
     /// Who should not have the task.
     pub(super) fn avoided(&self, task: TaskId) -> BTreeSet<NameId> {
         self.task(task)
-            .trouble
+            .task_failures
             .as_ref()
-            .map(|trouble| trouble.avoided())
+            .map(|failures| failures.avoided())
             .unwrap_or_default()
     }
 
-    pub(super) fn trouble(&self, task: TaskId) -> Option<&Trouble> {
-        self.task(task).trouble.as_deref()
+    pub(super) fn task_failures(&self, task: TaskId) -> Option<&TaskFailures> {
+        self.task(task).task_failures.as_deref()
     }
 
     /// The memory a slot must have for the task's next attempt.
@@ -147,9 +147,9 @@ impl Stage {
         let state = self.task_mut(task);
         state.state = State::Ready;
         let (place, is_alone) = (state.place, state.is_alone());
-        // Which slots are large enough for a task with trouble depends on whom it avoids.
-        let need = if state.trouble.is_some() { 0 } else { state.need() };
-        let is_urgent = state.trouble.as_ref().is_some_and(|trouble| trouble.doubt().is_some());
+        // Which slots are large enough for a task that has failed depends on whom it avoids.
+        let need = if state.task_failures.is_some() { 0 } else { state.need() };
+        let is_urgent = state.task_failures.as_ref().is_some_and(|failures| failures.doubt().is_some());
         match (is_alone, is_urgent) {
             (true, _) => {
                 self.alone.insert(place);
@@ -292,7 +292,7 @@ impl Stage {
 
 impl Task {
     fn new(task: &NewTask) -> Self {
-        let known = Trouble::known(task.attempts, task.lost);
+        let known = TaskFailures::known(task.attempts, task.lost);
         Task {
             weight: task.weight,
             memory_bytes: task.memory_bytes,
@@ -301,7 +301,7 @@ impl Task {
             number: task.attempts,
             speculated: false,
             halvings: task.halvings,
-            trouble: (known.failures() > 0).then(|| Box::new(known)),
+            task_failures: (known.count() > 0).then(|| Box::new(known)),
             done_by: None,
             waits_for_voice: false,
         }
@@ -311,17 +311,19 @@ impl Task {
         self.memory_bytes >> self.halvings.min(u64::BITS - 1)
     }
 
-    pub(super) fn trouble_mut(&mut self) -> &mut Trouble {
-        self.trouble.get_or_insert_default()
+    pub(super) fn task_failures_mut(&mut self) -> &mut TaskFailures {
+        self.task_failures.get_or_insert_default()
     }
 
     /// With nothing beside it on its worker: it has lost workers.
     fn is_alone(&self) -> bool {
-        self.trouble.as_ref().is_some_and(|trouble| trouble.lost >= ALONE_AFTER_LOST)
+        self.task_failures
+            .as_ref()
+            .is_some_and(|failures| failures.lost >= ALONE_AFTER_LOST)
     }
 
     fn backoff_ms(&self) -> u64 {
-        let failures = self.trouble.as_ref().map_or(0, |trouble| trouble.failures());
+        let failures = self.task_failures.as_ref().map_or(0, |failures| failures.count());
         BACKOFF_MS << failures.saturating_sub(1).min(MAX_BACKOFF_DOUBLINGS)
     }
 }

@@ -18,7 +18,7 @@ struct PlacedValue {
 
 /// The values of one kind.
 #[derive(Debug, Clone, Default)]
-struct Alike {
+struct KindValues {
     guess: Guess,
     count: u64,
     /// Each once, the first few.
@@ -26,7 +26,7 @@ struct Alike {
     has_more: bool,
 }
 
-impl Alike {
+impl KindValues {
     /// Whether a value is new.
     fn observe(&mut self, one: &Guess, text: &str, place: impl FnOnce() -> String) -> bool {
         self.count += 1;
@@ -43,7 +43,7 @@ impl Alike {
         true
     }
 
-    fn merge(&mut self, later: &Alike) {
+    fn merge(&mut self, later: &KindValues) {
         self.count += later.count;
         self.guess.merge(&later.guess);
         self.has_more |= later.has_more;
@@ -64,7 +64,7 @@ impl Alike {
 #[derive(Debug, Clone)]
 pub struct Evidence {
     /// By [`TextKind`].
-    kinds: [Alike; 5],
+    kinds: [KindValues; 5],
     /// Of the values that are mere text, with a decimal comma.
     comma: Guess,
     /// Some comma has no three digits behind it, so it does not separate thousands.
@@ -90,7 +90,7 @@ impl Default for Evidence {
 }
 
 impl Evidence {
-    fn of(&self, kind: TextKind) -> &Alike {
+    fn of(&self, kind: TextKind) -> &KindValues {
         &self.kinds[kind as usize]
     }
 
@@ -152,18 +152,18 @@ impl Evidence {
         if others.is_empty() {
             return Some(self);
         }
-        let count = self.kinds.iter().map(|alike| alike.count).sum();
-        let alike = &mut self.kinds[kind as usize];
-        alike.guess.merge(others);
+        let count = self.kinds.iter().map(|of_kind| of_kind.count).sum();
+        let of_kind = &mut self.kinds[kind as usize];
+        of_kind.guess.merge(others);
         // How many they are is not known.
-        (alike.count, alike.has_more) = (count, true);
+        (of_kind.count, of_kind.has_more) = (count, true);
         (kind != TextKind::Text).then_some(self)
     }
 
     /// What all values have in common.
     pub fn guess(&self) -> Guess {
         let mut all = Guess::default();
-        self.kinds.iter().for_each(|alike| all.merge(&alike.guess));
+        self.kinds.iter().for_each(|of_kind| all.merge(&of_kind.guess));
         all
     }
 
@@ -181,7 +181,7 @@ impl Evidence {
     }
 
     fn count_besides(&self, kinds: &[TextKind]) -> u64 {
-        let all: u64 = self.kinds.iter().map(|alike| alike.count).sum();
+        let all: u64 = self.kinds.iter().map(|of_kind| of_kind.count).sum();
         all - kinds.iter().map(|kind| self.of(*kind).count).sum::<u64>()
     }
 
@@ -233,8 +233,8 @@ impl Evidence {
             _ => return None,
         };
         let others = || self.kinds.iter().enumerate().filter(|(at, _)| *at != main as usize);
-        let odd: Vec<&PlacedValue> = others().flat_map(|(_, alike)| &alike.values).collect();
-        let has_more = odd.len() > ODD_LIMIT || others().any(|(_, alike)| alike.has_more);
+        let odd: Vec<&PlacedValue> = others().flat_map(|(_, of_kind)| &of_kind.values).collect();
+        let has_more = odd.len() > ODD_LIMIT || others().any(|(_, of_kind)| of_kind.has_more);
         if has_more || self.count_besides(&[main]) > self.of(main).count {
             return None;
         }
