@@ -16,6 +16,7 @@ use shadowdiff_core::side::Side;
 use shadowdiff_core::spec::{CsvOptions, DatasetSpec};
 use shadowdiff_core::value::{Guess, ValueType, common, unify};
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -182,11 +183,10 @@ async fn shape_of(file: &DataFile, pieces: &FilePieces, unread: &UnreadColumns, 
         blocking("a reader", shape)
     };
     let shapes = pieces.parts().into_iter().map(shape_of_part);
-    let shapes: Vec<JsonShape> = stream::iter(shapes).buffered(reading_threads()).try_collect().await?;
-    let mut shapes = shapes.into_iter();
-    let mut all = shapes.next().unwrap_or_default();
-    for shape in shapes {
-        if all.merge(&shape, &file.name, "").is_err() {
+    let mut shapes = pin!(stream::iter(shapes).buffered(reading_threads()));
+    let mut all = JsonShape::default();
+    while let Some(shape) = shapes.next().await {
+        if all.merge(&shape?, &file.name, "").is_err() {
             // Read in one, the file says in which line they clash.
             return shape_of_part(None).await;
         }
@@ -341,12 +341,12 @@ pub(crate) async fn guess(
         let (file, csv, columns, sources) = (file.clone(), csv.clone(), Arc::clone(&columns), sources.clone());
         async move { blocking("a reader", move || guess_part(&file, part.as_ref(), &csv, &columns, &sources)).await }
     });
-    let all: Vec<Vec<Evidence>> = stream::iter(guesses).buffered(reading_threads()).try_collect().await?;
-    let mut merged = vec![Evidence::default(); columns.len()];
-    for one in all {
-        merged.iter_mut().zip(&one).for_each(|(all, one)| all.merge(one));
-    }
-    Ok(merged)
+    let none = vec![Evidence::default(); columns.len()];
+    let merge = |mut all: Vec<Evidence>, one: Vec<Evidence>| async move {
+        all.iter_mut().zip(&one).for_each(|(all, one)| all.merge(one));
+        Ok(all)
+    };
+    stream::iter(guesses).buffered(reading_threads()).try_fold(none, merge).await
 }
 
 fn guess_part(file: &DataFile, part: Option<&TextRange>, csv: &CsvOptions, columns: &[String], sources: &Sources) -> Result<Vec<Evidence>> {

@@ -1,7 +1,7 @@
 //! How the work of a job is cut, and how much of it there is.
 
 use crate::columns::{FilePieces, SideFiles};
-use shadowdiff_common::read::{self, Dataset, RowGroup, TextPiece};
+use shadowdiff_common::read::{self, Dataset, RowGroup};
 use shadowdiff_common::store::Location;
 use shadowdiff_core::plan::{Estimate, FilePart, Form, ScanTask, Split, pair_splits};
 use shadowdiff_core::requests::{LISTED, Requests};
@@ -136,10 +136,10 @@ fn reading_bytes(files: &SideFiles) -> u64 {
 }
 
 fn known_rows(files: &SideFiles) -> Option<u64> {
+    // Of text, empty lines were counted that may be no rows.
     let of_file = |pieces: &FilePieces| match pieces {
-        FilePieces::Whole => None,
+        FilePieces::Whole | FilePieces::Text(_) => None,
         FilePieces::RowGroups(groups) => Some(groups.iter().map(|group| group.rows).sum::<u64>()),
-        FilePieces::Text(pieces) => Some(pieces.iter().map(|piece: &TextPiece| piece.rows).sum()),
     };
     if files.pieces.is_empty() {
         return None;

@@ -93,12 +93,12 @@ pub struct Split {
     /// Index into the side's files.
     pub file: usize,
     pub part: FilePart,
-    /// How much there is to do: rows where known, which they are but for whole files; else bytes.
+    /// How much there is to do: rows, which are known but for whole files; else bytes. Of text some may be empty lines.
     pub weight: u64,
 }
 
 impl Split {
-    /// Its rows, where they are known.
+    /// Its rows, or a few more, where they are known.
     pub fn rows(&self) -> Option<u64> {
         (self.part != FilePart::Whole).then_some(self.weight)
     }

@@ -10,7 +10,7 @@ use shadowdiff_core::error::Result;
 use shadowdiff_core::plan::TextRange;
 use shadowdiff_core::spec::{Compression, CsvOptions};
 
-/// A part of a text file, and its rows; of JSON lines, empty lines count too.
+/// A part of a text file, and its rows at most: empty lines that are none count too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TextPiece {
     pub range: TextRange,
@@ -50,7 +50,7 @@ pub fn text_pieces(format: Format, file: &DataFile, csv: &CsvOptions, sources: &
         Form::Typed => return Ok(Vec::new()),
     };
     let pinned = PinnedFile::open(file, sources)?;
-    let mark = encoding::mark_bytes(&pinned.read(0..3)?);
+    let mark = encoding::mark_bytes(&pinned.read(0..pinned.size_bytes().min(3))?);
     let Ok(plain) = utf8(&file.name, None, Box::new(pinned.reader(0..pinned.size_bytes()))) else {
         return Ok(Vec::new());
     };
