@@ -58,7 +58,7 @@ def peak_mib(run):
 def section(measured, picture):
     """All between the markers, markers included."""
     time_target = ("target", lambda workload: f"{workload.target_share:.2f}")
-    peak_target = ("target", lambda workload: f"{workload.target_mib}")
+    peak_target = ("target", lambda workload: f"{workload.target_mib or '–'}")
     parts = [
         BEGIN,
         "\n".join(["| | |", "|---|---|", *(f"| {name} | {text} |" for name, text in measured.facts)]),

@@ -9,6 +9,7 @@ The time starts when Python has loaded the peer's library, and ends when its CSV
 """
 
 import argparse
+import functools
 import json
 import os
 import pathlib
@@ -31,7 +32,7 @@ def main():
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("peer", choices=list(PEERS))
-    parser.add_argument("folder", type=pathlib.Path, help="of a workload, as workloads.py writes it; named w1 to w6")
+    parser.add_argument("folder", type=pathlib.Path, help="of a workload, as workloads.py writes it, under its name")
     parser.add_argument("--output", type=pathlib.Path, required=True, help="the CSV file to write")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--memory", help="DuckDB's memory_limit, such as 2GiB; the others have none")
@@ -48,7 +49,7 @@ def load_duckdb():
         database.execute("set preserve_insertion_order = false")
         if arguments.memory:
             database.execute(f"set memory_limit = '{arguments.memory}'")
-        sides = [f"'{arguments.folder}/{side}/*.parquet'" for side in ("live", "shadow")]
+        sides = [f"'{arguments.folder}/{side}/*.{workload.form}'" for side in ("live", "shadow")]
         columns = [row[0] for row in database.execute(f"describe select * from {sides[0]}").fetchall()]
         values = [column for column in columns if column not in workload.key]
         database.execute(differing_rows(sides, values, workload))
@@ -102,9 +103,14 @@ def load_polars():
         one_is_null = live.is_null() != shadow.is_null()
         return one_is_null | ((shadow - live).abs() > tolerance * live.abs()).fill_null(False)
 
+    scan = {
+        "parquet": polars.scan_parquet,
+        "csv": functools.partial(polars.scan_csv, try_parse_dates=True),
+        "jsonl": polars.scan_ndjson,
+    }
+
     def compare(arguments, workload):
-        live = polars.scan_parquet(f"{arguments.folder}/live/*.parquet")
-        shadow = polars.scan_parquet(f"{arguments.folder}/shadow/*.parquet")
+        live, shadow = (scan[workload.form](f"{arguments.folder}/{side}/*.{workload.form}") for side in ("live", "shadow"))
         keys = list(workload.key)
         unequal = [differs(name, workload.tolerances.get(name)) for name in live.collect_schema().names() if name not in keys]
         live = live.with_columns(in_live=polars.lit(True))
@@ -121,14 +127,21 @@ def load_polars():
 
 def load_decode():
     import pyarrow
+    import pyarrow.csv
+    import pyarrow.json
     import pyarrow.parquet
 
-    def decode(arguments, _workload):
+    def row_groups(place):
+        file = pyarrow.parquet.ParquetFile(place)
+        for group in range(file.num_row_groups):
+            file.read_row_group(group)
+
+    read = {"parquet": row_groups, "csv": pyarrow.csv.read_csv, "jsonl": pyarrow.json.read_json}
+
+    def decode(arguments, workload):
         pyarrow.set_cpu_count(arguments.threads)
-        for place in sorted(arguments.folder.glob("*/*.parquet")):
-            file = pyarrow.parquet.ParquetFile(place)
-            for group in range(file.num_row_groups):
-                file.read_row_group(group)
+        for place in sorted(arguments.folder.glob(f"*/*.{workload.form}")):
+            read[workload.form](place)
 
     return decode
 

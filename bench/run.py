@@ -145,7 +145,7 @@ def rounds(name, truth, arguments):
 
 
 def read_once(folder):
-    for place in sorted(folder.glob("*/*.parquet")):
+    for place in sorted(folder.glob("*/part-*")):
         with place.open("rb") as file:
             while file.read(READ_BYTES):
                 pass

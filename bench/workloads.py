@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The six workloads that the whole command is measured on: what each is, and how its files are made.
+"""The workloads that the whole command is measured on: what each is, and how its files are made.
 
 A workload is a folder of `live/`, `shadow/`, `spec.yaml` and `truth.json`: the rows of each side, and how many rows differ in which way.
-Rows come from TPC-H's lineitem (w1 to w5) or from a range of numbers (w6). A row is chosen by a hash of its key, so the same versions make
+Rows come from TPC-H's lineitem (w1 to w5, w7, w8) or from a range of numbers (w6). A row is chosen by a hash of its key, so the same versions make
 the same files again. What is chosen is counted while it is made: the truth does not come from a comparison.
 """
 
@@ -33,13 +33,14 @@ METRIC_COLUMNS = 198
 
 @dataclasses.dataclass(frozen=True)
 class Workload:
-    """The targets are a share of DuckDB's time, and MiB at the peak, at scale 1 with two threads."""
+    """The targets are a share of DuckDB's time, and MiB at the peak where one is set, at scale 1 with two threads."""
 
     about: str
     target_share: float
-    target_mib: int
+    target_mib: int | None
     key: tuple[str, ...] = ("l_orderkey", "l_linenumber")
     tolerances: dict[str, float] = dataclasses.field(default_factory=dict)
+    form: str = "parquet"
 
     def spec(self):
         lines = ["live: live/", "shadow: shadow/", f"account: {self.key[0]}", f"key: [{', '.join(self.key)}]"]
@@ -85,7 +86,20 @@ WORKLOADS = {
         target_mib=400,
         key=("account_id", "day"),
     ),
+    "w7": Workload(
+        "As w2, of CSV: one file a side, types found from the text",
+        target_share=1.2,
+        target_mib=None,
+        form="csv",
+    ),
+    "w8": Workload(
+        "As w7, of JSON lines, a tenth of the rows",
+        target_share=1.2,
+        target_mib=None,
+        form="jsonl",
+    ),
 }
+TEXT_FORMS = {"csv": "format csv, header", "jsonl": "format json"}
 
 
 def main():
@@ -96,7 +110,7 @@ def main():
         return
     arguments.folder.mkdir(parents=True, exist_ok=True)
     with Maker(arguments.folder) as maker:
-        if set(wanted) & {"w1", "w2", "w3", "w4", "w5"}:
+        if set(wanted) != {"w6"}:
             maker.read_lineitem(arguments.scale)
         for name in wanted:
             print(name, json.dumps(MAKE[name](maker, name, arguments.scale)), flush=True)
@@ -104,8 +118,8 @@ def main():
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=pathlib.Path, help="where w1 to w6 are written")
-    parser.add_argument("--scale", type=float, default=1.0, help="1, the default: 6 million rows a side, 300 000 in w6")
+    parser.add_argument("folder", type=pathlib.Path, help="where the workloads are written")
+    parser.add_argument("--scale", type=float, default=1.0, help="1, the default: 6 million rows a side, 300 000 in w6, 600 000 in w8")
     parser.add_argument("--only", default="", help="some of them: w1,w3")
     parser.add_argument("--describe", action="store_true", help="say what they are; make nothing")
     return parser.parse_args()
@@ -165,20 +179,20 @@ class Maker:
             at = "row_number() over (order by hash(position, 99), position) - 1"
             run(f"create or replace table shadow as select * {replaced({'position': at})} from shadow order by position")
         for side in ("live", "shadow"):
-            self.write_side(side, home / side, -(-rows // files), files)
+            self.write_side(side, home / side, -(-rows // files), files, WORKLOADS[name].form)
         truth = self.truth()
         (home / "spec.yaml").write_text(WORKLOADS[name].spec())
         (home / "truth.json").write_text(json.dumps(truth, indent=1) + "\n")
         return truth
 
-    def write_side(self, table, folder, rows_per_file, files):
+    def write_side(self, table, folder, rows_per_file, files, form):
         """Both sides are cut at the same positions, so that what is equal is stored equally; the last file takes what is over."""
         folder.mkdir(parents=True)
         for file in range(files):
             end = f"and position < {(file + 1) * rows_per_file}" if file + 1 < files else ""
             self.database.execute(
                 f"copy (select * exclude (position, kind) from {table} where position >= {file * rows_per_file} {end})"
-                f" to '{folder}/part-{file:05}.parquet' (format parquet, compression zstd)"
+                f" to '{folder}/part-{file:05}.{form}' ({TEXT_FORMS.get(form, 'format parquet, compression zstd')})"
             )
 
     def truth(self):
@@ -210,7 +224,7 @@ def one_column(maker, name, _scale):
     return maker.write(name, "lineitem", kind, price("l_extendedprice + 1.25"))
 
 
-def scattered(maker, name, _scale):
+def scattered(maker, name, _scale, rows="lineitem", files=LINEITEM_FILES):
     chance = "hash(l_orderkey, l_linenumber, 7) % 1000"
     kind = f"""case when {chance} = 0 then 'missing_in_shadow' when {chance} between 1 and 5 then 'changed'
         when {chance} = 999 then 'missing_in_live' end"""
@@ -218,7 +232,16 @@ def scattered(maker, name, _scale):
     changes["l_comment"] = f"case when {chance} = 5 then l_comment || ' x' else l_comment end"
     # Beyond all keys there are, so that the keys of a side still ascend.
     copies = {"l_orderkey": "l_orderkey + 1_000_000_000"}
-    return maker.write(name, "lineitem", kind, changes, copies, shuffled=name == "w3")
+    return maker.write(name, rows, kind, changes, copies, shuffled=name == "w3", files=files)
+
+
+def one_text(maker, name, scale):
+    return scattered(maker, name, scale, files=1)
+
+
+def tenth_of_text(maker, name, scale):
+    rows = maker.number("select count(*) from lineitem") // 10
+    return scattered(maker, name, scale, rows=f"(select * from lineitem where position < {rows})", files=1)
 
 
 def within_tolerance(maker, name, _scale):
@@ -237,7 +260,16 @@ def wide(maker, name, scale):
     return maker.write(name, rows, kind, changes, shuffled=True, files=WIDE_FILES)
 
 
-MAKE = {"w1": one_column, "w2": scattered, "w3": scattered, "w4": within_tolerance, "w5": within_tolerance, "w6": wide}
+MAKE = {
+    "w1": one_column,
+    "w2": scattered,
+    "w3": scattered,
+    "w4": within_tolerance,
+    "w5": within_tolerance,
+    "w6": wide,
+    "w7": one_text,
+    "w8": tenth_of_text,
+}
 
 if __name__ == "__main__":
     main()
