@@ -11,7 +11,8 @@ use shadowdiff_core::render::Line;
 use shadowdiff_core::report::{ResultFile, Summary};
 use shadowdiff_core::side::Sides;
 use shadowdiff_core::spec::{DifferenceKind, Overrides, Spec, parse};
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// More ways to differ than this are no noise that somebody has looked at.
 const MAX_UNITS: usize = 1_000;
@@ -27,8 +28,24 @@ pub(crate) async fn read_noise(spec: &Spec, pins: &Sides<Vec<Pinned>>, base: &Pa
     let of_place = |e: Error| e.field("noise.result");
     let fetched = fetch_result(place, base, stores, &[ResultFile::Diff]).await.map_err(of_place)?;
     let shown = Location::shown(place);
+    check_again(&pins.shadow, &fetched.summary.pins.shadow, base)?;
     check(spec, &pins.live, &fetched.summary).map_err(|e| of_place(e.file(&shown)))?;
     count(&fetched).map(Some).map_err(|e| of_place(e.file(&shown)))
+}
+
+/// Refuses files of shadow as the second run of the live version: all that differs would be noise.
+fn check_again(shadow: &[Pinned], again: &[Pinned], base: &Path) -> Result<()> {
+    let place = |file: &Pinned| std::fs::canonicalize(base.join(&file.name)).unwrap_or_else(|_| PathBuf::from(&file.name));
+    let of_shadow: BTreeSet<PathBuf> = shadow.iter().map(place).collect();
+    match again.iter().find(|file| of_shadow.contains(&place(file))) {
+        None => Ok(()),
+        Some(file) => Err(Error::spec(format!(
+            "reads `{}`, which shadow reads too: all that differs would be noise",
+            file.name
+        ))
+        .field("noise.live_again")
+        .advice("name a second run of the live version")),
+    }
 }
 
 /// Refuses a result that says nothing of this comparison.

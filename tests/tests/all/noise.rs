@@ -233,6 +233,22 @@ fn only_noise_of_the_same_comparison_is_subtracted() {
 
 /// What a rule covers is neither noise nor counted as such: a release that is meant to move what jitters is judged by what is left.
 #[test]
+fn shadow_is_no_second_run_of_live() {
+    for again in ["shadow.csv", "./shadow.csv", "*.csv"] {
+        let folder = folder(|_, row| {
+            row.score += 100.0;
+            true
+        });
+        let named = spec("verdict: {noise: subtract}\n").replace("live_again: again.csv", &format!("live_again: \"{again}\""));
+        put(folder.path(), "spec.yaml", &named);
+        let got = run(folder.path(), "compare spec.yaml --overwrite");
+        assert_eq!(got.exit, 2, "{again}: {}", got.stdout);
+        assert!(got.stderr.contains("shadow.csv`, which shadow reads too"), "{}", got.stderr);
+        assert!(!folder.path().join("out").exists(), "nothing is published");
+    }
+}
+
+#[test]
 fn rules_come_before_noise() {
     let folder = folder(|n, row| {
         row.score += if n % 61 == 7 { 3.0 } else { 0.0 };
