@@ -188,7 +188,7 @@ impl Merge<'_> {
             return Ok((floor, Vec::new()));
         };
         let (_, counted) = self.report((acceptances, &floor), Some(&BTreeSet::new()), &mut |_| Ok(()))?;
-        let found = noise::outcomes(facts, &counted.like_noise, self.tally.matched());
+        let found = noise::outcomes(facts, &self.plan.aligned.columns, &counted.like_noise, self.tally.matched());
         if self.plan.spec.verdict.subtracts_noise {
             floor.decide(&found);
         }

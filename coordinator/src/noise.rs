@@ -8,7 +8,7 @@ use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::noise::{NoiseCounter, NoiseFacts};
 use shadowdiff_core::plan::Pinned;
 use shadowdiff_core::render::Line;
-use shadowdiff_core::report::{ResultFile, Summary};
+use shadowdiff_core::report::{ResultFile, Summary, cell_fingerprint};
 use shadowdiff_core::side::Sides;
 use shadowdiff_core::spec::{DifferenceKind, Overrides, Spec, parse};
 use std::collections::BTreeSet;
@@ -113,6 +113,7 @@ fn count(fetched: &Fetched) -> Result<NoiseFacts> {
             .as_deref()
             .map(|text| text.parse::<f64>().map_err(|_| wrong()))
             .transpose()?;
+        counter.add_cell(column, delta, cell_fingerprint(&line.key, &line.shadow));
         units = counter.add(column, line.diagnosis.as_deref(), delta, [&line.live, &line.shadow]);
         if units > MAX_UNITS {
             break;

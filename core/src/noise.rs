@@ -11,10 +11,15 @@
 //! ```
 //! two rates that are more than 3.2 standard deviations apart: with equal rates the chance is below one in a thousand. It is computed in whole
 //! numbers. Whole rows, units that live does not differ from itself in, and larger deltas are never subtracted (docs/adr/0016).
+//!
+//! Nor is anything of a column in which shadow repeats the second run. Where live, its second run and shadow are three draws of one version,
+//! a value of shadow that is not live's is the second run's in at most half of the cells: the second run is as likely to have live's, and it
+//! cannot have both. That holds for deltas of each size too. More says that the second run is one of shadow's version or a copy of shadow, or
+//! that the column is no noise but, say, a date.
 
-use crate::align::Aligned;
+use crate::align::{Aligned, Column};
 use crate::spec::{DifferenceKind, Direction};
-use crate::tally::{DeltaSize, Pattern, counted};
+use crate::tally::{DeltaSize, NoiseTally, Pattern, RepeatedCells, counted};
 use crate::value::{Number, exact_there};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +29,8 @@ const MAX_DEVIATIONS_SQUARED: i128 = 10;
 /// Values of a unit beyond which any will do: they are drawn anew each time, such as ids. And the longest one that is kept.
 const MAX_VALUES: usize = 200;
 const MAX_VALUE_BYTES: usize = 100;
+/// Cells of a column and a size that are kept to be met again.
+const MAX_KEPT_CELLS: usize = 64;
 /// A delta may be so many times the largest one of the noise.
 const LARGEST_TIMES: f64 = 2.0;
 
@@ -33,6 +40,39 @@ pub struct NoiseFacts {
     /// Rows that both runs have, one to one.
     pub rows: u64,
     pub units: Vec<NoiseUnit>,
+    pub cells: Vec<NoiseCells>,
+}
+
+/// Some of the cells of a column that differ by a size: those of the least fingerprints, so that the same ones are chosen elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoiseCells {
+    column: String,
+    size: DeltaSize,
+    fingerprints: BTreeSet<u64>,
+    /// Those up to here are kept.
+    up_to: u64,
+}
+
+impl NoiseCells {
+    fn new(column: &str, size: DeltaSize) -> NoiseCells {
+        NoiseCells {
+            column: column.to_owned(),
+            size,
+            fingerprints: BTreeSet::new(),
+            up_to: u64::MAX,
+        }
+    }
+
+    fn add(&mut self, fingerprint: u64) {
+        if fingerprint > self.up_to {
+            return;
+        }
+        self.fingerprints.insert(fingerprint);
+        if self.fingerprints.len() > MAX_KEPT_CELLS {
+            self.fingerprints.pop_last();
+            self.up_to = self.fingerprints.last().copied().unwrap_or(0);
+        }
+    }
 }
 
 /// Cells of one column in which live differs from itself in one way.
@@ -59,6 +99,7 @@ impl NoiseUnit {
 /// Takes the changed cells of a comparison of live with itself.
 #[derive(Debug, Default)]
 pub struct NoiseCounter {
+    cells: BTreeMap<(String, DeltaSize), NoiseCells>,
     units: BTreeMap<(String, Option<String>, Option<Direction>), Counted>,
 }
 
@@ -93,6 +134,13 @@ impl NoiseCounter {
         self.units.len()
     }
 
+    /// Notes a cell that differs, of any kind.
+    pub fn add_cell(&mut self, column: &str, delta: Option<f64>, fingerprint: u64) {
+        let size = delta.and_then(size);
+        let cells = self.cells.entry((column.to_owned(), size));
+        cells.or_insert_with(|| NoiseCells::new(column, size)).add(fingerprint);
+    }
+
     pub fn facts(self, rows: u64) -> NoiseFacts {
         let unit = |((column, diagnosis, direction), Counted { largest, sizes, values })| NoiseUnit {
             column,
@@ -105,6 +153,7 @@ impl NoiseCounter {
         NoiseFacts {
             rows,
             units: self.units.into_iter().map(unit).collect(),
+            cells: self.cells.into_values().collect(),
         }
     }
 }
@@ -137,6 +186,8 @@ fn size(delta: f64) -> DeltaSize {
 #[derive(Debug, Clone, Default)]
 pub struct NoiseFloor {
     units: Vec<Bound>,
+    /// By the number of the column.
+    cells: BTreeMap<(usize, DeltaSize), NoiseCells>,
     by_pattern: BTreeMap<Pattern, usize>,
 }
 
@@ -175,7 +226,20 @@ impl NoiseFloor {
             };
             floor.by_pattern.insert(pattern, at);
         }
+        for cells in &facts.cells {
+            if let Some(column) = aligned.columns.iter().position(|column| column.name == cells.column) {
+                floor.cells.insert((column, cells.size), cells.clone());
+            }
+        }
         floor
+    }
+
+    /// Whether a cell of the column has the second run's value, if that is known of it; with the size of its delta.
+    pub fn repeats(&self, column: usize, delta: Option<f64>, fingerprint: impl FnOnce() -> u64) -> Option<(DeltaSize, bool)> {
+        let size = delta.and_then(size);
+        let known = self.cells.get(&(column, size))?;
+        let fingerprint = fingerprint();
+        (fingerprint <= known.up_to).then(|| (size, known.fingerprints.contains(&fingerprint)))
     }
 
     pub fn is_empty(&self) -> bool {
@@ -219,8 +283,44 @@ pub struct NoiseOutcome {
     pub excess: Option<String>,
 }
 
-/// How each unit fared, in their order. `counts`: exceptions that are like the noise, by unit and size; `matched`: of so many rows.
-pub fn outcomes(facts: &NoiseFacts, counts: &BTreeMap<(usize, DeltaSize), u64>, matched: u64) -> Vec<NoiseOutcome> {
+/// That shadow repeats the second run: all that was looked at, or of a column more than chance, as a whole or where the deltas have one size.
+fn repetition(counts: &NoiseTally, column: usize) -> Option<RepeatedCells> {
+    let sum = |cells: &mut dyn Iterator<Item = RepeatedCells>| {
+        let mut sum = RepeatedCells::default();
+        cells.for_each(|cells| sum.merge(cells));
+        sum
+    };
+    let all = sum(&mut counts.repeated.values().copied());
+    let of_sizes = || {
+        counts
+            .repeated
+            .range((column, None)..=(column, Some(i16::MAX)))
+            .map(|(_, cells)| *cells)
+    };
+    let mut of_column = std::iter::once(sum(&mut of_sizes())).chain(of_sizes());
+    Some(all)
+        .filter(|all| all.cells > 0 && all.same == all.cells)
+        .or_else(|| of_column.find(|cells| is_repetition(*cells)))
+}
+
+/// Whether they are more than the half that is chance at most.
+fn is_repetition(found: RepeatedCells) -> bool {
+    let [n, same] = [found.cells, found.same].map(i128::from);
+    let above = 2 * same - n;
+    above > 0 && above * above > MAX_DEVIATIONS_SQUARED * n
+}
+
+/// How each unit fared, in their order. `matched`: of so many rows.
+pub fn outcomes(facts: &NoiseFacts, columns: &[Column], counts: &NoiseTally, matched: u64) -> Vec<NoiseOutcome> {
+    let repetition = |unit: &NoiseUnit| {
+        let column = columns.iter().position(|column| column.name == unit.column)?;
+        let found = repetition(counts, column)?;
+        Some(format!(
+            "shadow has the value of the second run in {} of {} looked at: either that is no run of live, or this is no noise",
+            found.same,
+            counted(found.cells, "cell")
+        ))
+    };
     // A rate of few rows says nothing of many.
     let says_little = (facts.rows < matched.div_ceil(2)).then(|| {
         format!(
@@ -231,6 +331,7 @@ pub fn outcomes(facts: &NoiseFacts, counts: &BTreeMap<(usize, DeltaSize), u64>, 
     });
     let one = |(at, unit): (usize, &NoiseUnit)| {
         let here: BTreeMap<DeltaSize, u64> = counts
+            .like
             .range((at, None)..=(at, Some(i16::MAX)))
             .map(|((_, size), cells)| (*size, *cells))
             .collect();
@@ -255,7 +356,7 @@ pub fn outcomes(facts: &NoiseFacts, counts: &BTreeMap<(usize, DeltaSize), u64>, 
         };
         NoiseOutcome {
             cells: here.values().sum(),
-            excess: says_little.clone().or_else(too_many),
+            excess: says_little.clone().or_else(|| repetition(unit)).or_else(too_many),
         }
     };
     facts.units.iter().enumerate().map(one).collect()
@@ -279,6 +380,41 @@ mod tests {
             counter.add("v", None, *delta, [&None, &None]);
         }
         counter.facts(rows)
+    }
+
+    fn judged<const N: usize>(facts: &NoiseFacts, like: [((usize, DeltaSize), u64); N], matched: u64) -> Vec<NoiseOutcome> {
+        let counts = NoiseTally {
+            like: BTreeMap::from(like),
+            repeated: BTreeMap::new(),
+        };
+        outcomes(facts, &[], &counts, matched)
+    }
+
+    #[test]
+    fn more_than_chance_repeats_the_second_run() {
+        for (cells, same, expected) in [
+            (0, 0, false),
+            (1, 0, false),
+            (10, 10, false),
+            (11, 11, true),
+            (100, 65, false),
+            (100, 66, true),
+            (u64::MAX / 4, u64::MAX / 4, true),
+        ] {
+            assert_eq!(is_repetition(RepeatedCells { cells, same }), expected, "{same} of {cells}");
+        }
+    }
+
+    #[test]
+    fn the_same_cells_are_kept_in_any_order() {
+        let fingerprint = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let [mut up, mut down] = [NoiseCells::new("v", None), NoiseCells::new("v", None)];
+        (0..1_000).for_each(|n| up.add(fingerprint(n)));
+        (0..1_000).rev().for_each(|n| down.add(fingerprint(n)));
+        assert_eq!((up.fingerprints.len(), &up), (MAX_KEPT_CELLS, &down));
+        assert!(up.fingerprints.iter().all(|kept| *kept <= up.up_to));
+        let text = serde_json::to_string(&up).expect("JSON");
+        assert_eq!(serde_json::from_str::<NoiseCells>(&text).expect("cells"), up);
     }
 
     #[test]
@@ -305,19 +441,19 @@ mod tests {
         let facts = facts(&small, 5000);
         assert_eq!((facts.units.len(), facts.units[0].largest), (1, 4.0));
         // As many cells as the noise has, and none is larger than its largest: but they are not of its sizes.
-        let counts = BTreeMap::from([((0, size(3.0)), 500)]);
-        assert!(outcomes(&facts, &counts, 5000)[0].excess.is_some());
-        let counts = BTreeMap::from([((0, size(0.002)), 500), ((0, size(0.001)), 400)]);
-        let found = outcomes(&facts, &counts, 5000);
+        let counts = [((0, size(3.0)), 500)];
+        assert!(judged(&facts, counts, 5000)[0].excess.is_some());
+        let counts = [((0, size(0.002)), 500), ((0, size(0.001)), 400)];
+        let found = judged(&facts, counts, 5000);
         assert_eq!((found[0].cells, &found[0].excess), (900, &None));
     }
 
     #[test]
     fn few_rows_say_nothing_of_many() {
         let facts = facts(&[Some(1.0)], 10);
-        let counts = BTreeMap::from([((0, size(1.0)), 3)]);
-        assert!(outcomes(&facts, &counts, 1_000)[0].excess.is_some());
-        assert!(outcomes(&facts, &counts, 20)[0].excess.is_none());
+        let counts = [((0, size(1.0)), 3)];
+        assert!(judged(&facts, counts, 1_000)[0].excess.is_some());
+        assert!(judged(&facts, counts, 20)[0].excess.is_none());
     }
 
     #[test]

@@ -170,6 +170,39 @@ fn add(counts: &mut BTreeMap<usize, u64>, more: &BTreeMap<usize, u64>) {
     }
 }
 
+/// Cells in which shadow differs from live, of those that would have been kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RepeatedCells {
+    pub cells: u64,
+    /// How many have the value that the second run has there.
+    pub same: u64,
+}
+
+impl RepeatedCells {
+    pub fn merge(&mut self, other: RepeatedCells) {
+        self.cells += other.cells;
+        self.same += other.same;
+    }
+}
+
+/// What judging has counted: exceptions that are like the noise, by unit and size, and cells that may repeat the second run's, by column and size.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NoiseTally {
+    pub like: BTreeMap<(usize, DeltaSize), u64>,
+    pub repeated: BTreeMap<(usize, DeltaSize), RepeatedCells>,
+}
+
+impl NoiseTally {
+    pub fn merge(&mut self, other: NoiseTally) {
+        for (unit, cells) in other.like {
+            *self.like.entry(unit).or_default() += cells;
+        }
+        for (cells, repeated) in other.repeated {
+            self.repeated.entry(cells).or_default().merge(repeated);
+        }
+    }
+}
+
 /// The counts of judged differences.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct DifferenceTally {
@@ -180,8 +213,8 @@ pub struct DifferenceTally {
     pub accepted: BTreeMap<usize, AcceptedTally>,
     /// Lines that are noise.
     pub noise: u64,
-    /// Lines that no rule or acceptance covers and that are like the noise, whether it is subtracted or not: by unit and size.
-    pub like_noise: BTreeMap<(usize, DeltaSize), u64>,
+    /// Lines that no rule or acceptance covers and that are like the noise, whether it is subtracted or not.
+    pub like_noise: NoiseTally,
     /// By column number: the distribution of `shadow - live`, for numbers (in their unit) and times (in seconds; dates in days).
     pub deltas: BTreeMap<usize, Sketch>,
 }
@@ -217,9 +250,7 @@ impl DifferenceTally {
             mine.lines += theirs.lines;
         }
         self.noise += other.noise;
-        for (unit, cells) in other.like_noise {
-            *self.like_noise.entry(unit).or_default() += cells;
-        }
+        self.like_noise.merge(other.like_noise);
         for (column, theirs) in &other.deltas {
             self.deltas.entry(*column).or_default().merge(theirs);
         }

@@ -3,6 +3,9 @@
 use crate::align::Column;
 use crate::spec::OUTPUT_COLUMNS;
 use crate::value::{Number, Value, ValueType, print_in};
+use siphasher::sip::SipHasher24;
+
+const CELL_KEY: &[u8; 16] = b"shadowdiff.cell.";
 
 /// The header line of `diff.csv`, with its line feed.
 pub fn header<'a>(key: impl IntoIterator<Item = &'a str>, spreadsheet_safe: bool) -> String {
@@ -33,13 +36,35 @@ pub(super) fn cell(value: &Value<'_>, shown: &ValueType, spreadsheet_safe: bool,
 /// Appends a value of a key: one way whichever side its row is from. Where one side has integers and the other doubles, what is an integer
 /// prints as one; else the same account would be `3` here and `3.0` there.
 pub(super) fn key_cell(value: &Value<'_>, column: &Column, spreadsheet_safe: bool, out: &mut String) {
-    let is_double = matches!(value, Value::Float32(_) | Value::Float64(_));
-    let only_doubles = column.stored.each().iter().all(|(_, t)| matches!(t, ValueType::Float { .. }));
-    let whole = Number::from_value(value).map(|n| n.normalized()).filter(|n| n.parts().1 <= 0);
-    match whole.filter(|_| is_double && !only_doubles) {
+    match integer_of_key(value, column) {
         Some(integer) => out.push_str(&integer.to_string()),
         None => cell(value, &column.shown, spreadsheet_safe, out),
     }
+}
+
+/// A value of a key as a reader of the field has it; `None` for NULL.
+pub(super) fn key_text(value: &Value<'_>, column: &Column) -> Option<String> {
+    match integer_of_key(value, column) {
+        Some(integer) => Some(integer.to_string()),
+        None => text(value, &column.shown),
+    }
+}
+
+fn integer_of_key(value: &Value<'_>, column: &Column) -> Option<Number> {
+    let is_double = matches!(value, Value::Float32(_) | Value::Float64(_));
+    let only_doubles = column.stored.each().iter().all(|(_, t)| matches!(t, ValueType::Float { .. }));
+    let whole = Number::from_value(value).map(|n| n.normalized()).filter(|n| n.parts().1 <= 0);
+    whole.filter(|_| is_double && !only_doubles)
+}
+
+/// A value as a reader of its field has it; `None` for NULL.
+pub(super) fn text(value: &Value<'_>, shown: &ValueType) -> Option<String> {
+    if value.is_null() {
+        return None;
+    }
+    let mut out = String::new();
+    print_in(value, shown, &mut out);
+    Some(out)
 }
 
 /// Appends a struct that was put together from its members, as JSON.
@@ -76,6 +101,18 @@ pub fn is_defused(text: &str) -> bool {
     text.strip_prefix('\'').is_some_and(runs)
 }
 
+/// What it may have been before it was defused.
+fn undefused(text: &str) -> &str {
+    text.strip_prefix('\'').filter(|rest| runs(rest)).unwrap_or(text)
+}
+
+/// What cell it is and what it has become: the fields of its key and its new value, as they are printed, for spreadsheets or not.
+pub fn cell_fingerprint(key: &[Option<String>], value: &Option<String>) -> u64 {
+    let text: Vec<Option<&str>> = key.iter().chain([value]).map(|text| text.as_deref().map(undefused)).collect();
+    let text = serde_json::to_vec(&text).expect("texts are JSON");
+    SipHasher24::new_with_key(CELL_KEY).hash(&text)
+}
+
 /// What spreadsheets take for a formula (OWASP, CSV injection).
 fn runs(text: &str) -> bool {
     text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'])
@@ -91,6 +128,17 @@ mod tests {
         let mut out = String::new();
         field(text, safe, &mut out);
         out
+    }
+
+    #[test]
+    fn a_cell_is_its_key_and_its_value() {
+        let of = |key: &[&str], value: Option<&str>| {
+            let key: Vec<Option<String>> = key.iter().map(|text| Some((*text).to_owned())).collect();
+            cell_fingerprint(&key, &value.map(str::to_owned))
+        };
+        assert_eq!(of(&["a", "=1"], Some("x")), of(&["a", "'=1"], Some("x")));
+        assert_ne!(of(&["a"], Some("")), of(&["a"], None));
+        assert_ne!(of(&["a", "b"], Some("x")), of(&["a,b"], Some("x")));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Differences that are judged, counted and printed as they pass, in their order.
 
 use super::accounts::AccountLine;
+use super::csv::cell_fingerprint;
 use super::delta::{Delta, delta};
 use super::line::LinePrinter;
 use super::table::TableRows;
@@ -13,7 +14,7 @@ use crate::judge::Judge;
 use crate::noise::NoiseFloor;
 use crate::patterns::{PassingRow, RowPatterns};
 use crate::row::canon;
-use crate::tally::{DifferenceTally, Judgement, Pattern};
+use crate::tally::{DifferenceTally, Judgement, Pattern, RepeatedCells};
 use arrow_array::RecordBatch;
 use std::collections::BTreeSet;
 
@@ -211,10 +212,20 @@ impl<'a> Reporter<'a> {
         for (judged, (difference, _)) in all.filter(|(judged, _)| !is_covered(judged)) {
             let delta = judged.delta.as_ref().map(Delta::as_double);
             let value = || self.printer.shadow_text(difference);
+            let fingerprint = || cell_fingerprint(&self.printer.key_texts(difference), &value());
+            if let Some(column) = difference.column
+                && let Some((size, is_same)) = self.noise.repeats(column, delta, fingerprint)
+            {
+                let repeated = self.tally.like_noise.repeated.entry((column, size)).or_default();
+                repeated.merge(RepeatedCells {
+                    cells: 1,
+                    same: is_same.into(),
+                });
+            }
             let Some((unit, size)) = self.noise.covering(&judged.pattern, delta, value) else {
                 continue;
             };
-            *self.tally.like_noise.entry((unit, size)).or_default() += 1;
+            *self.tally.like_noise.like.entry((unit, size)).or_default() += 1;
             if judged.judgement == Judgement::Exception && self.noise.subtracts(unit) {
                 judged.judgement = Judgement::Noise(unit);
             }

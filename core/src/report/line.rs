@@ -1,12 +1,12 @@
 //! The lines of `diff.csv`.
 
-use super::csv::{cell, cell_of_struct, field, key_cell};
+use super::csv::{cell, cell_of_struct, field, key_cell, key_text, text};
 use super::delta::Delta;
 use crate::align::{Aligned, Role};
 use crate::difference::Difference;
 use crate::spec::Spec;
 use crate::tally::Judgement;
-use crate::value::{ValueType, print_in};
+use crate::value::ValueType;
 
 /// What is said of a difference, by which rule or acceptance, and its delta.
 pub(super) type JudgedBy<'a> = (Judgement, Option<&'a str>, Option<&'a Delta>);
@@ -55,6 +55,12 @@ impl<'a> LinePrinter<'a> {
         account_bytes
     }
 
+    /// The fields of the key as a reader of the line has them.
+    pub(super) fn key_texts(&self, difference: &Difference<'_>) -> Vec<Option<String>> {
+        let key = self.aligned.key_columns().zip(difference.key.values());
+        key.map(|(column, value)| key_text(&value, column)).collect()
+    }
+
     /// The value of shadow as a reader of the line has it; `None` for NULL.
     pub(super) fn shadow_text(&self, difference: &Difference<'_>) -> Option<String> {
         let column = &self.aligned.columns[difference.column?];
@@ -62,12 +68,7 @@ impl<'a> LinePrinter<'a> {
             Role::Presence => &ValueType::Null,
             Role::Key | Role::Value(_) => &column.shown,
         };
-        if difference.shadow.is_null() {
-            return None;
-        }
-        let mut out = String::new();
-        print_in(&difference.shadow, form, &mut out);
-        Some(out)
+        text(&difference.shadow, form)
     }
 
     /// All fields behind the key's, and the end of the line.

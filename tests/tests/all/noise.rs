@@ -231,7 +231,70 @@ fn only_noise_of_the_same_comparison_is_subtracted() {
     );
 }
 
-/// What a rule covers is neither noise nor counted as such: a release that is meant to move what jitters is judged by what is left.
+/// A copy of shadow, shadow written twice, a second run of shadow's version: what a release changes is the same in both, and no noise.
+#[test]
+fn a_second_run_of_shadow_is_none_of_live() {
+    let releases: [(&str, Release); 4] = [
+        ("twenty cells", |n, row| {
+            row.stable.push_str(if n % 200 == 17 { "0" } else { "" });
+            true
+        }),
+        ("all texts", |_, row| {
+            row.stable.push('0');
+            true
+        }),
+        ("some numbers", |n, row| {
+            row.score += if n % 40 == 3 { 100.0 } else { 0.0 };
+            true
+        }),
+        ("few values", |n, row| {
+            row.tag = if n % 3 == 1 { "b" } else { row.tag };
+            true
+        }),
+    ];
+    for (what, release) in releases {
+        // The same draws, but for the file's name; and others, which repeat what the release has changed.
+        for (seed, more) in [(3, ""), (3, "spreadsheet_safe: true, "), (4, "")] {
+            let folder = folder(release);
+            put(folder.path(), "again.csv", &rows(seed, release));
+            let spec = spec("verdict: {noise: subtract}\n").replace("{to: out, ", &format!("{{to: out, {more}"));
+            put(folder.path(), "spec.yaml", &spec);
+            let found = summary(folder.path(), "compare spec.yaml", 1);
+            let units = found["noise"]["units"].as_array().expect("units");
+            let of_release = |unit: &&Value| match what {
+                "some numbers" => unit["column"] == "score" && (seed == 3 || unit["largest"].as_f64() > Some(1.0)),
+                "few values" => unit["column"] == "tag",
+                _ => unit["column"] == "stable",
+            };
+            let of_release: Vec<&Value> = units.iter().filter(of_release).collect();
+            assert!(!of_release.is_empty(), "{what}, {seed}");
+            for unit in of_release {
+                let excess = unit["excess"].as_str().unwrap_or_default();
+                assert!(excess.contains("the value of the second run"), "{what}, {seed}: {unit}");
+            }
+        }
+    }
+}
+
+/// However little differs, a copy of shadow explains none of it.
+#[test]
+fn a_copy_of_shadow_explains_nothing() {
+    let folder = folder(|_, _| true);
+    let release = |cells: u64| {
+        rows(1, |n, row| {
+            row.stable.push_str(if n < cells { "0" } else { "" });
+            row.score += if n < cells { 7.0 } else { 0.0 };
+            true
+        })
+    };
+    for cells in [1, 2, 15, 1_000] {
+        put(folder.path(), "again.csv", &release(cells));
+        put(folder.path(), "shadow.csv", &release(cells));
+        let found = summary(folder.path(), "compare spec.yaml", 1);
+        assert_eq!((count(&found, "exceptions"), count(&found, "noise")), (2 * cells, 0), "{cells}");
+    }
+}
+
 #[test]
 fn shadow_is_no_second_run_of_live() {
     for again in ["shadow.csv", "./shadow.csv", "*.csv"] {
@@ -248,6 +311,7 @@ fn shadow_is_no_second_run_of_live() {
     }
 }
 
+/// What a rule covers is neither noise nor counted as such: a release that is meant to move what jitters is judged by what is left.
 #[test]
 fn rules_come_before_noise() {
     let folder = folder(|n, row| {
