@@ -357,9 +357,9 @@ fn guess_part(file: &DataFile, part: Option<&TextRange>, csv: &CsvOptions, colum
     let (numbers, places): (Vec<usize>, Vec<usize>) = numbers
         .filter_map(|(number, name)| in_file.iter().position(|column| column == name).map(|at| (number, at)))
         .unzip();
-    let mut observers = vec![Observer::default(); columns.len()];
+    let mut observers = vec![Observer::new(&csv.form); columns.len()];
     reader.observe(&places, |place, text, line| {
-        observers[numbers[place]].observe(text, &csv.form, || format!("{}:{line}", file.name))
+        observers[numbers[place]].observe(text, || format!("{}:{line}", file.name))
     })?;
     pinned.check()?;
     Ok(observers.into_iter().map(Observer::evidence).collect())

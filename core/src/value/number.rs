@@ -10,7 +10,7 @@ use num_bigint::{BigInt, Sign};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 
-pub(super) use numeral::{Misfit, is_faithful_double};
+pub(super) use numeral::{Misfit, PlainNumber, is_faithful_double};
 pub(crate) use numeral::{Numeral, Significant};
 
 /// A finite number, exact. Equality and order are by value: `1.0` equals `1`. Stored as its decimal text.

@@ -17,7 +17,7 @@
 use super::calendar::{Reading, SECONDS_OF_A_DAY, read_date, read_time, read_timestamp};
 use super::cell::{Decimal, Value};
 use super::mixed::encode;
-use super::number::{Misfit, Number, Numeral};
+use super::number::{Misfit, Number, Numeral, PlainNumber};
 use super::types::{MAX_DIGITS, TimeUnit, ValueType};
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Decimal128Type, Decimal256Type, Float16Type, Float32Type, Float64Type, Int64Type, UInt64Type,
@@ -156,10 +156,16 @@ fn parse_decimals(texts: &StringArray, precision: u8, scale: i8, target: &ValueT
         Misfit::TooFine => format!("has more digits after the point than {target} and would be rounded"),
         Misfit::TooLarge => format!("has more digits than {target}"),
     };
+    // With more digits or a negative scale nothing is read as plain.
+    let plain = u32::try_from(scale).ok().filter(|_| precision <= 18);
+    let read_plain = |text: &str| PlainNumber::read(text.as_bytes())?.scaled(plain?, precision.into());
     match target.storage() {
         DataType::Decimal128(_, _) => primitive::<Decimal128Type>(
             texts,
-            |text| scan(text, target)?.to_i128(scale.into(), precision).map_err(misfit),
+            |text| match read_plain(text) {
+                Some(unscaled) => Ok(unscaled.into()),
+                None => scan(text, target)?.to_i128(scale.into(), precision).map_err(misfit),
+            },
             target.storage(),
         ),
         _ => primitive::<Decimal256Type>(

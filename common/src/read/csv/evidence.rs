@@ -109,6 +109,21 @@ impl Evidence {
         Some(kind)
     }
 
+    /// Takes in a plain number or day where that says no more than how large it is. Says whether it was one; else nothing has changed.
+    fn observe_plain(&mut self, kind: Option<TextKind>, text: &[u8]) -> bool {
+        let of_kind = match kind {
+            Some(kind @ (TextKind::Number | TextKind::Time)) => &mut self.kinds[kind as usize],
+            Some(TextKind::Bool | TextKind::LooseNumber | TextKind::Text) | None => return false,
+        };
+        let is_plain = of_kind.has_more
+            && match kind {
+                Some(TextKind::Time) => of_kind.guess.observe_plain_day(text),
+                _ => of_kind.guess.observe_plain_number(text),
+            };
+        of_kind.count += u64::from(is_plain);
+        is_plain
+    }
+
     /// Takes in a value of this kind that has been taken in before: that there is one more of it is all it says.
     fn observe_again(&mut self, kind: TextKind) {
         self.kinds[kind as usize].count += 1;
@@ -250,25 +265,18 @@ impl Evidence {
     }
 }
 
-/// The values of a column as they come: one that was among the last ones is not read again.
+/// The values of a column as they come. What says no more than how large it is, is quickly read; one that was among the last ones not at all.
 #[derive(Debug, Clone)]
 pub struct Observer {
     evidence: Evidence,
+    form: TextForm,
+    is_settled: bool,
+    /// Of the value that was read last.
+    kind: Option<TextKind>,
     /// By a hash of the text: the short text and its kind; 0: none. Empty where most values were new.
     last: Vec<u128>,
     asked: u32,
     known: u32,
-}
-
-impl Default for Observer {
-    fn default() -> Self {
-        Observer {
-            evidence: Evidence::default(),
-            last: vec![0; Observer::KEPT],
-            asked: 0,
-            known: 0,
-        }
-    }
 }
 
 impl Observer {
@@ -279,26 +287,55 @@ impl Observer {
     /// Where the kind lies in a short text.
     const KIND: u32 = 124;
 
+    /// Of a column whose values are written in this form.
+    pub fn new(form: &TextForm) -> Observer {
+        Observer {
+            evidence: Evidence::default(),
+            form: form.clone(),
+            is_settled: false,
+            kind: None,
+            last: vec![0; Observer::KEPT],
+            asked: 0,
+            known: 0,
+        }
+    }
+
     /// As [`Evidence::observe`]; an error where the bytes are not UTF-8.
-    pub fn observe(&mut self, text: &[u8], form: &TextForm, place: impl FnOnce() -> String) -> Result<(), Utf8Error> {
-        let evidence = &mut self.evidence;
+    pub fn observe(&mut self, text: &[u8], place: impl FnOnce() -> String) -> Result<(), Utf8Error> {
+        if self.is_settled {
+            return if text.is_ascii() {
+                Ok(())
+            } else {
+                str::from_utf8(text).map(|_| ())
+            };
+        }
+        if self.form.is_usual() && self.evidence.observe_plain(self.kind, text) {
+            return Ok(());
+        }
         let Some(short) = short(text).filter(|_| !self.last.is_empty()) else {
-            return str::from_utf8(text).map(|text| _ = evidence.observe(text, form, place));
+            return self.read(text, place);
         };
         // Multiplied by an odd number, bits of all bytes come to the top.
         let folded = (short as u64) ^ ((short >> 64) as u64).rotate_left(29);
-        let slot = &mut self.last[(folded.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54) as usize % Observer::KEPT];
+        let slot = (folded.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54) as usize % Observer::KEPT;
+        let last = self.last[slot];
         self.asked += 1;
-        if *slot & !(0xF << Observer::KIND) == short && *slot >> Observer::KIND != 0 {
+        if last & !(0xF << Observer::KIND) == short && last >> Observer::KIND != 0 {
             self.known += 1;
-            evidence.observe_again(TextKind::ALL[(*slot >> Observer::KIND) as usize - 1]);
+            self.evidence.observe_again(TextKind::ALL[(last >> Observer::KIND) as usize - 1]);
             return Ok(());
         }
-        let kind = evidence.observe(str::from_utf8(text)?, form, place);
-        *slot = kind.map_or(0, |kind| short | (kind as u128 + 1) << Observer::KIND);
+        self.read(text, place)?;
+        self.last[slot] = self.kind.map_or(0, |kind| short | (kind as u128 + 1) << Observer::KIND);
         if self.asked == Observer::TRIED {
             self.give_up_if_useless();
         }
+        Ok(())
+    }
+
+    fn read(&mut self, text: &[u8], place: impl FnOnce() -> String) -> Result<(), Utf8Error> {
+        self.kind = self.evidence.observe(str::from_utf8(text)?, &self.form, place);
+        self.is_settled = self.evidence.is_settled();
         Ok(())
     }
 
@@ -382,14 +419,53 @@ mod tests {
 
     /// Of values that are each seen as if new, and the same of an observer that knows them again.
     fn evidence(values: &[&str]) -> Evidence {
-        let (mut evidence, mut observer) = (Evidence::default(), Observer::default());
+        let (mut evidence, mut observer) = (Evidence::default(), Observer::new(&TextForm::default()));
         for (at, value) in values.iter().enumerate() {
             evidence.observe(value, &TextForm::default(), || format!("s.csv:{}", at + 2));
             let place = || format!("s.csv:{}", at + 2);
-            observer.observe(value.as_bytes(), &TextForm::default(), place).expect("text");
+            observer.observe(value.as_bytes(), place).expect("text");
         }
         assert_eq!(format!("{:?}", observer.evidence()), format!("{evidence:?}"), "{values:?}");
         evidence
+    }
+
+    #[test]
+    fn plain_values_in_a_row_and_what_comes_between_them_are_evidence() {
+        let numbers = [
+            "1",
+            "-2",
+            "3.50",
+            "12",
+            "40",
+            "0.25",
+            "123456789012345",
+            "9007199254740993",
+            "7",
+            "1e3",
+            "5",
+        ];
+        let days = [
+            "2026-01-01",
+            "2026-01-02",
+            "2026-02-28",
+            "2026-12-31",
+            "1999-05-05",
+            "9999-01-01",
+            "2026-02-03",
+        ];
+        let texts = ["a", "b", "c", "d", "1", "2026-01-01", "e"];
+        for (a, b) in [
+            (&numbers[..], &days[..]),
+            (&days, &numbers),
+            (&numbers, &texts),
+            (&days, &texts),
+            (&texts, &days),
+        ] {
+            let all = [a, b, a, &["007", "true", "x", "NaN"], b, a].concat();
+            for from in 0..all.len() {
+                evidence(&all[from..]);
+            }
+        }
     }
 
     #[test]

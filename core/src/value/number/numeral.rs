@@ -17,6 +17,16 @@ pub(crate) struct Numeral<'a> {
     exponent: &'a str,
 }
 
+/// A number as most are written: perhaps a minus, digits without a needless 0 in front, perhaps a point and digits behind it; up to 15 in all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::value) struct PlainNumber {
+    negative: bool,
+    /// All of them as one number.
+    digits: i64,
+    integer_digits: u32,
+    scale: u32,
+}
+
 /// A number as its value alone, whatever its size: `0.digits * 10^exponent`. The digits neither begin nor end with 0, and 0 has none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Significant {
@@ -270,6 +280,72 @@ impl<'a> Numeral<'a> {
     }
 }
 
+impl PlainNumber {
+    /// Any number of so many digits fits 64 bits, and is the same number after it was a double.
+    const MAX_DIGITS: usize = 15;
+
+    /// `None` where it is no number or not plainly written.
+    pub(in crate::value) fn read(text: &[u8]) -> Option<PlainNumber> {
+        let unsigned = text.strip_prefix(b"-").unwrap_or(text);
+        if unsigned.len() > PlainNumber::MAX_DIGITS + 1 {
+            return None;
+        }
+        let (mut digits, mut point) = (0, None);
+        for (at, byte) in unsigned.iter().enumerate() {
+            let digit = byte.wrapping_sub(b'0');
+            if digit < 10 {
+                digits = digits * 10 + i64::from(digit);
+            } else if *byte == b'.' && point.is_none() {
+                point = Some(at);
+            } else {
+                return None;
+            }
+        }
+        let integer = point.unwrap_or(unsigned.len());
+        let scale = point.map_or(0, |point| unsigned.len() - point - 1);
+        let begins_with_zero = *unsigned.first()? == b'0';
+        let is_plain = integer > 0 && (integer == 1 || !begins_with_zero) && (point.is_none() || scale > 0);
+        (is_plain && integer + scale <= PlainNumber::MAX_DIGITS).then_some(PlainNumber {
+            negative: text.len() > unsigned.len(),
+            digits,
+            integer_digits: if begins_with_zero { 0 } else { integer as u32 },
+            scale: scale as u32,
+        })
+    }
+
+    /// Digits in front of the decimal point: 0 for `0.5`.
+    pub(in crate::value) fn integer_digits(&self) -> u32 {
+        self.integer_digits
+    }
+
+    /// Digits after it, zeros written at the end among them.
+    pub(in crate::value) fn scale(&self) -> u32 {
+        self.scale
+    }
+
+    /// Digits after it that count.
+    pub(in crate::value) fn exact_scale(&self) -> u32 {
+        let (mut scale, mut digits) = (self.scale, self.digits);
+        while scale > 0 && digits % 10 == 0 {
+            (scale, digits) = (scale - 1, digits / 10);
+        }
+        scale
+    }
+
+    /// The number times `10^scale` if that is an integer of at most `precision` digits; up to 18 of each.
+    pub(in crate::value) fn scaled(&self, scale: u32, precision: u32) -> Option<i64> {
+        let magnitude = match scale.checked_sub(self.scale) {
+            Some(more) => self.digits.checked_mul(10_i64.checked_pow(more)?)?,
+            None => {
+                let unit = 10_i64.pow(self.scale - scale);
+                (self.digits % unit == 0).then(|| self.digits / unit)?
+            }
+        };
+        let fits = 10_i64.checked_pow(precision).is_none_or(|limit| magnitude < limit);
+        fits.then_some(if self.negative { -magnitude } else { magnitude })
+    }
+}
+
 fn digits(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|byte| byte.is_ascii_digit()).count()
 }
@@ -328,6 +404,53 @@ mod tests {
             Numeral::scan(&nines).expect("digits").to_i256(0, 76).expect("fits").to_string(),
             nines
         );
+    }
+
+    #[test]
+    fn plain_numbers_are_what_any_reader_reads() {
+        let parts = [
+            "",
+            "-",
+            "+",
+            "0",
+            "00",
+            "7",
+            "10",
+            "120",
+            "123456789012345",
+            ".",
+            ".0",
+            ".50",
+            ".05",
+            ".000",
+            "e3",
+            "1e2",
+            "x",
+        ];
+        let mut plain = 0;
+        let count = parts.len();
+        for n in 0..count.pow(3) {
+            let text = [n, n / count, n / count / count].map(|n| parts[n % count]).concat();
+            let Some(found) = PlainNumber::read(text.as_bytes()) else {
+                continue;
+            };
+            let numeral = Numeral::scan(&text).expect(&text);
+            plain += 1;
+            assert!(numeral.is_canonical() && is_faithful_double(&numeral, &text), "{text}");
+            let of_numeral = (numeral.integer_digits(), numeral.scale(), numeral.exact_scale());
+            assert_eq!((found.integer_digits(), found.scale(), found.exact_scale()), of_numeral, "{text}");
+            for (scale, precision) in [(0, 18), (0, 1), (2, 18), (2, 4), (5, 9), (18, 18)] {
+                let whole = numeral.to_i128(scale, precision).ok();
+                let scaled = found.scaled(scale as u32, precision.into()).map(i128::from);
+                // What is too large on the way there is left to the other reader.
+                assert!(
+                    scaled == whole || (scaled.is_none() && scale == 18),
+                    "{text} at {scale}, {precision}"
+                );
+            }
+        }
+        assert!(plain > 300, "{plain}");
+        assert_eq!(PlainNumber::read(b"1234567890123456"), None);
     }
 
     #[test]
