@@ -35,7 +35,7 @@ pub(crate) use double::{exact, exact_there};
 pub use form::{DateForm, TextForm};
 pub use guess::{Guess, TextKind};
 pub use inside::{alike, holds_values, members_inside, only_inside, without};
-pub use number::Number;
+pub use number::{Number, is_plain_number};
 pub(crate) use number::{Numeral, Significant, binary_parts};
 pub(crate) use order::as_double;
 pub use order::{equal, order, place_ns};

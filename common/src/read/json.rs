@@ -4,6 +4,7 @@
 //! types that were made of the shapes of both sides. Empty lines are skipped, a missing field is NULL.
 
 mod build;
+mod flat;
 mod layout;
 mod shape;
 mod tree;
@@ -256,7 +257,11 @@ impl JsonLines {
 
     /// The fields of the line of so many bytes, as they stand.
     fn object(&self, line: usize) -> Result<Members<'_>> {
-        match tree::parse_line(self.text(line)?) {
+        let text = self.text(line)?;
+        if let Some(members) = flat::read(text) {
+            return Ok(members);
+        }
+        match tree::parse_line(text) {
             Ok(Json::Object(members)) => Ok(members),
             Ok(other) => Err(self
                 .source

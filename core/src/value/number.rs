@@ -10,6 +10,7 @@ use num_bigint::{BigInt, Sign};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 
+pub use numeral::is_plain_number;
 pub(super) use numeral::{Misfit, PlainNumber, is_faithful_double};
 pub(crate) use numeral::{Numeral, Significant};
 

@@ -6,6 +6,10 @@
 //! - A record ends in `\n`, `\r\n` or the end of the file. A lone `\r` is data inside quotes and an error outside.
 
 use memchr::{memchr_iter, memchr2, memchr3};
+use wide::u8x32;
+
+/// Bytes that are looked at in one step.
+const BLOCK_BYTES: usize = 32;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Dialect {
@@ -65,6 +69,9 @@ impl Dialect {
         }
         let (mut at, mut lines) = (0, 1);
         loop {
+            if let Some(bytes) = self.plain_fields(bytes, &mut at, fields) {
+                return Scan::Record { bytes, lines };
+            }
             let scanned = if bytes.get(at) == Some(&self.quote) {
                 self.quoted(bytes, at + 1, ended)
             } else {
@@ -93,8 +100,51 @@ impl Dialect {
         }
     }
 
+    /// Scans plain fields from `at`, where a field begins, and goes on to the first that is quoted, or ends the record with a carriage return, or
+    /// lies in the last bytes. Gives the bytes of the record if it ends before.
+    fn plain_fields(&self, bytes: &[u8], at: &mut usize, fields: &mut Vec<Field>) -> Option<usize> {
+        // A line of nothing but its end is no record.
+        if bytes.get(*at).is_none_or(|first| *first == self.quote || *first == b'\n') {
+            return None;
+        }
+        let (blocks, _) = bytes[*at..].as_chunks();
+        let mut base = *at;
+        for block in blocks {
+            let mut ends = self.ends(block);
+            while ends != 0 {
+                let to = base + ends.trailing_zeros() as usize;
+                ends &= ends - 1;
+                if bytes[to] == b'\r' {
+                    return None;
+                }
+                fields.push(Field {
+                    from: *at,
+                    to,
+                    quoted: false,
+                    escaped: false,
+                });
+                *at = to + 1;
+                if bytes[to] == b'\n' {
+                    return Some(to + 1);
+                }
+                if bytes.get(*at).is_none_or(|first| *first == self.quote) {
+                    return None;
+                }
+            }
+            base += BLOCK_BYTES;
+        }
+        None
+    }
+
+    /// Where a plain field may end, a bit for each byte.
+    fn ends(&self, block: &[u8; BLOCK_BYTES]) -> u32 {
+        let block = u8x32::new(*block);
+        let is = |byte: u8| block.simd_eq(u8x32::splat(byte));
+        (is(self.delimiter) | is(b'\n') | is(b'\r')).to_bitmask()
+    }
+
     fn plain(&self, bytes: &[u8], from: usize, ended: bool) -> Result<(Field, After), Stop> {
-        let to = match field_end(self.delimiter, &bytes[from..]) {
+        let to = match memchr3(self.delimiter, b'\n', b'\r', &bytes[from..]) {
             Some(length) => from + length,
             None if ended => bytes.len(),
             None => return Err(Stop::More),
@@ -182,28 +232,6 @@ impl Dialect {
     }
 }
 
-/// The first delimiter, line feed or carriage return. Most fields are shorter than a search by vectors takes to begin.
-fn field_end(delimiter: u8, bytes: &[u8]) -> Option<usize> {
-    /// Fields that are longer are searched by vectors.
-    const SHORT: usize = 32;
-    const LOW: u64 = u64::from_ne_bytes([0x01; 8]);
-    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
-    let ends = [delimiter, b'\n', b'\r'].map(|end| u64::from_ne_bytes([end; 8]));
-    for (at, eight) in bytes.chunks_exact(8).take(SHORT / 8).enumerate() {
-        let eight = u64::from_le_bytes(eight.try_into().ok()?);
-        // A byte that is an end becomes zero; the lowest zero byte sets its high bit, and none below it does.
-        let found = ends.into_iter().fold(0, |found, end| {
-            let zero = eight ^ end;
-            found | (zero.wrapping_sub(LOW) & !zero & HIGH)
-        });
-        if found != 0 {
-            return Some(8 * at + found.trailing_zeros() as usize / 8);
-        }
-    }
-    let searched = (bytes.len() / 8 * 8).min(SHORT);
-    memchr3(delimiter, b'\n', b'\r', &bytes[searched..]).map(|length| searched + length)
-}
-
 const LONE_RETURN: &str = "a carriage return outside quotes that no line feed follows: end lines with \\n or \\r\\n";
 
 #[cfg(test)]
@@ -275,18 +303,38 @@ mod tests {
         check(escape, r"'a\'", Err("not closed"));
     }
 
+    /// In blocks as without: bytes that are few are read field by field.
     #[test]
     fn a_field_ends_at_the_first_delimiter_or_line_end_wherever_that_is() {
         for length in 0..70 {
-            for end in *b",\n\r" {
-                let mut bytes = vec![b'-'; 70];
+            for end in [",", "\n", "\r\n", ",\"q\",", ",\n", ",,\r\n", "\r"] {
+                let mut text = vec![b'-'; length];
                 // Bytes beside the ends in value, above and below, and some above 127.
-                (bytes[length / 2], bytes[69 - length / 3]) = (b',' + 0x80, b'\r' + 1);
-                bytes[length] = end;
-                let first = bytes.iter().position(|byte| b",\n\r".contains(byte));
-                assert_eq!(field_end(b',', &bytes), first, "{bytes:?}");
-                let before = &bytes[..length];
-                assert_eq!(field_end(b',', before), None, "{before:?}");
+                if length > 3 {
+                    (text[length / 2], text[length - 1 - length / 3]) = (b',' + 0x80, b'\r' + 1);
+                }
+                text.extend(end.bytes());
+                let record = text.len();
+                text.extend([b'-'; 40]);
+                text.extend(b",z\n");
+                let mut fields = Vec::new();
+                let scan = COMMA.scan(&text, true, &mut fields);
+                let first = text.iter().position(|byte| b",\n\r".contains(byte));
+                if end == "\r" {
+                    assert_eq!(scan, Scan::Bad(LONE_RETURN), "{text:?}");
+                } else if length == 0 && end.ends_with("\n") && !end.starts_with(',') {
+                    assert_eq!(scan, Scan::Blank { bytes: end.len() }, "{text:?}");
+                } else {
+                    let bytes = if end.ends_with('\n') { record } else { text.len() };
+                    assert_eq!(scan, Scan::Record { bytes, lines: 1 }, "{text:?}");
+                    assert_eq!(Some(fields[0].to), first, "{text:?}");
+                    let all: Vec<&[u8]> = text[..bytes].trim_ascii_end().split(|byte| *byte == b',').collect();
+                    let found: Vec<&[u8]> = fields
+                        .iter()
+                        .map(|f| &text[f.from - usize::from(f.quoted)..f.to + usize::from(f.quoted)])
+                        .collect();
+                    assert_eq!(found, all, "{text:?}");
+                }
             }
         }
     }

@@ -204,6 +204,9 @@ impl JsonShape {
 
 /// Other spellings of `NaN` and the infinities are text like any other.
 fn observe_text(guess: &mut Guess, text: &str) {
+    if guess.is_text() || guess.observe_plain_day(text.as_bytes()) {
+        return;
+    }
     let mut one = Guess::default();
     one.observe(text);
     if one.is_not_finite() && !is_not_finite(text) {

@@ -346,6 +346,11 @@ impl PlainNumber {
     }
 }
 
+/// Whether the text is a number as most are written, which all formats of text have in common: `-12`, `0.50`; of up to 15 digits.
+pub fn is_plain_number(text: &[u8]) -> bool {
+    PlainNumber::read(text).is_some()
+}
+
 fn digits(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|byte| byte.is_ascii_digit()).count()
 }
