@@ -11,6 +11,7 @@ pub mod difference;
 pub mod error;
 pub mod journal;
 pub mod judge;
+pub mod mask;
 pub mod mix;
 pub mod nearest;
 pub mod noise;
