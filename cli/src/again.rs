@@ -11,7 +11,7 @@ fn written(words: impl Iterator<Item = String>) -> String {
 }
 
 /// As it is where no shell reads anything into it, else in single quotes.
-fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "_-./:=,@%+".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         word.to_owned()

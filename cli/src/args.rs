@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Suggest(SuggestArgs),
     /// Accept a pattern of a finished result for a time, in a file that the spec names
     Accept(AcceptArgs),
+    /// Write the smallest masked pair of files and a spec that still show a pattern of a finished result: for a ticket
+    Shrink(ShrinkArgs),
     /// Tell what has changed from one result to the next: accounts that are new, fixed or grown, the verdict, counts; exit 1 if it is worse
     Diff(DiffArgs),
     /// List all results below a place by name, and how their exceptions burn down; exit by the verdict of the last one
@@ -241,6 +243,29 @@ pub(crate) struct PowerArgs {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) color: ColorArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShrinkArgs {
+    /// The directory or URL that a comparison wrote; its data are read again
+    pub(crate) result: PathBuf,
+    /// What is to be shown: the fingerprint of a pattern, as reports show it
+    #[arg(long, value_name = "FINGERPRINT")]
+    pub(crate) pattern: String,
+    /// The folder to write, which must not be there yet [default: shadowdiff-FINGERPRINT]
+    #[arg(long, short, value_name = "FOLDER")]
+    pub(crate) output: Option<String>,
+    /// Columns whose real values are wanted, separated by commas
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub(crate) keep: Vec<String>,
+    /// The spec of the result: relative paths start at its folder [default: as in the result, from the working directory]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) spec: Option<String>,
+    /// The value of `${NAME}` in the spec; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value, requires = "spec")]
+    pub(crate) set: Vec<(String, String)>,
+    #[command(flatten)]
+    pub(crate) settings: SettingArgs,
 }
 
 #[derive(Debug, Args)]

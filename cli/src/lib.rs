@@ -13,6 +13,7 @@ mod diff;
 mod history;
 mod init;
 mod judge;
+mod laboratory;
 mod local_job;
 mod noise;
 mod power;
@@ -25,6 +26,7 @@ mod rollout;
 mod serve;
 mod settings;
 mod shown;
+mod shrink;
 mod signals;
 mod spec;
 mod suggest;
@@ -82,6 +84,7 @@ fn run(cli: Cli, limits: TaskLimits) -> Result<ExitCode> {
         Command::Judge(args) => judge::run(&args),
         Command::Suggest(args) => suggest::run(&args),
         Command::Accept(args) => accept::run(&args),
+        Command::Shrink(args) => shrink::run(&args, limits),
         Command::Diff(args) => diff::run(&args),
         Command::History(args) => history::run(&args),
         Command::Rollout(args) => rollout::run(&args),

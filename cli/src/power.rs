@@ -13,9 +13,9 @@ mod plants;
 mod report;
 mod sample;
 mod shown;
-mod trial;
 
 use crate::args::PowerArgs;
+use crate::laboratory::{Key, Laboratory, Trial, keys, side_columns};
 use crate::process::{leave, runtime_of_tasks};
 use crate::settings::Settings;
 use crate::signals::watch_signals;
@@ -41,7 +41,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use trial::{Key, Laboratory, Trial, keys, side_columns};
 
 /// Comparisons of a whole column that changed.
 const MAX_COLUMNS: usize = 24;
@@ -140,8 +139,8 @@ impl<'a> Experiment<'a> {
             write_ipc(path, &sample.names(), &sample.arrays)?;
         }
         let bound = laboratory.bind(&spec).await?;
-        let columns = side_columns(&bound.plan, &bound.compiled, |name| sample.array(name), sample.rows)?;
-        let keys = keys(&bound.plan, &columns, sample.rows)?;
+        let columns = side_columns(&bound, Side::Live, |name| sample.array(name), sample.rows)?;
+        let keys = keys(&bound.plan, Side::Live, &columns, sample.rows)?;
         let is_unique = unique(&keys);
         let passes = match &bound.compiled.filters[Side::Live] {
             Some(filter) => filter.is_true(&columns, sample.rows)?.iter().collect(),
@@ -226,8 +225,8 @@ impl<'a> Experiment<'a> {
             let at = self.sample.columns.iter().position(|column| column.name == name)?;
             shadow.get(at)
         };
-        let columns = side_columns(&self.bound.plan, &self.bound.compiled, array, rows)?;
-        let new_keys = keys(&self.bound.plan, &columns, rows)?;
+        let columns = side_columns(&self.bound, Side::Live, array, rows)?;
+        let new_keys = keys(&self.bound.plan, Side::Live, &columns, rows)?;
         let trial = self.compare(&self.spec, shadow).await?;
         let mut silent = Vec::new();
         for (row, plant) in bed {

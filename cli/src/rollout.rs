@@ -11,6 +11,7 @@ use crate::args::RolloutArgs;
 use crate::process::{runtime, working_directory};
 use crate::render::visible;
 use crate::{note, say};
+pub(crate) use folder::refuse_inputs;
 use folder::{Folder, List};
 use known::Known;
 use serde::Serialize;
@@ -94,7 +95,7 @@ pub(crate) fn run(args: &RolloutArgs) -> Result<ExitCode> {
     let Fetched { summary, files, .. } = runtime.block_on(fetch_result(&place, &here, &sources.stores, &ResultFile::TABLES))?;
     let spec = spec_of(&summary)?;
     check_lists_all(&spec)?;
-    folder.check_inputs(&spec, &here)?;
+    refuse_inputs(&folder.directory, "rest.csv", &spec, &here)?;
     let known = runtime.block_on(Known::read(args, &spec, &here, &sources))?;
     let source = Source {
         summary: &summary,

@@ -1,5 +1,6 @@
-//! Few rows that are held in memory: cells are replaced, rows chosen, and all is written as an Arrow IPC file, so that values stay what they are.
+//! Few rows that are held in memory: cells are replaced, rows chosen, and all is written as a file of Arrow IPC or Parquet, so that values stay what they are.
 
+use crate::table::TableWriter;
 use arrow_array::{ArrayRef, RecordBatch, StringArray, UInt32Array, new_null_array};
 use arrow_ipc::writer::FileWriter;
 use arrow_schema::{ArrowError, Field, Schema};
@@ -66,18 +67,30 @@ pub fn joined(first: &[ArrayRef], second: &[ArrayRef]) -> Result<Vec<ArrayRef>> 
     pairs.map(|(a, b)| concat(&[a.as_ref(), b.as_ref()]).map_err(failed)).collect()
 }
 
+fn batch(names: &[&str], columns: &[ArrayRef]) -> Result<RecordBatch> {
+    let fields = names
+        .iter()
+        .zip(columns)
+        .map(|(name, column)| Field::new(*name, column.data_type().clone(), true));
+    let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+    RecordBatch::try_new(schema, columns.to_vec()).map_err(failed)
+}
+
 /// Writes the rows under these names.
 pub fn write_ipc(path: &Path, names: &[&str], columns: &[ArrayRef]) -> Result<()> {
     let full = |e: &dyn std::fmt::Display| Error::exhausted(e.to_string()).file(path.display());
-    let fields: Vec<Field> = names
-        .iter()
-        .zip(columns)
-        .map(|(name, column)| Field::new(*name, column.data_type().clone(), true))
-        .collect();
-    let schema = Arc::new(Schema::new(fields));
-    let batch = RecordBatch::try_new(Arc::clone(&schema), columns.to_vec()).map_err(failed)?;
-    let mut writer = FileWriter::try_new(File::create(path).map_err(|e| full(&e))?, &schema).map_err(|e| full(&e))?;
+    let batch = batch(names, columns)?;
+    let mut writer = FileWriter::try_new(File::create(path).map_err(|e| full(&e))?, &batch.schema()).map_err(|e| full(&e))?;
     writer.write(&batch).and_then(|()| writer.finish()).map_err(|e| full(&e))
+}
+
+/// The same as Parquet.
+pub fn write_parquet(path: &Path, names: &[&str], columns: &[ArrayRef]) -> Result<()> {
+    let file = File::create(path).map_err(|e| Error::exhausted(e.to_string()).file(path.display()))?;
+    let batch = batch(names, columns)?;
+    let mut writer = TableWriter::new(file, batch.schema())?;
+    writer.write(batch)?;
+    writer.finish()
 }
 
 #[cfg(test)]

@@ -194,11 +194,7 @@ pub fn outcomes(acceptances: &[Acceptance], counts: &BTreeMap<usize, AcceptedTal
 
 /// A pattern among those that a summary lists, if it can be accepted.
 pub fn acceptable<'a>(rows: &'a RowSummary, fingerprint: &str) -> Result<&'a RowPatternSummary> {
-    let mut listed = rows.listed.iter().chain(&rows.listed_alone);
-    let Some(pattern) = listed.find(|pattern| pattern.fingerprint == fingerprint) else {
-        return Err(Error::input(format!("the result lists no pattern `{fingerprint}`"))
-            .advice("give one as `shadowdiff report` shows it; those behind the first ones are not listed"));
-    };
+    let pattern = rows.pattern(fingerprint)?;
     let unbounded = |change: &&RowChange| change.direction.is_some() && change.relative.is_none() && change.delta.is_none();
     let all = || pattern.changes.iter().chain(&pattern.following);
     if pattern.more > 0 {

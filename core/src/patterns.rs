@@ -7,6 +7,8 @@
 //! A change that never comes without that of another column, and comes in most rows where that does, is taken to follow from it: patterns that
 //! differ in such changes alone are one. A change that the other one does not explain, such as one the other way, stands for itself.
 
+use crate::error::{Error, Result};
+use crate::nearest::nearest;
 use crate::shorten::shortened;
 use crate::spec::{Direction, Range, RowChange};
 use crate::tally::Pattern;
@@ -23,6 +25,8 @@ const ROWS_OF_PROOF: u64 = 10;
 /// Patterns and single rows that a summary lists.
 const LISTED: usize = 100;
 const LISTED_ALONE: usize = 50;
+/// Patterns that a message names.
+const NAMED: usize = 5;
 /// Of the key of an example.
 const KEY_BYTES: usize = 200;
 /// Part of every fingerprint: another one would give other fingerprints.
@@ -304,6 +308,26 @@ impl RowSummary {
             listed_alone: alone,
             ..summary
         }
+    }
+
+    /// The pattern of that fingerprint, if it is listed.
+    pub fn pattern(&self, fingerprint: &str) -> Result<&RowPatternSummary> {
+        let listed = || self.listed.iter().chain(&self.listed_alone);
+        listed().find(|pattern| pattern.fingerprint == fingerprint).ok_or_else(|| {
+            let known: Vec<&str> = listed().map(|pattern| pattern.fingerprint.as_str()).collect();
+            let unknown = Error::input(format!("the result lists no pattern `{fingerprint}`"));
+            match (nearest(fingerprint, known.iter().copied()), known.as_slice()) {
+                (_, []) => unknown.advice("it has no exceptions"),
+                (Some(near), _) => unknown.advice(format!("did you mean `{near}`?")),
+                (None, _) => {
+                    let first = known.iter().take(NAMED).copied().collect::<Vec<_>>().join("`, `");
+                    let more = if known.len() > NAMED { " and others" } else { "" };
+                    unknown.advice(format!(
+                        "`shadowdiff report` shows them: `{first}`{more}; those behind the first ones are not listed"
+                    ))
+                }
+            }
+        })
     }
 }
 

@@ -18,7 +18,7 @@ pub use csv::{cell_fingerprint, header, is_defused};
 pub use judged::{Reported, Reporter};
 pub use line::LinePrinter;
 pub use own::{FileMark, FileMarks, ResultFile, own_summary};
-pub use record::{AccountRecord, Decision, Field, read_fields, write_fields};
+pub use record::{AccountRecord, Decision, Field, key_field, read_fields, write_fields};
 pub use seen::SeenAccount;
 pub use summary::{
     AcceptanceSummary, Books, ColumnSummary, DeltaUnit, Facts, NoiseSummary, NoiseUnitSummary, PatternSummary, Rows, RuleSummary,

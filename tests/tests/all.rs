@@ -38,6 +38,8 @@ mod requests;
 mod rollout;
 #[path = "all/run_diff.rs"]
 mod run_diff;
+#[path = "all/shrink.rs"]
+mod shrink;
 #[path = "all/story.rs"]
 mod story;
 #[path = "all/suggest.rs"]

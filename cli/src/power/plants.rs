@@ -1,7 +1,7 @@
 //! Which changes are planted where: each in a row of its own, so that what becomes of it is its own. The same seed plants the same.
 
 use super::sample::Sample;
-use super::trial::Key;
+use crate::laboratory::Key;
 use arrow_array::{Array, ArrayRef};
 use shadowdiff_common::rows::{NewCell, chosen, joined, replaced};
 use shadowdiff_core::error::Result;

@@ -33,7 +33,7 @@ struct Outline {
 
 /// The lists in the making.
 pub(super) struct Folder {
-    directory: PathBuf,
+    pub(super) directory: PathBuf,
     staging: Staging,
     overwrite: bool,
 }
@@ -70,21 +70,6 @@ impl Folder {
             staging,
             overwrite,
         })
-    }
-
-    /// Refuses a place from which the next comparison would read a list as data; relative paths of the spec start `here`, as far as one can tell.
-    pub(super) fn check_inputs(&self, spec: &Spec, here: &Path) -> Result<()> {
-        let place = Location::Local(self.directory.clone());
-        for path in spec.sides.each().into_iter().flat_map(|(_, side)| &side.paths) {
-            if meets(path, here, &place, &["rest.csv"])? != Overlap::Apart {
-                return Err(
-                    Error::input(format!("{} meets {path}, which a comparison reads", self.directory.display()))
-                        .field("--output")
-                        .advice("name a folder of its own"),
-                );
-            }
-        }
-        Ok(())
     }
 
     pub(super) fn create(&self, name: &str, header: &str) -> Result<List> {
@@ -132,6 +117,20 @@ impl Folder {
         }
         folder.sync_all()
     }
+}
+
+/// Refuses a folder from which the next comparison would read a file of ours as data; relative paths of the spec start at `base`, as far as one
+/// can tell.
+pub(crate) fn refuse_inputs(folder: &Path, file: &str, spec: &Spec, base: &Path) -> Result<()> {
+    let place = Location::Local(folder.to_owned());
+    for path in spec.sides.each().into_iter().flat_map(|(_, side)| &side.paths) {
+        if meets(path, base, &place, &[file])? != Overlap::Apart {
+            return Err(Error::input(format!("{} meets {path}, which a comparison reads", folder.display()))
+                .field("--output")
+                .advice("name a folder of its own"));
+        }
+    }
+    Ok(())
 }
 
 fn full(error: io::Error) -> Error {

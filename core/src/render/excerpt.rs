@@ -102,8 +102,8 @@ impl Line {
         Some((line, verdict.as_deref() == Some("exception")))
     }
 
-    /// As `pattern_key` has it.
-    fn pattern(&self) -> [&str; 4] {
+    /// Kind, column, diagnosis and direction; empty where there is none.
+    pub fn pattern(&self) -> [&str; 4] {
         let delta = self.delta.as_deref().unwrap_or_default();
         let direction = match delta.chars().next() {
             None | Some('N') => "",

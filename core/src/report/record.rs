@@ -1,7 +1,9 @@
 //! Records of a result's tables, as they are read again.
 
-use super::csv::field;
+use super::csv::{field, key_cell};
+use crate::align::Column;
 use crate::side::Sides;
+use crate::value::Value;
 
 /// A field of a table; `None` is NULL.
 pub type Field = Option<String>;
@@ -51,6 +53,13 @@ pub fn write_fields<'a>(fields: impl IntoIterator<Item = Option<&'a str>>, sprea
         }
     }
     record
+}
+
+/// A value of a key as a reader of `diff.csv` has it; `None` for NULL.
+pub fn key_field(value: &Value<'_>, column: &Column, spreadsheet_safe: bool) -> Field {
+    let mut cell = String::new();
+    key_cell(value, column, spreadsheet_safe, &mut cell);
+    read_fields(&cell).pop().flatten()
 }
 
 /// What the new version may do for an account.
