@@ -62,6 +62,7 @@ pub fn open_csv(
         columns: Vec::new(),
         kept: Vec::new(),
         schema: Arc::new(Schema::empty()),
+        room: (0, Vec::new()),
         fields: Vec::new(),
         blank_line: None,
         row: 0,
@@ -128,6 +129,8 @@ pub struct CsvReader {
     /// Of the columns, those that batches have.
     kept: Vec<bool>,
     schema: SchemaRef,
+    /// How many rows the last batch had, and bytes in each of its columns: the next one has about as many.
+    room: (usize, Vec<usize>),
     /// Of the record at the start of the source's window.
     fields: Vec<Field>,
     /// The first of the empty lines just before the source's window; nothing but more of them may follow.
@@ -289,8 +292,10 @@ impl CsvReader {
     }
 
     fn read_batch(&mut self) -> Result<Option<TextBatch>> {
-        let mut columns: Vec<TextColumn> = self.schema.fields().iter().map(|_| TextColumn::new()).collect();
-        let (mut lines, mut bytes_read) = (Vec::new(), 0);
+        let (rows, room) = (self.room.0, &self.room.1);
+        let columns = (0..self.schema.fields().len()).map(|at| TextColumn::new(rows, room.get(at).copied().unwrap_or(0)));
+        let mut columns: Vec<TextColumn> = columns.collect();
+        let (mut lines, mut bytes_read) = (Vec::with_capacity(rows), 0);
         while lines.len() < self.batch_rows && bytes_read < BATCH_BYTES {
             let Some((bytes, over)) = self.next_record()? else { break };
             self.append_record(&mut columns);
@@ -301,6 +306,7 @@ impl CsvReader {
         if lines.is_empty() {
             Ok(None)
         } else {
+            self.room = (lines.len(), columns.iter().map(|column| column.values.len()).collect());
             self.finish(columns, lines).map(Some)
         }
     }
@@ -386,11 +392,14 @@ struct TextColumn {
 }
 
 impl TextColumn {
-    fn new() -> Self {
+    fn new(rows: usize, bytes: usize) -> Self {
+        let mut offsets = Vec::with_capacity(rows + 1);
+        offsets.push(0);
         TextColumn {
-            values: Vec::new(),
-            offsets: vec![0],
-            nulls: NullBufferBuilder::new(0),
+            // Some more, or a little more would make it twice as large.
+            values: Vec::with_capacity(bytes + bytes / 16),
+            offsets,
+            nulls: NullBufferBuilder::new(rows),
         }
     }
 

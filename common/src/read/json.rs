@@ -32,7 +32,7 @@ pub fn scan_json(mut lines: JsonLines, passed_over: impl Fn(&str) -> bool) -> Re
     let mut shapes = LineShapes::default();
     let mut layouts = Layouts::default();
     while let Some(line) = lines.next_line()? {
-        let mut fields = lines.object(line)?;
+        let mut fields = lines.object(line, layouts.expected())?;
         let found = layouts.of(&fields, || {
             let is_passed_over: Vec<bool> = fields.iter().map(|(name, _)| passed_over(name)).collect();
             shapes.places(&fields).into_iter().zip(is_passed_over).collect::<Vec<_>>()
@@ -181,7 +181,7 @@ impl JsonReader {
         let JsonReader {
             lines, columns, layouts, ..
         } = self;
-        let fields = lines.object(line)?;
+        let fields = lines.object(line, layouts.expected())?;
         let found = layouts.of(&fields, || {
             let place = |column: &Column| fields.iter().position(|(name, _)| *name == column.name);
             columns.iter().map(place).collect()
@@ -255,10 +255,10 @@ impl JsonLines {
         }
     }
 
-    /// The fields of the line of so many bytes, as they stand.
-    fn object(&self, line: usize) -> Result<Members<'_>> {
+    /// The fields of the line of so many bytes, as they stand; `expected`: plain names that they may have.
+    fn object<'a>(&'a self, line: usize, expected: &[String]) -> Result<Members<'a>> {
         let text = self.text(line)?;
-        if let Some(members) = flat::read(text) {
+        if let Some(members) = flat::read(text, expected) {
             return Ok(members);
         }
         match tree::parse_line(text) {

@@ -1,6 +1,7 @@
 //! The names of the fields of lines, in the order in which they are written: most lines of a file have the same, so that what depends on the
 //! names alone is found out once.
 
+use super::flat::is_plain_text;
 use super::tree::Members;
 
 /// More are not kept: lines that all differ in their fields would fill the memory.
@@ -8,8 +9,14 @@ const KEPT: usize = 64;
 
 /// What was made of each order of names.
 pub(super) struct Layouts<T> {
-    known: Vec<(Vec<String>, T)>,
+    known: Vec<Layout<T>>,
     last: usize,
+}
+
+struct Layout<T> {
+    names: Vec<String>,
+    are_plain: bool,
+    made: T,
 }
 
 impl<T> Default for Layouts<T> {
@@ -22,17 +29,23 @@ impl<T> Default for Layouts<T> {
 }
 
 impl<T> Layouts<T> {
+    /// The names that the last line had, if the next may have them as they are.
+    pub(super) fn expected(&self) -> &[String] {
+        let last = self.known.get(self.last).filter(|layout| layout.are_plain);
+        last.map_or(&[], |layout| &layout.names)
+    }
+
     /// What is made of the names of a line, made where they are new; `None` where a name is there twice.
     pub(super) fn of(&mut self, members: &Members<'_>, make: impl FnOnce() -> T) -> Option<&T> {
         let is_of = |names: &[String]| names.len() == members.len() && names.iter().zip(members).all(|(name, (member, _))| name == member);
-        let is_last = self.known.get(self.last).is_some_and(|(names, _)| is_of(names));
+        let is_last = self.known.get(self.last).is_some_and(|layout| is_of(&layout.names));
         if !is_last {
-            match self.known.iter().position(|(names, _)| is_of(names)) {
+            match self.known.iter().position(|layout| is_of(&layout.names)) {
                 Some(place) => self.last = place,
                 None => self.add(members, make)?,
             }
         }
-        self.known.get(self.last).map(|(_, made)| made)
+        self.known.get(self.last).map(|layout| &layout.made)
     }
 
     fn add(&mut self, members: &Members<'_>, make: impl FnOnce() -> T) -> Option<()> {
@@ -46,7 +59,11 @@ impl<T> Layouts<T> {
             self.known.clear();
         }
         self.last = self.known.len();
-        self.known.push((names, make()));
+        self.known.push(Layout {
+            are_plain: names.iter().all(|name| is_plain_text(name)),
+            names,
+            made: make(),
+        });
         Some(())
     }
 }
