@@ -29,6 +29,7 @@ pub fn drawn(seed: u64) -> TaskLimits {
         account_part_bytes: *random.pick(&[1, 40]),
         sampled_rows: random.between(1, 5) as u64,
         sampled_bytes: random.between(1, 200) as u64,
+        hashed_row_bytes: *random.pick(&[1, 200, u64::MAX]),
         min_row_numbers: 1 + random.below(3),
         fetched_batch_bytes: *random.pick(&[1, 2 << 10]),
         run_part_bytes: *random.pick(&[1, 200]),

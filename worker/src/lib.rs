@@ -3,6 +3,7 @@
 mod aligned_rows;
 mod attached;
 mod attempt;
+mod by_columns;
 mod compare;
 mod differences;
 mod exchanged;

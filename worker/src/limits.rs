@@ -41,6 +41,8 @@ pub struct TaskLimits {
     pub sampled_rows: u64,
     /// Of wide rows only some columns are looked at, so that about so many bytes of a row group are decoded for it.
     pub sampled_bytes: u64,
+    /// Of wider rows fingerprints are made of some columns at a time, that take about so many bytes of a row.
+    pub hashed_row_bytes: u64,
     /// Numbers of rows to be read again that are held at least.
     pub min_row_numbers: usize,
     /// Rows that are read again are put together up to this.
@@ -73,6 +75,7 @@ impl TaskLimits {
         account_part_bytes: 16 << 10,
         sampled_rows: 40_000,
         sampled_bytes: 16 << 20,
+        hashed_row_bytes: 256,
         min_row_numbers: 1024,
         fetched_batch_bytes: 8 << 20,
         run_part_bytes: 128 << 10,

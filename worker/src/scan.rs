@@ -1,6 +1,7 @@
 //! The scan task: reads a piece of both sides, cancels what it can, sends the rest to its shards.
 
 use crate::aligned_rows::{AlignedRows, Rows};
+use crate::by_columns::ByColumns;
 use crate::exchanged::{ExchangedRows, TolerantRows, fingerprints_of};
 use crate::in_place::InPlace;
 use crate::in_step::{Emit, InStep};
@@ -40,6 +41,7 @@ struct Scan<'a> {
     form: Form,
     scanned_form: ScannedForm,
     paired: Option<PairedGroups<'a>>,
+    by_columns: Option<ByColumns<'a>>,
     readers: Sides<SideReader<'a>>,
     in_place: InPlace<'a>,
     in_step: InStep<'a>,
@@ -65,6 +67,7 @@ impl<'a> Scan<'a> {
             job,
             form,
             paired,
+            by_columns: ByColumns::new(job, task, form),
             readers: Sides::from_fn(|side| SideReader::new(job, side, &splits[side], Purpose::Scan)),
             in_place: InPlace::new(job, judges),
             in_step: InStep::new(job, in_step(job)),
@@ -81,7 +84,7 @@ impl<'a> Scan<'a> {
         while !(ended.live && ended.shadow) {
             let next = self.in_step.next_side().unwrap_or_else(|| self.window.next_side());
             let side = if ended[next] { next.other() } else { next };
-            if self.ends_in_groups(side)? {
+            if self.ends_in_groups(side)? || self.hashes_split(side)? {
                 continue;
             }
             match self.readers[side].next()? {
@@ -114,6 +117,23 @@ impl<'a> Scan<'a> {
         self.in_groups += group.equal;
         for side in Side::BOTH {
             self.readers[side].set_ended(split, group.rows.clone());
+        }
+        Ok(true)
+    }
+
+    /// Whether the next split of a side has just been read by its columns. Its rows are of no use in step, whose keys would be needed.
+    fn hashes_split(&mut self, side: Side) -> Result<bool> {
+        let Some(by_columns) = &self.by_columns else { return Ok(false) };
+        let reader = &mut self.readers[side];
+        let Some(split) = reader.take_split() else { return Ok(false) };
+        self.job.watch.check()?;
+        let read = by_columns.read(side, &split, reader.read)?;
+        reader.count_taken(read.rows() as u64);
+        self.in_place.lose_keys();
+        let rows = self.scanned_form.rows(self.job, side, read)?;
+        for from in (0..rows.fingerprints.len()).step_by(self.job.resources.batch_rows) {
+            let length = self.job.resources.batch_rows.min(rows.fingerprints.len() - from);
+            self.sink.push(side, rows.batch.slice(from, length))?;
         }
         Ok(true)
     }

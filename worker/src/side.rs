@@ -200,6 +200,20 @@ impl<'a> SideReader<'a> {
         (self.current.is_none() && !self.splits.is_empty()).then_some(self.opened)
     }
 
+    /// Takes the split that is opened next as read by somebody else; `None` where rows of it are done with.
+    pub(crate) fn take_split(&mut self) -> Option<Split> {
+        let is_whole = self.next_split().is_some_and(|number| !self.ended.contains_key(&number));
+        let split = self.splits.pop_front_if(|_| is_whole)?;
+        self.opened += 1;
+        Some(split)
+    }
+
+    /// So many rows of a split that was taken have been read.
+    pub(crate) fn count_taken(&mut self, rows: u64) {
+        self.row = 0;
+        self.pass(rows);
+    }
+
     /// Takes rows of a split that is not open yet for done with: they are counted, and not given.
     pub(crate) fn set_ended(&mut self, split: usize, rows: EndedRows) {
         self.ended.insert(split, rows);

@@ -11,6 +11,7 @@ use shadowdiff_core::plan::Plan;
 use shadowdiff_core::row::{Form, Hasher};
 use shadowdiff_core::side::Side;
 use shadowdiff_core::spec::{Comparator, ValueRule};
+use std::ops::Range;
 
 /// Hashes rows of the aligned columns.
 #[derive(Debug)]
@@ -46,6 +47,12 @@ impl RowHasher {
     /// The columns with a tolerance that are not part of the exact fingerprint.
     pub fn tolerant(&self) -> &[usize] {
         &self.tolerant.0
+    }
+
+    /// The fingerprints of rows as far as some more of the columns go, the first or those behind the ones that `before` is of; no column has a
+    /// tolerance. Of all columns in their order it is what [`hash`](Self::hash) gives.
+    pub fn hash_some(&self, numbers: Range<usize>, before: &[u128], columns: &[ArrayRef]) -> Vec<u128> {
+        self.exact.1.part(numbers).hash_on(before, &columns.iter().collect::<Vec<_>>())
     }
 
     /// The fingerprints of rows, of which `columns` are the aligned columns.

@@ -55,6 +55,14 @@ impl Hasher {
         Hasher { columns }
     }
 
+    /// That of some of the columns, by their places.
+    #[must_use]
+    pub fn part(&self, columns: std::ops::Range<usize>) -> Hasher {
+        Hasher {
+            columns: self.columns[columns].to_vec(),
+        }
+    }
+
     /// The fingerprints of all rows. The arrays are in storage form, one a column of this hasher; texts and bytes of one stored type may be
     /// dictionaries with numbers of 32 bits.
     pub fn hash(&self, arrays: &[&ArrayRef], rows: usize) -> Vec<u128> {

@@ -1,0 +1,150 @@
+//! Fingerprints of wide rows, made of some columns at a time: a reader of a row group holds a page of each of its columns, which of hundreds
+//! of columns is all of the row group.
+
+use crate::aligned_rows::{Read, RowNumbers};
+use crate::job::Job;
+use crate::side::{Purpose, SideReader};
+use shadowdiff_common::read::Format;
+use shadowdiff_common::store::changed;
+use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::plan::{Form, ScanTask, Split};
+use shadowdiff_core::side::Side;
+use shadowdiff_core::spec::ListedAccounts;
+use std::ops::Range;
+
+/// The aligned columns of a scan task that are read together.
+pub(crate) struct ByColumns<'a> {
+    job: &'a Job,
+    groups: Vec<Range<usize>>,
+}
+
+impl<'a> ByColumns<'a> {
+    /// `None` where rows are narrow, or more is asked of them than their fingerprints.
+    pub(crate) fn new(job: &'a Job, task: &ScanTask, form: Form) -> Option<Self> {
+        let plan = &job.plan;
+        let sees_accounts = plan.count_accounts || plan.spec.output.accounts == ListedAccounts::All;
+        let needs_more = sees_accounts || plan.carries() || !job.compiled.row_hasher.tolerant().is_empty();
+        let is_read_alone = |side: &Side| {
+            let dataset = &job.resources.datasets[*side];
+            // On an object store a range of each column costs a request.
+            let is_local = task.splits[*side].iter().all(|split| dataset.files[split.file].is_local());
+            let is_made = job.compiled.filters[*side].is_some() || job.compiled.derives[*side].iter().any(Option::is_some);
+            dataset.format == Format::Parquet && is_local && !is_made
+        };
+        if form == Form::Rows || needs_more || !Side::BOTH.iter().all(is_read_alone) {
+            return None;
+        }
+        let groups = groups(job);
+        (groups.len() > 1).then_some(ByColumns { job, groups })
+    }
+
+    /// All rows of a split, whose first has this number.
+    pub(crate) fn read(&self, side: Side, split: &Split, first: u64) -> Result<Read> {
+        let mut fingerprints: Vec<u128> = Vec::new();
+        for (number, group) in self.groups.iter().enumerate() {
+            let columns = Purpose::Columns(group.clone().collect());
+            let mut reader = SideReader::new(self.job, side, std::slice::from_ref(split), columns);
+            let mut at = 0;
+            while let Some(arrays) = reader.next_columns()? {
+                let rows = arrays.first().map_or(0, |array| array.len());
+                if number == 0 {
+                    fingerprints.resize(at + rows, 0);
+                }
+                let Some(of_rows) = fingerprints.get_mut(at..at + rows) else {
+                    return Err(self.other_rows(side, split));
+                };
+                let hashed = self.job.compiled.row_hasher.hash_some(group.clone(), of_rows, &arrays);
+                of_rows.copy_from_slice(&hashed);
+                at += rows;
+            }
+            if at < fingerprints.len() {
+                return Err(self.other_rows(side, split));
+            }
+        }
+        Ok(Read {
+            columns: Vec::new(),
+            numbers: RowNumbers {
+                first,
+                rows: fingerprints.len(),
+                kept: None,
+            },
+            fingerprints,
+            exact: None,
+        })
+    }
+
+    /// Columns of a row group that do not have the same rows.
+    fn other_rows(&self, side: Side, split: &Split) -> Error {
+        changed(&self.job.resources.datasets[side].files[split.file].name)
+    }
+}
+
+/// Columns that follow each other, of about so many bytes a row. Members of one struct are read together.
+fn groups(job: &Job) -> Vec<Range<usize>> {
+    let columns = &job.plan.aligned.columns;
+    let column_bytes = job.plan.estimate.row_bytes() / (columns.len() as u64).max(1);
+    let wanted = (job.resources.limits.hashed_row_bytes / column_bytes.max(1)).max(1) as usize;
+    let mut groups: Vec<Range<usize>> = Vec::new();
+    for at in 0..columns.len() {
+        let is_member = at > 0 && columns[at].path[0] == columns[at - 1].path[0];
+        match groups.last_mut() {
+            Some(group) if is_member || group.len() < wanted => group.end = at + 1,
+            _ => groups.push(at..at + 1),
+        }
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::TaskLimits;
+    use crate::testing::Setup;
+
+    #[test]
+    fn fingerprints_do_not_depend_on_which_columns_are_read_together() {
+        let limits = TaskLimits {
+            max_batch_rows: 3,
+            ..TaskLimits::PRODUCT
+        };
+        let small = Setup {
+            spec: "schema: {n: int64, d: \"decimal(9, 2)\"}\n",
+            live: "id,n,d,t,u\na,1,0.50,x,\nb,2,,y,z\nc,,3.25,,\na,1,0.50,x,\n,0,0,\"\",u\nd,5,1,x,y\ne,6,2,x,y\n",
+            shadow: "id,n,d,t,u\na,1,0.50,x,\n",
+            limits,
+            ..Setup::default()
+        }
+        .job();
+        let (job, split) = (&small.job, &small.job.plan.scans[0].splits.live);
+        let mut reader = SideReader::new(job, Side::Live, split, Purpose::Scan);
+        let mut whole = Vec::new();
+        while let Some(read) = reader.next_hashed().expect("rows") {
+            whole.extend(read.fingerprints);
+        }
+        assert_eq!((whole.len(), whole[0] == whole[3], whole[0] == whole[5]), (7, true, false));
+        for groups in [vec![0..5], vec![0..1, 1..2, 2..3, 3..4, 4..5], vec![0..2, 2..5], vec![0..4, 4..5]] {
+            let read = ByColumns { job, groups }.read(Side::Live, &split[0], 11).expect("rows");
+            assert_eq!((read.numbers.first, read.numbers.rows, &read.fingerprints), (11, 7, &whole));
+        }
+    }
+
+    #[test]
+    fn columns_are_put_together_by_their_width() {
+        for (hashed_row_bytes, expected) in [(1, 4), (u64::MAX, 1)] {
+            let limits = TaskLimits {
+                hashed_row_bytes,
+                ..TaskLimits::PRODUCT
+            };
+            let (live, shadow) = ("id,a,b,c\n1,2,3,4\n", "id,a,b,c\n1,2,3,4\n");
+            let small = Setup {
+                live,
+                shadow,
+                limits,
+                ..Setup::default()
+            }
+            .job();
+            let found = groups(&small.job);
+            assert_eq!((found.len(), found.last().map(|group| group.end)), (expected, Some(4)));
+        }
+    }
+}
