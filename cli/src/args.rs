@@ -376,10 +376,13 @@ pub(crate) struct RolloutArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct DiffArgs {
-    /// The earlier result: the directory or URL that a comparison wrote
+    /// The earlier result: the directory or URL that a comparison wrote, or with --coordinator the id of a finished job
     pub(crate) before: PathBuf,
     /// The later result
     pub(crate) after: PathBuf,
+    /// Hold the results of two jobs of this coordinator against each other, such as http://localhost:7400
+    #[arg(long, value_name = "URL")]
+    pub(crate) coordinator: Option<String>,
     /// Directory for what does not fit the memory [default: the system's temporary directory]
     #[arg(long, env = "SHADOWDIFF_SCRATCH", value_name = "DIR")]
     pub(crate) scratch: Option<PathBuf>,

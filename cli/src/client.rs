@@ -16,9 +16,9 @@ use crate::{note, say, say_json, warn};
 use fetch::fetch;
 use remote::Remote;
 use shadowdiff_common::store::Stores;
-use shadowdiff_coordinator::{Published, Target, check_target};
+use shadowdiff_coordinator::{Published, ResultAtHand, Target, check_target};
 use shadowdiff_core::error::{Error, Kind, Result};
-use shadowdiff_core::report::Summary;
+use shadowdiff_core::report::{ResultFile, Summary};
 use shadowdiff_core::verdict::Verdict;
 use shadowdiff_proto::v1::{self, Job, JobState, SubmitRequest};
 use std::collections::HashMap;
@@ -177,6 +177,22 @@ pub(crate) fn results(args: &ResultsArgs) -> Result<ExitCode> {
     })
 }
 
+/// The summary and the accounts of finished jobs.
+pub(crate) async fn accounts_of_jobs(coordinator: &str, jobs: [&str; 2]) -> Result<[ResultAtHand; 2]> {
+    let mut remote = Remote::connect(coordinator).await?;
+    let mut found = Vec::new();
+    for id in jobs {
+        let job = remote.get(id).await?;
+        if job.files.is_empty() {
+            ended(&job)?;
+        }
+        found.push(fetch::copy(&mut remote, &job, &[ResultFile::Accounts]).await?);
+    }
+    found
+        .try_into()
+        .map_err(|_| Error::internal("two jobs have other than two results"))
+}
+
 /// Submits, follows, fetches: what `compare` does, done elsewhere.
 async fn wait_for_result(options: &SubmitOptions<'_>, shown: &ShownArgs, found: SpecFile) -> Result<ExitCode> {
     let (summary, published) = finished(options, &found, watch_signals()).await?;
@@ -218,7 +234,7 @@ async fn one_finished(
     match &target {
         Target::Directory(_) => fetch(&mut remote, &last, &target, options.overwrite).await,
         // The coordinator has put it there; what is shown comes from a copy.
-        Target::Objects(_) => fetch::copy(&mut remote, &last).await,
+        Target::Objects(_) => fetch::copy(&mut remote, &last, &ResultFile::TABLES).await,
     }
 }
 

@@ -1,12 +1,13 @@
 //! `diff`: what has changed from one finished result to the next.
 
 use crate::args::DiffArgs;
+use crate::client::accounts_of_jobs;
 use crate::process::{leave, runtime, working_directory};
 use crate::render::run_diff;
 use crate::{say, say_json};
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::store::Stores;
-use shadowdiff_coordinator::diff_runs;
+use shadowdiff_coordinator::{diff_results, diff_runs};
 use shadowdiff_core::error::Result;
 use std::process::ExitCode;
 
@@ -22,7 +23,16 @@ pub(crate) fn run(args: &DiffArgs) -> Result<ExitCode> {
     let scratch = Scratch::new(HELD_BYTES, args.scratch.as_deref())?;
     let shown = if args.json { ACCOUNTS_OF_JSON } else { ACCOUNTS_OF_TEXT };
     let runtime = runtime()?;
-    let found = runtime.block_on(diff_runs([&places[0], &places[1]], &here, &Stores::new(), &scratch, shown));
+    let found = runtime.block_on(async {
+        let places = [places[0].as_ref(), places[1].as_ref()];
+        match &args.coordinator {
+            None => diff_runs(places, &here, &Stores::new(), &scratch, shown).await,
+            Some(coordinator) => {
+                let found = accounts_of_jobs(coordinator, places).await?;
+                diff_results(places.map(str::to_owned), found, &scratch, shown).await
+            }
+        }
+    });
     leave(runtime);
     let found = found?;
     if args.json {

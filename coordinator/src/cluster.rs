@@ -9,6 +9,7 @@
 
 mod alive;
 mod clock;
+mod compared;
 mod drive;
 mod ended_jobs;
 mod ends;
@@ -53,7 +54,7 @@ use shadowdiff_core::plan::Form;
 use shadowdiff_core::report::{FileMark, ResultFile};
 use start::Start;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -77,7 +78,7 @@ pub struct Options {
     pub keep: Duration,
     /// Unfinished jobs beyond which no more are taken.
     pub max_jobs: usize,
-    /// Where results are merged.
+    /// Where results are merged, and held against each other.
     pub scratch: PathBuf,
     /// Into how many shards a job is cut; `None`: by the size of its data.
     pub shards: Option<u32>,
@@ -305,6 +306,11 @@ impl Cluster {
 
     fn cancels(&self, id: &str) -> Option<mpsc::Sender<CancelRequest>> {
         self.jobs().get(id).map(|entry| entry.cancel.clone())
+    }
+
+    /// Where what does not fit the memory may lie.
+    fn scratch(&self) -> &Path {
+        &self.options.scratch
     }
 
     /// A file of a finished job's result: its place in the state store and its size.

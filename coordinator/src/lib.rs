@@ -38,7 +38,7 @@ pub use partition::PartitionSettings;
 pub use publish::{Published, StagedFile, Staging};
 pub use rejudge::NewRules;
 pub use run::{Outcome, Progress, Run, run};
-pub use run_diff::diff_runs;
+pub use run_diff::{ResultAtHand, diff_results, diff_runs};
 pub use sensitivity::{Sensitivity, Step};
 pub use suggest::{Suggesting, Suggestion, Suggestions};
 pub use suite_place::SuitePlace;

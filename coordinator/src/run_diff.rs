@@ -3,8 +3,9 @@
 //! The accounts of each are sorted by their printed fields first: in `accounts.csv` they stand in the order of their types, which another run
 //! may have changed.
 
-use crate::fetched::{Fetched, fetch_result};
+use crate::fetched::fetch_result;
 use crate::merged_runs::{MergedRuns, Record};
+use crate::publish::Published;
 use crate::tables::Table;
 use shadowdiff_common::spool::{Scratch, Spool, SpoolWriter};
 use shadowdiff_common::store::{Location, Stores};
@@ -22,13 +23,21 @@ const PART_BYTES: usize = 64 << 10;
 /// What an account takes in memory besides its fields, about.
 const ACCOUNT_BYTES: usize = 64;
 
+/// A result at hand: its summary, and a directory with its `accounts.csv`.
+pub type ResultAtHand = (Summary, Published);
+
 /// Tells what has changed from the result at `before` to that at `after`; of each change at most `shown` accounts are named.
 pub async fn diff_runs(places: [&str; 2], base: &Path, stores: &Stores, scratch: &Scratch, shown: usize) -> Result<RunDiff> {
-    let wanted = [ResultFile::Accounts];
-    let before = fetch_result(places[0], base, stores, &wanted).await?;
-    let after = fetch_result(places[1], base, stores, &wanted).await?;
-    check_printing(&before.summary, &after.summary)?;
-    let (names, scratch) = (places.map(Location::shown), scratch.clone());
+    let [before, after] = places.map(|place| fetch_result(place, base, stores, &[ResultFile::Accounts]));
+    let (before, after) = (before.await?, after.await?);
+    let at_hand = [before, after].map(|run| (run.summary, run.files));
+    diff_results(places.map(Location::shown), at_hand, scratch, shown).await
+}
+
+/// The same of results that are at hand, by these names.
+pub async fn diff_results(names: [String; 2], [before, after]: [ResultAtHand; 2], scratch: &Scratch, shown: usize) -> Result<RunDiff> {
+    check_printing(&before.0, &after.0)?;
+    let scratch = scratch.clone();
     blocking("holding two results against each other", move || {
         diff(names, &before, &after, &scratch, shown)
     })
@@ -52,8 +61,14 @@ fn check_printing(before: &Summary, after: &Summary) -> Result<()> {
     )
 }
 
-fn diff([before_name, after_name]: [String; 2], before: &Fetched, after: &Fetched, scratch: &Scratch, shown: usize) -> Result<RunDiff> {
-    let read = |run: &Fetched| Accounts::read(run.files.directory(), scratch, SORTED_BYTES);
+fn diff(
+    [before_name, after_name]: [String; 2],
+    before: &ResultAtHand,
+    after: &ResultAtHand,
+    scratch: &Scratch,
+    shown: usize,
+) -> Result<RunDiff> {
+    let read = |run: &ResultAtHand| Accounts::read(run.1.directory(), scratch, SORTED_BYTES);
     let (first, second) = (read(before)?, read(after)?);
     if first.columns != second.columns {
         return Err(Error::input(format!(
@@ -72,8 +87,8 @@ fn diff([before_name, after_name]: [String; 2], before: &Fetched, after: &Fetche
         lists_all_accounts: accounts.lists_all,
     };
     Ok(RunDiff::new(
-        (facts(before_name, &before.summary, &first), &before.summary),
-        (facts(after_name, &after.summary, &second), &after.summary),
+        (facts(before_name, &before.0, &first), &before.0),
+        (facts(after_name, &after.0, &second), &after.0),
         changes(&first, &second, scratch, shown)?,
     ))
 }

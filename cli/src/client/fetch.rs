@@ -17,21 +17,22 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Fetches all files to the target; gives the summary.
 pub(super) async fn fetch(remote: &mut Remote, job: &Job, target: &Target, overwrite: bool) -> Result<(Summary, Published)> {
     let staging = Staging::new(target)?;
-    let summary = files(remote, job, &staging).await?;
+    let summary = files(remote, job, &ResultFile::ALL, &staging).await?;
     Ok((summary, staging.publish(target, overwrite).await?))
 }
 
-/// Fetches all files to a temporary place, which goes with what is given.
-pub(super) async fn copy(remote: &mut Remote, job: &Job) -> Result<(Summary, Published)> {
+/// Fetches the summary and those of the other files that are `wanted` to a temporary place, which goes with what is given.
+pub(super) async fn copy(remote: &mut Remote, job: &Job, wanted: &[ResultFile]) -> Result<(Summary, Published)> {
     let staging = Staging::aside(&std::env::temp_dir())?;
-    Ok((files(remote, job, &staging).await?, staging.keep()))
+    let wanted = [wanted, &[ResultFile::Summary]].concat();
+    Ok((files(remote, job, &wanted, &staging).await?, staging.keep()))
 }
 
-/// Fetches all files; gives the summary.
-async fn files(remote: &mut Remote, job: &Job, staging: &Staging) -> Result<Summary> {
+/// Fetches these files, as far as the result has them; gives the summary.
+async fn files(remote: &mut Remote, job: &Job, wanted: &[ResultFile], staging: &Staging) -> Result<Summary> {
     let is_there = |wanted: &ResultFile| job.files.iter().any(|file| file.name == wanted.name());
-    for file in ResultFile::ALL.into_iter().filter(|file| !file.is_optional() || is_there(file)) {
-        whole(remote, job, file, staging).await?;
+    for file in wanted.iter().filter(|file| !file.is_optional() || is_there(file)) {
+        whole(remote, job, *file, staging).await?;
     }
     let summary = std::fs::read(staging.path(ResultFile::Summary))
         .map_err(|e| Error::exhausted(e.to_string()).file(ResultFile::Summary).field("output"))?;

@@ -3,7 +3,10 @@
 
 use super::finish::damaged;
 use super::records::Records;
+use super::sending::Sending;
 use super::{Cluster, RequestError};
+use crate::publish::Staging;
+use crate::run_diff::ResultAtHand;
 use futures::{Stream, TryStreamExt};
 use prost::Message;
 use shadowdiff_common::store::Marking;
@@ -18,17 +21,19 @@ use shadowdiff_core::spec::{DifferenceKind, OUTPUT_COLUMNS, Spec};
 use shadowdiff_core::verdict::Verdict;
 use shadowdiff_proto::v1;
 use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::Path;
 
 /// Of columns and of patterns.
-const MAX_ENTRIES: usize = 1000;
+pub(super) const MAX_ENTRIES: usize = 1000;
 /// Of all other lists in a summary.
 const MAX_TEXTS: usize = 200;
 /// Of a text in a summary.
-const MAX_TEXT_BYTES: usize = 1000;
+pub(super) const MAX_TEXT_BYTES: usize = 1000;
 /// Of a name and of what is broken of a rule. All of a summary is below the limit of messages so.
-const MAX_NAME_BYTES: usize = 400;
+pub(super) const MAX_NAME_BYTES: usize = 400;
 /// What is broken of a rule.
-const MAX_BOUNDS: usize = 10;
+pub(super) const MAX_BOUNDS: usize = 10;
 /// What holds an account.
 const MAX_BLOCKERS: usize = 100;
 /// Of a value of a difference.
@@ -62,6 +67,21 @@ impl<'a> FinishedResult<'a> {
             spec: spec_of(&summary)?,
             summary,
         })
+    }
+
+    /// The summary, and `accounts.csv` as it was written, in a folder of `scratch` that goes with what is given.
+    pub(super) async fn at_hand(self, scratch: &Path) -> Result<ResultAtHand, RequestError> {
+        let file = ResultFile::Accounts;
+        let (state, path, mark) = self.cluster.result_file(&self.job, file).await?;
+        let staging = Staging::aside(scratch)?;
+        let mut copy = staging.create(file)?;
+        let mut pieces = std::pin::pin!(Sending::open(&state, &path, mark, 0).await?.pieces());
+        while let Some(piece) = pieces.try_next().await? {
+            let full = |e: std::io::Error| Error::exhausted(format!("scratch: {e}")).file(file);
+            copy.write_all(&piece.content).map_err(full)?;
+        }
+        copy.finish()?;
+        Ok((self.summary, staging.keep()))
     }
 
     async fn table(&self, file: ResultFile) -> Result<Records, RequestError> {

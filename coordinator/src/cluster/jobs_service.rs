@@ -1,5 +1,6 @@
 //! The service for clients: `shadowdiff.v1.JobService`.
 
+use super::compared::compare_jobs;
 use super::finished::FinishedResult;
 use super::page::{Page, PageRequest};
 use super::sending::Sending;
@@ -15,9 +16,10 @@ use shadowdiff_core::shorten::shortened;
 use shadowdiff_proto::MAX_MESSAGE_BYTES;
 use shadowdiff_proto::v1::job_service_server::{JobService, JobServiceServer};
 use shadowdiff_proto::v1::{
-    CancelRequest, CancelResponse, CheckSpecRequest, CheckSpecResponse, FetchResultRequest, FetchResultResponse, GetAccountRequest,
-    GetAccountResponse, GetRequest, GetResponse, GetSummaryRequest, GetSummaryResponse, ListRequest, ListResponse,
-    StreamDifferencesRequest, StreamDifferencesResponse, SubmitRequest, SubmitResponse, WatchRequest, WatchResponse,
+    CancelRequest, CancelResponse, CheckSpecRequest, CheckSpecResponse, CompareJobsRequest, CompareJobsResponse, FetchResultRequest,
+    FetchResultResponse, GetAccountRequest, GetAccountResponse, GetRequest, GetResponse, GetSummaryRequest, GetSummaryResponse,
+    ListRequest, ListResponse, StreamDifferencesRequest, StreamDifferencesResponse, SubmitRequest, SubmitResponse, WatchRequest,
+    WatchResponse,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -173,6 +175,12 @@ impl JobService for Jobs {
         let GetAccountRequest { job_id, account } = request.into_inner();
         let result = FinishedResult::open(&self.cluster, &job_id).await.map_err(status)?;
         result.account(account).await.map(Response::new).map_err(status)
+    }
+
+    async fn compare_jobs(&self, request: Request<CompareJobsRequest>) -> Result<Response<CompareJobsResponse>, Status> {
+        let _reading = self.reader().await.map_err(status)?;
+        let found = compare_jobs(&self.cluster, request.into_inner()).await;
+        found.map(Response::new).map_err(status)
     }
 
     type StreamDifferencesStream = BoxStream<'static, Result<StreamDifferencesResponse, Status>>;

@@ -5,6 +5,8 @@ mod pair;
 #[expect(clippy::disallowed_methods, reason = "a test sees its own panics")]
 #[path = "cluster/strangers.rs"]
 mod strangers;
+#[path = "cluster/two_jobs.rs"]
+mod two_jobs;
 
 pub(crate) use self::pair::{FILES, wait_for};
 use self::pair::{PATIENCE, Pair, rows};
