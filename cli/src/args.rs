@@ -35,7 +35,7 @@ pub(crate) enum Command {
     Power(PowerArgs),
     /// Look at two datasets and write a first spec with comments, to read and correct
     Init(InitArgs),
-    /// Show a finished result again
+    /// Show a finished result again, of a comparison or a suite
     Report(ReportArgs),
     /// Judge a finished comparison by other rules and thresholds, without reading the data again
     Judge(JudgeArgs),
@@ -69,7 +69,11 @@ pub(crate) enum Command {
     /// Run a worker of a cluster: takes tasks from a coordinator, keeps nothing
     Worker(WorkerArgs),
     /// Print the JSON Schema of the spec, for editors
-    Schema,
+    Schema {
+        /// That of the file of a suite
+        #[arg(long)]
+        suite: bool,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -116,6 +120,9 @@ pub(crate) struct SuiteArgs {
     /// Let this coordinator's workers do it, as a job for each task with the labels `suite` and `task`
     #[arg(long, value_name = "URL")]
     pub(crate) coordinator: Option<String>,
+    /// Tell this address when the suite has ended: an HTTP POST of a CloudEvent
+    #[arg(long, env = "SHADOWDIFF_NOTIFY", hide_env_values = true, value_name = "URL")]
+    pub(crate) notify: Option<String>,
     #[command(flatten)]
     pub(crate) shown: ShownArgs,
 }
@@ -296,7 +303,7 @@ pub(crate) struct ManArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
-    /// The directory that a comparison wrote
+    /// The directory or URL that a comparison or a suite wrote
     pub(crate) result: PathBuf,
     #[command(flatten)]
     pub(crate) shown: ShownArgs,

@@ -6,16 +6,15 @@ use crate::noise::{NoiseSpecs, noise_specs};
 use crate::process::{leave, runtime_of_tasks};
 use crate::settings::Settings;
 use crate::signals::watch_signals;
-use crate::spec::{self, SpecFile, now_ms};
-use crate::{client, note, progress, warn};
-use shadowdiff_common::notify::Listener;
-use shadowdiff_common::random_bytes;
+use crate::spec::{self, SpecFile};
+use crate::told::{listener, tell};
+use crate::{client, progress, warn};
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::store::Stores;
 use shadowdiff_common::tasks::spawn;
 use shadowdiff_coordinator::{Outcome, Progress, Run, check_files, check_target, run as run_job};
 use shadowdiff_core::error::{Error, Kind, Result};
-use shadowdiff_core::notice::{Ended, Notice};
+use shadowdiff_core::notice::{Ended, Subject};
 use shadowdiff_worker::{LocalWorkers, TaskLimits};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -30,43 +29,22 @@ pub(crate) fn run(args: &CompareArgs, limits: TaskLimits) -> Result<ExitCode> {
         return client::compare(args, coordinator, found);
     }
     let settings = Settings::new(&args.settings, limits)?;
-    let listener = args
-        .notify
-        .as_deref()
-        .map(Listener::new)
-        .transpose()
-        .map_err(|e| e.field("--notify"))?;
+    let listener = listener(args.notify.as_deref())?;
     let place = args.spec.output.clone().unwrap_or_else(|| found.output.clone());
     let runtime = runtime_of_tasks(settings.threads)?;
     let outcome = runtime.block_on(async {
         let outcome = outcome(&settings, &args.settings, args.overwrite, &found, watch_signals()).await;
         if let Some(listener) = listener {
-            tell(&listener, &outcome, &place).await;
+            tell(&listener, Subject::Comparison, &outcome, |outcome| {
+                Ended::judged(&outcome.summary, &place)
+            })
+            .await;
         }
         outcome
     });
     leave(runtime);
     let Outcome { summary, published } = outcome?;
     args.shown.show(&summary, published.directory(), &place, settings.quiet)
-}
-
-/// Whether somebody hears of the end changes nothing about it. Who interrupts knows.
-async fn tell(listener: &Listener, outcome: &Result<Outcome>, place: &str) {
-    let ended = match outcome {
-        Ok(outcome) => Ended::judged(&outcome.summary, place),
-        Err(error) if error.kind == Kind::Interrupted => return,
-        Err(error) => Ended::failed(error),
-    };
-    let told = match random_bytes() {
-        Ok(drawn) => {
-            let id = format!("{:032x}", u128::from_le_bytes(drawn));
-            listener.tell(&Notice::new(id, now_ms(), ended)).await
-        }
-        Err(error) => Err(error),
-    };
-    if let Err(error) = told {
-        note(&format!("shadowdiff: {error}"));
-    }
 }
 
 /// Compares what a spec says, and publishes the result. Where it names a second run of the live version, live is compared with that before.

@@ -31,6 +31,7 @@ mod signals;
 mod spec;
 mod suggest;
 mod suite;
+mod told;
 mod work;
 
 use args::{Cli, Command, ManArgs};
@@ -38,6 +39,7 @@ use clap::{CommandFactory, Parser};
 use serde::Serialize;
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::redact::redacted;
+use shadowdiff_core::spec::{json_schema, suite_json_schema};
 pub use shadowdiff_worker::TaskLimits;
 use std::io::Write;
 use std::process::ExitCode;
@@ -96,7 +98,8 @@ fn run(cli: Cli, limits: TaskLimits) -> Result<ExitCode> {
         Command::Results(args) => client::results(&args),
         Command::Coordinator(args) => serve::run(&args),
         Command::Worker(args) => work::run(&args, limits),
-        Command::Schema => say_json(&shadowdiff_core::spec::json_schema()),
+        Command::Schema { suite: false } => say_json(&json_schema()),
+        Command::Schema { suite: true } => say_json(&suite_json_schema()),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "shadowdiff", &mut text);

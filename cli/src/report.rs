@@ -1,10 +1,10 @@
-//! `report`: a finished result again, in the terminal, from wherever it lies.
+//! `report`: a finished result again, of a comparison or of a suite, in the terminal and in other forms, from wherever it lies.
 
 use crate::args::ReportArgs;
 use crate::process::{exit_code, runtime, working_directory};
-use crate::say;
+use crate::{say, suite};
 use shadowdiff_common::store::Stores;
-use shadowdiff_coordinator::{Fetched, fetch_result};
+use shadowdiff_coordinator::{Fetched, fetch_result, fetch_suite};
 use shadowdiff_core::error::Result;
 use shadowdiff_core::report::ResultFile;
 use std::process::ExitCode;
@@ -13,7 +13,11 @@ pub(crate) fn run(args: &ReportArgs) -> Result<ExitCode> {
     args.shown.renderings.prepare()?;
     let here = working_directory()?;
     let place = args.result.to_string_lossy();
-    let Fetched { text, summary, files } = runtime()?.block_on(fetch_result(&place, &here, &Stores::new(), &ResultFile::TABLES))?;
+    let (runtime, stores) = (runtime()?, Stores::new());
+    if let Some((text, suite)) = runtime.block_on(fetch_suite(&place, &here, &stores))? {
+        return suite::show_again(&args.shown, &suite, &text, &place);
+    }
+    let Fetched { text, summary, files } = runtime.block_on(fetch_result(&place, &here, &stores, &ResultFile::TABLES))?;
     if args.shown.json {
         // As it is stored, whatever version wrote it.
         args.shown.renderings.write(&summary, files.directory())?;

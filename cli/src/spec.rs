@@ -6,7 +6,7 @@ use crate::process::working_directory;
 use shadowdiff_common::store::Location;
 use shadowdiff_coordinator::Reads;
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::spec::{Day, Measure, Overrides, Parsed, ToleranceOverride, from_overrides, parse};
+use shadowdiff_core::spec::{Day, Measure, Outside, Overrides, Parsed, ToleranceOverride, from_overrides, parse};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -158,6 +158,7 @@ fn overrides(args: &SpecArgs, datasets: Option<[&String; 2]>, here: &Path, base:
         csv: args.csv.csv.clone(),
         output: args.output.as_ref().map(from_here),
         set: args.set.clone(),
+        outside: Outside::Flags,
     }
 }
 

@@ -11,15 +11,18 @@ use crate::noise::noise_specs;
 use crate::process::{leave, runtime_of_tasks};
 use crate::settings::Settings;
 use crate::signals::watch_signals;
+use crate::told::{listener, tell};
 use crate::{client, compare, note};
 use futures::StreamExt;
 use members::{Found, FoundMember, find};
 use shadowdiff_common::store::{Location, Stores};
 use shadowdiff_coordinator::{Reads, SuitePlace, check_target};
 use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_core::notice::{Ended, Subject};
 use shadowdiff_core::report::Summary;
 use shadowdiff_core::suite_summary::{MemberSummary, SuiteSummary};
 use shadowdiff_worker::TaskLimits;
+pub(crate) use shown::show_again;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use tokio::sync::watch;
@@ -30,10 +33,17 @@ const JOBS_AT_A_TIME: usize = 8;
 pub(crate) fn run(args: &SuiteArgs, limits: TaskLimits) -> Result<ExitCode> {
     args.shown.renderings.prepare()?;
     let settings = Settings::new(&args.settings, limits)?;
+    let listener = listener(args.notify.as_deref())?;
     let runtime = runtime_of_tasks(settings.threads)?;
-    let summary = runtime.block_on(suite(args, &settings));
+    let outcome = runtime.block_on(async {
+        let outcome = suite(args, &settings).await;
+        if let Some(listener) = listener {
+            tell(&listener, Subject::Suite, &outcome, |(summary, place)| Ended::suite(summary, place)).await;
+        }
+        outcome
+    });
     leave(runtime);
-    let (summary, place) = summary?;
+    let (summary, place) = outcome?;
     shown::show(&args.shown, &summary, &place, settings.quiet)
 }
 

@@ -41,7 +41,7 @@ pub use run::{Outcome, Progress, Run, run};
 pub use run_diff::{ResultAtHand, diff_results, diff_runs};
 pub use sensitivity::{Sensitivity, Step};
 pub use suggest::{Suggesting, Suggestion, Suggestions};
-pub use suite_place::SuitePlace;
+pub use suite_place::{SuitePlace, fetch_suite};
 pub use tables::{AccountLines, Table};
 pub use target::{Reads, Target, check_files, check_target, refuse_secrets};
 pub use types::Note;

@@ -97,6 +97,28 @@ impl SuitePlace {
     }
 }
 
+/// The summary of a suite at a place, as it is stored too; `None` where there is none, or the result of a single comparison.
+pub async fn fetch_suite(place: &str, base: &Path, stores: &Stores) -> Result<Option<(String, SuiteSummary)>> {
+    let (found, is_single) = match Location::parse(place, base)? {
+        Location::Local(directory) => {
+            let is_single = directory.join(ResultFile::Summary.name()).exists();
+            (SuitePlace::Directory(directory), is_single)
+        }
+        Location::Object { .. } => {
+            let objects = Objects::open(place, stores)?;
+            let is_single = objects.read(ResultFile::Summary).await?.is_some();
+            (SuitePlace::Objects(objects), is_single)
+        }
+    };
+    if is_single {
+        return Ok(None);
+    }
+    let Some(bytes) = found.read().await? else { return Ok(None) };
+    let suite = SuiteSummary::parse(&bytes).zip(String::from_utf8(bytes).ok());
+    let other = || Error::input(format!("{place}: its {SUITE_FILE} is not one of this version of shadowdiff"));
+    suite.map(|(suite, text)| Some((text, suite))).ok_or_else(other)
+}
+
 fn local_error(directory: &Path, error: &std::io::Error) -> Error {
     Error::exhausted(error.to_string())
         .file(directory.join(SUITE_FILE).display())

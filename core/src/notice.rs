@@ -1,10 +1,11 @@
-//! What somebody is told when a comparison has ended: an event in the form of CloudEvents 1.0, as JSON. It has counts, names of thresholds and places
+//! What somebody is told when a comparison or a suite has ended: an event in the form of CloudEvents 1.0, as JSON. It has counts, names of thresholds and places
 //! without what gives access to them; no value of the data.
 
 use crate::error::Error;
 use crate::redact::redacted;
 use crate::report::Summary;
 use crate::shorten::shortened;
+use crate::suite_summary::{MemberState, SuiteSummary};
 use crate::value::{TimeUnit, Value, ValueType, print_in};
 use serde::Serialize;
 
@@ -25,7 +26,7 @@ pub struct Notice {
     data: Ended,
 }
 
-/// How a comparison ended.
+/// How it ended.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Ended {
     /// `pass` or `fail`, as its verdict is; `failed` or `cancelled` where there is none.
@@ -37,13 +38,35 @@ pub struct Ended {
     pub result: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counts: Option<Counts>,
+    /// The name of a suite, and how many of its tasks came to which end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suite: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tasks: Option<Tasks>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub broken: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+/// What has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    Comparison,
+    Suite,
+}
+
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Tasks {
+    pub pass: u64,
+    pub fail: u64,
+    /// That could not be compared.
+    pub error: u64,
+    /// That one side alone has.
+    pub one_sided: u64,
+}
+
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Counts {
     pub exceptions: u64,
     pub expected: u64,
@@ -53,7 +76,7 @@ pub struct Counts {
 
 impl Notice {
     /// `now_ms`: since 1970.
-    pub fn new(id: String, now_ms: i64, data: Ended) -> Notice {
+    pub fn new(subject: Subject, id: String, now_ms: i64, data: Ended) -> Notice {
         let (unit, mut time) = (TimeUnit::Millisecond, String::new());
         let now = Value::Timestamp {
             ticks: now_ms.into(),
@@ -63,7 +86,10 @@ impl Notice {
         print_in(&now, &ValueType::Timestamp { unit, zoned: true }, &mut time);
         Notice {
             specversion: "1.0",
-            event_type: "dev.shadowdiff.comparison.ended",
+            event_type: match subject {
+                Subject::Comparison => "dev.shadowdiff.comparison.ended",
+                Subject::Suite => "dev.shadowdiff.suite.ended",
+            },
             source: "shadowdiff",
             id,
             time,
@@ -91,6 +117,35 @@ impl Ended {
         }
     }
 
+    /// Of a suite; its counts are those of all tasks that were compared.
+    pub fn suite(suite: &SuiteSummary, place: &str) -> Ended {
+        let (mut counts, mut tasks) = (Counts::default(), Tasks::default());
+        for of in &suite.tasks {
+            *match of.state {
+                MemberState::Pass => &mut tasks.pass,
+                MemberState::Fail => &mut tasks.fail,
+                MemberState::Error => &mut tasks.error,
+                MemberState::OnlyInLive | MemberState::OnlyInShadow => &mut tasks.one_sided,
+            } += 1;
+            if let Some(of) = &of.counts {
+                counts.exceptions += of.exceptions;
+                counts.expected += of.expected;
+                counts.accepted += of.accepted;
+                counts.accounts_with_exceptions += of.accounts_with_exceptions;
+            }
+        }
+        let broken = suite.broken.iter().take(BROKEN);
+        Ended {
+            outcome: suite.verdict.name(),
+            result: Some(redacted(place).into_owned()),
+            suite: Some(shortened(&suite.suite, TEXT_BYTES)),
+            tasks: Some(tasks),
+            counts: Some(counts),
+            broken: broken.map(|text| shortened(&redacted(text), TEXT_BYTES)).collect(),
+            ..Ended::default()
+        }
+    }
+
     pub fn failed(error: &Error) -> Ended {
         Ended {
             outcome: "failed",
@@ -107,7 +162,7 @@ mod tests {
     #[test]
     fn an_event_has_what_cloudevents_asks_for_and_no_secret() {
         let error = Error::input("no answer").file("https://ann:secret@host/x?sig=hidden");
-        let notice = Notice::new("7".to_owned(), 1_791_590_400_123, Ended::failed(&error));
+        let notice = Notice::new(Subject::Comparison, "7".to_owned(), 1_791_590_400_123, Ended::failed(&error));
         let text = serde_json::to_string(&notice).expect("texts are JSON");
         assert_eq!(
             text,

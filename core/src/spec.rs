@@ -22,8 +22,8 @@ pub use accepted::{Acceptance, Direction, MAX_ACCEPTED_BYTES, Range, RowChange, 
 pub use comparator::{Comparator, Normalization, NumberTolerance, TextRules, ValueRule};
 pub use duration::Duration;
 pub use field_places::FieldPlaces;
-pub use json_schema::json_schema;
-pub use mistakes::member;
+pub use json_schema::{json_schema, suite_json_schema};
+pub use mistakes::{Outside, member};
 pub use model::{
     AccountScope, BaselineSpec, Columns, ComparatorEntry, Compression, CsvOptions, CsvTypes, DatasetSpec, Day, DifferenceKind, EmptyField,
     Expected, Header, Limit, ListSource, ListedAccounts, NoiseSpec, OUTPUT_COLUMNS, OutputSpec, Pattern, Ready, SchemaChange, Spec,

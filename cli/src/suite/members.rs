@@ -7,7 +7,7 @@ use shadowdiff_common::read::task_names;
 use shadowdiff_common::store::{Location, Stores};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::side::{Side, Sides};
-use shadowdiff_core::spec::{Member, MemberKind, MemberSpec, Overrides, SuiteFile, parse_suite};
+use shadowdiff_core::spec::{Member, MemberKind, MemberSpec, Outside, Overrides, SuiteFile, parse_suite};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -106,6 +106,7 @@ fn spec_of(suite: &str, member: Member, base: &Path, here: &Path, output: &str) 
                     live,
                     shadow,
                     set,
+                    outside: Outside::Task,
                     output: Some(there(&result)),
                     ..Overrides::default()
                 }

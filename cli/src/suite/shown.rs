@@ -21,21 +21,39 @@ const SHOWN: usize = 100;
 
 /// Writes the renderings, says what came out, and gives the exit code.
 pub(super) fn show(shown: &ShownArgs, suite: &SuiteSummary, place: &str, quiet: bool) -> Result<ExitCode> {
-    shown.renderings.write_each(|flag| match flag {
-        Flag::Html => suite_html(suite),
-        Flag::Markdown => suite_markdown(suite),
-        Flag::Junit => suite_junit(suite),
-    })?;
+    render(shown, suite)?;
     if shown.json {
         say_json(suite)?;
     } else if !quiet {
         say(&text(suite, place, shown.color.paint()))?;
     }
-    Ok(match suite.verdict {
+    Ok(exit_code(suite))
+}
+
+/// The same of a suite that ended before. `stored`: its summary, as it lies at `place`.
+pub(crate) fn show_again(shown: &ShownArgs, suite: &SuiteSummary, stored: &str, place: &str) -> Result<ExitCode> {
+    if !shown.json {
+        return show(shown, suite, place, false);
+    }
+    render(shown, suite)?;
+    say(stored)?;
+    Ok(exit_code(suite))
+}
+
+fn render(shown: &ShownArgs, suite: &SuiteSummary) -> Result<()> {
+    shown.renderings.write_each(|flag| match flag {
+        Flag::Html => suite_html(suite),
+        Flag::Markdown => suite_markdown(suite),
+        Flag::Junit => suite_junit(suite),
+    })
+}
+
+fn exit_code(suite: &SuiteSummary) -> ExitCode {
+    match suite.verdict {
         _ if suite.has_error() => ExitCode::from(2),
         Verdict::Pass => ExitCode::SUCCESS,
         Verdict::Fail => ExitCode::FAILURE,
-    })
+    }
 }
 
 fn text(suite: &SuiteSummary, place: &str, paint: Paint) -> String {

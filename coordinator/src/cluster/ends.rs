@@ -10,7 +10,7 @@ use super::stop_reason::StopReason;
 use super::view::{JobPhase, JobView, MAX_ERROR_BYTES, shown_warnings};
 use shadowdiff_core::error::{Error, Kind};
 use shadowdiff_core::journal::{End, JobEvent};
-use shadowdiff_core::notice::{Ended, Notice};
+use shadowdiff_core::notice::{Ended, Notice, Subject};
 use tokio::sync::watch;
 
 /// Writes down what became of a job, then lets everybody know. True if the job goes on elsewhere.
@@ -106,7 +106,7 @@ pub(super) fn notice(view: &JobView) -> Notice {
         ..error.map_or_else(Ended::default, Ended::failed)
     };
     let id = format!("{}/{}", view.id, view.submitted.incarnation);
-    Notice::new(id, view.ended_ms.unwrap_or_default(), ended)
+    Notice::new(Subject::Comparison, id, view.ended_ms.unwrap_or_default(), ended)
 }
 
 /// Why a job ends that somebody asked to end.

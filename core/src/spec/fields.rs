@@ -106,12 +106,12 @@ pub(super) static SPEC: Group = Group {
     ],
 };
 
-const SQL: Shape = Shape::Sql;
-const TYPES: Shape = Shape::Map(&Shape::Type);
-const READINESS: Shape = Shape::AnyOf(&[Shape::Text, Shape::Group(&READY)]);
+pub(super) const SQL: Shape = Shape::Sql;
+pub(super) const TYPES: Shape = Shape::Map(&Shape::Type);
+pub(super) const READINESS: Shape = Shape::AnyOf(&[Shape::Text, Shape::Group(&READY)]);
 
 /// A value for both sides, or one a side.
-const fn per_side(shape: &'static Shape) -> Shape {
+pub(super) const fn per_side(shape: &'static Shape) -> Shape {
     Shape::Sides(shape)
 }
 

@@ -1,7 +1,8 @@
-//! The JSON Schema (2020-12) of a spec, for editors: made from the table of fields that the parser reads.
+//! The JSON Schemas (2020-12) of a spec and of the file of a suite, for editors: made from the tables of fields that the parsers read.
 
-use super::fields::{GROUPS, SPEC};
+use super::fields::GROUPS;
 use super::group::{Field, Group, Shape};
+use super::suite::SUITE_GROUPS;
 use serde_json::{Map, Value, json};
 
 /// A number that a variable may stand for has no other form than text.
@@ -9,17 +10,45 @@ const VARIABLE: &str = r"\$\{[A-Za-z0-9_.-]+\}";
 
 /// The schema of a whole spec; every mapping with known fields is an entry of `$defs`.
 pub fn json_schema() -> Value {
+    schema("shadowdiff spec", GROUPS, &example())
+}
+
+/// The schema of the file of a suite.
+pub fn suite_json_schema() -> Value {
+    schema("shadowdiff suite", &suite_groups(), &suite_example())
+}
+
+fn suite_groups() -> Vec<&'static Group> {
+    SUITE_GROUPS.iter().chain(GROUPS).copied().collect()
+}
+
+/// Of the first group; the others stand below it.
+fn schema(title: &str, groups: &[&Group], example: &Value) -> Value {
     let mut schema = Map::new();
     schema.insert("$schema".to_owned(), "https://json-schema.org/draft/2020-12/schema".into());
-    schema.insert("title".to_owned(), "shadowdiff spec".into());
-    schema.extend(group(&SPEC));
-    schema.insert("examples".to_owned(), json!([example()]));
-    let others = GROUPS.iter().filter(|other| other.name != SPEC.name);
+    schema.insert("title".to_owned(), title.into());
+    let (root, others) = groups.split_first().expect("a schema is of some group");
+    schema.extend(group(root));
+    schema.insert("examples".to_owned(), json!([example]));
     schema.insert(
         "$defs".to_owned(),
-        others.map(|other| (other.name.to_owned(), Value::Object(group(other)))).collect(),
+        others
+            .iter()
+            .map(|other| (other.name.to_owned(), Value::Object(group(other))))
+            .collect(),
     );
     Value::Object(schema)
+}
+
+fn suite_example() -> Value {
+    json!({
+        "name": "nightly",
+        "output": "s3://results/${day}/",
+        "folders": {"live": "s3://prod/{task}/day=${day}/", "shadow": "s3://new/{task}/day=${day}/", "skip": ["tmp_*"]},
+        "defaults": {"account": "account_id", "verdict": {"max_exceptions": 0}},
+        "tasks": [{"name": "scores", "spec": "scores.yaml", "set": {"day": "${day}"}, "after": ["raw"]}],
+        "same_inputs": [{"name": "raw", "live": "s3://prod/raw/", "shadow": "s3://new/raw/", "account": "account_id"}]
+    })
 }
 
 fn example() -> Value {
@@ -118,54 +147,52 @@ fn sides(both: &Shape) -> Value {
 mod tests {
     use super::*;
 
-    fn at<'a>(schema: &'a Value, group: &Group) -> &'a Value {
-        if group.name == SPEC.name {
-            schema
-        } else {
-            &schema["$defs"][group.name]
-        }
+    /// Each schema, with its groups and its golden file.
+    fn all() -> [(Value, Vec<&'static Group>, &'static str); 2] {
+        [
+            (json_schema(), GROUPS.to_vec(), "spec.schema.json"),
+            (suite_json_schema(), suite_groups(), "suite.schema.json"),
+        ]
     }
 
     #[test]
     fn the_schema_has_the_fields_of_the_parser_at_every_level() {
-        let schema = json_schema();
-        for group in GROUPS {
-            let object = at(&schema, group);
-            let properties: Vec<&str> = object["properties"]
-                .as_object()
-                .expect("properties")
-                .keys()
-                .map(String::as_str)
-                .collect();
-            assert_eq!(properties, group.names().collect::<Vec<_>>(), "{}", group.name);
-            assert_eq!(object["additionalProperties"], json!(false), "{}", group.name);
+        for (schema, groups, _) in all() {
+            for (at, group) in groups.iter().enumerate() {
+                let object = if at == 0 { &schema } else { &schema["$defs"][group.name] };
+                let properties = object["properties"].as_object().expect("properties");
+                let properties: Vec<&str> = properties.keys().map(String::as_str).collect();
+                assert_eq!(properties, group.names().collect::<Vec<_>>(), "{}", group.name);
+                assert_eq!(object["additionalProperties"], json!(false), "{}", group.name);
+            }
         }
     }
 
     #[test]
     fn every_reference_is_defined_and_every_definition_is_used() {
-        let text = json_schema().to_string();
-        for group in GROUPS.iter().skip(1) {
-            assert!(
-                text.contains(&format!("\"#/$defs/{}\"", group.name)),
-                "{} is never used",
-                group.name
-            );
-        }
-        for part in text.split("\"#/$defs/").skip(1) {
-            let name = part.split('"').next().expect("a name");
-            assert!(GROUPS.iter().any(|group| group.name == name), "{name} is not defined");
+        for (schema, groups, _) in all() {
+            let text = schema.to_string();
+            for group in groups.iter().skip(1) {
+                let is_used = text.contains(&format!("\"#/$defs/{}\"", group.name));
+                assert!(is_used, "{} is never used", group.name);
+            }
+            for part in text.split("\"#/$defs/").skip(1) {
+                let name = part.split('"').next().expect("a name");
+                assert!(groups.iter().any(|group| group.name == name), "{name} is not defined");
+            }
         }
     }
 
     #[test]
-    fn the_schema_is_the_golden_one() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/spec.schema.json");
-        let now = serde_json::to_string_pretty(&json_schema()).expect("JSON") + "\n";
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            std::fs::write(path, &now).expect("the golden file is written");
+    fn the_schemas_are_the_golden_ones() {
+        for (schema, _, golden) in all() {
+            let path = format!("{}/tests/golden/{golden}", env!("CARGO_MANIFEST_DIR"));
+            let now = serde_json::to_string_pretty(&schema).expect("JSON") + "\n";
+            if std::env::var_os("UPDATE_GOLDEN").is_some() {
+                std::fs::write(&path, &now).expect("the golden file is written");
+            }
+            let golden = std::fs::read_to_string(&path).expect("the golden file; UPDATE_GOLDEN=1 writes it");
+            assert_eq!(now, golden, "run with UPDATE_GOLDEN=1 if the change is meant");
         }
-        let golden = std::fs::read_to_string(path).expect("the golden file; UPDATE_GOLDEN=1 writes it");
-        assert_eq!(now, golden, "run with UPDATE_GOLDEN=1 if the change is meant");
     }
 }

@@ -8,10 +8,23 @@ use std::collections::BTreeSet;
 /// More lines than this help nobody; the rest is counted.
 const MAX_LISTED: usize = 500;
 
+/// How somebody can give a spec what it lacks, besides writing it there: advice names what there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Outside {
+    /// Flags for datasets and account, and `--set`.
+    Flags,
+    /// `--set` alone.
+    #[default]
+    Variables,
+    /// `set` of a task of a suite.
+    Task,
+}
+
 #[derive(Debug)]
 pub(super) struct Mistakes {
     /// All mappings, for the home of a field that stands in the wrong one.
     pub(super) groups: &'static [&'static Group],
+    pub(super) outside: Outside,
     file: String,
     found: Vec<(Position, Error)>,
     /// The places and fields that something was found wrong with.
@@ -23,10 +36,24 @@ impl Mistakes {
     pub(super) fn new(file: &str, groups: &'static [&'static Group]) -> Self {
         Mistakes {
             groups,
+            outside: Outside::default(),
             file: file.to_owned(),
             found: Vec::new(),
             places: BTreeSet::new(),
             warnings: Vec::new(),
+        }
+    }
+
+    /// The same of what may be given from outside in this way.
+    pub(super) fn given(self, outside: Outside) -> Self {
+        Mistakes { outside, ..self }
+    }
+
+    /// An advice to write something, or to give it by a flag where there are flags for it.
+    pub(super) fn or_flag(&self, advice: &str, flag: &str) -> String {
+        match self.outside {
+            Outside::Flags => format!("{advice}, or give {flag}"),
+            Outside::Variables | Outside::Task => advice.to_owned(),
         }
     }
 

@@ -7,7 +7,7 @@
 //! ```
 
 use super::document::{Content, Entry, Node, Position};
-use super::mistakes::Mistakes;
+use super::mistakes::{Mistakes, Outside};
 use crate::error::Error;
 use crate::side::Side;
 use std::collections::BTreeSet;
@@ -28,6 +28,7 @@ pub struct Overrides {
     pub output: Option<String>,
     /// The values of `${name}`, as name and value.
     pub set: Vec<(String, String)>,
+    pub outside: Outside,
 }
 
 /// How far the values of a column, or of all that a pattern takes, may be apart.

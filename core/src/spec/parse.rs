@@ -40,7 +40,7 @@ pub struct Parsed {
 /// # Errors
 /// Every mistake at once, one `FILE:LINE:COLUMN: field: what is wrong; what to do` a line, of kind `Spec`.
 pub fn parse(text: &str, file: &str, overrides: &Overrides) -> Result<Parsed> {
-    let mut mistakes = Mistakes::new(file, GROUPS);
+    let mut mistakes = Mistakes::new(file, GROUPS).given(overrides.outside);
     match document::read(text) {
         Ok(mut root) => {
             variables::replace(&mut root, &overrides.set, &overrides.replaced_fields(), &mut mistakes);
@@ -56,7 +56,7 @@ pub fn parse(text: &str, file: &str, overrides: &Overrides) -> Result<Parsed> {
 /// # Errors
 /// As `parse`, with `command line` as the place.
 pub fn from_overrides(overrides: &Overrides) -> Result<Parsed> {
-    let mut mistakes = Mistakes::new("", GROUPS);
+    let mut mistakes = Mistakes::new("", GROUPS).given(overrides.outside);
     let mut root = Node {
         at: Position::COMMAND_LINE,
         content: Content::Mapping(Vec::new()),

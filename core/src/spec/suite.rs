@@ -16,7 +16,7 @@
 mod members;
 
 use super::document::{self, Content, Entry, Node, Position};
-use super::fields::GROUPS;
+use super::fields::{COLUMNS, CSV, GROUPS, READINESS, SPEC, SQL, TYPES, per_side};
 use super::group::{Group, NAMES, Shape, field, required};
 use super::item::{Fields, Item, refuse_duplicates};
 use super::mistakes::{Mistakes, member};
@@ -113,6 +113,9 @@ pub enum MemberSpec {
     },
 }
 
+/// Those of a suite, the suite itself first.
+pub(super) static SUITE_GROUPS: [&Group; 4] = [&SUITE, &FOLDERS, &TASK_FIELDS, &INPUTS];
+
 static SUITE: Group = Group {
     name: "suite",
     about: "Tasks whose outputs are compared together.",
@@ -121,13 +124,13 @@ static SUITE: Group = Group {
         field("output", Shape::Text, "Where the results go, each in a folder of its own."),
         field(
             "defaults",
-            Shape::Map(&Shape::Value),
+            Shape::Group(&SPEC),
             "Fields of a spec, for all tasks without a spec file.",
         ),
         field("folders", Shape::Group(&FOLDERS), "Where the tasks' folders are."),
         field(
             "tasks",
-            Shape::List(&Shape::Group(&TASK_FIELDS)),
+            Shape::List(&Shape::AnyOf(&[Shape::Text, Shape::Group(&TASK_FIELDS)])),
             "Tasks by name, or more about those that were found.",
         ),
         field(
@@ -155,7 +158,7 @@ static TASK_FIELDS: Group = Group {
         required("name", Shape::Text, "The name, unique; that of its folder."),
         field(
             "spec",
-            Shape::AnyOf(&[Shape::Text, Shape::Map(&Shape::Value)]),
+            Shape::AnyOf(&[Shape::Text, Shape::Group(&SPEC)]),
             "The file of its spec, or fields that take the place of the defaults.",
         ),
         field("set", Shape::Map(&Shape::Value), "The values of the variables of its spec file."),
@@ -172,11 +175,11 @@ static INPUTS: Group = Group {
         required("shadow", NAMES, "What shadow read."),
         required("account", NAMES, "Any column or columns that both have."),
         field("key", NAMES, "The columns that name a row. Default: the account columns."),
-        field("where", Shape::Sides(&Shape::Sql), "Only rows for which it is true."),
-        field("schema", Shape::Sides(&Shape::Map(&Shape::Type)), "Types of columns."),
-        field("csv", Shape::Map(&Shape::Value), "How CSV files are written."),
-        field("ready", Shape::Map(&Shape::Value), "A marker file."),
-        field("columns", Shape::Map(&Shape::Value), "Which columns take part."),
+        field("where", per_side(&SQL), "Only rows for which it is true."),
+        field("schema", per_side(&TYPES), "Types of columns."),
+        field("csv", per_side(&Shape::Group(&CSV)), "How CSV files are written."),
+        field("ready", per_side(&READINESS), "A marker file."),
+        field("columns", Shape::Group(&COLUMNS), "Which columns take part."),
     ],
 };
 

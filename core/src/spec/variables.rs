@@ -1,13 +1,14 @@
 //! `${name}` in a spec: replaced from `--set name=value`, everywhere, keys too; `$${` stands for `${` itself.
 
 use super::document::{Content, Node, Position};
-use super::mistakes::{Mistakes, element, member};
+use super::mistakes::{Mistakes, Outside, element, member};
 use crate::error::Error;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Replaces every variable below `root`. A field of `overridden` (top level) may lack values: what it says is not used.
 pub(super) fn replace(root: &mut Node, set: &[(String, String)], overridden: &BTreeSet<&str>, mistakes: &mut Mistakes) {
     let mut variables = Variables {
+        outside: mistakes.outside,
         values: BTreeMap::new(),
         used: BTreeSet::new(),
     };
@@ -35,17 +36,19 @@ pub(super) fn replace(root: &mut Node, set: &[(String, String)], overridden: &BT
         variables.replace_below(root, "", mistakes);
     }
     for name in variables.values.keys().filter(|name| !variables.used.contains(**name)) {
-        mistakes.add(
-            Position::COMMAND_LINE,
-            "",
-            Error::spec(format!("--set {name} is not used: the spec has no ${{{name}}}")).advice("take it out or correct the name"),
-        );
+        let (at, given) = match mistakes.outside {
+            Outside::Flags | Outside::Variables => (Position::COMMAND_LINE, format!("--set {name}")),
+            Outside::Task => (Position::START, format!("`{name}` in the task's `set`")),
+        };
+        let unused = Error::spec(format!("{given} is not used: the spec has no ${{{name}}}"));
+        mistakes.add(at, "", unused.advice("take it out or correct the name"));
     }
 }
 
 struct Variables<'a> {
     values: BTreeMap<&'a str, &'a str>,
     used: BTreeSet<&'a str>,
+    outside: Outside,
 }
 
 impl Variables<'_> {
@@ -112,7 +115,11 @@ impl Variables<'_> {
     fn no_value(&self, name: &str) -> Error {
         let error = Error::spec(format!("${{{name}}} has no value"));
         let unused = self.values.keys().filter(|given| !self.used.contains(**given)).copied();
-        error.advice(format!("give --set {name}=VALUE")).did_you_mean(name, unused)
+        let advice = match self.outside {
+            Outside::Flags | Outside::Variables => format!("give --set {name}=VALUE"),
+            Outside::Task => format!("give it in the task's `set`: {{{name}: VALUE}}"),
+        };
+        error.advice(advice).did_you_mean(name, unused)
     }
 }
 

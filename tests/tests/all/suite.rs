@@ -4,6 +4,7 @@ use crate::cluster::wait_for;
 use serde_json::Value;
 use shadowdiff_tests::binary::{self, Run};
 use shadowdiff_tests::cluster::{Cluster, Place};
+use shadowdiff_tests::hook::Hook;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
@@ -215,6 +216,113 @@ fn a_mistake_stops_it_before_anything_runs() {
         );
         assert!(!folder.path().join("shadowdiff-suite").exists() && !folder.path().join("taken/suite.json").exists());
     }
+}
+
+/// A suite has no flags for datasets and accounts, and what its tasks are given stands in its file.
+#[test]
+fn advice_names_what_a_suite_can_do() {
+    let folder = folder(&[("a", 0)]);
+    put(folder.path(), "x.yaml", "shadow: new/${t}\n");
+    let task = |rest: &str| format!("tasks: [{{name: x, spec: x.yaml{rest}}}]\n");
+    for (text, expected) in [
+        (
+            FOUND.replace("account: id, ", ""),
+            "has no `account`; add the column or columns that name a customer\n",
+        ),
+        (task(""), "has no `account`; add the column or columns that name a customer\n"),
+        (task(""), "has no `live`; add the live dataset's directory, glob or files\n"),
+        (task(""), "${t} has no value; give it in the task's `set`: {t: VALUE}\n"),
+        (
+            task(", set: {t: a, u: b}"),
+            "x.yaml:1:1: `u` in the task's `set` is not used: the spec has no ${u}",
+        ),
+    ] {
+        put(folder.path(), "suite.yaml", &text);
+        let got = run(folder.path(), "suite suite.yaml");
+        assert!(got.exit == 2 && got.stderr.contains(expected), "{expected}: {}", got.stderr);
+        assert!(!got.stderr.contains("--"), "{}", got.stderr);
+    }
+    let alone = run(folder.path(), "compare x.yaml --set t=a").stderr;
+    assert!(alone.contains("or give --account") && alone.contains("or give --live"), "{alone}");
+}
+
+#[test]
+fn a_suite_is_shown_again_from_its_summary() {
+    let folder = folder(&[("a", 0), ("b", 3)]);
+    put(folder.path(), "suite.yaml", FOUND);
+    let forms = "--html r.html --markdown r.md --junit r.xml";
+    let got = run(folder.path(), &format!("suite suite.yaml --quiet {forms}"));
+    assert_eq!(got.exit, 1, "{}", got.stderr);
+    let read = |name: &str| std::fs::read(folder.path().join(name)).expect("it is written");
+    let files = ["r.html", "r.md", "r.xml"];
+    let first = files.map(read);
+    let place = "shadowdiff-suite";
+    let again = run(folder.path(), &format!("report {place} {forms}"));
+    assert_eq!(again.exit, 1, "{}", again.stderr);
+    assert!(again.stdout.starts_with("FAIL: of 2 tasks 1 passes, 1 fails\n"), "{}", again.stdout);
+    assert!(again.stdout.ends_with("\nResults: shadowdiff-suite\n"), "{}", again.stdout);
+    assert!(files.map(read) == first, "the same summary gives the same files");
+    let printed = run(folder.path(), &format!("report {place} --json"));
+    assert_eq!(
+        (printed.exit, printed.stdout.as_bytes()),
+        (1, read("shadowdiff-suite/suite.json").as_slice())
+    );
+    assert_eq!(
+        run(folder.path(), "report shadowdiff-suite/a").exit,
+        0,
+        "a task is a result of its own"
+    );
+    // What could not be compared is no pass, and no fail either.
+    std::fs::write(folder.path().join("new/b/part-0.csv"), "id\n").expect("the file can be written");
+    assert_eq!(
+        run(folder.path(), "suite suite.yaml --quiet --overwrite").exit,
+        run(folder.path(), "report shadowdiff-suite").exit
+    );
+    put(folder.path(), "shadowdiff-suite/suite.json", "{\"version\": 1, \"name\": \"x\"}");
+    let other = run(folder.path(), "report shadowdiff-suite");
+    assert!(
+        other.exit == 2 && other.stderr.contains("suite.json is not one of this version of shadowdiff"),
+        "{}",
+        other.stderr
+    );
+    let none = run(folder.path(), "report new");
+    assert!(
+        none.exit == 2 && none.stderr.contains("name the directory or URL"),
+        "{}",
+        none.stderr
+    );
+}
+
+#[test]
+fn the_end_of_a_suite_is_told_once() {
+    let folder = folder(&[("a", 0), ("b", 3)]);
+    put(folder.path(), "suite.yaml", FOUND);
+    let hook = Hook::start(&[204]);
+    let url = format!("http://127.0.0.1:{}/t0ken", hook.port);
+    for (more, exit, outcome) in [("", 1, "fail"), ("--output prod", 2, "failed")] {
+        let got = run(
+            folder.path(),
+            &format!("suite suite.yaml --quiet --overwrite --notify {url} {more}"),
+        );
+        assert_eq!(got.exit, exit, "{}", got.stderr);
+        let event: Value = serde_json::from_str(&hook.next().expect("it is told").body).expect("JSON");
+        assert_eq!(
+            (&event["type"], &event["data"]["outcome"]),
+            (&"dev.shadowdiff.suite.ended".into(), &outcome.into())
+        );
+        if outcome == "fail" {
+            let data = &event["data"];
+            assert_eq!((&data["suite"], &data["result"]), (&"suite".into(), &"shadowdiff-suite".into()));
+            assert_eq!((&data["tasks"]["pass"], &data["tasks"]["fail"]), (&1.into(), &1.into()));
+            assert_eq!(
+                (&data["counts"]["exceptions"], data["broken"].as_array().map(Vec::len)),
+                (&3.into(), Some(1))
+            );
+        }
+    }
+    assert_eq!(hook.rest(), 0);
+    let wrong = run(folder.path(), "suite suite.yaml --overwrite --notify ftp://x");
+    assert!(wrong.exit == 2 && wrong.stderr.contains("--notify"), "{}", wrong.stderr);
 }
 
 #[test]

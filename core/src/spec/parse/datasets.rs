@@ -26,13 +26,8 @@ pub(super) fn read(fields: &Fields<'_>, mistakes: &mut Mistakes) -> Sides<Datase
 
 fn paths(fields: &Fields<'_>, side: Side, mistakes: &mut Mistakes) -> Vec<String> {
     let Some(item) = fields.get(side.name()) else {
-        fields.wrong(
-            mistakes,
-            Error::spec(format!("has no `{side}`")).advice(format!(
-                "add the {side} dataset's directory, glob or files, or give {}",
-                flag_of(side)
-            )),
-        );
+        let advice = mistakes.or_flag(&format!("add the {side} dataset's directory, glob or files"), flag_of(side));
+        fields.wrong(mistakes, Error::spec(format!("has no `{side}`")).advice(advice));
         return Vec::new();
     };
     let paths = item

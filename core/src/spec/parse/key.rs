@@ -16,10 +16,8 @@ pub(super) fn read(fields: &Fields<'_>, mistakes: &mut Mistakes) -> Key {
     let account = match fields.get("account") {
         Some(item) => names(&item, &[], mistakes),
         None => {
-            fields.wrong(
-                mistakes,
-                Error::spec("has no `account`").advice("add the column or columns that name a customer, or give --account"),
-            );
+            let advice = mistakes.or_flag("add the column or columns that name a customer", "--account");
+            fields.wrong(mistakes, Error::spec("has no `account`").advice(advice));
             Vec::new()
         }
     };

@@ -1,6 +1,7 @@
 //! Every mistake of a spec, with the line that tells it.
 
 use super::{BASE, mistakes};
+use crate::spec::mistakes::Outside;
 use crate::spec::overrides::Overrides;
 
 /// Each part has one mistake. It stands below `BASE`, so that its first line is line 4.
@@ -318,7 +319,16 @@ fn every_mistake_has_a_place_and_an_advice() {
 #[test]
 fn mistakes_are_gathered_in_the_order_of_the_file() {
     let text = "live: []\nkey: [id, kind]\ncomparators:\n  - columns: x\n    absolute: -1\nverdict:\n  max_exception: 0\nwhere:\n";
-    let found = mistakes(text, &Overrides::default());
+    let flags = Overrides {
+        outside: Outside::Flags,
+        ..Overrides::default()
+    };
+    let found = mistakes(text, &flags);
+    let without = mistakes(text, &Overrides::default());
+    assert_eq!(
+        without[0],
+        "s.yaml:1:1: has no `account`; add the column or columns that name a customer"
+    );
     let places: Vec<String> = found
         .iter()
         .map(|line| line.splitn(5, ':').take(4).collect::<Vec<_>>().join(":"))
