@@ -143,6 +143,7 @@ impl Compared {
         }
         // None of this has a part in what differs; a list of accounts may be gone.
         spec.expected.clear();
+        spec.comparators.clear();
         (spec.accepted, spec.noise, spec.verdict) = (None, None, VerdictSpec::default());
         spec.baseline = BaselineSpec {
             flipped: None,

@@ -13,8 +13,6 @@ pub(super) enum Part {
     Where(Value),
     /// The baseline of the row's account.
     ShadowIsOld,
-    /// An entry, with those of its columns that are compared.
-    Comparator(Value),
     Derive(String, Value),
     /// Something inside of a list or map.
     Exclude(String),
@@ -30,25 +28,13 @@ pub(super) struct Recipe {
 }
 
 impl Recipe {
-    /// All of a spec that has to do with these columns. `made`: the columns of both sides as compared, derived ones among them.
+    /// All of a spec that has to do with these columns. What a comparator finds different differs without it, too; what counts as a pattern no rule
+    /// covers. `made`: the columns of both sides as compared, derived ones among them.
     pub(super) fn new(spec: &Spec, document: &Value, compared: Vec<String>, made: &BTreeSet<String>) -> Recipe {
         let mut parts: Vec<Part> = document.get("where").cloned().map(Part::Where).into_iter().collect();
         let derived = document.pointer("/columns/derive").and_then(Value::as_object);
         let derived = derived.into_iter().flatten().filter(|(name, _)| made.contains(*name));
         parts.extend(derived.map(|(name, sql)| Part::Derive(name.clone(), sql.clone())));
-        let entries = document.get("comparators").and_then(Value::as_array).into_iter().flatten();
-        for (entry, written) in spec.comparators.iter().zip(entries) {
-            let matching = entry
-                .columns
-                .iter()
-                .filter(|pattern| compared.iter().any(|name| pattern.matches(name)));
-            let columns: Vec<Value> = matching.map(|pattern| pattern.0.clone().into()).collect();
-            if !columns.is_empty() {
-                let mut written = written.clone();
-                written["columns"] = columns.into();
-                parts.push(Part::Comparator(written));
-            }
-        }
         let inside = spec.columns.exclude.iter().filter(|pattern| pattern.0.contains('['));
         let of_compared = inside.filter(|pattern| compared.iter().any(|name| pattern.0.starts_with(name.as_str())));
         parts.extend(of_compared.map(|pattern| Part::Exclude(pattern.0.clone())));
@@ -76,20 +62,12 @@ impl Recipe {
             match part {
                 Part::Where(sql) => line("where", &flow(sql)),
                 Part::ShadowIsOld => line("baseline", "shadow"),
-                Part::Comparator(_) | Part::Derive(..) | Part::Exclude(_) => {}
+                Part::Derive(..) | Part::Exclude(_) => {}
             }
         }
         let chosen = self.columns(columns);
         if !chosen.is_empty() {
             text += &format!("columns:\n{chosen}");
-        }
-        let comparators = self.parts.iter().filter_map(|part| match part {
-            Part::Comparator(entry) => Some(format!("  - {}\n", flow(entry))),
-            _ => None,
-        });
-        let comparators: String = comparators.collect();
-        if !comparators.is_empty() {
-            text += &format!("comparators:\n{comparators}");
         }
         text + "output: result\n"
     }
@@ -106,7 +84,7 @@ impl Recipe {
             match part {
                 Part::Exclude(path) => excluded.push(path),
                 Part::Derive(name, sql) => derived.push(format!("{}: {}", scalar(name), flow(sql))),
-                Part::Where(_) | Part::ShadowIsOld | Part::Comparator(_) => {}
+                Part::Where(_) | Part::ShadowIsOld => {}
             }
         }
         match self.compared.is_empty() {

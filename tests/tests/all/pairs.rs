@@ -1,7 +1,7 @@
 //! Generated pairs: the engine against the oracle, byte for byte, and against itself with the sides swapped.
 
 use shadowdiff_tests::generate::{Generated, generate};
-use shadowdiff_tests::{mirror, pair};
+use shadowdiff_tests::{binary, mirror, pair};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -130,6 +130,50 @@ fn same_judgement(mut compared: pair::Result, mut judged: pair::Result) -> Resul
         None if judged.exit != compared.exit => Err(format!("exit {}, want {}", judged.exit, compared.exit)),
         None => Ok(()),
     }
+}
+
+/// Patterns of a result that are shrunk.
+const SHRUNKEN: usize = 2;
+
+/// A pattern that a result lists comes out of its reproducer, and nothing else does, with a row or a few of one key.
+#[test]
+fn what_is_shrunken_shows_its_pattern() {
+    check_seeds("shrink", count(500) / 20, |seed, folder| {
+        let result = pair::run(&generate(seed), folder)?;
+        for fingerprint in fingerprints(&result.summary).iter().take(SHRUNKEN) {
+            let shrink = [
+                "shrink",
+                "out",
+                "--spec",
+                "spec.yaml",
+                "--pattern",
+                fingerprint,
+                "--output",
+                fingerprint,
+            ];
+            let run = binary::run(folder, &shrink)?;
+            if run.exit != 0 {
+                return Err(format!("{fingerprint}: {}", run.stderr));
+            }
+            let again = binary::run(&folder.join(fingerprint), &["compare", "spec.yaml"])?;
+            let text = std::fs::read_to_string(folder.join(fingerprint).join("result/summary.json"))
+                .map_err(|e| format!("{fingerprint}: {e}: {}", again.stderr))?;
+            let summary = serde_json::from_str(&text).map_err(|e| e.to_string())?;
+            if fingerprints(&summary) != [fingerprint.as_str()] {
+                return Err(format!("{fingerprint}: shows {:?}", fingerprints(&summary)));
+            }
+        }
+        Ok(())
+    });
+}
+
+/// Of the patterns that a summary lists.
+fn fingerprints(summary: &serde_json::Value) -> Vec<String> {
+    let lists = ["listed", "listed_alone"]
+        .into_iter()
+        .filter_map(|list| summary["row_patterns"][list].as_array());
+    let named = lists.flatten().filter_map(|pattern| pattern["fingerprint"].as_str());
+    named.map(str::to_owned).collect()
 }
 
 /// The oracle alone: it is its own mirror, or the oracle is wrong.

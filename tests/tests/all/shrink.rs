@@ -329,3 +329,17 @@ fn a_result_that_was_cut_names_a_row_all_the_same() {
         assert_eq!(got.exit, 0, "{what}: {}", got.stderr);
     }
 }
+
+#[test]
+fn the_example_of_the_docs_is_what_it_prints() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let spec = root.join("examples/cities/compare.yaml");
+    let got = run(folder.path(), &format!("compare {} --output out --quiet", spec.display()));
+    assert_eq!(got.exit, 1, "{}", got.stderr);
+    let arguments = format!("shrink out --pattern 984201d552934eb0 --spec {}", spec.display());
+    let got = run(folder.path(), &arguments);
+    assert_eq!((got.exit, got.stderr.as_str()), (0, ""));
+    let docs = std::fs::read_to_string(root.join("docs/output.md")).expect("the docs");
+    assert!(docs.contains(&format!("```text\n{}```", got.stdout)), "{}", got.stdout);
+}
