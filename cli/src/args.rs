@@ -265,6 +265,9 @@ pub(crate) struct ShrinkArgs {
     /// Columns whose real values are wanted, separated by commas
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     pub(crate) keep: Vec<String>,
+    /// Draw the masks by this number, for the same bytes each time; whoever knows it can undo masks [default: by chance]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) seed: Option<u64>,
     /// The spec of the result: relative paths start at its folder [default: as in the result, from the working directory]
     #[arg(long, value_name = "FILE")]
     pub(crate) spec: Option<String>,

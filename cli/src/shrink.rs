@@ -25,6 +25,7 @@ use masked::{Masked, mask};
 use recipe::Recipe;
 use reduce::{Bench, FILES, Reproducer};
 use rows::{Pair, Rows, read};
+use shadowdiff_common::random_bytes;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::store::{Location, Stores};
 use shadowdiff_coordinator::{Bound, Staging, fetch_result};
@@ -92,7 +93,11 @@ async fn shrink(args: &ShrinkArgs, settings: &Settings, given: Option<&SpecFile>
         .map(|name| format!("--keep: the pattern does not need a column `{name}`"))
         .collect();
     warn(&gone);
-    let masked = mask(&bench, &least, &args.keep).await?;
+    let seed = match args.seed {
+        Some(seed) => seed,
+        None => (u128::from_le_bytes(random_bytes()?) >> 64) as u64,
+    };
+    let masked = mask(&bench, &least, &args.keep, seed).await?;
     publish(&bench, &masked, pattern, &folder).await?;
     let place = folder.strip_prefix(&here).map_or_else(|_| folder.clone(), Path::to_owned);
     Ok(shown::text(&masked, pattern, &place))

@@ -11,10 +11,10 @@ use shadowdiff_core::value::{ValueType, parse_into, print, value_at};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Other draws of masks: the order of two values may be the wrong one.
-const SEEDS: [u64; 3] = [1, 2, 3];
+/// Of so many draws of masks one may do: the order of two values may be the wrong one.
+const DRAWS: u64 = 3;
 
-/// A mask, and how it is drawn.
+/// A mask, and which draw of it.
 type Drawn = (Mask, u64);
 
 /// What the values of a column are replaced by.
@@ -41,11 +41,11 @@ pub(super) struct Masked {
     pub(super) columns: BTreeMap<String, Option<Mask>>,
 }
 
-/// Masks all columns but those to `keep`.
-pub(super) async fn mask(bench: &Bench<'_>, real: &Reproducer, keep: &[String]) -> Result<Masked> {
+/// Masks all columns but those to `keep`. Whoever knows the `seed` can undo masks.
+pub(super) async fn mask(bench: &Bench<'_>, real: &Reproducer, keep: &[String], seed: u64) -> Result<Masked> {
     let names = real.pair.each().into_iter().flat_map(|(_, rows)| &rows.columns);
     let names: BTreeSet<&String> = names.map(|column| &column.name).filter(|name| !keep.contains(name)).collect();
-    let masking = Masking::of(bench, real);
+    let masking = Masking::of(bench, real, seed);
     let mut best = Choice {
         drawn: BTreeMap::new(),
         reproducer: real.clone(),
@@ -93,9 +93,7 @@ pub(super) async fn mask(bench: &Bench<'_>, real: &Reproducer, keep: &[String]) 
 
 /// The strongest first.
 fn all_draws() -> impl Iterator<Item = Drawn> {
-    Mask::ALL
-        .into_iter()
-        .flat_map(|mask| SEEDS.into_iter().map(move |seed| (mask, seed)))
+    Mask::ALL.into_iter().flat_map(|mask| (0..DRAWS).map(move |draw| (mask, draw)))
 }
 
 /// A reproducer with these masks.
@@ -111,7 +109,7 @@ struct Masking<'a> {
 }
 
 impl<'a> Masking<'a> {
-    fn of(bench: &'a Bench<'a>, real: &'a Reproducer) -> Masking<'a> {
+    fn of(bench: &'a Bench<'a>, real: &'a Reproducer, seed: u64) -> Masking<'a> {
         let mut values = Values::new();
         for column in real.pair.each().into_iter().flat_map(|(_, rows)| &rows.columns) {
             collect(&column.array, &column.value_type, &mut |form, text| {
@@ -121,7 +119,9 @@ impl<'a> Masking<'a> {
         Masking {
             bench,
             real,
-            masks: SEEDS.into_iter().map(|seed| (seed, Masks::new(seed, &values))).collect(),
+            masks: (0..DRAWS)
+                .map(|draw| (draw, Masks::new(seed.wrapping_add(draw), &values)))
+                .collect(),
         }
     }
 
@@ -129,9 +129,9 @@ impl<'a> Masking<'a> {
     async fn attempt(&self, wanted: BTreeMap<String, Drawn>) -> Result<Option<Choice>> {
         let mut reproducer = self.real.clone();
         let mut drawn = BTreeMap::new();
-        for (name, (mask, seed)) in wanted {
-            if let Some(arrays) = self.masked(&name, mask, &self.masks[&seed]) {
-                drawn.insert(name.clone(), (mask, seed));
+        for (name, (mask, draw)) in wanted {
+            if let Some(arrays) = self.masked(&name, mask, &self.masks[&draw]) {
+                drawn.insert(name.clone(), (mask, draw));
                 put(&mut reproducer.pair, &name, &arrays);
             }
         }
