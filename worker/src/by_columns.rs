@@ -4,12 +4,12 @@
 use crate::aligned_rows::{Read, RowNumbers};
 use crate::job::Job;
 use crate::side::{Purpose, SideReader};
+use arrow_array::ArrayRef;
 use shadowdiff_common::read::Format;
 use shadowdiff_common::store::changed;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::{Form, ScanTask, Split};
 use shadowdiff_core::side::Side;
-use shadowdiff_core::spec::ListedAccounts;
 use std::ops::Range;
 
 /// The aligned columns of a scan task that are read together.
@@ -22,8 +22,7 @@ impl<'a> ByColumns<'a> {
     /// `None` where rows are narrow, or more is asked of them than their fingerprints.
     pub(crate) fn new(job: &'a Job, task: &ScanTask, form: Form) -> Option<Self> {
         let plan = &job.plan;
-        let sees_accounts = plan.count_accounts || plan.spec.output.accounts == ListedAccounts::All;
-        let needs_more = sees_accounts || plan.carries() || !job.compiled.row_hasher.tolerant().is_empty();
+        let needs_more = plan.carries() || !job.compiled.row_hasher.tolerant().is_empty();
         let is_read_alone = |side: &Side| {
             let dataset = &job.resources.datasets[*side];
             // On an object store a range of each column costs a request.
@@ -71,6 +70,16 @@ impl<'a> ByColumns<'a> {
             fingerprints,
             exact: None,
         })
+    }
+
+    /// The account columns of all rows of a split, a batch after the other.
+    pub(crate) fn read_accounts(&self, side: Side, split: &Split, mut see: impl FnMut(&[&ArrayRef]) -> Result<()>) -> Result<()> {
+        let columns = Purpose::Columns(self.job.plan.aligned.account().to_vec());
+        let mut reader = SideReader::new(self.job, side, std::slice::from_ref(split), columns);
+        while let Some(arrays) = reader.next_columns()? {
+            see(&arrays.iter().collect::<Vec<_>>())?;
+        }
+        Ok(())
     }
 
     /// Columns of a row group that do not have the same rows.

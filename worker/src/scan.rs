@@ -127,6 +127,10 @@ impl<'a> Scan<'a> {
         let reader = &mut self.readers[side];
         let Some(split) = reader.take_split() else { return Ok(false) };
         self.job.watch.check()?;
+        if self.sink.sees_accounts() {
+            let sink = &mut self.sink;
+            by_columns.read_accounts(side, &split, |account| sink.see_accounts(side, account))?;
+        }
         let read = by_columns.read(side, &split, reader.read)?;
         reader.count_taken(read.rows() as u64);
         self.in_place.lose_keys();
@@ -139,7 +143,9 @@ impl<'a> Scan<'a> {
     }
 
     fn push(&mut self, side: Side, rows: AlignedRows) -> Result<()> {
-        self.sink.see_accounts(side, &rows)?;
+        if self.sink.sees_accounts() {
+            self.sink.see_accounts(side, &rows.some(self.job.plan.aligned.account()))?;
+        }
         self.step(|in_step, in_place, emit| in_step.push(side, rows, in_place, emit))
     }
 
@@ -272,15 +278,20 @@ impl<'a> Sink<'a> {
         self.writer.finish()
     }
 
-    fn see_accounts(&mut self, side: Side, rows: &AlignedRows) -> Result<()> {
-        let lists = self.job.plan.spec.output.accounts == ListedAccounts::All;
-        if !lists && !self.job.plan.count_accounts {
-            return Ok(());
-        }
-        let account = rows.some(self.job.plan.aligned.account());
-        let fingerprints = self.account_fingerprint.hash(&account, rows.rows());
-        if lists {
-            return self.listed_accounts.see(self.job, side, &account, &fingerprints);
+    fn lists_accounts(&self) -> bool {
+        self.job.plan.spec.output.accounts == ListedAccounts::All
+    }
+
+    fn sees_accounts(&self) -> bool {
+        self.lists_accounts() || self.job.plan.count_accounts
+    }
+
+    /// `account`: the columns of rows of a side.
+    fn see_accounts(&mut self, side: Side, account: &[&ArrayRef]) -> Result<()> {
+        let rows = account.first().map_or(0, |column| column.len());
+        let fingerprints = self.account_fingerprint.hash(account, rows);
+        if self.lists_accounts() {
+            return self.listed_accounts.see(self.job, side, account, &fingerprints);
         }
         self.accounts.see(self.job, fingerprints)
     }
