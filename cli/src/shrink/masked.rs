@@ -173,15 +173,19 @@ fn put(pair: &mut Pair, name: &str, arrays: &Sides<Option<ArrayRef>>) {
     }
 }
 
-/// The values of columns, as they are printed; not what says nothing, such as NULL.
+/// The values of columns, as they are printed; not what says nothing, such as NULL. Flags and the like, which have no mask, say nothing inside of a
+/// value that has one.
 fn shown<'c>(columns: impl Iterator<Item = &'c Column>) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     for column in columns {
-        collect(&column.array, &column.value_type, &mut |_, text| {
-            if !matches!(text.as_str(), "" | "NaN" | "inf" | "-inf") {
-                all.insert(text);
-            }
-        });
+        let mut values = Vec::new();
+        collect(&column.array, &column.value_type, &mut |form, text| values.push((form, text)));
+        let hides = column.value_type.is_nested() && values.iter().any(|(form, _)| form.is_some());
+        let told = values.into_iter().filter(|(form, _)| form.is_some() || !hides);
+        all.extend(
+            told.map(|(_, text)| text)
+                .filter(|text| !matches!(text.as_str(), "" | "NaN" | "inf" | "-inf")),
+        );
     }
     all
 }

@@ -19,7 +19,10 @@ const LEFT: [(Option<Mask>, &str); 4] = [
         Some(Mask::Distance),
         "moved: numbers and times are as far apart as they were, letters beyond ASCII are real",
     ),
-    (None, "REAL values: the pattern is not seen without them, or they have no mask"),
+    (
+        None,
+        "REAL values: kept as asked, needed to show the pattern, or of a type without masks",
+    ),
 ];
 
 /// For the terminal.

@@ -235,7 +235,7 @@ fn a_spec_keeps_what_the_pattern_needs() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let side = |score: u32, cents: u32| {
         format!(
-            "{{\"id\":\"acme-17\",\"n\":81,\"state\":\"on\",\"cents\":{cents},\"rate\":4.5,\"p\":{{\"score\":{score},\"rank\":{score}}},\"tags\":[\"Alpha\",\"{}\"]}}\n\
+            "{{\"id\":\"acme-17\",\"n\":81,\"state\":\"on\",\"cents\":{cents},\"rate\":4.5,\"p\":{{\"score\":{score},\"rank\":{score},\"on\":true}},\"tags\":[\"Alpha\",\"{}\"]}}\n\
              {{\"id\":\"acme-17\",\"n\":81,\"state\":\"off\",\"cents\":1,\"rate\":4.5,\"p\":{{\"score\":1,\"rank\":1}},\"tags\":[]}}\n",
             if score > 50 { "Gamma" } else { "Delta" }
         )
@@ -280,6 +280,12 @@ fn a_spec_keeps_what_the_pattern_needs() {
     ] {
         assert_eq!(spec.contains(part), is_there, "{part} in\n{spec}");
     }
+    let readme = std::fs::read_to_string(folder.path().join("small/README.md")).expect("a text");
+    assert_eq!(
+        real(&readme),
+        BTreeSet::from(["n".to_owned()]),
+        "flags inside of a struct do not keep it from a mask"
+    );
     let live = values(&folder.path().join("small/live.parquet"));
     assert_eq!(live["n"], BTreeSet::from(["81".to_owned()]), "kept");
     let text = format!("{live:?}");
