@@ -160,8 +160,12 @@ mod tests {
             first.clear().await.expect("nothing is there");
             first.publish(serde_json::to_string(&suite).expect("JSON")).await.expect("put");
             assert!(check(false).await.is_err());
+            let again = fetch_suite(place, home.path(), &stores).await.expect("it can be read");
+            assert_eq!(again.map(|(_, read)| read), Some(suite.clone()));
             check(true).await.expect("it is ours").clear().await.expect("it goes");
+            assert_eq!(fetch_suite(place, home.path(), &stores).await, Ok(None));
             first.publish("{\"version\": 1}".to_owned()).await.expect("put");
+            assert!(fetch_suite(place, home.path(), &stores).await.is_err());
             let refused = check(true).await.expect_err("it is another's");
             assert!(refused.to_string().contains("not of shadowdiff"), "{refused}");
         }
