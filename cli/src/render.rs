@@ -19,7 +19,7 @@ pub(crate) use run_diff::run_diff;
 pub(crate) use sensitivity::sensitivity;
 use shadowdiff_core::render::{
     Excerpt, ExcerptSizes, acceptance_bounds, acceptance_state, behind_verdict, bounds, counted_apart, delta_range, described,
-    described_acceptance, described_noise, described_rows, grouped, rows_headline, type_difference,
+    described_acceptance, described_noise, described_rows, described_told_by, grouped, rows_headline, type_difference,
 };
 use shadowdiff_core::report::{ColumnSummary, Rows, Schema, Summary};
 use shadowdiff_core::side::Side;
@@ -281,6 +281,9 @@ fn row_patterns(out: &mut String, summary: &Summary, paint: Paint) {
             pattern.fingerprint
         );
         *out += &wrapped(&format!("{:>12} ", counted_apart(pattern.rows, "row")), &text);
+        if let Some(told) = described_told_by(pattern) {
+            *out += &wrapped(&format!("{:13}", ""), &shortened(&told, SENTENCE_COLUMNS));
+        }
     }
 }
 

@@ -13,8 +13,8 @@ use shadowdiff_core::compare::{CellComparator, cell_comparator, is_near};
 use shadowdiff_core::difference::Difference;
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::Plan;
-use shadowdiff_core::report::{LinePrinter, PatternSummary, Reporter, Summary};
-use shadowdiff_core::side::{Side, Sides};
+use shadowdiff_core::report::{Attribute, LinePrinter, PatternSummary, Place, Reporter, RowValues, Summary, attributes};
+use shadowdiff_core::side::Side;
 use shadowdiff_core::spec::{DifferenceKind, Parsed};
 use shadowdiff_core::sql_text::literal;
 use shadowdiff_core::suggest::{
@@ -216,7 +216,7 @@ impl Suggesting<'_> {
 
     /// Every row that differs, and how many exceptions there are of each pattern.
     fn observe(&self, found: &Rejudged, parsed: &Parsed) -> Result<(Observations, BTreeMap<Pattern, u64>)> {
-        let attributes = attributes(&found.plan);
+        let attributes = told_apart_by(&found.plan);
         let names = attributes.iter().map(|attribute| attribute.name.clone()).collect();
         let (mut observed, mut exceptions) = (Observations::new(names), BTreeMap::new());
         let writer = found.writer(&parsed.document, self.scratch);
@@ -224,10 +224,11 @@ impl Suggesting<'_> {
             let Some(Said { difference: first, .. }) = row.first() else {
                 return Ok(());
             };
+            let values = RowValues::of(first);
+            let literals = || attributes.iter().map(|attribute| short(values.value(attribute)?)).collect();
             let mut of_row = ObservedRow {
                 account: account_number(first.account_key()),
-                attributes: (first.kind != DifferenceKind::DuplicateKey)
-                    .then(|| attributes.iter().map(|attribute| attribute.literal(first)).collect()),
+                attributes: (first.kind != DifferenceKind::DuplicateKey).then(literals),
                 exceptions: Vec::new(),
             };
             for said in row.iter().filter(|said| said.judgement == Judgement::Exception) {
@@ -512,51 +513,16 @@ impl<'a> Near<'a> {
     }
 }
 
-/// A column by which rows are told apart.
-struct Attribute {
-    name: String,
-    place: Place,
-}
-
-enum Place {
-    /// Of the key.
-    Key(usize),
-    /// Of what was kept, by side.
-    Kept(Sides<usize>),
-}
-
 /// The columns of the key behind the account's, and those that were kept.
-fn attributes(plan: &Plan) -> Vec<Attribute> {
+fn told_apart_by(plan: &Plan) -> Vec<Attribute> {
     let aligned = &plan.aligned;
-    let key = aligned.key.iter().enumerate().skip(aligned.account_count);
-    let key = key.filter(|(_, column)| aligned.columns[**column].stored.live == aligned.columns[**column].stored.shadow);
-    let key = key.map(|(at, column)| Attribute {
-        name: aligned.columns[*column].name.clone(),
-        place: Place::Key(at),
-    });
-    let is_key = |name: &String| aligned.key_columns().any(|column| column.name == *name);
-    let kept = plan.kept.iter().enumerate().filter(|(_, name)| !is_key(name));
-    let kept = kept.map(|(at, name)| Attribute {
-        name: name.clone(),
-        place: Place::Kept(Sides::new(at, plan.kept.len() + at)),
-    });
-    key.chain(kept).collect()
-}
-
-impl Attribute {
-    /// Its value in the row of the baseline, or the only one, as SQL writes it.
-    fn literal(&self, difference: &Difference<'_>) -> Option<String> {
-        let side = match difference.kind {
-            DifferenceKind::MissingInShadow => Side::Live,
-            DifferenceKind::MissingInLive => Side::Shadow,
-            DifferenceKind::Changed | DifferenceKind::DuplicateKey => difference.baseline,
-        };
-        let value = match &self.place {
-            Place::Key(at) => difference.key.values().nth(*at),
-            Place::Kept(places) => difference.kept.values().nth(places[side]),
-        };
-        short(&value?)
-    }
+    let is_one_type = |column: &Column| column.stored.live == column.stored.shadow;
+    let all = attributes(aligned, &plan.kept).into_iter();
+    all.filter(|attribute| match attribute.place {
+        Place::Key(at) => at >= aligned.account_count && is_one_type(&aligned.columns[aligned.key[at]]),
+        Place::Kept(_) => true,
+    })
+    .collect()
 }
 
 fn short(value: &Value<'_>) -> Option<String> {

@@ -7,6 +7,10 @@
 //! A change that never comes without that of another column, and comes in most rows where that does, is taken to follow from it: patterns that
 //! differ in such changes alone are one. A change that the other one does not explain, such as one the other way, stands for itself.
 
+mod told_by;
+
+pub use told_by::{PassingValues, ToldBy};
+
 use crate::error::{Error, Result};
 use crate::nearest::nearest;
 use crate::shorten::shortened;
@@ -15,6 +19,7 @@ use crate::tally::Pattern;
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher24;
 use std::collections::{BTreeMap, BTreeSet};
+use told_by::{Attributes, told_by, values_of};
 
 /// Different patterns that are counted each.
 const COUNTED: usize = 4096;
@@ -102,6 +107,13 @@ struct Rows {
     example: String,
 }
 
+/// Rows of one shape, and what they have of each attribute.
+#[derive(Debug, Clone, PartialEq)]
+struct Counted {
+    rows: Rows,
+    attributes: Attributes,
+}
+
 impl Rows {
     fn add(&mut self, rows: u64, exceptions: u64, sizes: &[Sizes]) {
         self.rows += rows;
@@ -116,9 +128,11 @@ impl Rows {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RowPatterns {
     places: BTreeMap<Shape, usize>,
-    counted: Vec<Rows>,
+    counted: Vec<Counted>,
     /// Of other shapes.
     beyond: OtherRows,
+    /// What all rows that differ have, those without exceptions too.
+    attributes: Attributes,
 }
 
 /// Rows that are of none of the patterns.
@@ -129,50 +143,65 @@ pub struct OtherRows {
 }
 
 impl RowPatterns {
-    /// Ends a row, if it has exceptions. `key`: as it is printed.
-    pub fn end(&mut self, row: &mut PassingRow, key: &str) {
+    /// Ends a row that differs. `key`: as it is printed.
+    pub fn end(&mut self, row: &mut PassingRow, key: &str, values: &PassingValues) {
+        self.attributes.count_of_all(values);
         let PassingRow { shape, sizes } = row;
         if shape.changes.is_empty() {
             return;
         }
         let exceptions = shape.changes.len() as u64 + shape.more;
-        match self.places.get(shape).copied() {
-            Some(place) => self.counted[place].add(1, exceptions, sizes),
+        let place = match self.places.get(shape).copied() {
+            Some(place) => {
+                self.counted[place].rows.add(1, exceptions, sizes);
+                place
+            }
             None => {
-                let first = Rows {
+                let rows = Rows {
                     rows: 1,
                     exceptions,
                     sizes: sizes.clone(),
                     example: shortened(key, KEY_BYTES),
                 };
-                self.put(shape.clone(), first);
+                self.put(shape.clone(), rows)
             }
-        }
+        };
+        // A piece does not know the place of a shape among all: it counts as many values as there may be.
+        self.counted[place].attributes.count(values, values_of(0));
         // Its buffers are used again.
         shape.changes.clear();
         shape.more = 0;
         sizes.clear();
     }
 
-    fn put(&mut self, shape: Shape, rows: Rows) {
-        self.places.insert(shape, self.counted.len());
-        self.counted.push(rows);
+    fn put(&mut self, shape: Shape, rows: Rows) -> usize {
+        let place = self.counted.len();
+        self.places.insert(shape, place);
+        let attributes = Attributes::default();
+        self.counted.push(Counted { rows, attributes });
+        place
     }
 
     /// Takes the rows that follow. Of one piece all shapes are known: how many there are is decided here.
     pub fn append(&mut self, next: RowPatterns) {
         let mut shapes: Vec<(Shape, usize)> = next.places.into_iter().collect();
         shapes.sort_by_key(|(_, place)| *place);
-        for ((shape, _), rows) in shapes.into_iter().zip(next.counted) {
-            match self.places.get(&shape).copied() {
-                Some(place) => self.counted[place].add(rows.rows, rows.exceptions, &rows.sizes),
+        for ((shape, _), Counted { rows, attributes }) in shapes.into_iter().zip(next.counted) {
+            let place = match self.places.get(&shape).copied() {
+                Some(place) => {
+                    self.counted[place].rows.add(rows.rows, rows.exceptions, &rows.sizes);
+                    place
+                }
                 None if self.counted.len() < COUNTED => self.put(shape, rows),
                 None => {
                     self.beyond.rows += rows.rows;
                     self.beyond.exceptions += rows.exceptions;
+                    continue;
                 }
-            }
+            };
+            self.counted[place].attributes.add(attributes, values_of(place));
         }
+        self.attributes.add_to_all(next.attributes);
     }
 
     /// Which changes follow from another one. Nothing is known where some are not.
@@ -183,7 +212,7 @@ impl RowPatterns {
         let mut rows_of: BTreeMap<&Pattern, u64> = BTreeMap::new();
         let mut together: BTreeMap<(&Pattern, &Pattern), u64> = BTreeMap::new();
         for (shape, place) in &self.places {
-            let rows = self.counted[*place].rows;
+            let rows = self.counted[*place].rows.rows;
             for change in &shape.changes {
                 *rows_of.entry(change).or_default() += rows;
                 let others = shape.changes.iter().filter(|other| *other != change);
@@ -200,14 +229,14 @@ impl RowPatterns {
         all.filter(|(_, follows)| *follows).map(|((change, _), _)| change).collect()
     }
 
-    /// What there is to say of the rows. `name`: of a column.
-    pub fn summary(&self, name: impl Fn(usize) -> String) -> RowSummary {
+    /// What there is to say of the rows. `name`: of a column. `attributes`: their names.
+    pub fn summary(&self, name: impl Fn(usize) -> String, attributes: &[String]) -> RowSummary {
         let followers = self.followers();
-        let mut merged: BTreeMap<Shape, (Rows, BTreeMap<Pattern, Sizes>)> = BTreeMap::new();
+        let mut merged: BTreeMap<Shape, Together<'_>> = BTreeMap::new();
         let mut in_order: Vec<(&Shape, &usize)> = self.places.iter().collect();
         in_order.sort_by_key(|(_, place)| **place);
         for (shape, place) in in_order {
-            let rows = &self.counted[*place];
+            let Counted { rows, attributes } = &self.counted[*place];
             let (kept, follow): (Vec<usize>, Vec<usize>) =
                 (0..shape.changes.len()).partition(|at| !followers.contains(&shape.changes[*at]));
             let kept_shape = Shape {
@@ -223,18 +252,34 @@ impl RowPatterns {
                 exceptions: 0,
                 ..kept_rows.clone()
             };
-            let (known, with) = merged.entry(kept_shape).or_insert_with(|| (none(), BTreeMap::new()));
-            known.add(kept_rows.rows, kept_rows.exceptions, &kept_rows.sizes);
+            let together = merged.entry(kept_shape).or_insert_with(|| Together {
+                rows: none(),
+                with: BTreeMap::new(),
+                attributes: Vec::new(),
+            });
+            together.rows.add(kept_rows.rows, kept_rows.exceptions, &kept_rows.sizes);
+            together.attributes.push(attributes);
             for at in follow {
-                let sizes = with.entry(shape.changes[at].clone()).or_default();
+                let sizes = together.with.entry(shape.changes[at].clone()).or_default();
                 *sizes = sizes.and(rows.sizes[at]);
             }
         }
-        let all = merged.into_iter();
-        let mut all: Vec<RowPatternSummary> = all.map(|(shape, (rows, with))| listed(&shape, rows, &with, &name)).collect();
+        let one = |(shape, together): (Shape, Together<'_>)| RowPatternSummary {
+            told_by: told_by(&together.attributes, &self.attributes, attributes),
+            ..listed(&shape, together.rows, &together.with, &name)
+        };
+        let mut all: Vec<RowPatternSummary> = merged.into_iter().map(one).collect();
         all.sort_by_key(|pattern| std::cmp::Reverse((pattern.exceptions, pattern.rows)));
         RowSummary::of(all, self.beyond)
     }
+}
+
+/// Shapes that are one but for what follows.
+struct Together<'a> {
+    rows: Rows,
+    with: BTreeMap<Pattern, Sizes>,
+    /// Of each shape.
+    attributes: Vec<&'a Attributes>,
 }
 
 fn listed(shape: &Shape, rows: Rows, with: &BTreeMap<Pattern, Sizes>, name: &impl Fn(usize) -> String) -> RowPatternSummary {
@@ -254,6 +299,7 @@ fn listed(shape: &Shape, rows: Rows, with: &BTreeMap<Pattern, Sizes>, name: &imp
         changes,
         with: columns.into_iter().map(name).collect(),
         following: with.iter().map(change).collect(),
+        told_by: Vec::new(),
         rows: rows.rows,
         exceptions: rows.exceptions,
         example: rows.example,
@@ -345,6 +391,9 @@ pub struct RowPatternSummary {
     /// What happens to those. Older summaries do not say.
     #[serde(default)]
     pub following: Vec<RowChange>,
+    /// What tells its rows from the others, the clearest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub told_by: Vec<ToldBy>,
     pub rows: u64,
     pub exceptions: u64,
     /// The key of the first row, as in `diff.csv`.
@@ -377,7 +426,9 @@ mod tests {
                 columns
                     .iter()
                     .for_each(|c| row.add(&change(*c, Some(Direction::Up)), Some(share(*c)), None));
-                some.end(&mut row, &format!("row {}", at * piece + number));
+                let mut values = PassingValues::default();
+                values.push_text(|out| out.push_str(if columns.contains(&3) { "three" } else { "others" }));
+                some.end(&mut row, &format!("row {}", at * piece + number), &values);
             }
             all.append(some);
         }
@@ -385,7 +436,7 @@ mod tests {
     }
 
     fn summary(rows: &[Vec<usize>]) -> RowSummary {
-        of(rows, 7).summary(|column| format!("c{column}"))
+        of(rows, 7).summary(|column| format!("c{column}"), &["has".to_owned()])
     }
 
     #[test]
@@ -399,7 +450,7 @@ mod tests {
         for piece in [1, 10, 999] {
             assert_eq!(of(&rows, piece), whole, "{piece}");
         }
-        let found = whole.summary(|column| format!("c{column}"));
+        let found = whole.summary(|column| format!("c{column}"), &[]);
         assert_eq!(found.rows, rows.iter().filter(|columns| !columns.is_empty()).count() as u64);
         assert_eq!(found.exceptions, rows.iter().map(|columns| columns.len() as u64).sum::<u64>());
     }
@@ -426,6 +477,33 @@ mod tests {
             (vec!["c0".to_owned(), "c7".to_owned()], "row 40")
         );
         assert_eq!(found.explained, 74);
+        // Whatever follows, all rows count: 30 rows with 1 beside 0, 10 without; all that differ have the same value.
+        assert!(first.told_by.is_empty(), "{first:?}");
+    }
+
+    #[test]
+    fn what_tells_a_pattern_is_counted_over_all_that_is_one_with_it() {
+        // 4 follows from 3, which is in no row without the value.
+        let mut rows = vec![vec![3, 4]; 30];
+        rows.extend(vec![vec![3]; 10]);
+        rows.extend(vec![vec![0]; 60]);
+        rows.push(vec![0, 3]);
+        // Rows without exceptions differ too.
+        rows.extend(vec![vec![]; 42]);
+        let found = summary(&rows);
+        let told = |at: usize| {
+            let of: &ToldBy = &found.listed[at].told_by[0];
+            (
+                of.column.as_str(),
+                of.values[0].as_deref(),
+                of.rows,
+                of.other_rows,
+                of.other_rows_with,
+            )
+        };
+        assert_eq!(told(0), ("has", Some("three"), 40, 103, Some(1)));
+        assert_eq!(found.listed[1].rows, 60);
+        assert!(found.listed[1].told_by.is_empty(), "half of the others have it too: {found:?}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What the output says and how: lines of differences and of accounts, CSV fields, deltas, the summary.
 
 mod accounts;
+mod attributes;
 mod checks;
 mod csv;
 mod delta;
@@ -13,6 +14,7 @@ mod summary;
 mod table;
 
 pub use accounts::{AccountLine, accounts_header, print_accounts, shows_accepted};
+pub use attributes::{Attribute, Place, RowValues, attributes};
 pub use checks::{Check, checks};
 pub use csv::{cell_fingerprint, header, is_defused};
 pub use judged::{Reported, Reporter};

@@ -1,14 +1,14 @@
 //! Runs the binary and the oracle over one generated pair and holds the one against the other.
 
 use crate::binary;
-use crate::csv::{blank_diagnoses_of_cells, records};
+use crate::csv::{Field, blank_diagnoses_of_cells, records};
 use crate::generate::Generated;
 use crate::ledger::Counts;
 use crate::oracle::{Outcome, compare};
 use serde_json::Value;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::{Overrides, parse};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// What the binary left behind.
@@ -113,10 +113,11 @@ pub fn hold_against(got: &Result, want: &Outcome) -> std::result::Result<(), Str
     ))
 }
 
+/// Fields of a line behind the key.
+const FIELDS: usize = 10;
+
 /// What happens to rows is what `diff.csv` shows of them.
 fn same_row_patterns(got: &Result) -> std::result::Result<(), String> {
-    /// Behind the key: kind, column, delta, verdict, diagnosis.
-    const FIELDS: usize = 10;
     /// Fewer rows prove nothing to follow from another change.
     const PROOF: usize = 10;
     let mut rows: BTreeMap<Vec<&str>, Vec<[String; 4]>> = BTreeMap::new();
@@ -149,8 +150,46 @@ fn same_row_patterns(got: &Result) -> std::result::Result<(), String> {
     let found = &got.summary["row_patterns"];
     match wanted.into_iter().find(|(field, want)| found[field] != *want) {
         Some((field, want)) => Err(format!("summary.json row_patterns.{field}: {}, want {want}", found[field])),
-        None => Ok(()),
+        None => told_by_what_is_listed(&records, &rows, found),
     }
+}
+
+type ChangesOfRows<'a> = BTreeMap<Vec<&'a str>, Vec<[String; 4]>>;
+
+/// What is said to tell a pattern from others is what a count of the lines gives. `exceptions`: of each row, by its key.
+fn told_by_what_is_listed(records: &[Vec<Field<'_>>], exceptions: &ChangesOfRows<'_>, found: &Value) -> std::result::Result<(), String> {
+    let Some(header) = records.first() else { return Ok(()) };
+    let mut keys: BTreeSet<Vec<&str>> = BTreeSet::new();
+    for record in records.iter().skip(1) {
+        keys.insert(record[..record.len() - FIELDS].iter().map(|field| field.0).collect());
+    }
+    for pattern in found["listed"].as_array().into_iter().flatten() {
+        let text = |change: &Value, name: &str| change[name].as_str().unwrap_or_default().to_owned();
+        let changes = pattern["changes"].as_array().into_iter().flatten();
+        let shape: Vec<[String; 4]> = changes
+            .map(|change| ["kind", "column", "direction", "diagnosis"].map(|name| text(change, name)))
+            .collect();
+        for told in pattern["told_by"].as_array().into_iter().flatten() {
+            let place = header.iter().position(|name| name.value().as_deref() == told["column"].as_str());
+            // What follows is left out of the changes.
+            let (Some(place), true) = (place, pattern["with"] == Value::Array(Vec::new())) else {
+                continue;
+            };
+            let is_of = |key: &Vec<&str>| exceptions.get(key) == Some(&shape);
+            let values = told["values"].as_array().cloned().unwrap_or_default();
+            let has_it = |key: &Vec<&str>| values.contains(&Value::from(Field(key[place]).value()));
+            let count = |of: bool| keys.iter().filter(|key| is_of(key) == of && has_it(key)).count();
+            let others = keys.iter().filter(|key| !is_of(key)).count();
+            let with = &told["other_rows_with"];
+            if told["rows"] != count(true) || told["other_rows"] != others || !(with.is_null() || *with == count(false)) {
+                return Err(format!(
+                    "summary.json row_patterns: {told}, but {} of {shape:?} have it",
+                    count(true)
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn same_counts(summary: &Value, want: &Counts) -> std::result::Result<(), String> {

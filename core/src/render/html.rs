@@ -5,7 +5,9 @@ mod differing;
 
 use super::bounded::Bounded;
 use super::markup::HTML;
-use super::words::{acceptance_bounds, acceptance_state, bounds, described_acceptance, described_rows, headline, rows_headline};
+use super::words::{
+    acceptance_bounds, acceptance_state, bounds, described_acceptance, described_rows, described_told_by, headline, rows_headline,
+};
 use super::{Excerpt, MARK, counted_apart, grouped};
 use crate::patterns::RowPatternSummary;
 use crate::report::{AcceptanceSummary, AccountRecord, Decision, Field, RuleSummary, Summary};
@@ -192,11 +194,13 @@ fn row_patterns(summary: &Summary) -> String {
         return String::new();
     };
     let row = |pattern: &RowPatternSummary| {
+        let told = described_told_by(pattern).map(|told| format!("<br><span class=\"soft\">{}</span>", HTML.plain(&told, SENTENCE)));
         format!(
-            "<tr><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+            "<tr><td class=\"n\">{}</td><td class=\"n\">{}</td><td>{}{}</td><td>{}</td><td>{}</td></tr>\n",
             grouped(pattern.rows),
             grouped(pattern.exceptions),
             HTML.plain(&described_rows(pattern), SENTENCE),
+            told.unwrap_or_default(),
             HTML.plain(&pattern.example, NAME),
             HTML.text(&pattern.fingerprint, NAME)
         )

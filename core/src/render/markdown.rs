@@ -3,7 +3,9 @@
 
 use super::bounded::Bounded;
 use super::markup::MARKDOWN;
-use super::words::{acceptance_bounds, acceptance_state, bounds, described_acceptance, described_rows, headline, rows_headline, share};
+use super::words::{
+    acceptance_bounds, acceptance_state, bounds, described_acceptance, described_rows, described_told_by, headline, rows_headline, share,
+};
 use super::{Excerpt, Line, MARK, delta_range, described, grouped, type_difference};
 use crate::patterns::RowPatternSummary;
 use crate::report::{AcceptanceSummary, AccountRecord, ColumnSummary, RuleSummary, Summary};
@@ -192,11 +194,13 @@ fn row_patterns(summary: &Summary) -> String {
         return String::new();
     };
     let row = |pattern: &RowPatternSummary| {
+        let told = described_told_by(pattern).map(|told| format!("<br>{}", MARKDOWN.text(&told, SENTENCE / 2)));
         format!(
-            "| {} | {} | {} | {} |\n",
+            "| {} | {} | {}{} | {} |\n",
             grouped(pattern.rows),
             grouped(pattern.exceptions),
             MARKDOWN.text(&described_rows(pattern), SENTENCE / 2),
+            told.unwrap_or_default(),
             MARKDOWN.text(&pattern.example, VALUE)
         )
     };

@@ -1,6 +1,7 @@
 //! What the renderings look like, and what they make of values that mean harm.
 
 use super::*;
+use crate::patterns::ToldBy;
 use crate::report::{AcceptanceSummary, Field, Summary, own_summary};
 use crate::spec::{Acceptance, Day};
 use std::ops::ControlFlow;
@@ -68,6 +69,13 @@ fn hostile(text: &str, times: usize) -> (Summary, Excerpt) {
         let mut row = row.clone();
         (row.changes[0].column, row.changes[0].diagnosis) = (Some(name(at)), Some(text.to_owned()));
         (row.with, row.example) = (vec![name(at)], name(at));
+        row.told_by = vec![ToldBy {
+            column: name(at),
+            values: vec![Some(name(at)), None],
+            rows: 1,
+            other_rows: 3,
+            other_rows_with: Some(1),
+        }];
         summary.accepted.push(AcceptanceSummary {
             acceptance: Acceptance {
                 pattern: name(at),

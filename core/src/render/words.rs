@@ -2,12 +2,16 @@
 
 use super::excerpt::Line;
 use crate::align::TypeDifference;
-use crate::patterns::{RowPatternSummary, RowSummary};
+use crate::patterns::{RowPatternSummary, RowSummary, ToldBy};
 use crate::report::{AcceptanceSummary, ColumnSummary, DeltaUnit, NoiseUnitSummary, PatternSummary, RuleSummary, Summary};
+use crate::shorten::shortened;
 use crate::sketch::whole;
 use crate::spec::{Acceptance, DifferenceKind, Direction, Duration, RowChange};
 use crate::tally::plural;
 use serde_json::Value;
+
+/// Of a value in a sentence.
+const VALUE_BYTES: usize = 60;
 
 /// A whole number with its thousands apart.
 pub fn grouped(number: u64) -> String {
@@ -181,16 +185,11 @@ pub fn rows_headline(rows: &RowSummary) -> Option<String> {
     }
     let mut parts = Vec::new();
     if rows.patterns > 0 {
-        // Rounded down: 100 % is all of them.
-        let tenths = u128::from(rows.explained) * 1000 / u128::from(rows.exceptions);
-        let share = format!("{}.{}", tenths / 10, tenths % 10);
-        let (explain, share) = (
-            if rows.patterns == 1 { "explains" } else { "explain" },
-            share.trim_end_matches(".0"),
-        );
+        let explain = if rows.patterns == 1 { "explains" } else { "explain" };
         let patterns = counted_apart(rows.patterns, "pattern");
+        let share = percent(rows.explained, rows.exceptions);
         parts.push(format!(
-            "{patterns} {explain} {share} % of {}",
+            "{patterns} {explain} {share} of {}",
             counted_apart(rows.exceptions, "exception")
         ));
     }
@@ -231,6 +230,43 @@ fn described_changes(changes: &[RowChange], more: u64, with: &[String]) -> Strin
         parts.push(format!("with {}", with.join(", ")));
     }
     parts.join("; ")
+}
+
+/// What tells the rows of a pattern from others, such as `99.1 % of its rows have plan = trial (12 % of 4 210 other rows that differ do)`.
+pub fn described_told_by(pattern: &RowPatternSummary) -> Option<String> {
+    let told: Vec<String> = pattern.told_by.iter().map(|told| describe_told(told, pattern.rows)).collect();
+    (!told.is_empty()).then(|| told.join("; "))
+}
+
+fn describe_told(told: &ToldBy, rows: u64) -> String {
+    let others = counted_apart(told.other_rows, "other row");
+    let others = match (told.other_rows, told.other_rows_with) {
+        (0, _) => "no other row differs".to_owned(),
+        (_, None) => format!("of {others} that differ it was not counted"),
+        (_, Some(0)) => format!("none of {others} that differ"),
+        (all, Some(with)) => format!("{} of {others} that differ", percent(with, all)),
+    };
+    let value = |value: &Option<String>| match value.as_deref() {
+        None => "NULL".to_owned(),
+        Some("") => "\"\"".to_owned(),
+        Some(text) => shortened(text, VALUE_BYTES),
+    };
+    let values: Vec<String> = told.values.iter().map(value).collect();
+    format!(
+        "{} of its rows have {} = {} ({others})",
+        percent(told.rows, rows),
+        told.column,
+        values.join(" or ")
+    )
+}
+
+/// A share with one digit, rounded down: 100 % is all of them.
+fn percent(part: u64, all: u64) -> String {
+    let tenths = u128::from(part) * 1000 / u128::from(all.max(1));
+    match (part, tenths) {
+        (1.., 0) => "under 0.1 %".to_owned(),
+        _ => format!("{} %", format!("{}.{}", tenths / 10, tenths % 10).trim_end_matches(".0")),
+    }
 }
 
 /// Relative deltas as a person reads them: `+10 %`, `-3.5 % to +0.2 %`.

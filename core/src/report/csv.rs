@@ -42,19 +42,29 @@ pub(super) fn key_cell(value: &Value<'_>, column: &Column, spreadsheet_safe: boo
     }
 }
 
-/// A value of a key as a reader of the field has it; `None` for NULL.
-pub(super) fn key_text(value: &Value<'_>, column: &Column) -> Option<String> {
+/// The same without quotes; nothing for NULL.
+pub(super) fn print_key(value: &Value<'_>, column: &Column, out: &mut String) {
     match integer_of_key(value, column) {
-        Some(integer) => Some(integer.to_string()),
-        None => text(value, &column.shown),
+        Some(integer) => out.push_str(&integer.to_string()),
+        None => print_in(value, &column.shown, out),
     }
 }
 
+/// A value of a key as a reader of the field has it; `None` for NULL.
+pub(super) fn key_text(value: &Value<'_>, column: &Column) -> Option<String> {
+    let mut out = String::new();
+    print_key(value, column, &mut out);
+    (!value.is_null()).then_some(out)
+}
+
+/// What is an integer in a column that is not of doubles alone.
 fn integer_of_key(value: &Value<'_>, column: &Column) -> Option<Number> {
     let is_double = matches!(value, Value::Float32(_) | Value::Float64(_));
-    let only_doubles = column.stored.each().iter().all(|(_, t)| matches!(t, ValueType::Float { .. }));
-    let whole = Number::from_value(value).map(|n| n.normalized()).filter(|n| n.parts().1 <= 0);
-    whole.filter(|_| is_double && !only_doubles)
+    let only_doubles = || column.stored.each().iter().all(|(_, t)| matches!(t, ValueType::Float { .. }));
+    if !is_double || only_doubles() {
+        return None;
+    }
+    Number::from_value(value).map(|n| n.normalized()).filter(|n| n.parts().1 <= 0)
 }
 
 /// A value as a reader of its field has it; `None` for NULL.

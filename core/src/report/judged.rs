@@ -1,6 +1,7 @@
 //! Differences that are judged, counted and printed as they pass, in their order.
 
 use super::accounts::AccountLine;
+use super::attributes::{Attribute, RowValues, attributes};
 use super::csv::cell_fingerprint;
 use super::delta::{Delta, delta};
 use super::line::LinePrinter;
@@ -12,7 +13,7 @@ use crate::difference::{Answer, Difference};
 use crate::error::{Error, Result};
 use crate::judge::Judge;
 use crate::noise::NoiseFloor;
-use crate::patterns::{PassingRow, RowPatterns};
+use crate::patterns::{PassingRow, PassingValues, RowPatterns};
 use crate::row::canon;
 use crate::tally::{DifferenceTally, Judgement, Pattern, RepeatedCells};
 use arrow_array::RecordBatch;
@@ -53,6 +54,9 @@ pub struct Reporter<'a> {
     judged: Vec<Judged>,
     /// Its exceptions.
     exceptions: PassingRow,
+    /// By these rows are told apart, and what the row has of them.
+    attributes: Vec<Attribute>,
+    values: PassingValues,
     table: Option<TableRows>,
 }
 
@@ -106,6 +110,8 @@ impl<'a> Reporter<'a> {
             row: Row::default(),
             judged: Vec::new(),
             exceptions: PassingRow::default(),
+            attributes: attributes(printer.aligned, &printer.spec.output.attributes),
+            values: PassingValues::default(),
             table: printer
                 .spec
                 .output
@@ -251,7 +257,8 @@ impl<'a> Reporter<'a> {
                 account.count(at == 0, judged.judgement);
             }
         }
-        reported.rows.end(&mut self.exceptions, &self.row.text);
+        RowValues::of(first).print(&self.attributes, self.printer.aligned, &mut self.values);
+        reported.rows.end(&mut self.exceptions, &self.row.text, &self.values);
     }
 
     fn begin_row(&mut self, difference: &Difference<'_>) {

@@ -1,6 +1,6 @@
 //! `summary.json`: the verdict, why, the books, and what differs where. All but `timings` is a function of the datasets and the spec.
 
-use super::FileMarks;
+use super::{FileMarks, attributes};
 use crate::acceptance::AcceptanceOutcome;
 use crate::align::Column;
 use crate::compare::has_delta;
@@ -293,7 +293,7 @@ pub fn summary(plan: &Plan, facts: Facts<'_>) -> Summary {
         columns: columns(plan, tally, differences),
         thresholds,
         patterns: patterns(plan, differences),
-        row_patterns: facts.rows.summary(|at| plan.aligned.columns[at].name.clone()),
+        row_patterns: row_patterns(plan, facts.rows),
         rules,
         accepted,
         noise: noise(plan, facts.noise),
@@ -379,6 +379,12 @@ fn patterns(plan: &Plan, differences: &DifferenceTally) -> Vec<PatternSummary> {
         exceptions: counts.exceptions,
     };
     all.into_iter().map(one).collect()
+}
+
+fn row_patterns(plan: &Plan, rows: &RowPatterns) -> RowSummary {
+    let attributes = attributes(&plan.aligned, &plan.spec.output.attributes);
+    let names: Vec<String> = attributes.into_iter().map(|attribute| attribute.name).collect();
+    rows.summary(|at| plan.aligned.columns[at].name.clone(), &names)
 }
 
 /// What deltas of a type count, where that is not the type's own unit.

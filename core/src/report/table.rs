@@ -1,6 +1,6 @@
 //! The listed differences as a table for programs: the lines of `diff.csv` with types, NULL apart from the empty text, and nothing quoted.
 
-use super::csv::key_cell;
+use super::csv::print_key;
 use super::delta::Delta;
 use super::line::{JudgedBy, LinePrinter};
 use crate::align::{Aligned, Column, Role};
@@ -90,12 +90,8 @@ impl KeyBuilder {
             (KeyBuilder::Text(rows), Value::Null) => rows.append_null(),
             (KeyBuilder::Text(rows), Value::Text(text)) => rows.append_value(text),
             (KeyBuilder::Text(rows), value) => {
-                // Not quoted: what needs quotes has text of its own, as lists and structs do.
                 let mut text = String::new();
-                match value {
-                    Value::Int(_) | Value::Decimal(_) | Value::Float32(_) | Value::Float64(_) => key_cell(value, column, false, &mut text),
-                    value => print_in(value, &column.shown, &mut text),
-                }
+                print_key(value, column, &mut text);
                 rows.append_value(text);
             }
             (_, value) => return Err(Error::internal(format!("column `{}`: {value:?} is not of its type", column.name))),

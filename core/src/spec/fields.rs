@@ -392,7 +392,7 @@ pub(super) static OUTPUT: Group = Group {
         field(
             "attributes",
             NAMES,
-            "Columns whose values are kept with each difference, for `judge`, `suggest` and differences.parquet. Default: none.",
+            "Columns whose values are kept with each difference: they tell patterns apart, and are for `judge`, `suggest` and differences.parquet. Default: none.",
         ),
         field(
             "parquet",

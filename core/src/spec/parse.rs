@@ -185,10 +185,6 @@ fn attributes(fields: &Fields<'_>, mistakes: &mut Mistakes) -> Vec<String> {
         let wrong = Error::spec(format!("names {} columns", names.len()));
         item.wrong(mistakes, wrong.advice(format!("name up to {MAX_ATTRIBUTES}")));
     }
-    if !fields.has("judgeable") && !fields.has("parquet") {
-        let wrong = Error::spec("nothing keeps them").advice("add `judgeable: true`, or `parquet: true`");
-        item.wrong(mistakes, wrong);
-    }
     names
 }
 

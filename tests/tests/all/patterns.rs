@@ -100,3 +100,88 @@ fn neither_order_nor_threads_nor_shards_matter() {
     let mixed = tables(|rows| rows.sort_by_key(|row| row * 7919 % 1009));
     assert_eq!(row_patterns(&mixed, &["--exchange", "fingerprints", "--shards", "2"]), found);
 }
+
+/// Trial accounts pay more; a fee is one of a few others. The same release with its attributes in one, and in another order.
+#[test]
+fn what_tells_a_pattern_from_other_rows_is_counted_exactly_however_it_runs() {
+    let rows: Vec<u64> = (1..=1500).collect();
+    let plan = |row: u64| {
+        if row % 37 < 12 {
+            "trial"
+        } else {
+            ["pro", "free", ""][(row % 3) as usize]
+        }
+    };
+    let of = |order: &dyn Fn(&mut Vec<u64>)| {
+        let mut rows = rows.clone();
+        order(&mut rows);
+        let mut tables = ["live", "shadow"].map(|_| "id,n,plan,region,amount,fee\n".to_owned());
+        for row in rows {
+            let (account, plan) = (row % 37, plan(row));
+            // The plan is that of the old values.
+            let (amount, later) = match plan {
+                "trial" => (110, "pro"),
+                _ if row == 700 => (111, plan),
+                _ => (100, plan),
+            };
+            let fee = if row.is_multiple_of(10) { 2 } else { 1 };
+            writeln!(tables[0], "{account},{row},{plan},eu,100,1").expect("a string takes all");
+            writeln!(tables[1], "{account},{row},{later},eu,{amount},{fee}").expect("a string takes all");
+        }
+        tables
+    };
+    let spec = "live: live.csv\nshadow: shadow.csv\naccount: id\nkey: [n]\ncolumns: {exclude: [plan, region]}\n";
+    let run = |tables: &[String; 2], output: &str, flags: &[&str]| {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        for (name, text) in [("live.csv", tables[0].as_str()), ("shadow.csv", tables[1].as_str())] {
+            std::fs::write(folder.path().join(name), text).expect("the file can be written");
+        }
+        let text = format!("{spec}output: {{to: out, attributes: [plan, region]{output}}}\n");
+        std::fs::write(folder.path().join("spec.yaml"), text).expect("the file can be written");
+        let got = binary::run(folder.path(), &[&["compare", "spec.yaml"], flags].concat()).expect("the run ends");
+        assert_eq!(got.exit, 1, "{}", got.stderr);
+        let summary = |place: &str| {
+            let text = std::fs::read_to_string(folder.path().join(place).join("summary.json")).expect("a summary");
+            serde_json::from_str::<serde_json::Value>(&text).expect("JSON")["row_patterns"].clone()
+        };
+        let found = summary("out");
+        if output.contains("judgeable") {
+            assert_eq!(
+                binary::run(folder.path(), &["judge", "out", "--spec", "spec.yaml", "--output", "again"])
+                    .expect("the run ends")
+                    .exit,
+                1
+            );
+            assert_eq!(summary("again"), found);
+        }
+        (found, got.stdout)
+    };
+    let tables = of(&|_| {});
+    let (found, shown) = run(&tables, "", &["--threads", "1"]);
+    let listed = found["listed"].as_array().expect("patterns");
+    let first = listed
+        .iter()
+        .find(|pattern| pattern["changes"][0]["column"] == "amount")
+        .expect("amounts that changed");
+    let trial = rows.iter().filter(|row| plan(**row) == "trial");
+    let of_pattern = trial.clone().filter(|row| !row.is_multiple_of(10)).count();
+    let others = rows.iter().filter(|row| row.is_multiple_of(10)).count();
+    let with = trial.filter(|row| row.is_multiple_of(10)).count();
+    assert_eq!(
+        first["told_by"],
+        serde_json::json!([{ "column": "plan", "values": ["trial"], "rows": of_pattern, "other_rows": others, "other_rows_with": with }])
+    );
+    let words: Vec<&str> = shown.split_whitespace().collect();
+    assert!(
+        words
+            .join(" ")
+            .contains("100 % of its rows have plan = trial (32 % of 150 other rows that differ)"),
+        "{shown}"
+    );
+    for (output, flags) in [
+        (", parquet: true", &["--threads", "3", "--shards", "7"] as &[&str]),
+        (", judgeable: true", &["--exchange", "fingerprints", "--shards", "2"]),
+    ] {
+        assert_eq!(run(&of(&|rows| rows.reverse()), output, flags).0, found, "{output}");
+    }
+}
