@@ -73,6 +73,8 @@ fn joined(a: Option<Range>, b: Option<Range>) -> Option<Range> {
 pub struct PassingRow {
     shape: Shape,
     sizes: Vec<Sizes>,
+    /// For a value of an attribute.
+    text: String,
 }
 
 impl PassingRow {
@@ -144,11 +146,10 @@ pub struct OtherRows {
 
 impl RowPatterns {
     /// Ends a row that differs. `key`: as it is printed.
-    pub fn end(&mut self, row: &mut PassingRow, key: &str, values: &PassingValues) {
-        self.attributes.count_of_all(values);
-        let PassingRow { shape, sizes } = row;
+    pub fn end(&mut self, row: &mut PassingRow, key: &str, values: &PassingValues<'_>) {
+        let PassingRow { shape, sizes, text } = row;
         if shape.changes.is_empty() {
-            return;
+            return self.attributes.count(None, values, text);
         }
         let exceptions = shape.changes.len() as u64 + shape.more;
         let place = match self.places.get(shape).copied() {
@@ -166,8 +167,7 @@ impl RowPatterns {
                 self.put(shape.clone(), rows)
             }
         };
-        // A piece does not know the place of a shape among all: it counts as many values as there may be.
-        self.counted[place].attributes.count(values, values_of(0));
+        self.attributes.count(Some(&mut self.counted[place].attributes), values, text);
         // Its buffers are used again.
         shape.changes.clear();
         shape.more = 0;
@@ -405,6 +405,7 @@ mod tests {
     use super::*;
     use crate::mix::next;
     use crate::spec::DifferenceKind;
+    use crate::value::Value;
 
     fn change(column: usize, direction: Option<Direction>) -> Pattern {
         Pattern {
@@ -426,8 +427,11 @@ mod tests {
                 columns
                     .iter()
                     .for_each(|c| row.add(&change(*c, Some(Direction::Up)), Some(share(*c)), None));
-                let mut values = PassingValues::default();
-                values.push_text(|out| out.push_str(if columns.contains(&3) { "three" } else { "others" }));
+                let value = Value::Text(if columns.contains(&3) { "three" } else { "others" });
+                let values = PassingValues {
+                    values: &[Some(&value)],
+                    print: &|_, value, out| crate::value::print(value, out),
+                };
                 some.end(&mut row, &format!("row {}", at * piece + number), &values);
             }
             all.append(some);

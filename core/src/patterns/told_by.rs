@@ -4,9 +4,11 @@
 //! of them. Whether they have depends on the rows alone, so it is the same in whatever pieces they come.
 
 use super::ROWS_OF_PROOF;
+use crate::value::Value;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::fmt::{self, Debug, Formatter};
 
 /// Values of an attribute that are counted: in all rows that differ, in those of each of the first patterns, and in those of the others.
 const VALUES_OF_ALL: usize = 1024;
@@ -28,38 +30,16 @@ pub(super) fn values_of(place: usize) -> usize {
 }
 
 /// What the row that is passing has of each attribute.
-#[derive(Debug, Default)]
-pub struct PassingValues {
-    text: String,
-    values: Vec<Passing>,
+pub struct PassingValues<'a> {
+    /// `None` where it is not known.
+    pub values: &'a [Option<&'a Value<'a>>],
+    /// Appends a value of the attribute of that number as it is printed.
+    pub print: &'a dyn Fn(usize, &Value<'_>, &mut String),
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Passing {
-    Unknown,
-    Null,
-    /// Up to there in the text, from the end of the one before.
-    Text(usize),
-}
-
-impl PassingValues {
-    pub fn clear(&mut self) {
-        self.text.clear();
-        self.values.clear();
-    }
-
-    pub fn push_unknown(&mut self) {
-        self.values.push(Passing::Unknown);
-    }
-
-    pub fn push_null(&mut self) {
-        self.values.push(Passing::Null);
-    }
-
-    /// `write` appends the value as it is printed.
-    pub fn push_text(&mut self, write: impl FnOnce(&mut String)) {
-        write(&mut self.text);
-        self.values.push(Passing::Text(self.text.len()));
+impl Debug for PassingValues<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.values).finish()
     }
 }
 
@@ -76,10 +56,21 @@ struct ValueCounts {
 }
 
 impl ValueCounts {
-    fn count_text(&mut self, text: &str, limit: usize) {
-        if self.has_too_many || text.len() > VALUE_BYTES {
-            return;
+    /// Counts a row; `text` is the value as it is printed, where it is one that has a text and is asked for.
+    fn count(&mut self, value: Option<&Value<'_>>, text: Option<&str>, limit: usize) {
+        match value {
+            None => self.unknown += 1,
+            Some(value) => {
+                self.rows += 1;
+                self.nulls += u64::from(value.is_null());
+            }
         }
+        if let Some(text) = text.filter(|text| !self.has_too_many && text.len() <= VALUE_BYTES) {
+            self.count_text(text, limit);
+        }
+    }
+
+    fn count_text(&mut self, text: &str, limit: usize) {
         match self.texts.get_mut(text) {
             Some(rows) => *rows += 1,
             None => {
@@ -124,31 +115,34 @@ impl ValueCounts {
 pub(super) struct Attributes(Vec<ValueCounts>);
 
 impl Attributes {
-    pub(super) fn count(&mut self, row: &PassingValues, limit: usize) {
-        self.0.resize_with(self.0.len().max(row.values.len()), ValueCounts::default);
-        let mut from = 0;
-        for (counts, value) in self.0.iter_mut().zip(&row.values) {
-            match value {
-                Passing::Unknown => counts.unknown += 1,
-                Passing::Null => {
-                    counts.rows += 1;
-                    counts.nulls += 1;
-                }
-                Passing::Text(end) => {
-                    counts.rows += 1;
-                    counts.count_text(&row.text[from..*end], limit);
-                    from = *end;
-                }
+    /// Counts a row among all that differ and, where it is of one, among those of its shape.
+    pub(super) fn count(&mut self, mut of_shape: Option<&mut Attributes>, row: &PassingValues<'_>, text: &mut String) {
+        self.hold(row.values.len());
+        if let Some(of_shape) = &mut of_shape {
+            of_shape.hold(row.values.len());
+        }
+        for (at, value) in row.values.iter().enumerate() {
+            let shape = of_shape.as_mut().map(|shape| &mut shape.0[at]);
+            let is_asked = !self.0[at].has_too_many || shape.as_ref().is_some_and(|shape| !shape.has_too_many);
+            text.clear();
+            let printed = value.filter(|value| is_asked && !value.is_null()).map(|value| {
+                (row.print)(at, value, text);
+                text.as_str()
+            });
+            self.0[at].count(*value, printed, VALUES_OF_ALL);
+            if let Some(shape) = shape {
+                // A piece does not know the place of a shape among all: it counts as many values as there may be.
+                shape.count(*value, printed, VALUES);
             }
         }
     }
 
-    pub(super) fn count_of_all(&mut self, row: &PassingValues) {
-        self.count(row, VALUES_OF_ALL);
+    fn hold(&mut self, attributes: usize) {
+        self.0.resize_with(self.0.len().max(attributes), ValueCounts::default);
     }
 
     pub(super) fn add(&mut self, other: Attributes, limit: usize) {
-        self.0.resize_with(self.0.len().max(other.0.len()), ValueCounts::default);
+        self.hold(other.0.len());
         for (mine, theirs) in self.0.iter_mut().zip(other.0) {
             mine.add(theirs, limit);
         }
@@ -242,29 +236,34 @@ fn telling(parts: &[&ValueCounts], all: &ValueCounts, name: &str) -> Option<Told
 mod tests {
     use super::*;
     use crate::mix::next;
+    use crate::value::print;
 
-    fn row(values: &[&str]) -> PassingValues {
-        let mut row = PassingValues::default();
-        for value in values {
-            match *value {
-                "?" => row.push_unknown(),
-                "NULL" => row.push_null(),
-                text => row.push_text(|out| out.push_str(text)),
-            }
+    fn value<'a>(text: &&'a str) -> Option<Value<'a>> {
+        match *text {
+            "?" => None,
+            "NULL" => Some(Value::Null),
+            text => Some(Value::Text(text)),
         }
-        row
     }
 
-    fn counted(rows: &[Vec<&str>], limit: usize) -> Attributes {
-        let mut all = Attributes::default();
-        rows.iter().for_each(|values| all.count(&row(values), limit));
-        all
+    /// Of all rows, and of those of the shape, which are the first.
+    fn counted(rows: &[Vec<&str>], of_shape: usize) -> [Attributes; 2] {
+        let [mut all, mut shape] = [Attributes::default(), Attributes::default()];
+        for (at, row) in rows.iter().enumerate() {
+            let values: Vec<Option<Value<'_>>> = row.iter().map(value).collect();
+            let passing = PassingValues {
+                values: &values.iter().map(Option::as_ref).collect::<Vec<_>>(),
+                print: &|_, value, out| print(value, out),
+            };
+            all.count((at < of_shape).then_some(&mut shape), &passing, &mut String::new());
+        }
+        [all, shape]
     }
 
     /// What tells the first rows from the rest.
     fn of(pattern: &[Vec<&str>], others: &[Vec<&str>]) -> Vec<ToldBy> {
-        let all = counted(&[pattern, others].concat(), VALUES_OF_ALL);
-        told_by(&[&counted(pattern, VALUES)], &all, &["a0", "a1", "a2"].map(str::to_owned))
+        let [all, shape] = counted(&[pattern, others].concat(), pattern.len());
+        told_by(&[&shape], &all, &["a0", "a1", "a2"].map(str::to_owned))
     }
 
     type Said<'a> = (&'a str, Vec<Option<&'a str>>, u64, Option<u64>);
@@ -333,12 +332,16 @@ mod tests {
                 vec![["NULL", "?", &long, "a"][one % 4], &numbers[one], &numbers[other / 8]]
             })
             .collect();
-        let whole = counted(&rows, 8);
+        let [_, once] = counted(&rows, rows.len());
+        let mut whole = Attributes::default();
+        whole.add(once, 8);
         assert!(whole.0[1].has_too_many && !whole.0[2].has_too_many && whole.0[1].rows == 600);
         for piece in [1, 7, 100] {
             let mut all = Attributes::default();
             // Pieces know more than is kept of all.
-            rows.chunks(piece).for_each(|some| all.add(counted(some, 16), 8));
+            for some in rows.chunks(piece) {
+                all.add(counted(some, some.len())[1].clone(), 8);
+            }
             assert_eq!(all, whole, "{piece}");
         }
     }

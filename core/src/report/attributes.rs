@@ -3,7 +3,6 @@
 use super::csv::print_key;
 use crate::align::Aligned;
 use crate::difference::Difference;
-use crate::patterns::PassingValues;
 use crate::side::Side;
 use crate::spec::DifferenceKind;
 use crate::value::{Value, print};
@@ -68,18 +67,13 @@ impl<'d> RowValues<'d> {
             Place::Kept(at) => self.kept.get(at),
         }
     }
+}
 
-    /// Puts the values into `out` as they are printed elsewhere: those of the key as in `diff.csv`, others as in the table of differences.
-    pub(super) fn print(&self, attributes: &[Attribute], aligned: &Aligned, out: &mut PassingValues) {
-        out.clear();
-        for attribute in attributes {
-            match (attribute.place, self.value(attribute)) {
-                (_, None) => out.push_unknown(),
-                (_, Some(Value::Null)) => out.push_null(),
-                (_, Some(Value::Text(text))) => out.push_text(|out| out.push_str(text)),
-                (Place::Key(at), Some(value)) => out.push_text(|out| print_key(value, &aligned.columns[aligned.key[at]], out)),
-                (Place::Kept(_), Some(value)) => out.push_text(|out| print(value, out)),
-            }
-        }
+/// Appends a value as it is printed elsewhere: one of the key as in `diff.csv`, another as in the table of differences.
+pub(super) fn print_value(attribute: &Attribute, value: &Value<'_>, aligned: &Aligned, out: &mut String) {
+    match (attribute.place, value) {
+        (_, Value::Text(text)) => out.push_str(text),
+        (Place::Key(at), value) => print_key(value, &aligned.columns[aligned.key[at]], out),
+        (Place::Kept(_), value) => print(value, out),
     }
 }

@@ -1,7 +1,7 @@
 //! Differences that are judged, counted and printed as they pass, in their order.
 
 use super::accounts::AccountLine;
-use super::attributes::{Attribute, RowValues, attributes};
+use super::attributes::{Attribute, RowValues, attributes, print_value};
 use super::csv::cell_fingerprint;
 use super::delta::{Delta, delta};
 use super::line::LinePrinter;
@@ -54,9 +54,8 @@ pub struct Reporter<'a> {
     judged: Vec<Judged>,
     /// Its exceptions.
     exceptions: PassingRow,
-    /// By these rows are told apart, and what the row has of them.
+    /// By these rows are told apart.
     attributes: Vec<Attribute>,
-    values: PassingValues,
     table: Option<TableRows>,
 }
 
@@ -111,7 +110,6 @@ impl<'a> Reporter<'a> {
             judged: Vec::new(),
             exceptions: PassingRow::default(),
             attributes: attributes(printer.aligned, &printer.spec.output.attributes),
-            values: PassingValues::default(),
             table: printer
                 .spec
                 .output
@@ -257,8 +255,13 @@ impl<'a> Reporter<'a> {
                 account.count(at == 0, judged.judgement);
             }
         }
-        RowValues::of(first).print(&self.attributes, self.printer.aligned, &mut self.values);
-        reported.rows.end(&mut self.exceptions, &self.row.text, &self.values);
+        let of_row = RowValues::of(first);
+        let values: Vec<_> = self.attributes.iter().map(|attribute| of_row.value(attribute)).collect();
+        let values = PassingValues {
+            values: &values,
+            print: &|at, value, out| print_value(&self.attributes[at], value, self.printer.aligned, out),
+        };
+        reported.rows.end(&mut self.exceptions, &self.row.text, &values);
     }
 
     fn begin_row(&mut self, difference: &Difference<'_>) {

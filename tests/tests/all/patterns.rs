@@ -175,7 +175,7 @@ fn what_tells_a_pattern_from_other_rows_is_counted_exactly_however_it_runs() {
     assert!(
         words
             .join(" ")
-            .contains("100 % of its rows have plan = trial (32 % of 150 other rows that differ)"),
+            .contains("100 % of its rows have plan = trial (32.6 % of 150 other rows that differ)"),
         "{shown}"
     );
     for (output, flags) in [
