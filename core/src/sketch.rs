@@ -289,7 +289,7 @@ fn mean(total: &Number, count: u64) -> f64 {
 
 /// An exact sum of doubles and decimals: a fixed-point number of 2240 bits for the ones, a decimal for the others.
 #[derive(Debug, Clone)]
-struct Sum {
+pub struct Sum {
     /// Limb `i` counts units of `2^(32 i - 1074)`; a limb runs over 32 bits until carries are passed on. Empty: no double yet.
     limbs: Vec<i64>,
     /// Additions since then. One adds less than 2^32 to a limb, so that 2^30 of them fit.
@@ -302,7 +302,8 @@ const LIMBS: usize = 70;
 const MOST_UNSETTLED: u32 = 1 << 30;
 
 impl Sum {
-    fn add_double(&mut self, value: f64) {
+    /// Adds a finite double.
+    pub fn add_double(&mut self, value: f64) {
         if self.limbs.is_empty() {
             self.limbs = vec![0; LIMBS];
         }
@@ -321,11 +322,11 @@ impl Sum {
         }
     }
 
-    fn add_exact(&mut self, value: &Number) {
+    pub fn add_exact(&mut self, value: &Number) {
         self.exact = self.exact.add(value);
     }
 
-    fn merge(&mut self, other: &Sum) {
+    pub fn merge(&mut self, other: &Sum) {
         self.exact = self.exact.add(&other.exact);
         if other.limbs.is_empty() {
             return;
@@ -354,7 +355,7 @@ impl Sum {
         self.unsettled = 0;
     }
 
-    fn total(&self) -> Number {
+    pub fn total(&self) -> Number {
         let units = self.limbs.iter().rev().fold(BigInt::ZERO, |sum, limb| (sum << 32) + limb);
         let twos = units.trailing_zeros().unwrap_or(0).min(1074);
         let scale = 1074 - twos as u32;

@@ -2,8 +2,9 @@
 //! are read and compared; those of differences, which depend on the rules, where differences are judged.
 
 use crate::side::{Side, Sides};
-use crate::sketch::Sketch;
+use crate::sketch::{Sketch, Sum};
 use crate::spec::{DifferenceKind, Direction};
+use crate::value::{Number, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -203,6 +204,47 @@ impl NoiseTally {
     }
 }
 
+/// The differing cells of a column, both sides of them together.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct CellTotals {
+    /// Cells that are NULL.
+    pub nulls: Sides<u64>,
+    /// The sum of shadow's numbers less that of live's. NULL adds nothing.
+    pub moved: Sum,
+    /// Cells that are NaN or infinite.
+    pub not_finite: u64,
+}
+
+impl CellTotals {
+    /// Adds a cell of numbers.
+    pub fn add(&mut self, live: &Value<'_>, shadow: &Value<'_>) {
+        for (value, sign) in [(live, -1.0), (shadow, 1.0)] {
+            match value {
+                Value::Float32(double) if double.is_finite() => self.moved.add_double(sign * f64::from(*double)),
+                Value::Float64(double) if double.is_finite() => self.moved.add_double(sign * double),
+                Value::Float32(_) | Value::Float64(_) => self.not_finite += 1,
+                value => {
+                    let number = Number::from_value(value);
+                    let number = if sign < 0.0 {
+                        number.map(|number| number.negated())
+                    } else {
+                        number
+                    };
+                    number.iter().for_each(|number| self.moved.add_exact(number));
+                }
+            }
+        }
+    }
+
+    fn merge(&mut self, other: &CellTotals) {
+        for side in Side::BOTH {
+            self.nulls[side] += other.nulls[side];
+        }
+        self.moved.merge(&other.moved);
+        self.not_finite += other.not_finite;
+    }
+}
+
 /// The counts of judged differences.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct DifferenceTally {
@@ -217,6 +259,8 @@ pub struct DifferenceTally {
     pub like_noise: NoiseTally,
     /// By column number: the distribution of `shadow - live`, for numbers (in their unit) and times (in seconds; dates in days).
     pub deltas: BTreeMap<usize, Sketch>,
+    /// By column number.
+    pub totals: BTreeMap<usize, CellTotals>,
 }
 
 impl DifferenceTally {
@@ -253,6 +297,9 @@ impl DifferenceTally {
         self.like_noise.merge(other.like_noise);
         for (column, theirs) in &other.deltas {
             self.deltas.entry(*column).or_default().merge(theirs);
+        }
+        for (column, theirs) in &other.totals {
+            self.totals.entry(*column).or_default().merge(theirs);
         }
     }
 

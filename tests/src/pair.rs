@@ -8,6 +8,7 @@ use crate::oracle::{Outcome, compare};
 use serde_json::Value;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::{Overrides, parse};
+use shadowdiff_core::value::Number;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -87,6 +88,7 @@ pub fn hold_against(got: &Result, want: &Outcome) -> std::result::Result<(), Str
     same_text("accounts.csv", &got.accounts, &want.accounts)?;
     same_counts(&got.summary, &want.counts)?;
     same_row_patterns(got)?;
+    same_totals(got)?;
     for (side, names) in want.only.each() {
         let field = format!("only_{side}");
         // The fields of JSON lines have no order of their own.
@@ -111,6 +113,49 @@ pub fn hold_against(got: &Result, want: &Outcome) -> std::result::Result<(), Str
         "exit {} and verdict {}, want {exit}: broken {}, want {:?}",
         got.exit, got.summary["verdict"], got.summary["broken"], want.broken
     ))
+}
+
+/// What the cells of a column are in sum is what `diff.csv` shows of them.
+fn same_totals(got: &Result) -> std::result::Result<(), String> {
+    let records = records(&got.diff);
+    for column in got.summary["columns"].as_array().into_iter().flatten() {
+        let text = |name: &str| column[name].as_str().unwrap_or_default();
+        let cells = records.iter().skip(1).map(|record| &record[record.len() - FIELDS..]);
+        let cells = cells.filter(|rest| rest[0].0 == "changed" && rest[1].value().as_deref() == Some(text("column")));
+        let cells: Vec<[Option<String>; 2]> = cells.map(|rest| [rest[2].value(), rest[3].value()]).collect();
+        let nulls = [0, 1].map(|side| cells.iter().filter(|cell| cell[side].is_none()).count());
+        if column["nulls"] != serde_json::json!({ "live": nulls[0], "shadow": nulls[1] }) {
+            return Err(format!("summary.json columns: {column}, but {nulls:?} are NULL"));
+        }
+        let is_double = text("type").contains("float") || text("type").contains("double");
+        let is_narrow = text("type").contains("32");
+        let number = |text: &String| match (text.parse::<i128>(), is_double) {
+            (Err(_), true) if is_narrow => Number::from_f64(text.parse::<f32>().ok()?.into()),
+            (Err(_), true) => Number::from_f64(text.parse().ok()?),
+            _ => Number::parse(text),
+        };
+        let mut sum = Some(Number::from_int(0));
+        for [live, shadow] in &cells {
+            let zero = Number::from_int(0);
+            let of = |cell: &Option<String>| cell.as_ref().map_or(Some(zero.clone()), number);
+            sum = sum
+                .zip(of(live).zip(of(shadow)))
+                .map(|(sum, (live, shadow))| sum.add(&shadow).sub(&live));
+        }
+        let Some(told) = column["moved"]["sum"].as_str() else { continue };
+        let told_number = if is_double {
+            told.parse().ok().and_then(Number::from_f64)
+        } else {
+            Number::parse(told)
+        };
+        let wanted = sum
+            .clone()
+            .and_then(|sum| if is_double { Number::from_f64(sum.to_f64()) } else { Some(sum) });
+        if told_number != wanted {
+            return Err(format!("summary.json columns: {column}, but the cells move it by {sum:?}"));
+        }
+    }
+    Ok(())
 }
 
 /// Fields of a line behind the key.

@@ -251,6 +251,14 @@ impl<'a> Reporter<'a> {
             if let (Some(column), Some(delta)) = (difference.column, delta) {
                 delta.observe(self.tally.deltas.entry(column).or_default());
             }
+            if let Some(column) = difference.column {
+                let totals = self.tally.totals.entry(column).or_default();
+                totals.nulls.live += u64::from(difference.live.is_null());
+                totals.nulls.shadow += u64::from(difference.shadow.is_null());
+                if self.printer.aligned.columns[column].shown.is_number() {
+                    totals.add(&difference.live, &difference.shadow);
+                }
+            }
             if let Some(account) = reported.accounts.last_mut() {
                 account.count(at == 0, judged.judgement);
             }

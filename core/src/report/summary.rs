@@ -11,8 +11,8 @@ use crate::redact::redacted_document;
 use crate::side::{Side, Sides};
 use crate::sketch::{Distribution, Sketch};
 use crate::spec::{Acceptance, DifferenceKind, Direction, Limit, ListedAccounts};
-use crate::tally::{DifferenceTally, Pattern, PatternTally, Tally};
-use crate::value::{ValueType, exact};
+use crate::tally::{CellTotals, DifferenceTally, Pattern, PatternTally, Tally};
+use crate::value::{Value, ValueType, exact, print};
 use crate::verdict::{self, Counts, Threshold, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -167,6 +167,21 @@ pub struct ColumnSummary {
     /// Of `shadow - live`: numbers in their unit, times in seconds, dates in days.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deltas: Option<Distribution>,
+    /// Differing cells that are NULL. Older summaries do not say.
+    #[serde(default)]
+    pub nulls: Sides<u64>,
+    /// Of numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved: Option<MovedSum>,
+}
+
+/// How far the sum of a column of numbers is moved by its differing cells. NULL adds nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MovedSum {
+    /// The sum of shadow less that of live: exact, of doubles the nearest one.
+    pub sum: String,
+    /// Whether it is that of all rows: no cell differs within a tolerance, and no row is on one side alone or in a duplicate.
+    pub is_of_all_rows: bool,
 }
 
 /// What the deltas of times and of dates count.
@@ -350,9 +365,32 @@ fn columns(plan: &Plan, tally: &Tally, differences: &DifferenceTally) -> Vec<Col
             share: (matched > 0).then(|| *differing as f64 / matched as f64),
             delta_unit: deltas.and_then(|_| delta_unit(&column.shown)),
             deltas: deltas.map(|deltas| distribution(column, deltas)),
+            nulls: differences.totals.get(at).map(|totals| totals.nulls).unwrap_or_default(),
+            moved: differences.totals.get(at).and_then(|totals| moved(column, totals, tally)),
         }
     };
     tally.cells.iter().map(one).collect()
+}
+
+fn moved(column: &Column, totals: &CellTotals, tally: &Tally) -> Option<MovedSum> {
+    if !column.shown.is_number() || totals.not_finite > 0 {
+        return None;
+    }
+    let total = totals.moved.total();
+    let sum = match &column.shown {
+        ValueType::Float { .. } => {
+            let mut shortest = String::new();
+            print(&Value::Float64(total.to_f64()), &mut shortest);
+            shortest
+        }
+        ValueType::Decimal { scale, .. } if *scale > 0 => total.at_scale(i32::from(*scale)).to_string(),
+        _ => total.normalized().to_string(),
+    };
+    let rows_apart = tally.missing_in_shadow + tally.missing_in_live + tally.duplicate_key;
+    Some(MovedSum {
+        sum,
+        is_of_all_rows: rows_apart == 0 && !column.comparator().has_tolerance(),
+    })
 }
 
 /// Deltas of integers and of days are whole, so the percentiles are too.

@@ -2,7 +2,7 @@
 
 use super::super::bounded::Bounded;
 use super::super::markup::HTML;
-use super::super::words::{cause, delta, share};
+use super::super::words::{cause, delta, grouped_text, share};
 use super::super::{Change, Excerpt, Line, counted_apart, grouped};
 use super::{NAME, name, place, table};
 use crate::report::{ColumnSummary, PatternSummary, Summary};
@@ -183,6 +183,7 @@ fn facts(group: &Group<'_>, excerpt: &Excerpt) -> String {
         HTML.text(&column.column_type, NAME),
         HTML.text(&column.comparator, NAME)
     );
+    out += &totals(column);
     if let Some(deltas) = &column.deltas {
         out += &distribution(column, deltas);
     }
@@ -203,6 +204,31 @@ fn facts(group: &Group<'_>, excerpt: &Excerpt) -> String {
         );
     }
     out
+}
+
+/// How far the sum of the column has moved, and how many of its differing cells are NULL on each side.
+fn totals(column: &ColumnSummary) -> String {
+    let moved = column.moved.as_ref().map(|moved| {
+        let of = match moved.is_of_all_rows {
+            true => "over all rows",
+            false => "over its differing cells alone: what is within a tolerance, on one side only or in duplicates is not in it",
+        };
+        let sign = if moved.sum.starts_with('-') { "" } else { "+" };
+        format!(
+            "Sum of shadow less that of live: {sign}{}, {of}.",
+            HTML.plain(&grouped_text(&moved.sum), NAME)
+        )
+    });
+    let nulls = (column.nulls.live + column.nulls.shadow > 0).then(|| {
+        let [live, shadow] = [column.nulls.live, column.nulls.shadow].map(grouped);
+        format!("Of its differing cells {live} are NULL in live, {shadow} in shadow.")
+    });
+    let said: Vec<String> = moved.into_iter().chain(nulls).collect();
+    if said.is_empty() {
+        String::new()
+    } else {
+        format!("<p>{}</p>\n", said.join(" "))
+    }
 }
 
 /// Least, percentiles and largest delta, from the first to the 99th percentile as a picture.
