@@ -1,10 +1,11 @@
-//! How the verdict depends on tolerances: a finished comparison is judged once for each step of a tolerance of one column, all else as it is.
+//! How the verdict depends on tolerances, and on rules (`rules_needed`): a finished comparison is judged once for each step of a tolerance of one column, all else as it is.
 //!
 //! Cells within the step are left out, as a comparison with that tolerance beside the column's comparator would leave them; rows of which no cell is
 //! left are within tolerance. What the comparison itself found near is not kept, so nothing can be said of tighter tolerances.
 
 use crate::publish::Staging;
 use crate::rejudge::{NewRules, Rejudged};
+use crate::rules_needed::RulesNeeded;
 use serde::Serialize;
 use shadowdiff_common::run::{RunReader, RunWriter, first};
 use shadowdiff_common::spool::{Scratch, Spool};
@@ -36,6 +37,7 @@ pub struct Sensitivity {
     pub columns: Vec<ColumnSensitivity>,
     /// Other columns of numbers with exceptions.
     pub columns_left_out: usize,
+    pub rules: RulesNeeded,
 }
 
 #[derive(Debug, Serialize)]
@@ -60,7 +62,7 @@ pub struct Step {
     pub judged: Judged,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, PartialEq, Serialize)]
 pub struct Judged {
     pub verdict: Verdict,
     /// In all columns, and rows.
@@ -89,7 +91,9 @@ impl NewRules<'_> {
     /// Tells what the verdict on the result in a directory would be by other tolerances; publishes nothing.
     pub async fn sensitivity(&self, result: &Path, scratch: &Scratch) -> Result<Sensitivity> {
         let mut found = self.read(result, scratch).await?;
-        sensitivity(&mut found, self.document, scratch)
+        let told = sensitivity(&mut found, self.document, scratch)?;
+        let rules = self.rules_needed(result, &found, &told.as_it_is, scratch).await?;
+        Ok(Sensitivity { rules, ..told })
     }
 }
 
@@ -124,6 +128,7 @@ fn sensitivity(of: &mut Rejudged, document: &serde_json::Value, scratch: &Scratc
         as_it_is: Judged::of(&as_it_is),
         columns: all,
         columns_left_out,
+        rules: RulesNeeded::default(),
     })
 }
 

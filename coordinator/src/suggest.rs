@@ -1,19 +1,19 @@
 //! Suggests rules and comparators for the exceptions of a finished comparison. What is drafted (`core/src/suggest.rs`) is judged whole, as `judge`
 //! would judge it, and held against accounts that it was not learned from. Nothing is applied.
 
+use crate::judged_rows::{Said, each_row};
 use crate::rejudge::{NewRules, Rejudged, open, parsed_again};
 use crate::result::ResultWriter;
 use crate::sensitivity::{Judged, judged, without};
 use serde::Serialize;
 use shadowdiff_common::read::Sources;
-use shadowdiff_common::run::{RunReader, first};
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_core::align::{Aligned, Column};
 use shadowdiff_core::compare::{CellComparator, cell_comparator, is_near};
 use shadowdiff_core::difference::Difference;
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::Plan;
-use shadowdiff_core::report::{Attribute, LinePrinter, PatternSummary, Place, Reporter, RowValues, Summary, attributes};
+use shadowdiff_core::report::{Attribute, PatternSummary, Place, RowValues, Summary, attributes};
 use shadowdiff_core::side::Side;
 use shadowdiff_core::spec::{DifferenceKind, Parsed};
 use shadowdiff_core::sql_text::literal;
@@ -220,7 +220,7 @@ impl Suggesting<'_> {
         let names = attributes.iter().map(|attribute| attribute.name.clone()).collect();
         let (mut observed, mut exceptions) = (Observations::new(names), BTreeMap::new());
         let writer = found.writer(&parsed.document, self.scratch);
-        each_row(&writer, found, &mut |row| {
+        each_row(&writer, found, &mut |row, _| {
             let Some(Said { difference: first, .. }) = row.first() else {
                 return Ok(());
             };
@@ -357,56 +357,6 @@ fn added(parsed: &Parsed, entries: &[Entry]) -> Result<Parsed> {
     parsed_again(&document)
 }
 
-/// A difference of the row that passes, with what is said of it.
-struct Said<'j> {
-    difference: &'j Difference<'j>,
-    judgement: Judgement,
-    pattern: &'j Pattern,
-    relative: Option<f64>,
-    delta: Option<f64>,
-}
-
-/// Calls `visit` with the differences of each row, in their order.
-fn each_row(writer: &ResultWriter<'_>, found: &Rejudged, visit: &mut dyn FnMut(&[Said<'_>]) -> Result<()>) -> Result<()> {
-    let (judge, acceptances) = writer.rules()?;
-    let merge = writer.merge(&judge, &acceptances);
-    let acceptances = merge.accept()?.0;
-    let floor = merge.noise(&acceptances)?.0;
-    let (printer, none) = (LinePrinter::new(&found.plan.spec, &found.plan.aligned), BTreeSet::new());
-    let mut reporter = Reporter::new(&judge, (&acceptances, &floor), &printer, &none);
-    for spool in &found.compared.runs {
-        let mut reader = RunReader::new(spool);
-        let mut records: Vec<Vec<u8>> = Vec::new();
-        loop {
-            let more = reader.advance()?;
-            let record = if more { Some(first(reader.record()?)?.0.to_vec()) } else { None };
-            let begins = match (records.last(), &record) {
-                (Some(last), Some(next)) => Difference::decode(last)?.row_key != Difference::decode(next)?.row_key,
-                (last, _) => last.is_some(),
-            };
-            if begins {
-                let decoded = records.iter().map(|record| Ok((Difference::decode(record)?, false)));
-                let mut row: Vec<(Difference<'_>, bool)> = decoded.collect::<Result<_>>()?;
-                let judged = reporter.judge_row(&mut row)?;
-                let said = row.iter().zip(judged).map(|((difference, _), judged)| Said {
-                    difference,
-                    judgement: judged.judgement,
-                    pattern: &judged.pattern,
-                    relative: judged.relative(),
-                    delta: judged.delta(),
-                });
-                visit(&said.collect::<Vec<_>>())?;
-                records.clear();
-            }
-            match record {
-                Some(record) => records.push(record),
-                None => break,
-            }
-        }
-    }
-    Ok(())
-}
-
 /// Counts what an entry covers, by what `is_covered` says of each difference.
 fn weigh(
     writer: &ResultWriter<'_>,
@@ -416,7 +366,7 @@ fn weigh(
 ) -> Result<(Covered, HeldOut)> {
     let (mut covers, mut held_out) = (Covered::default(), HeldOut::default());
     let (mut accounts, mut held_accounts) = (BTreeSet::new(), BTreeSet::new());
-    each_row(writer, found, &mut |row| {
+    each_row(writer, found, &mut |row, _| {
         let (mut lines, mut left) = (0, 0);
         for said in row {
             let account = account_number(said.difference.account_key());

@@ -91,15 +91,19 @@ impl<S> Judge<S> {
 
     /// The rule that covers the difference, if any. `account`: its account's canonical bytes. `sql` is asked as late as possible.
     pub fn judge(&self, difference: &Difference<'_>, account: &[u8], mut sql: impl FnMut(Question) -> bool) -> Option<usize> {
-        self.rules.iter().enumerate().position(|(at, rule)| {
-            rule.covers(difference)
-                && match &rule.scope {
-                    Scope::All => true,
-                    Scope::Set(accounts) => accounts.contains(account),
-                    Scope::Sql => sql(Question::Accounts(at)),
-                }
-                && (!rule.filtered || sql(Question::Filter(at)))
-        })
+        let mut rules = self.rules.iter().enumerate();
+        rules.position(|(at, rule)| rule.is_for(at, difference, account, &mut sql))
+    }
+
+    /// All rules that cover the difference, each whatever those before it do.
+    pub fn covering(
+        &self,
+        difference: &Difference<'_>,
+        account: &[u8],
+        mut sql: impl FnMut(Question) -> bool,
+    ) -> impl Iterator<Item = usize> {
+        let rules = self.rules.iter().enumerate();
+        rules.filter_map(move |(at, rule)| rule.is_for(at, difference, account, &mut sql).then_some(at))
     }
 
     /// What answers the SQL of the rules, in order.
@@ -140,6 +144,17 @@ impl Coverage {
 }
 
 impl<S> Rule<S> {
+    /// Whether it covers the difference. `at`: its number.
+    fn is_for(&self, at: usize, difference: &Difference<'_>, account: &[u8], sql: &mut impl FnMut(Question) -> bool) -> bool {
+        self.covers(difference)
+            && match &self.scope {
+                Scope::All => true,
+                Scope::Set(accounts) => accounts.contains(account),
+                Scope::Sql => sql(Question::Accounts(at)),
+            }
+            && (!self.filtered || sql(Question::Filter(at)))
+    }
+
     fn covers(&self, difference: &Difference<'_>) -> bool {
         let keeps = |bounds: &Within| difference.column.is_some() && keeps(bounds, difference);
         !self.expired && self.coverage.takes(difference.kind, difference.column) && self.within.as_ref().is_none_or(keeps)

@@ -8,13 +8,7 @@ use shadowdiff_core::verdict::Verdict;
 use std::fmt::Write;
 
 pub(crate) fn sensitivity(of: &Sensitivity, paint: Paint) -> String {
-    let word = |verdict: Verdict| {
-        let word = verdict.name().to_uppercase();
-        match verdict {
-            Verdict::Pass => paint.good(&word),
-            Verdict::Fail => paint.bad(&word),
-        }
-    };
+    let word = |verdict: Verdict| word(verdict, paint);
     let as_it_is = counted_apart(of.as_it_is.exceptions, "exception");
     let mut out = format!("{}: {as_it_is} as it is\n", word(of.as_it_is.verdict));
     for column in &of.columns {
@@ -58,9 +52,54 @@ pub(crate) fn sensitivity(of: &Sensitivity, paint: Paint) -> String {
     if of.columns_left_out > 0 {
         let _ = writeln!(out, "\n… and {}", counted_apart(of.columns_left_out as u64, "more column"));
     }
+    rules(&mut out, of, paint);
     out += "\n";
     out + &wrapped(
         "Note: ",
         "each step stands beside the comparator of its column, alone; tighter tolerances need a new comparison",
     )
+}
+
+fn word(verdict: Verdict, paint: Paint) -> String {
+    let word = verdict.name().to_uppercase();
+    match verdict {
+        Verdict::Pass => paint.good(&word),
+        Verdict::Fail => paint.bad(&word),
+    }
+}
+
+/// What each rule is needed for, and the fewest of them.
+fn rules(out: &mut String, of: &Sensitivity, paint: Paint) {
+    let found = &of.rules;
+    if found.are_too_many {
+        out.push_str("\nThere are too many rules to judge without each of them.\n");
+    }
+    if found.rules.is_empty() {
+        return;
+    }
+    heading(out, "Rules", paint);
+    let _ = writeln!(out, "  {}{:>14}  verdict", padded("without it", NAME_COLUMNS + 4), "exceptions");
+    for rule in &found.rules {
+        let name = padded(&shortened(&rule.name, NAME_COLUMNS), NAME_COLUMNS + 4);
+        let (left, verdict) = match &rule.judged {
+            Some(judged) => (grouped(judged.exceptions), word(judged.verdict, paint).to_lowercase()),
+            None => ("?".to_owned(), "needs a new comparison".to_owned()),
+        };
+        let idle = if rule.is_needed { "" } else { ", nothing changes" };
+        let _ = writeln!(out, "  {name}{left:>14}  {verdict}{idle}");
+    }
+    if let Some(smallest) = &found.smallest {
+        let names: Vec<String> = smallest.rules.iter().map(|name| shortened(name, NAME_COLUMNS)).collect();
+        let proof = match smallest.is_proven {
+            true => "no fewer do",
+            false => "none of them can be left out, though others might be fewer",
+        };
+        let all = counted_apart(found.rules.len() as u64, "rule");
+        let text = format!(
+            "{} of {all} cover the same and say the same, {proof}: {}",
+            names.len(),
+            names.join(", ")
+        );
+        *out += &wrapped("  ", &text);
+    }
 }

@@ -126,10 +126,10 @@ impl<'a> Reporter<'a> {
         Ok(())
     }
 
-    /// Judges the differences of a row; gives what is said of each.
-    pub fn judge_row(&mut self, differences: &mut [(Difference<'_>, bool)]) -> Result<&[Judged]> {
+    /// Judges the differences of a row.
+    pub fn judge_row(&mut self, differences: &mut [(Difference<'_>, bool)]) -> Result<()> {
         self.judged.clear();
-        let Some((first, _)) = differences.first() else { return Ok(&[]) };
+        let Some((first, _)) = differences.first() else { return Ok(()) };
         self.begin_row(first);
         for (difference, _) in &mut *differences {
             if difference.key_fingerprint.is_some_and(|key| self.found_keys.contains(&key)) {
@@ -141,7 +141,19 @@ impl<'a> Reporter<'a> {
         }
         self.accept();
         self.subtract_noise(differences);
-        Ok(&self.judged)
+        Ok(())
+    }
+
+    /// What is said of each difference of the row that was judged last.
+    pub fn judged_row(&self) -> &[Judged] {
+        &self.judged
+    }
+
+    /// The rules that cover a difference of that row, each whatever those before it do. What SQL was not asked counts as no.
+    pub fn covering(&self, difference: &Difference<'_>) -> impl Iterator<Item = usize> {
+        let answers = difference.answers;
+        self.judge
+            .covering(difference, &self.row.account, move |question| answers.to(question) == Answer::Yes)
     }
 
     /// Adds the differences of a row, each with whether it is listed.

@@ -259,3 +259,81 @@ fn sensitivity_is_what_a_comparison_with_that_tolerance_finds() {
     }
     assert!(steps > 6 && passed > 0, "{steps} steps, {passed} pass: {told}");
 }
+
+/// Without each rule the verdict is that of a comparison without it; the fewest rules are the fewest of all sets that say the same.
+#[test]
+fn the_rules_that_are_needed_are_those_without_which_a_comparison_says_otherwise() {
+    let folder = folder();
+    let rows = |side: u64| -> String {
+        let line = |row: u64| {
+            format!(
+                "a{},{row},{},{},{}\n",
+                row % 5,
+                row * 10 + side * (row % 3),
+                row + side * 2,
+                row + side * (row % 2)
+            )
+        };
+        "id,n,v,w,x\n".to_owned() + &(1..=60).map(line).collect::<String>()
+    };
+    put(folder.path(), "live.csv", &rows(0));
+    put(folder.path(), "shadow.csv", &rows(1));
+    let rules = [
+        "{name: one, columns: [v], within: {absolute: 1}}",
+        "{name: two, columns: [v], within: {absolute: 2}, max: 40}",
+        "{name: idle, columns: [v], within: {absolute: 0.5}}",
+        "{name: big, columns: [w], where: 'shadow > 30'}",
+        "{name: small, columns: [w], where: 'shadow < 40'}",
+        "{name: all, columns: [w, x], where: 'live_row.n > 3'}",
+        "{name: first, columns: [w, x], accounts: {where: \"id <> 'a4'\"}}",
+    ];
+    let of = |set: u32| {
+        let chosen = rules.iter().enumerate().filter(|(at, _)| set & (1 << at) != 0);
+        let chosen: Vec<&str> = chosen.map(|(_, rule)| *rule).collect();
+        let output = "output: {to: out, judgeable: true, attributes: [n]}";
+        let verdict = "verdict: {max_exceptions: 2}";
+        format!(
+            "live: live.csv\nshadow: shadow.csv\naccount: id\nkey: [n]\n{output}\n{verdict}\nexpected: [{}]\n",
+            chosen.join(", ")
+        )
+    };
+    let every = (1 << rules.len()) - 1;
+    put(folder.path(), "spec.yaml", &of(every));
+    assert_eq!(run(folder.path(), "compare spec.yaml --overwrite").exit, 0);
+    let told = run(folder.path(), "judge out --spec spec.yaml --sensitivity --json");
+    assert_eq!(told.exit, 0, "{}", told.stderr);
+    let told: serde_json::Value = serde_json::from_str(&told.stdout).expect("JSON");
+    let compared = |set: u32| {
+        put(folder.path(), "fewer.yaml", &of(set));
+        let full = run(folder.path(), "compare fewer.yaml --output fewer --overwrite --json").stdout;
+        let full: serde_json::Value = serde_json::from_str(&full).expect("JSON");
+        serde_json::json!({ "verdict": full["verdict"], "exceptions": full["differences"]["exceptions"], "broken": full["broken"] })
+    };
+    let all = compared(every);
+    for (at, without) in told["rules"]["rules"].as_array().expect("rules").iter().enumerate() {
+        let wanted = compared(every & !(1 << at));
+        assert_eq!(without["judged"], wanted, "{without}");
+        assert_eq!(without["is_needed"], wanted != all, "{without}");
+    }
+    let smallest = &told["rules"]["smallest"];
+    assert_eq!(smallest["is_proven"], true, "{told}");
+    assert_eq!(smallest["rules"], serde_json::json!(["two", "all", "first"]), "{told}");
+    let set = |names: &[&str]| {
+        let named = |rule: &&str| names.iter().any(|name| rule.contains(&format!("name: {name},")));
+        rules
+            .iter()
+            .enumerate()
+            .filter(|(_, rule)| named(rule))
+            .fold(0, |set, (at, _)| set | 1 << at)
+    };
+    assert_eq!(compared(set(&["two", "all", "first"])), all);
+    // None of two covers as much.
+    for pair in [["two", "all"], ["two", "first"], ["all", "first"]] {
+        assert_ne!(compared(set(&pair)), all, "{pair:?}");
+    }
+    let shown = run(folder.path(), "judge out --spec spec.yaml --sensitivity").stdout;
+    assert!(
+        shown.contains("3 of 7 rules cover the same") && shown.contains("two, all, first"),
+        "{shown}"
+    );
+}
