@@ -36,7 +36,7 @@ pub(crate) fn run(args: &CompareArgs, limits: TaskLimits) -> Result<ExitCode> {
         let outcome = outcome(&settings, &args.settings, args.overwrite, &found, watch_signals()).await;
         if let Some(listener) = listener {
             tell(&listener, Subject::Comparison, &outcome, |outcome| {
-                Ended::judged(&outcome.summary, &place)
+                Ended::judged(&outcome.summary).at(&place)
             })
             .await;
         }

@@ -3,8 +3,8 @@
 use crate::store::Location;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use object_store::ClientOptions;
-use object_store::client::{HttpClient, HttpConnector, HttpRequest, HttpRequestBody, ReqwestConnector};
+use object_store::client::{HttpClient, HttpRequest, HttpRequestBody};
+use reqwest::redirect::Policy;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::notice::Notice;
 use std::path::Path;
@@ -51,10 +51,10 @@ impl Listener {
             login,
             client,
         };
-        let options = ClientOptions::new().with_allow_http(true).with_timeout(PATIENCE);
-        let client = ReqwestConnector::default().connect(&options);
+        // Another place was not asked to be told, and whoever follows a POST there may only GET.
+        let client = reqwest::Client::builder().redirect(Policy::none()).timeout(PATIENCE).build();
         let client = client.map_err(|e| Error::internal(format!("no client for HTTP: {e}")))?;
-        let listener = listener(Arc::new(client));
+        let listener = listener(Arc::new(HttpClient::new(client)));
         let request = listener.request(Vec::new());
         request
             .map(|_| listener)

@@ -41,6 +41,7 @@ mod workers_service;
 use crate::describe::describe;
 use ended_jobs::EndedJobs;
 use executor::{CancelRequest, DriverContext};
+use finished::FinishedResult;
 use index::Done;
 use journal::Journal;
 use planning::{For, ParsedSpec, Planner, Pools, content_of, understand};
@@ -373,6 +374,7 @@ impl Cluster {
             jobs.insert(id.clone(), entry);
         }
         self.ended_jobs().forget(&id);
+        let output = submission.output.clone();
         let start = Start {
             context: DriverContext {
                 scheduler: self.scheduler.clone(),
@@ -393,7 +395,13 @@ impl Cluster {
             let ended = start.view.subscribe();
             let elsewhere = start.run().await;
             if let (Some(listener), false) = (listener, elsewhere) {
-                let notice = ends::notice(&ended.borrow());
+                let view = ended.borrow().clone();
+                let judged = match (cluster.upgrade(), view.verdict) {
+                    (Some(cluster), Some(_)) => FinishedResult::open(&cluster, &id).await.ok().map(|result| result.ended()),
+                    _ => None,
+                };
+                let judged = judged.map(|judged| output.iter().fold(judged, |judged, place| judged.at(place)));
+                let notice = ends::notice(&view, judged);
                 if let Err(error) = listener.tell(&notice).await {
                     tracing::warn!(job = id, "{error}");
                 }

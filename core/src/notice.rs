@@ -100,12 +100,10 @@ impl Notice {
 }
 
 impl Ended {
-    /// `place`: where the result lies, as the user calls it.
-    pub fn judged(summary: &Summary, place: &str) -> Ended {
+    pub fn judged(summary: &Summary) -> Ended {
         let broken = summary.broken.iter().take(BROKEN);
         Ended {
             outcome: summary.verdict.name(),
-            result: Some(redacted(place).into_owned()),
             counts: Some(Counts {
                 exceptions: summary.differences.exceptions,
                 expected: summary.differences.expected,
@@ -143,6 +141,14 @@ impl Ended {
             counts: Some(counts),
             broken: broken.map(|text| shortened(&redacted(text), TEXT_BYTES)).collect(),
             ..Ended::default()
+        }
+    }
+
+    /// `place`: where the result lies, as the user calls it.
+    pub fn at(self, place: &str) -> Ended {
+        Ended {
+            result: Some(redacted(place).into_owned()),
+            ..self
         }
     }
 

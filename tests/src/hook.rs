@@ -39,7 +39,7 @@ impl Hook {
                 let Some(heard) = read(&mut reader) else { continue };
                 let _ = write!(
                     reader.get_mut(),
-                    "HTTP/1.1 {code} x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+                    "HTTP/1.1 {code} x\r\nlocation: /heard\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
                 );
                 if sender.send(heard).is_err() {
                     return;

@@ -92,18 +92,20 @@ pub(super) fn show(view: &mut JobView, end: &End, manifest: Option<&Manifest>, e
     }
 }
 
-/// What somebody outside is told of a job that has ended: the same again where it is told twice.
-pub(super) fn notice(view: &JobView) -> Notice {
+/// What somebody outside is told of a job that has ended: the same again where it is told twice. `judged`: what its result says, where it has one
+/// that can be read.
+pub(super) fn notice(view: &JobView, judged: Option<Ended>) -> Notice {
     let outcome = match (view.phase, view.verdict) {
         (JobPhase::Succeeded, Some(verdict)) => verdict.name(),
         (JobPhase::Cancelled, _) => "cancelled",
         _ => "failed",
     };
     let error = view.error.as_ref().filter(|_| outcome == "failed");
+    let ended = judged.filter(|judged| judged.outcome == outcome);
     let ended = Ended {
         outcome,
         job: Some(view.id.clone()),
-        ..error.map_or_else(Ended::default, Ended::failed)
+        ..ended.unwrap_or_else(|| error.map_or_else(Ended::default, Ended::failed))
     };
     let id = format!("{}/{}", view.id, view.submitted.incarnation);
     Notice::new(Subject::Comparison, id, view.ended_ms.unwrap_or_default(), ended)

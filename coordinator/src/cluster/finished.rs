@@ -11,6 +11,7 @@ use futures::{Stream, TryStreamExt};
 use prost::Message;
 use shadowdiff_common::store::Marking;
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::notice::Ended;
 use shadowdiff_core::patterns::RowPatternSummary;
 use shadowdiff_core::render::{Line, described_acceptance, described_rows};
 use shadowdiff_core::report::{AcceptanceSummary, AccountRecord, Decision, Field, ResultFile, Rows, Summary, own_summary};
@@ -82,6 +83,11 @@ impl<'a> FinishedResult<'a> {
         }
         copy.finish()?;
         Ok((self.summary, staging.keep()))
+    }
+
+    /// What somebody outside is told of it.
+    pub(super) fn ended(&self) -> Ended {
+        Ended::judged(&self.summary)
     }
 
     async fn table(&self, file: ResultFile) -> Result<Records, RequestError> {

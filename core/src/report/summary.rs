@@ -373,10 +373,11 @@ fn columns(plan: &Plan, tally: &Tally, differences: &DifferenceTally) -> Vec<Col
 }
 
 fn moved(column: &Column, totals: &CellTotals, tally: &Tally) -> Option<MovedSum> {
-    if !column.shown.is_number() || totals.not_finite > 0 {
+    let total = totals.moved.total();
+    let is_known = column.shown.is_number() && totals.not_finite == 0 && total.to_f64().is_finite();
+    if !is_known {
         return None;
     }
-    let total = totals.moved.total();
     let sum = match &column.shown {
         ValueType::Float { .. } => {
             let mut shortest = String::new();

@@ -85,6 +85,11 @@ fn who_is_busy_is_told_again_and_who_refuses_is_not() {
     );
     assert!(!got.stderr.contains("t0ken"), "{}", got.stderr);
     assert!(refusing.next().is_some() && refusing.rest() == 0);
+    // Where somebody else would be asked nobody has been told.
+    let elsewhere = Hook::start(&[302]);
+    let got = compare(folder.path(), &format!("http://127.0.0.1:{}/", elsewhere.port), &[]);
+    assert!(got.exit == 1 && got.stderr.contains("it answers 302"), "{}", got.stderr);
+    assert!(elsewhere.next().is_some() && elsewhere.rest() == 0);
 }
 
 #[test]
@@ -133,6 +138,8 @@ fn a_coordinator_tells_of_each_job() {
         let heard = hook.next().unwrap_or_else(|| panic!("it is told: {}", cluster.logs()));
         let event: Value = serde_json::from_str(&heard.body).expect("JSON");
         assert_eq!(event["data"]["outcome"], outcome, "{event:#}");
+        assert_eq!(outcome == "fail", event["data"]["counts"]["exceptions"] == 1, "{event:#}");
+        assert_eq!(outcome == "fail", event["data"]["broken"].is_array(), "{event:#}");
         let job = event["data"]["job"].as_str().expect("a job");
         assert!(
             event["id"].as_str().is_some_and(|id| id.starts_with(&format!("{job}/"))),
