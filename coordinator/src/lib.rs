@@ -9,6 +9,7 @@ mod deliver;
 mod describe;
 mod fetched;
 mod history;
+mod judged;
 mod judged_rows;
 mod merge;
 mod merged_runs;

@@ -1,8 +1,8 @@
 //! Which rules a judgement needs: a finished comparison is judged without each of them, and by the fewest that cover the same differences.
 
+use crate::judged::{Judged, judged};
 use crate::judged_rows::each_row;
 use crate::rejudge::{NewRules, Rejudged, parsed_again};
-use crate::sensitivity::{Judged, judged};
 use serde::Serialize;
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_core::error::{Kind, Result};

@@ -3,7 +3,7 @@
 //! Cells within the step are left out, as a comparison with that tolerance beside the column's comparator would leave them; rows of which no cell is
 //! left are within tolerance. What the comparison itself found near is not kept, so nothing can be said of tighter tolerances.
 
-use crate::publish::Staging;
+use crate::judged::{Judged, judged};
 use crate::rejudge::{NewRules, Rejudged};
 use crate::rules_needed::RulesNeeded;
 use serde::Serialize;
@@ -11,11 +11,9 @@ use shadowdiff_common::run::{RunReader, RunWriter, first};
 use shadowdiff_common::spool::{Scratch, Spool};
 use shadowdiff_core::difference::Difference;
 use shadowdiff_core::error::Result;
-use shadowdiff_core::report::Summary;
 use shadowdiff_core::spec::{Comparator, DifferenceKind, ValueRule};
 use shadowdiff_core::tally::Tally;
 use shadowdiff_core::value::{Number, Tolerance, ValueType, within};
-use shadowdiff_core::verdict::Verdict;
 use std::path::Path;
 
 /// The version of what is printed as JSON.
@@ -60,24 +58,6 @@ pub struct Step {
     pub left: u64,
     #[serde(flatten)]
     pub judged: Judged,
-}
-
-#[derive(Debug, PartialEq, Serialize)]
-pub struct Judged {
-    pub verdict: Verdict,
-    /// In all columns, and rows.
-    pub exceptions: u64,
-    pub broken: Vec<String>,
-}
-
-impl Judged {
-    pub(crate) fn of(summary: &Summary) -> Judged {
-        Judged {
-            verdict: summary.verdict,
-            exceptions: summary.differences.exceptions,
-            broken: summary.broken.clone(),
-        }
-    }
 }
 
 /// A tolerance, by what it is measured.
@@ -209,12 +189,6 @@ fn steps(
         before = left;
     }
     Ok(steps)
-}
-
-/// What a result of this would say.
-pub(crate) fn judged(of: &Rejudged, document: &serde_json::Value, scratch: &Scratch) -> Result<Summary> {
-    let staging = Staging::aside(&std::env::temp_dir())?;
-    Ok(of.writer(document, scratch).write(&staging)?.0)
 }
 
 /// What a comparison would have found that calls these cells of a column near besides.

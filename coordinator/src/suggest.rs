@@ -1,10 +1,11 @@
 //! Suggests rules and comparators for the exceptions of a finished comparison. What is drafted (`core/src/suggest.rs`) is judged whole, as `judge`
 //! would judge it, and held against accounts that it was not learned from. Nothing is applied.
 
+use crate::judged::{Judged, judged};
 use crate::judged_rows::{Said, each_row};
 use crate::rejudge::{NewRules, Rejudged, open, parsed_again};
 use crate::result::ResultWriter;
-use crate::sensitivity::{Judged, judged, without};
+use crate::sensitivity::without;
 use serde::Serialize;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::spool::Scratch;
