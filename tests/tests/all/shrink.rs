@@ -82,7 +82,7 @@ const CHANGES: [(&str, &str, &str); 25] = [
     ("whitespace", "t", "Quarterly note|Quarterly  note"),
     ("invisible", "t", "Kilimanjaro|Kili\u{200b}manjaro"),
     ("mojibake", "t", "Tübinger Straße|TÃ¼binger StraÃŸe"),
-    ("truncated", "t", "Winterthur Handel AG|Winterthur Han"),
+    ("truncated", "t", "Winterthur Lumber AG|Winterthur Lum"),
     ("extended", "t", "Omega Trade|Omega Trade Ltd"),
     ("zeros", "t", "004711|4711"),
     ("format", "t", "1,234.50|1234.5"),
