@@ -2,6 +2,7 @@
 
 use crate::publish::Staging;
 use crate::rejudge::Rejudged;
+use crate::result::ResultWriter;
 use serde::Serialize;
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_core::error::Result;
@@ -29,6 +30,15 @@ impl Judged {
 
 /// What a result of this would say.
 pub(crate) fn judged(of: &Rejudged, document: &serde_json::Value, scratch: &Scratch) -> Result<Summary> {
+    // All is counted; nothing is listed or kept.
+    let mut plan = of.plan.clone();
+    let output = &mut plan.spec.output;
+    (output.max_differences, output.judgeable, output.parquet) = (Some(0), false, false);
     let staging = Staging::aside(&std::env::temp_dir())?;
-    Ok(of.writer(document, scratch).write(&staging)?.0)
+    let writer = ResultWriter {
+        plan: &plan,
+        tells_rows: false,
+        ..of.writer(document, scratch)
+    };
+    Ok(writer.write(&staging)?.0)
 }

@@ -5,6 +5,7 @@ use crate::result::ResultWriter;
 use shadowdiff_common::run::{RunReader, first};
 use shadowdiff_core::difference::{Difference, SortKey};
 use shadowdiff_core::error::Result;
+use shadowdiff_core::noise::NoiseOutcome;
 use shadowdiff_core::report::{LinePrinter, Reporter};
 use shadowdiff_core::tally::{Judgement, Pattern};
 use std::collections::BTreeSet;
@@ -13,6 +14,8 @@ use std::collections::BTreeSet;
 pub(crate) struct Said<'j> {
     pub(crate) difference: &'j Difference<'j>,
     pub(crate) judgement: Judgement,
+    /// Whether it is an exception that the noise explains, though it is not subtracted.
+    pub(crate) is_noise: bool,
     pub(crate) pattern: &'j Pattern,
     pub(crate) relative: Option<f64>,
     pub(crate) delta: Option<f64>,
@@ -27,7 +30,7 @@ pub(crate) fn each_row(
     let (judge, acceptances) = writer.rules()?;
     let merge = writer.merge(&judge, &acceptances);
     let acceptances = merge.accept()?.0;
-    let floor = merge.noise(&acceptances)?.0;
+    let (floor, noise) = merge.noise(&acceptances)?;
     let (printer, none) = (LinePrinter::new(&found.plan.spec, &found.plan.aligned), BTreeSet::new());
     let mut reporter = Reporter::new(&judge, (&acceptances, &floor), &printer, &none);
     for spool in &found.compared.runs {
@@ -36,11 +39,11 @@ pub(crate) fn each_row(
         while reader.advance()? {
             let record = first(reader.record()?)?.0;
             if row.ends_before(record)? {
-                row.visit(&mut reporter, visit)?;
+                row.visit(&mut reporter, &noise, visit)?;
             }
             row.push(record);
         }
-        row.visit(&mut reporter, visit)?;
+        row.visit(&mut reporter, &noise, visit)?;
     }
     Ok(())
 }
@@ -67,7 +70,13 @@ impl Records {
     }
 
     /// Visits the row, if there is one, and forgets it.
-    fn visit(&mut self, reporter: &mut Reporter<'_>, visit: &mut dyn FnMut(&[Said<'_>], &Reporter<'_>) -> Result<()>) -> Result<()> {
+    fn visit(
+        &mut self,
+        reporter: &mut Reporter<'_>,
+        noise: &[NoiseOutcome],
+        visit: &mut dyn FnMut(&[Said<'_>], &Reporter<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let explains = |unit: usize| noise.get(unit).is_some_and(|outcome| outcome.excess.is_none());
         let starts = std::iter::once(&0).chain(&self.ends);
         let records = starts.zip(&self.ends).map(|(start, end)| &self.bytes[*start..*end]);
         let decoded = records.map(|record| Ok((Difference::decode(record)?, false)));
@@ -77,6 +86,7 @@ impl Records {
             let said = row.iter().zip(reporter.judged_row()).map(|((difference, _), judged)| Said {
                 difference,
                 judgement: judged.judgement,
+                is_noise: judged.judgement == Judgement::Exception && judged.noise.is_some_and(explains),
                 pattern: &judged.pattern,
                 relative: judged.relative(),
                 delta: judged.delta(),

@@ -59,6 +59,8 @@ pub(crate) struct Merge<'a> {
     pub(crate) threads: usize,
     /// A batch has at least so many bytes, but for the last.
     pub(crate) batch_bytes: usize,
+    /// Whether it is told what happens to rows.
+    pub(crate) tells_rows: bool,
 }
 
 /// Where the merge writes.
@@ -209,7 +211,8 @@ impl Merge<'_> {
             for _ in 0..self.threads.clamp(1, MAX_THREADS) {
                 let (sender, inbox) = sync_channel(1);
                 let (outbox, receiver) = sync_channel(1);
-                let reporter = Reporter::new(self.judge, judges, &printer, &found_keys);
+                let mut reporter = Reporter::new(self.judge, judges, &printer, &found_keys);
+                reporter.tells_rows = self.tells_rows;
                 threads.push(scope.spawn(move || report_batches(reporter, chosen, inbox, &outbox)));
                 batches.push(sender);
                 results.push(receiver);
@@ -430,6 +433,7 @@ mod tests {
             scratch: &scratch,
             threads,
             batch_bytes,
+            tells_rows: true,
         };
         let (mut diff, mut accounts) = (Vec::new(), Vec::new());
         let merged = merge.write(outputs(&mut diff, &mut accounts)).expect("they are merged");
@@ -486,6 +490,7 @@ mod tests {
             scratch: &scratch,
             threads: 2,
             batch_bytes: 1,
+            tells_rows: true,
         };
         let error = merge
             .write(outputs(&mut Vec::new(), &mut Vec::new()))

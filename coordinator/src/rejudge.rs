@@ -75,6 +75,7 @@ impl Rejudged {
             compared: &self.compared,
             scratch,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
+            tells_rows: true,
         }
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct ResultWriter<'a> {
     pub(crate) compared: &'a Compared,
     pub(crate) scratch: &'a Scratch,
     pub(crate) threads: usize,
+    /// Whether the summary tells what happens to rows.
+    pub(crate) tells_rows: bool,
 }
 
 impl ResultWriter<'_> {
@@ -88,6 +90,7 @@ impl ResultWriter<'_> {
             scratch: self.scratch,
             threads: self.threads,
             batch_bytes: BATCH_BYTES,
+            tells_rows: self.tells_rows,
         }
     }
 

@@ -70,6 +70,7 @@ pub async fn run(job: Run<'_>, workers: &dyn Workers) -> Result<Outcome> {
         compared: &compared,
         scratch: &job.scratch,
         threads: workers.slots(),
+        tells_rows: true,
     };
     let staging = Staging::new(&job.target)?;
     let (summary, _) = result.write(&staging)?;

@@ -46,6 +46,9 @@ pub struct Suggestions {
     pub attributes: Vec<String>,
     /// Whether only a part of the accounts was learned from, as there are very many exceptions.
     pub of_a_part: bool,
+    /// Exceptions that the noise explains: nothing is drafted for them.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub like_noise: u64,
     pub suggestions: Vec<Suggestion>,
     /// With all of them.
     pub together: Option<Judged>,
@@ -143,7 +146,11 @@ impl Suggesting<'_> {
         self.check_base(parsed)?;
         let found = self.read(parsed).await?;
         let as_it_is = judged(&found, &parsed.document, self.scratch)?;
-        let (observed, exceptions) = self.observe(&found, parsed)?;
+        let Seen {
+            observed,
+            exceptions,
+            like_noise,
+        } = self.observe(&found, parsed)?;
         let compared = Compared {
             spec: &found.plan.spec,
             aligned: &found.plan.aligned,
@@ -186,6 +193,7 @@ impl Suggesting<'_> {
             version: VERSION,
             as_it_is: Judged::of(&as_it_is),
             of_a_part: observed.is_part(),
+            like_noise,
             attributes: observed.names,
             suggestions,
             together,
@@ -215,11 +223,15 @@ impl Suggesting<'_> {
         rules.read(self.result, self.scratch).await
     }
 
-    /// Every row that differs, and how many exceptions there are of each pattern.
-    fn observe(&self, found: &Rejudged, parsed: &Parsed) -> Result<(Observations, BTreeMap<Pattern, u64>)> {
+    /// Looks at every row that differs.
+    fn observe(&self, found: &Rejudged, parsed: &Parsed) -> Result<Seen> {
         let attributes = told_apart_by(&found.plan);
         let names = attributes.iter().map(|attribute| attribute.name.clone()).collect();
-        let (mut observed, mut exceptions) = (Observations::new(names), BTreeMap::new());
+        let mut all = Seen {
+            observed: Observations::new(names),
+            exceptions: BTreeMap::new(),
+            like_noise: 0,
+        };
         let writer = found.writer(&parsed.document, self.scratch);
         each_row(&writer, found, &mut |row, _| {
             let Some(Said { difference: first, .. }) = row.first() else {
@@ -233,7 +245,11 @@ impl Suggesting<'_> {
                 exceptions: Vec::new(),
             };
             for said in row.iter().filter(|said| said.judgement == Judgement::Exception) {
-                *exceptions.entry(said.pattern.clone()).or_default() += 1;
+                if said.is_noise {
+                    all.like_noise += 1;
+                    continue;
+                }
+                *all.exceptions.entry(said.pattern.clone()).or_default() += 1;
                 let values = short(&said.difference.live).zip(short(&said.difference.shadow));
                 of_row.exceptions.push(Observed {
                     pattern: said.pattern.clone(),
@@ -242,17 +258,17 @@ impl Suggesting<'_> {
                     values,
                 });
             }
-            observed.add(of_row);
+            all.observed.add(of_row);
             Ok(())
         })?;
-        Ok((observed, exceptions))
+        Ok(all)
     }
 
     /// The tightest entry of a draft that holds for it, with what it would do.
     async fn tried(&self, found: &Rejudged, parsed: &Parsed, as_it_is: &Summary, draft: &Draft) -> Result<Option<(Suggestion, Entry)>> {
         for entry in &draft.entries {
             // A form that does not fit the column's type is refused; a looser one may fit.
-            let (covers, held_out) = match self.weighed(found, parsed, draft, entry).await {
+            let (covers, held_out, read) = match self.weighed(found, parsed, draft, entry).await {
                 Ok(weighed) => weighed,
                 Err(error) if error.kind == Kind::Exhausted => return Err(error),
                 Err(_) => continue,
@@ -264,7 +280,15 @@ impl Suggesting<'_> {
             if entry.kind == EntryKind::Rule {
                 entry.fields.insert("max".to_owned(), some_more(covers.lines).into());
             }
-            let summary = self.with(parsed, std::slice::from_ref(&entry)).await?;
+            let summary = match read {
+                Some(mut read) => {
+                    // Its bound asks nothing more of the differences.
+                    let bounded = added(parsed, std::slice::from_ref(&entry))?;
+                    read.plan.spec = bounded.spec;
+                    judged(&read, &bounded.document, self.scratch)?
+                }
+                None => self.with(parsed, std::slice::from_ref(&entry)).await?,
+            };
             let mut warnings = entry.warnings.clone();
             warnings.extend(doubts(&covers, &held_out));
             let suggestion = Suggestion {
@@ -292,27 +316,31 @@ impl Suggesting<'_> {
         Ok(None)
     }
 
-    /// What an entry covers.
-    async fn weighed(&self, found: &Rejudged, parsed: &Parsed, draft: &Draft, entry: &Entry) -> Result<(Covered, HeldOut)> {
+    /// What an entry covers; with what was read for it, where it is a rule.
+    async fn weighed(
+        &self,
+        found: &Rejudged,
+        parsed: &Parsed,
+        draft: &Draft,
+        entry: &Entry,
+    ) -> Result<(Covered, HeldOut, Option<Rejudged>)> {
         let changed = added(parsed, std::slice::from_ref(entry))?;
         match entry.kind {
             EntryKind::Rule => {
                 let rule = changed.spec.expected.len() - 1;
                 let with = self.read(&changed).await?;
                 let writer = with.writer(&changed.document, self.scratch);
-                weigh(
-                    &writer,
-                    &with,
-                    draft,
-                    &mut |_, judgement| Ok(judgement == Judgement::Expected(rule)),
-                )
+                let is_covered = &mut |_: &Difference<'_>, judgement| Ok(judgement == Judgement::Expected(rule));
+                let (covers, held_out) = weigh(&writer, &with, draft, is_covered)?;
+                Ok((covers, held_out, Some(with)))
             }
             EntryKind::Comparator => {
                 let near = Near::of(&changed, &found.plan.aligned, changed.spec.comparators.len() - 1)?;
                 let writer = found.writer(&parsed.document, self.scratch);
-                weigh(&writer, found, draft, &mut |difference, judgement| {
-                    Ok(judgement == Judgement::Exception && near.is_near(difference)?)
-                })
+                let is_covered =
+                    &mut |difference: &Difference<'_>, judgement| Ok(judgement == Judgement::Exception && near.is_near(difference)?);
+                let (covers, held_out) = weigh(&writer, found, draft, is_covered)?;
+                Ok((covers, held_out, None))
             }
         }
     }
@@ -330,6 +358,18 @@ impl Suggesting<'_> {
         }
         judged(&found, &compared.document, self.scratch)
     }
+}
+
+/// What was seen of the rows that differ.
+struct Seen {
+    observed: Observations,
+    /// How many there are of each pattern, but for those that the noise explains.
+    exceptions: BTreeMap<Pattern, u64>,
+    like_noise: u64,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A draft without comparators of columns that have one by now: a column has one at most.
@@ -372,7 +412,7 @@ fn weigh(
         for said in row {
             let account = account_number(said.difference.account_key());
             let is_held = is_held_out(account);
-            let is_member = draft.is_for(said.pattern, said.relative, said.delta);
+            let is_member = !said.is_noise && draft.is_for(said.pattern, said.relative, said.delta);
             let covered = is_covered(said.difference, said.judgement)?;
             let is_exception = said.judgement == Judgement::Exception;
             left += u64::from(is_exception && !covered);
@@ -454,10 +494,12 @@ impl<'a> Near<'a> {
     }
 
     fn is_near(&self, difference: &Difference<'_>) -> Result<bool> {
-        let is_of_column = difference.kind == DifferenceKind::Changed && difference.column == Some(self.at);
+        if difference.kind != DifferenceKind::Changed || difference.column != Some(self.at) {
+            return Ok(false);
+        }
         let array = |side: Side, value: &Value<'_>| array_of(std::slice::from_ref(value), &self.column.stored[side]);
         let values = array(Side::Live, &difference.live).zip(array(Side::Shadow, &difference.shadow));
-        let Some((live, shadow)) = values.filter(|_| is_of_column) else {
+        let Some((live, shadow)) = values else {
             return Ok(false);
         };
         is_near(self.comparator.as_ref(), &live, &shadow, difference.baseline)

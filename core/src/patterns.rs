@@ -78,6 +78,13 @@ pub struct PassingRow {
 }
 
 impl PassingRow {
+    /// Forgets the row; its buffers are used again.
+    pub fn clear(&mut self) {
+        self.shape.changes.clear();
+        self.shape.more = 0;
+        self.sizes.clear();
+    }
+
     /// Takes an exception of the row, with its deltas.
     pub fn add(&mut self, exception: &Pattern, relative: Option<f64>, delta: Option<f64>) {
         if self.shape.changes.len() == CHANGES {
@@ -168,10 +175,7 @@ impl RowPatterns {
             }
         };
         self.attributes.count(Some(&mut self.counted[place].attributes), values, text);
-        // Its buffers are used again.
-        shape.changes.clear();
-        shape.more = 0;
-        sizes.clear();
+        row.clear();
     }
 
     fn put(&mut self, shape: Shape, rows: Rows) -> usize {

@@ -124,6 +124,13 @@ fn notes(of: &Suggestions) -> String {
         "Note: ",
         "precision is measured over exceptions alone: rows that do not differ are counted in a result, not kept. Nothing was applied",
     );
+    if of.like_noise > 0 {
+        let like = counted_apart(of.like_noise, "exception");
+        let text = format!(
+            "{like} are like what live differs from itself by, and not more often: nothing is drafted for them, `verdict: {{noise: subtract}}` takes them out"
+        );
+        out += &wrapped("Note: ", &text);
+    }
     if of.of_a_part {
         out += &wrapped(
             "Note: ",

@@ -152,6 +152,7 @@ fn merge(
         compared: found,
         scratch: &Scratch::new(0, Some(scratch))?,
         threads: std::thread::available_parallelism().map_or(1, usize::from),
+        tells_rows: true,
     };
     let (summary, marks) = result.write(&staging)?;
     Ok((staging, summary, marks))

@@ -15,6 +15,9 @@ pub(super) fn choose(plan: &Plan, tally: &Tally, runs: &[Spool]) -> Result<Optio
     let Some(most) = plan.spec.output.max_differences.filter(|most| tally.differences() > *most) else {
         return Ok(None);
     };
+    if most == 0 {
+        return Ok(Some(BTreeSet::new()));
+    }
     let columns = plan.aligned.columns.len() as u32;
     let quotas = quotas(&strata(plan, tally), most);
     let mut best: BTreeMap<u32, BinaryHeap<(u64, u64, u64)>> = BTreeMap::new();

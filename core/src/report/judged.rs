@@ -49,6 +49,8 @@ pub struct Reporter<'a> {
     found_keys: &'a BTreeSet<u128>,
     /// Of all differences that have passed.
     pub tally: DifferenceTally,
+    /// Whether it is told what happens to rows.
+    pub tells_rows: bool,
     row: Row,
     /// What is said of the differences of the row that is passing.
     judged: Vec<Judged>,
@@ -77,6 +79,8 @@ struct Row {
 pub struct Judged {
     pub judgement: Judgement,
     pub pattern: Pattern,
+    /// The unit of noise that it is like, whether that explains it or not.
+    pub noise: Option<usize>,
     delta: Option<Delta>,
 }
 
@@ -106,6 +110,7 @@ impl<'a> Reporter<'a> {
             printer,
             found_keys,
             tally: DifferenceTally::default(),
+            tells_rows: true,
             row: Row::default(),
             judged: Vec::new(),
             exceptions: PassingRow::default(),
@@ -194,6 +199,7 @@ impl<'a> Reporter<'a> {
                 diagnosis: difference.diagnosis.map(str::to_owned),
                 direction: delta.as_ref().and_then(Delta::direction),
             },
+            noise: None,
             delta,
         })
     }
@@ -242,6 +248,7 @@ impl<'a> Reporter<'a> {
                 continue;
             };
             *self.tally.like_noise.like.entry((unit, size)).or_default() += 1;
+            judged.noise = Some(unit);
             if judged.judgement == Judgement::Exception && self.noise.subtracts(unit) {
                 judged.judgement = Judgement::Noise(unit);
             }
@@ -274,6 +281,10 @@ impl<'a> Reporter<'a> {
             if let Some(account) = reported.accounts.last_mut() {
                 account.count(at == 0, judged.judgement);
             }
+        }
+        if !self.tells_rows {
+            self.exceptions.clear();
+            return;
         }
         let of_row = RowValues::of(first);
         let values: Vec<_> = self.attributes.iter().map(|attribute| of_row.value(attribute)).collect();

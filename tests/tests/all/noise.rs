@@ -312,6 +312,31 @@ fn shadow_is_no_second_run_of_live() {
 }
 
 /// What a rule covers is neither noise nor counted as such: a release that is meant to move what jitters is judged by what is left.
+/// What jitters is for no rule; what the release does is.
+#[test]
+fn nothing_is_suggested_for_noise() {
+    let folder = folder(|n, row| {
+        if n % 8 == 0 {
+            row.stable = format!("{}", n * 3 + 7);
+        }
+        true
+    });
+    put(folder.path(), "spec.yaml", &spec(""));
+    assert_eq!(run(folder.path(), "compare spec.yaml --overwrite").exit, 1);
+    let named = spec("").replace("again.csv}", "again.csv, result: out-noise}");
+    put(folder.path(), "spec.yaml", &named);
+    let told = run(folder.path(), "suggest out --spec spec.yaml --json");
+    let told: Value = serde_json::from_str(&told.stdout).unwrap_or_else(|_| panic!("{}", told.stderr));
+    assert!(told["like_noise"].as_u64().is_some_and(|lines| lines > 300), "{told}");
+    let yaml = told["suggestions"].to_string() + &told["left_out"].to_string();
+    assert!(
+        yaml.contains("[stable]") && !yaml.contains("[score]") && !yaml.contains("[tag]"),
+        "{yaml}"
+    );
+    let shown = run(folder.path(), "suggest out --spec spec.yaml").stdout;
+    assert!(shown.contains("live differs from itself"), "{shown}");
+}
+
 #[test]
 fn rules_come_before_noise() {
     let folder = folder(|n, row| {
