@@ -187,7 +187,7 @@ impl Suggesting<'_> {
         suggestions.sort_by_key(|suggestion: &Suggestion| std::cmp::Reverse(suggestion.exceptions));
         let together = match entries.is_empty() {
             true => None,
-            false => Some(Judged::of(&self.with(parsed, &entries).await?)),
+            false => Some(Judged::of(&self.with(parsed, &entries, &found).await?)),
         };
         Ok(Suggestions {
             version: VERSION,
@@ -221,6 +221,16 @@ impl Suggesting<'_> {
             sources: self.sources,
         };
         rules.read(self.result, self.scratch).await
+    }
+
+    /// The same with what was drafted. The noise is that of the rules as they are: live was not compared with itself by a draft.
+    async fn read_draft(&self, parsed: &Parsed, as_it_is: &Rejudged) -> Result<Rejudged> {
+        let mut silent = parsed.clone();
+        silent.spec.noise = None;
+        let mut found = self.read(&silent).await?;
+        found.plan.noise.clone_from(&as_it_is.plan.noise);
+        found.plan.spec.noise.clone_from(&parsed.spec.noise);
+        Ok(found)
     }
 
     /// Looks at every row that differs.
@@ -287,7 +297,7 @@ impl Suggesting<'_> {
                     read.plan.spec = bounded.spec;
                     judged(&read, &bounded.document, self.scratch)?
                 }
-                None => self.with(parsed, std::slice::from_ref(&entry)).await?,
+                None => self.with(parsed, std::slice::from_ref(&entry), found).await?,
             };
             let mut warnings = entry.warnings.clone();
             warnings.extend(doubts(&covers, &held_out));
@@ -328,7 +338,7 @@ impl Suggesting<'_> {
         match entry.kind {
             EntryKind::Rule => {
                 let rule = changed.spec.expected.len() - 1;
-                let with = self.read(&changed).await?;
+                let with = self.read_draft(&changed, found).await?;
                 let writer = with.writer(&changed.document, self.scratch);
                 let is_covered = &mut |_: &Difference<'_>, judgement| Ok(judgement == Judgement::Expected(rule));
                 let (covers, held_out) = weigh(&writer, &with, draft, is_covered)?;
@@ -346,11 +356,11 @@ impl Suggesting<'_> {
     }
 
     /// What a comparison with these entries would say.
-    async fn with(&self, parsed: &Parsed, entries: &[Entry]) -> Result<Summary> {
+    async fn with(&self, parsed: &Parsed, entries: &[Entry], as_it_is: &Rejudged) -> Result<Summary> {
         let rules: Vec<Entry> = entries.iter().filter(|entry| entry.kind == EntryKind::Rule).cloned().collect();
         let ruled = added(parsed, &rules)?;
         let compared = added(parsed, entries)?;
-        let mut found = self.read(&ruled).await?;
+        let mut found = self.read_draft(&ruled, as_it_is).await?;
         for at in parsed.spec.comparators.len()..compared.spec.comparators.len() {
             let near = Near::of(&compared, &found.plan.aligned, at)?;
             let (tally, run) = without(&found, near.at, &mut |difference| near.is_near(difference), self.scratch)?;
