@@ -97,7 +97,7 @@ async fn shrink(args: &ShrinkArgs, settings: &Settings, given: Option<&SpecFile>
         Some(seed) => seed,
         None => (u128::from_le_bytes(random_bytes()?) >> 64) as u64,
     };
-    let masked = mask(&bench, &least, &args.keep, seed).await?;
+    let masked = mask(&bench, &least, &args.keep, (pattern, seed)).await?;
     publish(&bench, &masked, pattern, &folder).await?;
     let place = folder.strip_prefix(&here).map_or_else(|_| folder.clone(), Path::to_owned);
     Ok(shown::text(&masked, pattern, &place))

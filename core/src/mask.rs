@@ -22,10 +22,12 @@ pub enum Mask {
     Signs,
     /// Of text the letters beyond ASCII, too; of numbers and times how far they are apart.
     Distance,
+    /// The same, but of numbers how large they are beside each other.
+    Ratio,
 }
 
 impl Mask {
-    pub const ALL: [Mask; 3] = [Mask::Shape, Mask::Signs, Mask::Distance];
+    pub const ALL: [Mask; 4] = [Mask::Shape, Mask::Signs, Mask::Distance, Mask::Ratio];
 }
 
 /// What values are to a mask, whatever types they are stored in.
@@ -70,6 +72,7 @@ pub struct Masks {
     days: i32,
     /// By how many digits they have.
     distances: Vec<Number>,
+    factor: Number,
 }
 
 impl Masks {
@@ -100,6 +103,7 @@ impl Masks {
             digits: turned(b"123456789", &mut state),
             days: 400 + (next(&mut state) % 4000) as i32,
             distances: (0..MOST_DIGITS).map(|digits| distance(digits, &mut state)).collect(),
+            factor: Number::from_int(2 + i128::from(next(&mut state) % 98)),
         }
     }
 
@@ -108,17 +112,18 @@ impl Masks {
         match (mask, form) {
             (Mask::Shape, _) => self.shapes.get(&(form, text.to_owned())).cloned(),
             (Mask::Signs, Form::Text) => Some(self.signs(text, true)),
-            (Mask::Distance, Form::Text) => Some(self.signs(text, false)),
+            (Mask::Distance | Mask::Ratio, Form::Text) => Some(self.signs(text, false)),
             (Mask::Signs, Form::Number) => Some(self.signs(&Number::parse(text)?.normalized().to_string(), false)),
             (Mask::Distance, Form::Number) => {
                 let distance = &self.distances[digits.clamp(1, self.distances.len()) - 1];
                 Some(Number::parse(text)?.add(distance).to_string())
             }
-            (Mask::Distance, Form::Time) => {
+            (Mask::Distance | Mask::Ratio, Form::Time) => {
                 let (day, time) = text.split_at_checked(10)?;
                 Some(format!("{}{time}", Day(Day::parse(day)?.0.checked_add(self.days)?)))
             }
-            (Mask::Signs, Form::Time | Form::Hex) | (Mask::Distance, Form::Hex) => None,
+            (Mask::Ratio, Form::Number) => Some(Number::parse(text)?.mul(&self.factor).to_string()),
+            (Mask::Signs, Form::Time) | (Mask::Signs | Mask::Distance | Mask::Ratio, Form::Hex) => None,
         }
     }
 

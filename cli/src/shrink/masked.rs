@@ -2,11 +2,14 @@
 
 use super::reduce::{Bench, Reproducer};
 use super::rows::{Column, Pair};
+use crate::laboratory::Trial;
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, BinaryArray, ListArray, MapArray, StringArray, StructArray};
 use shadowdiff_core::error::Result;
 use shadowdiff_core::mask::{Form, Mask, Masks, digits_of};
+use shadowdiff_core::patterns::RowPatternSummary;
 use shadowdiff_core::side::Sides;
+use shadowdiff_core::spec::{Range, RowChange};
 use shadowdiff_core::value::{ValueType, parse_into, print, value_at};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -41,45 +44,22 @@ pub(super) struct Masked {
     pub(super) columns: BTreeMap<String, Option<Mask>>,
 }
 
-/// Masks all columns but those to `keep`. Whoever knows the `seed` can undo masks.
-pub(super) async fn mask(bench: &Bench<'_>, real: &Reproducer, keep: &[String], seed: u64) -> Result<Masked> {
+/// Masks all columns but those to `keep`, so that the rows are still what is said of the `pattern`. Whoever knows the `seed` can undo masks.
+pub(super) async fn mask(
+    bench: &Bench<'_>,
+    real: &Reproducer,
+    keep: &[String],
+    (pattern, seed): (&RowPatternSummary, u64),
+) -> Result<Masked> {
     let names = real.pair.each().into_iter().flat_map(|(_, rows)| &rows.columns);
     let names: BTreeSet<&String> = names.map(|column| &column.name).filter(|name| !keep.contains(name)).collect();
-    let masking = Masking::of(bench, real, seed);
-    let mut best = Choice {
-        drawn: BTreeMap::new(),
-        reproducer: real.clone(),
-    };
-    for drawn in all_draws() {
-        if let Some(found) = masking.attempt(names.iter().map(|name| ((*name).clone(), drawn)).collect()).await? {
-            best = found;
-            break;
-        }
-    }
-    // Each for itself: as much as it can be.
-    for name in &names {
-        let now = best.drawn.get(*name).map(|(mask, _)| *mask);
-        for drawn in all_draws().filter(|(mask, _)| now.is_none_or(|now| *mask < now)) {
-            let mut wanted = best.drawn.clone();
-            wanted.insert((*name).clone(), drawn);
-            if let Some(found) = masking.attempt(wanted).await?.filter(|found| found.drawn.contains_key(*name)) {
-                best = found;
-                break;
-            }
-        }
-    }
-    // What is alike in several columns has to stay so.
-    for drawn in all_draws() {
-        let left: Vec<&String> = names.iter().copied().filter(|name| !best.drawn.contains_key(*name)).collect();
-        let wanted = best
-            .drawn
-            .clone()
-            .into_iter()
-            .chain(left.iter().map(|name| ((*name).clone(), drawn)));
-        if left.len() > 1
-            && let Some(found) = masking.attempt(wanted.collect()).await?
-        {
-            best = found;
+    let mut masking = Masking::of(bench, real, (pattern, seed)).await?;
+    let mut best = masking.choose(&names).await?;
+    if best.drawn.len() < names.len() && !std::mem::take(&mut masking.sizes).is_empty() {
+        // A value that is hidden counts for more than a size that is right.
+        let of_any_size = masking.choose(&names).await?;
+        if of_any_size.drawn.len() > best.drawn.len() {
+            best = of_any_size;
         }
     }
     let all = real.pair.each().into_iter().flat_map(|(_, rows)| &rows.columns);
@@ -106,23 +86,71 @@ struct Masking<'a> {
     bench: &'a Bench<'a>,
     real: &'a Reproducer,
     masks: BTreeMap<u64, Masks>,
+    /// How large the changes of the result are; none where those of the real rows are not, or where values are real for it.
+    sizes: Vec<RowChange>,
 }
 
 impl<'a> Masking<'a> {
-    fn of(bench: &'a Bench<'a>, real: &'a Reproducer, seed: u64) -> Masking<'a> {
+    async fn of(bench: &'a Bench<'a>, real: &'a Reproducer, (pattern, seed): (&RowPatternSummary, u64)) -> Result<Masking<'a>> {
+        let is_one = bench
+            .shows(real)
+            .await?
+            .is_some_and(|trial| is_of_size(bench, &trial, &pattern.changes));
         let mut values = Values::new();
         for column in real.pair.each().into_iter().flat_map(|(_, rows)| &rows.columns) {
             collect(&column.array, &column.value_type, &mut |form, text| {
                 values.extend(form.map(|form| (form, text)));
             });
         }
-        Masking {
+        Ok(Masking {
             bench,
             real,
             masks: (0..DRAWS)
                 .map(|draw| (draw, Masks::new(seed.wrapping_add(draw), &values)))
                 .collect(),
+            sizes: if is_one { pattern.changes.clone() } else { Vec::new() },
+        })
+    }
+
+    /// The strongest masks of these columns.
+    async fn choose(&self, names: &BTreeSet<&String>) -> Result<Choice> {
+        let mut best = Choice {
+            drawn: BTreeMap::new(),
+            reproducer: self.real.clone(),
+        };
+        for drawn in all_draws() {
+            if let Some(found) = self.attempt(names.iter().map(|name| ((*name).clone(), drawn)).collect()).await? {
+                best = found;
+                break;
+            }
         }
+        // Each for itself: as much as it can be.
+        for name in names {
+            let now = best.drawn.get(*name).map(|(mask, _)| *mask);
+            for drawn in all_draws().filter(|(mask, _)| now.is_none_or(|now| *mask < now)) {
+                let mut wanted = best.drawn.clone();
+                wanted.insert((*name).clone(), drawn);
+                if let Some(found) = self.attempt(wanted).await?.filter(|found| found.drawn.contains_key(*name)) {
+                    best = found;
+                    break;
+                }
+            }
+        }
+        // What is alike in several columns has to stay so.
+        for drawn in all_draws() {
+            let left: Vec<&String> = names.iter().copied().filter(|name| !best.drawn.contains_key(*name)).collect();
+            let wanted = best
+                .drawn
+                .clone()
+                .into_iter()
+                .chain(left.iter().map(|name| ((*name).clone(), drawn)));
+            if left.len() > 1
+                && let Some(found) = self.attempt(wanted.collect()).await?
+            {
+                best = found;
+            }
+        }
+        Ok(best)
     }
 
     /// The reproducer with masks in as many of these columns as take theirs; `None` where the pattern is gone, or none takes one.
@@ -135,7 +163,11 @@ impl<'a> Masking<'a> {
                 put(&mut reproducer.pair, &name, &arrays);
             }
         }
-        let shows = !drawn.is_empty() && self.bench.shows(&reproducer).await?.is_some();
+        if drawn.is_empty() {
+            return Ok(None);
+        }
+        let found = self.bench.shows(&reproducer).await?;
+        let shows = found.is_some_and(|trial| is_of_size(self.bench, &trial, &self.sizes));
         Ok(shows.then_some(Choice { drawn, reproducer }))
     }
 
@@ -162,6 +194,19 @@ impl<'a> Masking<'a> {
         let now = shown([with(live, &arrays.live), with(shadow, &arrays.shadow)].iter().flatten());
         real.is_disjoint(&now).then_some(arrays)
     }
+}
+
+/// Whether the changes that a reproducer shows are within these sizes, column by column.
+fn is_of_size(bench: &Bench<'_>, trial: &Trial, sizes: &[RowChange]) -> bool {
+    let is_within = |found: Option<Range>, size: Option<Range>| match (found, size) {
+        (Some(found), Some(size)) => size.holds(found.min) && size.holds(found.max),
+        (found, size) => found.is_none() && size.is_none(),
+    };
+    let Ok(found) = trial.summary.row_patterns.pattern(bench.fingerprint) else {
+        return false;
+    };
+    let mut all = found.changes.iter().zip(sizes);
+    all.all(|(found, size)| is_within(found.relative, size.relative) && is_within(found.delta, size.delta))
 }
 
 fn put(pair: &mut Pair, name: &str, arrays: &Sides<Option<ArrayRef>>) {

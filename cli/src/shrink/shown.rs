@@ -9,7 +9,7 @@ use shadowdiff_core::render::{counted_apart, described_rows};
 use std::path::Path;
 
 /// What masks leave to be seen, the strongest first.
-const LEFT: [(Option<Mask>, &str); 4] = [
+const LEFT: [(Option<Mask>, &str); 5] = [
     (Some(Mask::Shape), "other values of the same length and shape"),
     (
         Some(Mask::Signs),
@@ -18,6 +18,10 @@ const LEFT: [(Option<Mask>, &str); 4] = [
     (
         Some(Mask::Distance),
         "moved: numbers and times are as far apart as they were, letters beyond ASCII are real",
+    ),
+    (
+        Some(Mask::Ratio),
+        "numbers multiplied by one number, others moved: how large numbers are beside each other is as it was",
     ),
     (
         None,

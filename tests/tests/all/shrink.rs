@@ -217,6 +217,37 @@ fn the_same_result_gives_the_same_bytes() {
     }
 }
 
+/// A ticket that says +10 % comes with a pair that shows it.
+#[test]
+fn a_pattern_of_one_size_keeps_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let rows = |factor: u32| {
+        (1..=30).fold("id,n,v\n".to_owned(), |text, n| {
+            text + &format!("acme-{n},{n},{}\n", n * factor + n % 2)
+        })
+    };
+    put(folder.path(), "live.csv", &rows(1370));
+    put(folder.path(), "shadow.csv", &rows(1507));
+    put(
+        folder.path(),
+        "spec.yaml",
+        "live: live.csv\nshadow: shadow.csv\naccount: id\nkey: [id, n]\noutput: out\n",
+    );
+    assert_eq!(run(folder.path(), "compare spec.yaml").exit, 1);
+    let fingerprint = &patterns(&folder.path().join("out"))["changed v up"];
+    let got = run(folder.path(), &format!("shrink out --pattern {fingerprint} --output small"));
+    assert!(
+        got.exit == 0 && got.stdout.contains("v: numbers multiplied by one number"),
+        "{}{}",
+        got.stdout,
+        got.stderr
+    );
+    let small = folder.path().join("small");
+    assert!(run(&small, "compare spec.yaml").stdout.contains("alone"));
+    let shown = run(&small, "report result").stdout;
+    assert!(shown.contains("v: up, +10 %") || shown.contains("v: up, +9.9"), "{shown}");
+}
+
 /// A mask that everybody can draw again hides nothing.
 #[test]
 fn masks_are_drawn_by_chance() {
