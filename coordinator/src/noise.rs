@@ -8,7 +8,7 @@ use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::noise::{NoiseCounter, NoiseFacts};
 use shadowdiff_core::plan::Pinned;
 use shadowdiff_core::render::Line;
-use shadowdiff_core::report::{ResultFile, Summary, cell_fingerprint};
+use shadowdiff_core::report::{ResultFile, Summary, fingerprint};
 use shadowdiff_core::side::Sides;
 use shadowdiff_core::spec::{DifferenceKind, Overrides, Spec, parse};
 use std::collections::BTreeSet;
@@ -105,15 +105,16 @@ fn count(fetched: &Fetched) -> Result<NoiseFacts> {
         let Some(column) = line.column.as_deref().filter(|_| line.kind == DifferenceKind::Changed.name()) else {
             continue;
         };
-        if !is_exception {
-            continue;
-        }
         let delta = line
             .delta
             .as_deref()
             .map(|text| text.parse::<f64>().map_err(|_| wrong()))
             .transpose()?;
-        counter.add_cell(column, delta, cell_fingerprint(&line.key, &line.shadow));
+        let fingerprints = [fingerprint(&line.key), fingerprint(std::slice::from_ref(&line.shadow))];
+        counter.add_cell(column, delta, fingerprints);
+        if !is_exception {
+            continue;
+        }
         units = counter.add(column, line.diagnosis.as_deref(), delta, [&line.live, &line.shadow]);
         if units > MAX_UNITS {
             break;

@@ -66,6 +66,12 @@ pub(crate) struct Rejudged {
 }
 
 impl Rejudged {
+    /// Takes over the noise of the rules as they are: by other ones live was not compared with itself.
+    pub(crate) fn take_noise(&mut self, of: &Rejudged) {
+        self.plan.noise.clone_from(&of.plan.noise);
+        self.plan.spec.noise.clone_from(&of.plan.spec.noise);
+    }
+
     /// Writes a result of it.
     pub(crate) fn writer<'r>(&'r self, document: &'r serde_json::Value, scratch: &'r Scratch) -> ResultWriter<'r> {
         ResultWriter {

@@ -32,7 +32,7 @@ pub struct RulesNeeded {
 #[derive(Debug, Serialize)]
 pub struct WithoutRule {
     pub name: String,
-    /// Whether anything of the verdict, the exceptions or the thresholds is another without it.
+    /// Whether it is known that something of the verdict, the exceptions or the thresholds is another without it.
     pub is_needed: bool,
     /// `None` where the comparison cannot be judged without it.
     pub judged: Option<Judged>,
@@ -62,15 +62,17 @@ impl NewRules<'_> {
         let every = (0..count).fold(0, |set, at| set | 1 << at);
         let mut rules = Vec::new();
         for (at, rule) in self.spec.expected.iter().enumerate() {
-            let judged = self.judged_by(every & !(1 << at), result, scratch).await?;
+            let judged = self.judged_by(every & !(1 << at), result, found, scratch).await?;
             rules.push(WithoutRule {
                 name: rule.name.clone(),
-                is_needed: judged.as_ref() != Some(all),
+                is_needed: judged.as_ref().is_some_and(|judged| judged != all),
                 judged,
             });
         }
         let smallest = match overlaps(found, self.document, scratch)? {
-            Some(overlaps) if count > 0 => Some(self.smallest(every, &overlaps, result, all, scratch).await?),
+            Some(overlaps) if count > 0 && rules.iter().all(|rule| rule.judged.is_some()) => {
+                Some(self.smallest(every, &overlaps, (result, found), all, scratch).await?)
+            }
             _ => None,
         };
         let named = |(set, is_proven): (Set, bool)| SmallestRules {
@@ -88,7 +90,14 @@ impl NewRules<'_> {
     }
 
     /// The fewest rules that cover the same and say the same, and whether they are known to be the fewest.
-    async fn smallest(&self, every: Set, overlaps: &BTreeSet<Set>, result: &Path, all: &Judged, scratch: &Scratch) -> Result<(Set, bool)> {
+    async fn smallest(
+        &self,
+        every: Set,
+        overlaps: &BTreeSet<Set>,
+        (result, found): (&Path, &Rejudged),
+        all: &Judged,
+        scratch: &Scratch,
+    ) -> Result<(Set, bool)> {
         let covers = |set: Set| overlaps.iter().all(|rules| rules & set != 0);
         if every.count_ones() as usize <= ALL_SETS {
             let mut sets: Vec<Set> = (0..=every).filter(|set| covers(*set)).collect();
@@ -96,7 +105,7 @@ impl NewRules<'_> {
             sets.sort_by_key(|set| (set.count_ones(), set.reverse_bits()));
             let fewest = sets.len().min(MOST_JUDGED);
             for set in &sets[..fewest] {
-                if self.judged_by(*set, result, scratch).await?.as_ref() == Some(all) {
+                if self.judged_by(*set, result, found, scratch).await?.as_ref() == Some(all) {
                     return Ok((*set, true));
                 }
             }
@@ -104,7 +113,7 @@ impl NewRules<'_> {
         let mut set = every;
         for at in (0..every.count_ones()).rev() {
             let without = set & !(1 << at);
-            if covers(without) && self.judged_by(without, result, scratch).await?.as_ref() == Some(all) {
+            if covers(without) && self.judged_by(without, result, found, scratch).await?.as_ref() == Some(all) {
                 set = without;
             }
         }
@@ -112,7 +121,7 @@ impl NewRules<'_> {
     }
 
     /// What a spec with these rules alone says; `None` where it cannot judge.
-    async fn judged_by(&self, set: Set, result: &Path, scratch: &Scratch) -> Result<Option<Judged>> {
+    async fn judged_by(&self, set: Set, result: &Path, as_it_is: &Rejudged, scratch: &Scratch) -> Result<Option<Judged>> {
         let mut document = self.document.clone();
         if let Some(rules) = document.get_mut("expected").and_then(serde_json::Value::as_array_mut) {
             let mut at = 0;
@@ -122,7 +131,8 @@ impl NewRules<'_> {
             });
         }
         let said = async {
-            let parsed = parsed_again(&document)?;
+            let mut parsed = parsed_again(&document)?;
+            parsed.spec.noise = None;
             let rules = NewRules {
                 spec: &parsed.spec,
                 document: &parsed.document,
@@ -130,7 +140,8 @@ impl NewRules<'_> {
                 base: self.base,
                 sources: self.sources,
             };
-            let found = rules.read(result, scratch).await?;
+            let mut found = rules.read(result, scratch).await?;
+            found.take_noise(as_it_is);
             judged(&found, &parsed.document, scratch)
         };
         match said.await {

@@ -228,8 +228,7 @@ impl Suggesting<'_> {
         let mut silent = parsed.clone();
         silent.spec.noise = None;
         let mut found = self.read(&silent).await?;
-        found.plan.noise.clone_from(&as_it_is.plan.noise);
-        found.plan.spec.noise.clone_from(&parsed.spec.noise);
+        found.take_noise(as_it_is);
         Ok(found)
     }
 

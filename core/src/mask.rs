@@ -132,6 +132,7 @@ impl Masks {
             'a'..='z' => char::from(self.letters[(c as u8 - b'a') as usize]),
             'A'..='Z' => char::from(self.letters[(c as u8 - b'A') as usize].to_ascii_uppercase()),
             '1'..='9' => char::from(self.digits[(c as u8 - b'1') as usize]),
+            c if beyond_ascii && c.is_numeric() && !c.is_ascii() => char::from(self.digits[(u32::from(c) % 9) as usize]),
             c if beyond_ascii && c.is_alphabetic() => {
                 let lower = c.to_lowercase().next().map_or(0, u32::from);
                 let letter = char::from(self.letters[(lower % 26) as usize]);
@@ -174,7 +175,7 @@ fn turned(signs: &[u8], state: &mut u64) -> Vec<u8> {
 /// What values of one shape have in common, in the letters of `drawn`; `None` for what has no mask.
 fn shape(form: Form, text: &str) -> Option<String> {
     let any = |c: char| match c {
-        c if c.is_ascii_digit() => '9',
+        c if c.is_numeric() => '9',
         c if c.is_uppercase() => 'A',
         c if c.is_alphabetic() => 'a',
         c => c,
@@ -286,7 +287,7 @@ mod tests {
     #[test]
     fn a_mask_of_a_shape_is_of_that_shape_and_of_no_value() {
         for (form, texts) in [
-            (Form::Text, vec!["Anna Müller ", "bob-17", "x\u{200b}y", "Ünal", "АБВ"]),
+            (Form::Text, vec!["Anna Müller ", "bob-17", "x\u{200b}y", "Ünal", "АБВ", "x٠٥٠١٢"]),
             (
                 Form::Number,
                 vec!["12", "-12", "12.50", "0", "1500", "9223372036854775807", "0.001", "13"],

@@ -13,9 +13,9 @@
 //! numbers. Whole rows, units that live does not differ from itself in, and larger deltas are never subtracted (docs/adr/0016).
 //!
 //! Nor is anything of a column in which shadow repeats the second run. Where live, its second run and shadow are three draws of one version,
-//! a value of shadow that is not live's is the second run's in at most half of the cells: the second run is as likely to have live's, and it
-//! cannot have both. That holds for deltas of each size too. More says that the second run is one of shadow's version or a copy of shadow, or
-//! that the column is no noise but, say, a date.
+//! and shadow's value is not live's, the second run is as likely to have the one as the other, whatever the cells hold; that is true among
+//! deltas of each size too. More that have shadow's say that the second run is one of shadow's version or a copy of shadow, or that the
+//! column is no noise but, say, a date.
 
 use crate::align::{Aligned, Column};
 use crate::spec::{DifferenceKind, Direction};
@@ -29,8 +29,10 @@ const MAX_DEVIATIONS_SQUARED: i128 = 10;
 /// Values of a unit beyond which any will do: they are drawn anew each time, such as ids. And the longest one that is kept.
 const MAX_VALUES: usize = 200;
 const MAX_VALUE_BYTES: usize = 100;
-/// Cells of a column and a size that are kept to be met again.
-const MAX_KEPT_CELLS: usize = 64;
+/// Cells of a column that are kept to be met again.
+const MAX_KEPT_CELLS: usize = 512;
+/// Deltas that differ by no more than this share are one: a copy may have lost digits.
+const SAME_DELTA: f64 = 1e-3;
 /// A delta may be so many times the largest one of the noise.
 const LARGEST_TIMES: f64 = 2.0;
 
@@ -43,34 +45,57 @@ pub struct NoiseFacts {
     pub cells: Vec<NoiseCells>,
 }
 
-/// Some of the cells of a column that differ by a size: those of the least fingerprints, so that the same ones are chosen elsewhere.
+/// Some of the cells of a column that differ: those whose keys have the least fingerprints, so that the same ones are chosen elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NoiseCells {
     column: String,
-    size: DeltaSize,
-    fingerprints: BTreeSet<u64>,
-    /// Those up to here are kept.
+    cells: BTreeMap<u64, NoisyCell>,
+    /// Keys up to here are kept.
     up_to: u64,
 }
 
+/// What the second run has in a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct NoisyCell {
+    /// The bits of the delta.
+    delta: Option<u64>,
+    value: u64,
+}
+
+impl NoisyCell {
+    fn new(delta: Option<f64>, value: u64) -> NoisyCell {
+        NoisyCell {
+            delta: delta.map(f64::to_bits),
+            value,
+        }
+    }
+
+    /// Whether it is the same change: types that one comparison has and another has not must not tell.
+    fn is_same(self, other: NoisyCell) -> bool {
+        match [self.delta, other.delta].map(|delta| delta.map(f64::from_bits).filter(|delta| delta.is_finite())) {
+            [Some(a), Some(b)] => (a - b).abs() <= SAME_DELTA * a.abs().max(b.abs()),
+            _ => self.value == other.value,
+        }
+    }
+}
+
 impl NoiseCells {
-    fn new(column: &str, size: DeltaSize) -> NoiseCells {
+    fn new(column: &str) -> NoiseCells {
         NoiseCells {
             column: column.to_owned(),
-            size,
-            fingerprints: BTreeSet::new(),
+            cells: BTreeMap::new(),
             up_to: u64::MAX,
         }
     }
 
-    fn add(&mut self, fingerprint: u64) {
-        if fingerprint > self.up_to {
+    fn add(&mut self, key: u64, cell: NoisyCell) {
+        if key > self.up_to {
             return;
         }
-        self.fingerprints.insert(fingerprint);
-        if self.fingerprints.len() > MAX_KEPT_CELLS {
-            self.fingerprints.pop_last();
-            self.up_to = self.fingerprints.last().copied().unwrap_or(0);
+        self.cells.insert(key, cell);
+        if self.cells.len() > MAX_KEPT_CELLS {
+            self.cells.pop_last();
+            self.up_to = self.cells.last_key_value().map_or(0, |(key, _)| *key);
         }
     }
 }
@@ -99,7 +124,7 @@ impl NoiseUnit {
 /// Takes the changed cells of a comparison of live with itself.
 #[derive(Debug, Default)]
 pub struct NoiseCounter {
-    cells: BTreeMap<(String, DeltaSize), NoiseCells>,
+    cells: BTreeMap<String, NoiseCells>,
     units: BTreeMap<(String, Option<String>, Option<Direction>), Counted>,
 }
 
@@ -134,11 +159,11 @@ impl NoiseCounter {
         self.units.len()
     }
 
-    /// Notes a cell that differs, of any kind.
-    pub fn add_cell(&mut self, column: &str, delta: Option<f64>, fingerprint: u64) {
-        let size = delta.and_then(size);
-        let cells = self.cells.entry((column.to_owned(), size));
-        cells.or_insert_with(|| NoiseCells::new(column, size)).add(fingerprint);
+    /// Notes a cell that differs, of any kind. `key`, `value`: their fingerprints.
+    pub fn add_cell(&mut self, column: &str, delta: Option<f64>, [key, value]: [u64; 2]) {
+        let cells = self.cells.entry(column.to_owned());
+        let cells = cells.or_insert_with(|| NoiseCells::new(column));
+        cells.add(key, NoisyCell::new(delta, value));
     }
 
     pub fn facts(self, rows: u64) -> NoiseFacts {
@@ -187,7 +212,7 @@ fn size(delta: f64) -> DeltaSize {
 pub struct NoiseFloor {
     units: Vec<Bound>,
     /// By the number of the column.
-    cells: BTreeMap<(usize, DeltaSize), NoiseCells>,
+    cells: BTreeMap<usize, NoiseCells>,
     by_pattern: BTreeMap<Pattern, usize>,
 }
 
@@ -228,18 +253,30 @@ impl NoiseFloor {
         }
         for cells in &facts.cells {
             if let Some(column) = aligned.columns.iter().position(|column| column.name == cells.column) {
-                floor.cells.insert((column, cells.size), cells.clone());
+                floor.cells.insert(column, cells.clone());
             }
         }
         floor
     }
 
-    /// Whether a cell of the column has the second run's value, if that is known of it; with the size of its delta.
-    pub fn repeats(&self, column: usize, delta: Option<f64>, fingerprint: impl FnOnce() -> u64) -> Option<(DeltaSize, bool)> {
-        let size = delta.and_then(size);
-        let known = self.cells.get(&(column, size))?;
-        let fingerprint = fingerprint();
-        (fingerprint <= known.up_to).then(|| (size, known.fingerprints.contains(&fingerprint)))
+    /// What the second run has in a cell in which shadow differs, if that is known; with the size of the delta.
+    pub fn met(
+        &self,
+        column: usize,
+        delta: Option<f64>,
+        key: impl FnOnce() -> u64,
+        value: impl FnOnce() -> u64,
+    ) -> Option<(DeltaSize, RepeatedCells)> {
+        let known = self.cells.get(&column)?;
+        let key = key();
+        let mut met = RepeatedCells::default();
+        match known.cells.get(&key) {
+            _ if key > known.up_to => return None,
+            None => met.as_live = 1,
+            Some(cell) if cell.is_same(NoisyCell::new(delta, value())) => met.as_shadow = 1,
+            Some(_) => met.other = 1,
+        }
+        Some((delta.and_then(size), met))
     }
 
     pub fn is_empty(&self) -> bool {
@@ -299,15 +336,15 @@ fn repetition(counts: &NoiseTally, column: usize) -> Option<RepeatedCells> {
     };
     let mut of_column = std::iter::once(sum(&mut of_sizes())).chain(of_sizes());
     Some(all)
-        .filter(|all| all.cells > 0 && all.same == all.cells)
+        .filter(|all| all.as_shadow > 0 && all.as_shadow == all.cells())
         .or_else(|| of_column.find(|cells| is_repetition(*cells)))
 }
 
-/// Whether they are more than the half that is chance at most.
+/// Whether the second run has shadow's value where it differs from live's more often than live's.
 fn is_repetition(found: RepeatedCells) -> bool {
-    let [n, same] = [found.cells, found.same].map(i128::from);
-    let above = 2 * same - n;
-    above > 0 && above * above > MAX_DEVIATIONS_SQUARED * n
+    let [shadow, live] = [found.as_shadow, found.as_live].map(i128::from);
+    let above = shadow - live;
+    above > 0 && above * above > MAX_DEVIATIONS_SQUARED * (shadow + live)
 }
 
 /// How each unit fared, in their order. `matched`: of so many rows.
@@ -316,9 +353,10 @@ pub fn outcomes(facts: &NoiseFacts, columns: &[Column], counts: &NoiseTally, mat
         let column = columns.iter().position(|column| column.name == unit.column)?;
         let found = repetition(counts, column)?;
         Some(format!(
-            "shadow has the value of the second run in {} of {} looked at: either that is no run of live, or this is no noise",
-            found.same,
-            counted(found.cells, "cell")
+            "shadow has the value of the second run in {} of {} looked at, and live in {}: either that is no run of live, or this is no noise",
+            found.as_shadow,
+            counted(found.cells(), "cell"),
+            found.as_live
         ))
     };
     // A rate of few rows says nothing of many.
@@ -392,27 +430,48 @@ mod tests {
 
     #[test]
     fn more_than_chance_repeats_the_second_run() {
-        for (cells, same, expected) in [
+        for (as_shadow, as_live, expected) in [
             (0, 0, false),
             (1, 0, false),
-            (10, 10, false),
-            (11, 11, true),
-            (100, 65, false),
-            (100, 66, true),
-            (u64::MAX / 4, u64::MAX / 4, true),
+            (10, 0, false),
+            (11, 0, true),
+            (20, 20, false),
+            (65, 35, false),
+            (66, 34, true),
+            (34, 66, false),
+            (u64::MAX / 4, 0, true),
         ] {
-            assert_eq!(is_repetition(RepeatedCells { cells, same }), expected, "{same} of {cells}");
+            for other in [0, 7] {
+                let found = RepeatedCells { as_shadow, as_live, other };
+                assert_eq!(is_repetition(found), expected, "{found:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_change_is_the_same_however_its_type_prints_it() {
+        for (a, b, expected) in [
+            ((Some(1.0), 1), (Some(1.0), 2), true),
+            ((Some(1.0), 1), (Some(1.000_4), 2), true),
+            ((Some(1.0), 1), (Some(1.01), 1), false),
+            ((Some(1.0), 1), (Some(-1.0), 1), false),
+            ((None, 1), (None, 1), true),
+            ((None, 1), (None, 2), false),
+            ((Some(f64::NAN), 1), (Some(2.0), 1), true),
+            ((Some(f64::INFINITY), 1), (Some(f64::INFINITY), 2), false),
+        ] {
+            assert_eq!(NoisyCell::new(a.0, a.1).is_same(NoisyCell::new(b.0, b.1)), expected, "{a:?} {b:?}");
         }
     }
 
     #[test]
     fn the_same_cells_are_kept_in_any_order() {
         let fingerprint = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let [mut up, mut down] = [NoiseCells::new("v", None), NoiseCells::new("v", None)];
-        (0..1_000).for_each(|n| up.add(fingerprint(n)));
-        (0..1_000).rev().for_each(|n| down.add(fingerprint(n)));
-        assert_eq!((up.fingerprints.len(), &up), (MAX_KEPT_CELLS, &down));
-        assert!(up.fingerprints.iter().all(|kept| *kept <= up.up_to));
+        let [mut up, mut down] = [NoiseCells::new("v"), NoiseCells::new("v")];
+        (0..1_000).for_each(|n| up.add(fingerprint(n), NoisyCell::new(None, n)));
+        (0..1_000).rev().for_each(|n| down.add(fingerprint(n), NoisyCell::new(None, n)));
+        assert_eq!((up.cells.len(), &up), (MAX_KEPT_CELLS, &down));
+        assert!(up.cells.keys().all(|kept| *kept <= up.up_to));
         let text = serde_json::to_string(&up).expect("JSON");
         assert_eq!(serde_json::from_str::<NoiseCells>(&text).expect("cells"), up);
     }

@@ -1,7 +1,7 @@
 //! What somebody is told when a comparison or a suite has ended: an event in the form of CloudEvents 1.0, as JSON. It has counts, names of thresholds and places
 //! without what gives access to them; no value of the data.
 
-use crate::error::Error;
+use crate::error::{Error, Place};
 use crate::redact::redacted;
 use crate::report::Summary;
 use crate::shorten::shortened;
@@ -132,14 +132,20 @@ impl Ended {
                 counts.accounts_with_exceptions += of.accounts_with_exceptions;
             }
         }
-        let broken = suite.broken.iter().take(BROKEN);
+        // Why a task could not be compared may quote the data.
+        let without_quotes = |text: &String| {
+            let mut failed = suite.tasks.iter().filter(|of| of.state == MemberState::Error);
+            let quoting = failed.find(|of| of.why().as_ref() == Some(text));
+            quoting.map_or_else(|| text.clone(), |of| format!("{} could not be compared", of.name))
+        };
+        let broken = suite.broken.iter().take(BROKEN).map(without_quotes);
         Ended {
             outcome: suite.verdict.name(),
             result: Some(redacted(place).into_owned()),
             suite: Some(shortened(&suite.suite, TEXT_BYTES)),
             tasks: Some(tasks),
             counts: Some(counts),
-            broken: broken.map(|text| shortened(&redacted(text), TEXT_BYTES)).collect(),
+            broken: broken.map(|text| shortened(&redacted(&text), TEXT_BYTES)).collect(),
             ..Ended::default()
         }
     }
@@ -152,10 +158,16 @@ impl Ended {
         }
     }
 
+    /// What is wrong may quote the data, and so may the name of a column where a file has no header: its kind and place are told.
     pub fn failed(error: &Error) -> Ended {
+        let place = Place {
+            column: None,
+            ..(*error.place).clone()
+        };
+        let text = format!("{place}{}", error.kind.name());
         Ended {
             outcome: "failed",
-            error: Some(shortened(&error.to_string(), TEXT_BYTES)),
+            error: Some(shortened(&text, TEXT_BYTES)),
             ..Ended::default()
         }
     }
@@ -172,7 +184,7 @@ mod tests {
         let text = serde_json::to_string(&notice).expect("texts are JSON");
         assert_eq!(
             text,
-            r#"{"specversion":"1.0","type":"dev.shadowdiff.comparison.ended","source":"shadowdiff","id":"7","time":"2026-10-10T00:00:00.123Z","datacontenttype":"application/json","data":{"outcome":"failed","error":"https://host/x?…: no answer"}}"#
+            r#"{"specversion":"1.0","type":"dev.shadowdiff.comparison.ended","source":"shadowdiff","id":"7","time":"2026-10-10T00:00:00.123Z","datacontenttype":"application/json","data":{"outcome":"failed","error":"https://host/x?…: input"}}"#
         );
     }
 }

@@ -16,7 +16,7 @@ mod table;
 pub use accounts::{AccountLine, accounts_header, print_accounts, shows_accepted};
 pub use attributes::{Attribute, Place, RowValues, attributes};
 pub use checks::{Check, checks};
-pub use csv::{cell_fingerprint, header, is_defused};
+pub use csv::{fingerprint, header, is_defused};
 pub use judged::{Reported, Reporter};
 pub use line::LinePrinter;
 pub use own::{FileMark, FileMarks, ResultFile, own_summary};

@@ -357,7 +357,7 @@ impl Sum {
 
     pub fn total(&self) -> Number {
         let units = self.limbs.iter().rev().fold(BigInt::ZERO, |sum, limb| (sum << 32) + limb);
-        let twos = units.trailing_zeros().unwrap_or(0).min(1074);
+        let twos = units.trailing_zeros().unwrap_or(1074).min(1074);
         let scale = 1074 - twos as u32;
         // units * 2^-1074 = (units / 2^twos) * 5^scale * 10^-scale
         Number::from_parts((units >> twos) * BigInt::from(5u8).pow(scale), scale as i32).add(&self.exact)

@@ -171,18 +171,25 @@ fn add(counts: &mut BTreeMap<usize, u64>, more: &BTreeMap<usize, u64>) {
     }
 }
 
-/// Cells in which shadow differs from live, of those that would have been kept.
+/// Cells in which shadow differs from live, of which it is known what the second run has there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RepeatedCells {
-    pub cells: u64,
-    /// How many have the value that the second run has there.
-    pub same: u64,
+    /// Shadow's value.
+    pub as_shadow: u64,
+    /// Live's.
+    pub as_live: u64,
+    pub other: u64,
 }
 
 impl RepeatedCells {
+    pub fn cells(&self) -> u64 {
+        self.as_shadow + self.as_live + self.other
+    }
+
     pub fn merge(&mut self, other: RepeatedCells) {
-        self.cells += other.cells;
-        self.same += other.same;
+        self.as_shadow += other.as_shadow;
+        self.as_live += other.as_live;
+        self.other += other.other;
     }
 }
 

@@ -218,15 +218,16 @@ fn put(pair: &mut Pair, name: &str, arrays: &Sides<Option<ArrayRef>>) {
     }
 }
 
-/// The values of columns, as they are printed; not what says nothing, such as NULL. Flags and the like, which have no mask, say nothing inside of a
-/// value that has one.
+/// The values of columns, as they are printed; not what says nothing, such as NULL. Flags, which have no mask, say nothing inside of a value that has
+/// one.
 fn shown<'c>(columns: impl Iterator<Item = &'c Column>) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     for column in columns {
         let mut values = Vec::new();
         collect(&column.array, &column.value_type, &mut |form, text| values.push((form, text)));
         let hides = column.value_type.is_nested() && values.iter().any(|(form, _)| form.is_some());
-        let told = values.into_iter().filter(|(form, _)| form.is_some() || !hides);
+        let is_flag = |text: &str| matches!(text, "true" | "false");
+        let told = values.into_iter().filter(|(form, text)| form.is_some() || !hides || !is_flag(text));
         all.extend(
             told.map(|(_, text)| text)
                 .filter(|text| !matches!(text.as_str(), "" | "NaN" | "inf" | "-inf")),

@@ -1,11 +1,11 @@
 //! CSV fields by RFC 4180: NULL is an empty field, the empty string is `""`.
 
 use crate::align::Column;
-use crate::spec::OUTPUT_COLUMNS;
+use crate::spec::{Day, OUTPUT_COLUMNS};
 use crate::value::{Number, Value, ValueType, print_in};
 use siphasher::sip::SipHasher24;
 
-const CELL_KEY: &[u8; 16] = b"shadowdiff.cell.";
+const FIELDS_KEY: &[u8; 16] = b"shadowdiff.cells";
 
 /// The header line of `diff.csv`, with its line feed.
 pub fn header<'a>(key: impl IntoIterator<Item = &'a str>, spreadsheet_safe: bool) -> String {
@@ -116,11 +116,32 @@ fn undefused(text: &str) -> &str {
     text.strip_prefix('\'').filter(|rest| runs(rest)).unwrap_or(text)
 }
 
-/// What cell it is and what it has become: the fields of its key and its new value, as they are printed, for spreadsheets or not.
-pub fn cell_fingerprint(key: &[Option<String>], value: &Option<String>) -> u64 {
-    let text: Vec<Option<&str>> = key.iter().chain([value]).map(|text| text.as_deref().map(undefused)).collect();
-    let text = serde_json::to_vec(&text).expect("texts are JSON");
-    SipHasher24::new_with_key(CELL_KEY).hash(&text)
+/// Of fields, whatever the type that printed them: numbers by value, days and times without zeros, texts without blanks around them.
+pub fn fingerprint(fields: &[Option<String>]) -> u64 {
+    let canonical: Vec<Option<String>> = fields.iter().map(|text| text.as_deref().map(canonical)).collect();
+    let text = serde_json::to_vec(&canonical).expect("texts are JSON");
+    SipHasher24::new_with_key(FIELDS_KEY).hash(&text)
+}
+
+fn canonical(text: &str) -> String {
+    let text = undefused(text).trim();
+    if let Some(number) = Number::parse(text) {
+        return number.normalized().to_string();
+    }
+    match text.split_at_checked(10) {
+        Some((day, time)) if Day::parse(day).is_some() => {
+            let time = time.trim_start_matches(['T', ' ']);
+            let time = time.strip_suffix('Z').or_else(|| time.strip_suffix("+00:00")).unwrap_or(time);
+            let time = if time.contains('.') {
+                time.trim_end_matches('0').trim_end_matches('.')
+            } else {
+                time
+            };
+            let time = if matches!(time, "00:00" | "00:00:00") { "" } else { time };
+            format!("{day} {time}")
+        }
+        _ => text.to_owned(),
+    }
 }
 
 /// What spreadsheets take for a formula (OWASP, CSV injection).
@@ -141,14 +162,30 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_is_its_key_and_its_value() {
-        let of = |key: &[&str], value: Option<&str>| {
-            let key: Vec<Option<String>> = key.iter().map(|text| Some((*text).to_owned())).collect();
-            cell_fingerprint(&key, &value.map(str::to_owned))
-        };
-        assert_eq!(of(&["a", "=1"], Some("x")), of(&["a", "'=1"], Some("x")));
-        assert_ne!(of(&["a"], Some("")), of(&["a"], None));
-        assert_ne!(of(&["a", "b"], Some("x")), of(&["a,b"], Some("x")));
+    fn fields_are_the_same_whatever_type_printed_them() {
+        let of = |fields: &[&str]| fingerprint(&fields.iter().map(|text| Some((*text).to_owned())).collect::<Vec<_>>());
+        for (a, b) in [
+            ("=1", "'=1"),
+            ("3", "3.00"),
+            ("-106", "-106.0"),
+            ("100000", "1e5"),
+            ("x", "x "),
+            ("2024-04-16", "2024-04-16T00:00:00"),
+            ("2024-04-16 01:02:03", "2024-04-16T01:02:03.000Z"),
+            ("2024-04-16T01:02:03.5", "2024-04-16T01:02:03.500000"),
+        ] {
+            assert_eq!(of(&["k", a]), of(&["k", b]), "{a} {b}");
+        }
+        for (a, b) in [
+            ("3", "30"),
+            ("2024-04-16", "2024-04-17"),
+            ("2024-04-16T10:00:00", "2024-04-16T01:00:00"),
+            ("a", "A"),
+        ] {
+            assert_ne!(of(&[a]), of(&[b]), "{a} {b}");
+        }
+        assert_ne!(fingerprint(&[Some(String::new())]), fingerprint(&[None]));
+        assert_ne!(of(&["a", "b"]), of(&["a,b"]));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::accounts::AccountLine;
 use super::attributes::{Attribute, RowValues, attributes, print_value};
-use super::csv::cell_fingerprint;
+use super::csv::fingerprint;
 use super::delta::{Delta, delta};
 use super::line::LinePrinter;
 use super::table::TableRows;
@@ -15,7 +15,7 @@ use crate::judge::Judge;
 use crate::noise::NoiseFloor;
 use crate::patterns::{PassingRow, PassingValues, RowPatterns};
 use crate::row::canon;
-use crate::tally::{DifferenceTally, Judgement, Pattern, RepeatedCells};
+use crate::tally::{DifferenceTally, Judgement, Pattern};
 use arrow_array::RecordBatch;
 use std::collections::BTreeSet;
 
@@ -234,15 +234,11 @@ impl<'a> Reporter<'a> {
         for (judged, (difference, _)) in all.filter(|(judged, _)| !is_covered(judged)) {
             let delta = judged.delta.as_ref().map(Delta::as_double);
             let value = || self.printer.shadow_text(difference);
-            let fingerprint = || cell_fingerprint(&self.printer.key_texts(difference), &value());
+            let fingerprints = (|| fingerprint(&self.printer.key_texts(difference)), || fingerprint(&[value()]));
             if let Some(column) = difference.column
-                && let Some((size, is_same)) = self.noise.repeats(column, delta, fingerprint)
+                && let Some((size, met)) = self.noise.met(column, delta, fingerprints.0, fingerprints.1)
             {
-                let repeated = self.tally.like_noise.repeated.entry((column, size)).or_default();
-                repeated.merge(RepeatedCells {
-                    cells: 1,
-                    same: is_same.into(),
-                });
+                self.tally.like_noise.repeated.entry((column, size)).or_default().merge(met);
             }
             let Some((unit, size)) = self.noise.covering(&judged.pattern, delta, value) else {
                 continue;

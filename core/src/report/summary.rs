@@ -384,7 +384,7 @@ fn moved(column: &Column, totals: &CellTotals, tally: &Tally) -> Option<MovedSum
             print(&Value::Float64(total.to_f64()), &mut shortest);
             shortest
         }
-        ValueType::Decimal { scale, .. } if *scale > 0 => total.at_scale(i32::from(*scale)).to_string(),
+        ValueType::Decimal { scale, .. } if *scale > 0 => total.normalized().at_scale(i32::from(*scale)).to_string(),
         _ => total.normalized().to_string(),
     };
     let rows_apart = tally.missing_in_shadow + tally.missing_in_live + tally.duplicate_key;

@@ -288,11 +288,24 @@ fn a_copy_of_shadow_explains_nothing() {
         })
     };
     for cells in [1, 2, 15, 1_000] {
-        put(folder.path(), "again.csv", &release(cells));
         put(folder.path(), "shadow.csv", &release(cells));
-        let found = summary(folder.path(), "compare spec.yaml", 1);
-        assert_eq!((count(&found, "exceptions"), count(&found, "noise")), (2 * cells, 0), "{cells}");
+        for again in [release(cells), in_other_types(&release(cells))] {
+            put(folder.path(), "again.csv", &again);
+            let found = summary(folder.path(), "compare spec.yaml", 1);
+            assert_eq!((count(&found, "exceptions"), count(&found, "noise")), (2 * cells, 0), "{cells}");
+        }
     }
+}
+
+/// The same rows with other digits, which make other types of them: keys as `17.0`, scores with few and with many digits.
+fn in_other_types(rows: &str) -> String {
+    let mut lines = rows.lines();
+    let header = lines.next().unwrap_or_default().to_owned();
+    lines.fold(header, |text, line| {
+        let fields: Vec<&str> = line.split(',').collect();
+        let score: f64 = fields[2].parse().expect("a score");
+        text + &format!("\n{},{}.0,{score:.6},{},{}.00", fields[0], fields[1], fields[3], fields[4])
+    })
 }
 
 #[test]
