@@ -115,10 +115,10 @@ pub fn hold_against(got: &Result, want: &Outcome) -> std::result::Result<(), Str
     ))
 }
 
-/// What the cells of a column are in sum is what `diff.csv` shows of them.
 /// Of 76 digits, or of a double without an exponent.
 const LONGEST_NUMBER: usize = 330;
 
+/// What the cells of a column are in sum is what `diff.csv` shows of them.
 fn same_totals(got: &Result) -> std::result::Result<(), String> {
     let records = records(&got.diff);
     for column in got.summary["columns"].as_array().into_iter().flatten() {
