@@ -12,27 +12,31 @@
 //! two rates that are more than 3.2 standard deviations apart: with equal rates the chance is below one in a thousand. It is computed in whole
 //! numbers. Whole rows, units that live does not differ from itself in, and larger deltas are never subtracted (docs/adr/0016).
 //!
-//! Nor is anything of a column in which shadow repeats the second run. Where live, its second run and shadow are three draws of one version,
-//! and shadow's value is not live's, the second run is as likely to have the one as the other, whatever the cells hold; that is true among
-//! deltas of each size too. More that have shadow's say that the second run is one of shadow's version or a copy of shadow, or that the
-//! column is no noise but, say, a date.
+//! Nor is anything of a column in which the second run leans to shadow. Where live, its second run and shadow are three draws of one version,
+//! and shadow's value is not live's, the second run is as likely to be nearer to the one as to the other, whatever the cells hold; that is
+//! true among deltas of each size too. More that are nearer to shadow's say that the second run is one of shadow's version or a copy of
+//! shadow, rounded or not, or that the column is no noise but, say, a date. Nor is anything of a column in which live differs from its second
+//! run more than four times as often as from shadow: then too few of its cells are met to tell, and they differ for other reasons.
 
 use crate::align::{Aligned, Column};
 use crate::spec::{DifferenceKind, Direction};
-use crate::tally::{DeltaSize, NoiseTally, Pattern, RepeatedCells, counted};
+use crate::tally::{DeltaSize, NoiseTally, Pattern, SecondRunCells, counted};
 use crate::value::{Number, exact_there};
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The square of how many standard deviations two rates may be apart.
 const MAX_DEVIATIONS_SQUARED: i128 = 10;
+/// The square of how many standard deviations the second run may lean to shadow: it is asked of every column and size.
+const MAX_LEANING_SQUARED: i128 = 16;
 /// Values of a unit beyond which any will do: they are drawn anew each time, such as ids. And the longest one that is kept.
 const MAX_VALUES: usize = 200;
 const MAX_VALUE_BYTES: usize = 100;
 /// Cells of a column that are kept to be met again.
 const MAX_KEPT_CELLS: usize = 512;
-/// Deltas that differ by no more than this share are one: a copy may have lost digits.
-const SAME_DELTA: f64 = 1e-3;
+/// Live may differ from its second run so many times as often as from shadow.
+const RARER_TIMES: u64 = 4;
 /// A delta may be so many times the largest one of the noise.
 const LARGEST_TIMES: f64 = 2.0;
 
@@ -70,12 +74,22 @@ impl NoisyCell {
         }
     }
 
-    /// Whether it is the same change: types that one comparison has and another has not must not tell.
-    fn is_same(self, other: NoisyCell) -> bool {
-        match [self.delta, other.delta].map(|delta| delta.map(f64::from_bits).filter(|delta| delta.is_finite())) {
-            [Some(a), Some(b)] => (a - b).abs() <= SAME_DELTA * a.abs().max(b.abs()),
-            _ => self.value == other.value,
+    /// What it is nearer to, of shadow's value, which `shadow` is, and live's. Of values without a distance only equal ones are near; types that
+    /// one comparison has and another has not must not tell.
+    fn beside(self, shadow: NoisyCell) -> SecondRunCells {
+        let finite = |delta: Option<u64>| delta.map(f64::from_bits).filter(|delta| delta.is_finite());
+        let nearer = finite(self.delta).zip(finite(shadow.delta)).and_then(|(here, there)| {
+            // Halves, so that no difference of two doubles overflows.
+            (here / 2.0 - there / 2.0).abs().partial_cmp(&(here / 2.0).abs())
+        });
+        let mut beside = SecondRunCells::default();
+        match nearer {
+            Some(Ordering::Less) => beside.nearer_shadow = 1,
+            Some(Ordering::Greater) => beside.nearer_live = 1,
+            _ if self.value == shadow.value => beside.nearer_shadow = 1,
+            _ => beside.neither = 1,
         }
+        beside
     }
 }
 
@@ -196,9 +210,9 @@ impl Counted {
 
 fn direction(delta: f64) -> Option<Direction> {
     match delta.partial_cmp(&0.0)? {
-        std::cmp::Ordering::Less => Some(Direction::Down),
-        std::cmp::Ordering::Equal => None,
-        std::cmp::Ordering::Greater => Some(Direction::Up),
+        Ordering::Less => Some(Direction::Down),
+        Ordering::Equal => None,
+        Ordering::Greater => Some(Direction::Up),
     }
 }
 
@@ -259,24 +273,25 @@ impl NoiseFloor {
         floor
     }
 
-    /// What the second run has in a cell in which shadow differs, if that is known; with the size of the delta.
+    /// What the second run is nearer to in a cell in which shadow differs, if that is known; with the size of the delta.
     pub fn met(
         &self,
         column: usize,
         delta: Option<f64>,
         key: impl FnOnce() -> u64,
         value: impl FnOnce() -> u64,
-    ) -> Option<(DeltaSize, RepeatedCells)> {
+    ) -> Option<(DeltaSize, SecondRunCells)> {
         let known = self.cells.get(&column)?;
         let key = key();
-        let mut met = RepeatedCells::default();
-        match known.cells.get(&key) {
-            _ if key > known.up_to => return None,
-            None => met.as_live = 1,
-            Some(cell) if cell.is_same(NoisyCell::new(delta, value())) => met.as_shadow = 1,
-            Some(_) => met.other = 1,
+        if key > known.up_to {
+            return None;
         }
-        Some((delta.and_then(size), met))
+        let nearer_live = || SecondRunCells {
+            nearer_live: 1,
+            ..SecondRunCells::default()
+        };
+        let met = known.cells.get(&key).map(|cell| cell.beside(NoisyCell::new(delta, value())));
+        Some((delta.and_then(size), met.unwrap_or_else(nearer_live)))
     }
 
     pub fn is_empty(&self) -> bool {
@@ -320,43 +335,45 @@ pub struct NoiseOutcome {
     pub excess: Option<String>,
 }
 
-/// That shadow repeats the second run: all that was looked at, or of a column more than chance, as a whole or where the deltas have one size.
-fn repetition(counts: &NoiseTally, column: usize) -> Option<RepeatedCells> {
-    let sum = |cells: &mut dyn Iterator<Item = RepeatedCells>| {
-        let mut sum = RepeatedCells::default();
+/// That the second run leans to shadow in a column: more than chance, as a whole or where the deltas have one size; or a little, where it leans
+/// to live in no cell of any column.
+fn leaning(counts: &NoiseTally, column: usize) -> Option<SecondRunCells> {
+    let sum = |cells: &mut dyn Iterator<Item = SecondRunCells>| {
+        let mut sum = SecondRunCells::default();
         cells.for_each(|cells| sum.merge(cells));
         sum
     };
-    let all = sum(&mut counts.repeated.values().copied());
+    let all = sum(&mut counts.second_run.values().copied());
     let of_sizes = || {
         counts
-            .repeated
+            .second_run
             .range((column, None)..=(column, Some(i16::MAX)))
             .map(|(_, cells)| *cells)
     };
-    let mut of_column = std::iter::once(sum(&mut of_sizes())).chain(of_sizes());
+    let whole = sum(&mut of_sizes());
+    let mut of_column = std::iter::once(whole).chain(of_sizes());
     Some(all)
-        .filter(|all| all.as_shadow > 0 && all.as_shadow == all.cells())
-        .or_else(|| of_column.find(|cells| is_repetition(*cells)))
+        .filter(|all| whole.nearer_shadow > 0 && all.nearer_live == 0)
+        .or_else(|| of_column.find(|cells| leans(*cells)))
 }
 
-/// Whether the second run has shadow's value where it differs from live's more often than live's.
-fn is_repetition(found: RepeatedCells) -> bool {
-    let [shadow, live] = [found.as_shadow, found.as_live].map(i128::from);
+/// Whether the second run is nearer to shadow's value more often than to live's, where these differ.
+fn leans(found: SecondRunCells) -> bool {
+    let [shadow, live] = [found.nearer_shadow, found.nearer_live].map(i128::from);
     let above = shadow - live;
-    above > 0 && above * above > MAX_DEVIATIONS_SQUARED * (shadow + live)
+    above > 0 && above * above > MAX_LEANING_SQUARED * (shadow + live)
 }
 
 /// How each unit fared, in their order. `matched`: of so many rows.
 pub fn outcomes(facts: &NoiseFacts, columns: &[Column], counts: &NoiseTally, matched: u64) -> Vec<NoiseOutcome> {
-    let repetition = |unit: &NoiseUnit| {
+    let leaning = |unit: &NoiseUnit| {
         let column = columns.iter().position(|column| column.name == unit.column)?;
-        let found = repetition(counts, column)?;
+        let found = leaning(counts, column)?;
         Some(format!(
-            "shadow has the value of the second run in {} of {} looked at, and live in {}: either that is no run of live, or this is no noise",
-            found.as_shadow,
+            "the second run is nearer to the value of shadow in {} of {} looked at, and to live's in {}: either that is no run of live, or this is no noise",
+            found.nearer_shadow,
             counted(found.cells(), "cell"),
-            found.as_live
+            found.nearer_live
         ))
     };
     // A rate of few rows says nothing of many.
@@ -367,6 +384,21 @@ pub fn outcomes(facts: &NoiseFacts, columns: &[Column], counts: &NoiseTally, mat
             counted(matched, "row")
         )
     });
+    let is_of_another_kind = |unit: &NoiseUnit| {
+        let of_column = || facts.units.iter().enumerate().filter(|(_, other)| other.column == unit.column);
+        let there: u64 = of_column().map(|(_, unit)| unit.cells()).sum();
+        let like = |at: usize| counts.like.range((at, None)..=(at, Some(i16::MAX))).map(|(_, cells)| cells);
+        let here: u64 = of_column().flat_map(|(at, _)| like(at)).sum();
+        is_excess(there, facts.rows.saturating_mul(RARER_TIMES), here, matched).then(|| {
+            format!(
+                "live differs from its second run in {} of {}, and from shadow in only {} of {}: these are not of one kind",
+                counted(there, "cell"),
+                counted(facts.rows, "matched row"),
+                here,
+                counted(matched, "matched row")
+            )
+        })
+    };
     let one = |(at, unit): (usize, &NoiseUnit)| {
         let here: BTreeMap<DeltaSize, u64> = counts
             .like
@@ -394,7 +426,11 @@ pub fn outcomes(facts: &NoiseFacts, columns: &[Column], counts: &NoiseTally, mat
         };
         NoiseOutcome {
             cells: here.values().sum(),
-            excess: says_little.clone().or_else(|| repetition(unit)).or_else(too_many),
+            excess: says_little
+                .clone()
+                .or_else(|| leaning(unit))
+                .or_else(|| is_of_another_kind(unit))
+                .or_else(too_many),
         }
     };
     facts.units.iter().enumerate().map(one).collect()
@@ -423,44 +459,56 @@ mod tests {
     fn judged<const N: usize>(facts: &NoiseFacts, like: [((usize, DeltaSize), u64); N], matched: u64) -> Vec<NoiseOutcome> {
         let counts = NoiseTally {
             like: BTreeMap::from(like),
-            repeated: BTreeMap::new(),
+            second_run: BTreeMap::new(),
         };
         outcomes(facts, &[], &counts, matched)
     }
 
     #[test]
-    fn more_than_chance_repeats_the_second_run() {
-        for (as_shadow, as_live, expected) in [
+    fn more_than_chance_leans_to_shadow() {
+        for (nearer_shadow, nearer_live, expected) in [
             (0, 0, false),
             (1, 0, false),
-            (10, 0, false),
-            (11, 0, true),
+            (16, 0, false),
+            (17, 0, true),
             (20, 20, false),
-            (65, 35, false),
-            (66, 34, true),
-            (34, 66, false),
+            (70, 30, false),
+            (71, 29, true),
+            (29, 71, false),
             (u64::MAX / 4, 0, true),
         ] {
-            for other in [0, 7] {
-                let found = RepeatedCells { as_shadow, as_live, other };
-                assert_eq!(is_repetition(found), expected, "{found:?}");
+            for neither in [0, 7] {
+                let found = SecondRunCells {
+                    nearer_shadow,
+                    nearer_live,
+                    neither,
+                };
+                assert_eq!(leans(found), expected, "{found:?}");
             }
         }
     }
 
     #[test]
-    fn a_change_is_the_same_however_its_type_prints_it() {
-        for (a, b, expected) in [
-            ((Some(1.0), 1), (Some(1.0), 2), true),
-            ((Some(1.0), 1), (Some(1.000_4), 2), true),
-            ((Some(1.0), 1), (Some(1.01), 1), false),
-            ((Some(1.0), 1), (Some(-1.0), 1), false),
-            ((None, 1), (None, 1), true),
-            ((None, 1), (None, 2), false),
-            ((Some(f64::NAN), 1), (Some(2.0), 1), true),
-            ((Some(f64::INFINITY), 1), (Some(f64::INFINITY), 2), false),
+    fn a_cell_is_beside_the_nearer_value() {
+        let [shadow, live, neither] = [[1, 0, 0], [0, 1, 0], [0, 0, 1]];
+        let infinite = Some(f64::INFINITY);
+        for (cell, there, expected) in [
+            ((Some(1.0), 1), (Some(1.0), 2), shadow),
+            ((Some(0.6), 1), (Some(1.0), 2), shadow),
+            ((Some(7.0), 1), (Some(1.0), 2), shadow),
+            ((Some(0.4), 1), (Some(1.0), 1), live),
+            ((Some(-7.0), 1), (Some(1.0), 1), live),
+            ((Some(0.5), 1), (Some(1.0), 2), neither),
+            ((Some(0.0), 1), (Some(0.0), 1), shadow),
+            ((Some(0.0), 1), (Some(0.0), 2), neither),
+            ((Some(f64::MAX), 1), (Some(f64::MIN), 2), live),
+            ((None, 1), (None, 1), shadow),
+            ((None, 1), (None, 2), neither),
+            ((Some(f64::NAN), 1), (Some(2.0), 1), shadow),
+            ((infinite, 1), (infinite, 2), neither),
         ] {
-            assert_eq!(NoisyCell::new(a.0, a.1).is_same(NoisyCell::new(b.0, b.1)), expected, "{a:?} {b:?}");
+            let found = NoisyCell::new(cell.0, cell.1).beside(NoisyCell::new(there.0, there.1));
+            assert_eq!([found.nearer_shadow, found.nearer_live, found.neither], expected, "{cell:?} {there:?}");
         }
     }
 
@@ -505,6 +553,15 @@ mod tests {
         let counts = [((0, size(0.002)), 500), ((0, size(0.001)), 400)];
         let found = judged(&facts, counts, 5000);
         assert_eq!((found[0].cells, &found[0].excess), (900, &None));
+    }
+
+    #[test]
+    fn what_is_far_rarer_here_is_of_another_kind() {
+        let facts = facts(&[Some(1.0); 1_000], 1_000);
+        for (cells, expected) in [(1, true), (180, true), (230, false), (1_000, false)] {
+            let counts = [((0, size(1.0)), cells)];
+            assert_eq!(judged(&facts, counts, 1_000)[0].excess.is_some(), expected, "{cells}");
+        }
     }
 
     #[test]

@@ -171,33 +171,32 @@ fn add(counts: &mut BTreeMap<usize, u64>, more: &BTreeMap<usize, u64>) {
     }
 }
 
-/// Cells in which shadow differs from live, of which it is known what the second run has there.
+/// Cells in which shadow differs from live, by what the second run of live is nearer to there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct RepeatedCells {
-    /// Shadow's value.
-    pub as_shadow: u64,
-    /// Live's.
-    pub as_live: u64,
-    pub other: u64,
+pub struct SecondRunCells {
+    pub nearer_shadow: u64,
+    pub nearer_live: u64,
+    /// As near to both, or equal to none where values have no distance.
+    pub neither: u64,
 }
 
-impl RepeatedCells {
+impl SecondRunCells {
     pub fn cells(&self) -> u64 {
-        self.as_shadow + self.as_live + self.other
+        self.nearer_shadow + self.nearer_live + self.neither
     }
 
-    pub fn merge(&mut self, other: RepeatedCells) {
-        self.as_shadow += other.as_shadow;
-        self.as_live += other.as_live;
-        self.other += other.other;
+    pub fn merge(&mut self, other: SecondRunCells) {
+        self.nearer_shadow += other.nearer_shadow;
+        self.nearer_live += other.nearer_live;
+        self.neither += other.neither;
     }
 }
 
-/// What judging has counted: exceptions that are like the noise, by unit and size, and cells that may repeat the second run's, by column and size.
+/// What judging has counted: exceptions that are like the noise, by unit and size, and what the second run is nearer to, by column and size.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NoiseTally {
     pub like: BTreeMap<(usize, DeltaSize), u64>,
-    pub repeated: BTreeMap<(usize, DeltaSize), RepeatedCells>,
+    pub second_run: BTreeMap<(usize, DeltaSize), SecondRunCells>,
 }
 
 impl NoiseTally {
@@ -205,8 +204,8 @@ impl NoiseTally {
         for (unit, cells) in other.like {
             *self.like.entry(unit).or_default() += cells;
         }
-        for (cells, repeated) in other.repeated {
-            self.repeated.entry(cells).or_default().merge(repeated);
+        for (cells, nearer) in other.second_run {
+            self.second_run.entry(cells).or_default().merge(nearer);
         }
     }
 }

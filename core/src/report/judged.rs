@@ -238,7 +238,7 @@ impl<'a> Reporter<'a> {
             if let Some(column) = difference.column
                 && let Some((size, met)) = self.noise.met(column, delta, fingerprints.0, fingerprints.1)
             {
-                self.tally.like_noise.repeated.entry((column, size)).or_default().merge(met);
+                self.tally.like_noise.second_run.entry((column, size)).or_default().merge(met);
             }
             let Some((unit, size)) = self.noise.covering(&judged.pattern, delta, value) else {
                 continue;
