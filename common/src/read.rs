@@ -17,6 +17,7 @@ pub mod parquet;
 pub mod pinned;
 mod raw;
 pub mod requests;
+mod same_rows;
 mod source;
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test sees its own panics")]
@@ -38,6 +39,7 @@ use shadowdiff_core::value::ValueType;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+pub use same_rows::{LeftRows, PartRows, TextPart, same_rows};
 pub use text_pieces::{TEXT_PIECE_BYTES, TextPiece, text_pieces};
 use tokio::runtime::Handle;
 
@@ -112,13 +114,30 @@ pub enum Selection {
     },
     /// A part of a text file.
     Text(TextRange),
+    /// Some rows of a text file.
+    LeftRows(LeftRows),
+}
+
+/// Which rows of a text file to read.
+#[derive(Debug, Clone, Copy)]
+pub enum TextRows<'a> {
+    All,
+    Part(&'a TextRange),
+    Left(&'a LeftRows),
+}
+
+impl<'a> From<Option<&'a TextRange>> for TextRows<'a> {
+    fn from(part: Option<&'a TextRange>) -> Self {
+        part.map_or(TextRows::All, TextRows::Part)
+    }
 }
 
 impl Selection {
-    fn text(&self) -> Option<&TextRange> {
+    fn text(&self) -> TextRows<'_> {
         match self {
-            Selection::Text(range) => Some(range),
-            Selection::All | Selection::RowGroups(_) | Selection::Rows { .. } => None,
+            Selection::Text(range) => TextRows::Part(range),
+            Selection::LeftRows(left) => TextRows::Left(left),
+            Selection::All | Selection::RowGroups(_) | Selection::Rows { .. } => TextRows::All,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, StringArray};
-use shadowdiff_common::read::{DataFile, Dataset, Sources, csv_findings, list, open_csv_file};
+use shadowdiff_common::read::{DataFile, Dataset, Sources, TextRows, csv_findings, list, open_csv_file};
 use shadowdiff_common::tasks::blocking;
 use shadowdiff_core::accounts::{AccountReader, AccountSet, AccountSets, BadAccount, Packer};
 use shadowdiff_core::align::{Aligned, Column};
@@ -140,7 +140,7 @@ fn read_accounts(
 ) -> Result<()> {
     let csv = CsvOptions::default();
     check_form(file, &csv, sources)?;
-    let (rows, _) = open_csv_file(file, &csv, None, 8192, sources)?;
+    let (rows, _) = open_csv_file(file, &csv, TextRows::All, 8192, sources)?;
     let columns = positions(rows.columns(), names, &file.name)?;
     for batch in rows {
         let batch = batch?;

@@ -7,7 +7,7 @@ use shadowdiff_common::read::csv::{Evidence, Observer};
 use shadowdiff_common::read::json::JsonShape;
 use shadowdiff_common::read::parquet::julian_dates;
 use shadowdiff_common::read::{
-    DataFile, Dataset, FileSchema, Form, Format, RowGroup, Sources, TextPiece, json_shape, open_csv_file, refusal, schema, text_pieces,
+    DataFile, Dataset, FileSchema, Form, Format, RowGroup, Sources, TextPiece, TextRows, json_shape, open_csv_file, refusal, schema, text_pieces,
 };
 use shadowdiff_common::tasks::blocking;
 use shadowdiff_core::error::{Error, Result};
@@ -149,7 +149,7 @@ async fn inspect_file(format: Format, file: DataFile, csv: CsvOptions, unread: U
         Form::Csv => {
             let pieces = pieces_of_text(format, &file, &csv, &sources).await?;
             let header = blocking("a reader", move || {
-                open_csv_file(&file, &csv, None, 1, &sources).map(|(r, _)| r.columns().to_vec())
+                open_csv_file(&file, &csv, TextRows::All, 1, &sources).map(|(r, _)| r.columns().to_vec())
             })
             .await?;
             Ok(text_look(pieces, header.into_iter().map(|name| (name, KnownType::Untyped))))
@@ -179,7 +179,7 @@ async fn shape_of(file: &DataFile, pieces: &FilePieces, unread: &UnreadColumns, 
     will_read(file, sources);
     let shape_of_part = |part: Option<TextRange>| {
         let (file, unread, sources) = (file.clone(), unread.clone(), sources.clone());
-        let shape = move || json_shape(&file, part.as_ref(), |name: &str| unread.takes(name), &sources);
+        let shape = move || json_shape(&file, part.as_ref().into(), |name: &str| unread.takes(name), &sources);
         blocking("a reader", shape)
     };
     let shapes = pieces.parts().into_iter().map(shape_of_part);
@@ -350,7 +350,7 @@ pub(crate) async fn guess(
 }
 
 fn guess_part(file: &DataFile, part: Option<&TextRange>, csv: &CsvOptions, columns: &[String], sources: &Sources) -> Result<Vec<Evidence>> {
-    let (reader, pinned) = open_csv_file(file, csv, part, 1, sources)?;
+    let (reader, pinned) = open_csv_file(file, csv, part.into(), 1, sources)?;
     let in_file = reader.columns();
     // Another file of the side may have more columns.
     let numbers = columns.iter().enumerate();

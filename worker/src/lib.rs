@@ -18,6 +18,7 @@ mod local;
 mod lookup;
 mod matching;
 mod paired;
+mod paired_texts;
 mod pairs;
 mod reread;
 mod resources;

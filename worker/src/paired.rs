@@ -8,9 +8,9 @@
 
 use crate::in_place::InPlace;
 use crate::job::Job;
-use crate::side::{EndedRows, Purpose, SideReader};
+use crate::side::{EndedRows, PairedPart, Purpose, SideReader};
 use arrow_array::ArrayRef;
-use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
+use arrow_buffer::BooleanBufferBuilder;
 use shadowdiff_common::read::Format;
 use shadowdiff_common::read::parquet::{StoredFile, is_same};
 use shadowdiff_core::align::Column;
@@ -30,13 +30,6 @@ pub(crate) struct PairedGroups<'a> {
     /// Whether rows may go on with those columns alone in which they may differ: nothing else is asked of them. Where fingerprints are
     /// exchanged, the rows are read again, whole.
     may_be_thin: bool,
-}
-
-/// What a pair of row groups has come to.
-pub(crate) struct PairedGroup {
-    /// Pairs of equal rows.
-    pub(crate) equal: u64,
-    pub(crate) rows: EndedRows,
 }
 
 /// Row groups that lie side by side.
@@ -71,7 +64,7 @@ impl<'a> PairedGroups<'a> {
     }
 
     /// Which rows of the pair of this number are equal or near in place, the first time that it is asked for. `None`: of no use.
-    pub(crate) fn ended(&mut self, number: usize, in_place: &mut InPlace<'_>) -> Result<Option<PairedGroup>> {
+    pub(crate) fn ended(&mut self, number: usize, in_place: &mut InPlace<'_>) -> Result<Option<PairedPart>> {
         if number < self.looked_at {
             return Ok(None);
         }
@@ -168,10 +161,10 @@ impl<'a> PairedGroups<'a> {
     }
 
     /// Decodes the columns that are stored differently, and finds the rows that are equal, or near, in all of them.
-    fn compare(&self, pair: &Sides<Split>, columns: &[usize], rows: usize, in_place: &mut InPlace<'_>) -> Result<Option<PairedGroup>> {
+    fn compare(&self, pair: &Sides<Split>, columns: &[usize], rows: usize, in_place: &mut InPlace<'_>) -> Result<Option<PairedPart>> {
         if columns.is_empty() {
             in_place.lose_equal_keys();
-            return Ok(Some(PairedGroup::equal(rows)));
+            return Ok(Some(PairedPart::equal(rows)));
         }
         let aligned = &self.job.plan.aligned;
         // The keys are stored the same: those of one side are those of both.
@@ -224,27 +217,15 @@ impl<'a> PairedGroups<'a> {
         if is_thin {
             in_place.add_thin(left);
         }
-        Ok(Some(PairedGroup {
-            equal: ended.count_set_bits() as u64 - near,
-            rows: EndedRows {
+        Ok(Some(PairedPart::of_both(
+            ended.count_set_bits() as u64 - near,
+            EndedRows {
                 rows: ended,
                 has_seen_keys,
                 columns: is_thin.then(|| [columns, &aligned.key].concat()),
+                left: None,
             },
-        }))
-    }
-}
-
-impl PairedGroup {
-    fn equal(rows: usize) -> PairedGroup {
-        PairedGroup {
-            equal: rows as u64,
-            rows: EndedRows {
-                rows: BooleanBuffer::new_set(rows),
-                has_seen_keys: true,
-                columns: None,
-            },
-        }
+        )))
     }
 }
 

@@ -7,9 +7,10 @@ use crate::in_place::InPlace;
 use crate::in_step::{Emit, InStep};
 use crate::job::Job;
 use crate::paired::PairedGroups;
+use crate::paired_texts::PairedTexts;
 use crate::scanned_form::ScannedForm;
 use crate::seen_accounts::SeenAccounts;
-use crate::side::{Purpose, SideReader};
+use crate::side::{PairedPart, Purpose, SideReader};
 use crate::window::{CancelMode, Window};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::SchemaRef;
@@ -18,7 +19,7 @@ use shadowdiff_common::exchange::{Object, Writer};
 use shadowdiff_common::link::TaskOutput;
 use shadowdiff_common::spool::{Spool, SpoolWriter};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::plan::{Form, ScanTask};
+use shadowdiff_core::plan::{Form, ScanTask, Split};
 use shadowdiff_core::row::{Hasher, account_hashes};
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::ListedAccounts;
@@ -40,7 +41,7 @@ struct Scan<'a> {
     job: &'a Job,
     form: Form,
     scanned_form: ScannedForm,
-    paired: Option<PairedGroups<'a>>,
+    paired: Option<Paired<'a>>,
     by_columns: Option<ByColumns<'a>>,
     readers: Sides<SideReader<'a>>,
     in_place: InPlace<'a>,
@@ -50,14 +51,44 @@ struct Scan<'a> {
     window: Window,
     sink: Sink<'a>,
     /// Pairs of equal rows of row groups that were not read whole.
-    in_groups: u64,
+    in_pairs: u64,
+}
+
+/// The parts of a scan task, side by side.
+enum Paired<'a> {
+    Groups(PairedGroups<'a>),
+    Texts(PairedTexts<'a>),
+}
+
+impl<'a> Paired<'a> {
+    /// `None` where rows cannot cancel by their place.
+    fn new(job: &'a Job, task: &ScanTask, form: Form) -> Option<Self> {
+        let groups = PairedGroups::new(job, task, form).map(Paired::Groups);
+        groups.or_else(|| PairedTexts::new(job, task).map(Paired::Texts))
+    }
+
+    /// The pieces of the task, cut as they are paired.
+    fn splits(&self) -> &Sides<Vec<Split>> {
+        match self {
+            Paired::Groups(groups) => &groups.splits,
+            Paired::Texts(texts) => &texts.splits,
+        }
+    }
+
+    /// Which rows of the pair of this number are done with, the first time that it is asked for. `None`: of no use.
+    fn ended(&mut self, number: usize, in_place: &mut InPlace<'_>) -> Result<Option<PairedPart>> {
+        match self {
+            Paired::Groups(groups) => groups.ended(number, in_place),
+            Paired::Texts(texts) => texts.ended(number, in_place),
+        }
+    }
 }
 
 impl<'a> Scan<'a> {
     fn new(job: &'a Job, task: &ScanTask, form: Form, halvings: u32, judges: bool) -> Self {
         let share = job.resources.memory.task_bytes >> halvings.min(8);
-        let paired = PairedGroups::new(job, task, form);
-        let splits = paired.as_ref().map_or(&task.splits, |paired| &paired.splits).clone();
+        let paired = Paired::new(job, task, form);
+        let splits = paired.as_ref().map_or(&task.splits, Paired::splits).clone();
         let scanned_form = ScannedForm::new(job, task);
         let schemas = match form {
             Form::Rows => &job.compiled.schemas,
@@ -74,7 +105,7 @@ impl<'a> Scan<'a> {
             left: Sides::default(),
             window: Window::new(share / 3, mode(job), &job.resources.limits),
             sink: Sink::new(job, form, schemas, share / 3),
-            in_groups: 0,
+            in_pairs: 0,
             scanned_form,
         }
     }
@@ -84,7 +115,7 @@ impl<'a> Scan<'a> {
         while !(ended.live && ended.shadow) {
             let next = self.in_step.next_side().unwrap_or_else(|| self.window.next_side());
             let side = if ended[next] { next.other() } else { next };
-            if self.ends_in_groups(side)? || self.hashes_split(side)? {
+            if self.ends_in_pairs(side)? || self.hashes_split(side)? {
                 continue;
             }
             match self.readers[side].next()? {
@@ -106,18 +137,17 @@ impl<'a> Scan<'a> {
         self.finish()
     }
 
-    /// Whether the pair of row groups that comes next has just been looked at, with success.
-    fn ends_in_groups(&mut self, side: Side) -> Result<bool> {
+    /// Whether the pair of parts that comes next has just been looked at, with success.
+    fn ends_in_pairs(&mut self, side: Side) -> Result<bool> {
         let Some((paired, split)) = self.paired.as_mut().zip(self.readers[side].next_split()) else {
             return Ok(false);
         };
-        let Some(group) = paired.ended(split, &mut self.in_place)? else {
+        let Some(part) = paired.ended(split, &mut self.in_place)? else {
             return Ok(false);
         };
-        self.in_groups += group.equal;
-        for side in Side::BOTH {
-            self.readers[side].set_ended(split, group.rows.clone());
-        }
+        self.in_pairs += part.equal;
+        self.readers.live.set_ended(split, part.rows.live);
+        self.readers.shadow.set_ended(split, part.rows.shadow);
         Ok(true)
     }
 
@@ -182,7 +212,7 @@ impl<'a> Scan<'a> {
     fn finish(self) -> Result<TaskOutput> {
         let judged = self.in_place.finish();
         let mut tally = Tally {
-            cancelled: self.window.cancelled + self.in_step.cancelled + self.in_groups,
+            cancelled: self.window.cancelled + self.in_step.cancelled + self.in_pairs,
             within_tolerance: judged.near,
             ..Tally::default()
         };

@@ -7,12 +7,12 @@ use arrow_array::{Array, ArrayRef, BooleanArray, StructArray, new_null_array};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::DataType;
 use shadowdiff_common::exchange::take_rows;
-use shadowdiff_common::read::{self, Format, Raw, Selection, WantedColumn, read_column};
+use shadowdiff_common::read::{self, Format, LeftRows, Raw, Selection, WantedColumn, read_column};
 use shadowdiff_common::store::changed;
 use shadowdiff_core::align::{Column, Role, SideColumn};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::{FilePart, ReadColumn, Split};
-use shadowdiff_core::side::Side;
+use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::value::{convert, is_compact_form};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -101,6 +101,36 @@ pub(crate) struct EndedRows {
     pub(crate) has_seen_keys: bool,
     /// The aligned columns in which the others may differ, and those of the key, where no more is needed of them.
     pub(crate) columns: Option<Vec<usize>>,
+    /// The others, where they can be read without these.
+    pub(crate) left: Option<LeftRows>,
+}
+
+/// What a pair of parts has come to.
+pub(crate) struct PairedPart {
+    /// Pairs of equal rows.
+    pub(crate) equal: u64,
+    pub(crate) rows: Sides<EndedRows>,
+}
+
+impl PairedPart {
+    /// So many pairs of equal rows, and no others.
+    pub(crate) fn equal(rows: usize) -> PairedPart {
+        let ended = EndedRows {
+            rows: BooleanBuffer::new_set(rows),
+            has_seen_keys: true,
+            columns: None,
+            left: None,
+        };
+        PairedPart::of_both(rows as u64, ended)
+    }
+
+    /// `rows` are those of both sides.
+    pub(crate) fn of_both(equal: u64, rows: EndedRows) -> PairedPart {
+        PairedPart {
+            equal,
+            rows: Sides::new(rows.clone(), rows),
+        }
+    }
 }
 
 /// Rows of a batch as it is read.
@@ -296,8 +326,10 @@ impl<'a> SideReader<'a> {
             self.needed = needed.with_compact(self.job, self.side);
         }
         let wanted = split.row_groups().and_then(|_| self.few_wanted(dataset.format, split));
-        self.is_chosen = wanted.is_some();
+        let left = self.ended().and_then(|ended| ended.left.clone());
+        self.is_chosen = wanted.is_some() || left.is_some();
         let selection = match (split.part, wanted) {
+            (FilePart::Text(_), _) if let Some(left) = left => Selection::LeftRows(left),
             (FilePart::RowGroups(from, to), Some(rows)) => Selection::Rows {
                 groups: (from..to).collect(),
                 rows,

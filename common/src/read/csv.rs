@@ -173,8 +173,17 @@ impl CsvReader {
 
     /// Goes on with the records of a part of the file, whose bytes these are.
     pub(super) fn go_to(&mut self, range: &TextRange, bytes: Box<dyn Read + Send>) {
-        self.source = Source::from(self.source.name(), bytes, range.lines_before);
+        self.go_on_with(Source::from(self.source.name(), bytes, range.lines_before));
         self.row = range.rows_before;
+    }
+
+    /// Goes on with these records of the file.
+    pub(super) fn go_on_with(&mut self, source: Source) {
+        self.source = source;
+    }
+
+    pub(super) fn delimiter(&self) -> u8 {
+        self.dialect.delimiter
     }
 
     /// The names of the columns, in the order of the file.

@@ -219,12 +219,9 @@ impl JsonLines {
         })
     }
 
-    /// The lines of a part of a file, whose bytes these are.
-    pub(super) fn from(name: &str, bytes: Box<dyn Read + Send>, lines_before: u64) -> Self {
-        JsonLines {
-            source: Source::from(name, bytes, lines_before),
-            given: 0,
-        }
+    /// Some lines of a file.
+    pub(super) fn from(source: Source) -> Self {
+        JsonLines { source, given: 0 }
     }
 
     /// Goes to the next line that is not empty; gives its bytes, without its end.

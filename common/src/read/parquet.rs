@@ -74,14 +74,14 @@ pub fn open(
     let left: VecDeque<usize> = match selection {
         Selection::All => (0..count).collect(),
         Selection::RowGroups(groups) | Selection::Rows { groups, .. } => groups.iter().copied().collect(),
-        Selection::Text(_) => return Err(Error::internal("a Parquet file has no text ranges").file(&file.name)),
+        Selection::Text(_) | Selection::LeftRows(_) => return Err(Error::internal("a Parquet file has no text ranges").file(&file.name)),
     };
     let chosen = match selection {
         Selection::Rows { rows, .. } => Some(ChosenRows {
             rows: rows.iter().copied().collect(),
             before: 0,
         }),
-        Selection::All | Selection::RowGroups(_) | Selection::Text(_) => None,
+        Selection::All | Selection::RowGroups(_) | Selection::Text(_) | Selection::LeftRows(_) => None,
     };
     if let Some(group) = left.iter().find(|group| **group >= count) {
         return Err(Error::internal(format!("there is no row group {group}")).file(&file.name));

@@ -5,10 +5,10 @@ use super::dataset::{DataFile, Form, Format};
 use super::decompress::decompress;
 use super::json::{JsonLines, JsonShape, open_json, scan_json};
 use super::pinned::PinnedFile;
-use super::{Selection, Sources, WantedColumn, open, parquet};
+use super::source::Source;
+use super::{Selection, Sources, TextRows, WantedColumn, open, parquet};
 use arrow_array::RecordBatch;
 use shadowdiff_core::error::Result;
-use shadowdiff_core::plan::TextRange;
 use shadowdiff_core::spec::CsvOptions;
 use shadowdiff_core::value::{TextForm, ValueType};
 use std::io::Read;
@@ -86,11 +86,11 @@ pub fn open_raw(
     }
 }
 
-/// Opens a CSV file with its own compression and default delimiter, to read the rows of a part or all.
+/// Opens a CSV file with its own compression and default delimiter.
 pub fn open_csv_file(
     file: &DataFile,
     csv: &CsvOptions,
-    part: Option<&TextRange>,
+    rows: TextRows<'_>,
     batch_rows: usize,
     sources: &Sources,
 ) -> Result<(CsvReader, Arc<PinnedFile>)> {
@@ -101,25 +101,32 @@ pub fn open_csv_file(
         ..csv.clone()
     };
     let mut reader = open_csv(&file.name, bytes, &options, default_delimiter(&file.name), batch_rows)?;
-    if let Some(part) = part {
-        reader.go_to(part, Box::new(pinned.reader(part.from..part.to)));
+    match rows {
+        TextRows::All => {}
+        TextRows::Part(part) => reader.go_to(part, Box::new(pinned.reader(part.from..part.to))),
+        TextRows::Left(left) => reader.go_on_with(left.source(&file.name)),
     }
     Ok((reader, pinned))
 }
 
-/// The shape of a file of JSON lines, or of a part of it; fields that are passed over may hold anything.
-pub fn json_shape(file: &DataFile, part: Option<&TextRange>, passed_over: impl Fn(&str) -> bool, sources: &Sources) -> Result<JsonShape> {
-    let (lines, pinned) = json_lines(file, part, sources)?;
+/// The shape of these lines of a file of JSON lines; fields that are passed over may hold anything.
+pub fn json_shape(file: &DataFile, rows: TextRows<'_>, passed_over: impl Fn(&str) -> bool, sources: &Sources) -> Result<JsonShape> {
+    let (lines, pinned) = json_lines(file, rows, sources)?;
     let shape = scan_json(lines, passed_over)?;
     pinned.check()?;
     Ok(shape)
 }
 
-fn json_lines(file: &DataFile, part: Option<&TextRange>, sources: &Sources) -> Result<(JsonLines, Arc<PinnedFile>)> {
+fn json_lines(file: &DataFile, rows: TextRows<'_>, sources: &Sources) -> Result<(JsonLines, Arc<PinnedFile>)> {
     let pinned = PinnedFile::open(file, sources)?;
-    let lines = match part {
-        Some(part) => JsonLines::from(&file.name, Box::new(pinned.reader(part.from..part.to)), part.lines_before),
-        None => {
+    let lines = match rows {
+        TextRows::Part(part) => JsonLines::from(Source::from(
+            &file.name,
+            Box::new(pinned.reader(part.from..part.to)),
+            part.lines_before,
+        )),
+        TextRows::Left(left) => JsonLines::from(left.source(&file.name)),
+        TextRows::All => {
             let bytes = decompress(&file.name, file.compression, Box::new(pinned.reader(0..pinned.size_bytes())))?;
             JsonLines::open(&file.name, bytes)?
         }

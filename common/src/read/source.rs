@@ -2,6 +2,7 @@
 
 use super::decompress::read_error;
 use shadowdiff_core::error::{Error, Result};
+use std::collections::VecDeque;
 use std::io::{ErrorKind, Read};
 
 /// A longer record, quoted line breaks and all, is an error: most likely a quote or a bracket is never closed.
@@ -21,6 +22,13 @@ pub(super) struct WholeRecords {
     pub(super) may_cut: bool,
 }
 
+/// Where the bytes go on with another line than the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Jump {
+    pub(super) at: u64,
+    pub(super) line: u64,
+}
+
 pub(super) struct Source {
     name: String,
     bytes: Box<dyn Read + Send>,
@@ -30,6 +38,9 @@ pub(super) struct Source {
     ended: bool,
     /// The physical line, from 1, that the window begins in.
     line: u64,
+    /// The byte of all that the window begins at, and the jumps behind it.
+    at: u64,
+    jumps: VecDeque<Jump>,
 }
 
 impl Source {
@@ -42,7 +53,19 @@ impl Source {
             to: 0,
             ended: false,
             line: 1,
+            at: 0,
+            jumps: VecDeque::new(),
         }
+    }
+
+    /// Lines of a file that need not follow each other.
+    pub(super) fn with_jumps(name: &str, bytes: Box<dyn Read + Send>, jumps: &[Jump]) -> Self {
+        let mut source = Source {
+            jumps: jumps.iter().copied().collect(),
+            ..Source::new(name, bytes)
+        };
+        source.take(0, 0);
+        source
     }
 
     /// A file from a line on that need not be its first: these are its bytes from there.
@@ -73,7 +96,11 @@ impl Source {
 
     pub(super) fn take(&mut self, bytes: usize, lines: u64) {
         self.from += bytes;
+        self.at += bytes as u64;
         self.line += lines;
+        while let Some(jump) = self.jumps.pop_front_if(|jump| jump.at <= self.at) {
+            self.line = jump.line;
+        }
     }
 
     /// An error at the line that the window begins in.

@@ -21,17 +21,60 @@ pub struct TextPiece {
 pub const TEXT_PIECE_BYTES: u64 = 16 << 20;
 
 /// How records are told apart.
-enum Records {
+pub(super) enum Records {
     Csv(CsvRecords),
     Lines,
 }
 
 impl Records {
-    fn whole(&mut self, window: &[u8], ended: bool) -> WholeRecords {
+    /// `None`: the format has none.
+    fn of(format: Format, csv: &CsvOptions, name: &str) -> Result<Option<Records>> {
+        Ok(match format.form() {
+            Form::Csv => Some(Records::Csv(CsvRecords::new(csv, name)?)),
+            Form::Json => Some(Records::Lines),
+            Form::Typed => None,
+        })
+    }
+
+    /// Of a piece, in which no header comes.
+    pub(super) fn of_piece(format: Format, csv: &CsvOptions, name: &str) -> Result<Option<Records>> {
+        let mut records = Records::of(format, csv, name)?;
+        if let Some(Records::Csv(records)) = &mut records {
+            records.pass_header();
+        }
+        Ok(records)
+    }
+
+    /// The whole records at the start of a window, all of them or some.
+    pub(super) fn whole(&mut self, window: &[u8], ended: bool) -> WholeRecords {
         match self {
             Records::Csv(records) => records.whole(window, ended),
             Records::Lines => lines(window),
         }
+    }
+
+    /// The first record of a window, if it is whole.
+    pub(super) fn one(&mut self, window: &[u8], ended: bool) -> WholeRecords {
+        match self {
+            Records::Csv(records) => records.one(window, ended),
+            Records::Lines => match memchr::memchr(b'\n', window) {
+                Some(end) => lines(&window[..=end]),
+                None if ended && !window.is_empty() => WholeRecords {
+                    bytes: window.len(),
+                    ..lines(b"\n")
+                },
+                None => WholeRecords::default(),
+            },
+        }
+    }
+
+    /// Whether one of these records, each of them a line, may be an empty line, which is no row.
+    pub(super) fn has_empty_line(&self, records: &[u8]) -> bool {
+        let may_be_empty = |first: Option<&u8>| match self {
+            Records::Csv(_) => matches!(first, Some(b'\n' | b'\r')),
+            Records::Lines => first.is_some_and(u8::is_ascii_whitespace),
+        };
+        may_be_empty(records.first()) || memchr::memchr_iter(b'\n', records).any(|end| may_be_empty(records.get(end + 1)))
     }
 }
 
@@ -44,10 +87,8 @@ pub fn text_pieces(format: Format, file: &DataFile, csv: &CsvOptions, sources: &
     if !file.is_local() || !is_plain || file.pin.size_bytes < 2 * piece_bytes {
         return Ok(Vec::new());
     }
-    let records = match format.form() {
-        Form::Csv => Records::Csv(CsvRecords::new(csv, &file.name)?),
-        Form::Json => Records::Lines,
-        Form::Typed => return Ok(Vec::new()),
+    let Some(records) = Records::of(format, csv, &file.name)? else {
+        return Ok(Vec::new());
     };
     let pinned = PinnedFile::open(file, sources)?;
     let mark = encoding::mark_bytes(&pinned.read(0..pinned.size_bytes().min(3))?);
@@ -165,7 +206,7 @@ mod tests {
     fn rows(file: &DataFile, csv: &CsvOptions, part: Option<&TextRange>) -> std::result::Result<Vec<String>, String> {
         let read = || -> Result<Vec<String>> {
             let mut rows = Vec::new();
-            for batch in open_csv_file(file, csv, part, 3, &sources())?.0 {
+            for batch in open_csv_file(file, csv, part.into(), 3, &sources())?.0 {
                 let batch = batch?;
                 for (row, line) in batch.lines.iter().enumerate() {
                     let value = |column: &arrow_array::ArrayRef| {
@@ -292,7 +333,7 @@ mod tests {
                 pieces.iter().map(|piece| piece.range.lines_before).collect::<Vec<_>>(),
                 [0, 2, 3, 4]
             );
-            let shape = |at: usize| json_shape(&file, Some(&pieces[at].range), |_| false, &sources);
+            let shape = |at: usize| json_shape(&file, Some(&pieces[at].range).into(), |_| false, &sources);
             assert_eq!(shape(0).expect("lines").value_type().to_string(), "struct(a: int64)");
             assert_eq!(shape(1).expect("lines").value_type().to_string(), "struct(a: text)");
             assert_eq!(shape(2).expect("lines").value_type().to_string(), "struct()");

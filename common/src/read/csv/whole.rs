@@ -39,7 +39,13 @@ impl CsvRecords {
         }
     }
 
-    fn one(&mut self, window: &[u8], ended: bool) -> WholeRecords {
+    /// Begins behind the header.
+    pub(in crate::read) fn pass_header(&mut self) {
+        self.is_header_next = false;
+    }
+
+    /// The first record of a window, if it is whole.
+    pub(in crate::read) fn one(&mut self, window: &[u8], ended: bool) -> WholeRecords {
         let (bytes, lines, may_cut) = match self.dialect.scan(window, ended, &mut self.fields) {
             Scan::Record { bytes, lines } => (bytes, lines, true),
             Scan::Blank { bytes } => (bytes, 1, false),
