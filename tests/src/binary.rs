@@ -64,6 +64,17 @@ pub fn command_of<S: AsRef<OsStr>>(program: &Path, folder: &Path, arguments: &[S
     command
 }
 
+/// Where a process that a test may kill keeps its scratch files: in the test's own folder, so that they go with it. A process that is killed removes nothing.
+///
+/// # Panics
+/// Where no folder can be made there.
+pub fn scratch_in(folder: &Path) -> (&'static str, PathBuf) {
+    // Its name begins with a dot, so that no dataset reads it.
+    let scratch = folder.join(".scratch");
+    std::fs::create_dir_all(&scratch).expect("a folder for scratch files can be made");
+    ("TMPDIR", scratch)
+}
+
 /// Runs the binary in `folder`; `Err` where it does not end in time.
 pub fn run<S: AsRef<OsStr>>(folder: &Path, arguments: &[S]) -> Result<Run, String> {
     run_within(None, folder, arguments)

@@ -174,6 +174,7 @@ impl Cluster {
     pub fn client_command(&self, arguments: &[&str]) -> Command {
         let mut command = binary::command(&self.folder, arguments);
         command
+            .envs([binary::scratch_in(&self.folder)])
             .env("SHADOWDIFF_COORDINATOR", self.url())
             .envs(self.place.environment.clone());
         command
@@ -219,6 +220,7 @@ fn start(folder: &Path, place: &Place, prefix: &[String], arguments: &[&str], fa
     command.envs(fault.map(|fault| ("SHADOWDIFF_FAULT", fault)));
     let file = std::fs::File::create(&log).expect("a log can be made");
     let child = command
+        .envs([binary::scratch_in(folder)])
         .envs(place.environment.clone())
         .env("NO_COLOR", "1")
         .stdout(Stdio::null())

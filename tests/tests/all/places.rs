@@ -308,6 +308,7 @@ fn killed_at(here: &Path, environment: &[(String, String)], place: &str, file: u
     let mut command = binary::command_of(&program, here, &arguments.split_whitespace().collect::<Vec<_>>());
     command.env("SHADOWDIFF_FAULT", format!("publish:file=kill@{file}"));
     let child = command
+        .envs([binary::scratch_in(here)])
         .envs(environment.iter().cloned())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
