@@ -1,6 +1,7 @@
 //! The command line: each command and flag defined once; help, man page and completions follow from it.
 
 use crate::accept::AcceptArgs;
+use crate::profile::ProfileArgs;
 use crate::render::ColorArgs;
 use crate::shown::ShownArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -98,6 +99,8 @@ pub(crate) struct CompareArgs {
     /// Let this coordinator's workers do it, such as http://localhost:7400; settings of this process are not used then
     #[arg(long, value_name = "URL")]
     pub(crate) coordinator: Option<String>,
+    #[command(flatten)]
+    pub(crate) profile: ProfileArgs,
     #[command(flatten)]
     pub(crate) shown: ShownArgs,
 }
@@ -222,6 +225,8 @@ pub(crate) struct ResultsArgs {
     #[arg(long)]
     pub(crate) overwrite: bool,
     #[command(flatten)]
+    pub(crate) profile: ProfileArgs,
+    #[command(flatten)]
     pub(crate) shown: ShownArgs,
 }
 
@@ -308,6 +313,8 @@ pub(crate) struct ManArgs {
 pub(crate) struct ReportArgs {
     /// The directory or URL that a comparison or a suite wrote
     pub(crate) result: PathBuf,
+    #[command(flatten)]
+    pub(crate) profile: ProfileArgs,
     #[command(flatten)]
     pub(crate) shown: ShownArgs,
 }

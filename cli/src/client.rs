@@ -8,6 +8,7 @@ mod show;
 use crate::args::{CompareArgs, JobArgs, ListArgs, ResultsArgs, StatusArgs, SubmitArgs, WatchArgs};
 use crate::noise::{NoiseSpecs, noise_specs};
 use crate::process::{exit_code, leave, runtime, working_directory};
+use crate::profile::ProfileArgs;
 use crate::renderings::RenderingArgs;
 use crate::shown::ShownArgs;
 use crate::signals::watch_signals;
@@ -54,7 +55,8 @@ pub(crate) fn submit(args: &SubmitArgs) -> Result<ExitCode> {
             json: args.json,
             color: args.color,
         };
-        return run(wait_for_result(&options, &shown, found));
+        let profile = ProfileArgs { profile: false };
+        return run(wait_for_result(&options, &shown, profile, found));
     }
     if found.has_local_output()? {
         return Err(Error::spec(
@@ -83,7 +85,7 @@ pub(crate) fn compare(args: &CompareArgs, coordinator: &str, found: SpecFile) ->
         quiet: args.settings.quiet,
         labels: HashMap::new(),
     };
-    run(wait_for_result(&options, &args.shown, found))
+    run(wait_for_result(&options, &args.shown, args.profile, found))
 }
 
 /// A member of a suite, as a job with these labels.
@@ -173,7 +175,9 @@ pub(crate) fn results(args: &ResultsArgs) -> Result<ExitCode> {
         let output = output.to_string_lossy().into_owned();
         let target = check_target(&output, &working_directory()?, None, &Stores::new(), args.overwrite).await?;
         let (summary, published) = fetch(&mut remote, &job, &target, args.overwrite).await?;
-        args.shown.show(&summary, published.directory(), &output, false)
+        let code = args.shown.show(&summary, published.directory(), &output, false)?;
+        args.profile.tell(&summary);
+        Ok(code)
     })
 }
 
@@ -194,9 +198,11 @@ pub(crate) async fn accounts_of_jobs(coordinator: &str, jobs: [&str; 2]) -> Resu
 }
 
 /// Submits, follows, fetches: what `compare` does, done elsewhere.
-async fn wait_for_result(options: &SubmitOptions<'_>, shown: &ShownArgs, found: SpecFile) -> Result<ExitCode> {
+async fn wait_for_result(options: &SubmitOptions<'_>, shown: &ShownArgs, profile: ProfileArgs, found: SpecFile) -> Result<ExitCode> {
     let (summary, published) = finished(options, &found, watch_signals()).await?;
-    shown.show(&summary, published.directory(), &found.output, options.quiet)
+    let code = shown.show(&summary, published.directory(), &found.output, options.quiet)?;
+    profile.tell(&summary);
+    Ok(code)
 }
 
 /// The result of what is compared elsewhere. Where a spec names a second run of the live version, live is compared with that before.

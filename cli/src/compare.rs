@@ -44,7 +44,9 @@ pub(crate) fn run(args: &CompareArgs, limits: TaskLimits) -> Result<ExitCode> {
     });
     leave(runtime);
     let Outcome { summary, published } = outcome?;
-    args.shown.show(&summary, published.directory(), &place, settings.quiet)
+    let code = args.shown.show(&summary, published.directory(), &place, settings.quiet)?;
+    args.profile.tell(&summary);
+    Ok(code)
 }
 
 /// Compares what a spec says, and publishes the result. Where it names a second run of the live version, live is compared with that before.

@@ -18,6 +18,7 @@ mod local_job;
 mod noise;
 mod power;
 mod process;
+mod profile;
 mod progress;
 mod render;
 mod renderings;

@@ -5,7 +5,7 @@ use crate::process::{exit_code, runtime, working_directory};
 use crate::{say, suite};
 use shadowdiff_common::store::Stores;
 use shadowdiff_coordinator::{Fetched, fetch_result, fetch_suite};
-use shadowdiff_core::error::Result;
+use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::report::ResultFile;
 use std::process::ExitCode;
 
@@ -15,6 +15,9 @@ pub(crate) fn run(args: &ReportArgs) -> Result<ExitCode> {
     let place = args.result.to_string_lossy();
     let (runtime, stores) = (runtime()?, Stores::new());
     if let Some((text, suite)) = runtime.block_on(fetch_suite(&place, &here, &stores))? {
+        if args.profile.profile {
+            return Err(Error::spec("`--profile` is of one comparison").advice("name the folder of a task"));
+        }
         return suite::show_again(&args.shown, &suite, &text, &place);
     }
     let Fetched { text, summary, files } = runtime.block_on(fetch_result(&place, &here, &stores, &ResultFile::TABLES))?;
@@ -22,7 +25,10 @@ pub(crate) fn run(args: &ReportArgs) -> Result<ExitCode> {
         // As it is stored, whatever version wrote it.
         args.shown.renderings.write(&summary, files.directory())?;
         say(&text)?;
+        args.profile.tell(&summary);
         return Ok(exit_code(summary.verdict));
     }
-    args.shown.show(&summary, files.directory(), &place, false)
+    let code = args.shown.show(&summary, files.directory(), &place, false)?;
+    args.profile.tell(&summary);
+    Ok(code)
 }

@@ -4,6 +4,7 @@ use crate::exchange::Object;
 use crate::spool::Spool;
 use shadowdiff_core::error::Result;
 use shadowdiff_core::plan::Sample;
+use shadowdiff_core::profile::Profile;
 use shadowdiff_core::row::JudgedInPlace;
 use shadowdiff_core::schedule::AttemptId;
 use shadowdiff_core::stage::Task;
@@ -39,6 +40,7 @@ pub struct TaskOutput {
     pub sample: Option<Sample>,
     /// Of a scan of columns with tolerances.
     pub judged: Option<JudgedInPlace>,
+    pub profile: Profile,
 }
 
 /// The end of one attempt.

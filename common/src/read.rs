@@ -50,6 +50,8 @@ pub struct Sources {
     pub runtime: Handle,
     /// Bytes of datasets that were read so far, as stored.
     pub bytes_read: Arc<AtomicU64>,
+    /// Those of one task among them.
+    task_bytes: Option<Arc<AtomicU64>>,
     /// Bytes of text files that are read whole to find their types, as stored; more as planning goes on.
     pub bytes_for_types: Arc<AtomicU64>,
     pub(crate) int96_forms: Arc<parquet::Int96Forms>,
@@ -62,10 +64,24 @@ impl Sources {
             stores,
             runtime,
             bytes_read: Arc::default(),
+            task_bytes: None,
             bytes_for_types: Arc::default(),
             int96_forms: Arc::default(),
             text_piece_bytes: TEXT_PIECE_BYTES,
         }
+    }
+
+    /// The same for one task, whose bytes are counted for themselves too.
+    #[must_use]
+    pub fn counting(&self, task_bytes: &Arc<AtomicU64>) -> Self {
+        Sources {
+            task_bytes: Some(Arc::clone(task_bytes)),
+            ..self.clone()
+        }
+    }
+
+    pub(crate) fn counters(&self) -> Vec<Arc<AtomicU64>> {
+        std::iter::once(&self.bytes_read).chain(&self.task_bytes).cloned().collect()
     }
 
     /// The same, with text files cut into pieces of about so many bytes.

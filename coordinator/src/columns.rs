@@ -7,12 +7,13 @@ use shadowdiff_common::read::csv::{Evidence, Observer};
 use shadowdiff_common::read::json::JsonShape;
 use shadowdiff_common::read::parquet::julian_dates;
 use shadowdiff_common::read::{
-    DataFile, Dataset, FileSchema, Form, Format, RowGroup, Sources, TextPiece, TextRows, json_shape, open_csv_file, refusal, schema, text_pieces,
+    DataFile, Dataset, FileSchema, Form, Format, PartRows, RowGroup, Sources, TextPart, TextPiece, TextRows, json_shape, open_csv_file, refusal,
+    same_rows, schema, text_pieces,
 };
 use shadowdiff_common::tasks::blocking;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::{ReadColumn, TextRange};
-use shadowdiff_core::side::Side;
+use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::{CsvOptions, DatasetSpec};
 use shadowdiff_core::value::{Guess, ValueType, common, unify};
 use std::collections::BTreeMap;
@@ -325,32 +326,92 @@ fn add_paths(side: &mut SideFiles, dataset: &Dataset) {
     }
 }
 
-/// Reads every value of the given CSV columns, for what they say about their types.
-pub(crate) async fn guess(
-    dataset: &Dataset,
-    files: &SideFiles,
-    csv: &CsvOptions,
-    columns: &[String],
-    sources: &Sources,
-) -> Result<Vec<Evidence>> {
-    let columns: Arc<Vec<String>> = Arc::new(columns.to_vec());
-    dataset.files.iter().for_each(|file| will_read(file, sources));
-    let parts = dataset.files.iter().zip(&files.pieces);
-    let parts = parts.flat_map(|(file, pieces)| pieces.parts().into_iter().map(move |part| (file, part)));
-    let guesses = parts.map(|(file, part)| {
-        let (file, csv, columns, sources) = (file.clone(), csv.clone(), Arc::clone(&columns), sources.clone());
-        async move { blocking("a reader", move || guess_part(&file, part.as_ref(), &csv, &columns, &sources)).await }
-    });
-    let none = vec![Evidence::default(); columns.len()];
-    let merge = |mut all: Vec<Evidence>, one: Vec<Evidence>| async move {
-        all.iter_mut().zip(&one).for_each(|(all, one)| all.merge(one));
-        Ok(all)
-    };
-    stream::iter(guesses).buffered(reading_threads()).try_fold(none, merge).await
+/// What the values of CSV columns say about their types.
+#[derive(Debug)]
+pub(crate) struct Guesses<'a> {
+    pub(crate) datasets: &'a Sides<Dataset>,
+    pub(crate) files: &'a Sides<SideFiles>,
+    pub(crate) csv: Sides<&'a CsvOptions>,
+    pub(crate) sources: &'a Sources,
 }
 
-fn guess_part(file: &DataFile, part: Option<&TextRange>, csv: &CsvOptions, columns: &[String], sources: &Sources) -> Result<Vec<Evidence>> {
-    let (reader, pinned) = open_csv_file(file, csv, part.into(), 1, sources)?;
+/// A part of a file, or all of it.
+type Part = (DataFile, Option<TextRange>);
+
+impl Guesses<'_> {
+    /// Reads every value of some columns of a side.
+    pub(crate) async fn of_side(&self, side: Side, columns: &[String]) -> Result<Vec<Evidence>> {
+        let columns: Arc<Vec<String>> = Arc::new(columns.to_vec());
+        let guesses = self.parts(side).into_iter().map(|part| {
+            let (csv, columns, sources) = (self.csv[side].clone(), Arc::clone(&columns), self.sources.clone());
+            blocking("a reader", move || guess_part(&part, &csv, &columns, &sources))
+        });
+        let none = vec![Evidence::default(); columns.len()];
+        let merge = |mut all: Vec<Evidence>, one: Vec<Evidence>| async move {
+            merge(&mut all, &one);
+            Ok(all)
+        };
+        stream::iter(guesses).buffered(reading_threads()).try_fold(none, merge).await
+    }
+
+    /// The same of both sides, for whoever asks what both say together: rows of shadow that are written as live's are counted, and not read.
+    /// Both have these columns, and are written in one dialect.
+    pub(crate) async fn of_both(&self, columns: &[String]) -> Result<Sides<Vec<Evidence>>> {
+        let columns: Arc<Vec<String>> = Arc::new(columns.to_vec());
+        let parts = Sides::from_fn(|side| self.parts(side));
+        let pairs = parts.live.len().max(parts.shadow.len());
+        let guesses = (0..pairs).map(|at| {
+            let (live, shadow) = (parts.live.get(at).cloned(), parts.shadow.get(at).cloned());
+            let (csv, columns, sources) = (self.csv.live.clone(), Arc::clone(&columns), self.sources.clone());
+            blocking("a reader", move || guess_pair(Sides::new(live, shadow), &csv, &columns, &sources))
+        });
+        let none = || vec![Evidence::default(); columns.len()];
+        let merge = |mut all: Sides<Vec<Evidence>>, one: Sides<Vec<Evidence>>| async move {
+            Side::BOTH.iter().for_each(|side| merge(&mut all[*side], &one[*side]));
+            Ok(all)
+        };
+        let none = Sides::new(none(), none());
+        stream::iter(guesses).buffered(reading_threads()).try_fold(none, merge).await
+    }
+
+    fn parts(&self, side: Side) -> Vec<Part> {
+        let files = &self.datasets[side].files;
+        files.iter().for_each(|file| will_read(file, self.sources));
+        let parts = files.iter().zip(&self.files[side].pieces);
+        let parts = parts.flat_map(|(file, pieces)| pieces.parts().into_iter().map(move |part| (file.clone(), part)));
+        parts.collect()
+    }
+}
+
+fn merge(all: &mut [Evidence], later: &[Evidence]) {
+    all.iter_mut().zip(later).for_each(|(all, one)| all.merge(one));
+}
+
+fn guess_pair(pair: Sides<Option<Part>>, csv: &CsvOptions, columns: &[String], sources: &Sources) -> Result<Sides<Vec<Evidence>>> {
+    let guess = |side: Side| pair[side].as_ref().map_or(Ok(Vec::new()), |part| guess_part(part, csv, columns, sources));
+    let live = guess(Side::Live)?;
+    if let (Some((live_file, Some(live_range))), Some((shadow_file, Some(shadow_range)))) = (&pair.live, &pair.shadow) {
+        let part = |file, range| TextPart { file, range };
+        let parts = Sides::new(part(live_file, live_range), part(shadow_file, shadow_range));
+        // What cannot be read is told below.
+        if let Ok(Some(rows)) = same_rows(Format::Csv, csv, parts, sources) {
+            let left = |file, rows: &PartRows| guess_rows(file, TextRows::Left(&rows.left), csv, columns, sources);
+            let (live_left, mut shadow) = (left(live_file, &rows.live)?, left(shadow_file, &rows.shadow)?);
+            for (shadow, (live, left)) in shadow.iter_mut().zip(live.iter().zip(&live_left)) {
+                shadow.add_known(live, left);
+            }
+            return Ok(Sides::new(live, shadow));
+        }
+    }
+    Ok(Sides::new(live, guess(Side::Shadow)?))
+}
+
+fn guess_part((file, range): &Part, csv: &CsvOptions, columns: &[String], sources: &Sources) -> Result<Vec<Evidence>> {
+    guess_rows(file, range.as_ref().into(), csv, columns, sources)
+}
+
+fn guess_rows(file: &DataFile, rows: TextRows<'_>, csv: &CsvOptions, columns: &[String], sources: &Sources) -> Result<Vec<Evidence>> {
+    let (reader, pinned) = open_csv_file(file, csv, rows, 1, sources)?;
     let in_file = reader.columns();
     // Another file of the side may have more columns.
     let numbers = columns.iter().enumerate();

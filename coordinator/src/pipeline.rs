@@ -12,6 +12,7 @@ use shadowdiff_common::spool::{Scratch, Spool};
 use shadowdiff_common::tasks::blocking;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::{Form, Plan, Reread, Sample};
+use shadowdiff_core::profile::Profile;
 use shadowdiff_core::report::Timings;
 use shadowdiff_core::row::JudgedInPlace;
 use shadowdiff_core::side::{Side, Sides};
@@ -63,6 +64,7 @@ pub(crate) struct Reader {
 #[derive(Debug, Default)]
 pub(crate) struct StageOutcome {
     pub(crate) tally: Tally,
+    pub(crate) profile: Profile,
     /// Rows of each side that were exchanged.
     pub(crate) exchanged: Sides<u64>,
     /// Sorted runs of accounts or of keys: see `TaskOutput`.
@@ -102,9 +104,38 @@ pub(crate) struct Compared {
     pub(crate) timings: Timings,
 }
 
+/// An executor, and what its tasks have taken.
+struct Profiled<'e, E> {
+    executor: &'e mut E,
+    profile: Profile,
+}
+
+impl<E: Executor> Executor for Profiled<'_, E> {
+    type Stop = E::Stop;
+
+    async fn run_stage(&mut self, stage: Stage, tasks: Tasks, reader: Option<Reader>) -> Result<StageOutcome, E::Stop> {
+        let outcome = self.executor.run_stage(stage, tasks, reader).await?;
+        let profile = outcome.profile.clone();
+        self.profile.merge(&match outcome.judged.holds() {
+            true => profile,
+            // The rows are scanned again.
+            false => profile.without_rows(),
+        });
+        Ok(outcome)
+    }
+
+    fn scratch(&self) -> Result<Scratch> {
+        self.executor.scratch()
+    }
+}
+
 impl Pipeline<'_> {
     /// Runs all stages before the merge; their books balance.
     pub(crate) async fn run<E: Executor>(self, executor: &mut E) -> Result<Compared, E::Stop> {
+        let executor = &mut Profiled {
+            executor,
+            profile: Profile::default(),
+        };
         let started = Instant::now();
         let mut timings = Timings::default();
         let mut tally = Tally::default();
@@ -133,6 +164,7 @@ impl Pipeline<'_> {
             false => self.lookup(executor, &compared.next, &tally).await?,
         };
         timings.compare_ms = started.elapsed().as_millis() as u64 - timings.scan_ms;
+        timings.rungs = std::mem::take(&mut executor.profile);
         Ok(Compared {
             tally,
             runs: compared.runs,

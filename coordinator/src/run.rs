@@ -105,6 +105,7 @@ impl Executor for LocalExecutor<'_> {
         let mut bytes = vec![0; reader.map_or(0, |reader| reader.shards as usize)];
         for (number, output) in (0..).zip(self.run_tasks(stage, &tasks).await?) {
             outcome.tally.merge(&output.tally);
+            outcome.profile.merge(&output.profile);
             outcome.sorted.extend(output.sorted);
             outcome.runs.extend(output.runs);
             outcome.sample = output.sample.or(outcome.sample);

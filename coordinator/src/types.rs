@@ -1,7 +1,7 @@
 //! Settles the type that every column is read as: what the spec says, else what the file says, else the other side's, as wide as the values
 //! need, else the narrowest that fits every value of both sides, whatever text format each has.
 
-use crate::columns::{FileColumn, KnownType, SideFiles, guess};
+use crate::columns::{FileColumn, Guesses, KnownType, SideFiles};
 use shadowdiff_common::read::csv::Evidence;
 use shadowdiff_common::read::json::JsonShape;
 use shadowdiff_common::read::{Dataset, Format, Sources};
@@ -45,19 +45,7 @@ pub(crate) async fn types(
         named,
         evidence: Sides::default(),
     };
-    // Both at a time: files are read whole for this, and most sides have one file.
-    let evidence = |side: Side| {
-        let (open, csv) = (resolution.open(side), &spec.sides[side].csv);
-        async move {
-            if datasets[side].format != Format::Csv || open.is_empty() {
-                return Ok(BTreeMap::new());
-            }
-            let found = guess(&datasets[side], &files[side], csv, &open, sources).await?;
-            Ok::<_, Error>(open.into_iter().zip(found).collect())
-        }
-    };
-    let (live, shadow) = futures::try_join!(evidence(Side::Live), evidence(Side::Shadow))?;
-    resolution.evidence = Sides::new(live, shadow);
+    resolution.evidence = resolution.look(datasets, sources).await?;
     Ok(resolution.typed())
 }
 
@@ -70,6 +58,46 @@ struct TypeResolution<'a> {
 }
 
 impl TypeResolution<'_> {
+    /// Looks at the values of columns of CSV, where their types depend on them.
+    async fn look(&self, datasets: &Sides<Dataset>, sources: &Sources) -> Result<Sides<BTreeMap<String, Evidence>>> {
+        let guesses = Guesses {
+            datasets,
+            files: self.files,
+            csv: Sides::from_fn(|side| &self.spec.sides[side].csv),
+            sources,
+        };
+        let is_csv = |side: Side| datasets[side].format == Format::Csv;
+        let open = Sides::from_fn(|side| if is_csv(side) { self.open(side) } else { Vec::new() });
+        let by_name = |side: Side, found: Vec<Evidence>| open[side].iter().cloned().zip(found).collect();
+        if self.is_one_question(&open) {
+            let found = guesses.of_both(&open.live).await?;
+            return Ok(Sides::new(by_name(Side::Live, found.live), by_name(Side::Shadow, found.shadow)));
+        }
+        // Both at a time: files are read whole for this, and most sides have one file.
+        let of_side = |side: Side| {
+            let (guesses, columns) = (&guesses, &open[side]);
+            async move {
+                match columns.is_empty() {
+                    true => Ok(Vec::new()),
+                    false => guesses.of_side(side, columns).await,
+                }
+            }
+        };
+        let (live, shadow) = futures::try_join!(of_side(Side::Live), of_side(Side::Shadow))?;
+        Ok(Sides::new(by_name(Side::Live, live), by_name(Side::Shadow, shadow)))
+    }
+
+    /// Whether both sides have the same open columns, by the same names, written in one dialect: each then has the type of the values of both.
+    fn is_one_question(&self, open: &Sides<Vec<String>>) -> bool {
+        let name = |side: Side, source: &String| self.named[side].iter().find(|c| c.source == *source).map(|c| &c.name);
+        let is_one = |source: &String| {
+            let is_open_there = open.shadow.contains(source) && name(Side::Live, source) == name(Side::Shadow, source);
+            is_open_there && !Side::BOTH.iter().any(|side| self.files[*side].path_texts.contains_key(source))
+        };
+        let csv = Sides::from_fn(|side| &self.spec.sides[side].csv);
+        !open.live.is_empty() && open.live.len() == open.shadow.len() && csv.live == csv.shadow && open.live.iter().all(is_one)
+    }
+
     fn declared(&self, side: Side, column: &NamedColumn) -> Option<ValueType> {
         let cast = self.spec.columns.cast[side].iter().find(|(name, _)| *name == column.name);
         let declared = cast.or_else(|| self.spec.sides[side].schema.iter().find(|(name, _)| *name == column.source));

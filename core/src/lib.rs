@@ -19,6 +19,7 @@ pub mod notice;
 pub mod patterns;
 pub mod plan;
 pub mod planted;
+pub mod profile;
 pub mod redact;
 pub mod rejudge;
 pub mod render;

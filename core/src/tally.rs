@@ -140,6 +140,12 @@ impl Tally {
         self.cancelled + self.within_tolerance + self.changed
     }
 
+    /// Rows of both sides that have come to an end: matched, alone, or in duplicate groups.
+    pub fn ended_rows(&self) -> u64 {
+        let in_duplicates = self.sides.live.in_duplicates + self.sides.shadow.in_duplicates;
+        2 * self.matched() + self.missing_in_shadow + self.missing_in_live + in_duplicates
+    }
+
     /// Lines of the CSV before any cut.
     pub fn differences(&self) -> u64 {
         self.cells.values().sum::<u64>() + self.missing_in_shadow + self.missing_in_live + self.duplicate_key

@@ -2,6 +2,7 @@
 
 use crate::binary::{self, Run};
 use crate::csv::Lines;
+use crate::rungs;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -180,6 +181,7 @@ fn check_summary(want: &Value, exit: i64, output: &Path) -> Result<(), String> {
             return Err(format!("summary rows.{field}: {}, want {}", summary["rows"][field], want[field]));
         }
     }
+    rungs::check(&summary)?;
     check_schema(want, &summary)?;
     check_broken(want, &summary)?;
     check_warnings(want, &summary)?;

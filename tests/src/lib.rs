@@ -23,6 +23,7 @@ pub mod parsers;
 pub mod print;
 pub mod random;
 mod row_sql;
+pub mod rungs;
 pub mod spec_text;
 pub mod sql;
 mod stored;

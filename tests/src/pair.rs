@@ -5,6 +5,7 @@ use crate::csv::{Field, blank_diagnoses_of_cells, records};
 use crate::generate::Generated;
 use crate::ledger::Counts;
 use crate::oracle::{Outcome, compare};
+use crate::rungs;
 use serde_json::Value;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::{Overrides, parse};
@@ -57,7 +58,9 @@ pub fn run_within(limits: Option<u64>, generated: &Generated, folder: &Path) -> 
     if run.exit > 1 || run.exit < 0 {
         return Err(format!("exit {}: {}", run.exit, run.stderr.trim()));
     }
-    read_result(run.exit, folder)
+    let result = read_result(run.exit, folder)?;
+    rungs::check(&result.summary)?;
+    Ok(result)
 }
 
 fn read_result(exit: i32, folder: &Path) -> std::result::Result<Result, String> {

@@ -7,6 +7,7 @@ use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
 use arrow_select::filter::filter;
 use shadowdiff_common::compiled::RowFingerprints;
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::profile::Work;
 use shadowdiff_core::side::Side;
 use shadowdiff_core::value::{convert, is_compact_form};
 
@@ -52,6 +53,7 @@ impl AlignedRows {
 
     /// The same with their fingerprints.
     pub(crate) fn hashed(self, job: &Job) -> Read {
+        let _spent = job.meter.enter_work(Work::Hash);
         let rows = self.rows();
         let aligned = job.plan.aligned.columns.len();
         let RowFingerprints { whole, exact } = job.compiled.row_hasher.hash(&self.columns[..aligned], rows);

@@ -6,9 +6,11 @@ use crate::job::{Job, Watch};
 use shadowdiff_common::fault;
 use shadowdiff_common::state::{Incarnation, JobState, Maker, PlanDigest, Source, State, TaskInput, commit, open_exchange, store_output};
 use shadowdiff_core::error::Result;
+use shadowdiff_core::profile::{Rung, Work};
 use shadowdiff_core::stage::Task;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 /// An attempt as it was assigned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +62,10 @@ impl AttemptRunner<'_> {
         let input = self.input(job)?;
         let output = execute(job, task, &input, self.attempt.halvings)?;
         fault::stage_point(task.stage, "before-store");
-        let record = store_output(self.maker(), task.stage, &output)?;
+        let started = Instant::now();
+        let mut record = store_output(self.maker(), task.stage, &output)?;
+        let taker = Rung::after(task.stage, task.form);
+        record.profile.add_time(taker, Work::Write, started.elapsed().as_micros() as u64);
         fault::stage_point(task.stage, "before-commit");
         let runtime = &self.host.sources.runtime;
         let won = runtime.block_on(commit(self.job, task.stage, task.number, &record))?;

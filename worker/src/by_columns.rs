@@ -9,6 +9,7 @@ use shadowdiff_common::read::Format;
 use shadowdiff_common::store::changed;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::{Form, ScanTask, Split};
+use shadowdiff_core::profile::Work;
 use shadowdiff_core::side::Side;
 use std::ops::Range;
 
@@ -52,6 +53,7 @@ impl<'a> ByColumns<'a> {
                 let Some(of_rows) = fingerprints.get_mut(at..at + rows) else {
                     return Err(self.other_rows(side, split));
                 };
+                let _spent = self.job.meter.enter_work(Work::Hash);
                 let hashed = self.job.compiled.row_hasher.hash_some(group.clone(), of_rows, &arrays);
                 of_rows.copy_from_slice(&hashed);
                 at += rows;

@@ -18,6 +18,7 @@ use shadowdiff_common::link::TaskOutput;
 use shadowdiff_common::run::RunWriter;
 use shadowdiff_common::spool::Spool;
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::profile::{Rung, Work};
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::DifferenceKind;
 use shadowdiff_core::tally::Tally;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 
 /// Compares the given shards. `halvings` says how often the memory share was halved.
 pub(crate) fn compare(job: &Job, shards: &[u32], objects: &[Arc<Object>], halvings: u32) -> Result<TaskOutput> {
+    let _spent = job.meter.enter(Rung::Compare, Work::Join);
     let part_bytes = job.resources.part_bytes(halvings);
     let mut task = Task {
         job,
@@ -43,7 +45,7 @@ pub(crate) fn compare(job: &Job, shards: &[u32], objects: &[Arc<Object>], halvin
     for shard in small {
         for side in Side::BOTH {
             for object in objects {
-                for batch in object.batches(shard, side) {
+                for batch in job.meter.each(Work::Decode, object.batches(shard, side)) {
                     batches[side].push(batch?);
                 }
             }
@@ -135,7 +137,7 @@ impl Task<'_> {
             &job.resources.scratch,
         );
         for side in Side::BOTH {
-            for batch in rows(side) {
+            for batch in job.meter.each(Work::Decode, rows(side)) {
                 let batch = batch?.to_batch()?;
                 writer.push(side, &batch, &part_of(job, &batch))?;
             }
@@ -160,6 +162,7 @@ impl Task<'_> {
         let mut differing: Vec<(RowKey, KeyPair)> = Vec::new();
         for rows in joined.chunks(self.job.resources.limits.chunk_rows) {
             self.job.watch.check()?;
+            let _spent = self.job.meter.enter_work(Work::Compare);
             let chunk = Chunk::new(self.job, left, rows)?;
             let cells = chunk.compare(&self.job.compiled.columns)?;
             let differs = cells.rows(rows.len());
@@ -180,6 +183,8 @@ impl Task<'_> {
         if differing.is_empty() {
             return Ok(());
         }
+        let job = self.job;
+        let _spent = job.meter.enter_work(Work::Write);
         let mut run = RunWriter::new(&self.job.resources.scratch, self.job.resources.limits.run_part_bytes);
         let (keys, joined): (Vec<RowKey>, Vec<KeyPair>) = differing.into_iter().unzip();
         for (keys, joined) in keys
@@ -188,7 +193,10 @@ impl Task<'_> {
         {
             self.job.watch.check()?;
             let chunk = Chunk::new(self.job, left, joined)?;
-            let cells = chunk.compare(&self.job.compiled.columns)?;
+            let cells = {
+                let _spent = job.meter.enter_work(Work::Compare);
+                chunk.compare(&self.job.compiled.columns)?
+            };
             for (column, count) in &cells.not_json {
                 *self.tally.not_json.entry(*column).or_default() += count;
             }

@@ -11,6 +11,7 @@ use shadowdiff_common::exchange::Object;
 use shadowdiff_common::link::{Exchanged, TaskOutput};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::{Reread, ScanTask};
+use shadowdiff_core::profile::Rung;
 use shadowdiff_core::stage::{Stage, Task};
 use std::sync::Arc;
 
@@ -33,8 +34,24 @@ impl Input {
     }
 }
 
-/// Runs a task. `halvings` says how often its share of memory is halved. Blocking.
+/// Runs a task, and says what it took. `halvings` says how often its share of memory is halved. Blocking.
 pub(crate) fn execute(job: &Job, task: &Task, input: &Input, halvings: u32) -> Result<TaskOutput> {
+    let job = &job.metered();
+    let output = run(job, task, input, halvings)?;
+    match task.stage {
+        Stage::Match => job.meter.add_rows(Rung::Match, output.tally.ended_rows()),
+        Stage::Compare => job.meter.add_rows(Rung::Compare, output.tally.ended_rows()),
+        // A scan counts those of each of its rungs.
+        Stage::Scan | Stage::Rescan => {}
+        Stage::Sample | Stage::Reread | Stage::Lookup | Stage::Merge => {}
+    }
+    Ok(TaskOutput {
+        profile: job.meter.profile(),
+        ..output
+    })
+}
+
+fn run(job: &Job, task: &Task, input: &Input, halvings: u32) -> Result<TaskOutput> {
     match task.stage {
         Stage::Sample => sample(job),
         Stage::Scan => scan(job, scan_task(job, task.number)?, task.form, halvings),

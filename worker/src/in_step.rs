@@ -93,7 +93,7 @@ pub(crate) struct InStep<'a> {
     is_on: bool,
     passed: u64,
     /// Pairs that were equal or near.
-    ended: u64,
+    pub(crate) ended: u64,
     pub(crate) cancelled: u64,
 }
 
@@ -110,6 +110,10 @@ impl<'a> InStep<'a> {
             ended: 0,
             cancelled: 0,
         }
+    }
+
+    pub(crate) fn is_on(&self) -> bool {
+        self.is_on
     }
 
     /// The side that should be read next; `None` where it does not matter here.

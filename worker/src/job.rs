@@ -1,21 +1,24 @@
 //! A job as one of its attempts sees it: the plan, what is made from it, what may be used, and whether to go on.
 
 use crate::exchanged::ExchangedRows;
+use crate::meter::Meter;
 use crate::resources::Resources;
 use arrow_array::RecordBatch;
 use shadowdiff_common::compiled::Compiled;
+use shadowdiff_common::read::Sources;
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::Plan;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-/// All but the watch is shared by the attempts of a job.
+/// All but watch and meter is shared by the attempts of a job.
 #[derive(Debug, Clone)]
 pub struct Job {
     pub plan: Arc<Plan>,
     pub compiled: Arc<Compiled>,
     pub resources: Arc<Resources>,
     pub watch: Arc<Watch>,
+    pub(crate) meter: Arc<Meter>,
 }
 
 impl Job {
@@ -26,12 +29,26 @@ impl Job {
             compiled: Arc::new(compiled),
             resources: Arc::new(resources),
             watch: Arc::default(),
+            meter: Arc::default(),
         }
     }
 
     /// The same job under another watch: that of one attempt.
     pub(crate) fn watched(&self, watch: Arc<Watch>) -> Job {
         Job { watch, ..self.clone() }
+    }
+
+    /// The same job with a meter of its own: that of one attempt.
+    pub(crate) fn metered(&self) -> Job {
+        Job {
+            meter: Arc::default(),
+            ..self.clone()
+        }
+    }
+
+    /// Where datasets are read from; the bytes are counted.
+    pub(crate) fn sources(&self) -> Sources {
+        self.resources.sources.counting(&self.meter.bytes)
     }
 
     /// Fingerprints of the keys of exchanged rows.

@@ -17,6 +17,7 @@ mod limits;
 mod local;
 mod lookup;
 mod matching;
+mod meter;
 mod paired;
 mod paired_texts;
 mod pairs;

@@ -10,17 +10,19 @@ use shadowdiff_common::link::TaskOutput;
 use shadowdiff_common::spool::SpoolWriter;
 use shadowdiff_core::error::Result;
 use shadowdiff_core::plan::ScanTask;
+use shadowdiff_core::profile::{Rung, Work};
 use shadowdiff_core::side::Side;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Looks up the keys in `places` of `objects`, which are of the side that has the rows, in a piece of the other one.
 pub(crate) fn lookup(job: &Job, task: &ScanTask, places: &[u32], objects: &[Arc<Object>]) -> Result<TaskOutput> {
+    let _spent = job.meter.enter(Rung::Lookup, Work::Join);
     let mut found = BTreeSet::new();
     for side in Side::BOTH {
         let mut wanted: ByFingerprint<()> = ByFingerprint::default();
         for (place, object) in places.iter().flat_map(|place| objects.iter().map(move |object| (*place, object))) {
-            for block in object.batches(place, side.other()) {
+            for block in job.meter.each(Work::Decode, object.batches(place, side.other())) {
                 wanted.extend(numbers(&block?).map(|(_, fingerprint)| (fingerprint, ())));
             }
         }
@@ -31,7 +33,10 @@ pub(crate) fn lookup(job: &Job, task: &ScanTask, places: &[u32], objects: &[Arc<
         let mut reader = SideReader::new(job, side, &task.splits[side], Purpose::Columns(key));
         while let Some(key) = reader.next_columns()? {
             let rows = key.first().map_or(0, |column| column.len());
-            let keys = job.compiled.key_fingerprint.hash(&key.iter().collect::<Vec<_>>(), rows);
+            let keys = {
+                let _spent = job.meter.enter_work(Work::Hash);
+                job.compiled.key_fingerprint.hash(&key.iter().collect::<Vec<_>>(), rows)
+            };
             found.extend(keys.into_iter().filter(|key| wanted.remove(key).is_some()));
         }
     }

@@ -10,11 +10,13 @@ use shadowdiff_common::exchange::Writer;
 use shadowdiff_common::link::{Exchanged, TaskOutput};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::Reread;
+use shadowdiff_core::profile::{Rung, Work};
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::tally::Tally;
 
 /// Cancels the rows of the given shards. The objects come with the numbers of their scans; these are the shards of the output.
 pub(crate) fn match_fingerprints(job: &Job, shards: &[u32], objects: &Exchanged, halvings: u32) -> Result<TaskOutput> {
+    let _spent = job.meter.enter(Rung::Match, Work::Join);
     let part_bytes = job.resources.part_bytes(halvings);
     let schemas = Sides::from_fn(|_| numbered_schema());
     let mut writer = Writer::new(schemas, Reread::shards(&job.plan), part_bytes as usize, &job.resources.scratch);
@@ -43,6 +45,7 @@ pub(crate) fn match_fingerprints(job: &Job, shards: &[u32], objects: &Exchanged,
             }
         }
     }
+    let _spent = job.meter.enter(Rung::Reread, Work::Write);
     Ok(TaskOutput {
         exchange: Some(writer.finish()?),
         tally,
@@ -84,7 +87,7 @@ fn lots(job: &Job, objects: &Exchanged, shard: u32, side: Side, of_pass: &dyn Fn
     let mut lots = vec![Vec::new(); LOTS];
     for (scan, object) in objects {
         job.watch.check()?;
-        for block in object.batches(shard, side) {
+        for block in job.meter.each(Work::Decode, object.batches(shard, side)) {
             for (number, fingerprint) in exchanged::numbers(&block?).filter(|(_, f)| of_pass(*f)) {
                 lots[(fingerprint >> 24) as usize % LOTS].push(UnmatchedRow {
                     scan: *scan,
@@ -99,6 +102,7 @@ fn lots(job: &Job, objects: &Exchanged, shard: u32, side: Side, of_pass: &dyn Fn
 }
 
 fn push(job: &Job, writer: &mut Writer, side: Side, left: &[UnmatchedRow]) -> Result<()> {
+    let _spent = job.meter.enter(Rung::Reread, Work::Write);
     let shards: Vec<u32> = left.iter().map(|row| row.reread().shard(&job.plan)).collect();
     let fingerprints: Vec<u128> = left.iter().map(|row| row.fingerprint).collect();
     let batch = exchanged::numbered(left.iter().map(|row| row.number).collect(), &fingerprints)?;

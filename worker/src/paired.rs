@@ -16,6 +16,7 @@ use shadowdiff_common::read::parquet::{StoredFile, is_same};
 use shadowdiff_core::align::Column;
 use shadowdiff_core::error::Result;
 use shadowdiff_core::plan::{FilePart, Form, ScanTask, Split};
+use shadowdiff_core::profile::{Rung, Work};
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::ListedAccounts;
 
@@ -33,14 +34,28 @@ pub(crate) struct PairedGroups<'a> {
 }
 
 /// Row groups that lie side by side.
-struct KeyedPair {
+struct Pair {
     splits: Sides<Split>,
     /// Their numbers in their files.
     groups: Sides<usize>,
-    /// Rows of each.
-    rows: usize,
     /// Whether both are the same object.
     is_one: bool,
+}
+
+impl Pair {
+    fn rung(&self) -> Rung {
+        match self.is_one {
+            true => Rung::SameObject,
+            false => Rung::SameChunk,
+        }
+    }
+}
+
+/// Those whose keys are stored the same.
+struct KeyedPair {
+    pair: Pair,
+    /// Rows of each.
+    rows: usize,
 }
 
 impl<'a> PairedGroups<'a> {
@@ -69,64 +84,66 @@ impl<'a> PairedGroups<'a> {
             return Ok(None);
         }
         self.looked_at = number + 1;
-        let Some(pair) = self.keyed_pair(number)? else {
+        let Some(pair) = self.pair(number) else {
+            return Ok(None);
+        };
+        let job = self.job;
+        let _spent = job.meter.enter(pair.rung(), Work::Compare);
+        let Some(pair) = self.keyed(pair)? else {
             return Ok(None);
         };
         let mut differing = Vec::new();
         for (at, column) in self.job.plan.aligned.columns.iter().enumerate() {
-            if !self.job.plan.aligned.key.contains(&at) && !self.is_same(&pair, column)? {
+            if !self.job.plan.aligned.key.contains(&at) && !self.is_same(&pair.pair, column)? {
                 differing.push(at);
             }
         }
-        self.compare(&pair.splits, &differing, pair.rows, in_place)
+        self.compare(&pair, &differing, in_place)
     }
 
     /// Whether the keys of the pair of this number are stored the same.
     pub(crate) fn has_same_keys(&mut self, number: usize) -> Result<bool> {
-        Ok(self.keyed_pair(number)?.is_some())
+        match self.pair(number) {
+            Some(pair) => Ok(self.keyed(pair)?.is_some()),
+            None => Ok(false),
+        }
     }
 
-    /// The pair of this number, if its row groups are there and their keys are stored the same.
-    fn keyed_pair(&mut self, number: usize) -> Result<Option<KeyedPair>> {
-        let (Some(live), Some(shadow)) = (self.splits.live.get(number), self.splits.shadow.get(number)) else {
-            return Ok(None);
-        };
-        let splits = Sides::new(live.clone(), shadow.clone());
-        let (Some(live), Some(shadow)) = (group(&splits.live), group(&splits.shadow)) else {
-            return Ok(None);
-        };
+    /// The pair of this number, if its row groups are there and may be looked at.
+    fn pair(&self, number: usize) -> Option<Pair> {
+        let splits = Sides::new(self.splits.live.get(number)?.clone(), self.splits.shadow.get(number)?.clone());
+        let groups = Sides::new(group(&splits.live)?, group(&splits.shadow)?);
         let files = Sides::from_fn(|side| &self.job.resources.datasets[side].files[splits[side].file]);
         let is_one = !self.job.resources.disabled.same_object && files.live.is_same_object(files.shadow);
         // Elsewhere a look at the chunks would read again what is read for the rows.
         let is_near = files.live.is_local() && files.shadow.is_local();
-        if !is_one && (self.job.resources.disabled.same_chunk || !is_near) {
-            return Ok(None);
-        }
-        self.open(&splits)?;
-        let groups = Sides::new(live, shadow);
+        let is_looked_at = is_one || (!self.job.resources.disabled.same_chunk && is_near);
+        is_looked_at.then_some(Pair { splits, groups, is_one })
+    }
+
+    /// The pair, if its row groups are as long as each other and their keys are stored the same.
+    fn keyed(&mut self, pair: Pair) -> Result<Option<KeyedPair>> {
+        self.open(&pair.splits)?;
         let rows = Sides::from_fn(|side| {
             let file = self.files[side].as_ref();
-            file.and_then(|(_, file)| file.rows(groups[side]))
+            file.and_then(|(_, file)| file.rows(pair.groups[side]))
         });
         if rows.live != rows.shadow {
             return Ok(None);
         }
-        let pair = KeyedPair {
-            splits,
-            groups,
-            rows: rows.live.unwrap_or(0),
-            is_one,
-        };
         for column in self.job.plan.aligned.key_columns() {
             if !self.is_same(&pair, column)? {
                 return Ok(None);
             }
         }
-        Ok(Some(pair))
+        Ok(Some(KeyedPair {
+            pair,
+            rows: rows.live.unwrap_or(0),
+        }))
     }
 
     /// Whether a column of both row groups is stored the same.
-    fn is_same(&self, pair: &KeyedPair, column: &Column) -> Result<bool> {
+    fn is_same(&self, pair: &Pair, column: &Column) -> Result<bool> {
         let (Some((_, live)), Some((_, shadow))) = (&self.files.live, &self.files.shadow) else {
             return Ok(false);
         };
@@ -143,7 +160,7 @@ impl<'a> PairedGroups<'a> {
         for side in Side::BOTH {
             let file = pair[side].file;
             if self.files[side].as_ref().is_none_or(|(open, _)| *open != file) {
-                let stored = StoredFile::open(&self.job.resources.datasets[side].files[file], &self.job.resources.sources)?;
+                let stored = StoredFile::open(&self.job.resources.datasets[side].files[file], &self.job.sources())?;
                 self.files[side] = Some((file, stored));
             }
         }
@@ -161,17 +178,19 @@ impl<'a> PairedGroups<'a> {
     }
 
     /// Decodes the columns that are stored differently, and finds the rows that are equal, or near, in all of them.
-    fn compare(&self, pair: &Sides<Split>, columns: &[usize], rows: usize, in_place: &mut InPlace<'_>) -> Result<Option<PairedPart>> {
+    fn compare(&self, pair: &KeyedPair, columns: &[usize], in_place: &mut InPlace<'_>) -> Result<Option<PairedPart>> {
+        let KeyedPair { pair, rows } = pair;
+        let (rows, rung) = (*rows, pair.rung());
         if columns.is_empty() {
             in_place.lose_equal_keys();
-            return Ok(Some(PairedPart::equal(rows)));
+            return Ok(Some(PairedPart::equal(rows, rung)));
         }
         let aligned = &self.job.plan.aligned;
         // The keys are stored the same: those of one side are those of both.
         let has_seen_keys = in_place.judges;
         let keys: &[usize] = if has_seen_keys { &aligned.key } else { &[] };
         let read = Sides::new([columns, keys].concat(), columns.to_vec());
-        let splits = Sides::from_fn(|side| vec![pair[side].clone()]);
+        let splits = Sides::from_fn(|side| vec![pair.splits[side].clone()]);
         let mut sides = Sides::from_fn(|side| Columns {
             reader: SideReader::new(self.job, side, &splits[side], Purpose::Columns(read[side].clone())),
             arrays: Vec::new(),
@@ -218,6 +237,7 @@ impl<'a> PairedGroups<'a> {
             in_place.add_thin(left);
         }
         Ok(Some(PairedPart::of_both(
+            rung,
             ended.count_set_bits() as u64 - near,
             EndedRows {
                 rows: ended,

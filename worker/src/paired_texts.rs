@@ -15,6 +15,7 @@ use arrow_select::interleave::interleave;
 use shadowdiff_common::read::{Form, PartRows, TextPart, same_rows};
 use shadowdiff_core::align::Column;
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::profile::Rung;
 use shadowdiff_core::plan::{FilePart, ReadColumn, ScanTask, Split};
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::ListedAccounts;
@@ -139,6 +140,7 @@ impl<'a> PairedTexts<'a> {
         }
         Ok(Some(PairedPart {
             equal: equal as u64,
+            rung: Rung::SameChunk,
             rows: Sides::from_fn(|side| ended(&rows[side], has_seen_keys)),
         }))
     }

@@ -11,12 +11,14 @@ use shadowdiff_common::exchange::Object;
 use shadowdiff_common::link::TaskOutput;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::{Form, ScanTask};
+use shadowdiff_core::profile::{Rung, Work};
 use shadowdiff_core::side::Side;
 use std::sync::Arc;
 
 /// Fetches what is left of a scan task; `shard` is its place in `objects`, those of all match tasks. `is_thin`: of these rows only the key and
 /// the columns with a tolerance are needed, and their fingerprints are of those.
 pub(crate) fn reread(job: &Job, task: &ScanTask, is_thin: bool, shard: u32, objects: &[Arc<Object>], halvings: u32) -> Result<TaskOutput> {
+    let _spent = job.meter.enter(Rung::Reread, Work::Decode);
     let columns = is_thin.then(|| [&job.plan.aligned.key[..], job.compiled.row_hasher.tolerant()].concat());
     let share = job.resources.memory.task_bytes >> halvings.min(8);
     let mut sink = Sink::new(job, Form::Rows, &job.compiled.schemas, share / 3);

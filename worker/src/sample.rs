@@ -9,10 +9,12 @@ use crate::side::{Purpose, SideReader};
 use shadowdiff_common::link::TaskOutput;
 use shadowdiff_core::error::Result;
 use shadowdiff_core::plan::{Form, Sample, ScanTask, Split};
+use shadowdiff_core::profile::{Rung, Work};
 use shadowdiff_core::side::{Side, Sides};
 
 /// Looks at the heaviest piece that has rows of both sides.
 pub(crate) fn sample(job: &Job) -> Result<TaskOutput> {
+    let _spent = job.meter.enter(Rung::Sample, Work::Compare);
     let both = job
         .plan
         .scans

@@ -20,6 +20,7 @@ use shadowdiff_common::link::TaskOutput;
 use shadowdiff_common::spool::{Spool, SpoolWriter};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::{Form, ScanTask, Split};
+use shadowdiff_core::profile::{Rung, Work};
 use shadowdiff_core::row::{Hasher, account_hashes};
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::ListedAccounts;
@@ -118,7 +119,7 @@ impl<'a> Scan<'a> {
             if self.ends_in_pairs(side)? || self.hashes_split(side)? {
                 continue;
             }
-            match self.readers[side].next()? {
+            match self.read(side)? {
                 Some(rows) => self.push(side, rows)?,
                 None if self.readers[side].next_split().is_none() => {
                     ended[side] = true;
@@ -132,9 +133,32 @@ impl<'a> Scan<'a> {
             }
         }
         release(&mut self.left, &mut self.window, &mut self.sink)?;
-        let sink = &mut self.sink;
-        self.window.finish(&mut |side, batch| sink.push(side, batch))?;
+        {
+            let job = self.job;
+            let _spent = job.meter.enter(self.rung_of_left(), Work::Compare);
+            let sink = &mut self.sink;
+            self.window.finish(&mut |side, batch| sink.push(side, batch))?;
+        }
         self.finish()
+    }
+
+    /// The rung to which rows come that are read now.
+    fn rung(&self) -> Rung {
+        match self.in_step.is_on() {
+            true => Rung::SamePosition,
+            false => self.rung_of_left(),
+        }
+    }
+
+    /// The rung after that.
+    fn rung_of_left(&self) -> Rung {
+        rung_of_left(&self.window, self.form)
+    }
+
+    fn read(&mut self, side: Side) -> Result<Option<AlignedRows>> {
+        let job = self.job;
+        let _spent = job.meter.enter(self.rung(), Work::Decode);
+        self.readers[side].next()
     }
 
     /// Whether the pair of parts that comes next has just been looked at, with success.
@@ -146,6 +170,8 @@ impl<'a> Scan<'a> {
             return Ok(false);
         };
         self.in_pairs += part.equal;
+        let ended = part.rows.live.rows.count_set_bits() as u64;
+        self.job.meter.add_rows(part.rung, 2 * ended);
         self.readers.live.set_ended(split, part.rows.live);
         self.readers.shadow.set_ended(split, part.rows.shadow);
         Ok(true)
@@ -157,6 +183,8 @@ impl<'a> Scan<'a> {
         let reader = &mut self.readers[side];
         let Some(split) = reader.take_split() else { return Ok(false) };
         self.job.watch.check()?;
+        let job = self.job;
+        let _spent = job.meter.enter(Rung::of_exchange(self.form), Work::Decode);
         if self.sink.sees_accounts() {
             let sink = &mut self.sink;
             by_columns.read_accounts(side, &split, |account| sink.see_accounts(side, account))?;
@@ -174,6 +202,8 @@ impl<'a> Scan<'a> {
 
     fn push(&mut self, side: Side, rows: AlignedRows) -> Result<()> {
         if self.sink.sees_accounts() {
+            let job = self.job;
+            let _spent = job.meter.enter(self.rung(), Work::Hash);
             self.sink.see_accounts(side, &rows.some(self.job.plan.aligned.account()))?;
         }
         self.step(|in_step, in_place, emit| in_step.push(side, rows, in_place, emit))
@@ -181,6 +211,7 @@ impl<'a> Scan<'a> {
 
     /// Goes on in step; what is left goes on to the window.
     fn step(&mut self, go: impl FnOnce(&mut InStep<'a>, &mut InPlace<'a>, &mut Emit<'_>) -> Result<()>) -> Result<()> {
+        let (rung, rung_of_left) = (self.rung(), self.rung_of_left());
         let Scan {
             job,
             form,
@@ -190,7 +221,10 @@ impl<'a> Scan<'a> {
             sink,
             ..
         } = self;
+        let job = *job;
+        let _spent = job.meter.enter(rung, Work::Compare);
         let mut emit = |side: Side, rows: AlignedRows| {
+            let _spent = job.meter.enter(rung_of_left, Work::Hash);
             let read = rows.hashed(job);
             left[side].push(match form {
                 Form::Rows => read.whole(job, side)?,
@@ -210,6 +244,10 @@ impl<'a> Scan<'a> {
     }
 
     fn finish(self) -> Result<TaskOutput> {
+        let job = self.job;
+        let meter = &job.meter;
+        meter.add_rows(Rung::SamePosition, 2 * self.in_step.ended);
+        meter.add_rows(Rung::Window, 2 * self.window.cancelled);
         let judged = self.in_place.finish();
         let mut tally = Tally {
             cancelled: self.window.cancelled + self.in_step.cancelled + self.in_pairs,
@@ -232,9 +270,19 @@ impl<'a> Scan<'a> {
     }
 }
 
+/// The rung to which rows come that are left in step.
+fn rung_of_left(window: &Window, form: Form) -> Rung {
+    match window.is_on() {
+        true => Rung::Window,
+        false => Rung::of_exchange(form),
+    }
+}
+
 /// Lets the rows of both sides that are left go on to the window, a batch a side: of few batches many shards are made at less cost, above all of
 /// narrow rows.
 fn release(left: &mut Sides<Vec<Rows>>, window: &mut Window, sink: &mut Sink<'_>) -> Result<()> {
+    let job = sink.job;
+    let _spent = job.meter.enter(rung_of_left(window, sink.form), Work::Compare);
     for side in Side::BOTH {
         let parts = std::mem::take(&mut left[side]);
         let Some(first) = parts.first() else { continue };
@@ -286,6 +334,8 @@ impl<'a> Sink<'a> {
     }
 
     pub(crate) fn push(&mut self, side: Side, batch: RecordBatch) -> Result<()> {
+        let job = self.job;
+        let _spent = job.meter.enter(Rung::of_exchange(self.form), Work::Write);
         let shards = u64::from(self.job.plan.shards);
         let shard_of: Vec<u32> = match (shards, self.form) {
             (1, _) => vec![0; batch.num_rows()],
@@ -305,6 +355,8 @@ impl<'a> Sink<'a> {
     }
 
     pub(crate) fn finish(self) -> Result<Object> {
+        let job = self.job;
+        let _spent = job.meter.enter(Rung::of_exchange(self.form), Work::Write);
         self.writer.finish()
     }
 

@@ -12,6 +12,7 @@ use shadowdiff_common::store::changed;
 use shadowdiff_core::align::{Column, Role, SideColumn};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::{FilePart, ReadColumn, Split};
+use shadowdiff_core::profile::{Rung, Work};
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::value::{convert, is_compact_form};
 use std::collections::{BTreeMap, VecDeque};
@@ -110,23 +111,26 @@ pub(crate) struct PairedPart {
     /// Pairs of equal rows.
     pub(crate) equal: u64,
     pub(crate) rows: Sides<EndedRows>,
+    /// The rung on which they ended.
+    pub(crate) rung: Rung,
 }
 
 impl PairedPart {
     /// So many pairs of equal rows, and no others.
-    pub(crate) fn equal(rows: usize) -> PairedPart {
+    pub(crate) fn equal(rows: usize, rung: Rung) -> PairedPart {
         let ended = EndedRows {
             rows: BooleanBuffer::new_set(rows),
             has_seen_keys: true,
             columns: None,
             left: None,
         };
-        PairedPart::of_both(rows as u64, ended)
+        PairedPart::of_both(rung, rows as u64, ended)
     }
 
     /// `rows` are those of both sides.
-    pub(crate) fn of_both(equal: u64, rows: EndedRows) -> PairedPart {
+    pub(crate) fn of_both(rung: Rung, equal: u64, rows: EndedRows) -> PairedPart {
         PairedPart {
+            rung,
             equal,
             rows: Sides::new(rows.clone(), rows),
         }
@@ -278,6 +282,8 @@ impl<'a> SideReader<'a> {
 
     /// What is made of the next batch of which something is made.
     fn next_of<T>(&mut self, make: impl Fn(&mut Self, usize, Raw) -> Result<Option<T>>) -> Result<Option<T>> {
+        let job = self.job;
+        let _spent = job.meter.enter_work(Work::Decode);
         loop {
             self.job.watch.check()?;
             let is_enough = match &self.purpose {
@@ -356,7 +362,7 @@ impl<'a> SideReader<'a> {
             &wanted,
             csv,
             self.job.resources.batch_rows,
-            &self.job.resources.sources,
+            &self.job.sources(),
         )
     }
 

@@ -23,6 +23,7 @@ use shadowdiff_common::exchange::{SelectedRows, counting_sort, take_rows};
 use shadowdiff_common::link::Exchanged;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::Reread;
+use shadowdiff_core::profile::Work;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::value::fixed_form;
 use std::sync::Arc;
@@ -143,7 +144,7 @@ impl Rows {
         };
         for (scan, object) in objects {
             job.watch.check()?;
-            for block in object.batches(shard, side) {
+            for block in job.meter.each(Work::Decode, object.batches(shard, side)) {
                 let batch = of_keys(&block?, of_pass)?;
                 let block = TolerantRows(&batch);
                 rows.scans.resize(rows.scans.len() + batch.num_rows(), *scan);

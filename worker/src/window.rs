@@ -157,6 +157,10 @@ impl Window {
         }
     }
 
+    pub(crate) fn is_on(&self) -> bool {
+        self.on
+    }
+
     /// The side that should be read next: the one with less ahead of its cursor.
     pub(crate) fn next_side(&self) -> Side {
         let ahead = |queue: &Queue| queue.first + queue.held.len() - queue.batch;

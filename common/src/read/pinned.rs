@@ -39,7 +39,8 @@ pub struct PinnedFile {
     name: String,
     pin: Pin,
     source: Source,
-    bytes_read: Arc<AtomicU64>,
+    /// What counts the bytes that are read.
+    counters: Vec<Arc<AtomicU64>>,
     /// The first read that failed. Decoders wrap errors until their kind is lost; this keeps it.
     failure: Mutex<Option<Error>>,
 }
@@ -79,7 +80,7 @@ impl PinnedFile {
             name: file.name.clone(),
             pin: file.pin.clone(),
             source,
-            bytes_read: Arc::clone(&sources.bytes_read),
+            counters: sources.counters(),
             failure: Mutex::new(None),
         };
         opened.check()?;
@@ -151,7 +152,9 @@ impl PinnedFile {
             .file(&self.name));
         }
         let bytes: u64 = ranges.iter().map(|range| range.end - range.start).sum();
-        self.bytes_read.fetch_add(bytes, Ordering::Relaxed);
+        self.counters.iter().for_each(|counter| {
+            counter.fetch_add(bytes, Ordering::Relaxed);
+        });
         match &self.source {
             Source::Local(file) => ranges.iter().map(|range| self.read_local(file, range)).collect(),
             Source::Object { store, path, runtime } => {

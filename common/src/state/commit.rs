@@ -9,6 +9,7 @@ use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::Sample;
+use shadowdiff_core::profile::Profile;
 use shadowdiff_core::row::JudgedInPlace;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::tally::Tally;
@@ -49,6 +50,9 @@ pub struct Commit {
     pub sample: Option<Sample>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judged: Option<JudgedInPlace>,
+    /// What the task took; nothing that counts.
+    #[serde(default, skip_serializing_if = "Profile::is_empty")]
+    pub profile: Profile,
 }
 
 impl Commit {
@@ -62,6 +66,7 @@ impl Commit {
             runs: Vec::new(),
             sample: None,
             judged: None,
+            profile: Profile::default(),
         }
     }
 

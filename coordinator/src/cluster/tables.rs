@@ -6,6 +6,7 @@ use crate::pipeline::{Reader, StageOutcome};
 use futures::{FutureExt, Stream, StreamExt};
 use shadowdiff_common::state::{Commit, InputTable, JobState, Part, PlanDigest, Stage, open_spools, read_commit, retrying};
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::profile::Profile;
 use shadowdiff_core::row::JudgedInPlace;
 use std::pin::pin;
 use tokio::runtime::Handle;
@@ -35,6 +36,7 @@ impl<'a> Committed<'a> {
         while let Some((commit, task)) = commits.next().await {
             let commit = commit?;
             outcome.tally.merge(&commit.tally);
+            outcome.profile.merge(&commit.profile);
             outcome.add_exchanged(commit.exchanged());
             outcome.sample = commit.sample.or(outcome.sample);
             outcome.judged.merge(commit.judged.clone().unwrap_or_default());
@@ -45,9 +47,13 @@ impl<'a> Committed<'a> {
                 && let Some(part) = inputs.push(task, &commit)?
             {
                 if !is_known_to_hold {
-                    let judged = self.judged().await?;
+                    let (judged, profile) = self.judged().await?;
                     if !judged.holds() {
-                        return Ok(StageOutcome { judged, ..outcome });
+                        return Ok(StageOutcome {
+                            judged,
+                            profile,
+                            ..outcome
+                        });
                     }
                     is_known_to_hold = true;
                 }
@@ -68,14 +74,16 @@ impl<'a> Committed<'a> {
         Ok(outcome)
     }
 
-    /// What all tasks have judged in place: it must be known before anything is written down.
-    async fn judged(self) -> Result<JudgedInPlace> {
-        let mut judged = JudgedInPlace::default();
+    /// What all tasks have judged in place, which must be known before anything is written down; and what they took.
+    async fn judged(self) -> Result<(JudgedInPlace, Profile)> {
+        let (mut judged, mut profile) = (JudgedInPlace::default(), Profile::default());
         let mut commits = pin!(self.all());
         while let Some(commit) = commits.next().await {
-            judged.merge(commit?.judged.unwrap_or_default());
+            let commit = commit?;
+            profile.merge(&commit.profile);
+            judged.merge(commit.judged.unwrap_or_default());
         }
-        Ok(judged)
+        Ok((judged, profile))
     }
 
     /// All commits, in the order of their tasks.

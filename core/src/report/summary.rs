@@ -7,6 +7,7 @@ use crate::compare::has_delta;
 use crate::noise::{NoiseOutcome, NoiseUnit};
 use crate::patterns::{RowPatterns, RowSummary};
 use crate::plan::{Pinned, Plan};
+use crate::profile::Profile;
 use crate::redact::redacted_document;
 use crate::side::{Side, Sides};
 use crate::sketch::{Distribution, Sketch};
@@ -235,6 +236,9 @@ pub struct Timings {
     pub compare_ms: u64,
     pub merge_ms: u64,
     pub total_ms: u64,
+    /// What each rung took. Older summaries do not say.
+    #[serde(default, skip_serializing_if = "Profile::is_empty")]
+    pub rungs: Profile,
 }
 
 /// What the summary is made of besides the plan.

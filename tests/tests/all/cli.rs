@@ -2,6 +2,7 @@
 
 use shadowdiff_tests::binary::{self, Run};
 use shadowdiff_tests::cell::{Cell, Table, Type};
+use shadowdiff_tests::rungs;
 use shadowdiff_tests::write::Layout;
 use std::fmt::Write;
 use std::path::Path;
@@ -77,6 +78,25 @@ fn only_the_result_goes_to_stdout() {
     assert_eq!(summary["rows"]["changed"], 1);
     let quiet = run(folder.path(), &format!("{arguments} --quiet"));
     assert_eq!(quiet.stderr, "");
+}
+
+#[test]
+fn a_profile_goes_to_stderr_and_stands_in_the_summary() {
+    let folder = folder();
+    let arguments = "compare --live live.csv --shadow other.csv --key id --output out";
+    let got = run(folder.path(), &format!("{arguments} --quiet --profile"));
+    assert_eq!((got.exit, got.stdout.as_str()), (1, ""));
+    for table in [got.stderr, run(folder.path(), "report out --profile").stderr] {
+        let line = table.lines().find(|line| line.starts_with("compare "));
+        assert!(table.starts_with("Profile: ") && line.is_some(), "{table}");
+    }
+    let text = std::fs::read_to_string(folder.path().join("out/summary.json")).expect("a summary");
+    let summary: serde_json::Value = serde_json::from_str(&text).expect("json");
+    rungs::check(&summary).expect("every row ends on one rung");
+    assert_eq!(
+        summary["timings"]["rungs"]["compare"]["rows"], 2,
+        "the row that has changed, on both sides"
+    );
 }
 
 /// Runs that must fail with exit 2, nothing on stdout, one clear error, and no output folder. `x|y` is either.

@@ -151,6 +151,15 @@ impl Evidence {
         self.of(TextKind::Text).has_more && self.comma.is_text() && self.date_forms.is_empty()
     }
 
+    /// Takes in the values of other rows that have been looked at elsewhere: all that `others` says but for what it says of `left`. How many they are
+    /// is all that is new, where whoever asks knows the others too.
+    pub fn add_known(&mut self, others: &Evidence, left: &Evidence) {
+        let counts = others.kinds.iter().zip(&left.kinds);
+        for (mine, (all, left)) in self.kinds.iter_mut().zip(counts) {
+            mine.count += all.count.saturating_sub(left.count);
+        }
+    }
+
     /// Takes in what a later file says.
     pub fn merge(&mut self, later: &Evidence) {
         self.kinds.iter_mut().zip(&later.kinds).for_each(|(mine, later)| mine.merge(later));

@@ -2,6 +2,7 @@
 
 use shadowdiff_tests::binary;
 use shadowdiff_tests::cluster::{Cluster, Place};
+use shadowdiff_tests::rungs;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -92,13 +93,13 @@ impl Pair {
         let is_judgeable = |folder: &Path| folder.join("comparison.bin").exists();
         assert_eq!(is_judgeable(output), is_judgeable(&self.path().join("one")));
         assert!(table(output) == table(&self.path().join("one")), "differences.parquet differs");
-        let rows = |folder: &Path| {
-            let text = std::fs::read_to_string(folder.join("summary.json")).unwrap_or_default();
-            serde_json::from_str::<serde_json::Value>(&text)
-                .map(|mut summary| summary["row_patterns"].take())
-                .ok()
+        let summary = |folder: &Path| {
+            let text = std::fs::read_to_string(folder.join("summary.json")).expect("a summary");
+            serde_json::from_str::<serde_json::Value>(&text).expect("a summary")
         };
-        assert_eq!(rows(output), rows(&self.path().join("one")), "what happens to rows differs");
+        let (mine, one) = (summary(output), summary(&self.path().join("one")));
+        assert_eq!(mine["row_patterns"], one["row_patterns"], "what happens to rows differs");
+        rungs::check(&mine).expect("every row ends on one rung");
     }
 
     /// Submits, waits, compares with the one process.
