@@ -32,14 +32,14 @@ pub use checks::refusal;
 pub use columns::read_column;
 pub use csv::{CsvFindings, csv_findings};
 pub use dataset::{DataFile, Dataset, Form, Format, Overlap, held_file, list, meets, task_names};
-pub use raw::{Raw, RawBatches, json_shape, open_csv_file, open_raw};
+pub use raw::{Raw, RawBatches, json_shape, json_shapes, open_csv_file, open_raw};
+pub use same_rows::{LeftRows, PartRows, TextPart, same_rows};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::TextRange;
 use shadowdiff_core::value::ValueType;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-pub use same_rows::{LeftRows, PartRows, TextPart, same_rows};
 pub use text_pieces::{TEXT_PIECE_BYTES, TextPiece, text_pieces};
 use tokio::runtime::Handle;
 

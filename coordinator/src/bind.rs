@@ -52,10 +52,7 @@ pub async fn inspect(spec: &Spec, base: &Path, sources: &Sources) -> Result<Insp
         list(Side::Shadow, &spec.sides.shadow, base, &sources.stores).await?,
     );
     let unread = Sides::from_fn(|side| UnreadColumns::new(spec, side));
-    let mut files = Sides::new(
-        look(&datasets.live, &spec.sides.live, &unread.live, sources).await?,
-        look(&datasets.shadow, &spec.sides.shadow, &unread.shadow, sources).await?,
-    );
+    let mut files = look(&datasets, &spec.sides, &unread, sources).await?;
     fill_rowless(&mut files, &datasets, spec);
     for side in Side::BOTH {
         declare_missing(&mut files, datasets[side].format, spec, side);

@@ -7,8 +7,8 @@ use shadowdiff_common::read::csv::{Evidence, Observer};
 use shadowdiff_common::read::json::JsonShape;
 use shadowdiff_common::read::parquet::julian_dates;
 use shadowdiff_common::read::{
-    DataFile, Dataset, FileSchema, Form, Format, PartRows, RowGroup, Sources, TextPart, TextPiece, TextRows, json_shape, open_csv_file, refusal,
-    same_rows, schema, text_pieces,
+    DataFile, Dataset, FileSchema, Form, Format, RowGroup, Sources, TextPart, TextPiece, TextRows, json_shape, json_shapes, open_csv_file,
+    refusal, same_rows, schema, text_pieces,
 };
 use shadowdiff_common::tasks::blocking;
 use shadowdiff_core::error::{Error, Result};
@@ -104,16 +104,35 @@ impl SideFiles {
     }
 }
 
-/// Looks into every file of a side; of columns that are `unread` only the names are found.
-pub(crate) async fn look(dataset: &Dataset, spec: &DatasetSpec, unread: &UnreadColumns, sources: &Sources) -> Result<SideFiles> {
-    let mut side = SideFiles::default();
+/// Looks into every file of both sides; of columns that are `unread` only the names are found.
+pub(crate) async fn look(
+    datasets: &Sides<Dataset>,
+    specs: &Sides<DatasetSpec>,
+    unread: &Sides<UnreadColumns>,
+    sources: &Sources,
+) -> Result<Sides<SideFiles>> {
+    // Both at a time: a text file is cut into pieces by one thread.
+    let looks = |side: Side| inspect_files(&datasets[side], &specs[side].csv, &unread[side], sources);
+    let (live, shadow) = futures::join!(looks(Side::Live), looks(Side::Shadow));
+    let mut looks = Sides::new(live?, shadow?);
+    Shapes { datasets, unread, sources }.find(&mut looks).await?;
+    let mut looks = looks.map(Some);
+    Sides::try_from_fn(|side| side_files(&datasets[side], looks[side].take().unwrap_or_default(), &unread[side]))
+}
+
+async fn inspect_files(dataset: &Dataset, csv: &CsvOptions, unread: &UnreadColumns, sources: &Sources) -> Result<Vec<FileLook>> {
     let looks = dataset
         .files
         .iter()
-        .map(|file| inspect_file(dataset.format, file.clone(), spec.csv.clone(), unread.clone(), sources.clone()));
-    let files: Vec<FileLook> = stream::iter(looks).buffered(FILES_AT_A_TIME).try_collect().await?;
+        .map(|file| inspect_file(dataset.format, file.clone(), csv.clone(), unread.clone(), sources.clone()));
+    stream::iter(looks).buffered(FILES_AT_A_TIME).try_collect().await
+}
+
+/// What the files of a side hold together.
+fn side_files(dataset: &Dataset, looks: Vec<FileLook>, unread: &UnreadColumns) -> Result<SideFiles> {
+    let mut side = SideFiles::default();
     let mut stored = StoredTypes::new();
-    for (file, look) in dataset.files.iter().zip(files) {
+    for (file, look) in dataset.files.iter().zip(looks) {
         side.pieces.push(look.pieces);
         side.legacy_calendar.push(look.legacy_calendar);
         for mut column in look.columns {
@@ -155,17 +174,8 @@ async fn inspect_file(format: Format, file: DataFile, csv: CsvOptions, unread: U
             .await?;
             Ok(text_look(pieces, header.into_iter().map(|name| (name, KnownType::Untyped))))
         }
-        Form::Json => {
-            let pieces = pieces_of_text(format, &file, &csv, &sources).await?;
-            let shape = shape_of(&file, &pieces, &unread, &sources).await?;
-            let JsonShape::Object(members) = shape else {
-                return Err(Error::internal("the shape of JSON lines is an object"));
-            };
-            Ok(text_look(
-                pieces,
-                members.into_iter().map(|(name, shape)| (name, KnownType::Json(shape))),
-            ))
-        }
+        // Their columns show in their lines.
+        Form::Json => Ok(text_look(pieces_of_text(format, &file, &csv, &sources).await?, std::iter::empty())),
     }
 }
 
@@ -175,24 +185,113 @@ async fn pieces_of_text(format: Format, file: &DataFile, csv: &CsvOptions, sourc
     Ok(FilePieces::of_text(pieces))
 }
 
-/// The shape of a file of JSON lines.
-async fn shape_of(file: &DataFile, pieces: &FilePieces, unread: &UnreadColumns, sources: &Sources) -> Result<JsonShape> {
-    will_read(file, sources);
-    let shape_of_part = |part: Option<TextRange>| {
-        let (file, unread, sources) = (file.clone(), unread.clone(), sources.clone());
-        let shape = move || json_shape(&file, part.as_ref().into(), |name: &str| unread.takes(name), &sources);
-        blocking("a reader", shape)
-    };
-    let shapes = pieces.parts().into_iter().map(shape_of_part);
-    let mut shapes = pin!(stream::iter(shapes).buffered(reading_threads()));
-    let mut all = JsonShape::default();
-    while let Some(shape) = shapes.next().await {
-        if all.merge(&shape?, &file.name, "").is_err() {
-            // Read in one, the file says in which line they clash.
-            return shape_of_part(None).await;
+/// Finds the columns of files of JSON lines.
+struct Shapes<'a> {
+    datasets: &'a Sides<Dataset>,
+    unread: &'a Sides<UnreadColumns>,
+    sources: &'a Sources,
+}
+
+impl Shapes<'_> {
+    async fn find(&self, looks: &mut Sides<Vec<FileLook>>) -> Result<()> {
+        let is_json = Sides::from_fn(|side| self.datasets[side].format.form() == Form::Json);
+        for side in Side::BOTH.into_iter().filter(|side| is_json[*side]) {
+            self.datasets[side].files.iter().for_each(|file| will_read(file, self.sources));
         }
+        let files = looks.live.len().max(looks.shadow.len());
+        let shapes = (0..files).map(|at| {
+            let file = |side: Side| Some((self.datasets[side].files.get(at)?, looks[side].get(at)?)).filter(|_| is_json[side]);
+            self.of_files(Sides::from_fn(file))
+        });
+        let shapes: Vec<Sides<Option<JsonShape>>> = stream::iter(shapes).buffered(FILES_AT_A_TIME).try_collect().await?;
+        for (at, found) in shapes.into_iter().enumerate() {
+            for (looks, shape) in [(&mut looks.live, found.live), (&mut looks.shadow, found.shadow)] {
+                if let (Some(look), Some(JsonShape::Object(members))) = (looks.get_mut(at), shape) {
+                    let column = |(name, shape)| FileColumn {
+                        name,
+                        known: KnownType::Json(shape),
+                    };
+                    look.columns = members.into_iter().map(column).collect();
+                }
+            }
+        }
+        Ok(())
     }
-    Ok(all)
+
+    /// Of a file of each side, as far as they are there.
+    async fn of_files(&self, files: Sides<Option<(&DataFile, &FileLook)>>) -> Result<Sides<Option<JsonShape>>> {
+        if let (Some(live), Some(shadow)) = (files.live, files.shadow)
+            && self.unread.live == self.unread.shadow
+            && let Some(found) = self.of_pair(&Sides::new(live, shadow)).await?
+        {
+            return Ok(found.map(Some));
+        }
+        Ok(Sides::new(
+            self.of_file(Side::Live, files.live).await?,
+            self.of_file(Side::Shadow, files.shadow).await?,
+        ))
+    }
+
+    /// Of two files, part by part: rows that are written the same on both sides are looked at once. `None`: something is wrong in one.
+    async fn of_pair(&self, files: &Sides<(&DataFile, &FileLook)>) -> Result<Option<Sides<JsonShape>>> {
+        let parts = Sides::from_fn(|side| files[side].1.pieces.parts());
+        let shapes = (0..parts.live.len().max(parts.shadow.len())).map(|at| {
+            let parts = Sides::from_fn(|side| parts[side].get(at).map(|range| (files[side].0.clone(), *range)));
+            let (unread, sources) = (self.unread.live.clone(), self.sources.clone());
+            blocking("a reader", move || Ok(shapes_of_pair(&parts, &unread, &sources)))
+        });
+        let mut shapes = pin!(stream::iter(shapes).buffered(reading_threads()));
+        let mut all = Sides::<JsonShape>::default();
+        while let Some(found) = shapes.next().await {
+            let Some(found) = found? else { return Ok(None) };
+            if Side::BOTH.iter().any(|side| all[*side].merge(&found[*side], "", "").is_err()) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(all))
+    }
+
+    /// Of one file, if it is there.
+    async fn of_file(&self, side: Side, file: Option<(&DataFile, &FileLook)>) -> Result<Option<JsonShape>> {
+        let Some((file, look)) = file else { return Ok(None) };
+        let shape_of_part = |part: Option<TextRange>| {
+            let (file, unread, sources) = (file.clone(), self.unread[side].clone(), self.sources.clone());
+            let shape = move || json_shape(&file, part.as_ref().into(), |name: &str| unread.takes(name), &sources);
+            blocking("a reader", shape)
+        };
+        let shapes = look.pieces.parts().into_iter().map(shape_of_part);
+        let mut shapes = pin!(stream::iter(shapes).buffered(reading_threads()));
+        let mut all = JsonShape::default();
+        while let Some(shape) = shapes.next().await {
+            if all.merge(&shape?, &file.name, "").is_err() {
+                // Read in one, the file says in which line they clash.
+                return shape_of_part(None).await.map(Some);
+            }
+        }
+        Ok(Some(all))
+    }
+}
+
+/// Of a part of each side, as far as they are there. `None`: something is wrong.
+fn shapes_of_pair(parts: &Sides<Option<Part>>, unread: &UnreadColumns, sources: &Sources) -> Option<Sides<JsonShape>> {
+    let passed_over = |name: &str| unread.takes(name);
+    if let Some(found) = text_parts(parts).and_then(|parts| json_shapes(parts, passed_over, sources)) {
+        return Some(found);
+    }
+    let shape = |part: &Option<Part>| match part {
+        Some((file, range)) => json_shape(file, range.as_ref().into(), passed_over, sources).ok(),
+        None => Some(JsonShape::default()),
+    };
+    Some(Sides::new(shape(&parts.live)?, shape(&parts.shadow)?))
+}
+
+/// A part of each side, where both are there and none is a whole file.
+fn text_parts(parts: &Sides<Option<Part>>) -> Option<Sides<TextPart<'_>>> {
+    let (Some((live, Some(live_range))), Some((shadow, Some(shadow_range)))) = (&parts.live, &parts.shadow) else {
+        return None;
+    };
+    let part = |file, range| TextPart { file, range };
+    Some(Sides::new(part(live, live_range), part(shadow, shadow_range)))
 }
 
 /// How many readers of text find types at a time.
@@ -363,7 +462,7 @@ impl Guesses<'_> {
         let guesses = (0..pairs).map(|at| {
             let (live, shadow) = (parts.live.get(at).cloned(), parts.shadow.get(at).cloned());
             let (csv, columns, sources) = (self.csv.live.clone(), Arc::clone(&columns), self.sources.clone());
-            blocking("a reader", move || guess_pair(Sides::new(live, shadow), &csv, &columns, &sources))
+            blocking("a reader", move || guess_pair(&Sides::new(live, shadow), &csv, &columns, &sources))
         });
         let none = || vec![Evidence::default(); columns.len()];
         let merge = |mut all: Sides<Vec<Evidence>>, one: Sides<Vec<Evidence>>| async move {
@@ -387,21 +486,23 @@ fn merge(all: &mut [Evidence], later: &[Evidence]) {
     all.iter_mut().zip(later).for_each(|(all, one)| all.merge(one));
 }
 
-fn guess_pair(pair: Sides<Option<Part>>, csv: &CsvOptions, columns: &[String], sources: &Sources) -> Result<Sides<Vec<Evidence>>> {
-    let guess = |side: Side| pair[side].as_ref().map_or(Ok(Vec::new()), |part| guess_part(part, csv, columns, sources));
+fn guess_pair(pair: &Sides<Option<Part>>, csv: &CsvOptions, columns: &[String], sources: &Sources) -> Result<Sides<Vec<Evidence>>> {
+    let guess = |side: Side| {
+        pair[side]
+            .as_ref()
+            .map_or(Ok(Vec::new()), |part| guess_part(part, csv, columns, sources))
+    };
     let live = guess(Side::Live)?;
-    if let (Some((live_file, Some(live_range))), Some((shadow_file, Some(shadow_range)))) = (&pair.live, &pair.shadow) {
-        let part = |file, range| TextPart { file, range };
-        let parts = Sides::new(part(live_file, live_range), part(shadow_file, shadow_range));
-        // What cannot be read is told below.
-        if let Ok(Some(rows)) = same_rows(Format::Csv, csv, parts, sources) {
-            let left = |file, rows: &PartRows| guess_rows(file, TextRows::Left(&rows.left), csv, columns, sources);
-            let (live_left, mut shadow) = (left(live_file, &rows.live)?, left(shadow_file, &rows.shadow)?);
-            for (shadow, (live, left)) in shadow.iter_mut().zip(live.iter().zip(&live_left)) {
-                shadow.add_known(live, left);
-            }
-            return Ok(Sides::new(live, shadow));
+    // What cannot be read is told below.
+    if let Some(parts) = text_parts(pair)
+        && let Ok(Some(rows)) = same_rows(Format::Csv, csv, parts, sources)
+    {
+        let left = |side: Side| guess_rows(parts[side].file, TextRows::Left(&rows[side].left), csv, columns, sources);
+        let (live_left, mut shadow) = (left(Side::Live)?, left(Side::Shadow)?);
+        for (shadow, (live, left)) in shadow.iter_mut().zip(live.iter().zip(&live_left)) {
+            shadow.add_known(live, left);
         }
+        return Ok(Sides::new(live, shadow));
     }
     Ok(Sides::new(live, guess(Side::Shadow)?))
 }

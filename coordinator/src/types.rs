@@ -5,7 +5,7 @@ use crate::columns::{FileColumn, Guesses, KnownType, SideFiles};
 use shadowdiff_common::read::csv::Evidence;
 use shadowdiff_common::read::json::JsonShape;
 use shadowdiff_common::read::{Dataset, Format, Sources};
-use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::error::Result;
 use shadowdiff_core::plan::ReadColumn;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::{CsvTypes, Spec};
@@ -316,6 +316,7 @@ mod tests {
     use crate::inspect;
     use shadowdiff_common::read::Sources;
     use shadowdiff_common::store::Stores;
+    use shadowdiff_core::mix::next;
     use shadowdiff_core::side::Side;
     use shadowdiff_core::spec::{Overrides, parse};
     use std::sync::Arc;
@@ -348,6 +349,104 @@ mod tests {
         for (note, words) in found.notes.iter().zip(notes) {
             assert!(note.text.contains(words), "{note:?}: {words}");
         }
+    }
+
+    /// Types and notes of a folder's two sides, whose text files are cut into pieces of about so many bytes; or what is wrong.
+    fn told(folder: &std::path::Path, piece_bytes: u64) -> Result<Vec<String>, String> {
+        let text = "live: live/\nshadow: shadow/\naccount: a\ncsv: {delimiter: \";\"}\n";
+        let spec = parse(text, "s.yaml", &Overrides::default()).expect("a good spec").spec;
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let found = runtime.block_on(async {
+            let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
+            inspect(&spec, folder, &sources.with_text_pieces(piece_bytes)).await
+        });
+        let found = found.map_err(|error| error.to_string())?;
+        let types = Side::BOTH
+            .into_iter()
+            .flat_map(|side| &found.columns[side])
+            .map(|c| format!("{} {}", c.name, c.value_type));
+        Ok(types.chain(found.notes.iter().map(|note| note.text.clone())).collect())
+    }
+
+    /// Rows that are written the same on both sides are looked at once, of files that are read in pieces: nothing shows of it.
+    #[test]
+    fn what_is_said_of_types_does_not_depend_on_the_pieces() {
+        let csv = [
+            "1",
+            "2.5",
+            "",
+            "n/a",
+            "-",
+            "true",
+            "2026-01-02",
+            "31.12.2026",
+            "1,5",
+            "0,25",
+            "x",
+            "1e400",
+            "2026-01-02T03:04:05Z",
+            "\"1\"",
+        ];
+        let json = [
+            "1",
+            "2.5",
+            "null",
+            "\"n/a\"",
+            "true",
+            "\"2026-01-02\"",
+            "\"NaN\"",
+            "[1]",
+            "[\"x\"]",
+            "{\"m\":1}",
+            "{\"n\":null}",
+            "1e400",
+        ];
+        let (mut notes, mut errors) = (0, 0);
+        for seed in 1..120u64 {
+            let mut state = seed;
+            let mut below = |n: usize| (next(&mut state) % n as u64) as usize;
+            let is_csv = below(2) == 0;
+            let values = if is_csv { &csv[..] } else { &json[..] };
+            // Few kinds of values in a file, so that it is a rare one that says something.
+            let few: Vec<&str> = (0..1 + below(3)).map(|_| values[below(values.len())]).collect();
+            let mut row = |n: usize, below: &mut dyn FnMut(usize) -> usize| {
+                let value = if below(12) == 0 {
+                    values[below(values.len())]
+                } else {
+                    few[below(few.len())]
+                };
+                match is_csv {
+                    true => format!("{n};{value}\n"),
+                    false if below(20) == 0 => format!("{{\"a\":{n}}}\n"),
+                    false => format!("{{\"a\":{n},\"b\":{value}}}\n"),
+                }
+            };
+            let rows: Vec<String> = (0..20 + below(40)).map(|n| row(n, &mut below)).collect();
+            let changed: Vec<String> = rows
+                .iter()
+                .enumerate()
+                .map(|(n, line)| if below(6) == 0 { row(n, &mut below) } else { line.clone() })
+                .collect();
+            let folder = tempfile::tempdir().expect("a folder");
+            for (side, rows) in [("live", &rows), ("shadow", &changed)] {
+                let (name, header) = if is_csv { ("a.csv", "a;b\n") } else { ("a.jsonl", "") };
+                std::fs::create_dir_all(folder.path().join(side)).expect("a folder");
+                std::fs::write(folder.path().join(side).join(name), header.to_owned() + &rows.concat()).expect("a file");
+            }
+            let whole = told(folder.path(), 1 << 20);
+            for piece_bytes in [1, 40, 200] {
+                assert_eq!(
+                    told(folder.path(), piece_bytes),
+                    whole,
+                    "{seed}, {piece_bytes}\n{rows:?}\n{changed:?}"
+                );
+            }
+            match whole {
+                Ok(told) => notes += told.iter().filter(|text| text.starts_with("column")).count(),
+                Err(_) => errors += 1,
+            }
+        }
+        assert!(notes > 20 && errors > 5, "{notes} notes, {errors} errors");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use shadowdiff_core::side::Side;
 use shadowdiff_core::spec::{Columns, Spec};
 
 /// Which columns of a side are left alone.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct UnreadColumns {
     columns: Columns,
     /// From the names in the files to those in the comparison.

@@ -508,7 +508,11 @@ mod tests {
             ((infinite, 1), (infinite, 2), neither),
         ] {
             let found = NoisyCell::new(cell.0, cell.1).beside(NoisyCell::new(there.0, there.1));
-            assert_eq!([found.nearer_shadow, found.nearer_live, found.neither], expected, "{cell:?} {there:?}");
+            assert_eq!(
+                [found.nearer_shadow, found.nearer_live, found.neither],
+                expected,
+                "{cell:?} {there:?}"
+            );
         }
     }
 

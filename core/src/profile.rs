@@ -20,7 +20,7 @@ pub enum Rung {
     Sample,
     /// Row groups of one object on both sides.
     SameObject,
-    /// Row groups whose columns are stored the same, or differ in some alone.
+    /// Row groups whose columns are stored the same, or differ in some alone; rows of text that are written the same.
     SameChunk,
     /// Rows of both sides in step.
     SamePosition,

@@ -15,8 +15,8 @@ use arrow_select::interleave::interleave;
 use shadowdiff_common::read::{Form, PartRows, TextPart, same_rows};
 use shadowdiff_core::align::Column;
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::profile::Rung;
 use shadowdiff_core::plan::{FilePart, ReadColumn, ScanTask, Split};
+use shadowdiff_core::profile::{Rung, Work};
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::ListedAccounts;
 use shadowdiff_core::value::ValueType;
@@ -46,7 +46,12 @@ impl<'a> PairedTexts<'a> {
         if !is_text || csv.live != csv.shadow || !is_whole || needs_rows || job.resources.disabled.same_chunk {
             return None;
         }
-        let reads: Vec<&ReadColumn> = plan.aligned.columns.iter().map(|column| read_alike(job, column)).collect::<Option<_>>()?;
+        let reads: Vec<&ReadColumn> = plan
+            .aligned
+            .columns
+            .iter()
+            .map(|column| read_alike(job, column))
+            .collect::<Option<_>>()?;
         let declared = (0..reads.len()).filter(|at| !plan.aligned.key.contains(at) && is_declared(job, reads[*at]));
         Some(PairedTexts {
             job,
@@ -69,6 +74,7 @@ impl<'a> PairedTexts<'a> {
         let (FilePart::Text(live_range), FilePart::Text(shadow_range)) = (&live.part, &shadow.part) else {
             return Ok(None);
         };
+        let _spent = self.job.meter.enter(Rung::SameChunk, Work::Compare);
         let resources = &self.job.resources;
         let part = |side: Side, split: &Split, range| TextPart {
             file: &resources.datasets[side].files[split.file],
@@ -113,13 +119,7 @@ impl<'a> PairedTexts<'a> {
     }
 
     /// Takes in the keys of all rows. `None`: they are not as many as there are rows.
-    fn see(
-        &self,
-        rows: &Sides<PartRows>,
-        keys: &[ArrayRef],
-        left: &[ArrayRef],
-        in_place: &mut InPlace<'_>,
-    ) -> Result<Option<PairedPart>> {
+    fn see(&self, rows: &Sides<PartRows>, keys: &[ArrayRef], left: &[ArrayRef], in_place: &mut InPlace<'_>) -> Result<Option<PairedPart>> {
         let count = |arrays: &[ArrayRef]| arrays.first().map_or(0, |array| array.len());
         let equal = rows.live.same.count_set_bits();
         let is_complete = count(keys) == rows.live.same.len() && equal == rows.shadow.same.count_set_bits();

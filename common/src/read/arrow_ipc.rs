@@ -188,7 +188,9 @@ impl Footer {
     fn selected(&self, pinned: &PinnedFile, selection: &Selection) -> Result<VecDeque<Block>> {
         match selection {
             Selection::All => Ok(self.record_batches.iter().copied().collect()),
-            Selection::Rows { .. } | Selection::Text(_) | Selection::LeftRows(_) => Err(Error::internal("record batches are chosen from Arrow files alone")),
+            Selection::Rows { .. } | Selection::Text(_) | Selection::LeftRows(_) => {
+                Err(Error::internal("record batches are chosen from Arrow files alone"))
+            }
             Selection::RowGroups(groups) => groups
                 .iter()
                 .map(|group| self.record_batches.get(*group).copied())

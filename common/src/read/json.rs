@@ -28,9 +28,20 @@ use tree::{Json, Malformed, Members};
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
 /// The shape of the lines, always an `Object`; of fields that are passed over it has the names alone.
-pub fn scan_json(mut lines: JsonLines, passed_over: impl Fn(&str) -> bool) -> Result<JsonShape> {
+pub fn scan_json(lines: JsonLines, passed_over: impl Fn(&str) -> bool) -> Result<JsonShape> {
+    let [_, shape] = scan_json_apart(lines, |_| false, passed_over)?;
+    Ok(shape)
+}
+
+/// The same of the lines that are chosen, by their numbers from 0, and of the others. What clashes is told of lines of one group alone.
+pub(super) fn scan_json_apart(
+    mut lines: JsonLines,
+    is_chosen: impl Fn(usize) -> bool,
+    passed_over: impl Fn(&str) -> bool,
+) -> Result<[JsonShape; 2]> {
     let mut shapes = LineShapes::default();
     let mut layouts = Layouts::default();
+    let mut number = 0;
     while let Some(line) = lines.next_line()? {
         let mut fields = lines.object(line, layouts.expected())?;
         let found = layouts.of(&fields, || {
@@ -38,20 +49,22 @@ pub fn scan_json(mut lines: JsonLines, passed_over: impl Fn(&str) -> bool) -> Re
             shapes.places(&fields).into_iter().zip(is_passed_over).collect::<Vec<_>>()
         });
         let Some(places) = found else { return Err(lines.field_twice(line)) };
+        let group = usize::from(!is_chosen(number));
+        number += 1;
         for ((name, value), (place, is_passed_over)) in fields.iter_mut().zip(places) {
             match value {
                 _ if *is_passed_over => *value = Json::Null,
                 Json::Object(_) => value.clear_inside(name, &passed_over),
                 _ => {}
             }
-            let observed = shapes.observe(*place, value);
+            let observed = shapes.observe(*place, group, value);
             observed.map_err(|clash| {
                 let source = &lines.source;
                 clash.into_error().file(source.name()).line(source.line())
             })?;
         }
     }
-    Ok(shapes.into_shape())
+    Ok(shapes.into_shapes())
 }
 
 /// Reads the fields that `target` names, top-level names only, in the storage form of their types. Other fields are passed over.

@@ -143,6 +143,12 @@ impl PinnedFile {
             .get_or_insert_with(|| error.clone());
     }
 
+    fn add_read(&self, bytes: u64) {
+        self.counters.iter().for_each(|counter| {
+            counter.fetch_add(bytes, Ordering::Relaxed);
+        });
+    }
+
     fn read_ranges(&self, ranges: &[Range<u64>], part_bytes: u64) -> Result<Vec<Bytes>> {
         if let Some(beyond) = ranges.iter().find(|r| r.end > self.pin.size_bytes || r.start > r.end) {
             return Err(Error::input(format!(
@@ -151,10 +157,7 @@ impl PinnedFile {
             ))
             .file(&self.name));
         }
-        let bytes: u64 = ranges.iter().map(|range| range.end - range.start).sum();
-        self.counters.iter().for_each(|counter| {
-            counter.fetch_add(bytes, Ordering::Relaxed);
-        });
+        self.add_read(ranges.iter().map(|range| range.end - range.start).sum());
         match &self.source {
             Source::Local(file) => ranges.iter().map(|range| self.read_local(file, range)).collect(),
             Source::Object { store, path, runtime } => {
@@ -169,8 +172,13 @@ impl PinnedFile {
     fn read_local(&self, file: &std::fs::File, range: &Range<u64>) -> Result<Bytes> {
         let length = usize::try_from(range.end - range.start).map_err(|_| Error::exhausted("a range is too long").file(&self.name))?;
         let mut bytes = BytesMut::zeroed(length);
-        match read_at(file, &mut bytes, range.start) {
-            Ok(()) => Ok(bytes.freeze()),
+        self.fill_local(file, &mut bytes, range.start)?;
+        Ok(bytes.freeze())
+    }
+
+    fn fill_local(&self, file: &std::fs::File, buffer: &mut [u8], from: u64) -> Result<()> {
+        match read_at(file, buffer, from) {
+            Ok(()) => Ok(()),
             // The file became shorter than its pin.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(changed(&self.name)),
             Err(error) => Err(io_error(&error, &self.name)),
@@ -310,15 +318,35 @@ impl PinnedReader {
         self.left.start = range.end;
         Ok(())
     }
+
+    /// Reads into a large buffer what a window would only pass on; `None`: that is of no use here.
+    fn read_local(&mut self, buffer: &mut [u8]) -> Option<Result<usize>> {
+        let Source::Local(local) = &self.file.source else { return None };
+        let length = (self.left.end - self.left.start).min(buffer.len() as u64);
+        if !self.window.is_empty() || length < LOCAL_WINDOW_BYTES / 4 {
+            return None;
+        }
+        let filled = self.file.fill_local(local, &mut buffer[..length as usize], self.left.start);
+        Some(filled.map(|()| {
+            self.file.add_read(length);
+            self.left.start += length;
+            length as usize
+        }))
+    }
+
+    fn told<T>(&self, result: Result<T>) -> io::Result<T> {
+        result.map_err(|error| {
+            self.file.remember(&error);
+            io::Error::other(error)
+        })
+    }
 }
 
 impl io::BufRead for PinnedReader {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.window.is_empty() {
-            self.fetch().map_err(|error| {
-                self.file.remember(&error);
-                io::Error::other(error)
-            })?;
+            let fetched = self.fetch();
+            self.told(fetched)?;
         }
         Ok(&self.window)
     }
@@ -330,6 +358,9 @@ impl io::BufRead for PinnedReader {
 
 impl io::Read for PinnedReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(read) = self.read_local(buffer) {
+            return self.told(read);
+        }
         let window = io::BufRead::fill_buf(self)?;
         let length = window.len().min(buffer.len());
         buffer[..length].copy_from_slice(&window[..length]);

@@ -3,12 +3,14 @@
 use super::csv::{CsvReader, default_delimiter, open_csv};
 use super::dataset::{DataFile, Form, Format};
 use super::decompress::decompress;
-use super::json::{JsonLines, JsonShape, open_json, scan_json};
+use super::json::{JsonLines, JsonShape, open_json, scan_json, scan_json_apart};
 use super::pinned::PinnedFile;
+use super::same_rows::{TextPart, same_rows};
 use super::source::Source;
 use super::{Selection, Sources, TextRows, WantedColumn, open, parquet};
 use arrow_array::RecordBatch;
 use shadowdiff_core::error::Result;
+use shadowdiff_core::side::Sides;
 use shadowdiff_core::spec::CsvOptions;
 use shadowdiff_core::value::{TextForm, ValueType};
 use std::io::Read;
@@ -115,6 +117,22 @@ pub fn json_shape(file: &DataFile, rows: TextRows<'_>, passed_over: impl Fn(&str
     let shape = scan_json(lines, passed_over)?;
     pinned.check()?;
     Ok(shape)
+}
+
+/// The shapes of a part of each of two files of JSON lines, where half of the rows are written the same: these are looked at once. `None`: they
+/// are not, or their shapes have to be found one by one to say what is wrong.
+pub fn json_shapes(parts: Sides<TextPart<'_>>, passed_over: impl Fn(&str) -> bool, sources: &Sources) -> Option<Sides<JsonShape>> {
+    let rows = same_rows(Format::Json, &CsvOptions::default(), parts, sources).ok()??;
+    let is_same = |row: usize| row < rows.live.same.len() && rows.live.same.value(row);
+    let (lines, pinned) = json_lines(parts.live.file, TextRows::Part(parts.live.range), sources).ok()?;
+    let [same, left] = scan_json_apart(lines, is_same, &passed_over).ok()?;
+    pinned.check().ok()?;
+    let left = Sides::new(
+        left,
+        json_shape(parts.shadow.file, TextRows::Left(&rows.shadow.left), passed_over, sources).ok()?,
+    );
+    let with_same = |mut shape: JsonShape| shape.merge(&same, "", "").ok().map(|()| shape);
+    Some(Sides::new(with_same(left.live)?, with_same(left.shadow)?))
 }
 
 fn json_lines(file: &DataFile, rows: TextRows<'_>, sources: &Sources) -> Result<(JsonLines, Arc<PinnedFile>)> {

@@ -18,11 +18,14 @@ use shadowdiff_core::plan::TextRange;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::CsvOptions;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Rows of each side that are looked at to find the next that are the same.
 const LOOK_AHEAD: usize = 16;
 /// So many bytes are to be there for it.
 const AHEAD_BYTES: usize = 32 << 10;
+/// And so many to search for rows that are farther away.
+const FAR_BYTES: usize = 1 << 20;
 /// After so many rows of a side it shows whether the parts are alike.
 const TRIED_ROWS: usize = 1 << 12;
 /// More rows than this, beside two for each that was passed, are not searched.
@@ -62,7 +65,12 @@ pub fn same_rows(format: Format, csv: &CsvOptions, parts: Sides<TextPart<'_>>, s
     if !are_alike(format, csv, files, sources)? {
         return Ok(None);
     }
-    let pinned = Sides::try_from_fn(|side| PinnedFile::open(files[side], sources))?;
+    // Of each part the bytes count once: those of live where its rows are read.
+    let uncounted = Sources {
+        bytes_read: Arc::default(),
+        ..sources.clone()
+    };
+    let pinned = Sides::new(PinnedFile::open(files.live, &uncounted)?, PinnedFile::open(files.shadow, sources)?);
     let cursor = |side: Side| {
         let (file, range) = (files[side], parts[side].range);
         let bytes = Box::new(pinned[side].reader(range.from..range.to));
@@ -263,10 +271,21 @@ impl Steps {
         Some(has_read)
     }
 
+    fn read_far(&mut self) -> Option<()> {
+        for side in Side::BOTH {
+            let source = &mut self.cursors[side].source;
+            while source.window().len() < FAR_BYTES && !source.has_ended() {
+                source.more().ok()?;
+            }
+        }
+        Some(())
+    }
+
     /// Leaves rows of both sides up to the next that are the same.
     fn step_aside(&mut self) -> Option<()> {
         let near = self.next_records(LOOK_AHEAD + 1)?;
         let Some(found) = self.meet_near(&near).or_else(|| self.is_over(&near)) else {
+            self.read_far()?;
             let far = self.next_records(usize::MAX)?;
             self.searched += far.live.len() + far.shadow.len();
             let found = self.meet_far(&far).unwrap_or(Sides::new(far.live.len(), far.shadow.len()));
@@ -314,7 +333,9 @@ impl Steps {
         };
         (1..=LOOK_AHEAD).find_map(|far| {
             (0..=far).find_map(|near| {
-                let found = [(near, far), (far, near)].into_iter().find(|(live, shadow)| is_same(*live, *shadow));
+                let found = [(near, far), (far, near)]
+                    .into_iter()
+                    .find(|(live, shadow)| is_same(*live, *shadow));
                 found.map(|(live, shadow)| Sides::new(live, shadow))
             })
         })
@@ -330,7 +351,8 @@ impl Steps {
         texts.live.iter().enumerate().find_map(|(live, text)| {
             let shadow = *places.get(text)?;
             let next = texts.live.get(live + 1).zip(texts.shadow.get(shadow + 1));
-            next.is_some_and(|(live, shadow)| live == shadow).then_some(Sides::new(live, shadow))
+            next.is_some_and(|(live, shadow)| live == shadow)
+                .then_some(Sides::new(live, shadow))
         })
     }
 
@@ -398,7 +420,10 @@ mod tests {
             let small = sources.clone().with_text_pieces(1);
             let pieces = text_pieces(format, &files[side], csv, &small).expect("pieces");
             let (first, last) = (pieces.first()?, pieces.last()?);
-            Some(TextRange { to: last.range.to, ..first.range })
+            Some(TextRange {
+                to: last.range.to,
+                ..first.range
+            })
         };
         let ranges = Sides::new(range(Side::Live)?, range(Side::Shadow)?);
         let parts = Sides::from_fn(|side| TextPart {
@@ -411,7 +436,10 @@ mod tests {
             assert_eq!(all.len(), found[side].same.len());
             let (same, left): (Vec<_>, Vec<_>) = all.into_iter().zip(found[side].same.iter()).partition(|(_, same)| *same);
             let left: Vec<String> = left.into_iter().map(|(row, _)| row).collect();
-            assert_eq!(rows(format, &files[side], csv, &Selection::LeftRows(found[side].left.clone())), left);
+            assert_eq!(
+                rows(format, &files[side], csv, &Selection::LeftRows(found[side].left.clone())),
+                left
+            );
             let values = |row: String| row.split_once(' ').map(|(_, values)| values.to_owned());
             same.into_iter().map(|(row, _)| values(row)).collect::<Vec<_>>()
         });
@@ -419,7 +447,11 @@ mod tests {
         Some(same.live.len())
     }
 
-    fn changed(lines: &[String], below: &mut impl FnMut(usize) -> usize, fresh: &mut impl FnMut(&mut dyn FnMut(usize) -> usize) -> String) -> Vec<String> {
+    fn changed(
+        lines: &[String],
+        below: &mut impl FnMut(usize) -> usize,
+        fresh: &mut impl FnMut(&mut dyn FnMut(usize) -> usize) -> String,
+    ) -> Vec<String> {
         let mut changed = Vec::new();
         let rate = [40, 8, 2][below(3)];
         for line in lines {
@@ -462,7 +494,11 @@ mod tests {
             let shadow = changed(&live, &mut below, &mut fresh);
             let end = ["\n", "\r\n"][below(2)];
             let text = |lines: &[String], last: &str| {
-                let header = if format == Format::Json { String::new() } else { format!("a,b{end}") };
+                let header = if format == Format::Json {
+                    String::new()
+                } else {
+                    format!("a,b{end}")
+                };
                 header + &lines.join(end) + last
             };
             let name = if format == Format::Json { "jsonl" } else { "csv" };
@@ -487,9 +523,24 @@ mod tests {
             (format!("a,b\n{rows}"), format!("a,b\n{rows}"), CsvOptions::default(), Some(4)),
             (format!("a,b\n{rows}"), format!("b,a\n{rows}"), CsvOptions::default(), None),
             (format!("a,b\n{rows}\n"), format!("a,b\n{rows}\n"), CsvOptions::default(), None),
-            (format!("a,b\n1,2\n\n{rows}"), format!("a,b\n1,2\n\n{rows}"), CsvOptions::default(), None),
-            ("a,b\n1,2\n3,4\n".to_owned(), "a,b\n5,6\n7,8\n".to_owned(), CsvOptions::default(), None),
-            ("a,b\n1,2\n3,4\n".to_owned(), "a,b\n1,2\n3,5\n".to_owned(), CsvOptions::default(), Some(1)),
+            (
+                format!("a,b\n1,2\n\n{rows}"),
+                format!("a,b\n1,2\n\n{rows}"),
+                CsvOptions::default(),
+                None,
+            ),
+            (
+                "a,b\n1,2\n3,4\n".to_owned(),
+                "a,b\n5,6\n7,8\n".to_owned(),
+                CsvOptions::default(),
+                None,
+            ),
+            (
+                "a,b\n1,2\n3,4\n".to_owned(),
+                "a,b\n1,2\n3,5\n".to_owned(),
+                CsvOptions::default(),
+                Some(1),
+            ),
         ]
         .into_iter()
         .enumerate()

@@ -270,7 +270,10 @@ fn a_second_run_of_shadow_is_none_of_live() {
             assert!(!of_release.is_empty(), "{what}, {seed}");
             for unit in of_release {
                 let excess = unit["excess"].as_str().unwrap_or_default();
-                assert!(excess.contains("the second run is nearer to the value of shadow"), "{what}, {seed}: {unit}");
+                assert!(
+                    excess.contains("the second run is nearer to the value of shadow"),
+                    "{what}, {seed}: {unit}"
+                );
             }
         }
     }

@@ -52,30 +52,38 @@ impl Clash {
     }
 }
 
-/// The shape of all lines so far, field by field.
+/// The shape of all lines so far, field by field: of the lines of each of two groups.
 #[derive(Debug, Default)]
-pub(super) struct LineShapes(Vec<(String, JsonShape)>);
+pub(super) struct LineShapes(Vec<(String, [Option<JsonShape>; 2])>);
 
 impl LineShapes {
-    /// The places of these fields; new ones are NULL so far.
+    /// The places of these fields.
     pub(super) fn places(&mut self, members: &Members<'_>) -> Vec<usize> {
         let mut place = |name: &str| {
             self.0.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
-                self.0.push((name.to_owned(), JsonShape::Null));
+                self.0.push((name.to_owned(), [None, None]));
                 self.0.len() - 1
             })
         };
         members.iter().map(|(name, _)| place(name)).collect()
     }
 
-    /// Takes in a value of the field at a place.
-    pub(super) fn observe(&mut self, place: usize, value: &Json<'_>) -> Result<(), Clash> {
-        let (name, shape) = &mut self.0[place];
+    /// Takes in a value of the field at a place, in a line of this group.
+    pub(super) fn observe(&mut self, place: usize, group: usize, value: &Json<'_>) -> Result<(), Clash> {
+        let (name, shapes) = &mut self.0[place];
+        let shape = shapes[group].get_or_insert(JsonShape::Null);
         shape.observe(value).map_err(|clash| clash.within(name))
     }
 
-    pub(super) fn into_shape(self) -> JsonShape {
-        JsonShape::Object(self.0.into_iter().collect())
+    /// Of each group.
+    pub(super) fn into_shapes(self) -> [JsonShape; 2] {
+        let mut groups = [BTreeMap::new(), BTreeMap::new()];
+        for (name, shapes) in self.0 {
+            for (group, shape) in groups.iter_mut().zip(shapes) {
+                group.extend(shape.map(|shape| (name.clone(), shape)));
+            }
+        }
+        groups.map(JsonShape::Object)
     }
 }
 
