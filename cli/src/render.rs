@@ -19,9 +19,10 @@ pub(crate) use run_diff::run_diff;
 pub(crate) use sensitivity::sensitivity;
 use shadowdiff_core::render::{
     Excerpt, ExcerptSizes, acceptance_bounds, acceptance_state, behind_verdict, bounds, counted_apart, delta_range, described,
-    described_acceptance, described_noise, described_rows, described_told_by, grouped, rows_headline, type_difference,
+    described_acceptance, described_noise, described_rows, described_told_by, grouped, moved, null_rate, rows_headline, total,
+    type_difference,
 };
-use shadowdiff_core::report::{ColumnSummary, Rows, Schema, Summary};
+use shadowdiff_core::report::{ColumnSummary, Rows, Schema, Summary, TotalsSummary};
 use shadowdiff_core::side::Side;
 use shadowdiff_core::tally::plural;
 use shadowdiff_core::verdict::Verdict;
@@ -50,6 +51,7 @@ pub(crate) fn text(summary: &Summary, directory: &Path, place: &str, paint: Pain
     let mut out = verdict(summary, paint);
     rows(&mut out, &summary.rows, paint);
     columns(&mut out, summary, paint);
+    totals(&mut out, summary, paint);
     rules(&mut out, summary, paint);
     accepted(&mut out, summary, paint);
     noise(&mut out, summary, paint);
@@ -155,6 +157,29 @@ fn one_column(out: &mut String, column: &ColumnSummary, name_columns: usize) {
         Some(range) => writeln!(out, "{line}{comparator}\n{DEEPER}{range}"),
         None => writeln!(out, "{line}{comparator}"),
     };
+}
+
+/// Columns that do not hold the same on both sides, over all rows.
+fn totals(out: &mut String, summary: &Summary, paint: Paint) {
+    let Some(all) = &summary.totals else { return };
+    let differing: Vec<&TotalsSummary> = all.iter().filter(|of| of.differs()).collect();
+    let title = format!(
+        "Totals over all rows: of {}, {} differ",
+        counted_apart(all.len() as u64, "column"),
+        differing.len()
+    );
+    heading(out, &title, paint);
+    for of in differing.iter().take(SHOWN) {
+        let nulls = (null_rate(&of.live), null_rate(&of.shadow));
+        let nulls = (of.live.nulls + of.shadow.nulls > 0).then(|| format!("NULL {} -> {}", nulls.0, nulls.1));
+        let sum = of
+            .moved
+            .is_some()
+            .then(|| format!("sum {} -> {}, {}", total(&of.live), total(&of.shadow), moved(of)));
+        let said: Vec<String> = sum.into_iter().chain(nulls).collect();
+        *out += &wrapped("  ", &format!("{}: {}", shortened(&of.column, SENTENCE_COLUMNS), said.join("; ")));
+    }
+    more(out, differing.len(), SHOWN, "column");
 }
 
 fn more(out: &mut String, all: usize, shown: usize, noun: &str) {

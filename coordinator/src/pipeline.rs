@@ -1,10 +1,10 @@
 //! The stages of a job in their order, once: which tasks each has, what their outcomes add up to, what the next one reads.
 //!
 //! ```text
-//! [sample ->] scan [-> rescan] -> [match -> reread ->] compare -> [lookup ->] (merge)
+//! [sample ->] scan [-> rescan] -> [match -> reread ->] compare -> [lookup ->] [totals ->] (merge)
 //! ```
 //! Small jobs need no sample; match and reread are for jobs that exchange fingerprints, lookup for those where
-//! one side alone has rows left, and a key may come twice there. Where tasks run, and where what they leave behind
+//! one side alone has rows left, and a key may come twice there, totals for those whose spec asks for them. Where tasks run, and where what they leave behind
 //! lies meanwhile, is the executor's business: in this process (`run`), or on workers and in the state store (`cluster/drive`).
 
 use crate::merged_runs::count_distinct;
@@ -163,6 +163,7 @@ impl Pipeline<'_> {
             true => Vec::new(),
             false => self.lookup(executor, &compared.next, &tally).await?,
         };
+        self.totals(executor, &mut tally).await?;
         timings.compare_ms = started.elapsed().as_millis() as u64 - timings.scan_ms;
         timings.rungs = std::mem::take(&mut executor.profile);
         Ok(Compared {
@@ -184,6 +185,19 @@ impl Pipeline<'_> {
         let inputs = keys.iter().flat_map(|(_, keys)| pieces.clone().map(|weight| (weight, *keys)));
         let tasks = tasks_of(Stage::Lookup, Form::Fingerprints, inputs);
         Ok(executor.run_stage(Stage::Lookup, tasks, None).await?.sorted)
+    }
+
+    /// Adds up what the columns of each side hold, where the spec asks: over the same rows as were compared.
+    async fn totals<E: Executor>(self, executor: &mut E, tally: &mut Tally) -> Result<(), E::Stop> {
+        let columns = self.plan.aligned.values();
+        if !self.plan.spec.output.totals || columns.is_empty() {
+            return Ok(());
+        }
+        let pieces = self.plan.scans.iter().map(|scan| (scan.weight(), ShardRange::default()));
+        let tasks = tasks_of(Stage::Totals, Form::Rows, pieces);
+        tally.merge(&executor.run_stage(Stage::Totals, tasks, None).await?.tally);
+        tally.balance_totals(&columns).map_err(Error::internal)?;
+        Ok(())
     }
 
     /// In what form rows are exchanged.

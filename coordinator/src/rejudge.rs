@@ -110,6 +110,7 @@ impl NewRules<'_> {
         let old = parsed_again(&head.document)?;
         self.check_accounts(&head, &old.spec)?;
         self.check_attributes(&head)?;
+        self.check_totals(&old.spec)?;
         let as_of = self.spec.as_of.unwrap_or(head.as_of);
         let lists = Lists {
             spec: self.spec,
@@ -121,6 +122,9 @@ impl NewRules<'_> {
         let accepted = read_acceptances(self.spec, self.base, &self.sources.stores).await?;
         let noise = read_noise(self.spec, &head.pins, self.base, &self.sources.stores).await?;
         let mut tally = head.tally.clone();
+        if !self.spec.output.totals {
+            tally.totals.clear();
+        }
         let listed_accounts = head.lists_accounts;
         let plan = self.plan(head, as_of, (accepted, noise))?;
         let mut rejudge = Rejudge::new(&old.spec, self.spec, &plan.aligned)?;
@@ -172,6 +176,15 @@ impl NewRules<'_> {
             head.kept.join("`, `")
         ));
         Err(wrong.field("output.attributes").advice("leave it out, or compare again"))
+    }
+
+    /// Totals of all rows that were not added up need the data.
+    fn check_totals(&self, old: &Spec) -> Result<()> {
+        if self.spec.output.totals && !old.output.totals {
+            let wrong = Error::spec("needs all rows, and their totals were not kept").field("output.totals");
+            return Err(wrong.advice("leave it out, or compare again"));
+        }
+        Ok(())
     }
 
     /// A plan that says what is merged, and of no work.

@@ -119,6 +119,12 @@ impl Aligned {
         self.compared() == 0 && (self.beside_key.live || self.beside_key.shadow)
     }
 
+    /// The columns besides the key by their numbers, those too that tell whether a struct is there.
+    pub fn values(&self) -> Vec<usize> {
+        let is_value = |at: &usize| self.columns[*at].role != Role::Key;
+        (0..self.columns.len()).filter(is_value).collect()
+    }
+
     pub fn key_columns(&self) -> impl Iterator<Item = &Column> {
         self.key.iter().map(|i| &self.columns[*i])
     }

@@ -338,7 +338,7 @@ impl Plan {
 }
 
 /// The plan's version; a stored plan of another version is refused.
-pub const PLAN_VERSION: u32 = 9;
+pub const PLAN_VERSION: u32 = 10;
 
 /// The secret does not show in debug output.
 #[derive(Clone, Copy, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 //! of work.
 //!
 //! ```text
-//! sample   same object > same chunk > same position > window > match > reread > compare   lookup
+//! sample   same object > same chunk > same position > window > match > reread > compare   lookup   totals
 //!          each takes the rows that the one before has left: match and reread where fingerprints are exchanged
 //! ```
 //! The rows of all rungs together are those that were read and not filtered. On which rung a row ends may be other in another run, as times are.
@@ -34,6 +34,8 @@ pub enum Rung {
     Compare,
     /// Keys of rows that one side alone has left.
     Lookup,
+    /// What columns hold over all rows.
+    Totals,
 }
 
 /// A kind of work.
@@ -66,6 +68,7 @@ impl Rung {
             Stage::Match => Rung::Reread,
             Stage::Reread | Stage::Compare | Stage::Merge => Rung::Compare,
             Stage::Lookup => Rung::Lookup,
+            Stage::Totals => Rung::Totals,
         }
     }
 
@@ -81,6 +84,7 @@ impl Rung {
             Rung::Reread => "reread",
             Rung::Compare => "compare",
             Rung::Lookup => "lookup",
+            Rung::Totals => "totals",
         }
     }
 }

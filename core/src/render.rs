@@ -20,7 +20,8 @@ pub use markdown::{MARKDOWN_BYTES, markdown};
 pub use suite::{suite_html, suite_junit, suite_markdown};
 pub use words::{
     acceptance_bounds, acceptance_state, behind_verdict, bounds, counted_apart, delta_range, described, described_acceptance,
-    described_line, described_noise, described_rows, described_told_by, grouped, grouped_text, headline, rows_headline, type_difference,
+    described_line, described_noise, described_rows, described_told_by, grouped, grouped_text, headline, moved, null_rate, rows_headline,
+    total, type_difference,
 };
 
 /// What the first line of each rendering has, so that it is known as ours before it is replaced.

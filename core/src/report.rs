@@ -12,6 +12,7 @@ mod record;
 mod seen;
 mod summary;
 mod table;
+mod totals;
 
 pub use accounts::{AccountLine, accounts_header, print_accounts, shows_accepted};
 pub use attributes::{Attribute, Place, RowValues, attributes};
@@ -27,3 +28,4 @@ pub use summary::{
     SUMMARY_VERSION, Schema, Summary, Timings, summary,
 };
 pub use table::table_schema;
+pub use totals::{SideTotals, TotalsSummary};

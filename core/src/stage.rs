@@ -24,6 +24,8 @@ pub enum Stage {
     Compare,
     /// Asks each side for the keys of rows that only the other one has left.
     Lookup,
+    /// Reads both sides once more, for what their columns hold over all rows; only where the spec asks.
+    Totals,
     /// Merges what differs, and publishes it: the coordinator's own, without tasks.
     Merge,
 }
@@ -48,7 +50,7 @@ pub enum Activity {
     Merging,
 }
 
-const TABLE: [Row; 8] = [
+const TABLE: [Row; 9] = [
     row(Stage::Sample, "sample", true, Activity::Reading),
     row(Stage::Scan, "scan", true, Activity::Reading),
     row(Stage::Rescan, "rescan", true, Activity::Reading),
@@ -59,6 +61,7 @@ const TABLE: [Row; 8] = [
     row(Stage::Reread, "reread", true, Activity::Comparing),
     row(Stage::Compare, "compare", false, Activity::Comparing),
     row(Stage::Lookup, "lookup", true, Activity::Comparing),
+    row(Stage::Totals, "totals", true, Activity::Comparing),
     row(Stage::Merge, "merge", false, Activity::Merging),
 ];
 

@@ -4,6 +4,7 @@
 use crate::side::{Side, Sides};
 use crate::sketch::{Sketch, Sum};
 use crate::spec::{DifferenceKind, Direction};
+use crate::totals::ColumnTotals;
 use crate::value::{Number, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -87,6 +88,9 @@ pub struct Tally {
     pub accounts: u64,
     /// Cells that a `json` comparator met that are no JSON, by column number.
     pub not_json: BTreeMap<usize, u64>,
+    /// What each compared column holds over all rows after `where`, by column number; only where the spec asks.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub totals: BTreeMap<usize, Sides<ColumnTotals>>,
 }
 
 /// Where one side alone has rows of more keys than this left, the other is not asked for them: who merges holds 16 bytes of each.
@@ -133,6 +137,10 @@ impl Tally {
         self.accounts += other.accounts;
         add(&mut self.cells, &other.cells);
         add(&mut self.not_json, &other.not_json);
+        for (column, theirs) in &other.totals {
+            let mine = self.totals.entry(*column).or_default();
+            Side::BOTH.into_iter().for_each(|side| mine[side].merge(&theirs[side]));
+        }
     }
 
     /// Rows that both sides have, one to one.
@@ -163,6 +171,20 @@ impl Tally {
                 return Err(format!(
                     "the books of {side} do not balance: {} rows read, but {explained} explained ({} filtered, {} cancelled, {} within tolerance, {} changed, {missing} missing on the other side, {} in duplicate groups)",
                     rows.read, rows.filtered, self.cancelled, self.within_tolerance, self.changed, rows.in_duplicates
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Per side: the totals of each of these columns are of all rows that `where` left. `Err` says where they are not.
+    pub fn balance_totals(&self, columns: &[usize]) -> Result<(), String> {
+        for (column, (side, rows)) in columns.iter().flat_map(|column| self.sides.each().map(|side| (*column, side))) {
+            let compared = rows.read - rows.filtered;
+            let totaled = self.totals.get(&column).map_or(0, |totals| totals[side].rows);
+            if totaled != compared {
+                return Err(format!(
+                    "the totals of {side} do not balance: {totaled} rows in those of column {column}, but {compared} compared"
                 ));
             }
         }
@@ -390,6 +412,32 @@ mod tests {
                 .expect_err("one row is lost")
                 .contains("shadow do not balance: 5 rows read, but 4 explained")
         );
+    }
+
+    #[test]
+    fn totals_are_of_all_rows_or_say_where_not() {
+        let of_rows = |live, shadow| {
+            let totals = |rows| ColumnTotals {
+                rows,
+                ..ColumnTotals::default()
+            };
+            Sides::new(totals(live), totals(shadow))
+        };
+        let mut tally = Tally::default();
+        tally.sides.live.read = 9;
+        tally.sides.live.filtered = 4;
+        tally.totals.insert(2, of_rows(5, 0));
+        assert_eq!(tally.balance_totals(&[2]), Ok(()));
+        tally.sides.shadow.read = 1;
+        let lost = tally.balance_totals(&[2]).expect_err("a row is lost");
+        assert!(
+            lost.contains("shadow do not balance: 0 rows in those of column 2, but 1 compared"),
+            "{lost}"
+        );
+        tally.sides.shadow.read = 0;
+        assert!(tally.balance_totals(&[2, 3]).is_err(), "a column without totals");
+        tally.merge(&tally.clone());
+        assert_eq!((tally.totals[&2].live.rows, tally.balance_totals(&[2])), (10, Ok(())));
     }
 
     #[test]

@@ -185,6 +185,9 @@ fn check_summary(want: &Value, exit: i64, output: &Path) -> Result<(), String> {
     check_schema(want, &summary)?;
     check_broken(want, &summary)?;
     check_warnings(want, &summary)?;
+    if want.get("totals").is_some_and(|totals| *totals != summary["totals"]) {
+        return Err(format!("summary totals: {}, want {}", summary["totals"], want["totals"]));
+    }
     let verdict = if exit == 0 { "pass" } else { "fail" };
     if summary["verdict"] == verdict {
         Ok(())

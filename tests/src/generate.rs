@@ -38,6 +38,7 @@ pub fn generate(seed: u64) -> Generated {
     // Not drawn: what else a seed makes stays as it was.
     spec.lists_all = seed % 5 < 2;
     spec.parquet = seed.is_multiple_of(3);
+    spec.totals = seed % 4 < 2;
     let mut tables = Sides::from_fn(|side| table(&columns, &full[side], side));
     for side in Side::BOTH {
         if random.percent(50) {
@@ -284,6 +285,7 @@ fn spec(random: &mut Random, columns: &[Column], accounts: usize, rows: &Sides<V
         lists_all: false,
         parquet: false,
         judgeable: false,
+        totals: false,
         attributes: Vec::new(),
     }
 }

@@ -28,6 +28,7 @@ pub mod spec_text;
 pub mod sql;
 mod stored;
 pub mod tolerance;
+pub mod totals;
 mod types;
 pub mod values;
 pub mod verdict;

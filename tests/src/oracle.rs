@@ -8,6 +8,7 @@ use crate::ledger::{Counts, Difference, Ledger, Pair, distinct, is_expired, same
 use crate::print::print;
 use crate::sql;
 use crate::tolerance::{describe, passes, within};
+use crate::totals::{Totals, add};
 use crate::verdict::{Broken, broken};
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::{AccountScope, Comparator, DifferenceKind, Expected, ListSource, Pattern, Spec, ValueRule};
@@ -22,6 +23,9 @@ pub struct Outcome {
     pub only: Sides<Vec<String>>,
     /// Empty is a pass.
     pub broken: Vec<Broken>,
+    /// The columns that are compared besides the key, and what they hold.
+    pub values: Vec<String>,
+    pub totals: Totals,
 }
 
 /// One cell pair whose comparator has spoken against it.
@@ -63,6 +67,8 @@ pub fn compare(spec: &Spec, live: &Table, shadow: &Table) -> Outcome {
         broken: broken(spec, &ledger),
         counts: ledger.counts,
         only: ledger.only,
+        values: comparing.values.iter().map(|pair| pair.name.clone()).collect(),
+        totals: comparing.totals(),
     }
 }
 
@@ -141,6 +147,16 @@ impl<'a> Comparing<'a> {
             keys,
             values,
         }
+    }
+
+    /// Of all rows that are left, whatever becomes of them.
+    fn totals(&self) -> Totals {
+        let mut totals = Totals::new();
+        for pair in &self.values {
+            let cells = Sides::from_fn(|side| self.tables[side].rows.iter().map(|row| &row[pair.at[side]]).collect());
+            add(&pair.name, &pair.shown, &cells, &mut totals);
+        }
+        totals
     }
 
     fn run(&self, mut counts: Counts) -> Ledger {

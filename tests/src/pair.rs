@@ -6,6 +6,7 @@ use crate::generate::Generated;
 use crate::ledger::Counts;
 use crate::oracle::{Outcome, compare};
 use crate::rungs;
+use crate::totals;
 use serde_json::Value;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::{Overrides, parse};
@@ -92,6 +93,7 @@ pub fn hold_against(got: &Result, want: &Outcome) -> std::result::Result<(), Str
     same_counts(&got.summary, &want.counts)?;
     same_row_patterns(got)?;
     same_totals(got)?;
+    totals::hold_against(&got.summary, &want.values, &want.totals)?;
     for (side, names) in want.only.each() {
         let field = format!("only_{side}");
         // The fields of JSON lines have no order of their own.

@@ -33,6 +33,8 @@ pub struct SpecText {
     pub parquet: bool,
     /// Whether what was found is kept for other rules.
     pub judgeable: bool,
+    /// Whether what columns hold over all rows is told.
+    pub totals: bool,
     /// Columns that are kept with each difference.
     pub attributes: Vec<String>,
 }
@@ -96,6 +98,7 @@ impl SpecText {
             kinds: vec!["missing_in_live".to_owned()],
             ..RuleText::default()
         });
+        other.totals &= !seed.is_multiple_of(3);
         other.verdict = vec![
             "max_exceptions: 2".to_owned(),
             "max_exception_accounts: 1".to_owned(),
@@ -152,14 +155,14 @@ impl SpecText {
             let _ = writeln!(out, "  {field}");
         }
         let accounts = if self.lists_all { "all" } else { "differing" };
-        let (parquet, judgeable) = (self.parquet, self.judgeable);
+        let (parquet, judgeable, totals) = (self.parquet, self.judgeable, self.totals);
         let attributes = match self.attributes.as_slice() {
             [] => String::new(),
             names => format!(", attributes: {}", list(names)),
         };
         let _ = writeln!(
             out,
-            "output: {{accounts: {accounts}, parquet: {parquet}, judgeable: {judgeable}{attributes}}}"
+            "output: {{accounts: {accounts}, parquet: {parquet}, judgeable: {judgeable}, totals: {totals}{attributes}}}"
         );
         out
     }

@@ -50,3 +50,5 @@ mod suite;
 mod table;
 #[path = "all/tidy.rs"]
 mod tidy;
+#[path = "all/totals.rs"]
+mod totals;

@@ -7,6 +7,7 @@ use crate::matching::match_fingerprints;
 use crate::reread::reread;
 use crate::sample::sample;
 use crate::scan::{rescan, scan};
+use crate::totals::totals;
 use shadowdiff_common::exchange::Object;
 use shadowdiff_common::link::{Exchanged, TaskOutput};
 use shadowdiff_core::error::{Error, Result};
@@ -43,7 +44,7 @@ pub(crate) fn execute(job: &Job, task: &Task, input: &Input, halvings: u32) -> R
         Stage::Compare => job.meter.add_rows(Rung::Compare, output.tally.ended_rows()),
         // A scan counts those of each of its rungs.
         Stage::Scan | Stage::Rescan => {}
-        Stage::Sample | Stage::Reread | Stage::Lookup | Stage::Merge => {}
+        Stage::Sample | Stage::Reread | Stage::Lookup | Stage::Totals | Stage::Merge => {}
     }
     Ok(TaskOutput {
         profile: job.meter.profile(),
@@ -66,6 +67,7 @@ fn run(job: &Job, task: &Task, input: &Input, halvings: u32) -> Result<TaskOutpu
         }
         Stage::Compare => compare(job, &input.places(), &input.objects(), halvings),
         Stage::Lookup => lookup(job, scan_task(job, task.number)?, &input.places(), &input.objects()),
+        Stage::Totals => totals(job, scan_task(job, task.number)?),
         Stage::Merge => Err(Error::internal("the merge has no tasks")),
     }
 }

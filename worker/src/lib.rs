@@ -33,6 +33,7 @@ mod side;
 #[cfg(test)]
 mod testing;
 mod tolerant;
+mod totals;
 mod window;
 
 pub use attached::{Attachment, Drain, attach};

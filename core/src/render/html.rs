@@ -6,23 +6,25 @@ mod differing;
 use super::bounded::Bounded;
 use super::markup::HTML;
 use super::words::{
-    acceptance_bounds, acceptance_state, bounds, described_acceptance, described_rows, described_told_by, headline, rows_headline,
+    acceptance_bounds, acceptance_state, bounds, described_acceptance, described_rows, described_told_by, headline, moved, null_rate,
+    rows_headline, total,
 };
 use super::{Excerpt, MARK, counted_apart, grouped};
 use crate::patterns::RowPatternSummary;
-use crate::report::{AcceptanceSummary, AccountRecord, Decision, Field, RuleSummary, Summary};
+use crate::report::{AcceptanceSummary, AccountRecord, Decision, Field, RuleSummary, Summary, TotalsSummary};
 use crate::side::Side;
 use crate::verdict::{Threshold, Verdict};
 use differing::{Group, figure, groups, sections};
 
 /// No page is longer.
 pub const HTML_BYTES: usize =
-    HEAD_BYTES + FIGURE_BYTES + RULES_BYTES + ROWS_BYTES + DIFFERING_BYTES + ACCOUNTS_BYTES + 2 * SCHEMA_BYTES + FRAME_BYTES;
+    HEAD_BYTES + FIGURE_BYTES + RULES_BYTES + ROWS_BYTES + DIFFERING_BYTES + TOTALS_BYTES + ACCOUNTS_BYTES + 2 * SCHEMA_BYTES + FRAME_BYTES;
 const HEAD_BYTES: usize = 100_000;
 const FIGURE_BYTES: usize = 100_000;
 const RULES_BYTES: usize = 200_000;
 const ROWS_BYTES: usize = 80_000;
-const DIFFERING_BYTES: usize = 820_000;
+const DIFFERING_BYTES: usize = 780_000;
+const TOTALS_BYTES: usize = 80_000;
 const ACCOUNTS_BYTES: usize = 400_000;
 const SCHEMA_BYTES: usize = 100_000;
 /// Style, script, headings.
@@ -48,6 +50,7 @@ pub fn html(summary: &Summary, excerpt: &Excerpt) -> String {
         ("rules", "Rules and thresholds", rules(summary)),
         ("rows", "What happens to rows", row_patterns(summary)),
         ("samples", "By column", sections(&groups, excerpt, DIFFERING_BYTES)),
+        ("totals", "Totals over all rows", totals(summary)),
         ("accounts", "Accounts", accounts(summary, excerpt)),
         ("schema", "Schema", schema(summary)),
         ("compared", "What was compared", compared(summary)),
@@ -230,6 +233,52 @@ fn table(headings: &[&str], rows: impl Iterator<Item = String>, all: usize, most
     format!(
         "<div class=\"scroll\"><table>\n<thead><tr>{headings}</tr></thead>\n<tbody>\n{}</tbody>\n</table></div>\n{more}",
         body.into_text()
+    )
+}
+
+/// What the columns hold over all rows; those first in which the sides do not hold the same.
+fn totals(summary: &Summary) -> String {
+    let Some(totals) = &summary.totals else { return String::new() };
+    let row = |of: &TotalsSummary| {
+        let class = if of.differs() { "bad" } else { "good" };
+        let numbers = [
+            null_rate(&of.live),
+            null_rate(&of.shadow),
+            total(&of.live),
+            total(&of.shadow),
+            moved(of),
+        ];
+        let numbers: String = numbers
+            .iter()
+            .map(|number| format!("<td class=\"n\">{}</td>", HTML.plain(number, NAME)))
+            .collect();
+        let differs = if of.differs() { "differs" } else { "same" };
+        format!(
+            "<tr><td>{}</td>{numbers}<td class=\"{class}\">{differs}</td></tr>\n",
+            HTML.text(&of.column, NAME)
+        )
+    };
+    let (differing, same): (Vec<_>, Vec<_>) = totals.iter().partition(|of| of.differs());
+    let headings = [
+        "Column",
+        "#NULL in live",
+        "#NULL in shadow",
+        "#Sum of live",
+        "#Sum of shadow",
+        "#Moved",
+        "",
+    ];
+    let count = counted_apart(differing.len() as u64, "column");
+    let rows = differing.into_iter().chain(same).map(row);
+    let table = table(&headings, rows, totals.len(), TOTALS_BYTES - 1_000);
+    if table.is_empty() {
+        return table;
+    }
+    format!(
+        "<p>Of all rows that were compared, {} of live and {} of shadow, whether they differ or not; {count} of {} do not hold the same on both sides.</p>\n{table}",
+        grouped(totals[0].live.rows),
+        grouped(totals[0].shadow.rows),
+        grouped(totals.len() as u64)
     )
 }
 

@@ -4,17 +4,18 @@
 use super::bounded::Bounded;
 use super::markup::MARKDOWN;
 use super::words::{
-    acceptance_bounds, acceptance_state, bounds, described_acceptance, described_rows, described_told_by, headline, rows_headline, share,
+    acceptance_bounds, acceptance_state, bounds, described_acceptance, described_rows, described_told_by, headline, moved, null_rate,
+    rows_headline, share, total,
 };
 use super::{Excerpt, Line, MARK, delta_range, described, grouped, type_difference};
 use crate::patterns::RowPatternSummary;
-use crate::report::{AcceptanceSummary, AccountRecord, ColumnSummary, RuleSummary, Summary};
+use crate::report::{AcceptanceSummary, AccountRecord, ColumnSummary, RuleSummary, Summary, TotalsSummary};
 use std::fmt::Write;
 
 /// No comment is longer. GitHub takes 65 536 characters.
-pub const MARKDOWN_BYTES: usize = HEAD_BYTES + 6 * TABLE_BYTES + FOOT_BYTES;
+pub const MARKDOWN_BYTES: usize = HEAD_BYTES + 7 * TABLE_BYTES + FOOT_BYTES;
 const HEAD_BYTES: usize = 12_000;
-const TABLE_BYTES: usize = 7_300;
+const TABLE_BYTES: usize = 6_400;
 const FOOT_BYTES: usize = 3_000;
 
 /// Characters of a name, of a value, of a sentence.
@@ -34,6 +35,7 @@ pub fn markdown(summary: &Summary, excerpt: &Excerpt) -> String {
         + &rules(summary)
         + &accepted(summary)
         + &columns(summary)
+        + &totals(summary)
         + &accounts(excerpt)
         + &row_patterns(summary)
         + &samples(summary, excerpt)
@@ -111,6 +113,24 @@ fn columns(summary: &Summary) -> String {
         all.len()
     );
     table(&heading, all.iter().take(COLUMNS).map(|column| row(column)), all.len())
+}
+
+/// The columns that do not hold the same on both sides, over all rows.
+fn totals(summary: &Summary) -> String {
+    let all = summary.totals.as_deref().unwrap_or_default();
+    let row = |of: &&TotalsSummary| {
+        let [live, shadow, moved] = [total(&of.live), total(&of.shadow), moved(of)].map(|text| MARKDOWN.plain(&text, NAME));
+        let column = MARKDOWN.text(&of.column, NAME);
+        let [nulls_live, nulls_shadow] = [&of.live, &of.shadow].map(null_rate);
+        format!("| {column} | {nulls_live} | {nulls_shadow} | {live} | {shadow} | {moved} |\n")
+    };
+    let differing: Vec<&TotalsSummary> = all.iter().filter(|of| of.differs()).collect();
+    let heading = format!(
+        "### Totals over all rows: {} of {} differ\n\n| column | NULL in live | in shadow | sum of live | of shadow | moved |\n|---|--:|--:|--:|--:|--:|\n",
+        grouped(differing.len() as u64),
+        grouped(all.len() as u64)
+    );
+    table(&heading, differing.iter().take(COLUMNS).map(row), differing.len())
 }
 
 fn accounts(excerpt: &Excerpt) -> String {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::patterns::ToldBy;
-use crate::report::{AcceptanceSummary, Field, Summary, own_summary};
+use crate::report::{AcceptanceSummary, Field, SideTotals, Summary, TotalsSummary, own_summary};
 use crate::spec::{Acceptance, Day};
 use std::ops::ControlFlow;
 
@@ -63,6 +63,20 @@ fn hostile(text: &str, times: usize) -> (Summary, Excerpt) {
         let mut column = column.clone();
         (column.column, column.comparator) = (name(at), text.to_owned());
         summary.columns.push(column);
+        let side = SideTotals {
+            rows: 1,
+            nulls: 1,
+            nan: 1,
+            infinite: 1,
+            sum: Some(name(at)),
+        };
+        summary.totals.get_or_insert_default().push(TotalsSummary {
+            column: name(at),
+            column_type: name(at),
+            live: side.clone(),
+            shadow: side,
+            moved: Some(format!("{}1", name(at))),
+        });
         let mut pattern = pattern.clone();
         (pattern.column, pattern.diagnosis) = (Some(name(at)), Some(text.to_owned()));
         summary.patterns.push(pattern);

@@ -3,7 +3,9 @@
 use super::excerpt::Line;
 use crate::align::TypeDifference;
 use crate::patterns::{RowPatternSummary, RowSummary, ToldBy};
-use crate::report::{AcceptanceSummary, ColumnSummary, DeltaUnit, NoiseUnitSummary, PatternSummary, RuleSummary, Summary};
+use crate::report::{
+    AcceptanceSummary, ColumnSummary, DeltaUnit, NoiseUnitSummary, PatternSummary, RuleSummary, SideTotals, Summary, TotalsSummary,
+};
 use crate::shorten::shortened;
 use crate::sketch::whole;
 use crate::spec::{Acceptance, DifferenceKind, Direction, Duration, RowChange};
@@ -96,6 +98,39 @@ pub(super) fn share(column: &ColumnSummary) -> String {
         Some(share) if share > 0.0 && share < 0.01 => "under 0.01 %".to_owned(),
         Some(share) => format!("{share:.2} %"),
     }
+}
+
+/// How many values of a side are NULL, and which share of all that is.
+pub fn null_rate(side: &SideTotals) -> String {
+    match side.nulls {
+        0 => "0".to_owned(),
+        nulls => format!("{} ({})", grouped(nulls), percent(nulls, side.rows)),
+    }
+}
+
+/// The sum of a side, and how many of its values are not in it though they are numbers.
+pub fn total(side: &SideTotals) -> String {
+    let Some(sum) = &side.sum else { return String::new() };
+    let apart = [(side.nan, "NaN"), (side.infinite, "infinite")]
+        .into_iter()
+        .filter(|(count, _)| *count > 0);
+    let apart: String = apart.map(|(count, of)| format!(", {} {of}", grouped(count))).collect();
+    grouped_text(sum) + &apart
+}
+
+/// How far the sum of shadow is from that of live, and which share of it that is.
+pub fn moved(totals: &TotalsSummary) -> String {
+    let Some(moved) = &totals.moved else { return String::new() };
+    let sign = if moved.starts_with('-') { "" } else { "+" };
+    let read = |text: &str| text.parse::<f64>().ok().filter(|number| *number != 0.0);
+    let share = read(moved).zip(totals.live.sum.as_deref().and_then(read));
+    // What is a hundred times as large is not read as a percentage.
+    let share = share.map(|(moved, of)| moved / of.abs()).filter(|share| share.abs() < 100.0);
+    let share = share.map(|share| match share * 100.0 {
+        percent if percent.abs() < 0.01 => " (under 0.01 %)".to_owned(),
+        percent => format!(" ({percent:+.2} %)"),
+    });
+    format!("{sign}{}{}", grouped_text(moved), share.unwrap_or_default())
 }
 
 /// The least and the largest delta of a column, times in the units of the spec.

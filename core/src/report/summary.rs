@@ -1,5 +1,6 @@
 //! `summary.json`: the verdict, why, the books, and what differs where. All but `timings` is a function of the datasets and the spec.
 
+use super::totals::{TotalsSummary, is_zero, sum_text, totals};
 use super::{FileMarks, attributes};
 use crate::acceptance::AcceptanceOutcome;
 use crate::align::Column;
@@ -13,7 +14,7 @@ use crate::side::{Side, Sides};
 use crate::sketch::{Distribution, Sketch};
 use crate::spec::{Acceptance, DifferenceKind, Direction, Limit, ListedAccounts};
 use crate::tally::{CellTotals, DifferenceTally, Pattern, PatternTally, Tally};
-use crate::value::{Value, ValueType, exact, print};
+use crate::value::{ValueType, exact};
 use crate::verdict::{self, Counts, Threshold, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -33,6 +34,9 @@ pub struct Summary {
     pub schema: Schema,
     /// Columns with at least one differing cell, in the order of the live schema.
     pub columns: Vec<ColumnSummary>,
+    /// Each compared column over all rows, in the same order; only where the spec asks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub totals: Option<Vec<TotalsSummary>>,
     /// Older summaries name none.
     #[serde(default)]
     pub thresholds: Vec<Threshold>,
@@ -99,10 +103,6 @@ pub struct Differences {
     pub exceptions: u64,
     /// Lines that `output.max_differences` left out.
     pub cut: u64,
-}
-
-fn is_zero(count: &u64) -> bool {
-    *count == 0
 }
 
 /// What live differs from itself by, from run to run, and how many differences are like that.
@@ -310,6 +310,7 @@ pub fn summary(plan: &Plan, facts: Facts<'_>) -> Summary {
             types: plan.aligned.types.clone(),
         },
         columns: columns(plan, tally, differences),
+        totals: totals(plan, tally),
         thresholds,
         patterns: patterns(plan, differences),
         row_patterns: row_patterns(plan, facts.rows),
@@ -377,20 +378,7 @@ fn columns(plan: &Plan, tally: &Tally, differences: &DifferenceTally) -> Vec<Col
 }
 
 fn moved(column: &Column, totals: &CellTotals, tally: &Tally) -> Option<MovedSum> {
-    let total = totals.moved.total();
-    let is_known = column.shown.is_number() && totals.not_finite == 0 && total.to_f64().is_finite();
-    if !is_known {
-        return None;
-    }
-    let sum = match &column.shown {
-        ValueType::Float { .. } => {
-            let mut shortest = String::new();
-            print(&Value::Float64(total.to_f64()), &mut shortest);
-            shortest
-        }
-        ValueType::Decimal { scale, .. } if *scale > 0 => total.normalized().at_scale(i32::from(*scale)).to_string(),
-        _ => total.normalized().to_string(),
-    };
+    let sum = sum_text(&totals.moved.total(), &column.shown).filter(|_| totals.not_finite == 0)?;
     let rows_apart = tally.missing_in_shadow + tally.missing_in_live + tally.duplicate_key;
     Some(MovedSum {
         sum,

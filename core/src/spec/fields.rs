@@ -400,6 +400,11 @@ pub(super) static OUTPUT: Group = Group {
             "Writes the listed differences as Parquet too. Default: false.",
         ),
         field(
+            "totals",
+            Shape::Flag,
+            "Tells of each compared column how many values are NULL on each side, and of numbers the sum, over all rows: reads both sides once more. Default: false.",
+        ),
+        field(
             "spreadsheet_safe",
             Shape::Flag,
             "Defuses cells that a spreadsheet would run. Default: false.",

@@ -404,6 +404,8 @@ pub struct OutputSpec {
     pub parquet: bool,
     /// Whether what was found is kept for `judge`.
     pub judgeable: bool,
+    /// Whether both sides are read once more for what each column holds over all rows.
+    pub totals: bool,
     /// Columns whose values are kept with each difference.
     pub attributes: Vec<String>,
     pub spreadsheet_safe: bool,

@@ -165,6 +165,7 @@ fn output(fields: &Fields<'_>, mistakes: &mut Mistakes) -> OutputSpec {
         accounts: fields.word("accounts", LISTED_ACCOUNTS, mistakes).unwrap_or_default(),
         parquet: fields.flag("parquet", mistakes),
         judgeable: fields.flag("judgeable", mistakes),
+        totals: fields.flag("totals", mistakes),
         attributes: attributes(&fields, mistakes),
         spreadsheet_safe: fields.flag("spreadsheet_safe", mistakes),
     }

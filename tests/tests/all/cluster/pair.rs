@@ -23,7 +23,7 @@ pub(super) struct Pair {
 
 impl Pair {
     pub(super) fn new() -> Pair {
-        Pair::listing("output: {accounts: all, parquet: true, judgeable: true}\n", rows)
+        Pair::listing("output: {accounts: all, parquet: true, judgeable: true, totals: true}\n", rows)
     }
 
     /// Every row differs, so that all of them go through the exchange; more of them than a small worker holds.
@@ -98,7 +98,9 @@ impl Pair {
             serde_json::from_str::<serde_json::Value>(&text).expect("a summary")
         };
         let (mine, one) = (summary(output), summary(&self.path().join("one")));
-        assert_eq!(mine["row_patterns"], one["row_patterns"], "what happens to rows differs");
+        for field in ["rows", "columns", "totals", "row_patterns"] {
+            assert_eq!(mine[field], one[field], "{field} of the summary differs");
+        }
         rungs::check(&mine).expect("every row ends on one rung");
     }
 

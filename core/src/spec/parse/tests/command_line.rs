@@ -60,6 +60,7 @@ fn the_command_line_beats_the_spec() {
             accounts: ListedAccounts::Differing,
             parquet: false,
             judgeable: false,
+            totals: false,
             attributes: Vec::new(),
             spreadsheet_safe: false
         }
