@@ -263,8 +263,8 @@ impl Shapes<'_> {
         let mut shapes = pin!(stream::iter(shapes).buffered(reading_threads()));
         let mut all = JsonShape::default();
         while let Some(shape) = shapes.next().await {
-            if all.merge(&shape?, &file.name, "").is_err() {
-                // Read in one, the file says in which line they clash.
+            if shape.and_then(|shape| all.merge(&shape, &file.name, "")).is_err() {
+                // Read in one, the file says what is wrong first.
                 return shape_of_part(None).await.map(Some);
             }
         }

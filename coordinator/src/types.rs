@@ -402,15 +402,15 @@ mod tests {
             "1e400",
         ];
         let (mut notes, mut errors) = (0, 0);
-        for seed in 1..120u64 {
+        for seed in 1..200u64 {
             let mut state = seed;
             let mut below = |n: usize| (next(&mut state) % n as u64) as usize;
             let is_csv = below(2) == 0;
             let values = if is_csv { &csv[..] } else { &json[..] };
             // Few kinds of values in a file, so that it is a rare one that says something.
             let few: Vec<&str> = (0..1 + below(3)).map(|_| values[below(values.len())]).collect();
-            let mut row = |n: usize, below: &mut dyn FnMut(usize) -> usize| {
-                let value = if below(12) == 0 {
+            let row = |n: usize, below: &mut dyn FnMut(usize) -> usize| {
+                let value = if below(if is_csv { 12 } else { 60 }) == 0 {
                     values[below(values.len())]
                 } else {
                     few[below(few.len())]
@@ -446,7 +446,7 @@ mod tests {
                 Err(_) => errors += 1,
             }
         }
-        assert!(notes > 20 && errors > 5, "{notes} notes, {errors} errors");
+        assert!(notes > 15 && (5..90).contains(&errors), "{notes} notes, {errors} errors");
     }
 
     #[test]
