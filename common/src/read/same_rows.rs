@@ -24,12 +24,14 @@ use std::sync::Arc;
 const LOOK_AHEAD: usize = 16;
 /// So many bytes are to be there for it.
 const AHEAD_BYTES: usize = 32 << 10;
-/// And so many to search for rows that are farther away.
-const FAR_BYTES: usize = 1 << 20;
+/// And so many to search for rows that are farther away: where one side has lost rows all along, its parts begin far behind those of the other.
+const FAR_BYTES: [usize; 3] = [64 << 10, 512 << 10, 4 << 20];
 /// After so many rows of a side it shows whether the parts are alike.
 const TRIED_ROWS: usize = 1 << 12;
+/// Beside as many as are the same, a side may have so many more rows: they are held.
+const MAX_ALONE_ROWS: usize = 1 << 16;
 /// More rows than this, beside two for each that was passed, are not searched.
-const MAX_SEARCHED_ROWS: usize = 1 << 16;
+const MAX_SEARCHED_ROWS: usize = 1 << 18;
 
 /// The rows of a part, and the bytes of those that are not the same on the other side.
 #[derive(Debug, Clone)]
@@ -245,10 +247,12 @@ impl Steps {
         }
     }
 
-    /// Whether half of the rows are the same, once so many have been passed.
+    /// Whether half of the rows are the same, once so many have been passed. Rows that one side alone has are no sign of another order.
     fn is_worth_it(&self, tried: usize) -> bool {
-        let rows = self.cursors.live.same.len();
-        rows < tried || (rows <= 2 * self.passed && self.searched <= 2 * rows + MAX_SEARCHED_ROWS)
+        let [live, shadow] = [&self.cursors.live, &self.cursors.shadow].map(|cursor| cursor.same.len());
+        let (differing, left) = (live.min(shadow) - self.passed, live.max(shadow) - self.passed);
+        let are_alike = differing <= self.passed && left <= self.passed + MAX_ALONE_ROWS;
+        live.max(shadow) < tried || (are_alike && self.searched <= 2 * (live + shadow) + MAX_SEARCHED_ROWS)
     }
 
     /// How many bytes are the same from here.
@@ -271,10 +275,11 @@ impl Steps {
         Some(has_read)
     }
 
-    fn read_far(&mut self) -> Option<()> {
+    /// Reads on until so many bytes are there, or all.
+    fn read_far(&mut self, bytes: usize) -> Option<()> {
         for side in Side::BOTH {
             let source = &mut self.cursors[side].source;
-            while source.window().len() < FAR_BYTES && !source.has_ended() {
+            while source.window().len() < bytes && !source.has_ended() {
                 source.more().ok()?;
             }
         }
@@ -284,14 +289,22 @@ impl Steps {
     /// Leaves rows of both sides up to the next that are the same.
     fn step_aside(&mut self) -> Option<()> {
         let near = self.next_records(LOOK_AHEAD + 1)?;
-        let Some(found) = self.meet_near(&near).or_else(|| self.is_over(&near)) else {
-            self.read_far()?;
+        if let Some(found) = self.meet_near(&near).or_else(|| self.is_over(&near)) {
+            self.leave(&near, found);
+            return Some(());
+        }
+        for bytes in FAR_BYTES {
+            self.read_far(bytes)?;
             let far = self.next_records(usize::MAX)?;
             self.searched += far.live.len() + far.shadow.len();
-            let found = self.meet_far(&far).unwrap_or(Sides::new(far.live.len(), far.shadow.len()));
-            return self.leave(&far, found);
-        };
-        self.leave(&near, found)
+            let is_last = FAR_BYTES.last() == Some(&bytes);
+            let all = is_last.then(|| Sides::new(far.live.len(), far.shadow.len()));
+            if let Some(found) = self.meet_far(&far).or(all) {
+                self.leave(&far, found);
+                break;
+            }
+        }
+        Some(())
     }
 
     /// The next records of each side, at least one where it goes on.
@@ -311,11 +324,10 @@ impl Steps {
         Some(records)
     }
 
-    fn leave(&mut self, records: &Sides<Vec<Span>>, counts: Sides<usize>) -> Option<()> {
+    fn leave(&mut self, records: &Sides<Vec<Span>>, counts: Sides<usize>) {
         for side in Side::BOTH {
             self.cursors[side].leave(&records[side][..counts[side]]);
         }
-        Some(())
     }
 
     /// All rows of the one side, where the other is at its end.
