@@ -16,6 +16,7 @@
 
 mod clients;
 mod flaky_store;
+mod large;
 mod worker;
 
 use super::clock::simulated;

@@ -179,12 +179,12 @@ async fn work(state: &State, assign: &Assign) -> Result<bool> {
     }
 }
 
-struct Task<'a> {
-    job: &'a JobState,
-    plan: &'a PlanDigest,
-    attempt: &'a str,
+pub(super) struct Task<'a> {
+    pub(super) job: &'a JobState,
+    pub(super) plan: &'a PlanDigest,
+    pub(super) attempt: &'a str,
     /// Of either side, for each scan.
-    rows: u64,
+    pub(super) rows: u64,
 }
 
 impl Task<'_> {
@@ -192,14 +192,18 @@ impl Task<'_> {
         let data = JobState::data_name(stage, task, self.attempt);
         let put = self.job.store().put(&self.job.path(&data), content(self.attempt).into()).await;
         put.map_err(|e| Error::unavailable(e.to_string()))?;
-        Ok(Header {
+        Ok(self.header(stage, task))
+    }
+
+    pub(super) fn header(&self, stage: Stage, task: u32) -> Header {
+        Header {
             version: RECORD_VERSION,
             incarnation: self.job.incarnation().clone(),
             plan: self.plan.clone(),
             attempt: self.attempt.to_owned(),
             worker: "simulated".to_owned(),
-            data: Some(data),
-        })
+            data: Some(JobState::data_name(stage, task, self.attempt)),
+        }
     }
 
     /// All rows go to the shard of the task's number.
@@ -229,6 +233,10 @@ impl Task<'_> {
             return Ok(false);
         }
         let header = self.store(stage, task).await?;
+        self.commit_blocks(header, (stage, task), shards, tally).await
+    }
+
+    pub(super) async fn commit_blocks(&self, header: Header, (stage, task): (Stage, u32), shards: &[u32], tally: Tally) -> Result<bool> {
         let block = |shard: u32, side: Side| StoredBlock {
             shard,
             side: side as u8,
@@ -264,6 +272,10 @@ impl Task<'_> {
         let header = self.store(Stage::Compare, task).await?;
         let blocks = input.sources.iter().flat_map(|s| &s.blocks);
         let pairs: u64 = blocks.filter(|b| b.side == 0).map(|b| b.rows).sum();
+        self.commit_pairs(header, task, pairs).await
+    }
+
+    pub(super) async fn commit_pairs(&self, header: Header, task: u32, pairs: u64) -> Result<bool> {
         let record = Commit {
             tally: Tally {
                 within_tolerance: pairs,
