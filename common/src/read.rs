@@ -12,6 +12,7 @@ pub mod csv;
 pub mod dataset;
 pub mod decompress;
 mod encoding;
+mod held;
 pub mod json;
 pub mod parquet;
 pub mod pinned;
@@ -32,6 +33,7 @@ pub use checks::refusal;
 pub use columns::read_column;
 pub use csv::{CsvFindings, csv_findings};
 pub use dataset::{DataFile, Dataset, Form, Format, Overlap, held_file, list, meets, task_names};
+pub use held::Held;
 pub use raw::{Raw, RawBatches, json_shape, json_shapes, open_csv_file, open_raw};
 pub use same_rows::{LeftRows, PartRows, TextPart, same_rows};
 use shadowdiff_core::error::{Error, Result};
@@ -52,6 +54,8 @@ pub struct Sources {
     pub bytes_read: Arc<AtomicU64>,
     /// Those of one task among them.
     task_bytes: Option<Arc<AtomicU64>>,
+    /// What a task holds of objects.
+    held: Option<Held>,
     /// Bytes of text files that are read whole to find their types, as stored; more as planning goes on.
     pub bytes_for_types: Arc<AtomicU64>,
     pub(crate) int96_forms: Arc<parquet::Int96Forms>,
@@ -65,17 +69,19 @@ impl Sources {
             runtime,
             bytes_read: Arc::default(),
             task_bytes: None,
+            held: None,
             bytes_for_types: Arc::default(),
             int96_forms: Arc::default(),
             text_piece_bytes: TEXT_PIECE_BYTES,
         }
     }
 
-    /// The same for one task, whose bytes are counted for themselves too.
+    /// The same for one task, whose bytes are counted for themselves too, and which reads what it holds from memory.
     #[must_use]
-    pub fn counting(&self, task_bytes: &Arc<AtomicU64>) -> Self {
+    pub fn of_task(&self, task_bytes: &Arc<AtomicU64>, held: &Held) -> Self {
         Sources {
             task_bytes: Some(Arc::clone(task_bytes)),
+            held: Some(held.clone()),
             ..self.clone()
         }
     }

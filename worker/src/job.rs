@@ -5,7 +5,7 @@ use crate::meter::Meter;
 use crate::resources::Resources;
 use arrow_array::RecordBatch;
 use shadowdiff_common::compiled::Compiled;
-use shadowdiff_common::read::Sources;
+use shadowdiff_common::read::{Held, Sources};
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::Plan;
 use std::sync::Arc;
@@ -19,6 +19,8 @@ pub struct Job {
     pub resources: Arc<Resources>,
     pub watch: Arc<Watch>,
     pub(crate) meter: Arc<Meter>,
+    /// What this attempt holds of objects.
+    pub(crate) held: Held,
 }
 
 impl Job {
@@ -30,6 +32,7 @@ impl Job {
             resources: Arc::new(resources),
             watch: Arc::default(),
             meter: Arc::default(),
+            held: Held::default(),
         }
     }
 
@@ -38,17 +41,18 @@ impl Job {
         Job { watch, ..self.clone() }
     }
 
-    /// The same job with a meter of its own: that of one attempt.
+    /// The same job with a meter of its own, and nothing held: that of one attempt.
     pub(crate) fn metered(&self) -> Job {
         Job {
             meter: Arc::default(),
+            held: Held::default(),
             ..self.clone()
         }
     }
 
-    /// Where datasets are read from; the bytes are counted.
+    /// Where datasets are read from; the bytes are counted, and those that are held are not read again.
     pub(crate) fn sources(&self) -> Sources {
-        self.resources.sources.counting(&self.meter.bytes)
+        self.resources.sources.of_task(&self.meter.bytes, &self.held)
     }
 
     /// Fingerprints of the keys of exchanged rows.

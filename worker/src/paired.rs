@@ -12,7 +12,7 @@ use crate::side::{EndedRows, PairedPart, Purpose, SideReader};
 use arrow_array::ArrayRef;
 use arrow_buffer::BooleanBufferBuilder;
 use shadowdiff_common::read::Format;
-use shadowdiff_common::read::parquet::{StoredFile, is_same};
+use shadowdiff_common::read::parquet::{StoredFile, is_same, may_be_same};
 use shadowdiff_core::align::Column;
 use shadowdiff_core::error::Result;
 use shadowdiff_core::plan::{FilePart, Form, ScanTask, Split};
@@ -31,6 +31,11 @@ pub(crate) struct PairedGroups<'a> {
     /// Whether rows may go on with those columns alone in which they may differ: nothing else is asked of them. Where fingerprints are
     /// exchanged, the rows are read again, whole.
     may_be_thin: bool,
+    /// Whether chunks of object stores are looked at: they are fetched for it, and decoded from memory after that. Once a look was of no use it is
+    /// not worth the memory.
+    looks_at_objects: bool,
+    /// Whether the last look has fetched chunks.
+    has_fetched: bool,
 }
 
 /// Row groups that lie side by side.
@@ -40,6 +45,8 @@ struct Pair {
     groups: Sides<usize>,
     /// Whether both are the same object.
     is_one: bool,
+    /// Whether both lie in the file system, where a look costs little.
+    is_near: bool,
 }
 
 impl Pair {
@@ -49,6 +56,14 @@ impl Pair {
             false => Rung::SameChunk,
         }
     }
+}
+
+/// What is fetched of row groups on object stores to be looked at.
+#[derive(Debug, Clone, Copy)]
+enum Fetch {
+    /// All that the scan reads: what differs is decoded from it.
+    All,
+    Keys,
 }
 
 /// Those whose keys are stored the same.
@@ -75,6 +90,8 @@ impl<'a> PairedGroups<'a> {
             files: Sides::default(),
             looked_at: 0,
             may_be_thin: form == Form::Rows && !job.compiled.reads_whole_rows(plan),
+            looks_at_objects: !job.resources.disabled.same_chunk,
+            has_fetched: false,
         })
     }
 
@@ -83,13 +100,26 @@ impl<'a> PairedGroups<'a> {
         if number < self.looked_at {
             return Ok(None);
         }
+        if !self.looks_at_objects {
+            self.job.held.let_chunks_go();
+        }
         self.looked_at = number + 1;
         let Some(pair) = self.pair(number) else {
             return Ok(None);
         };
         let job = self.job;
         let _spent = job.meter.enter(pair.rung(), Work::Compare);
-        let Some(pair) = self.keyed(pair)? else {
+        self.has_fetched = false;
+        let judged = in_place.judges;
+        let found = self.ended_of(pair, in_place)?;
+        // Where it turned out that keys are not known to be there once, the next look asks for less.
+        let is_of_use = found.is_some() || judged != in_place.judges;
+        self.looks_at_objects &= is_of_use || !self.has_fetched;
+        Ok(found)
+    }
+
+    fn ended_of(&mut self, pair: Pair, in_place: &mut InPlace<'_>) -> Result<Option<PairedPart>> {
+        let Some(pair) = self.keyed(pair, Fetch::All)? else {
             return Ok(None);
         };
         let mut differing = Vec::new();
@@ -101,10 +131,15 @@ impl<'a> PairedGroups<'a> {
         self.compare(&pair, &differing, in_place)
     }
 
+    /// Whether chunks of a pair are held that both sides are about to read.
+    pub(crate) fn holds_objects(&self) -> bool {
+        self.looks_at_objects && self.has_fetched
+    }
+
     /// Whether the keys of the pair of this number are stored the same.
     pub(crate) fn has_same_keys(&mut self, number: usize) -> Result<bool> {
         match self.pair(number) {
-            Some(pair) => Ok(self.keyed(pair)?.is_some()),
+            Some(pair) => Ok(self.keyed(pair, Fetch::Keys)?.is_some()),
             None => Ok(false),
         }
     }
@@ -115,20 +150,27 @@ impl<'a> PairedGroups<'a> {
         let groups = Sides::new(group(&splits.live)?, group(&splits.shadow)?);
         let files = Sides::from_fn(|side| &self.job.resources.datasets[side].files[splits[side].file]);
         let is_one = !self.job.resources.disabled.same_object && files.live.is_same_object(files.shadow);
-        // Elsewhere a look at the chunks would read again what is read for the rows.
         let is_near = files.live.is_local() && files.shadow.is_local();
-        let is_looked_at = is_one || (!self.job.resources.disabled.same_chunk && is_near);
-        is_looked_at.then_some(Pair { splits, groups, is_one })
+        let looks = !self.job.resources.disabled.same_chunk && (is_near || self.looks_at_objects);
+        (is_one || looks).then_some(Pair {
+            splits,
+            groups,
+            is_one,
+            is_near,
+        })
     }
 
     /// The pair, if its row groups are as long as each other and their keys are stored the same.
-    fn keyed(&mut self, pair: Pair) -> Result<Option<KeyedPair>> {
+    fn keyed(&mut self, pair: Pair, fetch: Fetch) -> Result<Option<KeyedPair>> {
         self.open(&pair.splits)?;
         let rows = Sides::from_fn(|side| {
             let file = self.files[side].as_ref();
             file.and_then(|(_, file)| file.rows(pair.groups[side]))
         });
         if rows.live != rows.shadow {
+            return Ok(None);
+        }
+        if !pair.is_one && !pair.is_near && !self.fetch(&pair, fetch)? {
             return Ok(None);
         }
         for column in self.job.plan.aligned.key_columns() {
@@ -142,18 +184,50 @@ impl<'a> PairedGroups<'a> {
         }))
     }
 
+    /// Fetches what the scan reads of both row groups, where their footers do not tell that the keys differ: false where they do, or where it
+    /// is too much to be held.
+    fn fetch(&mut self, pair: &Pair, fetch: Fetch) -> Result<bool> {
+        let may_be_keys = |column: &Column| {
+            let places = self.places(column)?;
+            let (live, shadow) = (&self.files.live.as_ref()?.1, &self.files.shadow.as_ref()?.1);
+            may_be_same((live, pair.groups.live), (shadow, pair.groups.shadow), places).then_some(places)
+        };
+        let keys: Option<Vec<(usize, usize)>> = self.job.plan.aligned.key_columns().map(may_be_keys).collect();
+        let Some(keys) = keys else { return Ok(false) };
+        let job = self.job;
+        job.held.let_chunks_go();
+        let _spent = job.meter.enter_work(Work::Decode);
+        self.has_fetched = true;
+        for side in Side::BOTH {
+            let Some((_, file)) = &self.files[side] else { return Ok(false) };
+            let read = self.job.plan.sides[side].read.iter();
+            let columns: Vec<usize> = match fetch {
+                Fetch::All => read.filter_map(|read| file.place_of(&read.source)).collect(),
+                Fetch::Keys => keys.iter().map(|key| if side == Side::Live { key.0 } else { key.1 }).collect(),
+            };
+            if !file.hold(pair.groups[side], &columns)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Whether a column of both row groups is stored the same.
     fn is_same(&self, pair: &Pair, column: &Column) -> Result<bool> {
         let (Some((_, live)), Some((_, shadow))) = (&self.files.live, &self.files.shadow) else {
             return Ok(false);
         };
-        let places = (self.place(Side::Live, column, live), self.place(Side::Shadow, column, shadow));
-        match places {
-            (Some(a), Some(b)) if column.stored.live == column.stored.shadow => {
-                is_same((live, pair.groups.live), (shadow, pair.groups.shadow), (a, b), pair.is_one)
-            }
-            _ => Ok(false),
+        match self.places(column) {
+            Some(places) => is_same((live, pair.groups.live), (shadow, pair.groups.shadow), places, pair.is_one),
+            None => Ok(false),
         }
+    }
+
+    /// The places of a column in the files of both sides, if it comes from there as it is.
+    fn places(&self, column: &Column) -> Option<(usize, usize)> {
+        let place = |side: Side| self.place(side, column, &self.files[side].as_ref()?.1);
+        let places = (place(Side::Live)?, place(Side::Shadow)?);
+        (column.stored.live == column.stored.shadow).then_some(places)
     }
 
     fn open(&mut self, pair: &Sides<Split>) -> Result<()> {

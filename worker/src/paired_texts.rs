@@ -83,7 +83,7 @@ impl<'a> PairedTexts<'a> {
         let parts = Sides::new(part(Side::Live, live, live_range), part(Side::Shadow, shadow, shadow_range));
         let csv = &self.job.plan.spec.sides.live.csv;
         // What cannot be read is told where the rows are read whole.
-        let Ok(Some(rows)) = same_rows(resources.datasets.live.format, csv, parts, &resources.sources) else {
+        let Ok(Some(rows)) = same_rows(resources.datasets.live.format, csv, parts, &self.job.sources()) else {
             return Ok(None);
         };
         let splits = Sides::new(live, shadow);

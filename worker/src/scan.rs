@@ -25,6 +25,7 @@ use shadowdiff_core::row::{Hasher, account_hashes};
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::ListedAccounts;
 use shadowdiff_core::tally::Tally;
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 /// Runs one scan task, which exchanges its rows in the given form. `halvings` says how often its memory share was halved.
@@ -76,6 +77,14 @@ impl<'a> Paired<'a> {
         }
     }
 
+    /// Whether what is fetched of objects for a look is held for its rows.
+    fn holds_objects(&self) -> bool {
+        match self {
+            Paired::Groups(groups) => groups.holds_objects(),
+            Paired::Texts(_) => false,
+        }
+    }
+
     /// Which rows of the pair of this number are done with, the first time that it is asked for. `None`: of no use.
     fn ended(&mut self, number: usize, in_place: &mut InPlace<'_>) -> Result<Option<PairedPart>> {
         match self {
@@ -114,7 +123,8 @@ impl<'a> Scan<'a> {
     fn run(mut self) -> Result<TaskOutput> {
         let mut ended = Sides::new(false, false);
         while !(ended.live && ended.shadow) {
-            let next = self.in_step.next_side().unwrap_or_else(|| self.window.next_side());
+            let next = self.in_step.next_side().or_else(|| self.behind());
+            let next = next.unwrap_or_else(|| self.window.next_side());
             let side = if ended[next] { next.other() } else { next };
             if self.ends_in_pairs(side)? || self.hashes_split(side)? {
                 continue;
@@ -140,6 +150,16 @@ impl<'a> Scan<'a> {
             self.window.finish(&mut |side, batch| sink.push(side, batch))?;
         }
         self.finish()
+    }
+
+    /// The side that is a row group behind: what is held of a pair of them is let go when the next one is looked at.
+    fn behind(&self) -> Option<Side> {
+        self.paired.as_ref().filter(|paired| paired.holds_objects())?;
+        match self.readers.live.opened().cmp(&self.readers.shadow.opened()) {
+            Ordering::Less => Some(Side::Live),
+            Ordering::Greater => Some(Side::Shadow),
+            Ordering::Equal => None,
+        }
     }
 
     /// The rung to which rows come that are read now.

@@ -229,6 +229,11 @@ impl<'a> SideReader<'a> {
         self.next_of(|reader, file, raw| reader.columns(file, &raw))
     }
 
+    /// How many splits were opened, or passed.
+    pub(crate) fn opened(&self) -> usize {
+        self.opened
+    }
+
     /// The number of the split that is opened next, if one is.
     pub(crate) fn next_split(&self) -> Option<usize> {
         (self.current.is_none() && !self.splits.is_empty()).then_some(self.opened)

@@ -27,7 +27,7 @@ use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{ArrowError, DataType, Field, Fields, Schema, SchemaRef};
 use chunks::Chunks;
 use columns::Columns;
-use footer::{TAIL_BYTES, read_footer, read_footer_with};
+use footer::{TAIL_BYTES, read_footer, read_footer_with, tail};
 use legacy::Marks;
 use pages::OneRowGroup;
 use shadowdiff_core::error::{Error, Kind, Result};
@@ -38,7 +38,7 @@ use std::sync::Arc;
 
 pub(crate) use int96::Int96Forms;
 pub use legacy::julian_dates;
-pub use same::{StoredFile, is_same};
+pub use same::{StoredFile, is_same, may_be_same};
 
 /// A batch of average rows is no larger than this before dictionaries are written out.
 const MAX_BATCH_BYTES: u64 = 64 << 20;
@@ -145,6 +145,7 @@ struct Opened {
 impl Opened {
     fn new(file: &DataFile, sources: &Sources) -> Result<Opened> {
         let pinned = PinnedFile::open(file, sources)?;
+        pinned.hold_tail(tail(pinned.size_bytes()))?;
         let opened = guarded(&pinned, || Opened::of(read_footer(&pinned)?, file, &pinned, sources))?;
         pinned.check()?;
         Ok(opened)
@@ -153,6 +154,7 @@ impl Opened {
     /// With the statistics of its columns.
     fn with_statistics(file: &DataFile, sources: &Sources) -> Result<Opened> {
         let pinned = PinnedFile::open(file, sources)?;
+        pinned.hold_tail(tail(pinned.size_bytes()))?;
         guarded(&pinned, || {
             let footer = read_footer_with(&pinned, ParquetStatisticsPolicy::KeepAll)?;
             Opened::of(footer, file, &pinned, sources)
@@ -406,6 +408,7 @@ impl Groups {
             pinned.name(),
             current.group
         );
+        pinned.forget_held();
         let chunks = Chunks::of_row_group(pinned.clone(), &self.ranges(current.group))?;
         let place = RowPlace {
             chunks: &chunks,

@@ -6,6 +6,7 @@
 
 use super::Sources;
 use super::dataset::{DataFile, pin_of_file, pin_of_object};
+use super::held::Held;
 use crate::store::{Location, io_error, is_copied, store_error};
 use bytes::{Bytes, BytesMut};
 use futures::{StreamExt, TryStreamExt};
@@ -41,6 +42,8 @@ pub struct PinnedFile {
     source: Source,
     /// What counts the bytes that are read.
     counters: Vec<Arc<AtomicU64>>,
+    /// Where its bytes may lie already, if it is an object.
+    held: Option<Held>,
     /// The first read that failed. Decoders wrap errors until their kind is lost; this keeps it.
     failure: Mutex<Option<Error>>,
 }
@@ -81,6 +84,7 @@ impl PinnedFile {
             pin: file.pin.clone(),
             source,
             counters: sources.counters(),
+            held: sources.held.clone(),
             failure: Mutex::new(None),
         };
         opened.check()?;
@@ -118,6 +122,34 @@ impl PinnedFile {
         read.inspect_err(|error| self.remember(error))
     }
 
+    /// Fetches these ranges of an object, and holds them until they are let go.
+    pub(super) fn hold(&self, ranges: &[Range<u64>]) -> Result<()> {
+        let Some(held) = self.held.as_ref().filter(|_| !self.is_local()) else {
+            return Ok(());
+        };
+        let read = self.read_many(ranges)?;
+        held.put_chunks(&self.name, &self.pin, ranges.iter().map(|range| range.start).zip(read));
+        Ok(())
+    }
+
+    /// The same for its end.
+    pub(super) fn hold_tail(&self, range: Range<u64>) -> Result<()> {
+        let Some(held) = self.held.as_ref().filter(|_| !self.is_local()) else {
+            return Ok(());
+        };
+        let start = range.start;
+        if held.get(&self.name, &self.pin, &range).is_some() {
+            return Ok(());
+        }
+        held.put_tail(&self.name, &self.pin, start, self.read(range)?);
+        Ok(())
+    }
+
+    /// Nothing of it is held any more: it may have been damaged on its way.
+    pub(super) fn forget_held(&self) {
+        self.held.iter().for_each(|held| held.forget(&self.name));
+    }
+
     /// A sequential reader of `range`.
     pub fn reader(self: &Arc<Self>, range: Range<u64>) -> PinnedReader {
         PinnedReader {
@@ -143,12 +175,6 @@ impl PinnedFile {
             .get_or_insert_with(|| error.clone());
     }
 
-    fn add_read(&self, bytes: u64) {
-        self.counters.iter().for_each(|counter| {
-            counter.fetch_add(bytes, Ordering::Relaxed);
-        });
-    }
-
     fn read_ranges(&self, ranges: &[Range<u64>], part_bytes: u64) -> Result<Vec<Bytes>> {
         if let Some(beyond) = ranges.iter().find(|r| r.end > self.pin.size_bytes || r.start > r.end) {
             return Err(Error::input(format!(
@@ -157,15 +183,33 @@ impl PinnedFile {
             ))
             .file(&self.name));
         }
-        self.add_read(ranges.iter().map(|range| range.end - range.start).sum());
         match &self.source {
-            Source::Local(file) => ranges.iter().map(|range| self.read_local(file, range)).collect(),
+            Source::Local(file) => {
+                self.count(ranges);
+                ranges.iter().map(|range| self.read_local(file, range)).collect()
+            }
             Source::Object { store, path, runtime } => {
+                let known = ranges.iter().map(|range| self.held.as_ref()?.get(&self.name, &self.pin, range));
+                let known: Vec<Option<Bytes>> = known.collect();
+                let missing = ranges.iter().zip(&known).filter(|(_, known)| known.is_none());
+                let ranges: Vec<Range<u64>> = missing.map(|(range, _)| range.clone()).collect();
+                self.count(&ranges);
                 let parts: Vec<Range<u64>> = ranges.iter().flat_map(|range| cut(range, part_bytes)).collect();
                 let requests = parts.iter().cloned().map(|part| self.request(store.as_ref(), path, part));
                 let read: Vec<Bytes> = runtime.block_on(futures::stream::iter(requests).buffered(MAX_REQUESTS).try_collect())?;
-                Ok(join(ranges, read, part_bytes))
+                let mut fetched = join(&ranges, read, part_bytes).into_iter();
+                Ok(known.into_iter().filter_map(|known| known.or_else(|| fetched.next())).collect())
             }
+        }
+    }
+
+    fn count(&self, ranges: &[Range<u64>]) {
+        self.add_read(ranges.iter().map(|range| range.end - range.start).sum());
+    }
+
+    fn add_read(&self, bytes: u64) {
+        for counter in &self.counters {
+            counter.fetch_add(bytes, Ordering::Relaxed);
         }
     }
 

@@ -70,6 +70,7 @@ pub fn same_rows(format: Format, csv: &CsvOptions, parts: Sides<TextPart<'_>>, s
     // Of each part the bytes count once: those of live where its rows are read.
     let uncounted = Sources {
         bytes_read: Arc::default(),
+        task_bytes: None,
         ..sources.clone()
     };
     let pinned = Sides::new(PinnedFile::open(files.live, &uncounted)?, PinnedFile::open(files.shadow, sources)?);

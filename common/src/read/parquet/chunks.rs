@@ -61,15 +61,14 @@ impl Chunks {
 
     /// The wanted chunks of one row group.
     pub(super) fn of_row_group(file: Arc<PinnedFile>, wanted: &[Range<u64>]) -> Result<Chunks> {
-        let total: u64 = wanted.iter().map(|chunk| chunk.end - chunk.start).sum();
         let window = match file.is_local() {
             true => LOCAL_WINDOW_BYTES,
             false => (MAX_WINDOWS_BYTES / (wanted.len() as u64).max(1)).clamp(MIN_WINDOW_BYTES, MAX_WINDOW_BYTES),
         };
-        let at_once = !file.is_local() && total <= MAX_AT_ONCE_BYTES;
+        let is_local = file.is_local();
         let chunks = Chunks::new(file, wanted.to_vec(), window);
-        if at_once {
-            chunks.load(&coalesced(&chunks.shared.chunks))?;
+        if let Some(ranges) = at_once(wanted.to_vec()).filter(|_| !is_local) {
+            chunks.load(&ranges)?;
         }
         Ok(chunks)
     }
@@ -165,6 +164,13 @@ fn insert(windows: &mut BTreeMap<u64, Window>, ranges: &[Range<u64>], read: Vec<
         let next = range.start;
         windows.insert(range.start, Window { bytes, next });
     }
+}
+
+/// What fetches chunks of an object at once, if they are few enough for that. Fewer of the same chunks lie in the same ranges.
+pub(super) fn at_once(mut chunks: Vec<Range<u64>>) -> Option<Vec<Range<u64>>> {
+    chunks.sort_by_key(|chunk| chunk.start);
+    let total: u64 = chunks.iter().map(|chunk| chunk.end - chunk.start).sum();
+    (total <= MAX_AT_ONCE_BYTES).then(|| coalesced(&chunks))
 }
 
 /// Neighbours joined into longer ranges.

@@ -32,7 +32,7 @@ pub(super) fn read_footer_with(pinned: &Arc<PinnedFile>, statistics: ParquetStat
             .file(pinned.name())
             .advice("it was not written to its end"));
     }
-    let tail = size.saturating_sub(TAIL_BYTES)..size;
+    let tail = tail(size);
     let chunks = Chunks::new(pinned.clone(), vec![tail.clone()], TAIL_BYTES);
     chunks.load(&[tail])?;
     let options = ParquetMetaDataOptions::default()
@@ -47,6 +47,11 @@ pub(super) fn read_footer_with(pinned: &Arc<PinnedFile>, statistics: ParquetStat
     let metadata = with_dictionaries_found(metadata).map_err(|e| pinned.blame(e))?;
     let rows = checked_rows(pinned, &metadata)?;
     Ok((with_rows(metadata, rows), chunks))
+}
+
+/// What is read of the end of a file of this size at first.
+pub(super) fn tail(size_bytes: u64) -> std::ops::Range<u64> {
+    size_bytes.saturating_sub(TAIL_BYTES)..size_bytes
 }
 
 /// The footer once more, without what is not read of it.

@@ -3,6 +3,7 @@
 //! A chunk is the same as another where type, levels, codec, encodings, counts and every byte are. Nothing is said of a column whose values
 //! may not be what the file calls them, or mean other values in the other file: those are decoded.
 
+use super::chunks::at_once;
 use super::legacy::Marks;
 use super::values::Reading;
 use super::{DataFile, Opened, Sources};
@@ -50,15 +51,28 @@ impl StoredFile {
         (self.is_plain && is_as_stored && is_read_plainly && !columns.refused.contains_key(name)).then_some(at)
     }
 
+    /// Fetches columns of a row group from an object store, to be compared and decoded from memory; false where they are too large to be held.
+    pub fn hold(&self, group: usize, columns: &[usize]) -> Result<bool> {
+        let wanted = columns.iter().flat_map(|column| self.chunks(group, *column)).map(range);
+        match at_once(wanted.collect()) {
+            Some(ranges) => self.opened.pinned.hold(&ranges).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// The place of a column that is read.
+    pub fn place_of(&self, name: &str) -> Option<usize> {
+        self.opened.columns.fields.iter().position(|field| field.name() == name)
+    }
+
     fn chunks(&self, group: usize, column: usize) -> impl Iterator<Item = &ColumnChunkMetaData> {
         let leaves = self.opened.columns.leaves(column);
         self.opened.metadata.row_group(group).columns()[leaves].iter()
     }
 }
 
-/// Whether two row groups, each of a file, store a column the same. `columns`: its places in the files. `is_one`: of files that are one
-/// object no byte is read.
-pub fn is_same(live: (&StoredFile, usize), shadow: (&StoredFile, usize), columns: (usize, usize), is_one: bool) -> Result<bool> {
+/// Whether two row groups, each of a file, may store a column the same, as far as their footers tell. `columns`: its places in the files.
+pub fn may_be_same(live: (&StoredFile, usize), shadow: (&StoredFile, usize), columns: (usize, usize)) -> bool {
     let types = (
         live.0.opened.columns.fields[columns.0].data_type(),
         shadow.0.opened.columns.fields[columns.1].data_type(),
@@ -67,15 +81,17 @@ pub fn is_same(live: (&StoredFile, usize), shadow: (&StoredFile, usize), columns
         live.0.opened.columns.decoded[columns.0].data_type(),
         shadow.0.opened.columns.decoded[columns.1].data_type(),
     );
-    if types.0 != types.1 || decoded.0 != decoded.1 {
-        return Ok(false);
-    }
-    let chunks = || live.0.chunks(live.1, columns.0).zip(shadow.0.chunks(shadow.1, columns.1));
+    let mut chunks = live.0.chunks(live.1, columns.0).zip(shadow.0.chunks(shadow.1, columns.1));
     let holds = |chunk: &ColumnChunkMetaData| holds_its_values(types.0, chunk);
-    if !chunks().all(|(a, b)| are_alike(a, b) && holds(a)) {
+    types.0 == types.1 && decoded.0 == decoded.1 && chunks.all(|(a, b)| are_alike(a, b) && holds(a))
+}
+
+/// Whether they do. `is_one`: of files that are one object no byte is read.
+pub fn is_same(live: (&StoredFile, usize), shadow: (&StoredFile, usize), columns: (usize, usize), is_one: bool) -> Result<bool> {
+    if !may_be_same(live, shadow, columns) {
         return Ok(false);
     }
-    for (a, b) in chunks() {
+    for (a, b) in live.0.chunks(live.1, columns.0).zip(shadow.0.chunks(shadow.1, columns.1)) {
         let is_same = match is_one {
             true => range(a) == range(b),
             false => is_same_range(live.0, range(a), shadow.0, range(b))?,
