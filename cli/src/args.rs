@@ -575,7 +575,7 @@ pub(crate) struct SettingArgs {
 pub(crate) enum Optimisation {
     /// Parquet files that are the same object on both sides are not read
     SameObject,
-    /// Columns of Parquet row groups that are stored the same on both sides are not decoded
+    /// What both sides store the same is not decoded: columns of Parquet row groups, rows of text
     SameChunk,
     /// Rows in the same order on both sides cancel as they come
     SamePosition,

@@ -230,7 +230,7 @@ fn noise(out: &mut String, summary: &Summary, paint: Paint) {
     let (within, more_than): (Vec<_>, Vec<_>) = noise.units.iter().partition(|unit| unit.excess.is_none());
     for unit in more_than.into_iter().chain(within).take(SHOWN_COLUMNS) {
         let excess = if unit.excess.is_some() {
-            ", more than the noise explains"
+            ", which the noise does not explain"
         } else {
             ""
         };

@@ -460,9 +460,8 @@ impl Guesses<'_> {
         let parts = Sides::from_fn(|side| self.parts(side));
         let pairs = parts.live.len().max(parts.shadow.len());
         let guesses = (0..pairs).map(|at| {
-            let (live, shadow) = (parts.live.get(at).cloned(), parts.shadow.get(at).cloned());
-            let (csv, columns, sources) = (self.csv.live.clone(), Arc::clone(&columns), self.sources.clone());
-            blocking("a reader", move || guess_pair(&Sides::new(live, shadow), &csv, &columns, &sources))
+            let pair = Sides::from_fn(|side| parts[side].get(at).cloned());
+            self.of_pair(pair, Arc::clone(&columns))
         });
         let none = || vec![Evidence::default(); columns.len()];
         let merge = |mut all: Sides<Vec<Evidence>>, one: Sides<Vec<Evidence>>| async move {
@@ -471,6 +470,28 @@ impl Guesses<'_> {
         };
         let none = Sides::new(none(), none());
         stream::iter(guesses).buffered(reading_threads()).try_fold(none, merge).await
+    }
+
+    async fn of_pair(&self, pair: Sides<Option<Part>>, columns: Arc<Vec<String>>) -> Result<Sides<Vec<Evidence>>> {
+        let of_alike = {
+            let (pair, csv, columns, sources) = (pair.clone(), self.csv.live.clone(), Arc::clone(&columns), self.sources.clone());
+            move || Ok(guess_alike(&pair, &csv, &columns, &sources))
+        };
+        if let Some(found) = blocking("a reader", of_alike).await? {
+            return Ok(found);
+        }
+        let of_side = |side: Side| {
+            let (part, csv, columns, sources) = (
+                pair[side].clone(),
+                self.csv[side].clone(),
+                Arc::clone(&columns),
+                self.sources.clone(),
+            );
+            let guess = move || part.map_or(Ok(Vec::new()), |part| guess_part(&part, &csv, &columns, &sources));
+            blocking("a reader", guess)
+        };
+        let (live, shadow) = futures::try_join!(of_side(Side::Live), of_side(Side::Shadow))?;
+        Ok(Sides::new(live, shadow))
     }
 
     fn parts(&self, side: Side) -> Vec<Part> {
@@ -486,25 +507,18 @@ fn merge(all: &mut [Evidence], later: &[Evidence]) {
     all.iter_mut().zip(later).for_each(|(all, one)| all.merge(one));
 }
 
-fn guess_pair(pair: &Sides<Option<Part>>, csv: &CsvOptions, columns: &[String], sources: &Sources) -> Result<Sides<Vec<Evidence>>> {
-    let guess = |side: Side| {
-        pair[side]
-            .as_ref()
-            .map_or(Ok(Vec::new()), |part| guess_part(part, csv, columns, sources))
-    };
-    let live = guess(Side::Live)?;
-    // What cannot be read is told below.
-    if let Some(parts) = text_parts(pair)
-        && let Ok(Some(rows)) = same_rows(Format::Csv, csv, parts, sources)
-    {
-        let left = |side: Side| guess_rows(parts[side].file, TextRows::Left(&rows[side].left), csv, columns, sources);
-        let (live_left, mut shadow) = (left(Side::Live)?, left(Side::Shadow)?);
-        for (shadow, (live, left)) in shadow.iter_mut().zip(live.iter().zip(&live_left)) {
-            shadow.add_known(live, left);
-        }
-        return Ok(Sides::new(live, shadow));
+/// `None`: the parts are not alike, or something is wrong in one.
+fn guess_alike(pair: &Sides<Option<Part>>, csv: &CsvOptions, columns: &[String], sources: &Sources) -> Option<Sides<Vec<Evidence>>> {
+    let parts = text_parts(pair)?;
+    let rows = same_rows(Format::Csv, csv, parts, sources).ok()??;
+    let guess = |side: Side, rows: TextRows<'_>| guess_rows(parts[side].file, rows, csv, columns, sources).ok();
+    let live = guess(Side::Live, TextRows::Part(parts.live.range))?;
+    let live_left = guess(Side::Live, TextRows::Left(&rows.live.left))?;
+    let mut shadow = guess(Side::Shadow, TextRows::Left(&rows.shadow.left))?;
+    for (shadow, (live, left)) in shadow.iter_mut().zip(live.iter().zip(&live_left)) {
+        shadow.add_known(live, left);
     }
-    Ok(Sides::new(live, guess(Side::Shadow)?))
+    Some(Sides::new(live, shadow))
 }
 
 fn guess_part((file, range): &Part, csv: &CsvOptions, columns: &[String], sources: &Sources) -> Result<Vec<Evidence>> {

@@ -68,10 +68,11 @@ impl TypeResolution<'_> {
         };
         let is_csv = |side: Side| datasets[side].format == Format::Csv;
         let open = Sides::from_fn(|side| if is_csv(side) { self.open(side) } else { Vec::new() });
-        let by_name = |side: Side, found: Vec<Evidence>| open[side].iter().cloned().zip(found).collect();
+        let by_name = |columns: &[String], found: Vec<Evidence>| columns.iter().cloned().zip(found).collect();
         if self.is_one_question(&open) {
             let found = guesses.of_both(&open.live).await?;
-            return Ok(Sides::new(by_name(Side::Live, found.live), by_name(Side::Shadow, found.shadow)));
+            // Both in the order of live's columns.
+            return Ok(Sides::new(by_name(&open.live, found.live), by_name(&open.live, found.shadow)));
         }
         // Both at a time: files are read whole for this, and most sides have one file.
         let of_side = |side: Side| {
@@ -84,7 +85,7 @@ impl TypeResolution<'_> {
             }
         };
         let (live, shadow) = futures::try_join!(of_side(Side::Live), of_side(Side::Shadow))?;
-        Ok(Sides::new(by_name(Side::Live, live), by_name(Side::Shadow, shadow)))
+        Ok(Sides::new(by_name(&open.live, live), by_name(&open.shadow, shadow)))
     }
 
     /// Whether both sides have the same open columns, by the same names, written in one dialect: each then has the type of the values of both.
@@ -349,6 +350,19 @@ mod tests {
         for (note, words) in found.notes.iter().zip(notes) {
             assert!(note.text.contains(words), "{note:?}: {words}");
         }
+    }
+
+    #[test]
+    fn columns_of_another_order_have_the_types_of_their_values() {
+        let live = ("a.csv", "id,code,n,t\n1,7,5,x\n");
+        let shadow = ("a.csv", "t,n,id,code\ny,5,1,007\n");
+        check(
+            live,
+            shadow,
+            "",
+            ["code text, n int64, t text", "t text, n int64, code text"],
+            &["column `code` is text because of"],
+        );
     }
 
     /// Types and notes of a folder's two sides, whose text files are cut into pieces of about so many bytes; or what is wrong.

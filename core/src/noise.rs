@@ -19,6 +19,7 @@
 //! run more than four times as often as from shadow: then too few of its cells are met to tell, and they differ for other reasons.
 
 use crate::align::{Aligned, Column};
+use crate::side::Side;
 use crate::spec::{DifferenceKind, Direction};
 use crate::tally::{DeltaSize, NoiseTally, Pattern, SecondRunCells, counted};
 use crate::value::{Number, exact_there};
@@ -75,15 +76,15 @@ impl NoisyCell {
     }
 
     /// What it is nearer to, of shadow's value, which `shadow` is, and live's. Of values without a distance only equal ones are near; types that
-    /// one comparison has and another has not must not tell.
-    fn beside(self, shadow: NoisyCell) -> SecondRunCells {
+    /// one comparison has and another has not must not tell. `is_time`: the times of a run move together, so that being near says nothing.
+    fn beside(self, shadow: NoisyCell, is_time: bool) -> SecondRunCells {
         let finite = |delta: Option<u64>| delta.map(f64::from_bits).filter(|delta| delta.is_finite());
         let nearer = finite(self.delta).zip(finite(shadow.delta)).and_then(|(here, there)| {
             // Halves, so that no difference of two doubles overflows.
             (here / 2.0 - there / 2.0).abs().partial_cmp(&(here / 2.0).abs())
         });
         let mut beside = SecondRunCells::default();
-        match nearer {
+        match nearer.filter(|_| !is_time || self.delta == shadow.delta) {
             Some(Ordering::Less) => beside.nearer_shadow = 1,
             Some(Ordering::Greater) => beside.nearer_live = 1,
             _ if self.value == shadow.value => beside.nearer_shadow = 1,
@@ -227,6 +228,8 @@ pub struct NoiseFloor {
     units: Vec<Bound>,
     /// By the number of the column.
     cells: BTreeMap<usize, NoiseCells>,
+    /// The columns of times.
+    times: BTreeSet<usize>,
     by_pattern: BTreeMap<Pattern, usize>,
 }
 
@@ -268,6 +271,9 @@ impl NoiseFloor {
         for cells in &facts.cells {
             if let Some(column) = aligned.columns.iter().position(|column| column.name == cells.column) {
                 floor.cells.insert(column, cells.clone());
+                if Side::BOTH.iter().all(|side| aligned.columns[column].stored[*side].is_time()) {
+                    floor.times.insert(column);
+                }
             }
         }
         floor
@@ -290,7 +296,11 @@ impl NoiseFloor {
             nearer_live: 1,
             ..SecondRunCells::default()
         };
-        let met = known.cells.get(&key).map(|cell| cell.beside(NoisyCell::new(delta, value())));
+        let is_time = self.times.contains(&column);
+        let met = known
+            .cells
+            .get(&key)
+            .map(|cell| cell.beside(NoisyCell::new(delta, value()), is_time));
         Some((delta.and_then(size), met.unwrap_or_else(nearer_live)))
     }
 
@@ -331,7 +341,7 @@ impl NoiseFloor {
 pub struct NoiseOutcome {
     /// Exceptions that are like its noise.
     pub cells: u64,
-    /// That there are more than the noise explains, in words; then none of them is subtracted.
+    /// Why the noise does not explain them, in words; then none of them is subtracted.
     pub excess: Option<String>,
 }
 
@@ -389,7 +399,8 @@ pub fn outcomes(facts: &NoiseFacts, columns: &[Column], counts: &NoiseTally, mat
         let there: u64 = of_column().map(|(_, unit)| unit.cells()).sum();
         let like = |at: usize| counts.like.range((at, None)..=(at, Some(i16::MAX))).map(|(_, cells)| cells);
         let here: u64 = of_column().flat_map(|(at, _)| like(at)).sum();
-        is_excess(there, facts.rows.saturating_mul(RARER_TIMES), here, matched).then(|| {
+        let is_far_rarer = here > 0 && is_excess(there, facts.rows.saturating_mul(RARER_TIMES), here, matched);
+        is_far_rarer.then(|| {
             format!(
                 "live differs from its second run in {} of {}, and from shadow in only {} of {}: these are not of one kind",
                 counted(there, "cell"),
@@ -507,12 +518,25 @@ mod tests {
             ((Some(f64::NAN), 1), (Some(2.0), 1), shadow),
             ((infinite, 1), (infinite, 2), neither),
         ] {
-            let found = NoisyCell::new(cell.0, cell.1).beside(NoisyCell::new(there.0, there.1));
+            let found = NoisyCell::new(cell.0, cell.1).beside(NoisyCell::new(there.0, there.1), false);
             assert_eq!(
                 [found.nearer_shadow, found.nearer_live, found.neither],
                 expected,
                 "{cell:?} {there:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_time_is_beside_an_equal_one_alone() {
+        for (cell, there, expected) in [
+            ((Some(82_800.0), 1), (Some(84_600.0), 2), [0, 0, 1]),
+            ((Some(10.0), 1), (Some(84_600.0), 2), [0, 0, 1]),
+            ((Some(84_600.0), 1), (Some(84_600.0), 2), [1, 0, 0]),
+            ((None, 3), (Some(84_600.0), 3), [1, 0, 0]),
+        ] {
+            let found = NoisyCell::new(cell.0, cell.1).beside(NoisyCell::new(there.0, there.1), true);
+            assert_eq!([found.nearer_shadow, found.nearer_live, found.neither], expected, "{cell:?}");
         }
     }
 

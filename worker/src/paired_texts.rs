@@ -12,7 +12,7 @@ use crate::side::{EndedRows, PairedPart, Purpose, SideReader};
 use arrow_array::ArrayRef;
 use arrow_select::concat::concat;
 use arrow_select::interleave::interleave;
-use shadowdiff_common::read::{Form, PartRows, TextPart, same_rows};
+use shadowdiff_common::read::{Form, Format, PartRows, TextPart, same_rows};
 use shadowdiff_core::align::Column;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::{FilePart, ReadColumn, ScanTask, Split};
@@ -190,12 +190,13 @@ fn read_alike<'a>(job: &'a Job, column: &Column) -> Option<&'a ReadColumn> {
     is_alike.then_some(live)
 }
 
-/// Whether the spec says the type of a column, and a value may be none of it.
+/// Whether the spec says the type of a column, and a value may be none of it: of CSV all are text, of JSON a list is none.
 fn is_declared(job: &Job, read: &ReadColumn) -> bool {
     let spec = &job.plan.spec;
+    let is_csv = job.resources.datasets.live.format == Format::Csv;
     let is_named = |side: Side| {
         let by_name = spec.columns.cast[side].iter().any(|(name, _)| *name == read.name);
         by_name || spec.sides[side].schema.iter().any(|(name, _)| *name == read.source)
     };
-    read.value_type != ValueType::Text && Side::BOTH.into_iter().any(is_named)
+    !(is_csv && read.value_type == ValueType::Text) && Side::BOTH.into_iter().any(is_named)
 }

@@ -58,14 +58,14 @@ struct Scan<'a> {
 
 /// The parts of a scan task, side by side.
 enum Paired<'a> {
-    Groups(PairedGroups<'a>),
+    Groups(Box<PairedGroups<'a>>),
     Texts(PairedTexts<'a>),
 }
 
 impl<'a> Paired<'a> {
     /// `None` where rows cannot cancel by their place.
     fn new(job: &'a Job, task: &ScanTask, form: Form) -> Option<Self> {
-        let groups = PairedGroups::new(job, task, form).map(Paired::Groups);
+        let groups = PairedGroups::new(job, task, form).map(Box::new).map(Paired::Groups);
         groups.or_else(|| PairedTexts::new(job, task).map(Paired::Texts))
     }
 

@@ -312,7 +312,7 @@ impl<'a> SideReader<'a> {
             };
             let file = *file;
             let Some(raw) = batches.next().transpose()? else {
-                self.end_split();
+                self.end_split()?;
                 if matches!(self.purpose, Purpose::Scan) {
                     return Ok(None);
                 }
@@ -430,7 +430,14 @@ impl<'a> SideReader<'a> {
     }
 
     /// The end of a split: rows behind the last one that was chosen count too.
-    fn end_split(&mut self) {
+    fn end_split(&mut self) -> Result<()> {
+        if let (Purpose::Scan, Some(ended)) = (&self.purpose, self.ended()) {
+            let from = (self.row as usize).min(ended.rows.len());
+            let rest = ended.rows.slice(from, ended.rows.len() - from);
+            if rest.count_set_bits() < rest.len() {
+                return Err(Error::internal("fewer rows were read than there are"));
+            }
+        }
         let rest = if self.is_chosen {
             self.split_rows.saturating_sub(self.row)
         } else {
@@ -438,6 +445,7 @@ impl<'a> SideReader<'a> {
         };
         self.pass(rest);
         self.current = None;
+        Ok(())
     }
 
     fn pass(&mut self, rows: u64) {

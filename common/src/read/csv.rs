@@ -270,7 +270,7 @@ impl CsvReader {
                 }
                 _ => return Ok(None),
             };
-            self.row += 1;
+            self.row = self.source.take_jump().unwrap_or(self.row) + 1;
             self.check_width()?;
             return Ok(Some(record));
         }

@@ -30,8 +30,8 @@ const FAR_BYTES: [usize; 3] = [64 << 10, 512 << 10, 4 << 20];
 const TRIED_ROWS: usize = 1 << 12;
 /// Beside as many as are the same, a side may have so many more rows: they are held.
 const MAX_ALONE_ROWS: usize = 1 << 16;
-/// More rows than this, beside two for each that was passed, are not searched.
-const MAX_SEARCHED_ROWS: usize = 1 << 18;
+/// Beside as many bytes as were passed, no more than these are searched.
+const MAX_SEARCHED_BYTES: usize = 64 << 20;
 
 /// The rows of a part, and the bytes of those that are not the same on the other side.
 #[derive(Debug, Clone)]
@@ -78,7 +78,7 @@ pub fn same_rows(format: Format, csv: &CsvOptions, parts: Sides<TextPart<'_>>, s
         let (file, range) = (files[side], parts[side].range);
         let bytes = Box::new(pinned[side].reader(range.from..range.to));
         let records = Records::of_piece(format, csv, &file.name)?;
-        Ok::<_, Error>(records.map(|records| Cursor::new(Source::from(&file.name, bytes, range.lines_before), records)))
+        Ok::<_, Error>(records.map(|records| Cursor::new(Source::from(&file.name, bytes, range.lines_before), records, range.rows_before)))
     };
     let (Some(live), Some(shadow)) = (cursor(Side::Live)?, cursor(Side::Shadow)?) else {
         return Ok(None);
@@ -86,6 +86,7 @@ pub fn same_rows(format: Format, csv: &CsvOptions, parts: Sides<TextPart<'_>>, s
     let mut steps = Steps {
         cursors: Sides::new(live, shadow),
         passed: 0,
+        walked: 0,
         searched: 0,
     };
     let Some(()) = steps.go() else { return Ok(None) };
@@ -119,10 +120,12 @@ struct Cursor {
     jumps: Vec<Jump>,
     /// The line behind the row that was left last.
     line_left: Option<u64>,
+    /// Rows of the file before the part.
+    rows_before: u64,
 }
 
 impl Cursor {
-    fn new(source: Source, records: Records) -> Self {
+    fn new(source: Source, records: Records, rows_before: u64) -> Self {
         Cursor {
             source,
             records,
@@ -130,6 +133,7 @@ impl Cursor {
             left: Vec::new(),
             jumps: Vec::new(),
             line_left: None,
+            rows_before,
         }
     }
 
@@ -186,7 +190,8 @@ impl Cursor {
             let line = self.source.line();
             if self.line_left != Some(line) {
                 let at = self.left.len() as u64;
-                self.jumps.push(Jump { at, line });
+                let rows_before = self.rows_before + self.same.len() as u64;
+                self.jumps.push(Jump { at, line, rows_before });
             }
             self.line_left = Some(line + span.lines);
             self.left.extend_from_slice(&self.source.window()[..span.bytes]);
@@ -219,7 +224,8 @@ struct Steps {
     cursors: Sides<Cursor>,
     /// Rows that are the same.
     passed: usize,
-    /// Rows of either side that were held against all near them.
+    /// Bytes of both sides that were passed, and that were searched for rows that are far away.
+    walked: usize,
     searched: usize,
 }
 
@@ -232,6 +238,7 @@ impl Steps {
             if span.bytes > 0 {
                 // The same bytes are the same records.
                 self.passed += span.rows;
+                self.walked += 2 * span.bytes;
                 Side::BOTH.iter().for_each(|side| self.cursors[*side].take_same(span));
                 continue;
             }
@@ -253,7 +260,8 @@ impl Steps {
         let [live, shadow] = [&self.cursors.live, &self.cursors.shadow].map(|cursor| cursor.same.len());
         let (differing, left) = (live.min(shadow) - self.passed, live.max(shadow) - self.passed);
         let are_alike = differing <= self.passed && left <= self.passed + MAX_ALONE_ROWS;
-        live.max(shadow) < tried || (are_alike && self.searched <= 2 * (live + shadow) + MAX_SEARCHED_ROWS)
+        let is_quick = self.searched <= self.walked + MAX_SEARCHED_BYTES;
+        is_quick && (live.max(shadow) < tried || are_alike)
     }
 
     /// How many bytes are the same from here.
@@ -297,7 +305,8 @@ impl Steps {
         for bytes in FAR_BYTES {
             self.read_far(bytes)?;
             let far = self.next_records(usize::MAX)?;
-            self.searched += far.live.len() + far.shadow.len();
+            let searched = Side::BOTH.map(|side| self.cursors[side].source.window().len());
+            self.searched += searched.into_iter().sum::<usize>();
             let is_last = FAR_BYTES.last() == Some(&bytes);
             let all = is_last.then(|| Sides::new(far.live.len(), far.shadow.len()));
             if let Some(found) = self.meet_far(&far).or(all) {
@@ -327,7 +336,9 @@ impl Steps {
 
     fn leave(&mut self, records: &Sides<Vec<Span>>, counts: Sides<usize>) {
         for side in Side::BOTH {
-            self.cursors[side].leave(&records[side][..counts[side]]);
+            let left = &records[side][..counts[side]];
+            self.walked += left.iter().map(|span| span.bytes).sum::<usize>();
+            self.cursors[side].leave(left);
         }
     }
 

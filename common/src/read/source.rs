@@ -27,6 +27,8 @@ pub(super) struct WholeRecords {
 pub(super) struct Jump {
     pub(super) at: u64,
     pub(super) line: u64,
+    /// Rows of the file before it.
+    pub(super) rows_before: u64,
 }
 
 pub(super) struct Source {
@@ -41,6 +43,7 @@ pub(super) struct Source {
     /// The byte of all that the window begins at, and the jumps behind it.
     at: u64,
     jumps: VecDeque<Jump>,
+    jumped_to: Option<u64>,
 }
 
 impl Source {
@@ -55,6 +58,7 @@ impl Source {
             line: 1,
             at: 0,
             jumps: VecDeque::new(),
+            jumped_to: None,
         }
     }
 
@@ -81,6 +85,11 @@ impl Source {
         &self.window[self.from..self.to]
     }
 
+    /// The rows of the file before the window, the first time that this is asked for after a jump.
+    pub(super) fn take_jump(&mut self) -> Option<u64> {
+        self.jumped_to.take()
+    }
+
     /// Whether nothing comes after the window.
     pub(super) fn has_ended(&self) -> bool {
         self.ended
@@ -100,6 +109,7 @@ impl Source {
         self.line += lines;
         while let Some(jump) = self.jumps.pop_front_if(|jump| jump.at <= self.at) {
             self.line = jump.line;
+            self.jumped_to = Some(jump.rows_before);
         }
     }
 

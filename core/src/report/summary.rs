@@ -128,7 +128,7 @@ pub struct NoiseUnitSummary {
     pub largest: Option<f64>,
     /// Cells here that no rule covers and that are like these.
     pub cells: u64,
-    /// That they are more than the noise explains, in words; then none of them is noise.
+    /// Why the noise does not explain them, in words; then none of them is noise.
     pub excess: Option<String>,
 }
 
