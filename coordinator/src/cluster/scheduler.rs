@@ -228,3 +228,73 @@ impl SchedulerHandle {
         let _ = self.commands.send(command).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shadowdiff_core::stage::{ShardRange, Stage};
+    use v1::{Assign, AttemptDone, Heartbeat, RunningAttempt, attach_response};
+
+    async fn assigned(outbox: &mut mpsc::Receiver<AttachResponse>) -> Assign {
+        match outbox.recv().await.and_then(|said| said.message) {
+            Some(attach_response::Message::Assign(assign)) => assign,
+            other => panic!("no assignment: {other:?}"),
+        }
+    }
+
+    fn rows(assign: &Assign, rows: u64) -> RunningAttempt {
+        RunningAttempt {
+            attempt_id: assign.attempt_id.clone(),
+            rows,
+            steps: 1,
+        }
+    }
+
+    /// Their sum must be a number, and what has ended is no part of it.
+    #[tokio::test]
+    async fn no_number_of_rows_that_a_worker_says_stops_the_scheduler() {
+        let scheduler = SchedulerHandle::start(&Supervisor::default());
+        let opening = Opening {
+            id: "job".into(),
+            incarnation: Incarnation::parse(&"a".repeat(32)).expect("32 digits"),
+            plan: PlanDigest::named("plan"),
+            epoch: 1,
+            priority: 1,
+            max_running: None,
+        };
+        let (job, mut notices) = scheduler.open_job(opening).await.expect("opens");
+        let (sender, mut outbox) = mpsc::channel(8);
+        let worker = scheduler.joined("w".into(), 2, 0, sender).await.expect("joins");
+        let task = |number| StageTask {
+            new: NewTask::new(1, 0),
+            task: Task {
+                stage: Stage::Scan,
+                number,
+                form: Form::Rows,
+                input: ShardRange::default(),
+            },
+        };
+        let answer = scheduler.run_stage(job, vec![task(0), task(1)]).await;
+        let both = [assigned(&mut outbox).await, assigned(&mut outbox).await];
+        for said in [7, u64::MAX, u64::MAX, 5] {
+            let running = both.iter().map(|assign| rows(assign, said)).collect();
+            let beat = attach_request::Message::Heartbeat(Heartbeat { running });
+            scheduler.said(worker, beat).await;
+        }
+        for (assign, said) in both.iter().zip([3, u64::MAX]) {
+            let done = AttemptDone {
+                attempt_id: assign.attempt_id.clone(),
+                rows: said,
+                won: true,
+            };
+            scheduler.said(worker, attach_request::Message::Done(done)).await;
+            if said == 3 {
+                let is_ended = |figures: &Figures| figures.done == 1;
+                let figures = *notices.figures.wait_for(is_ended).await.expect("figures");
+                assert_eq!(figures.rows, 3 + 5, "of one that is done, and of one that runs");
+            }
+        }
+        assert_eq!(answer.await.expect("an answer"), Ok(()));
+        assert_eq!(scheduler.counts().await.running, 0);
+    }
+}

@@ -19,6 +19,8 @@ struct Job {
     figures: watch::Sender<Figures>,
     reply: Option<oneshot::Sender<Result<()>>>,
     rows_done: u64,
+    /// Of its attempts together, kept up with them: there are thousands, and each word of a worker is followed by the figures of its job.
+    rows_running: u64,
     /// Workers that have seen this job, and are told when it ends.
     shown_to: std::collections::BTreeSet<WorkerId>,
 }
@@ -53,6 +55,8 @@ pub(super) struct SchedulerLoop {
     stepped_ms: u64,
 }
 
+/// Rows that are believed of one attempt: whatever workers say, the sum of all attempts is a number.
+const MAX_ROWS: u64 = 1 << 40;
 /// Without anything to do the scheduler still looks at the clock this often.
 const IDLE: Duration = Duration::from_secs(5);
 /// A longer time without a step means that the process was paused.
@@ -116,6 +120,7 @@ impl SchedulerLoop {
                     figures,
                     reply: None,
                     rows_done: 0,
+                    rows_running: 0,
                     shown_to: Default::default(),
                 };
                 self.jobs.insert(number, job);
@@ -216,8 +221,12 @@ impl SchedulerLoop {
                     };
                     let Some(attempt) = self.attempts.get_mut(&number) else { continue };
                     jobs.insert(attempt.job);
-                    let is_moving = (attempt.rows, attempt.steps) != (running.rows, running.steps);
-                    (attempt.rows, attempt.steps) = (running.rows, running.steps);
+                    let rows = running.rows.min(MAX_ROWS);
+                    let is_moving = (attempt.rows, attempt.steps) != (rows, running.steps);
+                    if let Some(job) = self.jobs.get_mut(&attempt.job) {
+                        job.rows_running = job.rows_running - attempt.rows + rows;
+                    }
+                    (attempt.rows, attempt.steps) = (rows, running.steps);
                     if is_moving {
                         self.step(Event::Moved { attempt: number });
                     }
@@ -229,7 +238,7 @@ impl SchedulerLoop {
                     return;
                 };
                 if let Some(job) = self.jobs.get_mut(&running.job) {
-                    job.rows_done += done.rows;
+                    job.rows_done += done.rows.min(MAX_ROWS);
                 }
                 self.step(Event::Done { attempt });
                 self.tell_progress(running.job);
@@ -269,7 +278,16 @@ impl SchedulerLoop {
 
     fn take(&mut self, name: &str, worker: WorkerId) -> Option<(AttemptId, Running)> {
         let attempt = self.attempt_of(name, worker)?;
-        self.attempts.remove(&attempt).map(|running| (attempt, running))
+        self.end(attempt).map(|running| (attempt, running))
+    }
+
+    /// Forgets an attempt.
+    fn end(&mut self, attempt: AttemptId) -> Option<Running> {
+        let running = self.attempts.remove(&attempt)?;
+        if let Some(job) = self.jobs.get_mut(&running.job) {
+            job.rows_running -= running.rows;
+        }
+        Some(running)
     }
 
     /// The attempt of this name, if it runs on this worker. Numbers begin anew with every coordinator, names do not.
@@ -296,7 +314,7 @@ impl SchedulerLoop {
             .collect();
         tracing::info!(worker = %gone.name, attempts = lost.len(), "{what}");
         for attempt in lost {
-            let running = self.attempts.remove(&attempt).expect("listed above");
+            let running = self.end(attempt).expect("listed above");
             self.notice(
                 running.job,
                 Notice::Lost {
@@ -332,12 +350,12 @@ impl SchedulerLoop {
                 ..
             } => self.start(job, task, attempt, worker, halvings),
             Action::Stop { attempt, worker } => {
-                if let Some(stopped) = self.attempts.remove(&attempt) {
+                if let Some(stopped) = self.end(attempt) {
                     self.tell(worker, attach_response::Message::Stop(Stop { attempt_id: stopped.name }));
                 }
             }
             Action::GiveUp { attempt, worker, error } => {
-                if let Some(given_up) = self.attempts.remove(&attempt) {
+                if let Some(given_up) = self.end(attempt) {
                     let attempt_id = given_up.name.clone();
                     self.tell_failure(given_up, &error);
                     self.tell(worker, attach_response::Message::Stop(Stop { attempt_id }));
@@ -412,16 +430,11 @@ impl SchedulerLoop {
         let (Some(job), Some(progress)) = (self.jobs.get(&number), self.machine.progress(number)) else {
             return;
         };
-        let running = self
-            .attempts
-            .values()
-            .filter(|attempt| attempt.job == number)
-            .map(|attempt| attempt.rows);
         let figures = Figures {
             done: progress.done,
             running: progress.running,
             all: progress.all,
-            rows: job.rows_done + running.sum::<u64>(),
+            rows: job.rows_done + job.rows_running,
         };
         job.figures.send_replace(figures);
     }

@@ -27,7 +27,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{interval, sleep};
 
 const WORKERS: u64 = 500;
@@ -74,14 +74,14 @@ async fn run(folder: &Path, jobs: usize) -> Measured {
     let cluster = coordinator(folder);
     let scheduler = cluster.scheduler.clone();
     let (store, cut) = (folder.to_owned(), Cut::of(jobs));
-    let workers = std::thread::Builder::new()
-        .name("workers".into())
-        .spawn(move || work(&store, cut, &scheduler));
-    drop(workers.expect("a thread"));
+    let (stop, stopped) = oneshot::channel();
+    let workers = std::thread::Builder::new().name("workers".into());
+    let workers = workers.spawn(move || work(&store, cut, &scheduler, stopped)).expect("a thread");
     let before = memory_mb("VmHWM");
     let mut all = Vec::new();
+    let bound = std::thread::spawn(|| bind_once(1)).join().expect("binds");
     for number in 0..jobs {
-        all.push(stored(&cluster, number, cut).await);
+        all.push(stored(&cluster, &bound, number, cut).await);
     }
     let (began, worked) = (Instant::now(), processor_time());
     for (id, submission) in &all {
@@ -95,11 +95,15 @@ async fn run(folder: &Path, jobs: usize) -> Measured {
         }
     }
     heartbeat.abort();
-    Measured {
+    let measured = Measured {
         elapsed: began.elapsed(),
         processor: processor_time().saturating_sub(worked),
         before,
-    }
+    };
+    // What they still write must not come after the folder has gone.
+    drop(stop);
+    workers.join().expect("no panic");
+    measured
 }
 
 fn state(folder: &Path) -> State {
@@ -123,14 +127,13 @@ fn coordinator(folder: &Path) -> Arc<Cluster> {
 }
 
 /// A job with its share of the tasks, submitted and planned.
-async fn stored(cluster: &Cluster, number: usize, cut: Cut) -> (String, Submission) {
+async fn stored(cluster: &Cluster, bound: &StoredPlan, number: usize, cut: Cut) -> (String, Submission) {
     let id = format!("job-{number}");
     let submission = Submission::new(Incarnation::parse(&format!("{number:032x}")).expect("32 digits"));
     cluster.state.submit(&id, &submission).await.expect("submits");
-    let bound = std::thread::spawn(|| bind_once(1)).join().expect("binds");
     let mut stored_plan = StoredPlan {
         incarnation: submission.incarnation.clone(),
-        ..bound
+        ..bound.clone()
     };
     let plan = &mut stored_plan.plan;
     plan.scans = vec![plan.scans[0].clone(); cut.scans as usize];
@@ -150,8 +153,8 @@ async fn has_ended(cluster: &Cluster, id: &str) -> bool {
     view.phase.has_ended()
 }
 
-/// All workers, until the process ends.
-fn work(folder: &Path, cut: Cut, scheduler: &SchedulerHandle) {
+/// All workers, until they are stopped.
+fn work(folder: &Path, cut: Cut, scheduler: &SchedulerHandle, stopped: oneshot::Receiver<()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -169,7 +172,7 @@ fn work(folder: &Path, cut: Cut, scheduler: &SchedulerHandle) {
             };
             tokio::spawn(worker.live());
         }
-        std::future::pending::<()>().await;
+        let _ = stopped.await;
     });
 }
 
