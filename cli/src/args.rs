@@ -326,7 +326,7 @@ pub(crate) struct JudgeArgs {
     /// The spec that judges: of the other one it differs in `expected`, `accepted`, `verdict`, `as_of` and `output` alone
     #[arg(long, value_name = "FILE")]
     pub(crate) spec: String,
-    /// Tell what the verdict would be by other tolerances of each column; writes no result
+    /// Tell what the verdict would be by other tolerances of each column, and what tighter ones would leave; writes no result
     #[arg(long, conflicts_with_all = ["output", "overwrite", "html", "markdown", "junit"])]
     pub(crate) sensitivity: bool,
     /// The value of `${NAME}` in the spec; may be repeated

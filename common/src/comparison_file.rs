@@ -28,7 +28,7 @@ use std::io::{Read, Write};
 
 const HEAD: &[u8] = b"shadowdiff comparison\n";
 /// A file of another version is refused.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 /// A longer head or record is none of ours.
 const MAX_BYTES: u32 = 1 << 30;
 /// What the merge holds of a run at a time.

@@ -29,6 +29,7 @@ mod suggest;
 mod suite_place;
 mod tables;
 mod target;
+mod tighter;
 mod types;
 mod unread;
 
@@ -48,4 +49,5 @@ pub use suggest::{Suggesting, Suggestion, Suggestions};
 pub use suite_place::{SuitePlace, fetch_suite};
 pub use tables::{AccountLines, Table};
 pub use target::{Reads, Target, check_files, check_target, refuse_secrets};
+pub use tighter::{Tighter, TighterStep};
 pub use types::Note;

@@ -1,11 +1,13 @@
 //! How the verdict depends on tolerances, and on rules (`rules_needed`): a finished comparison is judged once for each step of a tolerance of one column, all else as it is.
 //!
 //! Cells within the step are left out, as a comparison with that tolerance beside the column's comparator would leave them; rows of which no cell is
-//! left are within tolerance. What the comparison itself found near is not kept, so nothing can be said of tighter tolerances.
+//! left are within tolerance. What the comparison itself found near is not kept, but how much of its tolerance it uses: so it is known how many
+//! cells more would differ by a tighter one, not which rules would cover them.
 
 use crate::judged::{Judged, judged};
 use crate::rejudge::{NewRules, Rejudged};
 use crate::rules_needed::RulesNeeded;
+use crate::tighter::{Tighter, tighter};
 use serde::Serialize;
 use shadowdiff_common::run::{RunReader, RunWriter, first};
 use shadowdiff_common::spool::{Scratch, Spool};
@@ -35,6 +37,8 @@ pub struct Sensitivity {
     pub columns: Vec<ColumnSensitivity>,
     /// Other columns of numbers with exceptions.
     pub columns_left_out: usize,
+    /// What tighter tolerances would leave.
+    pub tighter: Vec<Tighter>,
     pub rules: RulesNeeded,
 }
 
@@ -108,6 +112,7 @@ fn sensitivity(of: &mut Rejudged, document: &serde_json::Value, scratch: &Scratc
         as_it_is: Judged::of(&as_it_is),
         columns: all,
         columns_left_out,
+        tighter: tighter(of, &as_it_is),
         rules: RulesNeeded::default(),
     })
 }

@@ -39,6 +39,7 @@ pub mod stage;
 pub mod suggest;
 pub mod suite_summary;
 pub mod tally;
+pub mod tolerance_use;
 pub mod totals;
 pub mod value;
 pub mod verdict;

@@ -12,6 +12,7 @@ mod record;
 mod seen;
 mod summary;
 mod table;
+mod tolerances;
 mod totals;
 
 pub use accounts::{AccountLine, accounts_header, print_accounts, shows_accepted};
@@ -28,4 +29,5 @@ pub use summary::{
     SUMMARY_VERSION, Schema, Summary, Timings, summary,
 };
 pub use table::table_schema;
+pub use tolerances::ToleranceSummary;
 pub use totals::{SideTotals, TotalsSummary};

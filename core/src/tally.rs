@@ -4,6 +4,7 @@
 use crate::side::{Side, Sides};
 use crate::sketch::{Sketch, Sum};
 use crate::spec::{DifferenceKind, Direction};
+use crate::tolerance_use::ToleranceUse;
 use crate::totals::ColumnTotals;
 use crate::value::{Number, Value};
 use serde::{Deserialize, Serialize};
@@ -88,6 +89,9 @@ pub struct Tally {
     pub accounts: u64,
     /// Cells that a `json` comparator met that are no JSON, by column number.
     pub not_json: BTreeMap<usize, u64>,
+    /// Cells that differ within the tolerance of their column, by its number, whatever else differs in their rows.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tolerance_use: BTreeMap<usize, ToleranceUse>,
     /// What each compared column holds over all rows after `where`, by column number; only where the spec asks.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub totals: BTreeMap<usize, Sides<ColumnTotals>>,
@@ -137,9 +141,17 @@ impl Tally {
         self.accounts += other.accounts;
         add(&mut self.cells, &other.cells);
         add(&mut self.not_json, &other.not_json);
+        self.add_tolerance_use(&other.tolerance_use);
         for (column, theirs) in &other.totals {
             let mine = self.totals.entry(*column).or_default();
             Side::BOTH.into_iter().for_each(|side| mine[side].merge(&theirs[side]));
+        }
+    }
+
+    /// Adds cells within tolerance, by column number.
+    pub fn add_tolerance_use(&mut self, more: &BTreeMap<usize, ToleranceUse>) {
+        for (column, theirs) in more {
+            self.tolerance_use.entry(*column).or_default().merge(theirs);
         }
     }
 

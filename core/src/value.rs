@@ -45,6 +45,6 @@ pub use sort_key::{sort_key, sort_key_in};
 pub use sql_form::for_sql;
 pub(crate) use stored::{read_bytes, read_text, write_bytes};
 pub use stored::{read_value, write_value};
-pub use tolerance::{ScaledTolerance, Tolerance, doubles_within, within};
+pub use tolerance::{ScaledTolerance, Tolerance, doubles_halvings, doubles_within, halvings_within, within};
 pub use types::{INSTANT, MAX_DIGITS, TimeUnit, ValueType};
 pub use widen::{Common, common, compares_by_value, unify};

@@ -12,6 +12,7 @@ use crate::totals::{Totals, add};
 use crate::verdict::{Broken, broken};
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::{AccountScope, Comparator, DifferenceKind, Expected, ListSource, Pattern, Spec, ValueRule};
+use std::collections::BTreeMap;
 
 /// What a comparison must give.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct Outcome {
     pub only: Sides<Vec<String>>,
     /// Empty is a pass.
     pub broken: Vec<Broken>,
+    /// Of each column with a tolerance of numbers: the cells within it that would differ by the half, the quarter, … of it.
+    pub tighter: BTreeMap<String, [u64; 17]>,
     /// The columns that are compared besides the key, and what they hold.
     pub values: Vec<String>,
     pub totals: Totals,
@@ -67,6 +70,7 @@ pub fn compare(spec: &Spec, live: &Table, shadow: &Table) -> Outcome {
         broken: broken(spec, &ledger),
         counts: ledger.counts,
         only: ledger.only,
+        tighter: comparing.tighter(),
         values: comparing.values.iter().map(|pair| pair.name.clone()).collect(),
         totals: comparing.totals(),
     }
@@ -147,6 +151,29 @@ impl<'a> Comparing<'a> {
             keys,
             values,
         }
+    }
+
+    /// Compares once more by each half of each tolerance.
+    fn tighter(&self) -> BTreeMap<String, [u64; 17]> {
+        let mut tighter = BTreeMap::new();
+        let (groups, _) = self.groups();
+        let is_pair = |group: &&Group<'_>| group.rows.live.len() == 1 && group.rows.shadow.len() == 1;
+        for group in groups.iter().filter(is_pair) {
+            let old = self.baseline(group) == Side::Live;
+            for pair in &self.values {
+                let [live, shadow] = Side::BOTH.map(|side| &group.rows[side][0][pair.at[side]]);
+                let comparator = self.comparator_of(&pair.name, &pair.shown);
+                if equal(live, shadow) || !passes(&comparator, live, shadow, old) {
+                    continue;
+                }
+                let halves = (1..=16).map(|times| comparator.halved(times));
+                let beyond = halves.map(|half| u64::from(half.is_some_and(|half| !passes(&half, live, shadow, old))));
+                let counts: &mut [u64; 17] = tighter.entry(pair.name.clone()).or_insert([0; 17]);
+                counts[0] += 1;
+                counts[1..].iter_mut().zip(beyond).for_each(|(count, beyond)| *count += beyond);
+            }
+        }
+        tighter
     }
 
     /// Of all rows that are left, whatever becomes of them.

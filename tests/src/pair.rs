@@ -93,6 +93,7 @@ pub fn hold_against(got: &Result, want: &Outcome) -> std::result::Result<(), Str
     same_counts(&got.summary, &want.counts)?;
     same_row_patterns(got)?;
     same_totals(got)?;
+    same_tolerances(got, want)?;
     totals::hold_against(&got.summary, &want.values, &want.totals)?;
     for (side, names) in want.only.each() {
         let field = format!("only_{side}");
@@ -122,6 +123,33 @@ pub fn hold_against(got: &Result, want: &Outcome) -> std::result::Result<(), Str
 
 /// Of 76 digits, or of a double without an exponent.
 const LONGEST_NUMBER: usize = 330;
+
+/// How much of their tolerances cells use is what comparing by the halves of them finds.
+fn same_tolerances(got: &Result, want: &Outcome) -> std::result::Result<(), String> {
+    let told = got.summary["tolerances"].as_array().cloned().unwrap_or_default();
+    let count = |value: &Value| value.as_u64().unwrap_or(0);
+    for told in &told {
+        let name = told["column"].as_str().unwrap_or_default();
+        // Members of structs are not compared again, and of what is near by no distance nothing is known but that it is.
+        let Some(wanted) = want.tighter.get(name) else {
+            if name.contains('.') {
+                continue;
+            }
+            return Err(format!("summary.json tolerances: {told}, but no such cell is within it"));
+        };
+        let used: Vec<u64> = told["used"].as_array().into_iter().flatten().map(count).collect();
+        let beyond = |halvings: usize| used.iter().take(halvings).sum::<u64>();
+        let is_known = count(&told["unmeasured"]) == 0;
+        if count(&told["cells"]) != wanted[0] || (is_known && (1..=16).any(|times| beyond(times) != wanted[times])) {
+            return Err(format!("summary.json tolerances: {told}, want {wanted:?}"));
+        }
+    }
+    let is_told = |name: &String| told.iter().any(|told| told["column"] == name.as_str());
+    match want.tighter.keys().find(|name| !is_told(name)) {
+        Some(name) => Err(format!("summary.json tolerances: nothing of {name}")),
+        None => Ok(()),
+    }
+}
 
 /// What the cells of a column are in sum is what `diff.csv` shows of them.
 fn same_totals(got: &Result) -> std::result::Result<(), String> {

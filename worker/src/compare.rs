@@ -166,6 +166,7 @@ impl Task<'_> {
             let chunk = Chunk::new(self.job, left, rows)?;
             let cells = chunk.compare(&self.job.compiled.columns)?;
             let differs = cells.rows(rows.len());
+            self.tally.add_tolerance_use(&cells.tolerance_use);
             for (row, joined) in rows.iter().enumerate() {
                 if chunk.kinds[row] == DifferenceKind::Changed && !differs.value(row) {
                     self.tally.within_tolerance += 1;

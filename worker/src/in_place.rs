@@ -12,13 +12,20 @@ use shadowdiff_core::compare::{CellPairs, unequal};
 use shadowdiff_core::error::Result;
 use shadowdiff_core::row::{JudgedInPlace, has_known_order};
 use shadowdiff_core::side::{Side, Sides};
+use shadowdiff_core::tolerance_use::ToleranceUse;
+use std::collections::BTreeMap;
 
 /// What pairs of rows have come to.
 pub(crate) struct Pairs {
     pub(crate) equal: BooleanBuffer,
     /// Those that are not equal, but near in every column with a tolerance, and equal in all else.
     pub(crate) near: BooleanBuffer,
+    /// Of the near ones: how much of their tolerances their cells use, by column.
+    pub(crate) tolerance_use: ToleranceUses,
 }
+
+/// By the number of a column.
+pub(crate) type ToleranceUses = BTreeMap<usize, ToleranceUse>;
 
 impl Pairs {
     /// Those that are done with.
@@ -33,6 +40,8 @@ pub(crate) struct InPlace<'a> {
     /// Whether near pairs end in place, and rows may go on in part.
     pub(crate) judges: bool,
     judged: JudgedInPlace,
+    /// Of the near pairs that have ended.
+    pub(crate) tolerance_use: ToleranceUses,
 }
 
 impl<'a> InPlace<'a> {
@@ -43,6 +52,7 @@ impl<'a> InPlace<'a> {
             job,
             judges,
             judged: JudgedInPlace::default(),
+            tolerance_use: ToleranceUses::new(),
         };
         if !judges {
             in_place.lose_keys();
@@ -64,9 +74,12 @@ impl<'a> InPlace<'a> {
         near_pairs(self.job, alike, &tolerant)
     }
 
-    /// So many near pairs have ended.
-    pub(crate) fn add_near(&mut self, pairs: u64) {
-        self.judged.near += pairs;
+    /// The near ones of these pairs have ended.
+    pub(crate) fn add_near(&mut self, pairs: &Pairs) {
+        self.judged.near += pairs.near.count_set_bits() as u64;
+        for (column, used) in &pairs.tolerance_use {
+            self.tolerance_use.entry(*column).or_default().merge(used);
+        }
     }
 
     /// So many rows of both sides go on in part.
@@ -120,6 +133,14 @@ impl<'a> InPlace<'a> {
 pub(crate) fn near_pairs(job: &Job, alike: BooleanBuffer, tolerant: &[(usize, &ArrayRef, &ArrayRef)]) -> Result<Pairs> {
     let (mut equal, mut near) = (alike.clone(), alike);
     let baseline = vec![job.plan.spec.baseline.default; if tolerant.is_empty() { 0 } else { equal.len() }];
+    let rows = Sides::default();
+    let cells = |live, shadow| CellPairs {
+        live,
+        shadow,
+        baseline: &baseline,
+        rows: &rows,
+    };
+    let mut differing = Vec::new();
     for (at, live, shadow) in tolerant {
         let BoundColumn { column, comparator, .. } = &job.compiled.columns[*at];
         let unequal = &unequal(column, live, shadow) & &near;
@@ -127,17 +148,27 @@ pub(crate) fn near_pairs(job: &Job, alike: BooleanBuffer, tolerant: &[(usize, &A
             continue;
         }
         equal = without(equal, &unequal);
-        let cells = CellPairs {
-            live,
-            shadow,
-            baseline: &baseline,
-            rows: &Sides::default(),
-        };
-        let found = comparator.near(&cells, &unequal)?;
+        let found = comparator.near(&cells(live, shadow), &unequal)?;
         near = &near & &(&!&unequal | &found.near);
+        differing.push((*at, *live, *shadow, unequal));
     }
     let near = without(near, &equal);
-    Ok(Pairs { equal, near })
+    let mut tolerance_use = ToleranceUses::new();
+    // Cells of other rows are counted where those are compared.
+    if near.count_set_bits() > 0 {
+        for (at, live, shadow, unequal) in differing {
+            let (comparator, found) = (&job.compiled.columns[at].comparator, &unequal & &near);
+            // What it comes to must not depend on where rows are compared: a column without such cells is not told of.
+            if found.count_set_bits() > 0 {
+                tolerance_use.insert(at, comparator.tolerance_use(&cells(live, shadow), &found));
+            }
+        }
+    }
+    Ok(Pairs {
+        equal,
+        near,
+        tolerance_use,
+    })
 }
 
 /// The bits without those that are set in `others`.

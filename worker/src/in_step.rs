@@ -203,7 +203,7 @@ impl<'a> InStep<'a> {
         let (equal, near) = (pairs.equal.count_set_bits() as u64, pairs.near.count_set_bits() as u64);
         self.cancelled += equal;
         self.ended += equal + near;
-        in_place.add_near(near);
+        in_place.add_near(&pairs);
         for side in Side::BOTH {
             if let Some(held) = self.queues[side].held.front_mut() {
                 held.left.append_buffer(&left);

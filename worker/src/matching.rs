@@ -40,6 +40,7 @@ pub(crate) fn match_fingerprints(job: &Job, shards: &[u32], objects: &Exchanged,
             };
             tally.cancelled += matched.cancelled;
             tally.within_tolerance += matched.near;
+            tally.add_tolerance_use(&matched.tolerance_use);
             for side in Side::BOTH {
                 push(job, &mut writer, side, &matched.left[side])?;
             }

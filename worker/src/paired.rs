@@ -270,8 +270,8 @@ impl<'a> PairedGroups<'a> {
             arrays: Vec::new(),
             from: 0,
         });
-        let (mut ended, mut near) = (BooleanBufferBuilder::new(rows), 0);
-        let mut seen = Vec::new();
+        let mut ended = BooleanBufferBuilder::new(rows);
+        let (mut seen, mut compared) = (Vec::new(), Vec::new());
         while ended.len() < rows {
             // What cannot be read is told where the rows are read whole.
             let (Ok(Some(live)), Ok(Some(shadow))) = (sides.live.ahead(), sides.shadow.ahead()) else {
@@ -282,8 +282,8 @@ impl<'a> PairedGroups<'a> {
             let (live, keys) = live.split_at(columns.len());
             let pairs = in_place.compare(columns, live, &shadow, length)?;
             ended.append_buffer(&pairs.ended());
-            near += pairs.near.count_set_bits() as u64;
             seen.push((keys.to_vec(), !&pairs.equal));
+            compared.push(pairs);
         }
         let ended = ended.finish();
         // Where most rows differ, they are read whole at once.
@@ -304,7 +304,8 @@ impl<'a> PairedGroups<'a> {
         if has_seen_keys && !in_place.judges {
             return Ok(None);
         }
-        in_place.add_near(near);
+        compared.iter().for_each(|pairs| in_place.add_near(pairs));
+        let equal = compared.iter().map(|pairs| pairs.equal.count_set_bits() as u64).sum();
         let left = (rows - ended.count_set_bits()) as u64;
         let is_thin = has_seen_keys && self.may_be_thin && left > 0;
         if is_thin {
@@ -312,7 +313,7 @@ impl<'a> PairedGroups<'a> {
         }
         Ok(Some(PairedPart::of_both(
             rung,
-            ended.count_set_bits() as u64 - near,
+            equal,
             EndedRows {
                 rows: ended,
                 has_seen_keys,

@@ -1,5 +1,6 @@
 //! Compares the cells of row pairs, a chunk at a time, column by column.
 
+use crate::in_place::ToleranceUses;
 use crate::job::Job;
 use crate::rows::{KeyPair, Unmatched, take_optional};
 use arrow_array::ArrayRef;
@@ -32,6 +33,8 @@ pub(crate) struct Cells {
     /// By column; `None` where no cell differs.
     pub(crate) differs: Vec<Option<BooleanBuffer>>,
     pub(crate) not_json: BTreeMap<usize, u64>,
+    /// Of the cells that are near, by column.
+    pub(crate) tolerance_use: ToleranceUses,
 }
 
 impl Cells {
@@ -107,6 +110,7 @@ impl<'a> Chunk<'a> {
         let mut cells = Cells {
             differs: vec![None; columns.len()],
             not_json: BTreeMap::new(),
+            tolerance_use: ToleranceUses::new(),
         };
         for (at, BoundColumn { column, comparator }) in columns.iter().enumerate() {
             let (live, shadow) = (&self.arrays.live[at], &self.arrays.shadow[at]);
@@ -128,6 +132,12 @@ impl<'a> Chunk<'a> {
                 let found = comparator.near(&self.cells(live, shadow), &unequal)?;
                 if found.not_json > 0 {
                     cells.not_json.insert(at, found.not_json);
+                }
+                let near = &unequal & &found.near;
+                if near.count_set_bits() > 0 {
+                    cells
+                        .tolerance_use
+                        .insert(at, comparator.tolerance_use(&self.cells(live, shadow), &near));
                 }
                 let differs = &unequal & &!&found.near;
                 cells.differs[at] = (differs.count_set_bits() > 0).then_some(differs);

@@ -263,15 +263,17 @@ impl<'a> Scan<'a> {
         go(&mut self.in_step, &mut self.in_place, &mut emit)
     }
 
-    fn finish(self) -> Result<TaskOutput> {
+    fn finish(mut self) -> Result<TaskOutput> {
         let job = self.job;
         let meter = &job.meter;
         meter.add_rows(Rung::SamePosition, 2 * self.in_step.ended);
         meter.add_rows(Rung::Window, 2 * self.window.cancelled);
+        let tolerance_use = std::mem::take(&mut self.in_place.tolerance_use);
         let judged = self.in_place.finish();
         let mut tally = Tally {
             cancelled: self.window.cancelled + self.in_step.cancelled + self.in_pairs,
             within_tolerance: judged.near,
+            tolerance_use,
             ..Tally::default()
         };
         for (side, reader) in self.readers.each() {

@@ -12,7 +12,7 @@
 
 use crate::exchanged::TolerantRows;
 use crate::fingerprints::ByHash;
-use crate::in_place::{Pairs, near_pairs};
+use crate::in_place::{Pairs, ToleranceUses, near_pairs};
 use crate::job::Job;
 use crate::rows::MultisetDiff;
 use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array, new_empty_array};
@@ -57,6 +57,7 @@ pub(crate) struct Matched {
     pub(crate) cancelled: u64,
     /// Pairs of rows that differ within their tolerances.
     pub(crate) near: u64,
+    pub(crate) tolerance_use: ToleranceUses,
 }
 
 /// What becomes of a row.
@@ -77,7 +78,11 @@ pub(crate) fn match_tolerant(job: &Job, objects: &Exchanged, shard: u32, of_pass
     for pairs in partners.pairs.chunks(job.resources.limits.chunk_rows.max(1)) {
         job.watch.check()?;
         let alike = alike(&rows, pairs);
-        let Pairs { equal, near } = compare(job, &rows, pairs, alike.clone())?;
+        let Pairs {
+            equal,
+            near,
+            tolerance_use,
+        } = compare(job, &rows, pairs, alike.clone())?;
         for (at, (live, shadow)) in pairs.iter().enumerate() {
             let fate = match equal.value(at) || near.value(at) {
                 true => Fate::Ended,
@@ -89,6 +94,9 @@ pub(crate) fn match_tolerant(job: &Job, objects: &Exchanged, shard: u32, of_pass
         }
         matched.cancelled += equal.count_set_bits() as u64;
         matched.near += near.count_set_bits() as u64;
+        for (column, used) in &tolerance_use {
+            matched.tolerance_use.entry(*column).or_default().merge(used);
+        }
     }
     let crowded = Sides::try_from_fn(|side| rows[side].of(job, &partners.crowded[side], false))?;
     let mut diff = MultisetDiff::default();

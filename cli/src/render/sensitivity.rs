@@ -7,6 +7,9 @@ use shadowdiff_core::render::{counted_apart, grouped};
 use shadowdiff_core::verdict::Verdict;
 use std::fmt::Write;
 
+/// Of a column; the others are in the JSON.
+const TIGHTER_STEPS: usize = 8;
+
 pub(crate) fn sensitivity(of: &Sensitivity, paint: Paint) -> String {
     let word = |verdict: Verdict| word(verdict, paint);
     let as_it_is = counted_apart(of.as_it_is.exceptions, "exception");
@@ -52,12 +55,42 @@ pub(crate) fn sensitivity(of: &Sensitivity, paint: Paint) -> String {
     if of.columns_left_out > 0 {
         let _ = writeln!(out, "\n… and {}", counted_apart(of.columns_left_out as u64, "more column"));
     }
+    tighter(&mut out, of, paint);
     rules(&mut out, of, paint);
     out += "\n";
     out + &wrapped(
         "Note: ",
-        "each step stands beside the comparator of its column, alone; tighter tolerances need a new comparison",
+        "each step stands beside the comparator of its column, alone; a tighter one in its place, all bounds of it alike",
     )
+}
+
+/// How many cells more would differ by tighter tolerances than those of the spec.
+fn tighter(out: &mut String, of: &Sensitivity, paint: Paint) {
+    for column in &of.tighter {
+        let name = shortened(&column.column, NAME_COLUMNS);
+        heading(
+            out,
+            &format!("{name}, tighter than {}", shortened(&column.comparator, NAME_COLUMNS)),
+            paint,
+        );
+        let within = counted_apart(column.cells, "cell");
+        *out += &match &column.tightest {
+            Some(tightest) => wrapped("  ", &format!("{within} within it; nothing more differs down to {tightest}")),
+            None => wrapped("  ", &format!("{within} within it, some of them by more than a half of it")),
+        };
+        if column.steps.is_empty() {
+            continue;
+        }
+        let _ = writeln!(out, "  {}{:>14}  exceptions here", padded("of the tolerance", 20), "more cells");
+        for step in column.steps.iter().take(TIGHTER_STEPS) {
+            let exceptions = match (step.exceptions_least, step.exceptions_most) {
+                (least, most) if least == most => grouped(most),
+                (least, most) => format!("{} to {}", grouped(least), grouped(most)),
+            };
+            let share = padded(&format!("1/{}", 1_u64 << step.halvings), 20);
+            let _ = writeln!(out, "  {share}{:>14}  {exceptions}", grouped(step.cells));
+        }
+    }
 }
 
 fn word(verdict: Verdict, paint: Paint) -> String {

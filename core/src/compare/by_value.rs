@@ -5,7 +5,8 @@ use super::text::normalize;
 use crate::error::Result;
 use crate::side::Side;
 use crate::spec::{Duration, NumberTolerance, TextRules, ValueRule};
-use crate::value::{Decimal, ScaledTolerance, Value, doubles_within, equal, place_ns, within};
+use crate::tolerance_use::{HALVINGS, ToleranceUse, halvings};
+use crate::value::{Decimal, ScaledTolerance, Value, doubles_halvings, doubles_within, equal, halvings_within, place_ns, value_at, within};
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{ArrowPrimitiveType, Decimal64Type, Decimal128Type, Float64Type, Int64Type};
@@ -34,6 +35,23 @@ impl CellComparator for ByValue {
                 cell_by_cell(pairs, asked, |a, b, baseline| self.closeness(a, b, baseline))
             }
         })
+    }
+
+    fn tolerance_use(&self, pairs: &CellPairs<'_>, found: &BooleanBuffer) -> ToleranceUse {
+        match &self.rule {
+            // Another tolerance may pair the elements of multisets in another way.
+            _ if self.unordered => ToleranceUse::unmeasured(found.count_set_bits() as u64),
+            ValueRule::Number(tolerance) => use_of_numbers(pairs, found, tolerance),
+            ValueRule::Time(limit) => {
+                let mut used = ToleranceUse::default();
+                for row in found.set_indices() {
+                    let (live, shadow) = (value_at(pairs.live.as_ref(), row), value_at(pairs.shadow.as_ref(), row));
+                    used.add(halvings_of_times(&live, &shadow, *limit));
+                }
+                used
+            }
+            ValueRule::Exact | ValueRule::Text(_) => ToleranceUse::unmeasured(found.count_set_bits() as u64),
+        }
     }
 }
 
@@ -94,12 +112,7 @@ fn near_integers(pairs: &CellPairs<'_>, asked: &BooleanBuffer, tolerance: &Numbe
         BooleanBuffer::collect_bool(live.len(), is_near)
     }
     let (absolute, relative) = (tolerance.absolute(), tolerance.relative());
-    let scale = match (pairs.live.data_type(), pairs.shadow.data_type()) {
-        (DataType::Int64, DataType::Int64) => 0,
-        (DataType::Decimal64(_, live), DataType::Decimal64(_, shadow)) if live == shadow => *live,
-        (DataType::Decimal128(_, live), DataType::Decimal128(_, shadow)) if live == shadow => *live,
-        _ => return None,
-    };
+    let scale = scale_of(pairs)?;
     let scaled = ScaledTolerance::new(absolute, relative, scale)?;
     let judge = |row: usize, live: i128, shadow: i128| {
         let exactly = || {
@@ -121,6 +134,61 @@ fn near_integers(pairs: &CellPairs<'_>, asked: &BooleanBuffer, tolerance: &Numbe
     Some(NearCells { near, not_json: 0 })
 }
 
+/// How much of a tolerance near numbers use: doubles and integers without a value of its own for each cell.
+fn use_of_numbers(pairs: &CellPairs<'_>, found: &BooleanBuffer, tolerance: &NumberTolerance) -> ToleranceUse {
+    fn add<T: ArrowPrimitiveType>(
+        pairs: &CellPairs<'_>,
+        found: &BooleanBuffer,
+        halvings: impl Fn(usize, T::Native, T::Native) -> u32,
+    ) -> ToleranceUse {
+        let (live, shadow) = (pairs.live.as_primitive::<T>(), pairs.shadow.as_primitive::<T>());
+        let mut used = ToleranceUse::default();
+        found
+            .set_indices()
+            .for_each(|row| used.add(halvings(row, live.value(row), shadow.value(row))));
+        used
+    }
+    let (absolute, relative) = (tolerance.absolute(), tolerance.relative());
+    let of_values = |row: usize| {
+        let (live, shadow) = (value_at(pairs.live.as_ref(), row), value_at(pairs.shadow.as_ref(), row));
+        halvings_within(&live, &shadow, pairs.baseline[row], absolute, relative)
+    };
+    let of_integers = |scaled: &ScaledTolerance, row: usize, live: i128, shadow: i128| {
+        let halvings = scaled.halvings(live, shadow, pairs.baseline[row]);
+        halvings.unwrap_or_else(|| of_values(row))
+    };
+    let scaled = scale_of(pairs).and_then(|scale| ScaledTolerance::new(absolute, relative, scale));
+    match (pairs.live.data_type(), pairs.shadow.data_type(), &scaled) {
+        (DataType::Float64, DataType::Float64, _) => add::<Float64Type>(pairs, found, |row, live, shadow| {
+            doubles_halvings(live, shadow, pairs.baseline[row], absolute, relative)
+        }),
+        (DataType::Int64, _, Some(scaled)) => add::<Int64Type>(pairs, found, |row, live, shadow| {
+            of_integers(scaled, row, live.into(), shadow.into())
+        }),
+        (DataType::Decimal64(_, _), _, Some(scaled)) => add::<Decimal64Type>(pairs, found, |row, live, shadow| {
+            of_integers(scaled, row, live.into(), shadow.into())
+        }),
+        (DataType::Decimal128(_, _), _, Some(scaled)) => {
+            add::<Decimal128Type>(pairs, found, |row, live, shadow| of_integers(scaled, row, live, shadow))
+        }
+        _ => {
+            let mut used = ToleranceUse::default();
+            found.set_indices().for_each(|row| used.add(of_values(row)));
+            used
+        }
+    }
+}
+
+/// The scale of both columns, where they are of integers or of decimals of one scale.
+fn scale_of(pairs: &CellPairs<'_>) -> Option<i8> {
+    match (pairs.live.data_type(), pairs.shadow.data_type()) {
+        (DataType::Int64, DataType::Int64) => Some(0),
+        (DataType::Decimal64(_, live), DataType::Decimal64(_, shadow)) if live == shadow => Some(*live),
+        (DataType::Decimal128(_, live), DataType::Decimal128(_, shadow)) if live == shadow => Some(*live),
+        _ => None,
+    }
+}
+
 fn texts_near(a: &Value<'_>, b: &Value<'_>, rules: &TextRules) -> bool {
     // Only a text or a NULL can be what the rules speak of; anything else was unequal and stays so.
     let normal = |value: &Value<'_>| match value {
@@ -132,13 +200,26 @@ fn texts_near(a: &Value<'_>, b: &Value<'_>, rules: &TextRules) -> bool {
 }
 
 fn times_near(a: &Value<'_>, b: &Value<'_>, limit: Duration) -> bool {
+    times_apart(a, b).is_some_and(|apart| apart <= u128::from(limit.nanoseconds()))
+}
+
+/// Nanoseconds from one to the other.
+fn times_apart(a: &Value<'_>, b: &Value<'_>) -> Option<u128> {
     let place = |value: &Value<'_>| match value {
         Value::Time { ticks, unit } | Value::Duration { ticks, unit } => Some(i128::from(*ticks) * unit.nanoseconds()),
         other => place_ns(other),
     };
-    match (place(a), place(b)) {
-        (Some(x), Some(y)) => (y - x).unsigned_abs() <= u128::from(limit.nanoseconds()),
-        (None, _) | (_, None) => false,
+    Some((place(b)? - place(a)?).unsigned_abs())
+}
+
+/// Of lists that of the elements that are furthest apart; equal ones use nothing.
+fn halvings_of_times(a: &Value<'_>, b: &Value<'_>, limit: Duration) -> u32 {
+    match (a, b) {
+        (Value::List(x), Value::List(y)) => {
+            let elements = x.iter().zip(y).map(|(x, y)| halvings_of_times(x, y, limit));
+            elements.min().unwrap_or(HALVINGS)
+        }
+        _ => times_apart(a, b).map_or(HALVINGS, |apart| halvings(apart, limit.nanoseconds().into())),
     }
 }
 
@@ -165,6 +246,21 @@ mod tests {
         let tolerance = |text: &str| Number::parse(text).and_then(Tolerance::new).expect("a tolerance");
         let tolerance = NumberTolerance::new(absolute.map(tolerance), relative.map(tolerance));
         ByValue::new(ValueRule::Number(tolerance.expect("a tolerance")), false)
+    }
+
+    /// What is told of the tolerances that cells use is what comparing by the halves of the tolerance finds.
+    fn check_use(comparator: &ByValue, pairs: &CellPairs<'_>, found: &BooleanBuffer) {
+        let used = comparator.tolerance_use(pairs, found);
+        assert_eq!((used.cells(), used.unmeasured), (found.count_set_bits() as u64, 0));
+        let ValueRule::Number(tolerance) = &comparator.rule else {
+            return;
+        };
+        for times in [0, 1, 2, 5, 16] {
+            let tighter = ByValue::new(ValueRule::Number(tolerance.halved(times)), false);
+            let near = tighter.near(pairs, found).expect("numbers compare").near;
+            let beyond = found.count_set_bits() - (&near & found).count_set_bits();
+            assert_eq!(used.beyond(times), beyond as u64, "{times} times {comparator:?}");
+        }
     }
 
     #[test]
@@ -225,6 +321,7 @@ mod tests {
                     let one_by_one = cell_by_cell(&pairs, &asked, |a, b, baseline| comparator.closeness(a, b, baseline));
                     let found = comparator.near(&pairs, &asked).expect("numbers compare").near;
                     let both_null = BooleanBuffer::collect_bool(live.len(), |row| live.is_null(row) && shadow.is_null(row));
+                    check_use(&comparator, &pairs, &(&found & &!&both_null));
                     assert_eq!(
                         &found | &(&both_null & &asked),
                         one_by_one.near,
@@ -257,10 +354,7 @@ mod tests {
         let (live, shadow): (Vec<Option<f64>>, Vec<Option<f64>>) = pairs.unzip();
         let (live, shadow): (ArrayRef, ArrayRef) = (Arc::new(Float64Array::from(live)), Arc::new(Float64Array::from(shadow)));
         let asked = BooleanBuffer::collect_bool(live.len(), |row| {
-            !equal(
-                &crate::value::value_at(live.as_ref(), row),
-                &crate::value::value_at(shadow.as_ref(), row),
-            )
+            !equal(&value_at(live.as_ref(), row), &value_at(shadow.as_ref(), row))
         });
         for baseline in Side::BOTH {
             for comparator in [
@@ -281,6 +375,7 @@ mod tests {
                     one_by_one,
                     "{comparator:?}"
                 );
+                check_use(&comparator, &pairs, &one_by_one.near);
             }
         }
     }

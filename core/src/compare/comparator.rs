@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::side::{Side, Sides};
+use crate::tolerance_use::ToleranceUse;
 use crate::value::{Value, value_at};
 use arrow_array::ArrayRef;
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
@@ -29,6 +30,11 @@ pub struct NearCells {
 pub trait CellComparator: std::fmt::Debug + Send + Sync {
     /// Which of the cells `asked` about are equal enough; those are unequal, and no others are looked at.
     fn near(&self, pairs: &CellPairs<'_>, asked: &BooleanBuffer) -> Result<NearCells>;
+
+    /// How much of its tolerance the cells `found` near use; of what is near by no distance that is not known.
+    fn tolerance_use(&self, _pairs: &CellPairs<'_>, found: &BooleanBuffer) -> ToleranceUse {
+        ToleranceUse::unmeasured(found.count_set_bits() as u64)
+    }
 }
 
 /// Whether two values are equal enough, each in an array of its own. The comparator asks about no other column.

@@ -1,5 +1,6 @@
 //! `summary.json`: the verdict, why, the books, and what differs where. All but `timings` is a function of the datasets and the spec.
 
+use super::tolerances::{ToleranceSummary, tolerances};
 use super::totals::{TotalsSummary, is_zero, sum_text, totals};
 use super::{FileMarks, attributes};
 use crate::acceptance::AcceptanceOutcome;
@@ -34,6 +35,9 @@ pub struct Summary {
     pub schema: Schema,
     /// Columns with at least one differing cell, in the order of the live schema.
     pub columns: Vec<ColumnSummary>,
+    /// Columns with cells that differ within their tolerance, in the same order. Older summaries do not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tolerances: Vec<ToleranceSummary>,
     /// Each compared column over all rows, in the same order; only where the spec asks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub totals: Option<Vec<TotalsSummary>>,
@@ -310,6 +314,7 @@ pub fn summary(plan: &Plan, facts: Facts<'_>) -> Summary {
             types: plan.aligned.types.clone(),
         },
         columns: columns(plan, tally, differences),
+        tolerances: tolerances(plan, tally),
         totals: totals(plan, tally),
         thresholds,
         patterns: patterns(plan, differences),

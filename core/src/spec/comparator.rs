@@ -302,6 +302,39 @@ impl NumberTolerance {
             NumberTolerance::Absolute(_) => None,
         }
     }
+
+    /// All bounds halved so many times.
+    pub fn halved(&self, times: u32) -> NumberTolerance {
+        match self {
+            NumberTolerance::Absolute(absolute) => NumberTolerance::Absolute(absolute.halved(times)),
+            NumberTolerance::Relative(relative) => NumberTolerance::Relative(relative.halved(times)),
+            NumberTolerance::Either { absolute, relative } => NumberTolerance::Either {
+                absolute: absolute.halved(times),
+                relative: relative.halved(times),
+            },
+        }
+    }
+}
+
+impl Comparator {
+    /// The same with its tolerance halved so many times; `None` where it has no distance, or none is left of it.
+    pub fn halved(&self, times: u32) -> Option<Comparator> {
+        let rule = match self {
+            Comparator::Values {
+                rule: ValueRule::Number(tolerance),
+                unordered: false,
+            } => ValueRule::Number(tolerance.halved(times)),
+            Comparator::Values {
+                rule: ValueRule::Time(limit),
+                unordered: false,
+            } => {
+                let left = limit.nanoseconds().checked_shr(times).filter(|left| *left > 0)?;
+                ValueRule::Time(Duration::from_nanoseconds(left))
+            }
+            Comparator::Values { .. } | Comparator::Json | Comparator::Sql(_) => return None,
+        };
+        Some(Comparator::Values { rule, unordered: false })
+    }
 }
 
 impl std::fmt::Display for Comparator {

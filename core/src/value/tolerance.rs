@@ -4,6 +4,7 @@ use super::cell::Value;
 use super::number::Number;
 use super::order::{as_double, equal};
 use crate::side::Side;
+use crate::tolerance_use::{HALVINGS, halvings, halvings_of_doubles};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 
@@ -27,6 +28,16 @@ impl Tolerance {
 
     pub fn exact(&self) -> &Number {
         &self.exact
+    }
+
+    /// The half of it, so many times; at most 32.
+    pub fn halved(&self, times: u32) -> Tolerance {
+        let times = times.min(32);
+        let exact = self.exact.mul(&Number::new(5_i128.pow(times), times as i32)).normalized();
+        Tolerance {
+            double: exact.to_f64(),
+            exact,
+        }
     }
 }
 
@@ -90,6 +101,69 @@ pub fn doubles_within(live: f64, shadow: f64, baseline: Side, absolute: Option<&
     absolute.is_some_and(|a| distance <= a.double) || relative.is_some_and(|r| distance <= r.double * old.abs())
 }
 
+/// How often both bounds can be halved while two unequal values stay within them, which they are; at most [`HALVINGS`]. Of lists of one length
+/// that of the element that uses most.
+pub fn halvings_within(
+    live: &Value<'_>,
+    shadow: &Value<'_>,
+    baseline: Side,
+    absolute: Option<&Tolerance>,
+    relative: Option<&Tolerance>,
+) -> u32 {
+    if let (Some(live), Some(shadow)) = (as_double(live), as_double(shadow)) {
+        return doubles_halvings(live, shadow, baseline, absolute, relative);
+    }
+    if let (Value::List(live), Value::List(shadow)) = (live, shadow) {
+        let elements = live.iter().zip(shadow);
+        let of_elements = elements.map(|(l, s)| halvings_within(l, s, baseline, absolute, relative));
+        return of_elements.min().unwrap_or(HALVINGS);
+    }
+    let (Some(l), Some(s)) = (Number::from_value(live), Number::from_value(shadow)) else {
+        return HALVINGS;
+    };
+    let distance = s.sub(&l).abs();
+    let old = match baseline {
+        Side::Live => &l,
+        Side::Shadow => &s,
+    };
+    let bounds = [absolute.map(|a| a.exact.clone()), relative.map(|r| r.exact.mul(&old.abs()))];
+    let bound = bounds.into_iter().flatten().max().unwrap_or_else(|| Number::from_int(0));
+    let holds = |halvings: u32| distance.mul(&Number::from_int(1 << halvings)) <= bound;
+    // Most cells use nearly nothing of a tolerance, or much.
+    if holds(HALVINGS) {
+        return HALVINGS;
+    }
+    (1..HALVINGS).take_while(|halvings| holds(*halvings)).count() as u32
+}
+
+/// The same of two doubles.
+pub fn doubles_halvings(live: f64, shadow: f64, baseline: Side, absolute: Option<&Tolerance>, relative: Option<&Tolerance>) -> u32 {
+    let distance = (shadow - live).abs();
+    if !distance.is_finite() {
+        // NaN beside NaN, or beyond what a bound can hold.
+        return HALVINGS;
+    }
+    let old = match baseline {
+        Side::Live => live.abs(),
+        Side::Shadow => shadow.abs(),
+    };
+    let bound = |scale: f64| {
+        let absolute = absolute.map_or(0.0, |a| a.double * scale);
+        let relative = relative.map_or(0.0, |r| r.double * (old * scale));
+        if absolute > relative { absolute } else { relative }
+    };
+    let whole = bound(1.0);
+    if whole.is_finite() {
+        return halvings_of_doubles(distance, whole);
+    }
+    // Both are made smaller by the same power of two, which is exact.
+    const DOWN: f64 = 1.0 / 18_446_744_073_709_551_616.0;
+    match bound(DOWN) {
+        whole if whole.is_finite() => halvings_of_doubles(distance * DOWN, whole),
+        _ => HALVINGS,
+    }
+}
+
 /// The bounds of a column of integers that count `10^-scale`, in those units: all in 128 bits, and as exact as [`within`].
 #[derive(Debug, Clone, Copy)]
 pub struct ScaledTolerance {
@@ -137,6 +211,25 @@ impl ScaledTolerance {
             Side::Shadow => shadow,
         };
         Some(distance.checked_mul(denominator)? <= numerator.checked_mul(old.checked_abs()?)?)
+    }
+
+    /// As [`halvings_within`]. `None` where that takes more than 128 bits.
+    pub fn halvings(&self, live: i128, shadow: i128, baseline: Side) -> Option<u32> {
+        let distance = shadow.checked_sub(live)?.checked_abs()?;
+        let of = |part: i128, whole: i128| {
+            let holds = part <= whole;
+            holds.then(|| halvings(part.unsigned_abs(), whole.unsigned_abs()))
+        };
+        let by_absolute = self.absolute.and_then(|most| of(distance, most));
+        let Some((numerator, denominator)) = self.relative else {
+            return Some(by_absolute.unwrap_or(HALVINGS));
+        };
+        let old = match baseline {
+            Side::Live => live,
+            Side::Shadow => shadow,
+        };
+        let by_relative = of(distance.checked_mul(denominator)?, numerator.checked_mul(old.checked_abs()?)?);
+        Some(by_absolute.max(by_relative).unwrap_or(HALVINGS))
     }
 }
 

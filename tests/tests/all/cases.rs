@@ -136,8 +136,8 @@ fn all_variants_agree(folder: &Path, work: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Exit code, diff.csv, accounts.csv, and what the columns hold over all rows.
-type Published = (i32, Vec<u8>, Vec<u8>, Value);
+/// Exit code, diff.csv, accounts.csv, how much of tolerances is used, and what the columns hold over all rows.
+type Published = (i32, Vec<u8>, Vec<u8>, [Value; 2]);
 
 fn result(folder: &Path, want: &Value, variant: &[&str], output: &Path) -> Result<Published, String> {
     result_within(None, folder, want, variant, output)
@@ -148,7 +148,8 @@ fn result_within(limits: Option<u64>, folder: &Path, want: &Value, variant: &[&s
     let read =
         |name: &str| std::fs::read(output.join(name)).map_err(|e| format!("{}: {name}: {e}: {}", variant.join(" "), run.stderr.trim()));
     let mut summary: Value = serde_json::from_slice(&read("summary.json")?).map_err(|e| e.to_string())?;
-    Ok((run.exit, read("diff.csv")?, read("accounts.csv")?, summary["totals"].take()))
+    let counted = ["tolerances", "totals"].map(|field| summary[field].take());
+    Ok((run.exit, read("diff.csv")?, read("accounts.csv")?, counted))
 }
 
 /// Each case lies in the folder of its topic, and the index tells of it.

@@ -260,6 +260,84 @@ fn sensitivity_is_what_a_comparison_with_that_tolerance_finds() {
     assert!(steps > 6 && passed > 0, "{steps} steps, {passed} pass: {told}");
 }
 
+/// As many cells differ by a tighter tolerance as are told, and exceptions are within their bounds; whatever form rows are exchanged in.
+#[test]
+fn tighter_tolerances_leave_what_a_comparison_with_them_finds() {
+    let folder = folder();
+    let rows = |side: u64| -> String {
+        // Some rows come twice, some change in another column too, some cells are NULL on one side.
+        let line = |row: u64| {
+            let (v, d) = (row as f64 * 1.7 + (side * (row % 13)) as f64 * 0.004, row * 100 + side * (row % 9));
+            let t = side * (row % 5);
+            let d = if row % 31 == 4 && side == 1 {
+                String::new()
+            } else {
+                format!("{}.{:02}", d / 100, d % 100)
+            };
+            format!(
+                "a{},{},{v},{d},2026-01-01T00:00:0{t},{}\n",
+                row % 5,
+                row - row % 50 / 49,
+                row % 29 / 28 * side
+            )
+        };
+        "id,n,v,d,t,x\n".to_owned() + &(100..=400).map(line).collect::<String>()
+    };
+    put(folder.path(), "live.csv", &rows(0));
+    put(folder.path(), "shadow.csv", &rows(1));
+    let of = |comparators: [&str; 3], rules: &str| {
+        let [v, d, t] = comparators;
+        format!(
+            "live: live.csv\nshadow: shadow.csv\naccount: id\nkey: [n]\noutput: {{to: out, judgeable: true}}\n{rules}comparators:\n\
+             - {{columns: v, {v}}}\n- {{columns: d, {d}}}\n- {{columns: t, {t}}}\n"
+        )
+    };
+    let whole = ["absolute: 0.05, relative: 0.01%", "absolute: 0.08", "time: 9s"];
+    for rules in ["", "expected: [{name: some, columns: [v, d], where: 'live_row.n % 2 = 0'}]\n"] {
+        put(folder.path(), "spec.yaml", &of(whole, rules));
+        let mut told = Vec::new();
+        for more in ["", "--exchange fingerprints", "--disable same-position,window"] {
+            assert_eq!(run(folder.path(), &format!("compare spec.yaml --overwrite {more}")).exit, 1);
+            let found = run(folder.path(), "judge out --spec spec.yaml --sensitivity --json");
+            told.push(serde_json::from_str::<serde_json::Value>(&found.stdout).expect("JSON")["tighter"].take());
+        }
+        assert!(told[0] == told[1] && told[0] == told[2], "{told:?}");
+        let (mut steps, mut tightest) = (0, 0);
+        for column in told[0].as_array().expect("columns") {
+            let at = ["v", "d", "t"].iter().position(|name| column["column"] == *name).expect("a column");
+            let differing = |comparator: &str| {
+                let mut comparators = whole;
+                comparators[at] = comparator;
+                put(folder.path(), "step.yaml", &of(comparators, rules));
+                let full = run(folder.path(), "compare step.yaml --output step --overwrite --json").stdout;
+                let full: serde_json::Value = serde_json::from_str(&full).expect("JSON");
+                let found = full["columns"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .find(|of| of["column"] == column["column"]);
+                let count = |field: &str| found.and_then(|found| found[field].as_u64()).unwrap_or(0);
+                (count("differing"), count("exceptions"))
+            };
+            let before = differing(whole[at]);
+            assert_eq!(column["exceptions"], before.1);
+            if let Some(same) = column["tightest"].as_str() {
+                assert_eq!(differing(same), before, "{same}");
+                tightest += 1;
+            }
+            for step in column["steps"].as_array().expect("steps") {
+                let (cells, exceptions) = differing(step["comparator"].as_str().expect("a comparator"));
+                assert_eq!(cells - before.0, step["cells"], "{step}");
+                let bounds = ["exceptions_least", "exceptions_most"].map(|field| step[field].as_u64().expect("a count"));
+                assert!((bounds[0]..=bounds[1]).contains(&exceptions), "{step}: {exceptions}");
+                assert!(!rules.is_empty() || bounds[0] == bounds[1], "{step}");
+                steps += 1;
+            }
+        }
+        assert!(steps > 8 && tightest > 0, "{steps} steps: {told:?}");
+    }
+}
+
 /// Without each rule the verdict is that of a comparison without it; the fewest rules are the fewest of all sets that say the same.
 #[test]
 fn the_rules_that_are_needed_are_those_without_which_a_comparison_says_otherwise() {

@@ -98,7 +98,7 @@ impl Pair {
             serde_json::from_str::<serde_json::Value>(&text).expect("a summary")
         };
         let (mine, one) = (summary(output), summary(&self.path().join("one")));
-        for field in ["rows", "columns", "totals", "row_patterns"] {
+        for field in ["rows", "columns", "tolerances", "totals", "row_patterns"] {
             assert_eq!(mine[field], one[field], "{field} of the summary differs");
         }
         rungs::check(&mine).expect("every row ends on one rung");
