@@ -6,6 +6,8 @@
 //! Differences come in the order of key, then column; accounts stand together because the key begins with them. Batches go round the threads
 //! and what becomes of them is taken in the same turn, so that it comes in order, and nobody is more than two batches ahead.
 
+#[cfg(test)]
+mod report_size;
 mod selection;
 mod sorted;
 mod waiting;
