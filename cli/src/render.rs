@@ -163,8 +163,15 @@ fn one_column(out: &mut String, column: &ColumnSummary, name_columns: usize) {
 fn totals(out: &mut String, summary: &Summary, paint: Paint) {
     let Some(all) = &summary.totals else { return };
     let differing: Vec<&TotalsSummary> = all.iter().filter(|of| of.differs()).collect();
+    let rows = all
+        .first()
+        .map(|of| (of.live.rows, of.shadow.rows))
+        .filter(|(live, shadow)| live != shadow);
+    let rows = rows.map_or_else(String::new, |(live, shadow)| {
+        format!(", {} -> {}", counted_apart(live, "row"), counted_apart(shadow, "row"))
+    });
     let title = format!(
-        "Totals over all rows: of {}, {} differ",
+        "Totals over all rows: of {}, {} differ{rows}",
         counted_apart(all.len() as u64, "column"),
         differing.len()
     );
@@ -172,10 +179,9 @@ fn totals(out: &mut String, summary: &Summary, paint: Paint) {
     for of in differing.iter().take(SHOWN) {
         let nulls = (null_rate(&of.live), null_rate(&of.shadow));
         let nulls = (of.live.nulls + of.shadow.nulls > 0).then(|| format!("NULL {} -> {}", nulls.0, nulls.1));
-        let sum = of
-            .moved
-            .is_some()
-            .then(|| format!("sum {} -> {}, {}", total(&of.live), total(&of.shadow), moved(of)));
+        let is_number = of.live.sum.is_some() || of.shadow.sum.is_some();
+        let by = if of.moved.is_some() { ", " } else { "" };
+        let sum = is_number.then(|| format!("sum {} -> {}{by}{}", total(&of.live), total(&of.shadow), moved(of)));
         let said: Vec<String> = sum.into_iter().chain(nulls).collect();
         *out += &wrapped("  ", &format!("{}: {}", shortened(&of.column, SENTENCE_COLUMNS), said.join("; ")));
     }

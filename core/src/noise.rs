@@ -374,6 +374,23 @@ fn leans(found: SecondRunCells) -> bool {
     above > 0 && above * above > MAX_LEANING_SQUARED * (shadow + live)
 }
 
+/// That live differs from its second run far more often than from shadow in a column, in words.
+fn of_another_kind(facts: &NoiseFacts, column: &str, counts: &NoiseTally, matched: u64) -> Option<String> {
+    let of_column = || facts.units.iter().enumerate().filter(|(_, unit)| unit.column == column);
+    let there: u64 = of_column().map(|(_, unit)| unit.cells()).sum();
+    let like = |at: usize| counts.like.range((at, None)..=(at, Some(i16::MAX))).map(|(_, cells)| cells);
+    let here: u64 = of_column().flat_map(|(at, _)| like(at)).sum();
+    let is_far_rarer = here > 0 && is_excess(there, facts.rows.saturating_mul(RARER_TIMES), here, matched);
+    is_far_rarer.then(|| {
+        format!(
+            "live differs from its second run in {} of {}, and from shadow in only {here} of {}: these are not of one kind",
+            counted(there, "cell"),
+            counted(facts.rows, "matched row"),
+            counted(matched, "matched row")
+        )
+    })
+}
+
 /// How each unit fared, in their order. `matched`: of so many rows.
 pub fn outcomes(facts: &NoiseFacts, columns: &[Column], counts: &NoiseTally, matched: u64) -> Vec<NoiseOutcome> {
     let leaning = |unit: &NoiseUnit| {
@@ -394,22 +411,6 @@ pub fn outcomes(facts: &NoiseFacts, columns: &[Column], counts: &NoiseTally, mat
             counted(matched, "row")
         )
     });
-    let is_of_another_kind = |unit: &NoiseUnit| {
-        let of_column = || facts.units.iter().enumerate().filter(|(_, other)| other.column == unit.column);
-        let there: u64 = of_column().map(|(_, unit)| unit.cells()).sum();
-        let like = |at: usize| counts.like.range((at, None)..=(at, Some(i16::MAX))).map(|(_, cells)| cells);
-        let here: u64 = of_column().flat_map(|(at, _)| like(at)).sum();
-        let is_far_rarer = here > 0 && is_excess(there, facts.rows.saturating_mul(RARER_TIMES), here, matched);
-        is_far_rarer.then(|| {
-            format!(
-                "live differs from its second run in {} of {}, and from shadow in only {} of {}: these are not of one kind",
-                counted(there, "cell"),
-                counted(facts.rows, "matched row"),
-                here,
-                counted(matched, "matched row")
-            )
-        })
-    };
     let one = |(at, unit): (usize, &NoiseUnit)| {
         let here: BTreeMap<DeltaSize, u64> = counts
             .like
@@ -440,7 +441,7 @@ pub fn outcomes(facts: &NoiseFacts, columns: &[Column], counts: &NoiseTally, mat
             excess: says_little
                 .clone()
                 .or_else(|| leaning(unit))
-                .or_else(|| is_of_another_kind(unit))
+                .or_else(|| of_another_kind(facts, &unit.column, counts, matched))
                 .or_else(too_many),
         }
     };

@@ -51,14 +51,19 @@ impl Needed {
     fn with_compact(self, job: &Job, side: Side) -> Self {
         let plan = &job.plan.sides[side];
         let may_stay = |(at, read): (usize, &ReadColumn)| {
-            let expressions = job.compiled.derives[side].iter().flatten().chain(&job.compiled.filters[side]);
+            // Derived columns are made of those that are read, and the filter looks at what the side then has.
+            let is_derived_from = job.compiled.derives[side].iter().flatten().any(|sql| sql.reads.contains(&at));
+            let place = plan.columns.iter().position(|column| column.name == read.name);
+            let is_filtered_by = job.compiled.filters[side]
+                .iter()
+                .any(|sql| place.is_some_and(|place| sql.reads.contains(&place)));
             let mut columns = job.plan.aligned.columns.iter().enumerate();
             let is_compared = columns.any(|(number, column)| {
                 let is_plain = column.stored[side] == read.value_type && !column.is_mixed();
                 let is_value = matches!(column.role, Role::Value(_)) && !job.plan.aligned.key.contains(&number);
                 column.path.len() == 1 && column.path[0] == read.name && is_plain && is_value
             });
-            is_compared && !plan.carried.contains(&read.name) && expressions.into_iter().all(|sql| !sql.reads.contains(&at))
+            is_compared && !plan.carried.contains(&read.name) && !is_derived_from && !is_filtered_by
         };
         Needed {
             compact: plan.read.iter().enumerate().map(may_stay).collect(),

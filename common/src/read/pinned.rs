@@ -42,6 +42,7 @@ pub struct PinnedFile {
     source: Source,
     /// What counts the bytes that are read.
     counters: Vec<Arc<AtomicU64>>,
+    location: Location,
     /// Where its bytes may lie already, if it is an object.
     held: Option<Held>,
     /// The first read that failed. Decoders wrap errors until their kind is lost; this keeps it.
@@ -84,6 +85,7 @@ impl PinnedFile {
             pin: file.pin.clone(),
             source,
             counters: sources.counters(),
+            location: file.location.clone(),
             held: sources.held.clone(),
             failure: Mutex::new(None),
         };
@@ -128,7 +130,7 @@ impl PinnedFile {
             return Ok(());
         };
         let read = self.read_many(ranges)?;
-        held.put_chunks(&self.name, &self.pin, ranges.iter().map(|range| range.start).zip(read));
+        held.put_chunks(&self.location, &self.pin, ranges.iter().map(|range| range.start).zip(read));
         Ok(())
     }
 
@@ -138,16 +140,16 @@ impl PinnedFile {
             return Ok(());
         };
         let start = range.start;
-        if held.get(&self.name, &self.pin, &range).is_some() {
+        if held.get(&self.location, &self.pin, &range).is_some() {
             return Ok(());
         }
-        held.put_tail(&self.name, &self.pin, start, self.read(range)?);
+        held.put_tail(&self.location, &self.pin, start, self.read(range)?);
         Ok(())
     }
 
     /// Nothing of it is held any more: it may have been damaged on its way.
     pub(super) fn forget_held(&self) {
-        self.held.iter().for_each(|held| held.forget(&self.name));
+        self.held.iter().for_each(|held| held.forget(&self.location));
     }
 
     /// A sequential reader of `range`.
@@ -189,7 +191,7 @@ impl PinnedFile {
                 ranges.iter().map(|range| self.read_local(file, range)).collect()
             }
             Source::Object { store, path, runtime } => {
-                let known = ranges.iter().map(|range| self.held.as_ref()?.get(&self.name, &self.pin, range));
+                let known = ranges.iter().map(|range| self.held.as_ref()?.get(&self.location, &self.pin, range));
                 let known: Vec<Option<Bytes>> = known.collect();
                 let missing = ranges.iter().zip(&known).filter(|(_, known)| known.is_none());
                 let ranges: Vec<Range<u64>> = missing.map(|(range, _)| range.clone()).collect();

@@ -40,10 +40,15 @@ impl TotalsSummary {
         Sides::new(&self.live, &self.shadow)
     }
 
-    /// Whether the sides hold something else: another sum, or more of what is not in it.
+    /// Whether the sides hold something else: another sum, or more of what is not in it. How many rows they have is no matter of one column.
     pub fn differs(&self) -> bool {
-        let counts = |side: &SideTotals| (side.rows, side.nulls, side.nan, side.infinite);
-        counts(&self.live) != counts(&self.shadow) || self.moved.as_deref().is_some_and(|moved| !is_nothing(moved))
+        let counts = |side: &SideTotals| (side.nulls, side.nan, side.infinite);
+        let has_moved = match &self.moved {
+            Some(moved) => !is_nothing(moved),
+            // Further than any double.
+            None => ValueType::parse(&self.column_type).is_some_and(|value_type| value_type.is_number()),
+        };
+        counts(&self.live) != counts(&self.shadow) || has_moved
     }
 }
 
@@ -105,6 +110,33 @@ pub(super) fn sum_text(sum: &Number, value_type: &ValueType) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_column_differs_by_what_it_holds() {
+        let side = |rows: u64, nulls: u64, sum: Option<&str>| SideTotals {
+            rows,
+            nulls,
+            nan: 0,
+            infinite: 0,
+            sum: sum.map(str::to_owned),
+        };
+        let differs = |column_type: &str, [live, shadow]: [SideTotals; 2], moved: Option<&str>| {
+            let totals = TotalsSummary {
+                column: "v".to_owned(),
+                column_type: column_type.to_owned(),
+                live,
+                shadow,
+                moved: moved.map(str::to_owned),
+            };
+            totals.differs()
+        };
+        let number = |sum| side(5, 0, Some(sum));
+        assert!(differs("double", [number("1.0"), number("2.0")], Some("1.0")));
+        assert!(!differs("double", [number("1.0"), number("1.0")], Some("0.0")));
+        assert!(differs("double", [number("-1.5e308"), number("1.5e308")], None));
+        assert!(!differs("text", [side(5, 1, None), side(4, 1, None)], None));
+        assert!(differs("text", [side(5, 1, None), side(5, 2, None)], None));
+    }
 
     #[test]
     fn sums_print_as_their_column_does() {

@@ -139,8 +139,7 @@ pub fn halvings_within(
 /// The same of two doubles.
 pub fn doubles_halvings(live: f64, shadow: f64, baseline: Side, absolute: Option<&Tolerance>, relative: Option<&Tolerance>) -> u32 {
     let distance = (shadow - live).abs();
-    if !distance.is_finite() {
-        // NaN beside NaN, or beyond what a bound can hold.
+    if distance.is_nan() {
         return HALVINGS;
     }
     let old = match baseline {
@@ -152,6 +151,11 @@ pub fn doubles_halvings(live: f64, shadow: f64, baseline: Side, absolute: Option
         let relative = relative.map_or(0.0, |r| r.double * (old * scale));
         if absolute > relative { absolute } else { relative }
     };
+    if distance == f64::INFINITY {
+        // Beyond all doubles, as the bound is for as long as it holds.
+        let holds = |halvings: &u32| bound(0.5_f64.powi(*halvings as i32)) == f64::INFINITY;
+        return (1..=HALVINGS).take_while(holds).count() as u32;
+    }
     let whole = bound(1.0);
     if whole.is_finite() {
         return halvings_of_doubles(distance, whole);
@@ -249,6 +253,22 @@ mod tests {
 
     fn tolerance(text: &str) -> Option<Tolerance> {
         Number::parse(text).and_then(Tolerance::new)
+    }
+
+    #[test]
+    fn a_distance_beyond_all_doubles_uses_what_its_bound_lets_it() {
+        for (relative, expected) in [("2", 0), ("4", 1), ("16", 3)] {
+            let whole = tolerance(relative);
+            let found = doubles_halvings(1e308, -1e308, Side::Live, None, whole.as_ref());
+            assert_eq!(found, expected, "{relative}");
+            for halvings in [expected, expected + 1] {
+                let halved = Number::parse(relative).unwrap().to_f64() / f64::from(1 << halvings);
+                let halved = tolerance(&halved.to_string());
+                let near = doubles_within(1e308, -1e308, Side::Live, None, halved.as_ref());
+                assert_eq!(near, halvings <= expected, "{relative} halved {halvings} times");
+            }
+        }
+        assert_eq!(doubles_halvings(f64::NAN, 1.0, Side::Live, None, tolerance("1").as_ref()), HALVINGS);
     }
 
     fn check(live: Value<'_>, shadow: Value<'_>, baseline: Side, absolute: &str, relative: &str, expected: bool) {
