@@ -236,13 +236,38 @@ async fn follow(cluster: Arc<Cluster>, id: String, first: JobView, sender: mpsc:
     }
 }
 
-/// The view after its next change, not at once: changes may come fast.
+/// The view after its next change, not at once, as changes may come fast; but at once when the job has ended.
 async fn changed(mut changes: watch::Receiver<JobView>) -> Option<JobView> {
     changes.mark_unchanged();
-    sleep(WATCH_PAUSE).await;
+    let mut end = changes.clone();
+    let _ = timeout(WATCH_PAUSE, end.wait_for(|view| view.phase.has_ended())).await;
     if !changes.borrow().phase.has_ended() && !changes.has_changed().unwrap_or(false) {
         changes.changed().await.ok()?;
     }
     let view = changes.borrow().clone();
     Some(view)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::JobPhase;
+    use super::*;
+    use shadowdiff_common::state::{Incarnation, Submission};
+    use tokio::time::Instant;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_is_told_at_once_and_other_changes_after_a_pause() {
+        let submission = Submission::new(Incarnation::parse(&"0".repeat(32)).expect("32 digits"));
+        for (phase, is_end) in [(JobPhase::Comparing, false), (JobPhase::Failed, true)] {
+            let (sender, receiver) = watch::channel(JobView::new("job", &submission));
+            let started = Instant::now();
+            let change = async {
+                sleep(WATCH_PAUSE / 10).await;
+                sender.send_modify(|view| view.phase = phase);
+            };
+            let (seen, ()) = tokio::join!(changed(receiver), change);
+            assert_eq!(seen.map(|view| view.phase), Some(phase));
+            assert_eq!(started.elapsed() < WATCH_PAUSE, is_end, "{phase:?}");
+        }
+    }
 }
