@@ -174,6 +174,40 @@ pub struct ScaledTolerance {
     absolute: Option<i128>,
     /// Numerator and denominator.
     relative: Option<(i128, i128)>,
+    /// The same in 64 bits, where it fits: most values do, and their products take a fraction of the time.
+    narrow: Option<NarrowBounds>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct NarrowBounds {
+    absolute: Option<i64>,
+    relative: Option<(i64, i64)>,
+}
+
+impl NarrowBounds {
+    /// `None` where a bound does not fit.
+    fn new(absolute: Option<i128>, relative: Option<(i128, i128)>) -> Option<NarrowBounds> {
+        let narrow = |bound: i128| i64::try_from(bound).ok();
+        let both = |(numerator, denominator)| Some((narrow(numerator)?, narrow(denominator)?));
+        Some(NarrowBounds {
+            absolute: match absolute {
+                Some(bound) => Some(narrow(bound)?),
+                None => None,
+            },
+            relative: match relative {
+                Some(bound) => Some(both(bound)?),
+                None => None,
+            },
+        })
+    }
+}
+
+/// A distance beside the bounds of two values.
+struct NarrowDistance {
+    distance: i64,
+    absolute: Option<i64>,
+    /// The distance and its bound, both times the denominator.
+    relative: Option<(i64, i64)>,
 }
 
 impl ScaledTolerance {
@@ -194,15 +228,42 @@ impl ScaledTolerance {
         if absolute == Some(None) || relative == Some(None) {
             return None;
         }
+        // Distances are whole units: what is less than one does not count.
+        let absolute = absolute.flatten().map(|(numerator, denominator)| numerator / denominator);
+        let relative = relative.flatten();
         Some(ScaledTolerance {
-            // Distances are whole units: what is less than one does not count.
-            absolute: absolute.flatten().map(|(numerator, denominator)| numerator / denominator),
-            relative: relative.flatten(),
+            absolute,
+            relative,
+            narrow: NarrowBounds::new(absolute, relative),
+        })
+    }
+
+    /// `None` where something takes more than 64 bits.
+    fn narrow(&self, live: i128, shadow: i128, baseline: Side) -> Option<NarrowDistance> {
+        let bounds = self.narrow?;
+        let (live, shadow) = (i64::try_from(live).ok()?, i64::try_from(shadow).ok()?);
+        let distance = shadow.checked_sub(live)?.checked_abs()?;
+        let old = match baseline {
+            Side::Live => live,
+            Side::Shadow => shadow,
+        };
+        let relative = match bounds.relative {
+            Some((numerator, denominator)) => Some((distance.checked_mul(denominator)?, numerator.checked_mul(old.checked_abs()?)?)),
+            None => None,
+        };
+        Some(NarrowDistance {
+            distance,
+            absolute: bounds.absolute,
+            relative,
         })
     }
 
     /// Whether two values are as near as [`within`] says. `None` where that takes more than 128 bits.
     pub fn holds(&self, live: i128, shadow: i128, baseline: Side) -> Option<bool> {
+        if let Some(narrow) = self.narrow(live, shadow, baseline) {
+            let by_absolute = narrow.absolute.is_some_and(|most| narrow.distance <= most);
+            return Some(narrow.distance == 0 || by_absolute || narrow.relative.is_some_and(|(part, whole)| part <= whole));
+        }
         let distance = shadow.checked_sub(live)?.checked_abs()?;
         if distance == 0 || self.absolute.is_some_and(|most| distance <= most) {
             return Some(true);
@@ -219,6 +280,12 @@ impl ScaledTolerance {
 
     /// As [`halvings_within`]. `None` where that takes more than 128 bits.
     pub fn halvings(&self, live: i128, shadow: i128, baseline: Side) -> Option<u32> {
+        if let Some(narrow) = self.narrow(live, shadow, baseline) {
+            let of = |part: i64, whole: i64| (part <= whole).then(|| halvings(part.unsigned_abs().into(), whole.unsigned_abs().into()));
+            let by_absolute = narrow.absolute.and_then(|most| of(narrow.distance, most));
+            let by_relative = narrow.relative.and_then(|(part, whole)| of(part, whole));
+            return Some(by_absolute.max(by_relative).unwrap_or(HALVINGS));
+        }
         let distance = shadow.checked_sub(live)?.checked_abs()?;
         let of = |part: i128, whole: i128| {
             let holds = part <= whole;
@@ -241,6 +308,7 @@ impl ScaledTolerance {
 mod tests {
     use super::super::cell::Decimal;
     use super::*;
+    use crate::mix::next;
     use arrow_buffer::i256;
 
     fn decimal(text: &str) -> Value<'static> {
@@ -253,6 +321,48 @@ mod tests {
 
     fn tolerance(text: &str) -> Option<Tolerance> {
         Number::parse(text).and_then(Tolerance::new)
+    }
+
+    #[test]
+    fn sixty_four_bits_say_what_more_of_them_say() {
+        let mut state = 7;
+        let mut value = || {
+            let bits = next(&mut state);
+            let ends = [i64::MIN, i64::MAX, 0, 1, -1, 100];
+            match bits % 4 {
+                0 => i128::from(ends[(bits >> 8) as usize % ends.len()]),
+                1 => i128::from(bits as i64 >> (bits % 60)) * 3,
+                _ => i128::from(bits as i64 >> ((bits >> 3) % 64)),
+            }
+        };
+        let (mut narrow, mut near) = (0, 0);
+        for (absolute, relative) in [
+            ("5", ""),
+            ("", "0.02"),
+            ("3", "0.5"),
+            ("", "3"),
+            ("123456789012345", "0.000001"),
+            ("1e30", ""),
+        ] {
+            let [absolute, relative] = [absolute, relative].map(tolerance);
+            let scaled = ScaledTolerance::new(absolute.as_ref(), relative.as_ref(), 2).expect("bounds that fit");
+            let wide = ScaledTolerance { narrow: None, ..scaled };
+            for _ in 0..2_000 {
+                let live = value();
+                let shadow = [value(), live + 7, live - live / 100][live as usize % 3];
+                for baseline in Side::BOTH {
+                    let holds = wide.holds(live, shadow, baseline);
+                    assert_eq!(scaled.holds(live, shadow, baseline), holds, "{live} {shadow} {scaled:?}");
+                    if holds == Some(true) && live != shadow {
+                        let halvings = wide.halvings(live, shadow, baseline);
+                        assert_eq!(scaled.halvings(live, shadow, baseline), halvings, "{live} {shadow} {scaled:?}");
+                        near += 1;
+                    }
+                    narrow += usize::from(scaled.narrow(live, shadow, baseline).is_some());
+                }
+            }
+        }
+        assert!(narrow > 10_000 && near > 3_000, "{narrow} narrow, {near} near");
     }
 
     #[test]
