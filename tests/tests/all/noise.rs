@@ -302,23 +302,26 @@ fn a_copy_of_shadow_explains_nothing() {
 
 /// The same rows with other digits, which make other types of them: keys as `17.0`, scores with few and with many digits.
 fn in_other_types(rows: &str) -> String {
-    let mut lines = rows.lines();
-    let header = lines.next().unwrap_or_default().to_owned();
-    lines.fold(header, |text, line| {
-        let fields: Vec<&str> = line.split(',').collect();
-        let score: f64 = fields[2].parse().expect("a score");
-        text + &format!("\n{},{}.0,{score:.6},{},{}.00", fields[0], fields[1], fields[3], fields[4])
+    written(rows, |fields, score| {
+        format!("{},{}.0,{score:.6},{},{}.00", fields[0], fields[1], fields[3], fields[4])
     })
 }
 
 /// The same rows, with scores in whole numbers: all of them differ from live's.
 fn in_few_digits(rows: &str) -> String {
+    written(rows, |fields, score| {
+        format!("{},{},{score:.0},{},{}", fields[0], fields[1], fields[3], fields[4])
+    })
+}
+
+/// Rows written anew, each from its fields and its score.
+fn written(rows: &str, write: impl Fn(&[&str], f64) -> String) -> String {
     let mut lines = rows.lines();
     let header = lines.next().unwrap_or_default().to_owned();
     lines.fold(header, |text, line| {
         let fields: Vec<&str> = line.split(',').collect();
         let score: f64 = fields[2].parse().expect("a score");
-        text + &format!("\n{},{},{score:.0},{},{}", fields[0], fields[1], fields[3], fields[4])
+        text + "\n" + &write(&fields, score)
     })
 }
 
