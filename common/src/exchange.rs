@@ -100,6 +100,20 @@ impl SelectedRows {
         listed.iter().copied().chain(counted)
     }
 
+    /// The row at a place among the selected ones, as a row of [`SelectedRows::batch`].
+    pub fn row(&self, place: usize) -> usize {
+        self.rows.as_ref().map_or(place, |rows| rows.order[rows.from + place] as usize)
+    }
+
+    /// Those of the selected rows that are `wanted`, which is asked of rows of [`SelectedRows::batch`].
+    pub fn only(&self, wanted: impl Fn(u32) -> bool) -> Result<SelectedRows> {
+        let chosen: Vec<u32> = self.rows().filter(|row| wanted(*row)).collect();
+        match chosen.len() == self.len() {
+            true => Ok(self.clone()),
+            false => Ok(SelectedRows::all(take_rows(&self.batch, &chosen)?)),
+        }
+    }
+
     /// The selected rows as a batch of their own.
     pub fn to_batch(&self) -> Result<RecordBatch> {
         match &self.rows {
@@ -369,7 +383,7 @@ fn selected(batch: &RecordBatch, order: Option<&Arc<Vec<u32>>>, from: usize, to:
 }
 
 /// Row numbers in the order of their shards, and where each shard begins.
-pub fn counting_sort(shard_of: &[u32], shards: u32) -> (Vec<u32>, Vec<usize>) {
+fn counting_sort(shard_of: &[u32], shards: u32) -> (Vec<u32>, Vec<usize>) {
     let mut starts = vec![0usize; shards as usize + 1];
     for shard in shard_of {
         starts[*shard as usize + 1] += 1;

@@ -113,20 +113,12 @@ pub(crate) fn tolerant_schema(plan: &Plan, columns: &[usize], side: Side, number
 pub(crate) struct TolerantRows<'a>(pub(crate) &'a RecordBatch);
 
 impl<'a> TolerantRows<'a> {
-    pub(crate) fn number(self, row: usize) -> u64 {
-        number(self.0.column(0), row)
-    }
-
     pub(crate) fn values(self) -> &'a [ArrayRef] {
         &self.0.columns()[1..self.0.num_columns() - 2]
     }
 
     pub(crate) fn keys(self) -> &'a [u64] {
         self.0.column(self.0.num_columns() - 2).as_primitive::<UInt64Type>().values()
-    }
-
-    pub(crate) fn exact(self, row: usize) -> u128 {
-        fingerprint(fingerprint_column(self.0), row)
     }
 }
 
@@ -142,10 +134,20 @@ pub(crate) fn numbers(rows: &SelectedRows) -> impl Iterator<Item = (u64, u128)> 
     rows.rows().map(|row| number(numbers, row as usize)).zip(fingerprints(rows))
 }
 
+/// The number of the row at a place among the selected ones, of whatever schema that has numbers.
+pub(crate) fn number_at(rows: &SelectedRows, place: usize) -> u64 {
+    number(rows.batch().column(0), rows.row(place))
+}
+
 /// The fingerprints of rows, numbered or not.
 pub(crate) fn fingerprints(rows: &SelectedRows) -> impl Iterator<Item = u128> + '_ {
     let bytes = fingerprint_column(rows.batch());
     rows.rows().map(|row| fingerprint(bytes, row as usize))
+}
+
+/// The fingerprint of a row of the batch that some rows are selected of.
+pub(crate) fn fingerprint_at(rows: &SelectedRows, row: u32) -> u128 {
+    fingerprint(fingerprint_column(rows.batch()), row as usize)
 }
 
 /// The fingerprints of all rows of a batch.

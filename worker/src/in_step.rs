@@ -17,6 +17,7 @@ use arrow_buffer::BooleanBufferBuilder;
 use arrow_select::concat::concat;
 use shadowdiff_core::compare::unequal;
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::plan::Form;
 use shadowdiff_core::side::{Side, Sides};
 use std::collections::VecDeque;
 
@@ -91,6 +92,8 @@ pub(crate) struct InStep<'a> {
     /// Rows of each side that are needed to go on.
     needed: usize,
     is_on: bool,
+    /// After so many rows of which hardly one ended here, no more are tried.
+    patience: u64,
     passed: u64,
     /// Pairs that were equal or near.
     pub(crate) ended: u64,
@@ -98,7 +101,7 @@ pub(crate) struct InStep<'a> {
 }
 
 impl<'a> InStep<'a> {
-    pub(crate) fn new(job: &'a Job, is_on: bool) -> Self {
+    pub(crate) fn new(job: &'a Job, form: Form, is_on: bool) -> Self {
         let aligned = &job.plan.aligned;
         InStep {
             job,
@@ -106,6 +109,7 @@ impl<'a> InStep<'a> {
             values: (0..aligned.columns.len()).filter(|at| !aligned.key.contains(at)).collect(),
             needed: 1,
             is_on,
+            patience: job.resources.limits.patience(form),
             passed: 0,
             ended: 0,
             cancelled: 0,
@@ -171,7 +175,7 @@ impl<'a> InStep<'a> {
             for side in Side::BOTH {
                 self.pass(side, skipped[side], in_place, emit)?;
             }
-            if self.passed > limits.patience_rows && self.ended * 20 < self.passed {
+            if self.passed > self.patience && self.ended * 20 < self.passed {
                 self.give_up(in_place, emit)?;
             }
         }

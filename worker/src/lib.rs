@@ -16,6 +16,7 @@ mod job;
 mod limits;
 mod local;
 mod lookup;
+mod lots;
 mod matching;
 mod meter;
 mod paired;

@@ -1,6 +1,7 @@
 //! How much a task holds, divides and tries: values, so that a test reaches with twenty rows what users reach with millions.
 
 use shadowdiff_common::read::TEXT_PIECE_BYTES;
+use shadowdiff_core::plan::Form;
 
 /// The limits of the tasks of a process. No user sets them, and none changes a byte of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub struct TaskLimits {
     pub look_ahead: usize,
     /// How far ahead both sides are searched for the place where they agree again, where that is farther.
     pub search_ahead: usize,
-    /// After so many rows of which hardly one found a partner, the window is of no use.
+    /// After so many rows of which hardly one found a partner, the window is of no use where rows are exchanged.
     pub patience_rows: u64,
     /// Accounts that a scan task holds before it writes a sorted run of them: about 40 MB.
     pub held_accounts: usize,
@@ -81,4 +82,13 @@ impl TaskLimits {
         run_part_bytes: 128 << 10,
         stored_block_bytes: 8 << 20,
     };
+
+    /// After how many rows of which hardly one found a partner the window is of no use. Where fingerprints are exchanged a look at the data, or
+    /// the user, has said already that rows are far apart.
+    pub(crate) fn patience(&self, form: Form) -> u64 {
+        match form {
+            Form::Rows => self.patience_rows,
+            Form::Fingerprints => self.patience_rows / 5,
+        }
+    }
 }

@@ -4,6 +4,7 @@
 
 use crate::exchanged::{self, numbered_schema};
 use crate::job::Job;
+use crate::lots::{Lots, ShardRows, lots_of};
 use crate::rows::MultisetDiff;
 use crate::tolerant::{Matched, UnmatchedRow, match_tolerant};
 use shadowdiff_common::exchange::Writer;
@@ -54,26 +55,43 @@ pub(crate) fn match_fingerprints(job: &Job, shards: &[u32], objects: &Exchanged,
     })
 }
 
-/// Rows are cancelled in so many lots, by their fingerprints: the table of one stays in the processor's cache.
-const LOTS: usize = 64;
-
 fn cancel(job: &Job, objects: &Exchanged, shard: u32, of_pass: &dyn Fn(u128) -> bool) -> Result<Matched> {
-    let lots = Sides::try_from_fn(|side| lots(job, objects, shard, side, of_pass))?;
+    let read = Sides::try_from_fn(|side| {
+        ShardRows::read(job, objects, shard, side, &|block| {
+            block.only(|row| of_pass(exchanged::fingerprint_at(block, row)))
+        })
+    })?;
+    let lots = lots_of(read.live.len().max(read.shadow.len()));
+    let rows = Sides::from_fn(|side| Rows::of(&read[side], lots));
     let mut matched = Matched::default();
-    for (live, shadow) in lots.live.iter().zip(&lots.shadow) {
-        let lot = Sides::new(live, shadow);
+    for lot in 0..lots as usize {
+        job.watch.check()?;
+        let of_lot = Sides::from_fn(|side| rows[side].lots.rows(lot));
         let mut diff = MultisetDiff::default();
-        diff.reserve(live.len().max(shadow.len()));
-        for (side, rows) in lot.each() {
-            rows.iter().for_each(|row| diff.add(side, row.fingerprint));
+        diff.reserve(of_lot.live.len().max(of_lot.shadow.len()));
+        for (side, of_lot) in of_lot.each() {
+            rows[side].fingerprints[of_lot.clone()]
+                .iter()
+                .for_each(|print| diff.add(side, *print));
         }
         diff.keep_excess();
         let mut pairs = Sides::new(0, 0);
-        for (side, rows) in lot.each() {
+        for (side, of_lot) in of_lot.each() {
+            let rows = &rows[side];
             let left = &mut matched.left[side];
             let before = left.len();
-            left.extend(rows.iter().filter(|row| diff.take(side, row.fingerprint)));
-            pairs[side] = (rows.len() + before - left.len()) as u64;
+            let of_lot = of_lot.clone().map(|row| (rows.places[row], rows.fingerprints[row]));
+            let taken = of_lot.clone().filter(|(_, print)| diff.take(side, *print));
+            left.extend(taken.map(|(place, fingerprint)| {
+                let (scan, number) = read[side].row(place);
+                UnmatchedRow {
+                    scan,
+                    number,
+                    fingerprint,
+                    is_thin: false,
+                }
+            }));
+            pairs[side] = (of_lot.len() + before - left.len()) as u64;
         }
         if pairs.live != pairs.shadow {
             return Err(Error::internal("match: cancelled rows do not balance"));
@@ -83,23 +101,23 @@ fn cancel(job: &Job, objects: &Exchanged, shard: u32, of_pass: &dyn Fn(u128) -> 
     Ok(matched)
 }
 
-/// The rows of one side, in lots; those of a lot in the order in which they come.
-fn lots(job: &Job, objects: &Exchanged, shard: u32, side: Side, of_pass: &dyn Fn(u128) -> bool) -> Result<Vec<Vec<UnmatchedRow>>> {
-    let mut lots = vec![Vec::new(); LOTS];
-    for (scan, object) in objects {
-        job.watch.check()?;
-        for block in job.meter.each(Work::Decode, object.batches(shard, side)) {
-            for (number, fingerprint) in exchanged::numbers(&block?).filter(|(_, f)| of_pass(*f)) {
-                lots[(fingerprint >> 24) as usize % LOTS].push(UnmatchedRow {
-                    scan: *scan,
-                    number,
-                    fingerprint,
-                    is_thin: false,
-                });
-            }
+/// The rows of one side of a shard, in lots by their fingerprints.
+struct Rows {
+    lots: Lots,
+    places: Vec<u32>,
+    fingerprints: Vec<u128>,
+}
+
+impl Rows {
+    fn of(read: &ShardRows, lots: u64) -> Rows {
+        let prints = || read.blocks().flat_map(exchanged::fingerprints);
+        let lots = Lots::new(lots, prints().map(|print| (print >> 24) as u64));
+        Rows {
+            places: lots.places(),
+            fingerprints: lots.put(prints()),
+            lots,
         }
     }
-    Ok(lots)
 }
 
 fn push(job: &Job, writer: &mut Writer, side: Side, left: &[UnmatchedRow]) -> Result<()> {

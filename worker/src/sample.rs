@@ -26,7 +26,7 @@ pub(crate) fn sample(job: &Job) -> Result<TaskOutput> {
     if has_keys_in_step(job, task)? {
         return Ok(output(Sample::default()));
     }
-    let (mut in_step, mut in_place) = (InStep::new(job, true), InPlace::new(job, true));
+    let (mut in_step, mut in_place) = (InStep::new(job, Form::Rows, true), InPlace::new(job, true));
     let columns = sampled_columns(job, task);
     let purpose = || Purpose::Sample(job.resources.limits.sampled_rows, columns.clone());
     let mut readers = Sides::from_fn(|side| SideReader::new(job, side, &task.splits[side], purpose()));

@@ -10,20 +10,19 @@
 //! All rows of a key meet in one shard, so that no other row of a key is elsewhere is known here. Keys meet by 64 bits of their
 //! fingerprints: two that share them only go the longer way.
 
-use crate::exchanged::TolerantRows;
+use crate::exchanged::{TolerantRows, fingerprints_of};
 use crate::fingerprints::ByHash;
 use crate::in_place::{Pairs, ToleranceUses, near_pairs};
 use crate::job::Job;
+use crate::lots::{Lots, ShardRows, lots_of};
 use crate::rows::MultisetDiff;
-use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array, new_empty_array};
+use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow_buffer::BooleanBuffer;
-use arrow_select::concat::concat;
 use arrow_select::take::take;
-use shadowdiff_common::exchange::{SelectedRows, counting_sort, take_rows};
+use shadowdiff_common::exchange::SelectedRows;
 use shadowdiff_common::link::Exchanged;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::Reread;
-use shadowdiff_core::profile::Work;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::value::fixed_form;
 use std::sync::Arc;
@@ -70,8 +69,10 @@ enum Fate {
 
 /// Matches the rows of a shard whose keys are `of_pass`.
 pub(crate) fn match_tolerant(job: &Job, objects: &Exchanged, shard: u32, of_pass: &dyn Fn(u64) -> bool) -> Result<Matched> {
-    let rows = Sides::try_from_fn(|side| Rows::read(job, objects, shard, side, of_pass))?;
-    let partners = Partners::of(&rows);
+    let read = Sides::try_from_fn(|side| ShardRows::read(job, objects, shard, side, &|block| of_keys(block, of_pass)))?;
+    let lots = lots_of(read.live.len().max(read.shadow.len()));
+    let rows = Sides::try_from_fn(|side| Rows::of(job, side, &read[side], lots))?;
+    let partners = Partners::of(&rows, lots);
     let mut matched = Matched::default();
     let mut fates = Sides::from_fn(|side| vec![Fate::Left; rows[side].keys.len()]);
     let may_be_thin = !job.compiled.reads_whole_rows(&job.plan);
@@ -98,20 +99,30 @@ pub(crate) fn match_tolerant(job: &Job, objects: &Exchanged, shard: u32, of_pass
             matched.tolerance_use.entry(*column).or_default().merge(used);
         }
     }
-    let crowded = Sides::try_from_fn(|side| rows[side].of(job, &partners.crowded[side], false))?;
+    let crowded = Sides::try_from_fn(|side| rows[side].fingerprints(job, &partners.crowded[side], false))?;
     let mut diff = MultisetDiff::default();
-    for (side, rows) in crowded.each() {
-        rows.iter().for_each(|row| diff.add(side, row.fingerprint));
+    for (side, prints) in crowded.each() {
+        prints.iter().for_each(|print| diff.add(side, *print));
     }
     for side in Side::BOTH {
-        for (at, row) in partners.crowded[side].iter().zip(&crowded[side]) {
-            if !diff.take(side, row.fingerprint) {
+        for (at, print) in partners.crowded[side].iter().zip(&crowded[side]) {
+            if !diff.take(side, *print) {
                 fates[side][*at as usize] = Fate::Ended;
             }
         }
         for (fate, is_thin) in [(Fate::Left, false), (Fate::Thin, true)] {
             let chosen = (0u32..).zip(&fates[side]).filter(|(_, of)| **of == fate).map(|(row, _)| row);
-            matched.left[side].extend(rows[side].of(job, &chosen.collect::<Vec<_>>(), is_thin)?);
+            let chosen: Vec<u32> = chosen.collect();
+            let prints = rows[side].fingerprints(job, &chosen, is_thin)?;
+            matched.left[side].extend(chosen.iter().zip(prints).map(|(row, fingerprint)| {
+                let (scan, number) = read[side].row(rows[side].places[*row as usize]);
+                UnmatchedRow {
+                    scan,
+                    number,
+                    fingerprint,
+                    is_thin,
+                }
+            }));
         }
     }
     let crowded_pairs = Sides::from_fn(|side| {
@@ -128,10 +139,10 @@ pub(crate) fn match_tolerant(job: &Job, objects: &Exchanged, shard: u32, of_pass
     Ok(matched)
 }
 
-/// The rows of one side of a shard.
+/// The rows of one side of a shard, in lots by their keys.
 struct Rows {
-    scans: Vec<u32>,
-    numbers: Vec<u64>,
+    lots: Lots,
+    places: Vec<u32>,
     /// The columns with a tolerance.
     values: Vec<ArrayRef>,
     keys: Vec<u64>,
@@ -139,56 +150,34 @@ struct Rows {
 }
 
 impl Rows {
-    fn read(job: &Job, objects: &Exchanged, shard: u32, side: Side, of_pass: &dyn Fn(u64) -> bool) -> Result<Rows> {
-        let types = job.compiled.row_hasher.tolerant().iter();
-        let none = types.map(|at| new_empty_array(&fixed_form(&job.plan.aligned.columns[*at].stored[side])));
-        let mut parts: Vec<Vec<ArrayRef>> = none.map(|array| vec![array]).collect();
-        let mut rows = Rows {
-            scans: Vec::new(),
-            numbers: Vec::new(),
-            values: Vec::new(),
-            keys: Vec::new(),
-            exact: Vec::new(),
-        };
-        for (scan, object) in objects {
-            job.watch.check()?;
-            for block in job.meter.each(Work::Decode, object.batches(shard, side)) {
-                let batch = of_keys(&block?, of_pass)?;
-                let block = TolerantRows(&batch);
-                rows.scans.resize(rows.scans.len() + batch.num_rows(), *scan);
-                rows.numbers.extend((0..batch.num_rows()).map(|row| block.number(row)));
-                rows.keys.extend(block.keys());
-                rows.exact.extend((0..batch.num_rows()).map(|row| block.exact(row)));
-                parts
-                    .iter_mut()
-                    .zip(block.values())
-                    .for_each(|(parts, values)| parts.push(Arc::clone(values)));
-            }
-        }
-        for parts in parts {
-            let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
-            rows.values
-                .push(concat(&parts).map_err(|e| Error::internal(format!("match: {e}")))?);
-        }
-        Ok(rows)
+    fn of(job: &Job, side: Side, read: &ShardRows, lots: u64) -> Result<Rows> {
+        let batches: Vec<RecordBatch> = read.blocks().map(SelectedRows::to_batch).collect::<Result<_>>()?;
+        let blocks: Vec<TolerantRows<'_>> = batches.iter().map(TolerantRows).collect();
+        let keys = || blocks.iter().flat_map(|block| block.keys().iter().copied());
+        let lots = Lots::new(lots, keys().map(|key| key >> 24));
+        let columns = job.compiled.row_hasher.tolerant().iter().enumerate();
+        let values = columns.map(|(number, at)| {
+            let parts: Vec<&dyn Array> = blocks.iter().map(|block| block.values()[number].as_ref()).collect();
+            lots.put_arrays(&fixed_form(&job.plan.aligned.columns[*at].stored[side]), &parts)
+        });
+        Ok(Rows {
+            values: values.collect::<Result<_>>()?,
+            places: lots.places(),
+            keys: lots.put(keys()),
+            exact: lots.put(batches.iter().flat_map(fingerprints_of)),
+            lots,
+        })
     }
 
-    /// Some of the rows, with the fingerprints of all their columns, or of those that are told of thin ones.
-    fn of(&self, job: &Job, chosen: &[u32], is_thin: bool) -> Result<Vec<UnmatchedRow>> {
+    /// The fingerprints of some of the rows: of all their columns, or of those that are told of thin ones.
+    fn fingerprints(&self, job: &Job, chosen: &[u32], is_thin: bool) -> Result<Vec<u128>> {
         let values = self.values(chosen.iter().copied())?;
         let values: Vec<&ArrayRef> = values.iter().collect();
         let hasher = &job.compiled.row_hasher;
-        let fingerprints = match is_thin {
+        Ok(match is_thin {
             true => hasher.thin(&chosen.iter().map(|row| self.keys[*row as usize]).collect::<Vec<_>>(), &values),
             false => hasher.whole(&chosen.iter().map(|row| self.exact[*row as usize]).collect::<Vec<_>>(), &values),
-        };
-        let row = |(row, fingerprint): (&u32, u128)| UnmatchedRow {
-            scan: self.scans[*row as usize],
-            number: self.numbers[*row as usize],
-            fingerprint,
-            is_thin,
-        };
-        Ok(chosen.iter().zip(fingerprints).map(row).collect())
+        })
     }
 
     /// The values with a tolerance of some of the rows.
@@ -202,13 +191,9 @@ impl Rows {
 }
 
 /// The rows of a block whose keys are `of_pass`.
-fn of_keys(block: &SelectedRows, of_pass: &dyn Fn(u64) -> bool) -> Result<RecordBatch> {
+fn of_keys(block: &SelectedRows, of_pass: &dyn Fn(u64) -> bool) -> Result<SelectedRows> {
     let keys = TolerantRows(block.batch()).keys();
-    let chosen: Vec<u32> = block.rows().filter(|row| of_pass(keys[*row as usize])).collect();
-    match chosen.len() == block.batch().num_rows() {
-        true => Ok(block.batch().clone()),
-        false => take_rows(block.batch(), &chosen),
-    }
+    block.only(|row| of_pass(keys[row as usize]))
 }
 
 /// Which rows meet by their keys.
@@ -220,46 +205,39 @@ struct Partners {
     crowded: Sides<Vec<u32>>,
 }
 
-/// Rows meet in so many lots, by their keys: the table of one stays in the processor's cache.
-const LOTS: u32 = 64;
-
 impl Partners {
-    fn of(rows: &Sides<Rows>) -> Partners {
-        let lots = Sides::from_fn(|side| {
-            let lot_of: Vec<u32> = rows[side].keys.iter().map(|key| (key >> 24) as u32 % LOTS).collect();
-            counting_sort(&lot_of, LOTS)
-        });
+    fn of(rows: &Sides<Rows>, lots: u64) -> Partners {
         let mut partners = Partners::default();
+        partners.pairs.reserve_exact(rows.live.keys.len().min(rows.shadow.keys.len()));
         let mut known = KnownKeys::default();
-        for lot in 0..LOTS as usize {
-            let of_lot = Sides::from_fn(|side| {
-                let (order, starts) = &lots[side];
-                &order[starts[lot]..starts[lot + 1]]
-            });
-            partners.add(rows, &of_lot, &mut known);
+        for lot in 0..lots as usize {
+            partners.add(rows, lot, &mut known);
         }
         partners
     }
 
     /// Adds the rows of a lot. `known` is empty again at the end.
-    fn add(&mut self, rows: &Sides<Rows>, of_lot: &Sides<&[u32]>, known: &mut KnownKeys) {
-        let key = |side: Side, row: &u32| rows[side].keys[*row as usize];
-        for row in of_lot.live {
-            known
-                .entry(key(Side::Live, row))
-                .and_modify(|found| found.0 = MANY)
-                .or_insert((*row, NONE));
+    fn add(&mut self, rows: &Sides<Rows>, lot: usize, known: &mut KnownKeys) {
+        let of_lot = |side: Side| {
+            let range = rows[side].lots.rows(lot);
+            (range.start as u32..).zip(&rows[side].keys[range])
+        };
+        for (row, key) in of_lot(Side::Live) {
+            known.entry(*key).and_modify(|found| found.0 = MANY).or_insert((row, NONE));
         }
-        for row in of_lot.shadow {
-            if let Some(found) = known.get_mut(&key(Side::Shadow, row)) {
-                found.1 = if found.1 == NONE { *row } else { MANY };
+        for (row, key) in of_lot(Side::Shadow) {
+            if let Some(found) = known.get_mut(key) {
+                found.1 = if found.1 == NONE { row } else { MANY };
             }
         }
         let is_crowded = |found: &(u32, u32)| found.1 != NONE && (found.0 == MANY || found.1 == MANY);
         self.pairs.extend(known.values().filter(|found| found.0 < MANY && found.1 < MANY));
         known.retain(|_, found| is_crowded(found));
-        for (side, rows) in of_lot.each() {
-            self.crowded[side].extend(rows.iter().filter(|row| known.contains_key(&key(side, row))));
+        if known.is_empty() {
+            return;
+        }
+        for side in Side::BOTH {
+            self.crowded[side].extend(of_lot(side).filter(|(_, key)| known.contains_key(*key)).map(|(row, _)| row));
         }
         known.clear();
     }

@@ -16,6 +16,7 @@ use arrow_array::{BooleanArray, RecordBatch};
 use arrow_buffer::BooleanBuffer;
 use arrow_select::filter::filter_record_batch;
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::plan::Form;
 use shadowdiff_core::side::{Side, Sides};
 use std::collections::VecDeque;
 
@@ -142,14 +143,14 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    pub(crate) fn new(limit_bytes: usize, mode: CancelMode, limits: &TaskLimits) -> Self {
+    pub(crate) fn new(limit_bytes: usize, mode: CancelMode, form: Form, limits: &TaskLimits) -> Self {
         Window {
             queues: Sides::default(),
             limit_bytes,
             look_ahead: limits.look_ahead,
             search_ahead: limits.search_ahead,
             search_from: 0,
-            patience_rows: limits.patience_rows,
+            patience_rows: limits.patience(form),
             on: mode.in_step || mode.remember,
             mode,
             passed: 0,
@@ -366,7 +367,7 @@ mod tests {
             left[side as usize] += batch.num_rows();
             Ok(())
         };
-        let mut window = Window::new(limit, mode, limits);
+        let mut window = Window::new(limit, mode, Form::Rows, limits);
         for i in 0..live.len().max(shadow.len()) {
             for (side, list) in [(Side::Live, live), (Side::Shadow, shadow)] {
                 if let Some(values) = list.get(i) {
