@@ -41,6 +41,7 @@ class Workload:
     key: tuple[str, ...] = ("l_orderkey", "l_linenumber")
     tolerances: dict[str, float] = dataclasses.field(default_factory=dict)
     form: str = "parquet"
+    files: int = LINEITEM_FILES
 
     def spec(self):
         lines = ["live: live/", "shadow: shadow/", f"account: {self.key[0]}", f"key: [{', '.join(self.key)}]"]
@@ -85,18 +86,38 @@ WORKLOADS = {
         target_share=0.50,
         target_mib=400,
         key=("account_id", "day"),
+        files=WIDE_FILES,
     ),
     "w7": Workload(
         "As w2, of CSV: one file a side, types found from the text",
         target_share=1.2,
         target_mib=None,
         form="csv",
+        files=1,
     ),
     "w8": Workload(
         "As w7, of JSON lines, a tenth of the rows",
         target_share=1.2,
         target_mib=None,
         form="jsonl",
+        files=1,
+    ),
+    "w9": Workload(
+        "As w2, in 2 000 files of 3 000 rows a side",
+        target_share=1.2,
+        target_mib=None,
+        files=2000,
+    ),
+    "w10": Workload(
+        "Same order. Five of six rows have changed: five million lines of differences",
+        target_share=1.2,
+        target_mib=None,
+    ),
+    "w11": Workload(
+        "As w3, and two accounts have half of all rows each",
+        target_share=1.2,
+        target_mib=None,
+        key=("l_linestatus", "l_orderkey", "l_linenumber"),
     ),
 }
 TEXT_FORMS = {"csv": "format csv, header", "jsonl": "format json"}
@@ -164,7 +185,7 @@ class Maker:
             f" from read_parquet('{place}', file_row_number = true) order by position"
         )
 
-    def write(self, name, live, kind, changes, copies=(), shuffled=False, files=LINEITEM_FILES):
+    def write(self, name, live, kind, changes, copies=(), shuffled=False):
         """Both sides, spec and truth of the workload `name`: `kind` is SQL that says which rows differ, `changes` what shadow has in a
         column instead, `copies` what makes a key of a new row. A new row is a copy of one that stays."""
         home = self.folder / name
@@ -179,17 +200,18 @@ class Maker:
             at = "row_number() over (order by hash(position, 99), position) - 1"
             run(f"create or replace table shadow as select * {replaced({'position': at})} from shadow order by position")
         for side in ("live", "shadow"):
-            self.write_side(side, home / side, -(-rows // files), files, WORKLOADS[name].form)
+            self.write_side(side, home / side, rows, WORKLOADS[name])
         truth = self.truth()
         (home / "spec.yaml").write_text(WORKLOADS[name].spec())
         (home / "truth.json").write_text(json.dumps(truth, indent=1) + "\n")
         return truth
 
-    def write_side(self, table, folder, rows_per_file, files, form):
+    def write_side(self, table, folder, live_rows, workload):
         """Both sides are cut at the same positions, so that what is equal is stored equally; the last file takes what is over."""
         folder.mkdir(parents=True)
-        for file in range(files):
-            end = f"and position < {(file + 1) * rows_per_file}" if file + 1 < files else ""
+        rows_per_file, form = -(-live_rows // workload.files), workload.form
+        for file in range(workload.files):
+            end = f"and position < {(file + 1) * rows_per_file}" if file + 1 < workload.files else ""
             self.database.execute(
                 f"copy (select * exclude (position, kind) from {table} where position >= {file * rows_per_file} {end})"
                 f" to '{folder}/part-{file:05}.{form}' ({TEXT_FORMS.get(form, 'format parquet, compression zstd')})"
@@ -224,7 +246,7 @@ def one_column(maker, name, _scale):
     return maker.write(name, "lineitem", kind, price("l_extendedprice + 1.25"))
 
 
-def scattered(maker, name, _scale, rows="lineitem", files=LINEITEM_FILES):
+def scattered(maker, name, _scale, rows="lineitem"):
     chance = "hash(l_orderkey, l_linenumber, 7) % 1000"
     kind = f"""case when {chance} = 0 then 'missing_in_shadow' when {chance} between 1 and 5 then 'changed'
         when {chance} = 999 then 'missing_in_live' end"""
@@ -232,16 +254,17 @@ def scattered(maker, name, _scale, rows="lineitem", files=LINEITEM_FILES):
     changes["l_comment"] = f"case when {chance} = 5 then l_comment || ' x' else l_comment end"
     # Beyond all keys there are, so that the keys of a side still ascend.
     copies = {"l_orderkey": "l_orderkey + 1_000_000_000"}
-    return maker.write(name, rows, kind, changes, copies, shuffled=name == "w3", files=files)
+    return maker.write(name, rows, kind, changes, copies, shuffled=name in ("w3", "w11"))
 
 
-def one_text(maker, name, scale):
-    return scattered(maker, name, scale, files=1)
+def mostly_changed(maker, name, _scale):
+    kind = "case when hash(l_orderkey, l_linenumber, 7) % 6 > 0 then 'changed' end"
+    return maker.write(name, "lineitem", kind, price("l_extendedprice + 1.25"))
 
 
 def tenth_of_text(maker, name, scale):
     rows = maker.number("select count(*) from lineitem") // 10
-    return scattered(maker, name, scale, rows=f"(select * from lineitem where position < {rows})", files=1)
+    return scattered(maker, name, scale, rows=f"(select * from lineitem where position < {rows})")
 
 
 def within_tolerance(maker, name, _scale):
@@ -257,7 +280,7 @@ def wide(maker, name, scale):
         {", ".join(metrics)}, position from range({int(WIDE_ROWS * scale)}) t(position))"""
     kind = "case when hash(account_id, day, 3) % 100 = 1 then 'changed' end"
     changes = {"m000": "case when kind = 'changed' then m000 + 1 else m000 end"}
-    return maker.write(name, rows, kind, changes, shuffled=True, files=WIDE_FILES)
+    return maker.write(name, rows, kind, changes, shuffled=True)
 
 
 MAKE = {
@@ -267,8 +290,11 @@ MAKE = {
     "w4": within_tolerance,
     "w5": within_tolerance,
     "w6": wide,
-    "w7": one_text,
+    "w7": scattered,
     "w8": tenth_of_text,
+    "w9": scattered,
+    "w10": mostly_changed,
+    "w11": scattered,
 }
 
 if __name__ == "__main__":

@@ -120,7 +120,7 @@ pub async fn bind(spec: Spec, spec_warnings: Vec<String>, base: &Path, sources: 
         pins,
         scans: cut_up.scans,
         shards: cut_up.shards,
-        part_bytes: cut.shard_bytes,
+        part_bytes: cut.part_bytes,
         form: cut.form,
         estimate: cut_up.estimate,
         secret: PlanSecret(cut.secret),

@@ -15,8 +15,8 @@ pub struct PartitionSettings {
     pub threads: usize,
     /// `None`: chosen from the size of the data.
     pub shards: Option<u32>,
-    /// About how many bytes of rows a shard should hold.
-    pub shard_bytes: u64,
+    /// About how many bytes of rows a task should hold that reads shards.
+    pub part_bytes: u64,
     /// In what form rows are exchanged; `None`: as a look at the data suggests.
     pub form: Option<Form>,
     pub secret: Secret,
@@ -37,7 +37,7 @@ impl Partitioning {
         let decoded_bytes = both(&|side| decoded_bytes(&datasets[side], &files[side]));
         let splits = Sides::from_fn(|side| splits(&datasets[side], &files[side]));
         let scans = pair_splits(splits, lanes(decoded_bytes, cut.threads));
-        let by_size = || (decoded_bytes / cut.shard_bytes.max(1) + 1).clamp(1, MAX_SHARDS) as u32;
+        let by_size = || (SHARDS_A_PART * decoded_bytes / cut.part_bytes.max(1) + 1).clamp(1, MAX_SHARDS) as u32;
         let requests = Sides::from_fn(|side| {
             let pieces = scans.iter().flat_map(|task| &task.splits[side]);
             input_requests(&datasets[side], &files[side], pieces)
@@ -56,6 +56,8 @@ impl Partitioning {
     }
 }
 
+/// Rows of a shard meet in memory, so shards are smaller than what a task reads, and put together for it.
+const SHARDS_A_PART: u64 = 4;
 /// More shards than this make blocks too small.
 const MAX_SHARDS: u64 = 512;
 /// About how much a scan task decodes.

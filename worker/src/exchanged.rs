@@ -145,9 +145,9 @@ pub(crate) fn fingerprints(rows: &SelectedRows) -> impl Iterator<Item = u128> + 
     rows.rows().map(|row| fingerprint(bytes, row as usize))
 }
 
-/// The fingerprint of a row of the batch that some rows are selected of.
-pub(crate) fn fingerprint_at(rows: &SelectedRows, row: u32) -> u128 {
-    fingerprint(fingerprint_column(rows.batch()), row as usize)
+/// The fingerprint of a row of a batch.
+pub(crate) fn fingerprint_at(batch: &RecordBatch, row: usize) -> u128 {
+    fingerprint(fingerprint_column(batch), row)
 }
 
 /// The fingerprints of all rows of a batch.
@@ -166,7 +166,12 @@ fn fingerprint(bytes: &FixedSizeBinaryArray, row: usize) -> u128 {
 
 /// Fingerprints as they travel: 16 bytes, big-endian.
 pub(crate) fn as_binary(fingerprints: &[u128]) -> ArrayRef {
-    let bytes: Vec<u8> = fingerprints.iter().flat_map(|f| f.to_be_bytes()).collect();
+    let mut bytes = vec![0; 16 * fingerprints.len()];
+    let (places, _) = bytes.as_chunks_mut::<16>();
+    places
+        .iter_mut()
+        .zip(fingerprints)
+        .for_each(|(place, fingerprint)| *place = fingerprint.to_be_bytes());
     Arc::new(FixedSizeBinaryArray::new(16, Buffer::from_vec(bytes), None))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::exchanged;
 use crate::job::Job;
-use arrow_array::{Array, ArrayRef, UInt32Array, make_array, new_empty_array};
+use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array, make_array, new_empty_array};
 use arrow_buffer::{MutableBuffer, NullBuffer};
 use arrow_schema::{ArrowError, DataType};
 use arrow_select::concat::concat;
@@ -16,11 +16,25 @@ use shadowdiff_core::side::Side;
 /// A lot has about so many rows of a side.
 const LOT_ROWS: usize = 4096;
 /// More lots than this are filled more slowly than they save.
-const MOST_LOTS: u64 = 256;
+const MOST_LOTS: usize = 256;
 
-/// So many lots suit a shard with so many rows of a side.
-pub(crate) fn lots_of(rows: usize) -> u64 {
-    (rows.div_ceil(LOT_ROWS).max(1) as u64).min(MOST_LOTS)
+/// So many lots suit a shard with so many rows of a side: a power of two.
+pub(crate) fn lots_of(rows: usize) -> usize {
+    rows.div_ceil(LOT_ROWS).next_power_of_two().min(MOST_LOTS)
+}
+
+/// A share of the hashes: what does not fit the memory is matched in several passes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pass {
+    pub(crate) number: u64,
+    /// How many passes there are.
+    pub(crate) of: u64,
+}
+
+impl Pass {
+    fn has(self, hash: u64) -> bool {
+        hash % self.of == self.number
+    }
 }
 
 /// The rows of one side of a shard, as they came. The place of a row is its number among them.
@@ -37,13 +51,14 @@ struct Block {
 }
 
 impl ShardRows {
-    /// `chosen`: the rows of a block that are wanted.
+    /// Those of a pass. `hash`: of a row of a batch, by its number.
     pub(crate) fn read(
         job: &Job,
         objects: &Exchanged,
         shard: u32,
         side: Side,
-        chosen: &dyn Fn(&SelectedRows) -> Result<SelectedRows>,
+        pass: Pass,
+        hash: &dyn Fn(&RecordBatch, usize) -> u64,
     ) -> Result<Self> {
         let mut read = ShardRows {
             blocks: Vec::new(),
@@ -52,7 +67,10 @@ impl ShardRows {
         for (scan, object) in objects {
             job.watch.check()?;
             for block in job.meter.each(Work::Decode, object.batches(shard, side)) {
-                let rows = chosen(&block?)?;
+                let mut rows = block?;
+                if pass.of > 1 {
+                    rows = rows.only(|row| pass.has(hash(rows.batch(), row as usize)))?;
+                }
                 let (scan, first) = (*scan, read.rows);
                 read.rows += rows.len();
                 read.blocks.push(Block { scan, first, rows });
@@ -90,12 +108,12 @@ pub(crate) struct Lots {
 }
 
 impl Lots {
-    /// `hashes`: of the rows by their places.
-    pub(crate) fn new(lots: u64, hashes: impl Iterator<Item = u64>) -> Self {
-        let mut to: Vec<u32> = hashes.map(|hash| (hash % lots) as u32).collect();
-        let mut starts = vec![0; lots as usize + 1];
+    /// `lots`: how many, a power of two. `hashes`: of the rows by their places.
+    pub(crate) fn new(lots: usize, hashes: impl Iterator<Item = u64>) -> Self {
+        let mut to: Vec<u32> = hashes.map(|hash| (hash as usize & (lots - 1)) as u32).collect();
+        let mut starts = vec![0; lots + 1];
         to.iter().for_each(|lot| starts[*lot as usize + 1] += 1);
-        for lot in 0..lots as usize {
+        for lot in 0..lots {
             starts[lot + 1] += starts[lot];
         }
         let mut next = starts.clone();
@@ -113,15 +131,17 @@ impl Lots {
     }
 
     /// Values of the rows by their places, put in lots.
-    pub(crate) fn put<T: Copy + Default>(&self, values: impl Iterator<Item = T>) -> Vec<T> {
+    pub(crate) fn put<T: Copy + Default>(&self, values: &[T]) -> Vec<T> {
         let mut put = vec![T::default(); self.to.len()];
-        self.to.iter().zip(values).for_each(|(to, value)| put[*to as usize] = value);
+        self.to.iter().zip(values).for_each(|(to, value)| put[*to as usize] = *value);
         put
     }
 
     /// The places of the rows in lots.
     pub(crate) fn places(&self) -> Vec<u32> {
-        self.put(0..self.to.len() as u32)
+        let mut places = vec![0; self.to.len()];
+        (0..).zip(&self.to).for_each(|(place, to)| places[*to as usize] = place);
+        places
     }
 
     /// The same of arrays of one type, that follow each other.
@@ -170,16 +190,16 @@ mod tests {
 
     #[test]
     fn rows_of_a_lot_lie_together_in_their_order() {
-        let lots = Lots::new(3, HASHES.into_iter());
+        let lots = Lots::new(4, HASHES.into_iter());
         let places = lots.places();
         let of = |lot: usize| places[lots.rows(lot)].to_vec();
-        assert_eq!([of(0), of(1), of(2)], [vec![1, 4, 6], vec![5], vec![0, 2, 3]]);
-        assert_eq!(lots.put(HASHES.into_iter()), [3, 0, 3, 4, 5, 8, 5]);
+        assert_eq!([of(0), of(1), of(2), of(3)], [vec![2, 4, 5], vec![0, 3], vec![], vec![1, 6]]);
+        assert_eq!(lots.put(&HASHES), [8, 0, 4, 5, 5, 3, 3]);
     }
 
     #[test]
     fn arrays_of_every_width_go_where_their_rows_go() {
-        let lots = Lots::new(3, HASHES.into_iter());
+        let lots = Lots::new(4, HASHES.into_iter());
         let order = UInt32Array::from(lots.places());
         let arrays: [ArrayRef; 6] = [
             Arc::new(Int64Array::from(vec![Some(1), None, Some(3), Some(4), None, Some(6), Some(7)])),
@@ -231,6 +251,6 @@ mod tests {
 
     #[test]
     fn lots_are_as_many_as_suit_the_rows() {
-        assert_eq!([0, 1, 4096, 4097, 1 << 30].map(lots_of), [1, 1, 1, 2, MOST_LOTS]);
+        assert_eq!([0, 1, 4096, 4097, 10_000, 1 << 30].map(lots_of), [1, 1, 1, 2, 4, MOST_LOTS]);
     }
 }

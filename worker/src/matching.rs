@@ -4,9 +4,10 @@
 
 use crate::exchanged::{self, numbered_schema};
 use crate::job::Job;
-use crate::lots::{Lots, ShardRows, lots_of};
+use crate::lots::{Lots, Pass, ShardRows, lots_of};
 use crate::rows::MultisetDiff;
 use crate::tolerant::{Matched, UnmatchedRow, match_tolerant};
+use arrow_array::RecordBatch;
 use shadowdiff_common::exchange::Writer;
 use shadowdiff_common::link::{Exchanged, TaskOutput};
 use shadowdiff_core::error::{Error, Result};
@@ -30,14 +31,12 @@ pub(crate) fn match_fingerprints(job: &Job, shards: &[u32], objects: &Exchanged,
             .sum::<u64>()
             .div_ceil(part_bytes)
             .max(1);
-        for pass in 0..passes {
+        for number in 0..passes {
             job.watch.check()?;
-            let matched = if job.compiled.row_hasher.tolerant().is_empty() {
-                cancel(job, objects, *shard, &|fingerprint: u128| {
-                    (fingerprint >> 32) as u64 % passes == pass
-                })?
-            } else {
-                match_tolerant(job, objects, *shard, &|key: u64| u64::from((key >> 16) as u32) % passes == pass)?
+            let pass = Pass { number, of: passes };
+            let matched = match job.compiled.row_hasher.tolerant() {
+                [] => cancel(job, objects, *shard, pass)?,
+                [..] => match_tolerant(job, objects, *shard, pass)?,
             };
             tally.cancelled += matched.cancelled;
             tally.within_tolerance += matched.near;
@@ -55,20 +54,17 @@ pub(crate) fn match_fingerprints(job: &Job, shards: &[u32], objects: &Exchanged,
     })
 }
 
-fn cancel(job: &Job, objects: &Exchanged, shard: u32, of_pass: &dyn Fn(u128) -> bool) -> Result<Matched> {
-    let read = Sides::try_from_fn(|side| {
-        ShardRows::read(job, objects, shard, side, &|block| {
-            block.only(|row| of_pass(exchanged::fingerprint_at(block, row)))
-        })
-    })?;
+fn cancel(job: &Job, objects: &Exchanged, shard: u32, pass: Pass) -> Result<Matched> {
+    let hash = |batch: &RecordBatch, row: usize| (exchanged::fingerprint_at(batch, row) >> 32) as u64;
+    let read = Sides::try_from_fn(|side| ShardRows::read(job, objects, shard, side, pass, &hash))?;
     let lots = lots_of(read.live.len().max(read.shadow.len()));
     let rows = Sides::from_fn(|side| Rows::of(&read[side], lots));
     let mut matched = Matched::default();
-    for lot in 0..lots as usize {
+    let mut diff = MultisetDiff::default();
+    for lot in 0..lots {
         job.watch.check()?;
         let of_lot = Sides::from_fn(|side| rows[side].lots.rows(lot));
-        let mut diff = MultisetDiff::default();
-        diff.reserve(of_lot.live.len().max(of_lot.shadow.len()));
+        diff.clear();
         for (side, of_lot) in of_lot.each() {
             rows[side].fingerprints[of_lot.clone()]
                 .iter()
@@ -109,12 +105,13 @@ struct Rows {
 }
 
 impl Rows {
-    fn of(read: &ShardRows, lots: u64) -> Rows {
-        let prints = || read.blocks().flat_map(exchanged::fingerprints);
-        let lots = Lots::new(lots, prints().map(|print| (print >> 24) as u64));
+    fn of(read: &ShardRows, lots: usize) -> Rows {
+        let mut prints: Vec<u128> = Vec::with_capacity(read.len());
+        read.blocks().for_each(|block| prints.extend(exchanged::fingerprints(block)));
+        let lots = Lots::new(lots, prints.iter().map(|print| (print >> 24) as u64));
         Rows {
             places: lots.places(),
-            fingerprints: lots.put(prints()),
+            fingerprints: lots.put(&prints),
             lots,
         }
     }

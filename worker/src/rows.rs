@@ -111,7 +111,11 @@ impl MultisetDiff {
     /// Forgets what is balanced: of few that are left, `take` finds the rows sooner.
     pub(crate) fn keep_excess(&mut self) {
         self.0.retain(|_, excess| *excess != 0);
-        self.0.shrink_to_fit();
+    }
+
+    /// Forgets all rows, and keeps its room for others.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
     }
 
     /// Takes one row of a side that has more of them than the other, if it is so.

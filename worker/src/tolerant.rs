@@ -14,7 +14,7 @@ use crate::exchanged::{TolerantRows, fingerprints_of};
 use crate::fingerprints::ByHash;
 use crate::in_place::{Pairs, ToleranceUses, near_pairs};
 use crate::job::Job;
-use crate::lots::{Lots, ShardRows, lots_of};
+use crate::lots::{Lots, Pass, ShardRows, lots_of};
 use crate::rows::MultisetDiff;
 use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow_buffer::BooleanBuffer;
@@ -67,9 +67,10 @@ enum Fate {
     Thin,
 }
 
-/// Matches the rows of a shard whose keys are `of_pass`.
-pub(crate) fn match_tolerant(job: &Job, objects: &Exchanged, shard: u32, of_pass: &dyn Fn(u64) -> bool) -> Result<Matched> {
-    let read = Sides::try_from_fn(|side| ShardRows::read(job, objects, shard, side, &|block| of_keys(block, of_pass)))?;
+/// Matches the rows of a shard whose keys are of a pass.
+pub(crate) fn match_tolerant(job: &Job, objects: &Exchanged, shard: u32, pass: Pass) -> Result<Matched> {
+    let hash = |batch: &RecordBatch, row: usize| u64::from((TolerantRows(batch).keys()[row] >> 16) as u32);
+    let read = Sides::try_from_fn(|side| ShardRows::read(job, objects, shard, side, pass, &hash))?;
     let lots = lots_of(read.live.len().max(read.shadow.len()));
     let rows = Sides::try_from_fn(|side| Rows::of(job, side, &read[side], lots))?;
     let partners = Partners::of(&rows, lots);
@@ -150,11 +151,13 @@ struct Rows {
 }
 
 impl Rows {
-    fn of(job: &Job, side: Side, read: &ShardRows, lots: u64) -> Result<Rows> {
+    fn of(job: &Job, side: Side, read: &ShardRows, lots: usize) -> Result<Rows> {
         let batches: Vec<RecordBatch> = read.blocks().map(SelectedRows::to_batch).collect::<Result<_>>()?;
         let blocks: Vec<TolerantRows<'_>> = batches.iter().map(TolerantRows).collect();
-        let keys = || blocks.iter().flat_map(|block| block.keys().iter().copied());
-        let lots = Lots::new(lots, keys().map(|key| key >> 24));
+        let (mut keys, mut exact) = (Vec::with_capacity(read.len()), Vec::with_capacity(read.len()));
+        blocks.iter().for_each(|block| keys.extend_from_slice(block.keys()));
+        batches.iter().for_each(|batch| exact.extend(fingerprints_of(batch)));
+        let lots = Lots::new(lots, keys.iter().map(|key| key >> 24));
         let columns = job.compiled.row_hasher.tolerant().iter().enumerate();
         let values = columns.map(|(number, at)| {
             let parts: Vec<&dyn Array> = blocks.iter().map(|block| block.values()[number].as_ref()).collect();
@@ -163,8 +166,8 @@ impl Rows {
         Ok(Rows {
             values: values.collect::<Result<_>>()?,
             places: lots.places(),
-            keys: lots.put(keys()),
-            exact: lots.put(batches.iter().flat_map(fingerprints_of)),
+            keys: lots.put(&keys),
+            exact: lots.put(&exact),
             lots,
         })
     }
@@ -190,12 +193,6 @@ impl Rows {
     }
 }
 
-/// The rows of a block whose keys are `of_pass`.
-fn of_keys(block: &SelectedRows, of_pass: &dyn Fn(u64) -> bool) -> Result<SelectedRows> {
-    let keys = TolerantRows(block.batch()).keys();
-    block.only(|row| of_pass(keys[row as usize]))
-}
-
 /// Which rows meet by their keys.
 #[derive(Debug, Default)]
 struct Partners {
@@ -206,11 +203,11 @@ struct Partners {
 }
 
 impl Partners {
-    fn of(rows: &Sides<Rows>, lots: u64) -> Partners {
+    fn of(rows: &Sides<Rows>, lots: usize) -> Partners {
         let mut partners = Partners::default();
         partners.pairs.reserve_exact(rows.live.keys.len().min(rows.shadow.keys.len()));
         let mut known = KnownKeys::default();
-        for lot in 0..lots as usize {
+        for lot in 0..lots {
             partners.add(rows, lot, &mut known);
         }
         partners

@@ -240,7 +240,7 @@ impl Planner {
         let cut = PartitionSettings {
             threads: LANES,
             shards: self.shards,
-            shard_bytes: self.part_bytes,
+            part_bytes: self.part_bytes,
             form: self.form,
             secret: Secret(random_bytes()?),
             today: Day::of_seconds(clock::now_ms() / 1_000),

@@ -405,7 +405,7 @@ fn bind_once(rows: u64) -> StoredPlan {
     let cut = PartitionSettings {
         threads: 1,
         shards: Some(SHARDS),
-        shard_bytes: 1,
+        part_bytes: 1,
         form: None,
         secret: Secret([0; 16]),
         today: Day(20_000),

@@ -203,7 +203,11 @@ fn hash_bytes(bytes: &[u8], keys: &ColumnKeys) -> (u64, u64) {
     for word in words {
         mix(&mut hash, u64::from_le_bytes(*word), keys);
     }
-    let last = rest.iter().rev().fold(0u64, |word, byte| word << 8 | u64::from(*byte));
+    let last = match bytes.last_chunk::<8>() {
+        // The last eight bytes, less those of the word before.
+        Some(end) if !rest.is_empty() => u64::from_le_bytes(*end) >> (64 - 8 * rest.len()),
+        _ => rest.iter().rev().fold(0u64, |word, byte| word << 8 | u64::from(*byte)),
+    };
     mix(&mut hash, last | (bytes.len() as u64) << 56, keys);
     hash
 }

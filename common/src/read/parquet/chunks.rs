@@ -15,11 +15,12 @@ const MAX_AT_ONCE_BYTES: u64 = 128 << 20;
 const MAX_WINDOWS_BYTES: u64 = 64 << 20;
 /// Chunks with no more than this between them are fetched by one request.
 const MAX_GAP_BYTES: u64 = 512 << 10;
-/// A window into one chunk, where they are not fetched at once.
-const LOCAL_WINDOW_BYTES: u64 = 256 << 10;
-/// The same on an object store, where a request costs time: the share of a chunk in all windows, within these.
+/// A window into one chunk, where they are not fetched at once: its share in all windows, within these.
 const MIN_WINDOW_BYTES: u64 = 256 << 10;
 const MAX_WINDOW_BYTES: u64 = 16 << 20;
+/// The same of a local file, where a request costs next to nothing. Some writers make a page of a whole chunk: what is less than a page is
+/// read twice.
+const MAX_LOCAL_WINDOW_BYTES: u64 = 4 << 20;
 
 /// What the decoder reads from. Cheap to clone; clones share what was fetched.
 #[derive(Debug, Clone)]
@@ -61,11 +62,9 @@ impl Chunks {
 
     /// The wanted chunks of one row group.
     pub(super) fn of_row_group(file: Arc<PinnedFile>, wanted: &[Range<u64>]) -> Result<Chunks> {
-        let window = match file.is_local() {
-            true => LOCAL_WINDOW_BYTES,
-            false => (MAX_WINDOWS_BYTES / (wanted.len() as u64).max(1)).clamp(MIN_WINDOW_BYTES, MAX_WINDOW_BYTES),
-        };
         let is_local = file.is_local();
+        let most = if is_local { MAX_LOCAL_WINDOW_BYTES } else { MAX_WINDOW_BYTES };
+        let window = (MAX_WINDOWS_BYTES / (wanted.len() as u64).max(1)).clamp(MIN_WINDOW_BYTES, most);
         let chunks = Chunks::new(file, wanted.to_vec(), window);
         if let Some(ranges) = at_once(wanted.to_vec()).filter(|_| !is_local) {
             chunks.load(&ranges)?;
@@ -88,14 +87,12 @@ impl Chunks {
     /// What is there at `start`: at least one byte and, where `length` asks for it, that many.
     fn at(&self, start: u64, length: u64) -> Result<Bytes> {
         let mut windows = self.windows();
-        if let Some((from, window)) = windows.range_mut(..=start).next_back() {
-            let offset = start - from;
+        if let Some((from, window)) = windows.range(..=start).next_back() {
+            let (from, offset) = (*from, start - from);
             if offset.saturating_add(length) <= window.bytes.len() as u64 {
-                // A page's header is read in pieces of one byte and more.
-                if length > 1 {
-                    window.next = start + length;
-                }
-                return Ok(window.bytes.slice(offset as usize..));
+                let bytes = window.bytes.slice(offset as usize..);
+                self.hand_out(&mut windows, from, start, length);
+                return Ok(bytes);
             }
         }
         let shared = &self.shared;
@@ -130,12 +127,20 @@ impl Chunks {
             }
         }
         insert(&mut windows, &ranges, read);
-        if length > 1
-            && let Some(window) = windows.get_mut(&start)
-        {
-            window.next = start + length;
-        }
+        self.hand_out(&mut windows, start, start, length);
         Ok(first)
+    }
+
+    /// Bytes of a window are given to the decoder. Of a file, it is let go with its last page: whoever decodes that holds what it needs.
+    fn hand_out(&self, windows: &mut BTreeMap<u64, Window>, from: u64, start: u64, length: u64) {
+        // A page's header is read in pieces of one byte and more.
+        let Some(window) = windows.get_mut(&from).filter(|_| length > 1) else {
+            return;
+        };
+        window.next = start + length;
+        if self.shared.file.is_local() && window.next == from + window.bytes.len() as u64 {
+            windows.remove(&from);
+        }
     }
 }
 
