@@ -4,22 +4,18 @@
 //! are, and what comes of them is added to itself until it is ten million. A page shows a bounded number of lines, patterns, columns and accounts,
 //! each cut to a bounded length, so it grows with the number of *different* ones until its lists are full, which these rows reach.
 
-use super::{BATCH_BYTES, Merge, Merged, Outputs};
+use super::{merged, plan_of, write_cell};
+use crate::merge::{BATCH_BYTES, Merged};
 use crate::tables::Table;
 use shadowdiff_common::run::RunWriter;
 use shadowdiff_common::spool::{Scratch, Spool};
-use shadowdiff_core::acceptance::Acceptances;
-use shadowdiff_core::align::{SideColumn, align};
-use shadowdiff_core::difference::{Answers, Difference, StoredValues};
-use shadowdiff_core::judge::Judge;
-use shadowdiff_core::plan::{Estimate, PLAN_VERSION, Plan, PlanSecret, SidePlan, WarningOrigin};
+use shadowdiff_core::align::SideColumn;
+use shadowdiff_core::plan::{Plan, WarningOrigin};
 use shadowdiff_core::render::{ExcerptBuilder, ExcerptSizes, HTML_BYTES, MARKDOWN_BYTES, html, markdown};
 use shadowdiff_core::report::{Facts, FileMarks, ResultFile, Summary, Timings, summary};
-use shadowdiff_core::row::Secret;
 use shadowdiff_core::side::{Side, Sides};
-use shadowdiff_core::spec::{Day, DifferenceKind, Overrides, parse};
 use shadowdiff_core::tally::Tally;
-use shadowdiff_core::value::{Value, ValueType, sort_key, write_value};
+use shadowdiff_core::value::{Value, ValueType};
 use shadowdiff_core::verdict::Counts;
 use std::collections::BTreeMap;
 
@@ -63,9 +59,6 @@ fn plan() -> Plan {
     let document = serde_json::json!({
         "live": "a/", "shadow": "b/", "account": "id", "expected": rules.collect::<Vec<_>>(), "output": {"to": "o", "totals": true},
     });
-    let spec = parse(&document.to_string(), "s.yaml", &Overrides::default())
-        .expect("a spec of the test")
-        .spec;
     let of_type = |name: String, value_type: ValueType| SideColumn { name, value_type };
     let columns = |side: Side| {
         let both = (0..COLUMNS).map(|at| of_type(column_name(at), if is_double(at) { ValueType::DOUBLE } else { ValueType::Text }));
@@ -73,29 +66,9 @@ fn plan() -> Plan {
         let key = std::iter::once(of_type("id".to_owned(), ValueType::Text));
         key.chain(both).chain(alone).collect::<Vec<_>>()
     };
-    let columns = Sides::from_fn(columns);
     Plan {
-        version: PLAN_VERSION,
-        aligned: align(&spec, &columns).expect("sides that meet"),
-        spec,
-        accepted: Vec::new(),
-        noise: None,
-        as_of: Day(20_000),
-        sides: columns.map(|columns| SidePlan {
-            read: Vec::new(),
-            columns,
-            carried: Vec::new(),
-        }),
-        kept: Vec::new(),
-        pins: Sides::default(),
-        scans: Vec::new(),
-        shards: 1,
-        part_bytes: 1,
-        form: None,
-        estimate: Estimate::default(),
-        count_accounts: false,
-        secret: PlanSecret(Secret([0; 16])),
         warnings: WarningOrigin::Data.of((0..1_000).map(|at| SCRIPT.repeat(at % 70))).collect(),
+        ..plan_of(&document.to_string(), Sides::from_fn(columns))
     }
 }
 
@@ -114,62 +87,19 @@ fn run(scratch: &Scratch) -> (Spool, BTreeMap<usize, u64>) {
     let (mut writer, mut cells) = (RunWriter::new(scratch, 1 << 16), BTreeMap::new());
     for row in 0..ROWS {
         let account = format!("{row:06}{}", SCRIPT.repeat(row % 40));
-        let (mut row_key, mut key) = (Vec::new(), Vec::new());
-        sort_key(&Value::Text(&account), &mut row_key);
-        write_value(&Value::Text(&account), &mut key);
         for column in changed(row) {
             let [live, shadow] = ["x", "y"].map(|end| format!("{}{end}{}", SCRIPT.repeat(row % 30), row % 7));
-            let (live, shadow) = match is_double(column) {
-                true => (Value::Float64(row as f64 / 3.0), Value::Float64(row as f64 * -1e7)),
-                false => (Value::Text(&live), Value::Text(&shadow)),
+            let values = match is_double(column) {
+                true => [Value::Float64(row as f64 / 3.0), Value::Float64(row as f64 * -1e7)],
+                false => [Value::Text(&live), Value::Text(&shadow)],
             };
-            let difference = Difference {
-                row_key: &row_key,
-                account_key_bytes: row_key.len(),
-                kind: DifferenceKind::Changed,
-                // The key is the first of the aligned columns.
-                column: Some(column + 1),
-                baseline: Side::Live,
-                key: StoredValues::of(&key),
-                live,
-                shadow,
-                diagnosis: DIAGNOSES[(row + column) % DIAGNOSES.len()],
-                answers: Answers::default(),
-                key_fingerprint: None,
-                kept: StoredValues::default(),
-            };
-            writer.append(&difference).expect("in order");
+            let diagnosis = DIAGNOSES[(row + column) % DIAGNOSES.len()];
+            // The key is the first of the aligned columns.
+            write_cell(&mut writer, &[Value::Text(&account)], column + 1, values, diagnosis);
             *cells.entry(column + 1).or_default() += 1;
         }
     }
     (writer.finish().expect("a run"), cells)
-}
-
-/// Merges and judges the rows; gives the two tables too.
-fn merged(plan: &Plan, tally: &Tally, runs: &[Spool], scratch: &Scratch) -> (Merged, Vec<u8>, Vec<u8>) {
-    let merge = Merge {
-        plan,
-        document: &serde_json::Value::Null,
-        judge: &Judge::without_sql(&plan.spec, &plan.aligned, &vec![None; RULES], plan.as_of).expect("rules"),
-        acceptances: &Acceptances::default(),
-        tally,
-        found_keys: &[],
-        seen_accounts: &[],
-        runs,
-        scratch,
-        threads: 2,
-        batch_bytes: BATCH_BYTES,
-        tells_rows: true,
-    };
-    let (mut diff, mut accounts) = (Vec::new(), Vec::new());
-    let out = Outputs {
-        diff: &mut diff,
-        accounts: &mut accounts,
-        table: None,
-        comparison: None,
-    };
-    let merged = merge.write(out).expect("they are merged");
-    (merged, diff, accounts)
 }
 
 /// All that was found, added to itself until it is ten million.
@@ -216,7 +146,7 @@ fn ten_million_differences_fit_a_page_and_a_comment() {
         tally.totals.entry(column).or_default().live.rows = 1;
         tally.tolerance_use.entry(column).or_default().add(3);
     }
-    let (mut merged, diff, accounts) = merged(&plan, &tally, &[run], &scratch);
+    let (mut merged, diff, accounts) = merged(&plan, &tally, &[run], 2, BATCH_BYTES).expect("they are merged");
     multiplied(&mut tally, &mut merged);
     assert!(tally.differences() >= DIFFERENCES && merged.differences.deltas.values().all(|deltas| deltas.count() > 0));
     let summary = told(&plan, &tally, &merged);
