@@ -15,7 +15,7 @@
 
 use super::document;
 use super::fields::{GROUPS, KINDS};
-use super::group::{Field, Group, Shape, Words, field, names, required};
+use super::group::{Shape, Words, group, names};
 use super::item::{Fields, Item, refuse_duplicates};
 use super::mistakes::Mistakes;
 use super::model::{Day, DifferenceKind};
@@ -103,42 +103,43 @@ impl Range {
 const DIRECTIONS: Words<Direction> = &[("up", Direction::Up), ("down", Direction::Down)];
 const RANGE: Shape = Shape::List(&Shape::Value);
 
-static ACCEPTANCE: Group = Group {
-    name: "acceptance",
-    about: "Differences that are accepted for a time.",
-    fields: &[
-        required("pattern", Shape::Text, "The fingerprint of the pattern, as reports show it."),
-        required(
-            "changes",
-            Shape::Filled(&Shape::Group(&CHANGE)),
-            "What happens to each of the rows.",
-        ),
-        field("following", Shape::List(&Shape::Group(&CHANGE)), "What may happen to them besides."),
-        required("by", Shape::Text, "Who accepts it."),
-        required("reason", Shape::Text, "Why."),
-        required("until", Shape::Day, "The last day on which it is accepted."),
-        required("max", Shape::Count, "How many lines are accepted at most; with more none is."),
-    ],
-};
+group! {
+    /// Differences that are accepted for a time.
+    static ACCEPTANCE = "acceptance" {
+        /// The fingerprint of the pattern, as reports show it.
+        required "pattern": Shape::Text,
+        /// What happens to each of the rows.
+        required "changes": Shape::Filled(&Shape::Group(&CHANGE)),
+        /// What may happen to them besides.
+        "following": Shape::List(&Shape::Group(&CHANGE)),
+        /// Who accepts it.
+        required "by": Shape::Text,
+        /// Why.
+        required "reason": Shape::Text,
+        /// The last day on which it is accepted.
+        required "until": Shape::Day,
+        /// How many lines are accepted at most; with more none is.
+        required "max": Shape::Count,
+    }
+}
 
-static CHANGE: Group = Group {
-    name: "change",
-    about: "A change of a cell, or of a row as a whole.",
-    fields: &CHANGE_FIELDS,
-};
-
-const CHANGE_FIELDS: [Field; 6] = [
-    required("kind", Shape::Word(|| names(KINDS)), "What became of the row."),
-    field("column", Shape::Text, "The column, of a changed cell."),
-    field("diagnosis", Shape::Text, "The kind of change; left out, one without a diagnosis."),
-    field(
-        "direction",
-        Shape::Word(|| names(DIRECTIONS)),
-        "Whether shadow is larger or smaller.",
-    ),
-    field("relative", RANGE, "The least and the largest relative delta."),
-    field("delta", RANGE, "The same of deltas where there is no relative one."),
-];
+group! {
+    /// A change of a cell, or of a row as a whole.
+    static CHANGE = "change" {
+        /// What became of the row.
+        required "kind": Shape::Word(|| names(KINDS)),
+        /// The column, of a changed cell.
+        "column": Shape::Text,
+        /// The kind of change; left out, one without a diagnosis.
+        "diagnosis": Shape::Text,
+        /// Whether shadow is larger or smaller.
+        "direction": Shape::Word(|| names(DIRECTIONS)),
+        /// The least and the largest relative delta.
+        "relative": RANGE,
+        /// The same of deltas where there is no relative one.
+        "delta": RANGE,
+    }
+}
 
 /// Reads a file of acceptances; `file` is only named in messages. One of comments alone has none.
 ///

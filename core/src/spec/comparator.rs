@@ -2,7 +2,7 @@
 //! that they fit and how they show stand here; `core/src/compare.rs` says what compares.
 
 use super::duration::Duration;
-use super::group::{Group, NAMES, Shape, Words, field, names, required};
+use super::group::{NAMES, Shape, Words, group, names};
 use super::item::{Fields, Item};
 use super::mistakes::Mistakes;
 use super::scalars::tolerance;
@@ -64,68 +64,43 @@ const NORMALIZATIONS: Words<Normalization> = &[
     ("nfkd", Normalization::Nfkd),
 ];
 
-pub(super) static COMPARATOR: Group = Group {
-    name: "comparator",
-    about: "How the values of some columns are compared.",
-    fields: &[
-        required(
-            "columns",
-            NAMES,
-            "The columns; `*` stands for any characters. An exact name beats a pattern.",
-        ),
-        field("absolute", Shape::Tolerance, "Equal enough if |shadow - live| is at most this."),
-        field(
-            "relative",
-            Shape::Tolerance,
-            "Equal enough if |shadow - live| is at most this share of |baseline|.",
-        ),
-        field(
-            "text",
-            Shape::Group(&TEXT),
-            "Text is equal enough if it is equal after these steps.",
-        ),
-        field(
-            "time",
-            Shape::Duration,
-            "Times and dates are equal enough if they are at most this far apart.",
-        ),
-        field(
-            "unordered",
-            Shape::Flag,
-            "Lists are compared as multisets. Goes with absolute, relative, time and text.",
-        ),
-        field(
-            "json",
-            Shape::Flag,
-            "Text is parsed as JSON; the order of an object's members does not matter.",
-        ),
-        field(
-            "sql",
-            Shape::Sql,
-            "A boolean over live, shadow, live_row.x and shadow_row.x. NULL means different.",
-        ),
-    ],
-};
+group! {
+    /// How the values of some columns are compared.
+    pub(super) static COMPARATOR = "comparator" {
+        /// The columns; `*` stands for any characters. An exact name beats a pattern.
+        required "columns": NAMES,
+        /// Equal enough if |shadow - live| is at most this.
+        "absolute": Shape::Tolerance,
+        /// Equal enough if |shadow - live| is at most this share of |baseline|.
+        "relative": Shape::Tolerance,
+        /// Text is equal enough if it is equal after these steps.
+        "text": Shape::Group(&TEXT),
+        /// Times and dates are equal enough if they are at most this far apart.
+        "time": Shape::Duration,
+        /// Lists are compared as multisets. Goes with absolute, relative, time and text.
+        "unordered": Shape::Flag,
+        /// Text is parsed as JSON; the order of an object's members does not matter.
+        "json": Shape::Flag,
+        /// A boolean over live, shadow, live_row.x and shadow_row.x. NULL means different.
+        "sql": Shape::Sql,
+    }
+}
 
-pub(super) static TEXT: Group = Group {
-    name: "text",
-    about: "What is done to text before it is compared, in this order.",
-    fields: &[
-        field(
-            "normalize",
-            Shape::Word(|| names(NORMALIZATIONS)),
-            "The Unicode normalization form. Default: none.",
-        ),
-        field(
-            "collapse_whitespace",
-            Shape::Flag,
-            "Runs of white space become one blank. Default: false.",
-        ),
-        field("trim", Shape::Flag, "White space at both ends is cut. Default: false."),
-        field("ignore_case", Shape::Flag, "Full case folding, no locale. Default: false."),
-        field("empty_is_null", Shape::Flag, "The empty text equals NULL. Default: false."),
-    ],
-};
+group! {
+    /// What is done to text before it is compared, in this order.
+    pub(super) static TEXT = "text" {
+        /// The Unicode normalization form. Default: none.
+        "normalize": Shape::Word(|| names(NORMALIZATIONS)),
+        /// Runs of white space become one blank. Default: false.
+        "collapse_whitespace": Shape::Flag,
+        /// White space at both ends is cut. Default: false.
+        "trim": Shape::Flag,
+        /// Full case folding, no locale. Default: false.
+        "ignore_case": Shape::Flag,
+        /// The empty text equals NULL. Default: false.
+        "empty_is_null": Shape::Flag,
+    }
+}
 
 /// The comparator of an entry.
 pub(super) fn read(fields: &Fields<'_>, mistakes: &mut Mistakes) -> Comparator {

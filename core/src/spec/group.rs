@@ -64,23 +64,29 @@ pub(super) fn names<T>(words: Words<T>) -> Vec<&'static str> {
     words.iter().map(|(name, _)| *name).collect()
 }
 
-pub(super) const fn field(name: &'static str, shape: Shape, about: &'static str) -> Field {
-    Field {
-        name,
-        shape,
-        required: false,
-        about,
-    }
+/// Writes a table of fields down: what the mapping is for stands above it, and what each field means above the field.
+macro_rules! group {
+    (
+        $(#[doc = $about:literal])+
+        $visibility:vis static $group:ident = $name:literal {
+            $($(#[doc = $meaning:literal])+ $($required:ident)? $field:literal: $shape:expr,)+
+        }
+    ) => {
+        $visibility static $group: $crate::spec::group::Group = $crate::spec::group::Group {
+            name: $name,
+            about: concat!($($about),+).trim_ascii_start(),
+            fields: &[$($crate::spec::group::Field {
+                name: $field,
+                shape: $shape,
+                required: group!(@ $($required)?),
+                about: concat!($($meaning),+).trim_ascii_start(),
+            }),+],
+        };
+    };
+    (@ required) => { true };
+    (@) => { false };
 }
-
-pub(super) const fn required(name: &'static str, shape: Shape, about: &'static str) -> Field {
-    Field {
-        name,
-        shape,
-        required: true,
-        about,
-    }
-}
+pub(super) use group;
 
 /// A text, or several.
 pub(super) const NAMES: Shape = Shape::AnyOf(&[Shape::Text, Shape::Filled(&Shape::Text)]);

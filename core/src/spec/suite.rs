@@ -17,7 +17,7 @@ mod members;
 
 use super::document::{self, Content, Entry, Node, Position};
 use super::fields::{COLUMNS, CSV, GROUPS, READINESS, SPEC, SQL, TYPES, per_side};
-use super::group::{Group, NAMES, Shape, field, required};
+use super::group::{Group, NAMES, Shape, group};
 use super::item::{Fields, Item, refuse_duplicates};
 use super::mistakes::{Mistakes, member};
 use super::model::Pattern;
@@ -116,72 +116,75 @@ pub enum MemberSpec {
 /// Those of a suite, the suite itself first.
 pub(super) static SUITE_GROUPS: [&Group; 4] = [&SUITE, &FOLDERS, &TASK_FIELDS, &INPUTS];
 
-static SUITE: Group = Group {
-    name: "suite",
-    about: "Tasks whose outputs are compared together.",
-    fields: &[
-        field("name", Shape::Text, "What reports and labels call it. Default: the file's name."),
-        field("output", Shape::Text, "Where the results go, each in a folder of its own."),
-        field(
-            "defaults",
-            Shape::Group(&SPEC),
-            "Fields of a spec, for all tasks without a spec file.",
-        ),
-        field("folders", Shape::Group(&FOLDERS), "Where the tasks' folders are."),
-        field(
-            "tasks",
-            Shape::List(&Shape::AnyOf(&[Shape::Text, Shape::Group(&TASK_FIELDS)])),
-            "Tasks by name, or more about those that were found.",
-        ),
-        field(
-            "same_inputs",
-            Shape::List(&Shape::Group(&INPUTS)),
-            "What both sides read, which must be the same.",
-        ),
-    ],
-};
+group! {
+    /// Tasks whose outputs are compared together.
+    static SUITE = "suite" {
+        /// What reports and labels call it. Default: the file's name.
+        "name": Shape::Text,
+        /// Where the results go, each in a folder of its own.
+        "output": Shape::Text,
+        /// Fields of a spec, for all tasks without a spec file.
+        "defaults": Shape::Group(&SPEC),
+        /// Where the tasks' folders are.
+        "folders": Shape::Group(&FOLDERS),
+        /// Tasks by name, or more about those that were found.
+        "tasks": Shape::List(&Shape::AnyOf(&[Shape::Text, Shape::Group(&TASK_FIELDS)])),
+        /// What both sides read, which must be the same.
+        "same_inputs": Shape::List(&Shape::Group(&INPUTS)),
+    }
+}
 
-static FOLDERS: Group = Group {
-    name: "folders",
-    about: "Folders or files in which `{task}` stands for the name of a task.",
-    fields: &[
-        required("live", Shape::Text, "Where live's are, such as prod/{task}/."),
-        required("shadow", Shape::Text, "Where shadow's are."),
-        field("skip", NAMES, "Tasks that are left out; `*` stands for any characters."),
-    ],
-};
+group! {
+    /// Folders or files in which `{task}` stands for the name of a task.
+    static FOLDERS = "folders" {
+        /// Where live's are, such as prod/{task}/.
+        required "live": Shape::Text,
+        /// Where shadow's are.
+        required "shadow": Shape::Text,
+        /// Tasks that are left out; `*` stands for any characters.
+        "skip": NAMES,
+    }
+}
 
-static TASK_FIELDS: Group = Group {
-    name: "task",
-    about: "A task of a suite.",
-    fields: &[
-        required("name", Shape::Text, "The name, unique; that of its folder."),
-        field(
-            "spec",
-            Shape::AnyOf(&[Shape::Text, Shape::Group(&SPEC)]),
-            "The file of its spec, or fields that take the place of the defaults.",
-        ),
-        field("set", Shape::Map(&Shape::Value), "The values of the variables of its spec file."),
-        field("after", NAMES, "What it follows: other tasks, or same inputs."),
-    ],
-};
+group! {
+    /// A task of a suite.
+    static TASK_FIELDS = "task" {
+        /// The name, unique; that of its folder.
+        required "name": Shape::Text,
+        /// The file of its spec, or fields that take the place of the defaults.
+        "spec": Shape::AnyOf(&[Shape::Text, Shape::Group(&SPEC)]),
+        /// The values of the variables of its spec file.
+        "set": Shape::Map(&Shape::Value),
+        /// What it follows: other tasks, or same inputs.
+        "after": NAMES,
+    }
+}
 
-static INPUTS: Group = Group {
-    name: "same_inputs",
-    about: "Data that both sides read.",
-    fields: &[
-        required("name", Shape::Text, "The name, unique among the tasks too."),
-        required("live", NAMES, "What live read."),
-        required("shadow", NAMES, "What shadow read."),
-        required("account", NAMES, "Any column or columns that both have."),
-        field("key", NAMES, "The columns that name a row. Default: the account columns."),
-        field("where", per_side(&SQL), "Only rows for which it is true."),
-        field("schema", per_side(&TYPES), "Types of columns."),
-        field("csv", per_side(&Shape::Group(&CSV)), "How CSV files are written."),
-        field("ready", per_side(&READINESS), "A marker file."),
-        field("columns", Shape::Group(&COLUMNS), "Which columns take part."),
-    ],
-};
+group! {
+    /// Data that both sides read.
+    static INPUTS = "same_inputs" {
+        /// The name, unique among the tasks too.
+        required "name": Shape::Text,
+        /// What live read.
+        required "live": NAMES,
+        /// What shadow read.
+        required "shadow": NAMES,
+        /// Any column or columns that both have.
+        required "account": NAMES,
+        /// The columns that name a row. Default: the account columns.
+        "key": NAMES,
+        /// Only rows for which it is true.
+        "where": per_side(&SQL),
+        /// Types of columns.
+        "schema": per_side(&TYPES),
+        /// How CSV files are written.
+        "csv": per_side(&Shape::Group(&CSV)),
+        /// A marker file.
+        "ready": per_side(&READINESS),
+        /// Which columns take part.
+        "columns": Shape::Group(&COLUMNS),
+    }
+}
 
 /// Reads the file of a suite; `file` is only named in messages.
 ///
