@@ -1,7 +1,7 @@
 //! `accept`: adds a pattern of a finished result to a file of acceptances, with who accepts it, why, until when and how much of it.
 
 use crate::note;
-use crate::process::{leave, runtime, working_directory};
+use crate::process::{block_on, working_directory};
 use crate::render::{visible, wrapped};
 use crate::say;
 use clap::Args;
@@ -53,11 +53,8 @@ fn day(text: &str) -> Result<Day, String> {
 }
 
 pub(crate) fn run(args: &AcceptArgs) -> Result<ExitCode> {
-    let runtime = runtime()?;
     let place = args.result.to_string_lossy();
-    let fetched = runtime.block_on(fetch_result(&place, &working_directory()?, &Stores::new(), &[]));
-    leave(runtime);
-    let summary = fetched?.summary;
+    let summary = block_on(fetch_result(&place, &working_directory()?, &Stores::new(), &[]))?.summary;
     let pattern = acceptable(&summary.row_patterns, &args.pattern).map_err(|e| e.field("--pattern"))?;
     check(args, pattern, &summary)?;
     let acceptance = Acceptance {

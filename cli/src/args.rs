@@ -3,7 +3,7 @@
 use crate::accept::AcceptArgs;
 use crate::profile::ProfileArgs;
 use crate::render::ColorArgs;
-use crate::shown::ShownArgs;
+use crate::shown::{AnswerArgs, ShownArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use shadowdiff_core::plan::Form;
 use shadowdiff_core::side::Side;
@@ -250,11 +250,8 @@ pub(crate) struct PowerArgs {
     /// Where changes are planted: another seed chooses other rows
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Print JSON instead of text
-    #[arg(long)]
-    pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) color: ColorArgs,
+    pub(crate) answer: AnswerArgs,
 }
 
 #[derive(Debug, Args)]
@@ -358,11 +355,8 @@ pub(crate) struct SuggestArgs {
     /// Directory for what does not fit the memory [default: the system's temporary directory]
     #[arg(long, env = "SHADOWDIFF_SCRATCH", value_name = "DIR")]
     pub(crate) scratch: Option<PathBuf>,
-    /// Print JSON instead of text
-    #[arg(long)]
-    pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) color: ColorArgs,
+    pub(crate) answer: AnswerArgs,
 }
 
 #[derive(Debug, Args)]
@@ -403,11 +397,8 @@ pub(crate) struct DiffArgs {
     /// Directory for what does not fit the memory [default: the system's temporary directory]
     #[arg(long, env = "SHADOWDIFF_SCRATCH", value_name = "DIR")]
     pub(crate) scratch: Option<PathBuf>,
-    /// Print JSON instead of text
-    #[arg(long)]
-    pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) color: ColorArgs,
+    pub(crate) answer: AnswerArgs,
 }
 
 #[derive(Debug, Args)]
@@ -417,11 +408,8 @@ pub(crate) struct HistoryArgs {
     /// Write the history as a page for people too: one file without a network, less than 2 MB
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
-    /// Print JSON instead of text
-    #[arg(long)]
-    pub(crate) json: bool,
     #[command(flatten)]
-    pub(crate) color: ColorArgs,
+    pub(crate) answer: AnswerArgs,
 }
 
 #[derive(Debug, Args)]

@@ -7,7 +7,7 @@ mod show;
 
 use crate::args::{CompareArgs, JobArgs, ListArgs, ResultsArgs, StatusArgs, SubmitArgs, WatchArgs};
 use crate::noise::{NoiseSpecs, noise_specs};
-use crate::process::{exit_code, leave, runtime, working_directory};
+use crate::process::{block_on, exit_code, working_directory};
 use crate::profile::ProfileArgs;
 use crate::renderings::RenderingArgs;
 use crate::shown::ShownArgs;
@@ -56,14 +56,14 @@ pub(crate) fn submit(args: &SubmitArgs) -> Result<ExitCode> {
             color: args.color,
         };
         let profile = ProfileArgs { profile: false };
-        return run(wait_for_result(&options, &shown, profile, found));
+        return block_on(wait_for_result(&options, &shown, profile, found));
     }
     if found.has_local_output()? {
         return Err(Error::spec(
             "the output is a local place, which only this command can write: add --wait, or fetch the result later with `shadowdiff results JOB --output DIR`",
         ));
     }
-    run(async {
+    block_on(async {
         let mut remote = Remote::connect(options.coordinator).await?;
         let job = remote.submit(request(&options, &found)?).await?;
         warn(&job.warnings);
@@ -85,7 +85,7 @@ pub(crate) fn compare(args: &CompareArgs, coordinator: &str, found: SpecFile) ->
         quiet: args.settings.quiet,
         labels: HashMap::new(),
     };
-    run(wait_for_result(&options, &args.shown, args.profile, found))
+    block_on(wait_for_result(&options, &args.shown, args.profile, found))
 }
 
 /// A member of a suite, as a job with these labels.
@@ -110,7 +110,7 @@ pub(crate) async fn compare_member(
 
 /// `list`.
 pub(crate) fn list(args: &ListArgs) -> Result<ExitCode> {
-    run(async {
+    block_on(async {
         let mut remote = Remote::connect(&args.remote.coordinator).await?;
         let jobs = remote.list(if args.unfinished { &UNFINISHED } else { &[] }, &args.label).await?;
         if args.json {
@@ -122,7 +122,7 @@ pub(crate) fn list(args: &ListArgs) -> Result<ExitCode> {
 
 /// `status`.
 pub(crate) fn status(args: &StatusArgs) -> Result<ExitCode> {
-    run(async {
+    block_on(async {
         let mut remote = Remote::connect(&args.job.remote.coordinator).await?;
         let job = remote.get(&args.job.job).await?;
         if args.json {
@@ -134,7 +134,7 @@ pub(crate) fn status(args: &StatusArgs) -> Result<ExitCode> {
 
 /// `watch`.
 pub(crate) fn watch(args: &WatchArgs) -> Result<ExitCode> {
-    run(async {
+    block_on(async {
         let mut remote = Remote::connect(&args.job.remote.coordinator).await?;
         let display = if args.json {
             show::ProgressDisplay::Json
@@ -151,7 +151,7 @@ pub(crate) fn watch(args: &WatchArgs) -> Result<ExitCode> {
 
 /// `cancel`.
 pub(crate) fn cancel(args: &JobArgs) -> Result<ExitCode> {
-    run(async {
+    block_on(async {
         let mut remote = Remote::connect(&args.remote.coordinator).await?;
         let job = remote.cancel(&args.job).await?;
         say(&format!("{}: {}\n", job.id, show::state(&job)))
@@ -161,7 +161,7 @@ pub(crate) fn cancel(args: &JobArgs) -> Result<ExitCode> {
 /// `results`.
 pub(crate) fn results(args: &ResultsArgs) -> Result<ExitCode> {
     args.shown.renderings.prepare()?;
-    run(async {
+    block_on(async {
         let mut remote = Remote::connect(&args.job.remote.coordinator).await?;
         let job = remote.get(&args.job.job).await?;
         match ended(&job) {
@@ -284,11 +284,4 @@ fn ended(job: &Job) -> Result<ExitCode> {
         JobState::Failed => Err(Error::from(&job.error.clone().unwrap_or_default())),
         _ => Err(Error::input(format!("job {} has not ended yet", job.id)).advice(format!("follow it with `shadowdiff watch {}`", job.id))),
     }
-}
-
-fn run(work: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
-    let runtime = runtime()?;
-    let done = runtime.block_on(work);
-    leave(runtime);
-    done
 }

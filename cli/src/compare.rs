@@ -3,14 +3,12 @@
 use crate::args::{CompareArgs, SettingArgs};
 use crate::local_job::{bound, cut, job};
 use crate::noise::{NoiseSpecs, noise_specs};
-use crate::process::{leave, runtime_of_tasks};
+use crate::process::{block_on_tasks, sources};
 use crate::settings::Settings;
 use crate::signals::watch_signals;
 use crate::spec::{self, SpecFile};
 use crate::told::{listener, tell};
 use crate::{client, progress, warn};
-use shadowdiff_common::read::Sources;
-use shadowdiff_common::store::Stores;
 use shadowdiff_common::tasks::spawn;
 use shadowdiff_coordinator::{Outcome, Progress, Run, check_files, check_target, run as run_job};
 use shadowdiff_core::error::{Error, Kind, Result};
@@ -31,8 +29,7 @@ pub(crate) fn run(args: &CompareArgs, limits: TaskLimits) -> Result<ExitCode> {
     let settings = Settings::new(&args.settings, limits)?;
     let listener = listener(args.notify.as_deref())?;
     let place = args.spec.output.clone().unwrap_or_else(|| found.output.clone());
-    let runtime = runtime_of_tasks(settings.threads)?;
-    let outcome = runtime.block_on(async {
+    let Outcome { summary, published } = block_on_tasks(settings.threads, async {
         let outcome = outcome(&settings, &args.settings, args.overwrite, &found, watch_signals()).await;
         if let Some(listener) = listener {
             tell(&listener, Subject::Comparison, &outcome, |outcome| {
@@ -41,9 +38,7 @@ pub(crate) fn run(args: &CompareArgs, limits: TaskLimits) -> Result<ExitCode> {
             .await;
         }
         outcome
-    });
-    leave(runtime);
-    let Outcome { summary, published } = outcome?;
+    })?;
     let code = args.shown.show(&summary, published.directory(), &place, settings.quiet)?;
     args.profile.tell(&summary);
     Ok(code)
@@ -72,8 +67,7 @@ async fn one_outcome(
     interrupted: watch::Receiver<bool>,
 ) -> Result<Outcome> {
     let started = Instant::now();
-    let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
-    let sources = sources.with_text_pieces(settings.limits.text_piece_bytes);
+    let sources = sources().with_text_pieces(settings.limits.text_piece_bytes);
     let target = check_target(&found.output, &found.base, Some(found.reads()), &sources.stores, overwrite).await?;
     let cut = cut(settings, args.shards)?;
     let bound = until(interrupted.clone(), bound(found, &sources, cut, settings.quiet)).await?;

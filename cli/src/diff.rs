@@ -2,9 +2,8 @@
 
 use crate::args::DiffArgs;
 use crate::client::accounts_of_jobs;
-use crate::process::{leave, runtime, working_directory};
+use crate::process::{block_on, exit_code_of, working_directory};
 use crate::render::run_diff;
-use crate::{say, say_json};
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::store::Stores;
 use shadowdiff_coordinator::{diff_results, diff_runs};
@@ -21,9 +20,8 @@ pub(crate) fn run(args: &DiffArgs) -> Result<ExitCode> {
     let here = working_directory()?;
     let places = [&args.before, &args.after].map(|place| place.to_string_lossy());
     let scratch = Scratch::new(HELD_BYTES, args.scratch.as_deref())?;
-    let shown = if args.json { ACCOUNTS_OF_JSON } else { ACCOUNTS_OF_TEXT };
-    let runtime = runtime()?;
-    let found = runtime.block_on(async {
+    let shown = if args.answer.json { ACCOUNTS_OF_JSON } else { ACCOUNTS_OF_TEXT };
+    let found = block_on(async {
         let places = [places[0].as_ref(), places[1].as_ref()];
         match &args.coordinator {
             None => diff_runs(places, &here, &Stores::new(), &scratch, shown).await,
@@ -32,13 +30,7 @@ pub(crate) fn run(args: &DiffArgs) -> Result<ExitCode> {
                 diff_results(places.map(str::to_owned), found, &scratch, shown).await
             }
         }
-    });
-    leave(runtime);
-    let found = found?;
-    if args.json {
-        say_json(&found)?;
-    } else {
-        say(&run_diff(&found, args.color.paint()))?;
-    }
-    Ok(if found.is_worse() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    })?;
+    args.answer.tell(&found, run_diff)?;
+    Ok(exit_code_of(!found.is_worse()))
 }

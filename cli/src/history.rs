@@ -1,10 +1,9 @@
 //! `history`: all runs below one place, and how their exceptions burn down.
 
 use crate::args::HistoryArgs;
-use crate::process::{exit_code, leave, runtime, working_directory};
+use crate::process::{block_on, exit_code, working_directory};
 use crate::render::history_text;
 use crate::renderings::{Flag, remove_ours, write};
-use crate::{say, say_json};
 use shadowdiff_common::store::Stores;
 use shadowdiff_coordinator::history;
 use shadowdiff_core::error::Result;
@@ -17,17 +16,10 @@ pub(crate) fn run(args: &HistoryArgs) -> Result<ExitCode> {
         remove_ours(Flag::Html, file)?;
     }
     let here = working_directory()?;
-    let runtime = runtime()?;
-    let found = runtime.block_on(history(&args.place.to_string_lossy(), &here, &Stores::new()));
-    leave(runtime);
-    let found = found?;
+    let found = block_on(history(&args.place.to_string_lossy(), &here, &Stores::new()))?;
     if let Some(file) = &args.html {
         write(Flag::Html, file, &history_html(&found))?;
     }
-    if args.json {
-        say_json(&found)?;
-    } else {
-        say(&history_text(&found, args.color.paint()))?;
-    }
+    args.answer.tell(&found, history_text)?;
     Ok(exit_code(found.runs.last().map_or(Verdict::Fail, |run| run.verdict)))
 }

@@ -12,7 +12,7 @@ mod sample;
 mod schema;
 
 use crate::args::InitArgs;
-use crate::process::{runtime, working_directory};
+use crate::process::{block_on, sources, working_directory};
 use crate::progress::Planning;
 use crate::{note, say};
 use change::{Change, ChangeKind, Pairs, changes, pairs};
@@ -22,8 +22,8 @@ pub(crate) use propose::propose_key;
 pub(crate) use sample::spread;
 use sample::{Sample, sample};
 use schema::{JointSchema, meet};
-use shadowdiff_common::read::{Dataset, Sources};
-use shadowdiff_common::store::{Location, Stores};
+use shadowdiff_common::read::Dataset;
+use shadowdiff_common::store::Location;
 use shadowdiff_common::tasks::blocking;
 use shadowdiff_coordinator::{Inspected, inspect};
 use shadowdiff_core::align::{SideColumn, align, find_path};
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode> {
         csv: args.csv.csv.clone(),
         ..Overrides::default()
     };
-    let found = find(asked, &here)?;
+    let found = block_on(look(asked, &here))?;
     let folder = args.output.as_ref().and_then(|file| file.parent()).unwrap_or(Path::new(""));
     let paths = Sides::new(&args.live, &args.shadow).map(|path| place::seen_from(path, folder, &here));
     if [&args.live, &args.shadow].into_iter().any(|path| Location::shown(path) != *path) {
@@ -65,11 +65,6 @@ pub(crate) fn run(args: &InitArgs) -> Result<ExitCode> {
         file.display()
     ));
     Ok(ExitCode::SUCCESS)
-}
-
-/// Looks at both datasets, in threads of its own.
-fn find(asked: Overrides, here: &Path) -> Result<Inspection> {
-    runtime()?.block_on(look(asked, here))
 }
 
 /// All that the spec is written from.
@@ -136,7 +131,7 @@ fn known(asked: &Overrides) -> Result<Spec> {
 }
 
 async fn look(mut asked: Overrides, here: &Path) -> Result<Inspection> {
-    let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
+    let sources = sources();
     let planning = Planning::show(&sources, false);
     let csv_found = csv::find(&known(&asked)?, here, &sources).await?;
     asked.csv.extend(csv_found.iter().filter_map(|setting| setting.field.clone()));

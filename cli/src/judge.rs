@@ -1,18 +1,16 @@
 //! `judge`: another spec over what a comparison has found, without reading the data again.
 
 use crate::args::JudgeArgs;
-use crate::process::{exit_code, leave, runtime, working_directory};
+use crate::process::{block_on, exit_code, sources, working_directory};
 use crate::render;
 use crate::spec::{SpecFile, from_file};
-use crate::{say, say_json, warn};
+use crate::warn;
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::spool::Scratch;
-use shadowdiff_common::store::Stores;
 use shadowdiff_coordinator::{Fetched, NewRules, Outcome, Sensitivity, check_target, fetch_result};
 use shadowdiff_core::error::Result;
 use shadowdiff_core::report::ResultFile;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 /// What may stay in memory of the differences that are judged; the rest goes to scratch.
 pub(crate) const HELD_BYTES: usize = 256 << 20;
@@ -21,29 +19,19 @@ pub(crate) fn run(args: &JudgeArgs) -> Result<ExitCode> {
     let found = from_file(&args.spec, &args.set, args.output.as_deref())?;
     let in_its_place = |e| found.parsed.places.locate(e);
     if args.sensitivity {
-        let runtime = runtime()?;
-        let told = runtime.block_on(sensitivity(args, &found));
-        leave(runtime);
-        let told = told.map_err(in_its_place)?;
-        if args.shown.json {
-            say_json(&told)?;
-        } else {
-            say(&render::sensitivity(&told, args.shown.color.paint()))?;
-        }
+        let told = block_on(sensitivity(args, &found)).map_err(in_its_place)?;
+        args.shown.of_answer().tell(&told, render::sensitivity)?;
         return Ok(exit_code(told.as_it_is.verdict));
     }
     args.shown.renderings.prepare()?;
-    let runtime = runtime()?;
-    let outcome = runtime.block_on(judge(args, &found));
-    leave(runtime);
-    let Outcome { summary, published } = outcome.map_err(in_its_place)?;
+    let Outcome { summary, published } = block_on(judge(args, &found)).map_err(in_its_place)?;
     warn(&summary.warnings);
     let place = args.output.as_deref().unwrap_or(&found.output);
     args.shown.show(&summary, published.directory(), place, false)
 }
 
 async fn judge(args: &JudgeArgs, found: &SpecFile) -> Result<Outcome> {
-    let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
+    let sources = sources();
     let fetched = fetched(args, &sources).await?;
     let target = check_target(&found.output, &found.base, Some(found.reads()), &sources.stores, args.overwrite).await?;
     let scratch = Scratch::new(HELD_BYTES, args.scratch.as_deref())?;
@@ -52,7 +40,7 @@ async fn judge(args: &JudgeArgs, found: &SpecFile) -> Result<Outcome> {
 }
 
 async fn sensitivity(args: &JudgeArgs, found: &SpecFile) -> Result<Sensitivity> {
-    let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
+    let sources = sources();
     let fetched = fetched(args, &sources).await?;
     let scratch = Scratch::new(HELD_BYTES, args.scratch.as_deref())?;
     rules(found, &sources).sensitivity(fetched.files.directory(), &scratch).await

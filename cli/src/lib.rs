@@ -139,8 +139,12 @@ pub(crate) fn say(text: &str) -> Result<ExitCode> {
 
 /// The same, as JSON.
 pub(crate) fn say_json(value: &impl Serialize) -> Result<ExitCode> {
+    say(&json_text(value)?)
+}
+
+pub(crate) fn json_text(value: &impl Serialize) -> Result<String> {
     let text = serde_json::to_string_pretty(value).map_err(|e| Error::internal(e.to_string()))?;
-    say(&format!("{text}\n"))
+    Ok(text + "\n")
 }
 
 pub(crate) fn warn<'a>(warnings: impl IntoIterator<Item = &'a String>) {

@@ -16,18 +16,16 @@ mod shown;
 
 use crate::args::PowerArgs;
 use crate::laboratory::{Key, Laboratory, Trial, keys, side_columns};
-use crate::process::{leave, runtime_of_tasks};
+use crate::process::{block_on_tasks, exit_code_of, sources};
 use crate::settings::Settings;
 use crate::signals::watch_signals;
 use crate::spec::{SpecFile, find};
-use crate::{say, say_json};
 use arrow_array::{Array, ArrayRef};
 use plants::{Bed, Ground, Plant, RowChange, makes_keys, unique};
 use report::{ColumnOutcome, LeftOut, Power, VERSION};
 use sample::{Sample, spec_of_copies};
 use shadowdiff_common::read::Sources;
 use shadowdiff_common::rows::{chosen, write_ipc};
-use shadowdiff_common::store::Stores;
 use shadowdiff_common::tasks::blocking;
 use shadowdiff_coordinator::{Bound, Inspected, inspect};
 use shadowdiff_core::align::Role;
@@ -48,25 +46,13 @@ const MAX_COLUMNS: usize = 24;
 pub(crate) fn run(args: &PowerArgs, limits: TaskLimits) -> Result<ExitCode> {
     let found = find(&args.spec)?;
     let settings = Settings::new(&args.settings, limits)?;
-    let runtime = runtime_of_tasks(settings.threads)?;
-    let outcome = runtime.block_on(power(args, &settings, &found));
-    leave(runtime);
-    let power = outcome.map_err(|e| found.parsed.places.locate(e))?;
-    if args.json {
-        say_json(&power)?;
-    } else {
-        say(&shown::text(&power, args.color.paint()))?;
-    }
-    Ok(if power.blind.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    let power = block_on_tasks(settings.threads, power(args, &settings, &found)).map_err(|e| found.parsed.places.locate(e))?;
+    args.answer.tell(&power, shown::text)?;
+    Ok(exit_code_of(power.blind.is_empty()))
 }
 
 async fn power(args: &PowerArgs, settings: &Settings, found: &SpecFile) -> Result<Power> {
-    let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
-    let sources = sources.with_text_pieces(settings.limits.text_piece_bytes);
+    let sources = sources().with_text_pieces(settings.limits.text_piece_bytes);
     let laboratory = Laboratory {
         settings,
         args: &args.settings,

@@ -1,31 +1,48 @@
 //! What a command needs of its own process: threads, memory, the folder that relative paths start at, and its exit code.
 
+use shadowdiff_common::read::Sources;
+use shadowdiff_common::store::Stores;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::verdict::Verdict;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tokio::runtime::{Builder, Runtime};
+use std::sync::Arc;
+use tokio::runtime::{Builder, Handle};
 
 /// As diff has it: 0 for pass, 1 for fail.
 pub(crate) fn exit_code(verdict: Verdict) -> ExitCode {
-    match verdict {
-        Verdict::Pass => ExitCode::SUCCESS,
-        Verdict::Fail => ExitCode::FAILURE,
-    }
+    exit_code_of(verdict == Verdict::Pass)
 }
 
-pub(crate) fn runtime() -> Result<Runtime> {
-    built(&mut Builder::new_multi_thread())
+/// The same of what is well or not without a verdict.
+pub(crate) fn exit_code_of(is_well: bool) -> ExitCode {
+    if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// For tasks that each block a thread.
-pub(crate) fn runtime_of_tasks(threads: usize) -> Result<Runtime> {
-    built(Builder::new_multi_thread().worker_threads(2).max_blocking_threads(threads + 32))
+/// Does the work of a command, in threads of its own.
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    block_in(&mut Builder::new_multi_thread(), work)
 }
 
-fn built(builder: &mut Builder) -> Result<Runtime> {
+/// The same, with tasks that each block a thread.
+pub(crate) fn block_on_tasks<T>(threads: usize, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let mut builder = Builder::new_multi_thread();
+    block_in(builder.worker_threads(2).max_blocking_threads(threads + 32), work)
+}
+
+/// Ends with work still under way: what hangs in a read is not waited for. The runtime is not shut down either, because a read that
+/// sleeps between two tries would panic.
+fn block_in<T>(builder: &mut Builder, work: impl Future<Output = Result<T>>) -> Result<T> {
     let runtime = builder.enable_all().build();
-    runtime.map_err(|e| Error::exhausted(format!("no threads can be started: {e}")))
+    let runtime = runtime.map_err(|e| Error::exhausted(format!("no threads can be started: {e}")))?;
+    let done = runtime.block_on(work);
+    std::mem::forget(runtime);
+    done
+}
+
+/// What a command reads from, in the threads that it runs in.
+pub(crate) fn sources() -> Sources {
+    Sources::new(Arc::new(Stores::new()), Handle::current())
 }
 
 /// Tasks that run at a time, unless somebody says: one on each core.
@@ -36,12 +53,6 @@ pub(crate) fn threads(asked: Option<u16>) -> usize {
 /// Memory to use, unless somebody says: half of what the container may use, or of what the machine has.
 pub(crate) fn memory_bytes(asked: Option<u64>) -> u64 {
     asked.unwrap_or_else(|| (available_bytes() / 2).max(256 << 20))
-}
-
-/// Ends with work still under way: what hangs in a read is not waited for. The runtime is not shut down either, because a read that
-/// sleeps between two tries would panic.
-pub(crate) fn leave(runtime: Runtime) {
-    std::mem::forget(runtime);
 }
 
 pub(crate) fn working_directory() -> Result<PathBuf> {

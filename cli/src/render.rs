@@ -13,7 +13,7 @@ mod suggestions;
 pub(crate) use files::excerpt;
 pub(crate) use history::history_text;
 pub(crate) use layout::{padded, shortened, width};
-pub(crate) use layout::{visible, wrapped, wrapped_as};
+pub(crate) use layout::{visible, wrapped};
 pub(crate) use paint::{ColorArgs, Paint};
 pub(crate) use run_diff::run_diff;
 pub(crate) use sensitivity::sensitivity;
@@ -25,7 +25,6 @@ use shadowdiff_core::render::{
 use shadowdiff_core::report::{ColumnSummary, Rows, Schema, Summary, TotalsSummary};
 use shadowdiff_core::side::Side;
 use shadowdiff_core::tally::plural;
-use shadowdiff_core::verdict::Verdict;
 use std::fmt::Write;
 use std::path::Path;
 pub(crate) use suggestions::suggestions;
@@ -73,19 +72,14 @@ pub(crate) fn text(summary: &Summary, directory: &Path, place: &str, paint: Pain
     out
 }
 
-fn heading(out: &mut String, text: &str, paint: Paint) {
+pub(crate) fn heading(out: &mut String, text: &str, paint: Paint) {
     let _ = writeln!(out, "\n{}", paint.heading(text));
 }
 
 fn verdict(summary: &Summary, paint: Paint) -> String {
-    let word = summary.verdict.name().to_uppercase();
-    let painted = match summary.verdict {
-        Verdict::Pass => paint.good(&word),
-        Verdict::Fail => paint.bad(&word),
-    };
-    let mut out = format!("{painted}{}\n", behind_verdict(summary));
+    let mut out = format!("{}{}\n", paint.verdict(summary.verdict), behind_verdict(summary));
     for broken in &summary.broken {
-        out += &wrapped_as("  broken  ", &format!("  {}  ", paint.bad("broken")), broken);
+        out += &paint.complaint("broken", broken);
     }
     out
 }
@@ -188,6 +182,14 @@ fn totals(out: &mut String, summary: &Summary, paint: Paint) {
     more(out, differing.len(), SHOWN, "column");
 }
 
+/// Where not all of a list is shown.
+pub(crate) fn and_more(out: &mut String, all: usize, shown: usize) {
+    if all > shown {
+        let _ = writeln!(out, "  … and {} more", grouped((all - shown) as u64));
+    }
+}
+
+/// The same, with what they are.
 fn more(out: &mut String, all: usize, shown: usize, noun: &str) {
     if all > shown {
         let rest = (all - shown) as u64;

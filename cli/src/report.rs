@@ -1,7 +1,7 @@
 //! `report`: a finished result again, of a comparison or of a suite, in the terminal and in other forms, from wherever it lies.
 
 use crate::args::ReportArgs;
-use crate::process::{exit_code, runtime, working_directory};
+use crate::process::{block_on, exit_code, working_directory};
 use crate::{say, suite};
 use shadowdiff_common::store::Stores;
 use shadowdiff_coordinator::{Fetched, fetch_result, fetch_suite};
@@ -10,17 +10,21 @@ use shadowdiff_core::report::ResultFile;
 use std::process::ExitCode;
 
 pub(crate) fn run(args: &ReportArgs) -> Result<ExitCode> {
+    block_on(report(args))
+}
+
+async fn report(args: &ReportArgs) -> Result<ExitCode> {
     args.shown.renderings.prepare()?;
     let here = working_directory()?;
     let place = args.result.to_string_lossy();
-    let (runtime, stores) = (runtime()?, Stores::new());
-    if let Some((text, suite)) = runtime.block_on(fetch_suite(&place, &here, &stores))? {
+    let stores = Stores::new();
+    if let Some((text, suite)) = fetch_suite(&place, &here, &stores).await? {
         if args.profile.profile {
             return Err(Error::spec("`--profile` is of one comparison").advice("name the folder of a task"));
         }
         return suite::show_again(&args.shown, &suite, &text, &place);
     }
-    let Fetched { text, summary, files } = runtime.block_on(fetch_result(&place, &here, &stores, &ResultFile::TABLES))?;
+    let Fetched { text, summary, files } = fetch_result(&place, &here, &stores, &ResultFile::TABLES).await?;
     if args.shown.json {
         // As it is stored, whatever version wrote it.
         args.shown.renderings.write(&summary, files.directory())?;

@@ -8,15 +8,14 @@ mod known;
 mod shown;
 
 use crate::args::RolloutArgs;
-use crate::process::{runtime, working_directory};
+use crate::note;
+use crate::process::{block_on, exit_code_of, sources, working_directory};
 use crate::render::visible;
-use crate::{note, say};
+use crate::shown::AnswerArgs;
 pub(crate) use folder::refuse_inputs;
 use folder::{Folder, List};
 use known::Known;
 use serde::Serialize;
-use shadowdiff_common::read::Sources;
-use shadowdiff_common::store::Stores;
 use shadowdiff_coordinator::{AccountLines, Fetched, Table, fetch_result};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::report::{AccountRecord, FileMark, FileMarks, ResultFile, Summary, is_defused, write_fields};
@@ -28,7 +27,6 @@ use shadowdiff_core::verdict::Verdict;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 /// The version of `rollout.json`.
 const ROLLOUT_VERSION: u32 = 1;
@@ -86,17 +84,20 @@ struct Source<'a> {
 }
 
 pub(crate) fn run(args: &RolloutArgs) -> Result<ExitCode> {
+    block_on(rollout(args))
+}
+
+async fn rollout(args: &RolloutArgs) -> Result<ExitCode> {
     let rings = rings(&args.rings)?;
     let here = working_directory()?;
     let folder = Folder::at(&args.output, &here, args.overwrite)?;
-    let runtime = runtime()?;
-    let sources = Sources::new(Arc::new(Stores::new()), runtime.handle().clone());
+    let sources = sources();
     let place = args.result.to_string_lossy();
-    let Fetched { summary, files, .. } = runtime.block_on(fetch_result(&place, &here, &sources.stores, &ResultFile::TABLES))?;
+    let Fetched { summary, files, .. } = fetch_result(&place, &here, &sources.stores, &ResultFile::TABLES).await?;
     let spec = spec_of(&summary)?;
     check_lists_all(&spec)?;
     refuse_inputs(&folder.directory, "rest.csv", &spec, &here)?;
-    let known = runtime.block_on(Known::read(args, &spec, &here, &sources))?;
+    let known = Known::read(args, &spec, &here, &sources).await?;
     let source = Source {
         summary: &summary,
         spec: &spec,
@@ -109,14 +110,12 @@ pub(crate) fn run(args: &RolloutArgs) -> Result<ExitCode> {
         .warnings
         .iter()
         .for_each(|warning| note(&format!("shadowdiff: warning: {}", visible(warning))));
-    if args.json {
-        let text = serde_json::to_string_pretty(&rollout).map_err(|e| Error::internal(e.to_string()))?;
-        say(&format!("{text}\n"))?;
-    } else {
-        say(&shown::text(&rollout, &args.output, args.color.paint()))?;
-    }
-    let may_flip = rollout.blocked.is_empty() && rollout.accounts.safe > 0;
-    Ok(if may_flip { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let answer = AnswerArgs {
+        json: args.json,
+        color: args.color,
+    };
+    answer.tell(&rollout, |rollout, paint| shown::text(rollout, &args.output, paint))?;
+    Ok(exit_code_of(rollout.blocked.is_empty() && rollout.accounts.safe > 0))
 }
 
 impl Source<'_> {

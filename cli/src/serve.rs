@@ -3,14 +3,13 @@
 use crate::args::CoordinatorArgs;
 use crate::connections::{BoundedListener, KEEP_ALIVE, Limits};
 use crate::note;
-use crate::process::{leave, runtime, working_directory};
+use crate::process::{block_on, sources, working_directory};
 use crate::signals::watch_signals;
-use shadowdiff_common::notify::Listener;
+use crate::told::listener;
 use shadowdiff_common::random_bytes;
-use shadowdiff_common::read::Sources;
 use shadowdiff_common::spool::Scratch;
 use shadowdiff_common::state::State;
-use shadowdiff_common::store::{Location, Stores};
+use shadowdiff_common::store::Location;
 use shadowdiff_common::telemetry::start_log;
 use shadowdiff_coordinator::cluster::{Cluster, Options, jobs_service, metrics_page, workers_service};
 use shadowdiff_core::error::{Error, Result};
@@ -35,15 +34,12 @@ const MAX_STREAMS: u32 = 256;
 
 pub(crate) fn run(args: &CoordinatorArgs) -> Result<ExitCode> {
     start_log(&args.log)?;
-    let runtime = runtime()?;
-    let served = runtime.block_on(serve(args));
-    leave(runtime);
-    served.map(|()| ExitCode::SUCCESS)
+    block_on(serve(args)).map(|()| ExitCode::SUCCESS)
 }
 
 async fn serve(args: &CoordinatorArgs) -> Result<()> {
     let mut stop = watch_signals();
-    let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
+    let sources = sources();
     let here = working_directory()?;
     let state_url = absolute(&args.state, &here)?;
     let state = State::open(&state_url, &here, &sources.stores)?;
@@ -141,12 +137,7 @@ fn options(args: &CoordinatorArgs, scratch: &Scratch) -> Result<Options> {
         shards: args.shards,
         form: args.exchange.form(),
         part_bytes: PART_BYTES,
-        listener: args
-            .notify
-            .as_deref()
-            .map(Listener::new)
-            .transpose()
-            .map_err(|e| e.field("--notify"))?,
+        listener: listener(args.notify.as_deref())?,
     })
 }
 

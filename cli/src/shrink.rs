@@ -15,7 +15,7 @@ mod wanted;
 
 use crate::args::ShrinkArgs;
 use crate::laboratory::{Key, Laboratory};
-use crate::process::{leave, runtime_of_tasks, working_directory};
+use crate::process::{block_on_tasks, sources, working_directory};
 use crate::rollout::refuse_inputs;
 use crate::settings::Settings;
 use crate::signals::watch_signals;
@@ -26,8 +26,7 @@ use recipe::Recipe;
 use reduce::{Bench, FILES, Reproducer};
 use rows::{Pair, Rows, read};
 use shadowdiff_common::random_bytes;
-use shadowdiff_common::read::Sources;
-use shadowdiff_common::store::{Location, Stores};
+use shadowdiff_common::store::Location;
 use shadowdiff_coordinator::{Bound, Staging, fetch_result};
 use shadowdiff_core::align::Role;
 use shadowdiff_core::error::{Error, Result};
@@ -48,15 +47,12 @@ use wanted::{Candidate, candidates};
 pub(crate) fn run(args: &ShrinkArgs, limits: TaskLimits) -> Result<ExitCode> {
     let settings = Settings::new(&args.settings, limits)?;
     let given = args.spec.as_deref().map(|spec| from_file(spec, &args.set, None)).transpose()?;
-    let runtime = runtime_of_tasks(settings.threads)?;
-    let outcome = runtime.block_on(shrink(args, &settings, given.as_ref()));
-    leave(runtime);
-    say(&outcome?)
+    say(&block_on_tasks(settings.threads, shrink(args, &settings, given.as_ref()))?)
 }
 
 async fn shrink(args: &ShrinkArgs, settings: &Settings, given: Option<&SpecFile>) -> Result<String> {
     let here = working_directory()?;
-    let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
+    let sources = sources();
     let fetched = fetch_result(&args.result.to_string_lossy(), &here, &sources.stores, &[ResultFile::Diff]).await?;
     let summary = fetched.summary;
     let pattern = summary.row_patterns.pattern(&args.pattern).map_err(|e| e.field("--pattern"))?;

@@ -2,37 +2,26 @@
 
 use crate::args::SuggestArgs;
 use crate::judge::HELD_BYTES;
-use crate::process::{leave, runtime, working_directory};
+use crate::process::{block_on, sources, working_directory};
 use crate::render;
 use crate::spec::{SpecFile, from_file};
-use crate::{say, say_json};
-use shadowdiff_common::read::Sources;
 use shadowdiff_common::spool::Scratch;
-use shadowdiff_common::store::Stores;
 use shadowdiff_coordinator::{Suggesting, Suggestions, fetch_result};
 use shadowdiff_core::error::Result;
 use shadowdiff_core::report::ResultFile;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 pub(crate) fn run(args: &SuggestArgs) -> Result<ExitCode> {
     let found = args.spec.as_deref().map(|spec| from_file(spec, &args.set, None)).transpose()?;
-    let runtime = runtime()?;
-    let told = runtime.block_on(suggest(args, found.as_ref()));
-    leave(runtime);
-    let told = told.map_err(|e| match &found {
+    let told = block_on(suggest(args, found.as_ref())).map_err(|e| match &found {
         Some(found) => found.parsed.places.locate(e),
         None => e,
     })?;
-    if args.json {
-        say_json(&told)
-    } else {
-        say(&render::suggestions(&told, args.color.paint()))
-    }
+    args.answer.tell(&told, render::suggestions)
 }
 
 async fn suggest(args: &SuggestArgs, found: Option<&SpecFile>) -> Result<Suggestions> {
-    let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
+    let sources = sources();
     let place = args.result.to_string_lossy();
     let fetched = fetch_result(&place, &working_directory()?, &sources.stores, &ResultFile::TABLES).await?;
     let suggesting = Suggesting {

@@ -8,11 +8,11 @@ mod shown;
 
 use crate::args::SuiteArgs;
 use crate::noise::noise_specs;
-use crate::process::{leave, runtime_of_tasks};
+use crate::process::block_on_tasks;
 use crate::settings::Settings;
 use crate::signals::watch_signals;
 use crate::told::{listener, tell};
-use crate::{client, compare, note};
+use crate::{client, compare, json_text, note};
 use futures::StreamExt;
 use members::{Found, FoundMember, find};
 use shadowdiff_common::store::{Location, Stores};
@@ -34,16 +34,13 @@ pub(crate) fn run(args: &SuiteArgs, limits: TaskLimits) -> Result<ExitCode> {
     args.shown.renderings.prepare()?;
     let settings = Settings::new(&args.settings, limits)?;
     let listener = listener(args.notify.as_deref())?;
-    let runtime = runtime_of_tasks(settings.threads)?;
-    let outcome = runtime.block_on(async {
+    let (summary, place) = block_on_tasks(settings.threads, async {
         let outcome = suite(args, &settings).await;
         if let Some(listener) = listener {
             tell(&listener, Subject::Suite, &outcome, |(summary, place)| Ended::suite(summary, place)).await;
         }
         outcome
-    });
-    leave(runtime);
-    let (summary, place) = outcome?;
+    })?;
     shown::show(&args.shown, &summary, &place, settings.quiet)
 }
 
@@ -58,8 +55,7 @@ async fn suite(args: &SuiteArgs, settings: &Settings) -> Result<(SuiteSummary, S
         None => here(args, settings, &found).await?,
     };
     let summary = SuiteSummary::new(&found.name, &found.today, members, &found.one_sided, found.skipped);
-    let text = serde_json::to_string_pretty(&summary).map_err(|e| Error::internal(e.to_string()))?;
-    place.publish(text + "\n").await?;
+    place.publish(json_text(&summary)?).await?;
     Ok((summary, found.place))
 }
 

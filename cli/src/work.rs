@@ -3,12 +3,10 @@
 use crate::args::WorkerArgs;
 use crate::connections::{BoundedListener, KEEP_ALIVE, Limits};
 use crate::note;
-use crate::process::{leave, memory_bytes, runtime, threads};
+use crate::process::{block_on, memory_bytes, sources, threads};
 use crate::serve::{bind, host_name};
 use crate::signals::watch_signals;
-use shadowdiff_common::read::Sources;
 use shadowdiff_common::spool::Scratch;
-use shadowdiff_common::store::Stores;
 use shadowdiff_common::tasks::spawn;
 use shadowdiff_common::telemetry::start_log;
 use shadowdiff_core::error::{Error, Result};
@@ -22,17 +20,14 @@ use tonic_health::ServingStatus;
 
 pub(crate) fn run(args: &WorkerArgs, limits: TaskLimits) -> Result<ExitCode> {
     start_log(&args.log)?;
-    let runtime = runtime()?;
-    let worked = runtime.block_on(work(args, limits));
-    leave(runtime);
-    worked.map(|()| ExitCode::SUCCESS)
+    block_on(work(args, limits)).map(|()| ExitCode::SUCCESS)
 }
 
 async fn work(args: &WorkerArgs, limits: TaskLimits) -> Result<()> {
     let mut asked = watch_signals();
     let (memory, slots) = (memory_bytes(args.memory), threads(args.slots));
     let scratch = Scratch::new(Memory::intermediate_bytes(memory, &limits), args.scratch.as_deref())?;
-    let sources = Sources::new(Arc::new(Stores::new()), tokio::runtime::Handle::current());
+    let sources = sources();
     let name = args.name.clone().unwrap_or_else(host_name);
     let host = Arc::new(Host::new(sources, scratch, memory, slots, limits, name));
     let (connected, seen) = watch::channel(false);

@@ -2,8 +2,9 @@
 
 use super::csv::seen;
 use super::key::are_whole;
-use super::{Inspection, find, share};
+use super::{Inspection, look, share};
 use crate::again::again;
+use crate::process::block_on;
 use shadowdiff_core::error::Error;
 use shadowdiff_core::side::Side;
 use shadowdiff_core::spec::Overrides;
@@ -11,7 +12,7 @@ use std::path::Path;
 
 /// Compares nothing: a key that nobody has looked at makes differences that are none.
 pub(crate) fn propose_key(asked: Overrides, here: &Path) -> Error {
-    match find(asked, here) {
+    match block_on(look(asked, here)) {
         Ok(found) => Error::spec(words(&found).join("\n")),
         Err(error) => error,
     }

@@ -1,7 +1,7 @@
 //! The power of a spec in the terminal: what it is blind for first, then what passes, then what could not be tried.
 
 use super::report::{ColumnOutcome, Outcome, Power};
-use crate::render::{Paint, wrapped, wrapped_as};
+use crate::render::{Paint, heading, wrapped};
 use shadowdiff_core::render::{counted_apart, grouped};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -41,17 +41,9 @@ fn head(power: &Power, paint: Paint) -> String {
     }
     let mut out = paint.bad("BLIND") + &counts;
     for name in &power.blind {
-        out += &wrapped_as(
-            "  blind  ",
-            &format!("  {}  ", paint.bad("blind")),
-            &format!("{name}: not one planted change is caught"),
-        );
+        out += &paint.complaint("blind", &format!("{name}: not one planted change is caught"));
     }
     out
-}
-
-fn heading(out: &mut String, text: &str, paint: Paint) {
-    let _ = writeln!(out, "\n{}", paint.heading(text));
 }
 
 /// Over all columns, in the order in which they were planted.

@@ -28,11 +28,7 @@ pub(crate) fn history_text(history: &RunHistory, paint: Paint) -> String {
     );
     let earlier = history.runs.len().saturating_sub(SHOWN_RUNS);
     for (run, change) in history.changes().skip(earlier) {
-        let word = format!("{:>9}", run.verdict.name());
-        let verdict = match run.verdict {
-            Verdict::Pass => paint.good(&word),
-            Verdict::Fail => paint.bad(&word),
-        };
+        let verdict = paint.either(run.verdict == Verdict::Pass, &format!("{:>9}", run.verdict.name()));
         let _ = writeln!(
             out,
             "  {}{verdict}{:>12}{:>12}{:>13}",

@@ -1,6 +1,8 @@
 //! Colours, an addition to words: what is said without them is the same.
 
+use super::layout::wrapped_as;
 use clap::{Args, ValueEnum};
+use shadowdiff_core::verdict::Verdict;
 use std::io::IsTerminal;
 
 #[derive(Debug, Clone, Copy, Args)]
@@ -45,6 +47,20 @@ impl Paint {
     /// For what is not.
     pub(crate) fn bad(self, text: &str) -> String {
         self.put("1;31", text)
+    }
+
+    pub(crate) fn either(self, is_well: bool, text: &str) -> String {
+        if is_well { self.good(text) } else { self.bad(text) }
+    }
+
+    /// `PASS` or `FAIL`.
+    pub(crate) fn verdict(self, verdict: Verdict) -> String {
+        self.either(verdict == Verdict::Pass, &verdict.name().to_uppercase())
+    }
+
+    /// A sentence about what is not well, behind a word for it.
+    pub(crate) fn complaint(self, word: &str, sentence: &str) -> String {
+        wrapped_as(&format!("  {word}  "), &format!("  {}  ", self.bad(word)), sentence)
     }
 
     pub(crate) fn heading(self, text: &str) -> String {

@@ -3,8 +3,7 @@
 use super::layout::{COLUMNS, padded, shortened, width, wrapped, wrapped_as};
 use super::{Paint, SENTENCE_COLUMNS, SHOWN, SHOWN_COLUMNS, files, heading, more};
 use shadowdiff_core::render::{counted_apart, grouped};
-use shadowdiff_core::run_diff::{AccountChange, ChangedAccount, ChangedAccounts, CountChange, RunDiff, RunFacts, ThresholdState};
-use shadowdiff_core::verdict::Verdict;
+use shadowdiff_core::run_diff::{AccountChange, ChangedAccount, ChangedAccounts, CountChange, RunDiff, ThresholdState};
 use std::fmt::Write;
 
 /// Names of columns and rules are shortened to this.
@@ -23,18 +22,11 @@ pub(crate) fn run_diff(diff: &RunDiff, paint: Paint) -> String {
 }
 
 fn head(diff: &RunDiff, paint: Paint) -> String {
-    let word = |run: &RunFacts| {
-        let word = run.verdict.name().to_uppercase();
-        match run.verdict {
-            Verdict::Pass => paint.good(&word),
-            Verdict::Fail => paint.bad(&word),
-        }
-    };
     let (before, after) = (&diff.before, &diff.after);
     let mut out = format!(
         "{} -> {}: {} -> {}\n",
-        word(before),
-        word(after),
+        paint.verdict(before.verdict),
+        paint.verdict(after.verdict),
         grouped(before.exceptions),
         counted_apart(after.exceptions, "exception")
     );

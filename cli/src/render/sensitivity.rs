@@ -11,9 +11,8 @@ use std::fmt::Write;
 const TIGHTER_STEPS: usize = 8;
 
 pub(crate) fn sensitivity(of: &Sensitivity, paint: Paint) -> String {
-    let word = |verdict: Verdict| word(verdict, paint);
     let as_it_is = counted_apart(of.as_it_is.exceptions, "exception");
-    let mut out = format!("{}: {as_it_is} as it is\n", word(of.as_it_is.verdict));
+    let mut out = format!("{}: {as_it_is} as it is\n", paint.verdict(of.as_it_is.verdict));
     for column in &of.columns {
         heading(
             &mut out,
@@ -38,7 +37,7 @@ pub(crate) fn sensitivity(of: &Sensitivity, paint: Paint) -> String {
                 let _ = writeln!(
                     out,
                     "  {tolerance}{left:>14}{all:>14}  {}",
-                    word(step.judged.verdict).to_lowercase()
+                    paint.verdict(step.judged.verdict).to_lowercase()
                 );
             }
             let passes = |step: &&Step| step.judged.verdict == Verdict::Pass;
@@ -93,14 +92,6 @@ fn tighter(out: &mut String, of: &Sensitivity, paint: Paint) {
     }
 }
 
-fn word(verdict: Verdict, paint: Paint) -> String {
-    let word = verdict.name().to_uppercase();
-    match verdict {
-        Verdict::Pass => paint.good(&word),
-        Verdict::Fail => paint.bad(&word),
-    }
-}
-
 /// What each rule is needed for, and the fewest of them.
 fn rules(out: &mut String, of: &Sensitivity, paint: Paint) {
     let found = &of.rules;
@@ -115,7 +106,7 @@ fn rules(out: &mut String, of: &Sensitivity, paint: Paint) {
     for rule in &found.rules {
         let name = padded(&shortened(&rule.name, NAME_COLUMNS), NAME_COLUMNS + 4);
         let (left, verdict) = match &rule.judged {
-            Some(judged) => (grouped(judged.exceptions), word(judged.verdict, paint).to_lowercase()),
+            Some(judged) => (grouped(judged.exceptions), paint.verdict(judged.verdict).to_lowercase()),
             None => ("?".to_owned(), "needs a new comparison".to_owned()),
         };
         let idle = if rule.is_needed { "" } else { ", nothing changes" };

@@ -6,23 +6,22 @@ use shadowdiff_coordinator::{Suggestion, Suggestions};
 use shadowdiff_core::render::{counted_apart, described, grouped};
 use shadowdiff_core::report::PatternSummary;
 use shadowdiff_core::suggest::{Sizes, Window};
-use shadowdiff_core::verdict::Verdict;
 use std::fmt::Write;
 
 pub(crate) fn suggestions(of: &Suggestions, paint: Paint) -> String {
-    let word = |verdict: Verdict| match verdict {
-        Verdict::Pass => paint.good("PASS"),
-        Verdict::Fail => paint.bad("FAIL"),
-    };
     let exceptions = |count| counted_apart(count, "exception");
-    let mut out = format!("{}: {} as it is", word(of.as_it_is.verdict), exceptions(of.as_it_is.exceptions));
+    let mut out = format!(
+        "{}: {} as it is",
+        paint.verdict(of.as_it_is.verdict),
+        exceptions(of.as_it_is.exceptions)
+    );
     if let Some(together) = &of.together {
         let all = counted_apart(of.suggestions.len() as u64, "suggestion");
         let _ = write!(
             out,
             "; {all} would leave {}, {}",
             grouped(together.exceptions),
-            word(together.verdict).to_lowercase()
+            paint.verdict(together.verdict).to_lowercase()
         );
     }
     out.push('\n');

@@ -2,6 +2,7 @@
 //! else is ever replaced. While `rollout.json` is there, the lists are whole; it has their digests.
 
 use super::{ROLLOUT_VERSION, Rollout};
+use crate::json_text;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use shadowdiff_common::read::{Overlap, meets};
@@ -83,9 +84,9 @@ impl Folder {
 
     /// Makes the lists visible.
     pub(super) fn publish(self, rollout: &Rollout) -> Result<()> {
-        let text = serde_json::to_string_pretty(rollout).map_err(|e| Error::internal(e.to_string()))?;
+        let text = json_text(rollout)?;
         let mut index = self.staging.create(INDEX)?;
-        writeln!(index, "{text}").map_err(full)?;
+        index.write_all(text.as_bytes()).map_err(full)?;
         index.finish()?;
         // Somebody else may have written here meanwhile.
         if check(&self.directory, self.overwrite)? {

@@ -1,7 +1,7 @@
 //! A roll-out in the terminal: who may flip, in which ring, and what to mend so that more may.
 
 use super::Rollout;
-use crate::render::{Paint, wrapped, wrapped_as};
+use crate::render::{Paint, and_more, heading, wrapped};
 use shadowdiff_core::render::{counted_apart, grouped};
 use shadowdiff_core::verdict::Verdict;
 use std::fmt::Write;
@@ -14,21 +14,20 @@ pub(super) fn text(rollout: &Rollout, place: &str, paint: Paint) -> String {
     let counts = &rollout.accounts;
     let may_flip = if rollout.blocked.is_empty() { counts.safe } else { 0 };
     let head = format!("{} may flip", counted_apart(may_flip, "account"));
-    let painted = if may_flip > 0 { paint.good(&head) } else { paint.bad(&head) };
-    let mut out = format!("{painted}, {} on hold", grouped(counts.hold));
+    let mut out = format!("{}, {} on hold", paint.either(may_flip > 0, &head), grouped(counts.hold));
     if counts.flip_back > 0 {
         out += &format!(", {}", paint.bad(&format!("{} to flip back", grouped(counts.flip_back))));
     }
     out.push('\n');
     for why in &rollout.blocked {
-        out += &wrapped_as("  nobody flips  ", &format!("  {}  ", paint.bad("nobody flips")), why);
+        out += &paint.complaint("nobody flips", why);
     }
     if rollout.verdict == Some(Verdict::Fail) && rollout.blocked.is_empty() {
         for broken in &rollout.broken {
             out += &wrapped("  the verdict is fail  ", &format!("{broken}; no account with one may flip"));
         }
     }
-    let _ = writeln!(out, "\n{}", paint.heading("Accounts"));
+    heading(&mut out, "Accounts", paint);
     for (accounts, words) in [
         (counts.listed, "compared"),
         (counts.safe, "safe: all that differs is expected, or nothing differs"),
@@ -52,7 +51,7 @@ fn rings(out: &mut String, rollout: &Rollout, paint: Paint) {
     if rollout.rings.is_empty() {
         return;
     }
-    let _ = writeln!(out, "\n{}", paint.heading("Rings (shares of the safe accounts, fewest rows first)"));
+    heading(out, "Rings (shares of the safe accounts, fewest rows first)", paint);
     for ring in &rollout.rings {
         let accounts = counted_apart(ring.accounts, "account");
         let _ = writeln!(
@@ -77,7 +76,7 @@ fn blockers(out: &mut String, rollout: &Rollout, paint: Paint) {
     if blockers.is_empty() {
         return;
     }
-    let _ = writeln!(out, "\n{}", paint.heading("What holds accounts"));
+    heading(out, "What holds accounts", paint);
     for blocker in blockers.iter().take(SHOWN) {
         let numbers = format!(
             "{:>12} held, {:>6} by this alone  ",
@@ -86,7 +85,5 @@ fn blockers(out: &mut String, rollout: &Rollout, paint: Paint) {
         );
         *out += &wrapped(&numbers, &blocker.blocker);
     }
-    if blockers.len() > SHOWN {
-        let _ = writeln!(out, "  … and {} more", grouped((blockers.len() - SHOWN) as u64));
-    }
+    and_more(out, blockers.len(), SHOWN);
 }

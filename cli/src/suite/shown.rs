@@ -1,9 +1,9 @@
 //! What is said of a suite: a line for each task, then why it does not pass.
 
-use crate::render::{Paint, padded, shortened, visible, width, wrapped_as};
+use crate::render::{Paint, and_more, heading, padded, shortened, visible, width, wrapped};
 use crate::renderings::Flag;
 use crate::shown::ShownArgs;
-use crate::{say, say_json};
+use crate::{process, say, say_json};
 use shadowdiff_core::error::Result;
 use shadowdiff_core::render::{grouped, suite_html, suite_junit, suite_markdown};
 use shadowdiff_core::spec::MemberKind;
@@ -49,29 +49,21 @@ fn render(shown: &ShownArgs, suite: &SuiteSummary) -> Result<()> {
 }
 
 fn exit_code(suite: &SuiteSummary) -> ExitCode {
-    match suite.verdict {
-        _ if suite.has_error() => ExitCode::from(2),
-        Verdict::Pass => ExitCode::SUCCESS,
-        Verdict::Fail => ExitCode::FAILURE,
+    if suite.has_error() {
+        return ExitCode::from(2);
     }
+    process::exit_code(suite.verdict)
 }
 
 fn text(suite: &SuiteSummary, place: &str, paint: Paint) -> String {
     let headline = suite.headline();
     let (word, rest) = headline.split_once(':').unwrap_or((&headline, ""));
-    let word = match suite.verdict {
-        Verdict::Pass => paint.good(word),
-        Verdict::Fail => paint.bad(word),
-    };
+    let word = paint.either(suite.verdict == Verdict::Pass, word);
     let mut out = format!("{word}:{rest}\n");
     for why in suite.broken.iter().take(SHOWN) {
-        out += &wrapped_as(
-            "  broken  ",
-            &format!("  {}  ", paint.bad("broken")),
-            &shortened(why, SENTENCE_COLUMNS),
-        );
+        out += &paint.complaint("broken", &shortened(why, SENTENCE_COLUMNS));
     }
-    more(&mut out, suite.broken.len());
+    and_more(&mut out, suite.broken.len(), SHOWN);
     let names = suite
         .tasks
         .iter()
@@ -86,19 +78,15 @@ fn text(suite: &SuiteSummary, place: &str, paint: Paint) -> String {
         "exceptions",
         "expected"
     );
-    let _ = writeln!(out, "\n{}", paint.heading(&title));
+    heading(&mut out, &title, paint);
     let (passing, not): (Vec<&MemberSummary>, Vec<&MemberSummary>) = suite.tasks.iter().partition(|of| of.state == MemberState::Pass);
     let is_shown: Vec<&str> = not.iter().chain(&passing).take(SHOWN).map(|of| of.name.as_str()).collect();
     for of in suite.tasks.iter().filter(|of| is_shown.contains(&of.name.as_str())) {
         line(&mut out, of, names, paint);
     }
-    more(&mut out, suite.tasks.len());
+    and_more(&mut out, suite.tasks.len(), SHOWN);
     if !suite.skipped.is_empty() {
-        out += &wrapped_as(
-            "\nLeft out: ",
-            "\nLeft out: ",
-            &shortened(&suite.skipped.join(", "), SENTENCE_COLUMNS),
-        );
+        out += &wrapped("\nLeft out: ", &shortened(&suite.skipped.join(", "), SENTENCE_COLUMNS));
     }
     let _ = writeln!(out, "\nResults: {}", visible(place));
     out
@@ -106,11 +94,7 @@ fn text(suite: &SuiteSummary, place: &str, paint: Paint) -> String {
 
 fn line(out: &mut String, of: &MemberSummary, names: usize, paint: Paint) {
     let word = format!("{:>15}", of.state.name());
-    let word = if of.state == MemberState::Pass {
-        paint.good(&word)
-    } else {
-        paint.bad(&word)
-    };
+    let word = paint.either(of.state == MemberState::Pass, &word);
     let counts = of
         .counts
         .as_ref()
@@ -128,12 +112,6 @@ fn line(out: &mut String, of: &MemberSummary, names: usize, paint: Paint) {
     if !of.behind.is_empty() {
         let behind = shortened(&of.behind.join(", "), SENTENCE_COLUMNS);
         let does = if of.behind.len() == 1 { "does" } else { "do" };
-        *out += &wrapped_as("      follows ", "      follows ", &format!("{behind}, which {does} not pass"));
-    }
-}
-
-fn more(out: &mut String, all: usize) {
-    if all > SHOWN {
-        let _ = writeln!(out, "  … and {} more", grouped((all - SHOWN) as u64));
+        *out += &wrapped("      follows ", &format!("{behind}, which {does} not pass"));
     }
 }
