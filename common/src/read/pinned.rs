@@ -177,14 +177,32 @@ impl PinnedFile {
             .get_or_insert_with(|| error.clone());
     }
 
+    /// Fills a buffer with the bytes from a place on. Of a local file nothing else is written, so that a small buffer costs no more than itself.
+    pub(super) fn fill(&self, buffer: &mut [u8], from: u64) -> Result<()> {
+        let range = from..from.saturating_add(buffer.len() as u64);
+        let filled = match &self.source {
+            Source::Local(file) => self.check_inside(std::slice::from_ref(&range)).and_then(|()| {
+                self.count(std::slice::from_ref(&range));
+                self.fill_local(file, buffer, from)
+            }),
+            Source::Object { .. } => return self.read(range).map(|bytes| buffer.copy_from_slice(&bytes)),
+        };
+        filled.inspect_err(|error| self.remember(error))
+    }
+
+    fn check_inside(&self, ranges: &[Range<u64>]) -> Result<()> {
+        let Some(beyond) = ranges.iter().find(|r| r.end > self.pin.size_bytes || r.start > r.end) else {
+            return Ok(());
+        };
+        Err(Error::input(format!(
+            "the file is malformed: it refers to bytes {} to {}, but has only {}",
+            beyond.start, beyond.end, self.pin.size_bytes
+        ))
+        .file(&self.name))
+    }
+
     fn read_ranges(&self, ranges: &[Range<u64>], part_bytes: u64) -> Result<Vec<Bytes>> {
-        if let Some(beyond) = ranges.iter().find(|r| r.end > self.pin.size_bytes || r.start > r.end) {
-            return Err(Error::input(format!(
-                "the file is malformed: it refers to bytes {} to {}, but has only {}",
-                beyond.start, beyond.end, self.pin.size_bytes
-            ))
-            .file(&self.name));
-        }
+        self.check_inside(ranges)?;
         match &self.source {
             Source::Local(file) => {
                 self.count(ranges);

@@ -7,6 +7,7 @@ use super::chunks::at_once;
 use super::legacy::Marks;
 use super::values::Reading;
 use super::{DataFile, Opened, Sources};
+use crate::read::pinned::PinnedFile;
 use ::parquet::data_type::FixedLenByteArray;
 use ::parquet::file::metadata::ColumnChunkMetaData;
 use ::parquet::file::statistics::Statistics;
@@ -17,6 +18,8 @@ use std::ops::Range;
 
 /// How much of two chunks is compared at a time: chunks that differ mostly do so at once.
 const WINDOW_BYTES: u64 = 1 << 20;
+/// The same of local files: what is read of both stays in the processor's cache until it is compared.
+const LOCAL_WINDOW_BYTES: u64 = 64 << 10;
 
 /// A file, to ask how its columns are stored.
 #[derive(Debug)]
@@ -182,14 +185,36 @@ fn signed(bytes: &[u8]) -> Option<i128> {
 }
 
 fn is_same_range(live: &StoredFile, mut a: Range<u64>, shadow: &StoredFile, mut b: Range<u64>) -> Result<bool> {
+    let (live, shadow) = (&live.opened.pinned, &shadow.opened.pinned);
+    if live.is_local() && shadow.is_local() {
+        return is_same_in_files(live, a, shadow, b.start);
+    }
     while a.start < a.end {
         let window = WINDOW_BYTES.min(a.end - a.start);
         let (one, other) = (a.start..a.start + window, b.start..b.start + window);
-        if live.opened.pinned.read(one)? != shadow.opened.pinned.read(other)? {
+        if live.read(one)? != shadow.read(other)? {
             return Ok(false);
         }
         a.start += window;
         b.start += window;
+    }
+    Ok(true)
+}
+
+/// The same of local files, which are read into two small buffers over and over.
+fn is_same_in_files(live: &PinnedFile, mut range: Range<u64>, shadow: &PinnedFile, mut start: u64) -> Result<bool> {
+    let longest = LOCAL_WINDOW_BYTES.min(range.end - range.start) as usize;
+    let (mut one, mut other) = (vec![0; longest], vec![0; longest]);
+    while range.start < range.end {
+        let window = LOCAL_WINDOW_BYTES.min(range.end - range.start);
+        let (one, other) = (&mut one[..window as usize], &mut other[..window as usize]);
+        live.fill(one, range.start)?;
+        shadow.fill(other, start)?;
+        if one != other {
+            return Ok(false);
+        }
+        range.start += window;
+        start += window;
     }
     Ok(true)
 }
