@@ -31,7 +31,7 @@ pub(crate) fn cut(settings: &Settings, shards: Option<u32>) -> Result<PartitionS
     Ok(PartitionSettings {
         threads: settings.threads,
         shards,
-        shard_bytes: settings.shard_bytes(),
+        part_bytes: settings.part_bytes(),
         form: settings.form,
         secret: Secret(random_bytes()?),
         today: spec::today(),

@@ -60,8 +60,8 @@ impl Settings {
         Memory::of_task(rows_bytes, &self.limits)
     }
 
-    /// A shard holds about what a task compares at a time.
-    pub(crate) fn shard_bytes(&self) -> u64 {
+    /// What a task compares at a time.
+    pub(crate) fn part_bytes(&self) -> u64 {
         (self.task_memory(0, 0).task_bytes as u64 / 4).clamp(8 << 20, 64 << 20)
     }
 }

@@ -25,7 +25,6 @@ use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::Reread;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::value::fixed_form;
-use std::sync::Arc;
 
 /// A row that is left.
 #[derive(Debug, Clone, Copy)]
@@ -272,6 +271,7 @@ mod tests {
     use crate::scan::scan;
     use crate::testing::Setup;
     use shadowdiff_core::plan::Form;
+    use std::sync::Arc;
 
     const SPEC: &str = "schema: {v: int64}\ncomparators:\n- {columns: [v], absolute: 1}\n";
 
