@@ -10,52 +10,35 @@
 use crate::nearest::did_you_mean;
 use crate::redact::redacted;
 use crate::side::Side;
+use crate::words::words;
 use serde::{Deserialize, Serialize};
 use std::fmt::{Display, Formatter};
 
-/// What to do about an error; it decides whether an attempt is tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// Fix the spec.
-    Spec,
-    /// Fix the data: it is malformed, missing, or it changed under the job.
-    Input,
-    /// Wait and try again: a store or a peer does not answer.
-    Unavailable,
-    /// Give more memory or disk, or cut finer.
-    Exhausted,
-    /// Report a bug.
-    Internal,
-    /// Somebody asked for it.
-    Interrupted,
+words! {
+    /// What to do about an error; it decides whether an attempt is tried again.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    pub enum Kind {
+        /// Fix the spec.
+        Spec = "spec",
+        /// Fix the data: it is malformed, missing, or it changed under the job.
+        Input = "input",
+        /// Wait and try again: a store or a peer does not answer.
+        Unavailable = "unavailable",
+        /// Give more memory or disk, or cut finer.
+        Exhausted = "exhausted",
+        /// Report a bug.
+        Internal = "internal",
+        /// Somebody asked for it.
+        Interrupted = "interrupted",
+    }
 }
 
 impl Kind {
-    /// All kinds, with the names they have in messages and records.
-    const NAMES: [(Kind, &str); 6] = [
-        (Kind::Spec, "spec"),
-        (Kind::Input, "input"),
-        (Kind::Unavailable, "unavailable"),
-        (Kind::Exhausted, "exhausted"),
-        (Kind::Internal, "internal"),
-        (Kind::Interrupted, "interrupted"),
-    ];
-
-    /// The kind's name.
-    pub fn name(self) -> &'static str {
-        Kind::NAMES
-            .iter()
-            .find(|(kind, _)| *kind == self)
-            .map_or("internal", |(_, name)| name)
-    }
-
     /// The kind of this name; what nobody knows is `Internal`.
     pub fn from_name(name: &str) -> Kind {
-        Kind::NAMES
-            .iter()
-            .find(|(_, known)| *known == name)
-            .map_or(Kind::Internal, |(kind, _)| *kind)
+        let known = Kind::ALL.into_iter().find(|kind| kind.name() == name);
+        known.unwrap_or(Kind::Internal)
     }
 }
 

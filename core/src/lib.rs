@@ -43,4 +43,5 @@ pub mod tolerance_use;
 pub mod totals;
 pub mod value;
 pub mod verdict;
+mod words;
 pub mod yaml;

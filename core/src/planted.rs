@@ -2,30 +2,33 @@
 //! diagnosis tells, it has the name of the diagnosis.
 
 use crate::value::{Decimal, TimeUnit, Value, ValueType, print};
+use crate::words::words;
 use arrow_buffer::i256;
 
-/// A change of one cell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum CellChange {
-    NullAppeared,
-    NullVanished,
-    OtherValue,
-    Sign,
-    Scale,
-    OnePercent,
-    LeastStep,
-    Rounding,
-    Flip,
-    DateOffByOne,
-    TimeZone,
-    OneSecond,
-    Case,
-    Whitespace,
-    InvisibleCharacters,
-    Truncated,
-    Extended,
-    LeadingZeros,
-    Mojibake,
+words! {
+    /// A change of one cell.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum CellChange {
+        NullAppeared = "null_appeared",
+        NullVanished = "null_vanished",
+        OtherValue = "other_value",
+        Sign = "sign",
+        Scale = "scale(100)",
+        OnePercent = "one_percent",
+        LeastStep = "least_step",
+        Rounding = "rounding(0)",
+        Flip = "flipped_boolean",
+        DateOffByOne = "date_off_by_one",
+        TimeZone = "time_zone(+01:00)",
+        OneSecond = "one_second",
+        Case = "case",
+        Whitespace = "whitespace",
+        InvisibleCharacters = "invisible_characters",
+        Truncated = "truncated",
+        Extended = "extended",
+        LeadingZeros = "leading_zeros",
+        Mojibake = "mojibake",
+    }
 }
 
 /// What is planted in the place of a value.
@@ -39,52 +42,6 @@ pub enum Planted {
 }
 
 impl CellChange {
-    pub const ALL: [CellChange; 19] = [
-        CellChange::NullAppeared,
-        CellChange::NullVanished,
-        CellChange::OtherValue,
-        CellChange::Sign,
-        CellChange::Scale,
-        CellChange::OnePercent,
-        CellChange::LeastStep,
-        CellChange::Rounding,
-        CellChange::Flip,
-        CellChange::DateOffByOne,
-        CellChange::TimeZone,
-        CellChange::OneSecond,
-        CellChange::Case,
-        CellChange::Whitespace,
-        CellChange::InvisibleCharacters,
-        CellChange::Truncated,
-        CellChange::Extended,
-        CellChange::LeadingZeros,
-        CellChange::Mojibake,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            CellChange::NullAppeared => "null_appeared",
-            CellChange::NullVanished => "null_vanished",
-            CellChange::OtherValue => "other_value",
-            CellChange::Sign => "sign",
-            CellChange::Scale => "scale(100)",
-            CellChange::OnePercent => "one_percent",
-            CellChange::LeastStep => "least_step",
-            CellChange::Rounding => "rounding(0)",
-            CellChange::Flip => "flipped_boolean",
-            CellChange::DateOffByOne => "date_off_by_one",
-            CellChange::TimeZone => "time_zone(+01:00)",
-            CellChange::OneSecond => "one_second",
-            CellChange::Case => "case",
-            CellChange::Whitespace => "whitespace",
-            CellChange::InvisibleCharacters => "invisible_characters",
-            CellChange::Truncated => "truncated",
-            CellChange::Extended => "extended",
-            CellChange::LeadingZeros => "leading_zeros",
-            CellChange::Mojibake => "mojibake",
-        }
-    }
-
     /// What a column must hold for it, in words; `None`: anything.
     pub fn needs(self) -> Option<&'static str> {
         match self {

@@ -9,33 +9,36 @@
 
 use crate::plan::Form;
 use crate::stage::Stage;
+use crate::words::words;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A rung of the ladder, in the order in which rows come to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Rung {
-    /// A look at the first rows, where no row ends.
-    Sample,
-    /// Row groups of one object on both sides.
-    SameObject,
-    /// Row groups whose columns are stored the same, or differ in some alone; rows of text that are written the same.
-    SameChunk,
-    /// Rows of both sides in step.
-    SamePosition,
-    /// Equal fingerprints near each other.
-    Window,
-    /// Equal or near fingerprints in the exchange.
-    Match,
-    /// Rows without a partner, read again.
-    Reread,
-    /// Rows that meet by their key.
-    Compare,
-    /// Keys of rows that one side alone has left.
-    Lookup,
-    /// What columns hold over all rows.
-    Totals,
+words! {
+    /// A rung of the ladder, in the order in which rows come to it. `--disable` has the words of those that it switches off.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Rung {
+        /// A look at the first rows, where no row ends.
+        Sample = "sample",
+        /// Row groups of one object on both sides.
+        SameObject = "same-object",
+        /// Row groups whose columns are stored the same, or differ in some alone; rows of text that are written the same.
+        SameChunk = "same-chunk",
+        /// Rows of both sides in step.
+        SamePosition = "same-position",
+        /// Equal fingerprints near each other.
+        Window = "window",
+        /// Equal or near fingerprints in the exchange.
+        Match = "match",
+        /// Rows without a partner, read again.
+        Reread = "reread",
+        /// Rows that meet by their key.
+        Compare = "compare",
+        /// Keys of rows that one side alone has left.
+        Lookup = "lookup",
+        /// What columns hold over all rows.
+        Totals = "totals",
+    }
 }
 
 /// A kind of work.
@@ -69,22 +72,6 @@ impl Rung {
             Stage::Reread | Stage::Compare | Stage::Merge => Rung::Compare,
             Stage::Lookup => Rung::Lookup,
             Stage::Totals => Rung::Totals,
-        }
-    }
-
-    /// As `--disable` calls those that it switches off.
-    pub fn name(self) -> &'static str {
-        match self {
-            Rung::Sample => "sample",
-            Rung::SameObject => "same-object",
-            Rung::SameChunk => "same-chunk",
-            Rung::SamePosition => "same-position",
-            Rung::Window => "window",
-            Rung::Match => "match",
-            Rung::Reread => "reread",
-            Rung::Compare => "compare",
-            Rung::Lookup => "lookup",
-            Rung::Totals => "totals",
         }
     }
 }

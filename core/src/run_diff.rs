@@ -10,6 +10,7 @@ pub use patterns::{ChangedPattern, PatternChange};
 use crate::rejudge::compared_differently;
 use crate::report::Summary;
 use crate::verdict::Verdict;
+use crate::words::words;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -31,41 +32,31 @@ pub enum AccountState {
     Unlisted,
 }
 
-/// What has become of an account that one of the runs holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AccountChange {
-    /// Held now; the run before does not list it.
-    New,
-    /// Held now, and clear before.
-    Regressed,
-    /// Held by both, now with more exceptions.
-    Grown,
-    /// Held by both, with no more exceptions than before.
-    Persisting,
-    /// Held before; some of its differences are accepted now, and the others no exceptions.
-    Accepted,
-    /// Held before; compared again, and clear.
-    Fixed,
-    /// Held before, and not in the data any more.
-    Gone,
-    /// Held before; whether it was compared again is not known.
-    Unknown,
+words! {
+    /// What has become of an account that one of the runs holds; what needs work first.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum AccountChange {
+        /// Held now; the run before does not list it.
+        New = "new",
+        /// Held now, and clear before.
+        Regressed = "regressed",
+        /// Held by both, now with more exceptions.
+        Grown = "grown",
+        /// Held by both, with no more exceptions than before.
+        Persisting = "persisting",
+        /// Held before; some of its differences are accepted now, and the others no exceptions.
+        Accepted = "accepted",
+        /// Held before; compared again, and clear.
+        Fixed = "fixed",
+        /// Held before, and not in the data any more.
+        Gone = "gone",
+        /// Held before; whether it was compared again is not known.
+        Unknown = "unknown",
+    }
 }
 
 impl AccountChange {
-    /// What needs work first.
-    pub const ALL: [AccountChange; 8] = [
-        AccountChange::New,
-        AccountChange::Regressed,
-        AccountChange::Grown,
-        AccountChange::Persisting,
-        AccountChange::Accepted,
-        AccountChange::Fixed,
-        AccountChange::Gone,
-        AccountChange::Unknown,
-    ];
-
     /// `None` where neither run holds the account.
     pub fn of(before: AccountState, after: AccountState) -> Option<AccountChange> {
         use AccountState::{Accepted, Clear, Held, NotInData, Unlisted};
@@ -79,19 +70,6 @@ impl AccountChange {
             (Clear | Accepted, Held(_)) => Some(AccountChange::Regressed),
             (NotInData | Unlisted, Held(_)) => Some(AccountChange::New),
             (Clear | Accepted | NotInData | Unlisted, Clear | Accepted | NotInData | Unlisted) => None,
-        }
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            AccountChange::New => "new",
-            AccountChange::Regressed => "regressed",
-            AccountChange::Grown => "grown",
-            AccountChange::Persisting => "persisting",
-            AccountChange::Accepted => "accepted",
-            AccountChange::Fixed => "fixed",
-            AccountChange::Gone => "gone",
-            AccountChange::Unknown => "unknown",
         }
     }
 

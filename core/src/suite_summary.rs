@@ -6,6 +6,7 @@ use crate::side::{Side, Sides};
 use crate::spec::MemberKind;
 use crate::tally::plural;
 use crate::verdict::Verdict;
+use crate::words::words;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -30,27 +31,17 @@ pub struct SuiteSummary {
     pub skipped: Vec<String>,
 }
 
-/// What became of a member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MemberState {
-    Pass,
-    Fail,
-    /// It could not be compared.
-    Error,
-    OnlyInLive,
-    OnlyInShadow,
-}
-
-impl MemberState {
-    pub fn name(self) -> &'static str {
-        match self {
-            MemberState::Pass => "pass",
-            MemberState::Fail => "fail",
-            MemberState::Error => "error",
-            MemberState::OnlyInLive => "only in live",
-            MemberState::OnlyInShadow => "only in shadow",
-        }
+words! {
+    /// What became of a member.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum MemberState {
+        Pass = "pass",
+        Fail = "fail",
+        /// It could not be compared.
+        Error = "error",
+        OnlyInLive = "only in live",
+        OnlyInShadow = "only in shadow",
     }
 }
 

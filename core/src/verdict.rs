@@ -6,27 +6,23 @@ use crate::side::Sides;
 use crate::spec::{Day, Limit, Pattern, SchemaChange, Spec, member};
 use crate::tally::{DifferenceTally, Tally, counted};
 use crate::value::Number;
+use crate::words::words;
 use serde::{Deserialize, Serialize};
 
-/// Whether a release may go out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    Pass,
-    Fail,
+words! {
+    /// Whether a release may go out.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    pub enum Verdict {
+        Pass = "pass",
+        Fail = "fail",
+    }
 }
 
 impl Verdict {
     /// Of the broken thresholds.
     pub fn of(broken: &[String]) -> Verdict {
         if broken.is_empty() { Verdict::Pass } else { Verdict::Fail }
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Verdict::Pass => "pass",
-            Verdict::Fail => "fail",
-        }
     }
 }
 

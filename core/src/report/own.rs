@@ -6,35 +6,30 @@ use crate::error::{Error, Result};
 use crate::shorten::excerpt;
 use crate::side::Sides;
 use crate::verdict::Verdict;
+use crate::words::words;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// A file of a result. It is stored and sent as its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "&str")]
-pub enum ResultFile {
-    Diff,
-    Accounts,
-    /// Where the spec asks for it.
-    Differences,
-    /// Where the spec asks for it: what another spec can judge.
-    Comparison,
-    /// Put last: it makes a result count.
-    Summary,
+words! {
+    /// A file of a result, in the order in which they are put. It is stored and sent as its name.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(try_from = "String", into = "&str")]
+    pub enum ResultFile {
+        Diff = "diff.csv",
+        Accounts = "accounts.csv",
+        /// Where the spec asks for it.
+        Differences = "differences.parquet",
+        /// Where the spec asks for it: what another spec can judge.
+        Comparison = "comparison.bin",
+        /// Put last: it makes a result count.
+        Summary = "summary.json",
+    }
 }
 
 impl ResultFile {
-    /// In the order in which they are put.
-    pub const ALL: [ResultFile; 5] = [
-        ResultFile::Diff,
-        ResultFile::Accounts,
-        ResultFile::Differences,
-        ResultFile::Comparison,
-        ResultFile::Summary,
-    ];
     /// Those that the summary names, as far as the result has them.
     pub const TABLES: [ResultFile; 4] = [
         ResultFile::Diff,
@@ -44,16 +39,6 @@ impl ResultFile {
     ];
     /// Those that not every result has.
     pub const OPTIONAL: [ResultFile; 2] = [ResultFile::Differences, ResultFile::Comparison];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            ResultFile::Diff => "diff.csv",
-            ResultFile::Accounts => "accounts.csv",
-            ResultFile::Differences => "differences.parquet",
-            ResultFile::Comparison => "comparison.bin",
-            ResultFile::Summary => "summary.json",
-        }
-    }
 
     /// Whether a result may be without it.
     pub fn is_optional(self) -> bool {

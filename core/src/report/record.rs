@@ -4,6 +4,7 @@ use super::csv::{field, key_cell};
 use crate::align::Column;
 use crate::side::Sides;
 use crate::value::Value;
+use crate::words::words;
 
 /// A field of a table; `None` is NULL.
 pub type Field = Option<String>;
@@ -62,23 +63,13 @@ pub fn key_field(value: &Value<'_>, column: &Column, spreadsheet_safe: bool) -> 
     read_fields(&cell).pop().flatten()
 }
 
-/// What the new version may do for an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
-    Flip,
-    Hold,
-    NoDifference,
-}
-
-impl Decision {
-    const ALL: [Decision; 3] = [Decision::Flip, Decision::Hold, Decision::NoDifference];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Decision::Flip => "flip",
-            Decision::Hold => "hold",
-            Decision::NoDifference => "no_difference",
-        }
+words! {
+    /// What the new version may do for an account.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Decision {
+        Flip = "flip",
+        Hold = "hold",
+        NoDifference = "no_difference",
     }
 }
 

@@ -4,40 +4,29 @@
 use crate::patterns::{RowPatternSummary, RowSummary};
 use crate::render::{described_acceptance, described_rows};
 use crate::report::{AcceptanceSummary, Summary};
+use crate::words::words;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What has become of a pattern that one of the runs has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PatternChange {
-    /// Only the later run has it.
-    New,
-    /// Accepted before, and an exception now.
-    Regressed,
-    /// In more rows than before.
-    Grown,
-    /// In no more rows than before.
-    Persisting,
-    /// An exception before, and accepted now.
-    Accepted,
-    /// Only the earlier run has it, and all accounts that it held were compared again, in the same way.
-    Fixed,
-    /// One run has it; the other does not list it, or may not have compared its rows.
-    Unknown,
-}
-
-impl PatternChange {
-    pub fn name(self) -> &'static str {
-        match self {
-            PatternChange::New => "new",
-            PatternChange::Regressed => "regressed",
-            PatternChange::Grown => "grown",
-            PatternChange::Persisting => "persisting",
-            PatternChange::Accepted => "accepted",
-            PatternChange::Fixed => "fixed",
-            PatternChange::Unknown => "unknown",
-        }
+words! {
+    /// What has become of a pattern that one of the runs has.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum PatternChange {
+        /// Only the later run has it.
+        New = "new",
+        /// Accepted before, and an exception now.
+        Regressed = "regressed",
+        /// In more rows than before.
+        Grown = "grown",
+        /// In no more rows than before.
+        Persisting = "persisting",
+        /// An exception before, and accepted now.
+        Accepted = "accepted",
+        /// Only the earlier run has it, and all accounts that it held were compared again, in the same way.
+        Fixed = "fixed",
+        /// One run has it; the other does not list it, or may not have compared its rows.
+        Unknown = "unknown",
     }
 }
 

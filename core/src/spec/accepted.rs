@@ -14,8 +14,8 @@
 //! An entry says all that decides whether it covers a row. What else the comparison finds has no part in it.
 
 use super::document;
-use super::fields::{GROUPS, KINDS};
-use super::group::{Shape, Words, group, names};
+use super::fields::GROUPS;
+use super::group::{Shape, group, names};
 use super::item::{Fields, Item, refuse_duplicates};
 use super::mistakes::Mistakes;
 use super::model::{Day, DifferenceKind};
@@ -23,6 +23,7 @@ use super::parse::day;
 use super::scalars::count;
 use crate::error::{Error, Result};
 use crate::value::exact_there;
+use crate::words::words;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
@@ -61,20 +62,13 @@ pub struct RowChange {
     pub delta: Option<Range>,
 }
 
-/// Whether shadow is larger than live, or smaller: the sign of the delta.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    Up,
-    Down,
-}
-
-impl Direction {
-    pub fn name(self) -> &'static str {
-        match self {
-            Direction::Up => "up",
-            Direction::Down => "down",
-        }
+words! {
+    /// Whether shadow is larger than live, or smaller: the sign of the delta.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Direction {
+        Up = "up",
+        Down = "down",
     }
 }
 
@@ -100,7 +94,6 @@ impl Range {
     }
 }
 
-const DIRECTIONS: Words<Direction> = &[("up", Direction::Up), ("down", Direction::Down)];
 const RANGE: Shape = Shape::List(&Shape::Value);
 
 group! {
@@ -127,13 +120,13 @@ group! {
     /// A change of a cell, or of a row as a whole.
     static CHANGE = "change" {
         /// What became of the row.
-        required "kind": Shape::Word(|| names(KINDS)),
+        required "kind": Shape::Word(|| names(DifferenceKind::WORDS)),
         /// The column, of a changed cell.
         "column": Shape::Text,
         /// The kind of change; left out, one without a diagnosis.
         "diagnosis": Shape::Text,
         /// Whether shadow is larger or smaller.
-        "direction": Shape::Word(|| names(DIRECTIONS)),
+        "direction": Shape::Word(|| names(Direction::WORDS)),
         /// The least and the largest relative delta.
         "relative": RANGE,
         /// The same of deltas where there is no relative one.
@@ -206,7 +199,7 @@ fn read_changes(item: &Item<'_>, mistakes: &mut Mistakes) -> Vec<RowChange> {
 
 fn change(item: &Item<'_>, mistakes: &mut Mistakes) -> Option<RowChange> {
     let fields = item.fields(&CHANGE, mistakes)?;
-    let kind = fields.word("kind", KINDS, mistakes)?;
+    let kind = fields.word("kind", DifferenceKind::WORDS, mistakes)?;
     let column = fields
         .get("column")
         .and_then(|item| item.scalar("a column", mistakes).map(str::to_owned));
@@ -220,7 +213,7 @@ fn change(item: &Item<'_>, mistakes: &mut Mistakes) -> Option<RowChange> {
         kind,
         column,
         diagnosis: fields.text("diagnosis", mistakes),
-        direction: fields.word("direction", DIRECTIONS, mistakes),
+        direction: fields.word("direction", Direction::WORDS, mistakes),
         relative: range(&fields, "relative", mistakes),
         delta: range(&fields, "delta", mistakes),
     })

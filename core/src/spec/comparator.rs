@@ -2,12 +2,13 @@
 //! that they fit and how they show stand here; `core/src/compare.rs` says what compares.
 
 use super::duration::Duration;
-use super::group::{NAMES, Shape, Words, group, names};
+use super::group::{NAMES, Shape, group, names};
 use super::item::{Fields, Item};
 use super::mistakes::Mistakes;
 use super::scalars::tolerance;
 use crate::error::Error;
 use crate::value::{Number, Tolerance, ValueType};
+use crate::words::words;
 use serde::{Deserialize, Serialize};
 
 /// When two unequal cells of a column are equal enough. It shows in the spec's own words.
@@ -49,20 +50,15 @@ pub struct TextRules {
     pub empty_is_null: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Normalization {
-    Nfc,
-    Nfd,
-    Nfkc,
-    Nfkd,
+words! {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Normalization {
+        Nfc = "nfc",
+        Nfd = "nfd",
+        Nfkc = "nfkc",
+        Nfkd = "nfkd",
+    }
 }
-
-const NORMALIZATIONS: Words<Normalization> = &[
-    ("nfc", Normalization::Nfc),
-    ("nfd", Normalization::Nfd),
-    ("nfkc", Normalization::Nfkc),
-    ("nfkd", Normalization::Nfkd),
-];
 
 group! {
     /// How the values of some columns are compared.
@@ -90,7 +86,7 @@ group! {
     /// What is done to text before it is compared, in this order.
     pub(super) static TEXT = "text" {
         /// The Unicode normalization form. Default: none.
-        "normalize": Shape::Word(|| names(NORMALIZATIONS)),
+        "normalize": Shape::Word(|| names(Normalization::WORDS)),
         /// Runs of white space become one blank. Default: false.
         "collapse_whitespace": Shape::Flag,
         /// White space at both ends is cut. Default: false.
@@ -150,7 +146,7 @@ fn text_rules(item: &Item<'_>, mistakes: &mut Mistakes) -> Option<TextRules> {
     let before = mistakes.count();
     let fields = item.fields(&TEXT, mistakes)?;
     let rules = TextRules {
-        normalize: fields.word("normalize", NORMALIZATIONS, mistakes),
+        normalize: fields.word("normalize", Normalization::WORDS, mistakes),
         trim: fields.flag("trim", mistakes),
         ignore_case: fields.flag("ignore_case", mistakes),
         collapse_whitespace: fields.flag("collapse_whitespace", mistakes),
@@ -342,19 +338,14 @@ impl std::fmt::Display for ValueRule {
 
 impl std::fmt::Display for TextRules {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let form = self.normalize.map(|form| match form {
-            Normalization::Nfc => "normalize: nfc",
-            Normalization::Nfd => "normalize: nfd",
-            Normalization::Nfkc => "normalize: nfkc",
-            Normalization::Nfkd => "normalize: nfkd",
-        });
+        let form = self.normalize.map(|form| format!("normalize: {}", form.name()));
         let flags = [
             (self.trim, "trim: true"),
             (self.ignore_case, "ignore_case: true"),
             (self.collapse_whitespace, "collapse_whitespace: true"),
             (self.empty_is_null, "empty_is_null: true"),
         ];
-        let set = flags.into_iter().filter(|(set, _)| *set).map(|(_, name)| name);
+        let set = flags.into_iter().filter(|(set, _)| *set).map(|(_, name)| name.to_owned());
         write!(f, "{{{}}}", form.into_iter().chain(set).collect::<Vec<_>>().join(", "))
     }
 }

@@ -14,19 +14,6 @@ pub(super) const SCHEMA_CHANGES: Words<SchemaChange> = &[("added", SchemaChange:
 pub(super) const CSV_TYPES: Words<CsvTypes> = &[("infer", CsvTypes::Infer), ("text", CsvTypes::Text)];
 pub(super) const EMPTY_FIELDS: Words<EmptyField> = &[("null", EmptyField::Null), ("text", EmptyField::Text)];
 pub(super) const DECIMALS: Words<bool> = &[(".", false), (",", true)];
-pub(super) const KINDS: Words<DifferenceKind> = &[
-    ("changed", DifferenceKind::Changed),
-    ("missing_in_shadow", DifferenceKind::MissingInShadow),
-    ("missing_in_live", DifferenceKind::MissingInLive),
-    ("duplicate_key", DifferenceKind::DuplicateKey),
-];
-pub(super) const COMPRESSIONS: Words<Compression> = &[
-    ("none", Compression::None),
-    ("gzip", Compression::Gzip),
-    ("zstd", Compression::Zstd),
-    ("bzip2", Compression::Bzip2),
-    ("xz", Compression::Xz),
-];
 
 const ACCOUNT_LIST: Shape = Shape::List(&Shape::AnyOf(&[Shape::Value, Shape::Filled(&Shape::Value)]));
 
@@ -145,7 +132,7 @@ group! {
         /// The encoding, such as `windows-1252`. Default: utf-8.
         "encoding": Shape::Text,
         /// How files are compressed. Default: by their extension.
-        "compression": Shape::Word(|| names(COMPRESSIONS)),
+        "compression": Shape::Word(|| names(Compression::WORDS)),
         /// Texts that mean NULL, besides the unquoted empty field.
         "null_values": Shape::List(&Shape::Value),
         /// `infer` (default): the narrowest type that fits every value. `text`: every column is
@@ -190,7 +177,7 @@ group! {
         /// row, missing and duplicate rows too.
         "columns": NAMES,
         /// The kinds of differences. Default: `changed` with `columns`, all without.
-        "kinds": Shape::AnyOf(&[Shape::Word(|| names(KINDS)), Shape::Filled(&Shape::Word(|| names(KINDS)))]),
+        "kinds": Shape::AnyOf(&[Shape::Word(|| names(DifferenceKind::WORDS)), Shape::Filled(&Shape::Word(|| names(DifferenceKind::WORDS)))]),
         /// How far a value may move. Never covers NULL against a value.
         "within": Shape::Group(&WITHIN),
         /// SQL over live, shadow, live_row.x and shadow_row.x.

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::side::{Side, Sides};
 pub use crate::value::Day;
 use crate::value::{Number, TextForm, Tolerance, ValueType};
+use crate::words::words;
 use serde::{Deserialize, Serialize};
 
 /// Everything that can change a byte of the result.
@@ -135,13 +136,15 @@ pub enum CsvTypes {
     Text,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Compression {
-    None,
-    Gzip,
-    Zstd,
-    Bzip2,
-    Xz,
+words! {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    pub enum Compression {
+        None = "none",
+        Gzip = "gzip",
+        Zstd = "zstd",
+        Bzip2 = "bzip2",
+        Xz = "xz",
+    }
 }
 
 impl Default for CsvOptions {
@@ -271,31 +274,15 @@ pub struct ComparatorEntry {
     pub comparator: Comparator,
 }
 
-/// The kind of a difference, in the order in which ties are listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DifferenceKind {
-    Changed,
-    MissingInShadow,
-    MissingInLive,
-    DuplicateKey,
-}
-
-impl DifferenceKind {
-    pub const ALL: [DifferenceKind; 4] = [
-        DifferenceKind::Changed,
-        DifferenceKind::MissingInShadow,
-        DifferenceKind::MissingInLive,
-        DifferenceKind::DuplicateKey,
-    ];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            DifferenceKind::Changed => "changed",
-            DifferenceKind::MissingInShadow => "missing_in_shadow",
-            DifferenceKind::MissingInLive => "missing_in_live",
-            DifferenceKind::DuplicateKey => "duplicate_key",
-        }
+words! {
+    /// The kind of a difference, in the order in which ties are listed.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum DifferenceKind {
+        Changed = "changed",
+        MissingInShadow = "missing_in_shadow",
+        MissingInLive = "missing_in_live",
+        DuplicateKey = "duplicate_key",
     }
 }
 

@@ -4,10 +4,10 @@ use super::flag_of;
 use crate::error::Error;
 use crate::side::{Side, Sides};
 use crate::spec::duration::Duration;
-use crate::spec::fields::{COMPRESSIONS, CSV, CSV_TYPES, DECIMALS, EMPTY_FIELDS, READY};
+use crate::spec::fields::{CSV, CSV_TYPES, DECIMALS, EMPTY_FIELDS, READY};
 use crate::spec::item::{Fields, Item};
 use crate::spec::mistakes::Mistakes;
-use crate::spec::model::{CsvOptions, CsvTypes, DatasetSpec, EmptyField, Header, Ready};
+use crate::spec::model::{Compression, CsvOptions, CsvTypes, DatasetSpec, EmptyField, Header, Ready};
 use crate::spec::scalars::{character, column_type};
 use crate::value::{DateForm, TextForm, ValueType};
 
@@ -79,7 +79,7 @@ fn csv(item: &Item<'_>, mistakes: &mut Mistakes) -> CsvOptions {
             .and_then(|item| header(&item, mistakes))
             .unwrap_or(default.header),
         encoding: fields.text("encoding", mistakes).unwrap_or(default.encoding),
-        compression: fields.word("compression", COMPRESSIONS, mistakes),
+        compression: fields.word("compression", Compression::WORDS, mistakes),
         null_values: fields
             .get("null_values")
             .map(|item| null_values(&item, mistakes))

@@ -7,7 +7,7 @@ use super::key::Key;
 use crate::error::Error;
 use crate::spec::comparator::tolerance_of;
 use crate::spec::duration::Duration;
-use crate::spec::fields::{ACCOUNTS, KINDS, RULE, WITHIN};
+use crate::spec::fields::{ACCOUNTS, RULE, WITHIN};
 use crate::spec::item::{Fields, Item};
 use crate::spec::mistakes::Mistakes;
 use crate::spec::model::{AccountScope, DifferenceKind, Expected, Within};
@@ -89,7 +89,9 @@ fn check(fields: &Fields<'_>, rule: &Expected, mistakes: &mut Mistakes) {
 fn kinds(item: &Item<'_>, has_columns: bool, mistakes: &mut Mistakes) -> Vec<DifferenceKind> {
     let mut kinds = Vec::new();
     for item in item.one_or_more("the kinds of differences", mistakes).unwrap_or_default() {
-        let Some(kind) = item.word(KINDS, mistakes) else { continue };
+        let Some(kind) = item.word(DifferenceKind::WORDS, mistakes) else {
+            continue;
+        };
         if has_columns && kind != DifferenceKind::Changed {
             let what = Error::spec(format!("`{}` is about whole rows, but the rule names `columns`", kind.name()))
                 .advice("take it out, or write a rule without `columns` for it");
