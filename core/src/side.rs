@@ -14,6 +14,10 @@ impl Side {
     /// Both sides, live first.
     pub const BOTH: [Side; 2] = [Side::Live, Side::Shadow];
 
+    pub fn named(name: &str) -> Option<Side> {
+        Side::BOTH.into_iter().find(|side| side.name() == name)
+    }
+
     /// The opposite side.
     pub fn other(self) -> Side {
         match self {

@@ -149,10 +149,7 @@ pub fn parse_acceptances(text: &str, file: &str) -> Result<Vec<Acceptance>> {
     let mut mistakes = Mistakes::new(file, GROUPS);
     let root = document::read(text).map_err(|misread| misread.file(file))?;
     refuse_duplicates(&root, "", &mut mistakes);
-    let root = Item {
-        node: &root,
-        path: String::new(),
-    };
+    let root = Item::root(&root);
     let items = root.list("a list of acceptances", &mut mistakes).unwrap_or_default();
     if items.len() > MAX_ACCEPTANCES {
         return Err(too_many().file(file));
@@ -177,14 +174,14 @@ fn acceptance(item: &Item<'_>, mistakes: &mut Mistakes) -> Option<Acceptance> {
         }
         (!changes.is_empty()).then_some(changes)
     });
-    let following = fields.get("following").map(|item| read_changes(&item, mistakes));
+    let following = fields.with("following", read_changes, mistakes);
     let [pattern, by, reason] = ["pattern", "by", "reason"].map(|name| fields.text(name, mistakes));
     let until = fields.read("until", "a day such as 2026-12-31", day, mistakes);
     let max = fields.read("max", "a count", count, mistakes);
     Some(Acceptance {
         pattern: pattern?,
         changes: changes?,
-        following: following.unwrap_or_default(),
+        following,
         by: by?,
         reason: reason?,
         until: until?,

@@ -23,6 +23,10 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Item<'a> {
+    pub(super) fn root(node: &'a Node) -> Self {
+        Item { node, path: String::new() }
+    }
+
     /// Notes that something is wrong with this value; one mistake a value, the first: the others follow from it.
     pub(super) fn wrong(&self, mistakes: &mut Mistakes, what: Error) {
         if !mistakes.has(self.node.at, &self.path) {
@@ -51,12 +55,18 @@ impl<'a> Item<'a> {
         }
         match &self.node.content {
             Content::Scalar { text, .. } => Some(text),
-            Content::List(_) => self.not(wanted, "a list", mistakes),
-            Content::Mapping(_) => self.not(wanted, "a mapping", mistakes),
+            Content::List(_) | Content::Mapping(_) => self.not(wanted, mistakes),
         }
     }
 
-    fn not<T>(&self, wanted: &str, found: &str, mistakes: &mut Mistakes) -> Option<T> {
+    /// Something else stands here.
+    fn not<T>(&self, wanted: &str, mistakes: &mut Mistakes) -> Option<T> {
+        let found = match &self.node.content {
+            Content::Scalar { .. } if self.node.is_null() => "without a value",
+            Content::Scalar { .. } => "a single value",
+            Content::List(_) => "a list",
+            Content::Mapping(_) => "a mapping",
+        };
         self.wrong(mistakes, Error::spec(format!("is {found}")).advice(format!("write {wanted}")));
         None
     }
@@ -110,21 +120,14 @@ impl<'a> Item<'a> {
     }
 
     pub(super) fn list(&self, wanted: &str, mistakes: &mut Mistakes) -> Option<Vec<Item<'a>>> {
-        match &self.node.content {
-            Content::List(items) => Some(
-                items
-                    .iter()
-                    .enumerate()
-                    .map(|(i, node)| Item {
-                        node,
-                        path: element(&self.path, i),
-                    })
-                    .collect(),
-            ),
-            Content::Scalar { .. } if self.node.is_null() => self.not(wanted, "without a value", mistakes),
-            Content::Scalar { .. } => self.not(wanted, "a single value", mistakes),
-            Content::Mapping(_) => self.not(wanted, "a mapping", mistakes),
-        }
+        let Content::List(items) = &self.node.content else {
+            return self.not(wanted, mistakes);
+        };
+        let element = |(i, node)| Item {
+            node,
+            path: element(&self.path, i),
+        };
+        Some(items.iter().enumerate().map(element).collect())
     }
 
     /// A list, or a single value that stands for a list of one.
@@ -143,35 +146,31 @@ impl<'a> Item<'a> {
         Some(items)
     }
 
+    /// Texts, or one that stands for a list of one.
+    pub(super) fn texts(&self, wanted: &str, mistakes: &mut Mistakes) -> Vec<String> {
+        let items = self.one_or_more(wanted, mistakes).unwrap_or_default();
+        items.iter().filter_map(|item| item.text(mistakes).map(str::to_owned)).collect()
+    }
+
     /// The pairs of a mapping whose names are free.
     pub(super) fn pairs(&self, wanted: &str, mistakes: &mut Mistakes) -> Option<Vec<(&'a Entry, Item<'a>)>> {
-        match &self.node.content {
-            Content::Mapping(entries) => {
-                for entry in entries.iter().filter(|entry| entry.key.is_empty()) {
-                    mistakes.add(
-                        entry.key_at,
-                        &self.path,
-                        Error::spec("has an empty name").advice("write the name of a column"),
-                    );
-                }
-                Some(
-                    entries
-                        .iter()
-                        .map(|e| {
-                            (
-                                e,
-                                Item {
-                                    node: &e.value,
-                                    path: member(&self.path, &e.key),
-                                },
-                            )
-                        })
-                        .collect(),
-                )
-            }
-            Content::Scalar { .. } if self.node.is_null() => self.not(wanted, "without a value", mistakes),
-            Content::Scalar { .. } => self.not(wanted, "a single value", mistakes),
-            Content::List(_) => self.not(wanted, "a list", mistakes),
+        let Content::Mapping(entries) = &self.node.content else {
+            return self.not(wanted, mistakes);
+        };
+        for entry in entries.iter().filter(|entry| entry.key.is_empty()) {
+            mistakes.add(
+                entry.key_at,
+                &self.path,
+                Error::spec("has an empty name").advice("write the name of a column"),
+            );
+        }
+        Some(entries.iter().map(|entry| (entry, self.member(entry))).collect())
+    }
+
+    fn member(&self, entry: &'a Entry) -> Item<'a> {
+        Item {
+            node: &entry.value,
+            path: member(&self.path, &entry.key),
         }
     }
 
@@ -213,20 +212,15 @@ impl<'a> Item<'a> {
         let Content::Mapping(entries) = &self.node.content else {
             return false;
         };
-        entries.iter().any(|e| {
-            Side::BOTH.iter().any(|side| side.name() == e.key)
-                && fits(&Item {
-                    node: &e.value,
-                    path: String::new(),
-                })
-        })
+        let of_side = |e: &&Entry| Side::named(&e.key).is_some();
+        entries.iter().filter(of_side).any(|e| fits(&Item::root(&e.value)))
     }
 
     /// The values of the two sides; any other name beside them is noted.
     pub(super) fn sides(&self, mistakes: &mut Mistakes) -> Sides<Option<Item<'a>>> {
         let mut sides = Sides::default();
         for (entry, item) in self.pairs("a mapping with live, shadow or both", mistakes).unwrap_or_default() {
-            match Side::BOTH.into_iter().find(|side| side.name() == entry.key) {
+            match Side::named(&entry.key) {
                 Some(side) => sides[side] = Some(item),
                 None => {
                     let what = Error::spec(format!("`{}` stands beside a side", entry.key));
@@ -250,6 +244,11 @@ impl<'a> Fields<'a> {
 
     pub(super) fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
+    }
+
+    /// What `read` makes of a field that is there.
+    pub(super) fn with<T: Default>(&self, name: &str, read: impl FnOnce(&Item<'a>, &mut Mistakes) -> T, mistakes: &mut Mistakes) -> T {
+        self.get(name).map(|item| read(&item, mistakes)).unwrap_or_default()
     }
 
     pub(super) fn text(&self, name: &str, mistakes: &mut Mistakes) -> Option<String> {

@@ -185,8 +185,8 @@ impl Overrides {
             return;
         }
         let Some(csv) = mapping_of(entries, "csv") else { return };
-        let is_apart = csv.iter().any(|e| is_side(&e.key)) || self.csv.iter().any(|given| given.side.is_some());
-        if is_apart && !csv.iter().any(|e| is_side(&e.key)) {
+        let is_apart = csv.iter().any(|e| Side::named(&e.key).is_some()) || self.csv.iter().any(|given| given.side.is_some());
+        if is_apart && !csv.iter().any(|e| Side::named(&e.key).is_some()) {
             let both = std::mem::take(csv);
             csv.extend(Side::BOTH.iter().map(|side| entry(side.name(), mapping(both.clone()))));
         }
@@ -206,10 +206,6 @@ impl Overrides {
             }
         }
     }
-}
-
-fn is_side(name: &str) -> bool {
-    Side::BOTH.iter().any(|side| side.name() == name)
 }
 
 /// Only a header may be a flag; header, texts of NULL and forms of dates are lists.

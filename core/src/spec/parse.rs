@@ -69,13 +69,7 @@ pub fn from_overrides(overrides: &Overrides) -> Result<Parsed> {
 pub(super) fn read_tree(mut root: Node, file: &str, overrides: &Overrides, mut mistakes: Mistakes) -> Result<Parsed> {
     overrides.refuse_twice(&mut mistakes);
     overrides.apply(&mut root);
-    let spec = spec(
-        &Item {
-            node: &root,
-            path: String::new(),
-        },
-        &mut mistakes,
-    );
+    let spec = spec(&Item::root(&root), &mut mistakes);
     let (warnings, found) = mistakes.split();
     Error::all(found)?;
     Ok(Parsed {
@@ -116,18 +110,9 @@ fn spec(root: &Item<'_>, mistakes: &mut Mistakes) -> Option<Spec> {
 fn noise(fields: &Fields<'_>, mistakes: &mut Mistakes) -> Option<NoiseSpec> {
     let item = fields.get("noise")?;
     let fields = item.fields(&NOISE, mistakes)?;
-    let again = fields.get("live_again");
-    let again = again.map(|item| {
-        item.one_or_more("a directory, a glob, a file, or a list of them", mistakes)
-            .unwrap_or_default()
-    });
-    let live_again: Vec<String> = again
-        .iter()
-        .flatten()
-        .filter_map(|path| path.text(mistakes).map(str::to_owned))
-        .collect();
+    let live_again = fields.with("live_again", datasets::paths, mistakes);
     let result = fields.text("result", mistakes);
-    if again.is_none() && result.is_none() {
+    if !fields.has("live_again") && result.is_none() {
         fields.wrong(
             mistakes,
             Error::spec("names no second run of the live version").advice("write `live_again`"),
@@ -166,16 +151,15 @@ fn output(fields: &Fields<'_>, mistakes: &mut Mistakes) -> OutputSpec {
         parquet: fields.flag("parquet", mistakes),
         judgeable: fields.flag("judgeable", mistakes),
         totals: fields.flag("totals", mistakes),
-        attributes: attributes(&fields, mistakes),
+        attributes: fields.with("attributes", attributes, mistakes),
         spreadsheet_safe: fields.flag("spreadsheet_safe", mistakes),
     }
 }
 
 /// Columns by name; each once.
-fn attributes(fields: &Fields<'_>, mistakes: &mut Mistakes) -> Vec<String> {
-    let Some(item) = fields.get("attributes") else { return Vec::new() };
+fn attributes(item: &Item<'_>, mistakes: &mut Mistakes) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    for (name, item) in columns::patterns(&item, mistakes) {
+    for (name, item) in columns::patterns(item, mistakes) {
         if names.contains(&name.0) {
             item.wrong(mistakes, Error::spec(format!("`{}` is named twice", name.0)).advice("name it once"));
         } else {

@@ -195,10 +195,7 @@ pub fn parse_suite(text: &str, file: &str, set: &[(String, String)]) -> Result<S
     let mut root = document::read(text).map_err(|misread| misread.file(file))?;
     variables::replace(&mut root, set, &BTreeSet::new(), &mut mistakes);
     refuse_duplicates(&root, "", &mut mistakes);
-    let root = Item {
-        node: &root,
-        path: String::new(),
-    };
+    let root = Item::root(&root);
     let read = root
         .fields(&SUITE, &mut mistakes)
         .map(|fields| suite_file(&fields, file, &mut mistakes));
@@ -208,7 +205,7 @@ pub fn parse_suite(text: &str, file: &str, set: &[(String, String)]) -> Result<S
 }
 
 fn suite_file(fields: &Fields<'_>, file: &str, mistakes: &mut Mistakes) -> SuiteFile {
-    let name = fields.get("name").and_then(|item| read_name(&item, mistakes));
+    let name = fields.with("name", read_name, mistakes);
     let folders = fields
         .get("folders")
         .and_then(|item| Some((item.node.at, item.fields(&FOLDERS, mistakes)?)));
@@ -222,9 +219,9 @@ fn suite_file(fields: &Fields<'_>, file: &str, mistakes: &mut Mistakes) -> Suite
             .unwrap_or_default();
         members.extend(items.iter().filter_map(|item| written(item, kind, mistakes)));
     }
-    let defaults = fields.get("defaults").map(|item| entries(&item, mistakes)).unwrap_or_default();
+    let defaults = fields.with("defaults", entries, mistakes);
     if patterns.is_some() {
-        for entry in defaults.iter().filter(|entry| is_side(&entry.key)) {
+        for entry in defaults.iter().filter(|entry| Side::named(&entry.key).is_some()) {
             let what = Error::spec("`folders` says where the data are").advice("take one of the two out");
             mistakes.add(entry.key_at, &member("defaults", &entry.key), what);
         }
@@ -248,10 +245,6 @@ fn suite_file(fields: &Fields<'_>, file: &str, mistakes: &mut Mistakes) -> Suite
     }
 }
 
-fn is_side(name: &str) -> bool {
-    Side::BOTH.iter().any(|side| side.name() == name)
-}
-
 /// `None` only where a mistake was noted.
 fn written(item: &Item<'_>, kind: MemberKind, mistakes: &mut Mistakes) -> Option<Written> {
     let (name, after, spec) = if item.is_scalar() && kind == MemberKind::Task {
@@ -262,7 +255,7 @@ fn written(item: &Item<'_>, kind: MemberKind, mistakes: &mut Mistakes) -> Option
             MemberKind::SameInputs => &INPUTS,
         };
         let fields = item.fields(group, mistakes)?;
-        let name = fields.get("name").and_then(|item| read_name(&item, mistakes));
+        let name = fields.with("name", read_name, mistakes);
         let (after, spec) = match kind {
             MemberKind::Task => (names(&fields, "after", mistakes).unwrap_or_default(), task_spec(&fields, mistakes)?),
             MemberKind::SameInputs => (Vec::new(), WrittenSpec::Fields(strict(item, mistakes))),
@@ -289,8 +282,7 @@ fn task_spec(fields: &Fields<'_>, mistakes: &mut Mistakes) -> Option<WrittenSpec
                 Error::spec("no spec file has variables here").advice("write `${name}` in the suite, or name a file in `spec`"),
             );
         }
-        let own = fields.get("spec").map(|item| entries(&item, mistakes));
-        return Some(WrittenSpec::Fields(own.unwrap_or_default()));
+        return Some(WrittenSpec::Fields(fields.with("spec", entries, mistakes)));
     };
     let mut values = Vec::new();
     for (entry, item) in set
@@ -367,38 +359,24 @@ fn check_name(name: &str) -> Result<()> {
 /// `None` only where a mistake was noted.
 fn pattern(fields: &Fields<'_>, side: Side, mistakes: &mut Mistakes) -> Option<String> {
     let item = fields.get(side.name())?;
-    let text = item.text(mistakes)?;
-    let wrong = |what: Error, mistakes: &mut Mistakes| item.wrong(mistakes, what);
-    match text.matches(TASK).count() {
-        1 => {}
-        0 => {
-            return wrong_none(
-                wrong,
-                Error::spec(format!("`{text}` has no {TASK}")).advice("write it where the name of the task stands"),
-                mistakes,
-            );
-        }
-        _ => {
-            return wrong_none(
-                wrong,
-                Error::spec(format!("`{text}` has {TASK} more than once")).advice("write it once"),
-                mistakes,
-            );
-        }
+    item.text(mistakes)?;
+    item.read("a folder or a file", read_pattern, mistakes)
+}
+
+fn read_pattern(text: &str) -> Result<String> {
+    let Some((before, after)) = text.split_once(TASK) else {
+        return Err(Error::spec(format!("`{text}` has no {TASK}")).advice("write it where the name of the task stands"));
+    };
+    if after.contains(TASK) {
+        return Err(Error::spec(format!("`{text}` has {TASK} more than once")).advice("write it once"));
     }
-    let (before, after) = text.split_once(TASK)?;
     let name_end = after.split('/').next().unwrap_or_default();
     let is_wild = |part: &str| part.contains(['*', '?', '[', '{']);
     if is_wild(before) || is_wild(name_end) {
         let what = Error::spec(format!("`{text}` has a wildcard before {TASK} or in the same name"));
-        return wrong_none(wrong, what.advice("wildcards may stand in the names after it"), mistakes);
+        return Err(what.advice("wildcards may stand in the names after it"));
     }
-    Some(text.to_owned())
-}
-
-fn wrong_none<T>(wrong: impl Fn(Error, &mut Mistakes), what: Error, mistakes: &mut Mistakes) -> Option<T> {
-    wrong(what, mistakes);
-    None
+    Ok(text.to_owned())
 }
 
 #[cfg(test)]

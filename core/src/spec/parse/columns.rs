@@ -16,13 +16,14 @@ pub(super) fn read(fields: &Fields<'_>, key: &[String], mistakes: &mut Mistakes)
     };
     Columns {
         include: fields
-            .get("include")
-            .map(|item| patterns(&item, mistakes).into_iter().map(|(pattern, _)| pattern).collect())
-            .unwrap_or_default(),
+            .with("include", patterns, mistakes)
+            .into_iter()
+            .map(|(pattern, _)| pattern)
+            .collect(),
         exclude: fields.get("exclude").map(|item| exclude(&item, key, mistakes)).unwrap_or_default(),
-        rename: fields.get("rename").map(|item| rename(&item, mistakes)).unwrap_or_default(),
+        rename: fields.with("rename", rename, mistakes),
         cast: types(fields.get("cast"), mistakes),
-        derive: fields.get("derive").map(|item| derive(&item, mistakes)).unwrap_or_default(),
+        derive: fields.with("derive", derive, mistakes),
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) fn read(fields: &Fields<'_>, key: &[String], mistakes: &mut Mistakes)
 
 fn entry(item: &Item<'_>, key: &[String], claimed: &mut BTreeMap<Pattern, String>, mistakes: &mut Mistakes) -> Option<ComparatorEntry> {
     let fields = item.fields(&COMPARATOR, mistakes)?;
-    let columns = fields.get("columns").map(|item| patterns(&item, mistakes)).unwrap_or_default();
+    let columns = fields.with("columns", patterns, mistakes);
     for (pattern, column) in &columns {
         if key.contains(&pattern.0) {
             let what = Error::spec(format!("`{}` is a key column, and keys match exactly", pattern.0))

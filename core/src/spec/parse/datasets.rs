@@ -12,7 +12,7 @@ use crate::spec::scalars::{character, column_type};
 use crate::value::{DateForm, TextForm, ValueType};
 
 pub(super) fn read(fields: &Fields<'_>, mistakes: &mut Mistakes) -> Sides<DatasetSpec> {
-    let paths = Sides::from_fn(|side| paths(fields, side, mistakes));
+    let paths = Sides::from_fn(|side| paths_of(fields, side, mistakes));
     let schema = types(fields.get("schema"), mistakes);
     let csv = for_each_side(fields.get("csv"), |_| true, csv, mistakes);
     let ready = for_each_side(fields.get("ready"), |_| true, ready, mistakes);
@@ -24,16 +24,17 @@ pub(super) fn read(fields: &Fields<'_>, mistakes: &mut Mistakes) -> Sides<Datase
     })
 }
 
-fn paths(fields: &Fields<'_>, side: Side, mistakes: &mut Mistakes) -> Vec<String> {
+fn paths_of(fields: &Fields<'_>, side: Side, mistakes: &mut Mistakes) -> Vec<String> {
     let Some(item) = fields.get(side.name()) else {
         let advice = mistakes.or_flag(&format!("add the {side} dataset's directory, glob or files"), flag_of(side));
         fields.wrong(mistakes, Error::spec(format!("has no `{side}`")).advice(advice));
         return Vec::new();
     };
-    let paths = item
-        .one_or_more("a directory, a glob, a file, or a list of them", mistakes)
-        .unwrap_or_default();
-    paths.iter().filter_map(|path| path.text(mistakes).map(str::to_owned)).collect()
+    paths(&item, mistakes)
+}
+
+pub(super) fn paths(item: &Item<'_>, mistakes: &mut Mistakes) -> Vec<String> {
+    item.texts("a directory, a glob, a file, or a list of them", mistakes)
 }
 
 /// Column names to types, for both sides or one each, as `schema` and `cast` have them.
@@ -74,16 +75,10 @@ fn csv(item: &Item<'_>, mistakes: &mut Mistakes) -> CsvOptions {
         delimiter: fields.read("delimiter", wanted, character, mistakes),
         quote: fields.read("quote", wanted, character, mistakes).unwrap_or(default.quote),
         escape: fields.read("escape", wanted, character, mistakes),
-        header: fields
-            .get("header")
-            .and_then(|item| header(&item, mistakes))
-            .unwrap_or(default.header),
+        header: fields.with("header", header, mistakes).unwrap_or(default.header),
         encoding: fields.text("encoding", mistakes).unwrap_or(default.encoding),
         compression: fields.word("compression", Compression::WORDS, mistakes),
-        null_values: fields
-            .get("null_values")
-            .map(|item| null_values(&item, mistakes))
-            .unwrap_or_default(),
+        null_values: fields.with("null_values", null_values, mistakes),
         types: fields.word("types", CSV_TYPES, mistakes).unwrap_or(CsvTypes::Infer),
         empty: fields.word("empty", EMPTY_FIELDS, mistakes).unwrap_or(EmptyField::Null),
         form: form(&fields, mistakes),

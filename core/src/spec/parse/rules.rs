@@ -32,7 +32,7 @@ pub(super) fn read(fields: &Fields<'_>, key: &Key, mistakes: &mut Mistakes) -> V
 /// The rule, and where its name stands.
 fn rule<'a>(item: &Item<'a>, key: &Key, mistakes: &mut Mistakes) -> Option<(Expected, Option<Item<'a>>)> {
     let fields = item.fields(&RULE, mistakes)?;
-    let columns = fields.get("columns").map(|item| patterns(&item, mistakes)).unwrap_or_default();
+    let columns = fields.with("columns", patterns, mistakes);
     for (pattern, column) in columns.iter().filter(|(pattern, _)| key.key.contains(&pattern.0)) {
         column.wrong(
             mistakes,
@@ -40,16 +40,14 @@ fn rule<'a>(item: &Item<'a>, key: &Key, mistakes: &mut Mistakes) -> Option<(Expe
                 .advice("take it out, or make a new key with `columns: {derive: …}`"),
         );
     }
-    let kinds = fields
-        .get("kinds")
-        .map(|item| kinds(&item, fields.has("columns"), mistakes))
-        .unwrap_or_default();
+    let has_columns = fields.has("columns");
+    let kinds = fields.with("kinds", |item, mistakes| kinds(item, has_columns, mistakes), mistakes);
     let rule = Expected {
         name: fields.text("name", mistakes).unwrap_or_default(),
         accounts: fields.get("accounts").and_then(|item| accounts(&item, key.account.len(), mistakes)),
         columns: columns.into_iter().map(|(pattern, _)| pattern).collect(),
         kinds,
-        within: fields.get("within").and_then(|item| within(&item, mistakes)),
+        within: fields.with("within", within, mistakes),
         filter: fields.text("where", mistakes),
         min: fields.read("min", "a count", count, mistakes),
         max: fields.read("max", "a count", count, mistakes),

@@ -18,15 +18,9 @@ pub(super) fn read(fields: &Fields<'_>, mistakes: &mut Mistakes) -> VerdictSpec 
         max_exceptions: fields
             .read("max_exceptions", LIMIT, Limit::parse, mistakes)
             .unwrap_or(default.max_exceptions),
-        max_exception_accounts: fields.get("max_exception_accounts").and_then(|item| share_of_all(&item, mistakes)),
-        max_column_mismatch: fields
-            .get("max_column_mismatch")
-            .map(|item| mismatches(&item, mistakes))
-            .unwrap_or_default(),
-        schema_changes: fields
-            .get("schema_changes")
-            .map(|item| schema_changes(&item, mistakes))
-            .unwrap_or_default(),
+        max_exception_accounts: fields.with("max_exception_accounts", share_of_all, mistakes),
+        max_column_mismatch: fields.with("max_column_mismatch", mismatches, mistakes),
+        schema_changes: fields.with("schema_changes", schema_changes, mistakes),
         type_changes_fail: fields.word("type_changes", ALLOW_OR_FAIL, mistakes).unwrap_or(false),
         unused_rules_fail: fields.word("unused_rules", ALLOW_OR_FAIL, mistakes).unwrap_or(false),
         allow_empty: fields.flag("allow_empty", mistakes),
