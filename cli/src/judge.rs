@@ -53,9 +53,7 @@ async fn fetched(args: &JudgeArgs, sources: &Sources) -> Result<Fetched> {
 
 fn rules<'a>(found: &'a SpecFile, sources: &'a Sources) -> NewRules<'a> {
     NewRules {
-        spec: &found.parsed.spec,
-        document: &found.parsed.document,
-        warnings: &found.parsed.warnings,
+        parsed: &found.parsed,
         base: &found.base,
         sources,
     }

@@ -22,12 +22,13 @@ use shadowdiff_core::difference::Difference;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::judge::Judge;
 use shadowdiff_core::noise::{self, NoiseFloor, NoiseOutcome};
-use shadowdiff_core::patterns::RowPatterns;
 use shadowdiff_core::plan::Plan;
-use shadowdiff_core::report::{LinePrinter, Reported, Reporter, SeenAccount, accounts_header, header, shows_accepted, table_schema};
+use shadowdiff_core::report::{
+    LinePrinter, Merged, Reported, Reporter, SeenAccount, accounts_header, header, shows_accepted, table_schema,
+};
 use shadowdiff_core::spec::ListedAccounts;
 use shadowdiff_core::tally::{DifferenceTally, Tally};
-use shadowdiff_core::verdict::{self, AccountCounts};
+use shadowdiff_core::verdict;
 use sorted::Sorted;
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -71,31 +72,6 @@ pub(crate) struct Outputs<'a> {
     pub(crate) table: Option<&'a mut (dyn Write + Send)>,
     /// What another spec can judge, where this one asks for it.
     pub(crate) comparison: Option<&'a mut dyn Write>,
-}
-
-/// What the merge counted.
-#[derive(Debug, Default)]
-pub(crate) struct Merged {
-    pub(crate) listed: u64,
-    pub(crate) differing_accounts: u64,
-    pub(crate) accounts_with_exceptions: u64,
-    /// Where all are listed.
-    pub(crate) all_accounts: Option<u64>,
-    pub(crate) differences: DifferenceTally,
-    pub(crate) rows: RowPatterns,
-    /// In the order of the plan's acceptances.
-    pub(crate) acceptances: Vec<AcceptanceOutcome>,
-    /// In the order of the plan's units of noise.
-    pub(crate) noise: Vec<NoiseOutcome>,
-}
-
-impl Merged {
-    pub(crate) fn accounts(&self, tally: &Tally) -> AccountCounts {
-        AccountCounts {
-            with_exceptions: self.accounts_with_exceptions,
-            all: self.all_accounts.unwrap_or(tally.accounts),
-        }
-    }
 }
 
 fn failed(error: std::io::Error) -> Error {

@@ -29,12 +29,9 @@ use std::io::BufReader;
 use std::path::Path;
 
 /// A spec that judges what another one compared.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct NewRules<'a> {
-    pub spec: &'a Spec,
-    pub document: &'a serde_json::Value,
-    /// Of the spec itself.
-    pub warnings: &'a [String],
+    pub parsed: &'a Parsed,
     /// Where its relative paths start.
     pub base: &'a Path,
     pub sources: &'a Sources,
@@ -66,12 +63,6 @@ pub(crate) struct Rejudged {
 }
 
 impl Rejudged {
-    /// Takes over the noise of the rules as they are: by other ones live was not compared with itself.
-    pub(crate) fn take_noise(&mut self, of: &Rejudged) {
-        self.plan.noise.clone_from(&of.plan.noise);
-        self.plan.spec.noise.clone_from(&of.plan.spec.noise);
-    }
-
     /// Writes a result of it.
     pub(crate) fn writer<'r>(&'r self, document: &'r serde_json::Value, scratch: &'r Scratch) -> ResultWriter<'r> {
         ResultWriter {
@@ -91,7 +82,7 @@ impl NewRules<'_> {
     pub async fn judge(&self, result: &Path, target: &Target, overwrite: bool, scratch: &Scratch) -> Result<Outcome> {
         let found = self.read(result, scratch).await?;
         let staging = Staging::new(target)?;
-        let (summary, _) = found.writer(self.document, scratch).write(&staging)?;
+        let (summary, _) = found.writer(&self.parsed.document, scratch).write(&staging)?;
         let published = staging.publish(target, overwrite).await?;
         Ok(Outcome { summary, published })
     }
@@ -99,7 +90,7 @@ impl NewRules<'_> {
     /// Reads what a comparison has kept.
     pub(crate) async fn read(&self, result: &Path, scratch: &Scratch) -> Result<Rejudged> {
         let (head, mut from) = open(result)?;
-        let changed = compared_differently(&head.document, &redacted_document(self.document.clone()));
+        let changed = compared_differently(&head.document, &redacted_document(self.parsed.document.clone()));
         if !changed.is_empty() {
             return Err(
                 Error::spec(format!("this spec compares the data in another way: {} differ", changed.join(", "))).advice(
@@ -111,26 +102,26 @@ impl NewRules<'_> {
         self.check_accounts(&head, &old.spec)?;
         self.check_attributes(&head)?;
         self.check_totals(&old.spec)?;
-        let as_of = self.spec.as_of.unwrap_or(head.as_of);
+        let as_of = self.parsed.spec.as_of.unwrap_or(head.as_of);
         let lists = Lists {
-            spec: self.spec,
+            spec: &self.parsed.spec,
             aligned: &head.aligned,
             base: self.base,
             sources: self.sources,
         };
         let accounts_of_rules = lists.read().await?;
-        let accepted = read_acceptances(self.spec, self.base, &self.sources.stores).await?;
-        let noise = read_noise(self.spec, &head.pins, self.base, &self.sources.stores).await?;
+        let accepted = read_acceptances(&self.parsed.spec, self.base, &self.sources.stores).await?;
+        let noise = read_noise(&self.parsed.spec, &head.pins, self.base, &self.sources.stores).await?;
         let mut tally = head.tally.clone();
-        if !self.spec.output.totals {
+        if !self.parsed.spec.output.totals {
             tally.totals.clear();
         }
         let listed_accounts = head.lists_accounts;
         let plan = self.plan(head, as_of, (accepted, noise))?;
-        let mut rejudge = Rejudge::new(&old.spec, self.spec, &plan.aligned)?;
+        let mut rejudge = Rejudge::new(&old.spec, &self.parsed.spec, &plan.aligned)?;
         let differences = read_differences(&mut from, &plan, &mut rejudge, scratch)?;
         let (accounts, count) = read_accounts(&mut from, scratch)?;
-        let lists_all = self.spec.output.accounts == ListedAccounts::All;
+        let lists_all = self.parsed.spec.output.accounts == ListedAccounts::All;
         if listed_accounts && !lists_all {
             tally.accounts = count;
         }
@@ -148,14 +139,27 @@ impl NewRules<'_> {
         })
     }
 
+    /// The same by a draft in place of these rules. The noise is that of the rules as they are: live was not compared with itself by a draft.
+    pub(crate) async fn read_draft(&self, draft: &Parsed, result: &Path, as_it_is: &Rejudged, scratch: &Scratch) -> Result<Rejudged> {
+        let mut silent = draft.clone();
+        silent.spec.noise = None;
+        let rules = NewRules { parsed: &silent, ..*self };
+        let mut found = rules.read(result, scratch).await?;
+        found.plan.noise.clone_from(&as_it_is.plan.noise);
+        found.plan.spec.noise.clone_from(&as_it_is.plan.spec.noise);
+        Ok(found)
+    }
+
     /// What is asked of accounts that were not kept needs the data.
     fn check_accounts(&self, head: &ComparisonHead, old: &Spec) -> Result<()> {
-        let lists_all = self.spec.output.accounts == ListedAccounts::All;
+        let lists_all = self.parsed.spec.output.accounts == ListedAccounts::All;
         let needs = if lists_all && !head.lists_accounts {
             "output.accounts"
-        } else if lists_all && old.output.spreadsheet_safe != self.spec.output.spreadsheet_safe {
+        } else if lists_all && old.output.spreadsheet_safe != self.parsed.spec.output.spreadsheet_safe {
             "output.spreadsheet_safe"
-        } else if matches!(self.spec.verdict.max_exception_accounts, Some(Limit::Share(_))) && !head.count_accounts && !head.lists_accounts
+        } else if matches!(self.parsed.spec.verdict.max_exception_accounts, Some(Limit::Share(_)))
+            && !head.count_accounts
+            && !head.lists_accounts
         {
             "verdict.max_exception_accounts"
         } else {
@@ -168,7 +172,7 @@ impl NewRules<'_> {
 
     /// Values of columns that were not kept need the data.
     fn check_attributes(&self, head: &ComparisonHead) -> Result<()> {
-        if head.kept.starts_with(&self.spec.output.attributes) {
+        if head.kept.starts_with(&self.parsed.spec.output.attributes) {
             return Ok(());
         }
         let wrong = Error::spec(format!(
@@ -180,7 +184,7 @@ impl NewRules<'_> {
 
     /// Totals of all rows that were not added up need the data.
     fn check_totals(&self, old: &Spec) -> Result<()> {
-        if self.spec.output.totals && !old.output.totals {
+        if self.parsed.spec.output.totals && !old.output.totals {
             let wrong = Error::spec("needs all rows, and their totals were not kept").field("output.totals");
             return Err(wrong.advice("leave it out, or compare again"));
         }
@@ -189,15 +193,15 @@ impl NewRules<'_> {
 
     /// A plan that says what is merged, and of no work.
     fn plan(&self, head: ComparisonHead, as_of: Day, (accepted, noise): (Vec<Acceptance>, Option<NoiseFacts>)) -> Result<Plan> {
-        let mut warnings: Vec<Warning> = WarningOrigin::Spec.of(self.warnings.iter().cloned()).collect();
-        warnings.extend(WarningOrigin::Spec.of(verdict::check(self.spec, &head.aligned)?));
-        warnings.extend(WarningOrigin::Spec.of(judge::check(self.spec, &head.aligned)?));
+        let mut warnings: Vec<Warning> = WarningOrigin::Spec.of(self.parsed.warnings.iter().cloned()).collect();
+        warnings.extend(WarningOrigin::Spec.of(verdict::check(&self.parsed.spec, &head.aligned)?));
+        warnings.extend(WarningOrigin::Spec.of(judge::check(&self.parsed.spec, &head.aligned)?));
         warnings.extend(WarningOrigin::Spec.of(Acceptances::new(&accepted, &head.aligned, as_of)?.1));
         // What names a column that is not in the rows was not asked; whether the data have it is not known.
         let columns = Sides::from_fn(|side| head.sides[side].columns.clone());
-        let of_scopes = scopes(self.spec).filter_map(|scope| check_scopes(self.spec, [scope], &columns).ok());
+        let of_scopes = scopes(&self.parsed.spec).filter_map(|scope| check_scopes(&self.parsed.spec, [scope], &columns).ok());
         warnings.extend(WarningOrigin::Spec.of(of_scopes.flatten()));
         warnings.extend(head.warnings.iter().cloned());
-        Ok(head.plan(self.spec, as_of, (accepted, noise), warnings))
+        Ok(head.plan(&self.parsed.spec, as_of, (accepted, noise), warnings))
     }
 }

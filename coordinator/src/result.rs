@@ -1,6 +1,6 @@
 //! Writes the files of a result into staging: the merged differences, the accounts, the summary.
 
-use crate::merge::{BATCH_BYTES, Merge, Merged, Outputs};
+use crate::merge::{BATCH_BYTES, Merge, Outputs};
 use crate::pipeline::Compared;
 use crate::publish::Staging;
 use shadowdiff_common::spool::Scratch;
@@ -9,8 +9,7 @@ use shadowdiff_core::accounts::AccountSet;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::judge::Judge;
 use shadowdiff_core::plan::Plan;
-use shadowdiff_core::report::{Facts, FileMark, FileMarks, ResultFile, Summary, Timings, summary};
-use shadowdiff_core::verdict::Counts;
+use shadowdiff_core::report::{Facts, FileMark, FileMarks, Merged, ResultFile, Summary, Timings, summary};
 use std::io::Write;
 use std::time::Instant;
 
@@ -96,18 +95,9 @@ impl ResultWriter<'_> {
 
     /// `summary.json`; gives what it says, and what it is known by.
     fn write_summary(&self, merged: &Merged, files: &FileMarks, timings: Timings, staging: &Staging) -> Result<(Summary, FileMark)> {
-        let tally = &self.compared.tally;
         let facts = Facts {
-            counts: Counts {
-                rows: tally,
-                differences: &merged.differences,
-                accounts: merged.accounts(tally),
-            },
-            differing_accounts: merged.differing_accounts,
-            listed: merged.listed,
-            rows: &merged.rows,
-            acceptances: &merged.acceptances,
-            noise: &merged.noise,
+            tally: &self.compared.tally,
+            merged,
             document: self.document.clone(),
             files: files.clone(),
             timings,

@@ -52,7 +52,7 @@ type Set = u64;
 impl NewRules<'_> {
     /// Judges without one rule after the other, and looks for the fewest. `found`: what the comparison found, by all rules.
     pub(crate) async fn rules_needed(&self, result: &Path, found: &Rejudged, all: &Judged, scratch: &Scratch) -> Result<RulesNeeded> {
-        let count = self.spec.expected.len();
+        let count = self.parsed.spec.expected.len();
         if count > MOST_RULES {
             return Ok(RulesNeeded {
                 are_too_many: true,
@@ -61,7 +61,7 @@ impl NewRules<'_> {
         }
         let every = (0..count).fold(0, |set, at| set | 1 << at);
         let mut rules = Vec::new();
-        for (at, rule) in self.spec.expected.iter().enumerate() {
+        for (at, rule) in self.parsed.spec.expected.iter().enumerate() {
             let judged = self.judged_by(every & !(1 << at), result, found, scratch).await?;
             rules.push(WithoutRule {
                 name: rule.name.clone(),
@@ -69,7 +69,7 @@ impl NewRules<'_> {
                 judged,
             });
         }
-        let smallest = match overlaps(found, self.document, scratch)? {
+        let smallest = match overlaps(found, &self.parsed.document, scratch)? {
             Some(overlaps) if count > 0 && rules.iter().all(|rule| rule.judged.is_some()) => {
                 Some(self.smallest(every, &overlaps, (result, found), all, scratch).await?)
             }
@@ -122,7 +122,7 @@ impl NewRules<'_> {
 
     /// What a spec with these rules alone says; `None` where it cannot judge.
     async fn judged_by(&self, set: Set, result: &Path, as_it_is: &Rejudged, scratch: &Scratch) -> Result<Option<Judged>> {
-        let mut document = self.document.clone();
+        let mut document = self.parsed.document.clone();
         if let Some(rules) = document.get_mut("expected").and_then(serde_json::Value::as_array_mut) {
             let mut at = 0;
             rules.retain(|_| {
@@ -131,17 +131,8 @@ impl NewRules<'_> {
             });
         }
         let said = async {
-            let mut parsed = parsed_again(&document)?;
-            parsed.spec.noise = None;
-            let rules = NewRules {
-                spec: &parsed.spec,
-                document: &parsed.document,
-                warnings: &parsed.warnings,
-                base: self.base,
-                sources: self.sources,
-            };
-            let mut found = rules.read(result, scratch).await?;
-            found.take_noise(as_it_is);
+            let parsed = parsed_again(&document)?;
+            let found = self.read_draft(&parsed, result, as_it_is, scratch).await?;
             judged(&found, &parsed.document, scratch)
         };
         match said.await {

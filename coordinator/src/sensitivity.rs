@@ -75,7 +75,7 @@ impl NewRules<'_> {
     /// Tells what the verdict on the result in a directory would be by other tolerances; publishes nothing.
     pub async fn sensitivity(&self, result: &Path, scratch: &Scratch) -> Result<Sensitivity> {
         let mut found = self.read(result, scratch).await?;
-        let told = sensitivity(&mut found, self.document, scratch)?;
+        let told = sensitivity(&mut found, &self.parsed.document, scratch)?;
         let rules = self.rules_needed(result, &found, &told.as_it_is, scratch).await?;
         Ok(Sensitivity { rules, ..told })
     }

@@ -19,7 +19,7 @@ use shadowdiff_core::side::Side;
 use shadowdiff_core::spec::{DifferenceKind, Parsed};
 use shadowdiff_core::sql_text::literal;
 use shadowdiff_core::suggest::{
-    Compared, Draft, Entry, EntryKind, Observations, Observed, ObservedRow, Sizes, account_number, is_held_out, learn,
+    Compared, Draft, Entry, EntryKind, Observations, Observed, ObservedRow, Sizes, Terms, account_number, is_held_out, learn,
 };
 use shadowdiff_core::tally::{Judgement, Pattern};
 use shadowdiff_core::value::{Value, array_of};
@@ -67,21 +67,12 @@ pub struct Suggestion {
     pub list: &'static str,
     pub yaml: String,
     /// The condition by which its rows are told from all others that differ.
-    pub accounts: Option<Attributes>,
+    pub accounts: Option<Terms>,
     pub covers: Covered,
     pub held_out: HeldOut,
     /// With this one alone.
     pub judged: Judged,
     pub warnings: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-pub struct Attributes {
-    pub sql: String,
-    /// Of the rows of the patterns, as far as they were learned from.
-    pub of_rows: f64,
-    /// Of the other rows that differ in such accounts.
-    pub of_others: Option<f64>,
 }
 
 /// What was an exception and is none with the entry.
@@ -144,7 +135,7 @@ impl Suggesting<'_> {
             }
         };
         self.check_base(parsed)?;
-        let found = self.read(parsed).await?;
+        let found = self.rules(parsed).read(self.result, self.scratch).await?;
         let as_it_is = judged(&found, &parsed.document, self.scratch)?;
         let Seen {
             observed,
@@ -212,24 +203,16 @@ impl Suggesting<'_> {
         )
     }
 
-    async fn read(&self, parsed: &Parsed) -> Result<Rejudged> {
-        let rules = NewRules {
-            spec: &parsed.spec,
-            document: &parsed.document,
-            warnings: &parsed.warnings,
+    fn rules<'a>(&'a self, parsed: &'a Parsed) -> NewRules<'a> {
+        NewRules {
+            parsed,
             base: self.base.unwrap_or(Path::new("/")),
             sources: self.sources,
-        };
-        rules.read(self.result, self.scratch).await
+        }
     }
 
-    /// The same with what was drafted. The noise is that of the rules as they are: live was not compared with itself by a draft.
-    async fn read_draft(&self, parsed: &Parsed, as_it_is: &Rejudged) -> Result<Rejudged> {
-        let mut silent = parsed.clone();
-        silent.spec.noise = None;
-        let mut found = self.read(&silent).await?;
-        found.take_noise(as_it_is);
-        Ok(found)
+    async fn read_draft(&self, draft: &Parsed, as_it_is: &Rejudged) -> Result<Rejudged> {
+        self.rules(draft).read_draft(draft, self.result, as_it_is, self.scratch).await
     }
 
     /// Looks at every row that differs.
@@ -306,15 +289,7 @@ impl Suggesting<'_> {
                 exceptions: covers.of_all,
                 list: entry.kind.list(),
                 yaml: entry.yaml(),
-                accounts: draft
-                    .terms
-                    .as_ref()
-                    .filter(|_| entry.fields.contains_key("accounts"))
-                    .map(|terms| Attributes {
-                        sql: terms.sql.clone(),
-                        of_rows: terms.of_rows,
-                        of_others: terms.of_others,
-                    }),
+                accounts: draft.terms.clone().filter(|_| entry.fields.contains_key("accounts")),
                 covers,
                 held_out,
                 judged: Judged::of(&summary),

@@ -25,8 +25,8 @@ pub use own::{FileMark, FileMarks, ResultFile, own_summary};
 pub use record::{AccountRecord, Decision, Field, key_field, read_fields, write_fields};
 pub use seen::SeenAccount;
 pub use summary::{
-    AcceptanceSummary, Books, ColumnSummary, DeltaUnit, Facts, MovedSum, NoiseSummary, NoiseUnitSummary, PatternSummary, Rows, RuleSummary,
-    SUMMARY_VERSION, Schema, Summary, Timings, summary,
+    AcceptanceSummary, Books, ColumnSummary, DeltaUnit, Facts, Merged, MovedSum, NoiseSummary, NoiseUnitSummary, PatternSummary, Rows,
+    RuleSummary, SUMMARY_VERSION, Schema, Summary, Timings, summary,
 };
 pub use table::table_schema;
 pub use tolerances::ToleranceSummary;

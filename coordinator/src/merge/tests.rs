@@ -6,6 +6,7 @@ use super::*;
 use shadowdiff_common::run::RunWriter;
 use shadowdiff_core::align::{SideColumn, align};
 use shadowdiff_core::difference::{Answers, StoredValues};
+use shadowdiff_core::patterns::RowPatterns;
 use shadowdiff_core::plan::{Estimate, PLAN_VERSION, PlanSecret, SidePlan};
 use shadowdiff_core::row::Secret;
 use shadowdiff_core::side::{Side, Sides};

@@ -1,11 +1,11 @@
 //! The accounts of a result, until it is known which rules have kept their bounds: those that differ as their differences pass, and where the spec
 //! lists all, those that do not.
 
-use super::{Merged, failed};
+use super::failed;
 use crate::merged_runs::MergedRuns;
 use shadowdiff_common::spool::{Scratch, Spool, SpoolWriter};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::report::{AccountLine, SeenAccount, print_accounts};
+use shadowdiff_core::report::{AccountLine, Merged, SeenAccount, print_accounts};
 use std::io::Write;
 
 /// What is held of the accounts that wait, before it goes to scratch or is written.

@@ -16,7 +16,7 @@ use crate::sketch::{Distribution, Sketch};
 use crate::spec::{Acceptance, DifferenceKind, Direction, Limit, ListedAccounts};
 use crate::tally::{CellTotals, DifferenceTally, Pattern, PatternTally, Tally};
 use crate::value::{ValueType, exact};
-use crate::verdict::{self, Counts, Threshold, Verdict};
+use crate::verdict::{self, AccountCounts, Counts, Threshold, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -245,17 +245,27 @@ pub struct Timings {
     pub rungs: Profile,
 }
 
+/// What the merge of all differences counted.
+#[derive(Debug, Default)]
+pub struct Merged {
+    pub listed: u64,
+    pub differing_accounts: u64,
+    pub accounts_with_exceptions: u64,
+    /// Where all are listed.
+    pub all_accounts: Option<u64>,
+    pub differences: DifferenceTally,
+    pub rows: RowPatterns,
+    /// In the order of the plan's acceptances.
+    pub acceptances: Vec<AcceptanceOutcome>,
+    /// In the order of the plan's units of noise.
+    pub noise: Vec<NoiseOutcome>,
+}
+
 /// What the summary is made of besides the plan.
 #[derive(Debug)]
 pub struct Facts<'a> {
-    pub counts: Counts<'a>,
-    pub differing_accounts: u64,
-    pub listed: u64,
-    pub rows: &'a RowPatterns,
-    /// In the order of the plan's acceptances.
-    pub acceptances: &'a [AcceptanceOutcome],
-    /// In the order of the plan's units.
-    pub noise: &'a [NoiseOutcome],
+    pub tally: &'a Tally,
+    pub merged: &'a Merged,
     pub document: serde_json::Value,
     pub files: FileMarks,
     pub timings: Timings,
@@ -263,30 +273,23 @@ pub struct Facts<'a> {
 
 /// Makes the summary, verdict included.
 pub fn summary(plan: &Plan, facts: Facts<'_>) -> Summary {
-    let Counts {
+    let Facts { tally, merged, .. } = facts;
+    let differences = &merged.differences;
+    let accounts = AccountCounts {
+        with_exceptions: merged.accounts_with_exceptions,
+        all: merged.all_accounts.unwrap_or(tally.accounts),
+    };
+    let counts = Counts {
         rows: tally,
         differences,
         accounts,
-    } = facts.counts;
-    let thresholds = verdict::thresholds(&plan.spec, &plan.aligned, facts.counts);
+    };
+    let thresholds = verdict::thresholds(&plan.spec, &plan.aligned, counts);
     let rules = rules(plan, differences);
-    let accepted = accepted(plan, facts.acceptances);
+    let accepted = accepted(plan, &merged.acceptances);
     let broken = thresholds.iter().map(|t| &t.broken).chain(rules.iter().map(|r| &r.broken));
     let broken = broken.chain(accepted.iter().map(|a| &a.broken));
     let broken: Vec<String> = broken.flatten().cloned().collect();
-    let mut warnings = plan.warning_texts();
-    if tally.may_have_extra_copies() && !tally.looks_up_keys() {
-        warnings.push(format!(
-            "one side alone has rows of {} keys left: the other was not asked for so many, so `extra_copy` is not told",
-            tally.keys_on_one_side()
-        ));
-    }
-    for (column, cells) in &tally.not_json {
-        warnings.push(format!(
-            "column `{}`: {cells} cells under `json` are not valid JSON; they were compared as text",
-            plan.aligned.columns[*column].name
-        ));
-    }
     let counted =
         plan.spec.output.accounts == ListedAccounts::All || matches!(plan.spec.verdict.max_exception_accounts, Some(Limit::Share(_)));
     Summary {
@@ -295,15 +298,15 @@ pub fn summary(plan: &Plan, facts: Facts<'_>) -> Summary {
         broken,
         rows: rows(tally),
         differences: Differences {
-            listed: facts.listed,
+            listed: merged.listed,
             expected: differences.expected(),
             accepted: differences.accepted(),
             noise: differences.noise,
             exceptions: differences.exceptions(),
-            cut: tally.differences() - facts.listed,
+            cut: tally.differences() - merged.listed,
         },
         accounts: Accounts {
-            differing: facts.differing_accounts,
+            differing: merged.differing_accounts,
             with_exceptions: accounts.with_exceptions,
             all: counted.then_some(accounts.all),
         },
@@ -318,18 +321,35 @@ pub fn summary(plan: &Plan, facts: Facts<'_>) -> Summary {
         totals: totals(plan, tally),
         thresholds,
         patterns: patterns(plan, differences),
-        row_patterns: row_patterns(plan, facts.rows),
+        row_patterns: row_patterns(plan, &merged.rows),
         rules,
         accepted,
-        noise: noise(plan, facts.noise),
+        noise: noise(plan, &merged.noise),
         diagnoses: differences.diagnoses(),
-        warnings,
+        warnings: warnings(plan, tally),
         as_of: plan.as_of.to_string(),
         spec: redacted_document(facts.document),
         pins: plan.pins.clone(),
         files: facts.files,
         timings: facts.timings,
     }
+}
+
+fn warnings(plan: &Plan, tally: &Tally) -> Vec<String> {
+    let mut warnings = plan.warning_texts();
+    if tally.may_have_extra_copies() && !tally.looks_up_keys() {
+        warnings.push(format!(
+            "one side alone has rows of {} keys left: the other was not asked for so many, so `extra_copy` is not told",
+            tally.keys_on_one_side()
+        ));
+    }
+    for (column, cells) in &tally.not_json {
+        warnings.push(format!(
+            "column `{}`: {cells} cells under `json` are not valid JSON; they were compared as text",
+            plan.aligned.columns[*column].name
+        ));
+    }
+    warnings
 }
 
 fn rows(tally: &Tally) -> Rows {

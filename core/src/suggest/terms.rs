@@ -2,6 +2,7 @@
 
 use super::ObservedRow;
 use crate::sql_text::identifier;
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Values of an attribute that a term names.
@@ -16,7 +17,7 @@ const NARROWING: f64 = 0.5;
 const FEWEST_OTHERS: usize = 5;
 
 /// A condition on the row of the baseline, or the only one.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Terms {
     pub sql: String,
     /// Of the group's rows that were learned from.

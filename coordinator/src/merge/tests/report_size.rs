@@ -5,18 +5,17 @@
 //! each cut to a bounded length, so it grows with the number of *different* ones until its lists are full, which these rows reach.
 
 use super::{merged, plan_of, write_cell};
-use crate::merge::{BATCH_BYTES, Merged};
+use crate::merge::BATCH_BYTES;
 use crate::tables::Table;
 use shadowdiff_common::run::RunWriter;
 use shadowdiff_common::spool::{Scratch, Spool};
 use shadowdiff_core::align::SideColumn;
 use shadowdiff_core::plan::{Plan, WarningOrigin};
 use shadowdiff_core::render::{ExcerptBuilder, ExcerptSizes, HTML_BYTES, MARKDOWN_BYTES, html, markdown};
-use shadowdiff_core::report::{Facts, FileMarks, ResultFile, Summary, Timings, summary};
+use shadowdiff_core::report::{Facts, FileMarks, Merged, ResultFile, Summary, Timings, summary};
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::tally::Tally;
 use shadowdiff_core::value::{Value, ValueType};
-use shadowdiff_core::verdict::Counts;
 use std::collections::BTreeMap;
 
 /// Columns beside the key; every third is of doubles, the others of text.
@@ -116,16 +115,8 @@ fn multiplied(tally: &mut Tally, merged: &mut Merged) {
 
 fn told(plan: &Plan, tally: &Tally, merged: &Merged) -> Summary {
     let facts = Facts {
-        counts: Counts {
-            rows: tally,
-            differences: &merged.differences,
-            accounts: merged.accounts(tally),
-        },
-        differing_accounts: merged.differing_accounts,
-        listed: merged.listed,
-        rows: &merged.rows,
-        acceptances: &[],
-        noise: &[],
+        tally,
+        merged,
         document: serde_json::json!({"live": vec![SCRIPT.repeat(30); 500]}),
         files: FileMarks::new(),
         timings: Timings::default(),
