@@ -1,6 +1,8 @@
 //! A text that keeps within a limit, whatever is put into it: a piece that does not fit is left out whole, so that nothing is cut within
 //! a tag or an escape.
 
+use super::grouped;
+
 #[derive(Debug)]
 pub(super) struct Bounded {
     text: String,
@@ -31,6 +33,21 @@ impl Bounded {
 
     pub(super) fn into_text(self) -> String {
         self.text
+    }
+}
+
+/// Those of the pieces that fit; and that there are more, `around` which stands what the markup asks for.
+pub(super) fn listed(most_bytes: usize, pieces: impl IntoIterator<Item = String>, all: usize, around: [&str; 2]) -> [String; 2] {
+    let mut out = Bounded::new(most_bytes);
+    let shown = out.add_all(pieces);
+    [out.into_text(), more(all, shown, around)]
+}
+
+/// `… and 3 more`; nothing where all are shown.
+pub(super) fn more(all: usize, shown: usize, [before, after]: [&str; 2]) -> String {
+    match all.saturating_sub(shown) {
+        0 => String::new(),
+        left => format!("{before}… and {} more{after}", grouped(left as u64)),
     }
 }
 

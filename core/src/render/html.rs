@@ -3,7 +3,7 @@
 
 mod differing;
 
-use super::bounded::Bounded;
+use super::bounded::{Bounded, listed};
 use super::markup::HTML;
 use super::words::{
     acceptance_bounds, acceptance_state, bounds, described_acceptance, described_rows, described_told_by, headline, moved, null_rate,
@@ -34,6 +34,8 @@ const FRAME_BYTES: usize = 40_000;
 const NAME: usize = 120;
 const SENTENCE: usize = 1_000;
 
+/// Around what is said of a list below it.
+pub(super) const SOFT: [&str; 2] = ["<p class=\"soft\">", "</p>\n"];
 /// Nothing is loaded from anywhere, even if a value were taken for markup.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
@@ -109,13 +111,9 @@ fn list(sentences: &[String], most_bytes: usize) -> String {
     if sentences.is_empty() {
         return String::new();
     }
-    let mut out = Bounded::new(most_bytes - 200);
-    let shown = out.add_all(sentences.iter().map(|text| format!("<li>{}</li>\n", HTML.plain(text, SENTENCE))));
-    let more = match sentences.len() - shown {
-        0 => String::new(),
-        left => format!("<li>… and {} more</li>\n", grouped(left as u64)),
-    };
-    format!("<ul>\n{}{more}</ul>\n", out.into_text())
+    let items = sentences.iter().map(|text| format!("<li>{}</li>\n", HTML.plain(text, SENTENCE)));
+    let [shown, more] = listed(most_bytes - 200, items, sentences.len(), ["<li>", "</li>\n"]);
+    format!("<ul>\n{shown}{more}</ul>\n")
 }
 
 fn counts(summary: &Summary, excerpt: &Excerpt) -> String {
@@ -214,6 +212,10 @@ fn row_patterns(summary: &Summary) -> String {
     format!("<p>{headline}</p>\n{table}")
 }
 
+pub(super) fn number_cells<const N: usize>(numbers: [String; N]) -> String {
+    numbers.map(|number| format!("<td class=\"n\">{number}</td>")).concat()
+}
+
 /// A table of the rows that fit; nothing where there are none. A heading that begins with `#` stands above numbers.
 fn table(headings: &[&str], rows: impl Iterator<Item = String>, all: usize, most_bytes: usize) -> String {
     if all == 0 {
@@ -224,16 +226,8 @@ fn table(headings: &[&str], rows: impl Iterator<Item = String>, all: usize, most
         None => format!("<th scope=\"col\">{heading}</th>"),
     };
     let headings: String = headings.iter().map(heading).collect();
-    let mut body = Bounded::new(most_bytes - 1_000);
-    let shown = body.add_all(rows);
-    let more = match all.saturating_sub(shown) {
-        0 => String::new(),
-        left => format!("<p class=\"soft\">… and {} more</p>\n", grouped(left as u64)),
-    };
-    format!(
-        "<div class=\"scroll\"><table>\n<thead><tr>{headings}</tr></thead>\n<tbody>\n{}</tbody>\n</table></div>\n{more}",
-        body.into_text()
-    )
+    let [body, more] = listed(most_bytes - 1_000, rows, all, SOFT);
+    format!("<div class=\"scroll\"><table>\n<thead><tr>{headings}</tr></thead>\n<tbody>\n{body}</tbody>\n</table></div>\n{more}")
 }
 
 /// What the columns hold over all rows; those first in which the sides do not hold the same.
@@ -248,10 +242,7 @@ fn totals(summary: &Summary) -> String {
             total(&of.shadow),
             moved(of),
         ];
-        let numbers: String = numbers
-            .iter()
-            .map(|number| format!("<td class=\"n\">{}</td>", HTML.plain(number, NAME)))
-            .collect();
+        let numbers = number_cells(numbers.map(|number| HTML.plain(&number, NAME)));
         let differs = if of.differs() { "differs" } else { "same" };
         format!(
             "<tr><td>{}</td>{numbers}<td class=\"{class}\">{differs}</td></tr>\n",
@@ -353,10 +344,7 @@ fn compared(summary: &Summary) -> String {
             pins.len() as u64,
             bytes,
         ];
-        let numbers: String = numbers
-            .iter()
-            .map(|number| format!("<td class=\"n\">{}</td>", grouped(*number)))
-            .collect();
+        let numbers = number_cells(numbers.map(grouped));
         let first: &Field = &first;
         format!("<tr><td>{side}</td>{numbers}<td>{}</td></tr>\n", HTML.value(first, NAME))
     };
@@ -375,18 +363,11 @@ fn compared(summary: &Summary) -> String {
     ];
     let books = table(&headings, [Side::Live, Side::Shadow].map(side).into_iter(), 2, SCHEMA_BYTES / 4);
     let spec = serde_json::to_string_pretty(&summary.spec).unwrap_or_default();
-    let mut shown = Bounded::new(SCHEMA_BYTES / 2);
-    let lines = shown.add_all(spec.lines().map(|line| HTML.plain(line, SENTENCE) + "\n"));
-    let left = spec.lines().count() - lines;
-    let more = if left > 0 {
-        format!("… and {} more lines\n", grouped(left as u64))
-    } else {
-        String::new()
-    };
+    let lines = spec.lines().map(|line| HTML.plain(line, SENTENCE) + "\n");
+    let [lines, more] = listed(SCHEMA_BYTES / 2, lines, spec.lines().count(), ["", " lines\n"]);
     format!(
-        "{books}<p>As of {}. The spec as it was understood:</p>\n<pre>{}{more}</pre>\n",
-        HTML.plain(&summary.as_of, NAME),
-        shown.into_text()
+        "{books}<p>As of {}. The spec as it was understood:</p>\n<pre>{lines}{more}</pre>\n",
+        HTML.plain(&summary.as_of, NAME)
     )
 }
 

@@ -1,7 +1,7 @@
 //! The result as a comment for a pull request: the verdict and why, rules, columns, accounts, some samples. It stays under the limit of a
 //! comment, whatever the data, as each part of it has a limit of its own.
 
-use super::bounded::Bounded;
+use super::bounded::{Bounded, more};
 use super::markup::MARKDOWN;
 use super::words::{
     acceptance_bounds, acceptance_state, bounds, described_acceptance, described_rows, described_told_by, headline, moved, null_rate,
@@ -10,7 +10,6 @@ use super::words::{
 use super::{Excerpt, Line, MARK, delta_range, described, grouped, type_difference};
 use crate::patterns::RowPatternSummary;
 use crate::report::{AcceptanceSummary, AccountRecord, ColumnSummary, RuleSummary, Summary, TotalsSummary};
-use std::fmt::Write;
 
 /// No comment is longer. GitHub takes 65 536 characters.
 pub const MARKDOWN_BYTES: usize = HEAD_BYTES + 7 * TABLE_BYTES + FOOT_BYTES;
@@ -50,7 +49,7 @@ fn head(summary: &Summary) -> String {
         .iter()
         .map(|broken| format!("- broken: {}\n", MARKDOWN.text(broken, SENTENCE)));
     let shown = out.add_all(broken);
-    out.into_text() + &more(summary.broken.len(), shown, "- ") + "\n"
+    out.into_text() + &more(summary.broken.len(), shown, ["- ", "\n\n"]) + "\n"
 }
 
 fn rules(summary: &Summary) -> String {
@@ -238,13 +237,5 @@ fn table(heading: &str, rows: impl Iterator<Item = String>, all: usize) -> Strin
     let mut out = Bounded::new(TABLE_BYTES - 100);
     out.add(heading);
     let shown = out.add_all(rows);
-    format!("{}\n{}", out.into_text(), more(all, shown, ""))
-}
-
-fn more(all: usize, shown: usize, before: &str) -> String {
-    let mut out = String::new();
-    if all > shown {
-        let _ = write!(out, "{before}… and {} more\n\n", grouped((all - shown) as u64));
-    }
-    out
+    format!("{}\n{}", out.into_text(), more(all, shown, ["", "\n\n"]))
 }

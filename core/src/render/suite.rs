@@ -1,7 +1,7 @@
 //! A suite for where people work: as a page, as a comment for a pull request, as test cases for a CI. Each is made of its summary alone.
 
-use super::bounded::Bounded;
-use super::html::page;
+use super::bounded::listed;
+use super::html::{SOFT, number_cells, page};
 use super::junit::{TestSuite, document};
 use super::markup::{HTML, MARKDOWN};
 use super::{MARK, counted_apart, grouped};
@@ -23,17 +23,14 @@ const COLUMNS: usize = 3;
 
 /// The suite as a page.
 pub fn suite_html(suite: &SuiteSummary) -> String {
-    let mut broken = Bounded::new(PAGE_BROKEN_BYTES);
-    let shown = broken.add_all(suite.broken.iter().map(|why| format!("<li>{}</li>\n", HTML.plain(why, SENTENCE))));
-    let more_broken = more(suite.broken.len(), shown, "<li>", "</li>\n");
-    let mut table = Bounded::new(PAGE_ROWS_BYTES);
+    let broken = suite.broken.iter().map(|why| format!("<li>{}</li>\n", HTML.plain(why, SENTENCE)));
+    let broken = listed(PAGE_BROKEN_BYTES, broken, suite.broken.len(), ["<li>", "</li>\n"]).concat();
     let tasks = in_order(suite);
-    let shown = table.add_all(tasks.iter().map(|of| page_row(of)));
-    let left = more(tasks.len(), shown, "<p class=\"soft\">", "</p>\n");
+    let [table, left] = listed(PAGE_ROWS_BYTES, tasks.iter().map(|of| page_row(of)), tasks.len(), SOFT);
     let title = format!("{}: {}", HTML.plain(&suite.suite, NAME), HTML.plain(&suite.headline(), SENTENCE));
     let broken = match suite.verdict {
         Verdict::Pass => "<p>Every task passes.</p>\n".to_owned(),
-        Verdict::Fail => format!("<ul>\n{}{more_broken}</ul>\n", broken.into_text()),
+        Verdict::Fail => format!("<ul>\n{broken}</ul>\n"),
     };
     let skipped = match suite.skipped.as_slice() {
         [] => String::new(),
@@ -45,17 +42,16 @@ pub fn suite_html(suite: &SuiteSummary) -> String {
     let body = format!(
         "<header>\n<div class=\"verdict {}\">\n<h1>{title}</h1>\n{broken}</div>\n</header>\n<main>\n<section>\n<h2>Tasks</h2>\n<div class=\"scroll\">\n<table>\n\
          <thead><tr><th>task</th><th>verdict</th><th class=\"n\">exceptions</th><th class=\"n\">expected</th><th class=\"n\">accounts</th>\
-         <th class=\"n\">rows of live</th><th class=\"n\">of shadow</th><th>columns with exceptions</th><th>follows</th></tr></thead>\n<tbody>\n{}</tbody>\n\
+         <th class=\"n\">rows of live</th><th class=\"n\">of shadow</th><th>columns with exceptions</th><th>follows</th></tr></thead>\n<tbody>\n{table}</tbody>\n\
          </table>\n</div>\n{left}{skipped}</section>\n</main>\n",
-        suite.verdict.name(),
-        table.into_text()
+        suite.verdict.name()
     );
     page(&title, &body, "")
 }
 
 fn page_row(of: &MemberSummary) -> String {
     let class = if of.state == MemberState::Pass { "good" } else { "bad" };
-    let numbers = numbers(of).map(|number| format!("<td class=\"n\">{number}</td>")).concat();
+    let numbers = number_cells(numbers(of));
     let columns = of.columns.iter().take(COLUMNS);
     let columns: Vec<String> = columns
         .map(|column| format!("{} {}", HTML.text(&column.column, NAME), grouped(column.exceptions)))
@@ -106,18 +102,10 @@ fn in_order(suite: &SuiteSummary) -> Vec<&MemberSummary> {
     tasks
 }
 
-fn more(all: usize, shown: usize, before: &str, after: &str) -> String {
-    match all.saturating_sub(shown) {
-        0 => String::new(),
-        left => format!("{before}… and {} more{after}", grouped(left as u64)),
-    }
-}
-
 /// The suite as a comment for a pull request, in less than 60 KB.
 pub fn suite_markdown(suite: &SuiteSummary) -> String {
-    let mut broken = Bounded::new(COMMENT_BROKEN_BYTES);
-    let shown = broken.add_all(suite.broken.iter().map(|why| format!("- {}\n", MARKDOWN.text(why, SENTENCE))));
-    let more_broken = more(suite.broken.len(), shown, "- ", "\n");
+    let broken = suite.broken.iter().map(|why| format!("- {}\n", MARKDOWN.text(why, SENTENCE)));
+    let broken = listed(COMMENT_BROKEN_BYTES, broken, suite.broken.len(), ["- ", "\n"]).concat();
     let row = |of: &&MemberSummary| {
         let state = of.state.name();
         let state = if of.state == MemberState::Pass {
@@ -136,17 +124,13 @@ pub fn suite_markdown(suite: &SuiteSummary) -> String {
             MARKDOWN.plain(&follows(of), NAME)
         )
     };
-    let mut table = Bounded::new(COMMENT_ROWS_BYTES);
     let tasks = in_order(suite);
-    let shown = table.add_all(tasks.iter().map(row));
+    let table = listed(COMMENT_ROWS_BYTES, tasks.iter().map(row), tasks.len(), ["\n", "\n"]).concat();
     format!(
-        "<!-- {MARK} -->\n## shadowdiff {}: {}\n\n{}{more_broken}\n| task | verdict | exceptions | expected | accounts | columns with exceptions | follows |\n\
-         |---|---|--:|--:|--:|---|---|\n{}{}",
+        "<!-- {MARK} -->\n## shadowdiff {}: {}\n\n{broken}\n| task | verdict | exceptions | expected | accounts | columns with exceptions | follows |\n\
+         |---|---|--:|--:|--:|---|---|\n{table}",
         MARKDOWN.text(&suite.suite, NAME),
-        suite.headline(),
-        broken.into_text(),
-        table.into_text(),
-        more(tasks.len(), shown, "\n", "\n")
+        suite.headline()
     )
 }
 

@@ -1,10 +1,10 @@
 //! What differs: as a picture by column and cause, then column by column with distributions, frequent changes and samples.
 
-use super::super::bounded::Bounded;
+use super::super::bounded::{Bounded, listed, more};
 use super::super::markup::HTML;
 use super::super::words::{cause, delta, grouped_text, share};
 use super::super::{Change, Excerpt, Line, counted_apart, grouped};
-use super::{NAME, name, place, table};
+use super::{NAME, SOFT, name, place, table};
 use crate::report::{ColumnSummary, PatternSummary, Summary};
 use crate::sketch::{Distribution, Step};
 use crate::spec::DifferenceKind;
@@ -79,14 +79,7 @@ pub(super) fn figure(groups: &[Group<'_>], covered: &str, most_bytes: usize) -> 
     out.add("</ul>\n");
     let bars = groups.iter().take(IN_FIGURE).enumerate();
     let shown = out.add_all(bars.map(|(number, group)| bar(number, group, &causes, (covered, largest))));
-    out.into_text() + &more(groups.len() - shown)
-}
-
-fn more(left: usize) -> String {
-    match left {
-        0 => String::new(),
-        left => format!("<p class=\"soft\">… and {} more</p>\n", grouped(left as u64)),
-    }
+    out.into_text() + &more(groups.len(), shown, SOFT)
 }
 
 /// The causes of exceptions, the most frequent first.
@@ -150,7 +143,6 @@ pub(super) fn sections(groups: &[Group<'_>], excerpt: &Excerpt, most_bytes: usiz
     if groups.is_empty() {
         return String::new();
     }
-    let mut out = Bounded::new(most_bytes - 500);
     let part = |(number, group): (usize, &Group<'_>)| {
         let open = if number == 0 { " open" } else { "" };
         let samples = samples(group, excerpt);
@@ -167,8 +159,8 @@ pub(super) fn sections(groups: &[Group<'_>], excerpt: &Excerpt, most_bytes: usiz
             counted(group)
         )
     };
-    let shown = out.add_all(groups.iter().take(WITH_PART).enumerate().map(part));
-    out.into_text() + &more(groups.len() - shown)
+    let parts = groups.iter().take(WITH_PART).enumerate().map(part);
+    listed(most_bytes - 500, parts, groups.len(), SOFT).concat()
 }
 
 /// What the summary says of a column.
