@@ -1,4 +1,6 @@
-//! Writes names and paths so that a spec reads them back as they are.
+//! Writes names, paths and values so that a spec reads them back as they are.
+
+use serde_json::Value;
 
 /// A scalar: plain where no reader of YAML can take it for something else, in double quotes otherwise.
 pub fn scalar(text: &str) -> String {
@@ -17,6 +19,29 @@ pub fn one_or_list(texts: &[String]) -> String {
     match texts {
         [one] => scalar(one),
         texts => list(texts),
+    }
+}
+
+/// A value in one line. A text that looks like a number or a word stays a text.
+pub fn flow(value: &Value) -> String {
+    match value {
+        Value::String(text) => scalar(text),
+        Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
+        Value::Object(fields) => {
+            let fields = fields
+                .iter()
+                .map(|(name, value)| format!("{}: {}", scalar(name), field(name, value)));
+            format!("{{{}}}", fields.collect::<Vec<_>>().join(", "))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
+    }
+}
+
+/// The value of a field of a spec: a tolerance or a duration stands as a person writes it.
+pub fn field(name: &str, value: &Value) -> String {
+    match value {
+        Value::String(text) if ["absolute", "relative", "time"].contains(&name) => text.clone(),
+        value => flow(value),
     }
 }
 

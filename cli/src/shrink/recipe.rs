@@ -3,7 +3,7 @@
 use serde_json::Value;
 use shadowdiff_core::side::Sides;
 use shadowdiff_core::spec::Spec;
-use shadowdiff_core::yaml::{list, one_or_list, scalar};
+use shadowdiff_core::yaml::{flow, list, one_or_list, scalar};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -99,18 +99,5 @@ impl Recipe {
             text += &format!("  derive: {{{}}}\n", derived.join(", "));
         }
         text
-    }
-}
-
-/// A value in one line of YAML.
-fn flow(value: &Value) -> String {
-    match value {
-        Value::String(text) => scalar(text),
-        Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
-        Value::Object(members) => {
-            let members = members.iter().map(|(name, value)| format!("{}: {}", scalar(name), flow(value)));
-            format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
     }
 }

@@ -70,32 +70,9 @@ impl Entry {
         let mut out = String::new();
         for (at, (name, value)) in self.fields.iter().enumerate() {
             let lead = if at == 0 { "  - " } else { "    " };
-            let _ = writeln!(out, "{lead}{}: {}", yaml::scalar(name), field(name, value));
+            let _ = writeln!(out, "{lead}{}: {}", yaml::scalar(name), yaml::field(name, value));
         }
         out
-    }
-}
-
-/// A tolerance or a duration stands as a person writes it.
-fn field(name: &str, value: &Value) -> String {
-    match value {
-        Value::String(text) if ["absolute", "relative", "time"].contains(&name) => text.clone(),
-        value => flow(value),
-    }
-}
-
-/// In one line. A text that looks like a number or a word stays a text.
-fn flow(value: &Value) -> String {
-    match value {
-        Value::String(text) => yaml::scalar(text),
-        Value::Array(items) => format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", ")),
-        Value::Object(fields) => {
-            let fields = fields
-                .iter()
-                .map(|(name, value)| format!("{}: {}", yaml::scalar(name), field(name, value)));
-            format!("{{{}}}", fields.collect::<Vec<_>>().join(", "))
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
     }
 }
 
