@@ -41,6 +41,15 @@ pub(crate) struct FileColumn {
     pub(crate) known: KnownType,
 }
 
+impl FileColumn {
+    fn new(name: &str, known: KnownType) -> Self {
+        FileColumn {
+            name: name.to_owned(),
+            known,
+        }
+    }
+}
+
 /// What the files of one side hold.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SideFiles {
@@ -67,20 +76,8 @@ pub(crate) enum FilePieces {
 }
 
 impl FilePieces {
-    fn of_row_groups(groups: Vec<RowGroup>) -> Self {
-        if groups.is_empty() {
-            FilePieces::Whole
-        } else {
-            FilePieces::RowGroups(groups)
-        }
-    }
-
-    fn of_text(pieces: Vec<TextPiece>) -> Self {
-        if pieces.is_empty() {
-            FilePieces::Whole
-        } else {
-            FilePieces::Text(pieces)
-        }
+    fn of<T>(pieces: Vec<T>, kind: fn(Vec<T>) -> FilePieces) -> Self {
+        if pieces.is_empty() { FilePieces::Whole } else { kind(pieces) }
     }
 
     /// The parts of a text file, to be read one by one; `None`: all of it.
@@ -96,10 +93,7 @@ impl SideFiles {
     /// A column that no file has a value of, unless it is there.
     pub(crate) fn add_null(&mut self, name: &str) {
         if !self.columns.iter().any(|column| column.name == name) {
-            self.columns.push(FileColumn {
-                name: name.to_owned(),
-                known: KnownType::Json(JsonShape::Null),
-            });
+            self.columns.push(FileColumn::new(name, KnownType::Json(JsonShape::Null)));
         }
     }
 }
@@ -163,7 +157,7 @@ async fn inspect_file(format: Format, file: DataFile, csv: CsvOptions, unread: U
             Ok(FileLook {
                 columns: columns.collect::<Result<_>>()?,
                 legacy_calendar: found.legacy_calendar,
-                pieces: FilePieces::of_row_groups(found.row_groups),
+                pieces: FilePieces::of(found.row_groups, FilePieces::RowGroups),
             })
         }
         Form::Csv => {
@@ -172,17 +166,24 @@ async fn inspect_file(format: Format, file: DataFile, csv: CsvOptions, unread: U
                 open_csv_file(&file, &csv, TextRows::All, 1, &sources).map(|(r, _)| r.columns().to_vec())
             })
             .await?;
-            Ok(text_look(pieces, header.into_iter().map(|name| (name, KnownType::Untyped))))
+            Ok(FileLook {
+                columns: header.iter().map(|name| FileColumn::new(name, KnownType::Untyped)).collect(),
+                pieces,
+                ..FileLook::default()
+            })
         }
         // Their columns show in their lines.
-        Form::Json => Ok(text_look(pieces_of_text(format, &file, &csv, &sources).await?, std::iter::empty())),
+        Form::Json => Ok(FileLook {
+            pieces: pieces_of_text(format, &file, &csv, &sources).await?,
+            ..FileLook::default()
+        }),
     }
 }
 
 async fn pieces_of_text(format: Format, file: &DataFile, csv: &CsvOptions, sources: &Sources) -> Result<FilePieces> {
     let (file, csv, sources) = (file.clone(), csv.clone(), sources.clone());
     let pieces = blocking("a reader", move || text_pieces(format, &file, &csv, &sources)).await?;
-    Ok(FilePieces::of_text(pieces))
+    Ok(FilePieces::of(pieces, FilePieces::Text))
 }
 
 /// Finds the columns of files of JSON lines.
@@ -207,11 +208,10 @@ impl Shapes<'_> {
         for (at, found) in shapes.into_iter().enumerate() {
             for (looks, shape) in [(&mut looks.live, found.live), (&mut looks.shadow, found.shadow)] {
                 if let (Some(look), Some(JsonShape::Object(members))) = (looks.get_mut(at), shape) {
-                    let column = |(name, shape)| FileColumn {
-                        name,
-                        known: KnownType::Json(shape),
-                    };
-                    look.columns = members.into_iter().map(column).collect();
+                    let columns = members.into_iter();
+                    look.columns = columns
+                        .map(|(name, shape)| FileColumn::new(&name, KnownType::Json(shape)))
+                        .collect();
                 }
             }
         }
@@ -304,14 +304,6 @@ fn will_read(file: &DataFile, sources: &Sources) {
     sources.bytes_for_types.fetch_add(file.pin.size_bytes, Ordering::Relaxed);
 }
 
-fn text_look(pieces: FilePieces, columns: impl Iterator<Item = (String, KnownType)>) -> FileLook {
-    FileLook {
-        columns: columns.map(|(name, known)| FileColumn { name, known }).collect(),
-        pieces,
-        legacy_calendar: false,
-    }
-}
-
 /// A column of a file that says its types.
 fn stored(schema: &FileSchema, field: &Field, file: &DataFile, unread: &UnreadColumns) -> Result<FileColumn> {
     let name = field.name();
@@ -322,10 +314,7 @@ fn stored(schema: &FileSchema, field: &Field, file: &DataFile, unread: &UnreadCo
     } else {
         ValueType::from_field(field).map_err(|t| refusal(&file.name, name, &format!("is of type {t}")))?
     };
-    Ok(FileColumn {
-        name: name.clone(),
-        known: KnownType::Type(known),
-    })
+    Ok(FileColumn::new(name, KnownType::Type(known)))
 }
 
 /// Warns of dates that mean other days to other writers, in the columns that are read.
@@ -416,10 +405,7 @@ fn add_paths(side: &mut SideFiles, dataset: &Dataset) {
             let guess = side.path_texts.entry(name.clone()).or_default();
             value.iter().for_each(|text| guess.observe(text));
             if !side.columns.iter().any(|c| c.name == *name) {
-                side.columns.push(FileColumn {
-                    name: name.clone(),
-                    known: KnownType::Untyped,
-                });
+                side.columns.push(FileColumn::new(name, KnownType::Untyped));
             }
         }
     }
