@@ -157,33 +157,28 @@ impl SchedulerHandle {
     pub(crate) async fn open_job(&self, opening: Opening) -> Result<(JobNumber, Notices), StopReason> {
         let (failures, heard) = mpsc::channel(NOTICES);
         let (figures, seen) = watch::channel(Figures::default());
-        let (reply, answer) = oneshot::channel();
-        let open = Command::OpenJob {
+        let open = |reply| Command::OpenJob {
             opening,
             failures,
             figures,
             reply,
         };
-        self.send(open).await;
         let notices = Notices {
             failures: heard,
             figures: seen,
         };
-        answer.await.map(|job| (job, notices)).map_err(|_| StopReason::Stopped)
+        let job = self.ask(open).await.await;
+        job.map(|job| (job, notices)).map_err(|_| StopReason::Stopped)
     }
 
     /// Runs the tasks of a stage; the answer comes when all are committed, or with the error that ends the job.
     pub(crate) async fn run_stage(&self, job: JobNumber, tasks: Vec<StageTask>) -> oneshot::Receiver<Result<()>> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Command::RunStage { job, tasks, reply }).await;
-        answer
+        self.ask(|reply| Command::RunStage { job, tasks, reply }).await
     }
 
     /// Tasks of the stage that were said to be committed, and are not, run again; the answer is as that of `run_stage`.
     pub(crate) async fn not_found(&self, job: JobNumber, tasks: Vec<u32>) -> oneshot::Receiver<Result<()>> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Command::NotFound { job, tasks, reply }).await;
-        answer
+        self.ask(|reply| Command::NotFound { job, tasks, reply }).await
     }
 
     pub(crate) async fn close_job(&self, job: JobNumber) {
@@ -197,16 +192,14 @@ impl SchedulerHandle {
         memory_bytes: u64,
         outbox: mpsc::Sender<AttachResponse>,
     ) -> Result<u64, StopReason> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Command::Joined {
+        let joined = |reply| Command::Joined {
             name,
             slots,
             memory_bytes,
             outbox,
             reply,
-        })
-        .await;
-        answer.await.map_err(|_| StopReason::Stopped)
+        };
+        self.ask(joined).await.await.map_err(|_| StopReason::Stopped)
     }
 
     pub(crate) async fn said(&self, worker: u64, message: attach_request::Message) {
@@ -218,9 +211,14 @@ impl SchedulerHandle {
     }
 
     pub(crate) async fn counts(&self) -> Counts {
+        self.ask(Command::Count).await.await.unwrap_or_default()
+    }
+
+    /// Says what will be answered.
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> oneshot::Receiver<T> {
         let (reply, answer) = oneshot::channel();
-        self.send(Command::Count(reply)).await;
-        answer.await.unwrap_or_default()
+        self.send(command(reply)).await;
+        answer
     }
 
     async fn send(&self, command: Command) {
