@@ -1,15 +1,21 @@
-//! Few rows that are held in memory: cells are replaced, rows chosen, and all is written as a file of Arrow IPC or Parquet, so that values stay what they are.
+//! Few rows that are read as they are stored and held in memory: cells are replaced, rows chosen, and all is written as a file of Arrow IPC or Parquet, so that values stay what they are.
 
+use crate::read::{DataFile, Dataset, RawBatches, Selection, Sources, WantedColumn, open_raw};
 use crate::table::TableWriter;
 use arrow_array::{ArrayRef, RecordBatch, StringArray, UInt32Array, new_null_array};
 use arrow_ipc::writer::FileWriter;
 use arrow_schema::{ArrowError, Field, Schema};
 use arrow_select::{concat::concat, interleave::interleave, take::take};
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::plan::ReadColumn;
+use shadowdiff_core::spec::CsvOptions;
 use shadowdiff_core::value::{ValueType, equal, parse_into, value_at};
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+
+/// Rows that are read at a time.
+const BATCH_ROWS: usize = 8_192;
 
 /// A new value of a cell.
 #[derive(Debug, Clone)]
@@ -61,8 +67,28 @@ pub fn chosen(columns: &[ArrayRef], rows: &[usize]) -> Result<Vec<ArrayRef>> {
         .collect()
 }
 
-/// The rows of both, one after the other.
+/// All rows of a file as they are stored, in these columns, a batch after the other.
+pub fn stored_rows<'c>(
+    dataset: &Dataset,
+    file: &DataFile,
+    columns: impl IntoIterator<Item = &'c ReadColumn>,
+    csv: &CsvOptions,
+    sources: &Sources,
+) -> Result<RawBatches> {
+    let wanted = columns.into_iter().map(|column| WantedColumn {
+        name: column.source.clone(),
+        value_type: column.value_type.clone(),
+        may_be_compact: false,
+    });
+    let wanted: Vec<WantedColumn> = wanted.collect();
+    open_raw(dataset.format, file, &Selection::All, &wanted, csv, BATCH_ROWS, sources)
+}
+
+/// The rows of both, one after the other; of no columns those of the others.
 pub fn joined(first: &[ArrayRef], second: &[ArrayRef]) -> Result<Vec<ArrayRef>> {
+    if first.is_empty() || second.is_empty() {
+        return Ok([first, second].concat());
+    }
     let pairs = first.iter().zip(second);
     pairs.map(|(a, b)| concat(&[a.as_ref(), b.as_ref()]).map_err(failed)).collect()
 }

@@ -4,7 +4,8 @@
 
 use super::schema::Shared;
 use arrow_array::{Array, ArrayRef};
-use shadowdiff_common::read::{DataFile, Dataset, Raw, Selection, Sources, WantedColumn, open_raw, read_column};
+use shadowdiff_common::read::{DataFile, Dataset, Raw, Sources, read_column};
+use shadowdiff_common::rows::stored_rows;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::ReadColumn;
 use shadowdiff_core::row::{Form, Hasher, Secret};
@@ -22,8 +23,6 @@ const MAX_CELLS: usize = 16_000_000;
 /// So many files a side are looked at, spread over all of them, and of each of them so many rows at least.
 const MAX_FILES: usize = 32;
 const LEAST_ROWS_A_FILE: usize = 1_000;
-/// Rows that are read at a time.
-const BATCH_ROWS: usize = 8_192;
 
 /// The rows of one side that were looked at.
 #[derive(Debug, Clone, Default)]
@@ -98,23 +97,8 @@ struct Sampling<'a> {
 impl Sampling<'_> {
     /// Reads up to `quota` rows; says whether these are all rows of the file.
     fn file(&mut self, file: &DataFile, quota: usize) -> Result<bool> {
-        let wanted = self.columns().map(|column| WantedColumn {
-            name: column.source.clone(),
-            value_type: column.value_type.clone(),
-            may_be_compact: false,
-        });
-        let wanted: Vec<WantedColumn> = wanted.collect();
-        let batches = open_raw(
-            self.dataset.format,
-            file,
-            &Selection::All,
-            &wanted,
-            self.csv,
-            BATCH_ROWS,
-            self.sources,
-        )?;
         let mut left = quota;
-        for raw in batches {
+        for raw in stored_rows(self.dataset, file, self.columns(), self.csv, self.sources)? {
             let mut raw = raw?;
             let rows = raw.batch.num_rows();
             if rows > left {

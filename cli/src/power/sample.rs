@@ -3,8 +3,8 @@
 use crate::init::spread;
 use arrow_array::{ArrayRef, new_null_array};
 use arrow_schema::DataType;
-use shadowdiff_common::read::{DataFile, Dataset, Selection, Sources, WantedColumn, open_raw, read_column};
-use shadowdiff_common::rows::joined;
+use shadowdiff_common::read::{DataFile, Dataset, Sources, read_column};
+use shadowdiff_common::rows::{joined, stored_rows};
 use shadowdiff_common::sql::{Sql, SqlColumn};
 use shadowdiff_core::error::Result;
 use shadowdiff_core::plan::ReadColumn;
@@ -18,8 +18,6 @@ use std::sync::Arc;
 const DIGITS_OF_128_BITS: u8 = 38;
 /// So many files are looked at, spread over all of them.
 const MAX_FILES: usize = 16;
-/// Rows that are read at a time.
-const BATCH_ROWS: usize = 8_192;
 
 /// The first rows of some files, under the names of the comparison.
 pub(super) struct Sample {
@@ -69,14 +67,8 @@ fn wide(column: ReadColumn) -> ReadColumn {
 impl Sample {
     fn add(&mut self, dataset: &Dataset, file: &DataFile, csv: &CsvOptions, quota: usize, sources: &Sources) -> Result<()> {
         let wanted = self.columns.iter().zip(&self.is_unread).filter(|(_, is_unread)| !**is_unread);
-        let wanted = wanted.map(|(column, _)| WantedColumn {
-            name: column.source.clone(),
-            value_type: column.value_type.clone(),
-            may_be_compact: false,
-        });
-        let wanted: Vec<WantedColumn> = wanted.collect();
         let mut left = quota;
-        for raw in open_raw(dataset.format, file, &Selection::All, &wanted, csv, BATCH_ROWS, sources)? {
+        for raw in stored_rows(dataset, file, wanted.map(|(column, _)| column), csv, sources)? {
             if left == 0 {
                 break;
             }
@@ -89,11 +81,7 @@ impl Sample {
                 false => read_column(column, false, &raw, Side::Live, file, before),
             });
             let arrays: Vec<ArrayRef> = arrays.collect::<Result<_>>()?;
-            self.arrays = if self.arrays.is_empty() {
-                arrays
-            } else {
-                joined(&self.arrays, &arrays)?
-            };
+            self.arrays = joined(&self.arrays, &arrays)?;
             left -= raw.batch.num_rows();
             self.rows += raw.batch.num_rows();
         }

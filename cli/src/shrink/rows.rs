@@ -3,8 +3,8 @@
 use crate::laboratory::{Key, keys, side_columns};
 use arrow_array::ArrayRef;
 use futures::{StreamExt, TryStreamExt};
-use shadowdiff_common::read::{Selection, Sources, WantedColumn, open_raw, read_column};
-use shadowdiff_common::rows::{chosen, joined, write_parquet};
+use shadowdiff_common::read::{Sources, read_column};
+use shadowdiff_common::rows::{chosen, joined, stored_rows, write_parquet};
 use shadowdiff_common::tasks::blocking;
 use shadowdiff_coordinator::Bound;
 use shadowdiff_core::error::{Error, Kind, Result};
@@ -15,8 +15,6 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Rows that are read at a time.
-const BATCH_ROWS: usize = 8_192;
 /// Of a file, with the keys that are looked for.
 const MAX_ROWS: usize = 20_000;
 
@@ -102,7 +100,7 @@ pub(super) async fn read(
     let found: Vec<(Vec<ArrayRef>, Vec<Key>)> = files.buffered(threads.max(1)).try_collect().await?;
     let (mut arrays, mut all_keys): (Vec<ArrayRef>, Vec<Key>) = Default::default();
     for (of_file, keys) in found {
-        add(&mut arrays, of_file)?;
+        arrays = joined(&arrays, &of_file)?;
         all_keys.extend(keys);
     }
     let read = &bound.plan.sides[side].read;
@@ -123,15 +121,6 @@ pub(super) async fn read(
     Ok((rows, all_keys))
 }
 
-fn add(arrays: &mut Vec<ArrayRef>, more: Vec<ArrayRef>) -> Result<()> {
-    if arrays.is_empty() {
-        *arrays = more;
-    } else if !more.is_empty() {
-        *arrays = joined(arrays, &more)?;
-    }
-    Ok(())
-}
-
 /// Of one file.
 struct Reader {
     bound: Arc<Bound>,
@@ -146,15 +135,9 @@ impl Reader {
     fn read(&self, sources: &Sources) -> Result<(Vec<ArrayRef>, Vec<Key>)> {
         let (dataset, read) = (&self.bound.datasets[self.side], &self.bound.plan.sides[self.side].read);
         let file = &dataset.files[self.file];
-        let columns = read.iter().map(|column| WantedColumn {
-            name: column.source.clone(),
-            value_type: column.value_type.clone(),
-            may_be_compact: false,
-        });
-        let columns: Vec<WantedColumn> = columns.collect();
         let csv = &self.bound.plan.spec.sides[self.side].csv;
         let (mut arrays, mut all_keys, mut before) = (Vec::new(), Vec::new(), 0);
-        for raw in open_raw(dataset.format, file, &Selection::All, &columns, csv, BATCH_ROWS, sources)? {
+        for raw in stored_rows(dataset, file, read, csv, sources)? {
             if *self.interrupted.borrow() {
                 return Err(Error::new(Kind::Interrupted, "interrupted"));
             }
@@ -166,7 +149,7 @@ impl Reader {
                 .collect();
             before += rows as u64;
             let (found, keys) = self.of_batch(arrays_of_batch?, rows)?;
-            add(&mut arrays, found)?;
+            arrays = joined(&arrays, &found)?;
             all_keys.extend(keys);
             if all_keys.len() > MAX_ROWS {
                 let many = format!("has more than {MAX_ROWS} rows with the keys of the first rows of the pattern");
