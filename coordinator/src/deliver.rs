@@ -82,7 +82,7 @@ impl Delivery<'_> {
             self.claim().await?;
         }
         if self.overwrite {
-            self.remove(ResultFile::Summary).await?;
+            self.objects.remove(ResultFile::Summary).await?;
         }
         for file in ResultFile::TABLES {
             self.check_mine().await?;
@@ -90,7 +90,7 @@ impl Delivery<'_> {
                 fault::point("publish:file");
                 table(file).await?;
             } else if self.overwrite && names_table(older.as_deref(), file) {
-                self.remove(file).await?;
+                self.objects.remove(file).await?;
             }
         }
         self.check_mine().await?;
@@ -112,7 +112,7 @@ impl Delivery<'_> {
     pub(crate) async fn withdraw(&self) {
         if self.is_mine().await.unwrap_or(false) {
             for file in self.tables.iter().copied().chain([ResultFile::Summary]) {
-                let _ = self.remove(file).await;
+                let _ = self.objects.remove(file).await;
             }
             let _ = self.release().await;
         }
@@ -151,16 +151,9 @@ impl Delivery<'_> {
 
     async fn release(&self) -> Result<()> {
         if self.is_mine().await? {
-            self.remove(WRITING).await
+            self.objects.remove(WRITING).await
         } else {
             Ok(())
-        }
-    }
-
-    async fn remove(&self, name: impl AsRef<str>) -> Result<()> {
-        match self.objects.store.delete(&self.objects.at(name)).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(e) => Err(self.objects.error(e)),
         }
     }
 }

@@ -73,10 +73,7 @@ impl SuitePlace {
                 Err(e) if e.kind() != ErrorKind::NotFound => Err(local_error(directory, &e)),
                 Ok(()) | Err(_) => Ok(()),
             },
-            SuitePlace::Objects(objects) => match objects.store.delete(&objects.at(SUITE_FILE)).await {
-                Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-                Err(e) => Err(objects.error(e)),
-            },
+            SuitePlace::Objects(objects) => objects.remove(SUITE_FILE).await,
         }
     }
 
@@ -85,13 +82,8 @@ impl SuitePlace {
         match self {
             SuitePlace::Directory(directory) => put(directory, &text).map_err(|e| local_error(directory, &e)),
             SuitePlace::Objects(objects) => {
-                let at = objects.at(SUITE_FILE);
-                objects
-                    .store
-                    .put(&at, PutPayload::from(text))
-                    .await
-                    .map(|_| ())
-                    .map_err(|e| objects.error(e))
+                let put = objects.store.put(&objects.at(SUITE_FILE), PutPayload::from(text)).await;
+                put.map(|_| ()).map_err(|e| objects.error(e))
             }
         }
     }

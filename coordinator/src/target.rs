@@ -378,6 +378,14 @@ impl Objects {
         }
     }
 
+    /// Takes an object away, if it is there.
+    pub(crate) async fn remove(&self, name: impl AsRef<str>) -> Result<()> {
+        match self.store.delete(&self.at(name)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(e) => Err(self.error(e)),
+        }
+    }
+
     pub(crate) fn error(&self, error: object_store::Error) -> Error {
         store_error(error, &self.name).field("output")
     }
