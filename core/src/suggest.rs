@@ -120,6 +120,11 @@ impl Observations {
     pub fn is_part(&self) -> bool {
         self.halvings > 0
     }
+
+    /// The rows that are learned from.
+    fn learning(&self) -> impl Iterator<Item = &ObservedRow> {
+        self.rows.iter().filter(|row| !is_held_out(row.account))
+    }
 }
 
 fn size(row: &ObservedRow) -> usize {
@@ -180,13 +185,7 @@ impl Group {
         if first.is_none() {
             return vec![self];
         }
-        let of_learning = || {
-            observed
-                .rows
-                .iter()
-                .filter(|row| !is_held_out(row.account))
-                .flat_map(|row| &row.exceptions)
-        };
+        let of_learning = || observed.learning().flat_map(|row| &row.exceptions);
         let (mut parts, mut rest) = (Vec::new(), self);
         while parts.len() < MAX_SIZES
             && let Some(window) = Window::of(&of_learning().filter(|one| rest.has(one)).collect::<Vec<_>>())
@@ -259,8 +258,7 @@ fn draft(of: Compared<'_>, observed: &Observations, group: &Group, names: &BTree
         return Err("too few lines to learn from");
     }
     let is_member = |row: &&ObservedRow| row.exceptions.iter().any(|one| group.has(one));
-    let learning = || observed.rows.iter().filter(|row| !is_held_out(row.account));
-    let (members, others): (Vec<&ObservedRow>, Vec<&ObservedRow>) = learning().partition(|row| is_member(row));
+    let (members, others): (Vec<&ObservedRow>, Vec<&ObservedRow>) = observed.learning().partition(|row| is_member(row));
     let accounts: BTreeSet<u64> = members.iter().map(|row| row.account).collect();
     if accounts.len() < FEWEST_ACCOUNTS {
         return Err("in too few accounts to learn from");
@@ -318,13 +316,7 @@ fn is_noise(pattern: &Pattern, exceptions: &BTreeMap<Pattern, u64>, observed: &O
     if pattern.diagnosis.is_some() || !ways.contains(pattern) || least < BOTH_WAYS * (counts[0] + counts[1]) as f64 {
         return false;
     }
-    let learning = || {
-        observed
-            .rows
-            .iter()
-            .filter(|row| !is_held_out(row.account))
-            .flat_map(|row| &row.exceptions)
-    };
+    let learning = || observed.learning().flat_map(|row| &row.exceptions);
     let [up, down] = ways.map(|way| learning().filter(|one| one.pattern == way).collect::<Vec<_>>());
     [(&up, &down), (&down, &up)].into_iter().all(|(one, other)| {
         let standing_out = Window::most_frequent(one).filter(|(share, _)| *share >= STANDS_OUT);

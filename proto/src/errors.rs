@@ -94,7 +94,7 @@ fn place(sent: &ErrorPlace) -> Place {
         character: number(sent.character),
         row: number(sent.row),
         column: text(&sent.column),
-        side: Side::BOTH.into_iter().find(|side| side.name() == sent.side),
+        side: Side::named(&sent.side),
         field: text(&sent.field),
     }
 }

@@ -128,7 +128,7 @@ impl NoiseCounter {
         if delta.is_some_and(f64::is_infinite) {
             return self.units.len();
         }
-        let direction = delta.and_then(direction);
+        let direction = delta.and_then(|delta| Direction::of(delta.partial_cmp(&0.0)?));
         let unit = (column.to_owned(), diagnosis.map(str::to_owned), direction);
         let counted = self.units.entry(unit).or_insert_with(|| Counted {
             largest: 0.0,
@@ -178,14 +178,6 @@ impl Counted {
         if values.len() > MAX_VALUES || value.as_ref().is_some_and(|text| text.len() > MAX_VALUE_BYTES) {
             self.values = None;
         }
-    }
-}
-
-fn direction(delta: f64) -> Option<Direction> {
-    match delta.partial_cmp(&0.0)? {
-        Ordering::Less => Some(Direction::Down),
-        Ordering::Equal => None,
-        Ordering::Greater => Some(Direction::Up),
     }
 }
 

@@ -4,7 +4,6 @@ use crate::side::Side;
 use crate::sketch::Sketch;
 use crate::spec::Direction;
 use crate::value::{DAY_NS, Number, Value, ValueType, as_double, place_ns, print};
-use std::cmp::Ordering;
 use std::fmt::Write;
 
 /// A delta, as it is counted and as it is printed.
@@ -27,15 +26,10 @@ enum Amount {
 impl Delta {
     /// Whether shadow is larger or smaller; `None` for NaN.
     pub(super) fn direction(&self) -> Option<Direction> {
-        let sign = match &self.amount {
+        Direction::of(match &self.amount {
             Amount::Exact(number) => number.sign(),
             Amount::Double(double) => double.partial_cmp(&0.0)?,
-        };
-        match sign {
-            Ordering::Less => Some(Direction::Down),
-            Ordering::Equal => None,
-            Ordering::Greater => Some(Direction::Up),
-        }
+        })
     }
 
     /// Adds the delta to a distribution.

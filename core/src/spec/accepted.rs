@@ -25,6 +25,7 @@ use crate::error::{Error, Result};
 use crate::value::exact_there;
 use crate::words::words;
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::fmt::Write;
 
 /// A longer file is none that a person answers for.
@@ -69,6 +70,17 @@ words! {
     pub enum Direction {
         Up = "up",
         Down = "down",
+    }
+}
+
+impl Direction {
+    /// Of a delta, by its sign.
+    pub(crate) fn of(sign: Ordering) -> Option<Direction> {
+        match sign {
+            Ordering::Less => Some(Direction::Down),
+            Ordering::Equal => None,
+            Ordering::Greater => Some(Direction::Up),
+        }
     }
 }
 
