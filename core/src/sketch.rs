@@ -288,7 +288,7 @@ fn mean(total: &Number, count: u64) -> f64 {
 }
 
 /// An exact sum of doubles and decimals: a fixed-point number of 2240 bits for the ones, a decimal for the others.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Sum {
     /// Limb `i` counts units of `2^(32 i - 1074)`; a limb runs over 32 bits until carries are passed on. Empty: no double yet.
     limbs: Vec<i64>,
@@ -361,16 +361,6 @@ impl Sum {
         let scale = 1074 - twos as u32;
         // units * 2^-1074 = (units / 2^twos) * 5^scale * 10^-scale
         Number::from_parts((units >> twos) * BigInt::from(5u8).pow(scale), scale as i32).add(&self.exact)
-    }
-}
-
-impl Default for Sum {
-    fn default() -> Sum {
-        Sum {
-            limbs: Vec::new(),
-            unsettled: 0,
-            exact: Number::from_int(0),
-        }
     }
 }
 

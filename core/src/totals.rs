@@ -11,7 +11,7 @@ use arrow_schema::DataType;
 use serde::{Deserialize, Serialize};
 
 /// What a column of one side holds. Mergeable in any order to the same.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ColumnTotals {
     pub rows: u64,
     pub nulls: u64,
@@ -20,18 +20,6 @@ pub struct ColumnTotals {
     pub infinite: u64,
     /// Of the finite numbers; 0 in a column of something else.
     pub sum: Number,
-}
-
-impl Default for ColumnTotals {
-    fn default() -> Self {
-        ColumnTotals {
-            rows: 0,
-            nulls: 0,
-            nan: 0,
-            infinite: 0,
-            sum: Number::from_int(0),
-        }
-    }
 }
 
 impl ColumnTotals {

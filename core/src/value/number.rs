@@ -369,6 +369,13 @@ impl TryFrom<String> for Number {
 }
 
 /// Exact decimal text with as many digits as the scale says: `-1.50`, `12000`.
+/// Zero.
+impl Default for Number {
+    fn default() -> Self {
+        Number::from_int(0)
+    }
+}
+
 impl std::fmt::Display for Number {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let digits = match &self.mantissa {
