@@ -1,9 +1,9 @@
 //! The noise of a spec: live is compared with its second run first, by the same spec, and the comparison that was asked for reads that result.
 
-use crate::spec::{SpecFile, escaped};
+use crate::spec::SpecFile;
 use serde_json::{Map, Value};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::spec::{Overrides, parse};
+use shadowdiff_core::spec::parse_again;
 
 /// What is compared one after the other.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(crate) fn noise_specs(found: &SpecFile) -> Result<Option<NoiseSpecs>> {
         None => beside(&found.output)?,
     };
     let document = against_itself(&found.parsed.document, &noise.live_again, &place);
-    let parsed = parse(&escaped(&document), "the spec of live against itself", &Overrides::default())?;
+    let parsed = parse_again(&document, "the spec of live against itself")?;
     let first = SpecFile {
         parsed,
         output: place.clone(),
@@ -102,6 +102,7 @@ fn both_as_live(fields: &mut Map<String, Value>, field: &str, fits: impl Fn(&Val
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shadowdiff_core::spec::{Overrides, parse};
 
     #[test]
     fn both_sides_are_read_as_live_is() {
@@ -111,7 +112,7 @@ mod tests {
                     expected: [{name: r, columns: [v], within: {relative: 1%}}]\nverdict: {noise: subtract}\n";
         let spec = parse(text, "s.yaml", &Overrides::default()).expect("a spec");
         let document = against_itself(&spec.document, &["c".to_owned(), "d".to_owned()], "out-noise");
-        let found = parse(&escaped(&document), "noise", &Overrides::default()).expect("a spec").spec;
+        let found = parse_again(&document, "noise").expect("a spec").spec;
         let (live, again) = (&found.sides.live, &found.sides.shadow);
         assert_eq!(
             (&live.paths[..], &again.paths[..]),

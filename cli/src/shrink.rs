@@ -19,7 +19,7 @@ use crate::process::{block_on_tasks, sources, working_directory};
 use crate::rollout::refuse_inputs;
 use crate::settings::Settings;
 use crate::signals::watch_signals;
-use crate::spec::{SpecFile, escaped, from_file};
+use crate::spec::{SpecFile, from_file};
 use crate::{say, warn};
 use masked::{Masked, mask};
 use recipe::Recipe;
@@ -35,7 +35,7 @@ use shadowdiff_core::redact::redacted_document;
 use shadowdiff_core::rejudge::compared_differently;
 use shadowdiff_core::report::{ResultFile, Summary};
 use shadowdiff_core::side::{Side, Sides};
-use shadowdiff_core::spec::{BaselineSpec, OutputSpec, Overrides, Pattern, Spec, VerdictSpec, parse};
+use shadowdiff_core::spec::{BaselineSpec, OutputSpec, Pattern, Spec, VerdictSpec, parse_again};
 use shadowdiff_worker::TaskLimits;
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -111,7 +111,7 @@ struct Compared {
 impl Compared {
     fn of(summary: &Summary, given: Option<&SpecFile>, here: &Path) -> Result<Compared> {
         let Some(given) = given else {
-            let parsed = parse(&escaped(&summary.spec), ResultFile::Summary.name(), &Overrides::default())?;
+            let parsed = parse_again(&summary.spec, ResultFile::Summary.name())?;
             return Ok(Compared {
                 spec: parsed.spec,
                 document: parsed.document,

@@ -214,11 +214,6 @@ pub(crate) fn folder(file: &Path, here: &Path) -> PathBuf {
     }
 }
 
-/// The text of a document. Variables are replaced already: what looks like one is a text, and whoever reads it must not take it for more.
-pub(crate) fn escaped(document: &serde_json::Value) -> String {
-    document.to_string().replace("${", "$${")
-}
-
 /// The day in UTC.
 pub(crate) fn today() -> Day {
     let seconds = now_ms() / 1000;

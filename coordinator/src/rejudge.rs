@@ -22,7 +22,7 @@ use shadowdiff_core::redact::redacted_document;
 use shadowdiff_core::rejudge::{Rejudge, compared_differently};
 use shadowdiff_core::report::{ResultFile, Timings};
 use shadowdiff_core::side::Sides;
-use shadowdiff_core::spec::{Acceptance, Day, Limit, ListedAccounts, Overrides, Parsed, Spec, parse};
+use shadowdiff_core::spec::{Acceptance, Day, Limit, ListedAccounts, Parsed, Spec, parse_again};
 use shadowdiff_core::verdict;
 use std::fs::File;
 use std::io::BufReader;
@@ -49,10 +49,9 @@ pub(crate) fn open(result: &Path) -> Result<(ComparisonHead, BufReader<File>)> {
     Ok((ComparisonHead::read_head(&mut from)?, from))
 }
 
-/// A spec of a result, read again. Its variables are replaced: what looks like one is text.
+/// A spec of a result, read again.
 pub(crate) fn parsed_again(document: &serde_json::Value) -> Result<Parsed> {
-    let text = document.to_string().replace("${", "$${");
-    parse(&text, ResultFile::Comparison.name(), &Overrides::default())
+    parse_again(document, ResultFile::Comparison.name())
 }
 
 /// What a comparison found, with the answers that other rules ask for.

@@ -12,16 +12,14 @@ pub use rings::{Division, Exposures, MAX_RINGS, Ring, rings};
 use crate::error::{Error, Result};
 use crate::report::{AccountRecord, Decision, Summary};
 use crate::side::Side;
-use crate::spec::{BaselineSpec, ListedAccounts, Overrides, Spec, parse};
+use crate::spec::{BaselineSpec, ListedAccounts, Spec, parse_again};
 
 /// The threshold that speaks of single accounts: whoever has an exception is held. All others speak of the release.
 const OF_SINGLE_ACCOUNTS: &str = "max_exceptions";
 
 /// The spec of a result.
 pub fn spec_of(summary: &Summary) -> Result<Spec> {
-    // Its variables are replaced: what looks like one is text.
-    let text = summary.spec.to_string().replace("${", "$${");
-    Ok(parse(&text, "summary.json", &Overrides::default())?.spec)
+    Ok(parse_again(&summary.spec, "summary.json")?.spec)
 }
 
 /// Fails where the result of a spec does not list every account: of those that it leaves out nobody knows whether they were compared.

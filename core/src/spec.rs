@@ -30,5 +30,5 @@ pub use model::{
     VerdictSpec, Within,
 };
 pub use overrides::{CsvOverride, Measure, Overrides, ToleranceOverride};
-pub use parse::{Parsed, from_overrides, parse};
+pub use parse::{Parsed, escaped, from_overrides, parse, parse_again};
 pub use suite::{Member, MemberKind, MemberSpec, SUITE_FILE, Suite, SuiteFile, parse_suite};

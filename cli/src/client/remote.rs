@@ -1,8 +1,9 @@
 //! The coordinator as these commands see it; statuses become errors by what somebody does about them.
 
-use crate::spec::{SpecFile, escaped};
+use crate::spec::SpecFile;
 use shadowdiff_coordinator::refuse_secrets;
 use shadowdiff_core::error::{Error, Kind, Result};
+use shadowdiff_core::spec::escaped;
 use shadowdiff_proto::MAX_MESSAGE_BYTES;
 use shadowdiff_proto::v1::job_service_client::JobServiceClient;
 use shadowdiff_proto::v1::{
@@ -156,8 +157,7 @@ pub(super) fn spec(found: &SpecFile) -> Result<Spec> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use shadowdiff_core::spec::{Overrides, parse};
+    use shadowdiff_core::spec::{Overrides, parse, parse_again};
 
     #[test]
     fn a_document_that_is_sent_is_read_as_it_was() {
@@ -167,7 +167,7 @@ mod tests {
             ..Overrides::default()
         };
         let here = parse(text, "here", &set).expect("a spec");
-        let there = parse(&escaped(&here.document), "there", &Overrides::default()).expect("a spec");
+        let there = parse_again(&here.document, "there").expect("a spec");
         assert_eq!(here.spec, there.spec);
     }
 }

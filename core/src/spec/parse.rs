@@ -51,6 +51,16 @@ pub fn parse(text: &str, file: &str, overrides: &Overrides) -> Result<Parsed> {
     }
 }
 
+/// Reads the document of a spec that was read before.
+pub fn parse_again(document: &serde_json::Value, file: &str) -> Result<Parsed> {
+    parse(&escaped(document), file, &Overrides::default())
+}
+
+/// The text of a document. Variables are replaced already: what looks like one is a text, and whoever reads it must not take it for more.
+pub fn escaped(document: &serde_json::Value) -> String {
+    document.to_string().replace("${", "$${")
+}
+
 /// The spec that the command line alone makes, where there is no file.
 ///
 /// # Errors
