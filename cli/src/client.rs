@@ -6,7 +6,7 @@ mod remote;
 mod show;
 
 use crate::args::{CompareArgs, JobArgs, ListArgs, ResultsArgs, StatusArgs, SubmitArgs, WatchArgs};
-use crate::noise::{NoiseSpecs, noise_specs};
+use crate::noise::noise_specs;
 use crate::process::{block_on, exit_code, working_directory};
 use crate::profile::ProfileArgs;
 use crate::renderings::RenderingArgs;
@@ -207,10 +207,10 @@ async fn wait_for_result(options: &SubmitOptions<'_>, shown: &ShownArgs, profile
 
 /// The result of what is compared elsewhere. Where a spec names a second run of the live version, live is compared with that before.
 async fn finished(options: &SubmitOptions<'_>, found: &SpecFile, interrupted: watch::Receiver<bool>) -> Result<(Summary, Published)> {
-    let Some(NoiseSpecs { first, then }) = noise_specs(found)? else {
-        return one_finished(options, found, interrupted).await;
-    };
-    one_finished(options, &first, interrupted.clone()).await?;
+    let (first, then) = noise_specs(found)?;
+    if let Some(first) = first {
+        one_finished(options, &first, interrupted.clone()).await?;
+    }
     one_finished(options, &then, interrupted).await
 }
 

@@ -2,7 +2,7 @@
 
 use crate::args::{CompareArgs, SettingArgs};
 use crate::local_job::{bound, cut, job};
-use crate::noise::{NoiseSpecs, noise_specs};
+use crate::noise::noise_specs;
 use crate::process::{block_on_tasks, sources};
 use crate::settings::Settings;
 use crate::signals::watch_signals;
@@ -52,10 +52,10 @@ pub(crate) async fn outcome(
     found: &SpecFile,
     interrupted: watch::Receiver<bool>,
 ) -> Result<Outcome> {
-    let Some(NoiseSpecs { first, then }) = noise_specs(found)? else {
-        return one_outcome(settings, args, overwrite, found, interrupted).await;
-    };
-    one_outcome(settings, args, overwrite, &first, interrupted.clone()).await?;
+    let (first, then) = noise_specs(found)?;
+    if let Some(first) = first {
+        one_outcome(settings, args, overwrite, &first, interrupted.clone()).await?;
+    }
     one_outcome(settings, args, overwrite, &then, interrupted).await
 }
 

@@ -5,19 +5,10 @@ use serde_json::{Map, Value};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::spec::parse_again;
 
-/// What is compared one after the other.
-#[derive(Debug)]
-pub(crate) struct NoiseSpecs {
-    /// Live with its second run.
-    pub(crate) first: SpecFile,
-    /// What was asked for.
-    pub(crate) then: SpecFile,
-}
-
-/// The two comparisons of a spec that names a second run of the live version; `None` for others.
-pub(crate) fn noise_specs(found: &SpecFile) -> Result<Option<NoiseSpecs>> {
+/// What is compared one after the other: live with its second run, where the spec names one, then what was asked for.
+pub(crate) fn noise_specs(found: &SpecFile) -> Result<(Option<SpecFile>, SpecFile)> {
     let Some(noise) = found.parsed.spec.noise.as_ref().filter(|noise| !noise.live_again.is_empty()) else {
-        return Ok(None);
+        return Ok((None, found.clone()));
     };
     let place = match &noise.result {
         Some(place) => place.clone(),
@@ -35,7 +26,7 @@ pub(crate) fn noise_specs(found: &SpecFile) -> Result<Option<NoiseSpecs>> {
         noise.result = Some(place.clone());
     }
     then.parsed.document["noise"]["result"] = place.into();
-    Ok(Some(NoiseSpecs { first, then }))
+    Ok((Some(first), then))
 }
 
 /// The place beside that of the result.

@@ -66,8 +66,8 @@ async fn free_places(args: &SuiteArgs, found: &Found, stores: &Stores) -> Result
     let (mut refused, mut taken) = (Vec::new(), BTreeMap::new());
     for FoundMember { name, spec, .. } in &found.members {
         // Where live is compared with itself, that has a result too.
-        let noise = noise_specs(spec)?;
-        for spec in noise.iter().map(|noise| &noise.first).chain([spec]) {
+        let (first, _) = noise_specs(spec)?;
+        for spec in first.iter().chain([spec]) {
             if let Some(other) = taken.insert(Location::parse(&spec.output, &spec.base)?, name) {
                 let what = Error::spec(format!("`{other}` and `{name}` would write into {}", spec.output));
                 refused.push(what.advice("give one of them another name, or another `noise.result`"));
