@@ -32,6 +32,10 @@ bench filter="":
 compare-peers *arguments: build
     python3 bench/run.py {{arguments}}
 
+# A cluster on S3 beside those of Spark, Sail and Ballista, a worker killed; needs `pip install -r bench/requirements-distributed.txt`.
+compare-clusters *arguments: build
+    python3 bench/distributed.py bench/target/scale-1 {{arguments}}
+
 # New inputs for the parsers, a minute each; needs a nightly toolchain and cargo-fuzz.
 fuzz seconds="60":
     FUZZ_SECONDS={{seconds}} bash .ci/fuzz.sh

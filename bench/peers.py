@@ -60,13 +60,17 @@ def load_duckdb():
 
 
 def differing_rows(sides, values, workload):
-    """SQL that keeps rows that differ or are alone, with both sides' values: a small table, unless most rows differ."""
+    """SQL that keeps what differs: a small table, unless most rows differ."""
+    return f"create temp table differing as {differing_query(sides, values, workload)}"
+
+
+def differing_query(sides, values, workload):
+    """SQL for the rows that differ or are alone, with both sides' values. Other engines than DuckDB understand it too."""
     first = workload.key[0]
     keys = [f"coalesce(live.{key}, shadow.{key}) as {key}" for key in workload.key]
     pairs = [f"{side}.{column} as {side}_{column}" for column in values for side in ("live", "shadow")]
     unequal = [differs(f"live.{column}", f"shadow.{column}", workload.tolerances.get(column)) for column in values]
-    return f"""create temp table differing as
-        select {", ".join(keys)}, {", ".join(pairs)},
+    return f"""select {", ".join(keys)}, {", ".join(pairs)},
             case when shadow.{first} is null then 'missing_in_shadow' when live.{first} is null then 'missing_in_live'
                 else 'changed' end as kind
         from {sides[0]} as live full outer join {sides[1]} as shadow

@@ -43,8 +43,8 @@ class Workload:
     form: str = "parquet"
     files: int = LINEITEM_FILES
 
-    def spec(self):
-        lines = ["live: live/", "shadow: shadow/", f"account: {self.key[0]}", f"key: [{', '.join(self.key)}]"]
+    def spec(self, root=""):
+        lines = [f"live: {root}live/", f"shadow: {root}shadow/", f"account: {self.key[0]}", f"key: [{', '.join(self.key)}]"]
         if self.tolerances:
             lines.append("comparators:")
         for column, share in self.tolerances.items():
