@@ -38,7 +38,7 @@ def parse():
 
 
 def spark(arguments):
-    from gresearch.spark.diff import DiffOptions, diff_with_options  # noqa: F401: adds `diff_with_options` to data frames
+    from gresearch.spark.diff import DiffOptions
     from gresearch.spark.diff.comparator import DiffComparators
     from pyspark.sql import SparkSession
 
@@ -54,7 +54,7 @@ def spark(arguments):
 
     def compare(output):
         live, shadow = (session.read.parquet(f"{arguments.url}/{side}/") for side in ("live", "shadow"))
-        rows = live.diff_with_options(shadow, options, *arguments.key)
+        rows = live.diff(shadow, options, *arguments.key)
         rows.where(rows.kind != RENAMED["nochange"]).write.csv(output, header=True)
 
     return compare
@@ -76,7 +76,7 @@ def spark_settings():
         "experimental.input.fadvise": "random",
         "threads.keepalivetime": "60",
         "connection.establish.timeout": "30000",
-        "connection.timeout": "200000",
+        "connection.timeout": "30000",
         "multipart.purge.age": "86400",
     }
     return {f"spark.{name}": value for name, value in own.items()} | {f"spark.hadoop.fs.s3a.{name}": value for name, value in s3.items()}

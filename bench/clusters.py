@@ -298,7 +298,7 @@ class Ballista(Cluster):
             work.mkdir()
             command = [ballista, "executor", "--scheduler-host", HOST, "--scheduler-port", port, "--bind-host", HOST, "--external-host", HOST]
             self.spawn(f"worker-{number}", [*command, *ports, "--concurrent-tasks", 1, "--work-dir", work])
-        self.wait_for("Ballista's executors", lambda: self.says("head", r"(?i)regist\w+ executor")() >= WORKERS)
+        self.wait_for("Ballista's executors", lambda: self.says("head", "Received register executor request")() >= WORKERS)
         query = self.place.home / "query.sql"
         query.write_text(self.place.query())
         sides = [f"{self.place.url}/{side}/" for side in ("live", "shadow")]

@@ -8,8 +8,8 @@
 FOLDER holds the workloads as workloads.py makes them. They are put on SeaweedFS, which this starts. Each tool compares them on a cluster of two
 workers of one slot each, started afresh for each round: once when all is cold, and again. The tools take turns. In one more round a worker is
 killed in the middle of the second comparison, and nobody restarts it; a tool that does not go on is asked once more. Rows that differ are
-counted in what a tool wrote, and held against the workload's truth. Prints tables as Markdown. Needs Java 17 or later for Spark; for Ballista
-cargo and half an hour, unless --ballista names the program. Linux only.
+counted in what a tool wrote, and held against the workload's truth. Prints tables as Markdown. Needs Java 17 or later for Spark. Ballista takes part
+if --tools names it: it is built with cargo, which takes half an hour or more, unless --ballista names the program. Linux only.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -39,6 +40,8 @@ import servers  # noqa: E402: it lies beside the tests that use it
 NAMES = {OURS: "shadowdiff", "spark": "Spark", "sail": "Sail", "sail-storage": "Sail, exchange on S3", "ballista": "Ballista"}
 PACKAGES = {"spark": ["pyspark", "pyspark-extension"], "sail": ["pysail"], "sail-storage": ["pysail"]}
 DEFAULT_WORKLOADS = "w2,w3,w5"
+# Ballista has to be built first, so it must be asked for.
+DEFAULT_TOOLS = "shadowdiff,spark,sail,sail-storage"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +58,8 @@ class Round:
 
 def main():
     arguments = parse()
+    # Who ends this ends its clusters too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal; nothing is measured"))
     names = chosen(arguments.only)
     rounds = {name: {tool: [] for tool in arguments.tools} for name in names}
     kills = {name: {} for name in names}
@@ -75,7 +80,7 @@ def parse():
     add = parser.add_argument
     add("folder", type=pathlib.Path, help="of the workloads, as workloads.py writes them")
     add("--only", default=DEFAULT_WORKLOADS, help=f"some workloads of Parquet [default: {DEFAULT_WORKLOADS}]")
-    add("--tools", default=",".join(NAMES), help=f"in this order [default: {','.join(NAMES)}]")
+    add("--tools", default=DEFAULT_TOOLS, help=f"in this order; also ballista [default: {DEFAULT_TOOLS}]")
     add("--runs", type=int, default=2, help="rounds of each tool on each workload without a kill [default: 2]")
     add("--kill-at", type=float, default=0.4, help="share of a tool's median time at which a worker is killed; 0: no kill [default: 0.4]")
     add("--timeout", type=float, default=400, help="seconds after which a comparison is given up [default: 400]")
@@ -192,7 +197,7 @@ def compare(cluster, truth, timeout):
     problem = cluster.compare(timeout)
     seconds, cpu_seconds = time.perf_counter() - start, cluster.cpu_seconds() - cpu_before
     if problem is None:
-        return Run(seconds, failure=f"no answer within {timeout:.0f} s")
+        return Run(seconds, cpu_seconds, failure=f"no answer within {timeout:.0f} s")
     return Run(seconds, cpu_seconds, failure=problem.removeprefix("failed: ") or wrong(cluster.found(), truth))
 
 

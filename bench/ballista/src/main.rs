@@ -14,6 +14,7 @@ use ballista_scheduler::config::SchedulerConfig;
 use ballista_scheduler::scheduler_process::start_server;
 use clap::Parser;
 use datafusion::prelude::{ParquetReadOptions, SessionContext};
+use tracing_subscriber::EnvFilter;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -26,6 +27,12 @@ fn main() -> Result<()> {
         return Err("say scheduler, executor or client".into());
     }
     let role = arguments.remove(1);
+    let log = EnvFilter::new("info,datafusion=info");
+    tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_env_filter(log)
+        .with_writer(std::io::stderr)
+        .init();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_stack_size(STACK_BYTES)
