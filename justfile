@@ -32,7 +32,7 @@ bench filter="":
 compare-peers *arguments: build
     python3 bench/run.py {{arguments}}
 
-# A cluster on S3 beside those of Spark, Sail and Ballista, a worker killed; needs `pip install -r bench/requirements-distributed.txt`.
+# A cluster on S3 beside those of Spark and Sail, a worker killed; needs `pip install -r bench/requirements-distributed.txt`.
 compare-clusters *arguments: build
     python3 bench/distributed.py bench/target/scale-1 {{arguments}}
 

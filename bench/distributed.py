@@ -215,10 +215,11 @@ def facts(arguments):
     ours = subprocess.run([arguments.binary, "--version"], check=True, capture_output=True, text=True).stdout.strip()
     others = dict.fromkeys(version for tool in arguments.tools for version in arguments.versions[tool])
     ballista = [f"Ballista {ballista_version()}"] if "ballista" in arguments.tools else []
+    rounds = f"{arguments.runs} rounds: the median (least to largest)" if arguments.runs > 1 else "one round"
     lines = [
         ("machine", f"{len(os.sched_getaffinity(0))} cores ({processor()}), {machine_memory() / (1 << 30):.0f} GiB of memory"),
         ("versions", ", ".join([ours, *others, *ballista])),
-        ("each tool", f"two workers of one slot, {arguments.runs} rounds: the median (least to largest)"),
+        ("each tool", f"two workers of one slot, {rounds}"),
         ("load", f"{os.getloadavg()[2]:.1f} over the last quarter of an hour"),
         ("measured", datetime.date.today().isoformat()),
     ]
