@@ -37,7 +37,7 @@ impl Partitioning {
         let decoded_bytes = both(&|side| decoded_bytes(&datasets[side], &files[side]));
         let splits = Sides::from_fn(|side| splits(&datasets[side], &files[side]));
         let scans = pair_splits(splits, lanes(decoded_bytes, cut.threads));
-        let by_size = || (SHARDS_A_PART * decoded_bytes / cut.part_bytes.max(1) + 1).clamp(1, MAX_SHARDS) as u32;
+        let by_size = || shards(decoded_bytes, cut.part_bytes);
         let requests = Sides::from_fn(|side| {
             let pieces = scans.iter().flat_map(|task| &task.splits[side]);
             input_requests(&datasets[side], &files[side], pieces)
@@ -56,14 +56,21 @@ impl Partitioning {
     }
 }
 
-/// Rows of a shard meet in memory, so shards are smaller than what a task reads, and put together for it.
-const SHARDS_A_PART: u64 = 4;
 /// More shards than this make blocks too small.
 const MAX_SHARDS: u64 = 512;
+/// Rows of a shard meet in memory, so where there are few shards they are smaller than what a task reads, and put together for it.
+const SHARDS_A_PART: u64 = 4;
+const FEW_SHARDS: u64 = 64;
 /// About how much a scan task decodes.
 const LANE_BYTES: u64 = 192 << 20;
 /// Text takes about this many times its compressed size in memory; uncompressed text about half of it.
 const TEXT_GROWTH: u64 = 4;
+
+/// Into how many shards so many bytes are divided.
+fn shards(decoded_bytes: u64, part_bytes: u64) -> u32 {
+    let of = |bytes: u64| decoded_bytes / bytes.max(1) + 1;
+    of(part_bytes / SHARDS_A_PART).min(FEW_SHARDS).max(of(part_bytes)).min(MAX_SHARDS) as u32
+}
 
 fn lanes(decoded_bytes: u64, threads: usize) -> usize {
     let by_size = (decoded_bytes / LANE_BYTES) as usize + 1;
@@ -147,4 +154,16 @@ fn known_rows(files: &SideFiles) -> Option<u64> {
         return None;
     }
     files.pieces.iter().map(of_file).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_are_smaller_than_parts_while_they_are_few() {
+        let mib = 1 << 20;
+        let found = [0, 1, 9, 15, 16, 40, 63, 64, 200, 1 << 20].map(|decoded| shards(decoded * mib, mib));
+        assert_eq!(found, [1, 5, 37, 61, 64, 64, 64, 65, 201, 512]);
+    }
 }

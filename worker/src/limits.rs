@@ -32,7 +32,7 @@ pub struct TaskLimits {
     pub look_ahead: usize,
     /// How far ahead both sides are searched for the place where they agree again, where that is farther.
     pub search_ahead: usize,
-    /// After so many rows of which hardly one found a partner, the window is of no use where rows are exchanged.
+    /// After so many rows of which hardly one found a partner, in step or in the window, that is of no use where rows are exchanged.
     pub patience_rows: u64,
     /// Accounts that a scan task holds before it writes a sorted run of them: about 40 MB.
     pub held_accounts: usize,
@@ -83,8 +83,8 @@ impl TaskLimits {
         stored_block_bytes: 8 << 20,
     };
 
-    /// After how many rows of which hardly one found a partner the window is of no use. Where fingerprints are exchanged a look at the data, or
-    /// the user, has said already that rows are far apart.
+    /// The same for a form of the exchange. Where fingerprints are exchanged a look at the data, or the user, has said already that rows are far
+    /// apart.
     pub(crate) fn patience(&self, form: Form) -> u64 {
         match form {
             Form::Rows => self.patience_rows,

@@ -18,6 +18,9 @@ const LOT_ROWS: usize = 4096;
 /// More lots than this are filled more slowly than they save.
 const MOST_LOTS: usize = 256;
 
+/// Places have 32 bits, of which those of the last two numbers mean something else.
+const MOST_ROWS: usize = u32::MAX as usize - 1;
+
 /// So many lots suit a shard with so many rows of a side: a power of two.
 pub(crate) fn lots_of(rows: usize) -> usize {
     rows.div_ceil(LOT_ROWS).next_power_of_two().min(MOST_LOTS)
@@ -76,9 +79,9 @@ impl ShardRows {
                 read.blocks.push(Block { scan, first, rows });
             }
         }
-        match u32::try_from(read.rows) {
-            Ok(_) => Ok(read),
-            Err(_) => Err(Error::internal("match: more rows of a shard than have a place")),
+        match read.rows < MOST_ROWS {
+            true => Ok(read),
+            false => Err(Error::exhausted("match: a shard has more rows than can be told apart").advice("ask for more `--shards`")),
         }
     }
 
@@ -148,6 +151,7 @@ impl Lots {
     pub(crate) fn put_arrays(&self, data_type: &DataType, parts: &[&dyn Array]) -> Result<ArrayRef> {
         let put = match data_type.primitive_width() {
             _ if parts.is_empty() => Ok(new_empty_array(data_type)),
+            _ if parts.iter().any(|part| part.data_type() != data_type) => return Err(Error::internal("match: blocks of several types")),
             Some(4) => self.put_fixed::<4>(parts),
             Some(8) => self.put_fixed::<8>(parts),
             Some(16) => self.put_fixed::<16>(parts),

@@ -131,14 +131,16 @@ impl Chunks {
         Ok(first)
     }
 
-    /// Bytes of a window are given to the decoder. Of a file, it is let go with its last page: whoever decodes that holds what it needs.
+    /// Bytes of a window are given to the decoder. Of a file, a large one is let go with its last page: whoever decodes that holds what it needs.
+    /// A small one stays for who looks at a chunk before it is decoded.
     fn hand_out(&self, windows: &mut BTreeMap<u64, Window>, from: u64, start: u64, length: u64) {
         // A page's header is read in pieces of one byte and more.
         let Some(window) = windows.get_mut(&from).filter(|_| length > 1) else {
             return;
         };
         window.next = start + length;
-        if self.shared.file.is_local() && window.next == from + window.bytes.len() as u64 {
+        let bytes = window.bytes.len() as u64;
+        if self.shared.file.is_local() && bytes > MIN_WINDOW_BYTES && window.next == from + bytes {
             windows.remove(&from);
         }
     }
