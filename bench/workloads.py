@@ -2,7 +2,7 @@
 """The workloads that the whole command is measured on: what each is, and how its files are made.
 
 A workload is a folder of `live/`, `shadow/`, `spec.yaml` and `truth.json`: the rows of each side, and how many rows differ in which way.
-Rows come from TPC-H's lineitem (w1 to w5, w7, w8) or from a range of numbers (w6). A row is chosen by a hash of its key, so the same versions make
+Rows come from TPC-H's lineitem or, in w6, from a range of numbers. A row is chosen by a hash of its key, so the same versions make
 the same files again. What is chosen is counted while it is made: the truth does not come from a comparison.
 """
 
