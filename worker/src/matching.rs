@@ -78,15 +78,7 @@ fn cancel(job: &Job, objects: &Exchanged, shard: u32, pass: Pass) -> Result<Matc
             let before = left.len();
             let of_lot = of_lot.clone().map(|row| (rows.places[row], rows.fingerprints[row]));
             let taken = of_lot.clone().filter(|(_, print)| diff.take(side, *print));
-            left.extend(taken.map(|(place, fingerprint)| {
-                let (scan, number) = read[side].row(place);
-                UnmatchedRow {
-                    scan,
-                    number,
-                    fingerprint,
-                    is_thin: false,
-                }
-            }));
+            left.extend(taken.map(|(place, print)| UnmatchedRow::at(&read[side], place, print, false)));
             pairs[side] = (of_lot.len() + before - left.len()) as u64;
         }
         if pairs.live != pairs.shadow {

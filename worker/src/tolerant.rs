@@ -38,6 +38,17 @@ pub(crate) struct UnmatchedRow {
 }
 
 impl UnmatchedRow {
+    /// The row at a place of a side of a shard.
+    pub(crate) fn at(rows: &ShardRows, place: u32, fingerprint: u128, is_thin: bool) -> Self {
+        let (scan, number) = rows.row(place);
+        UnmatchedRow {
+            scan,
+            number,
+            fingerprint,
+            is_thin,
+        }
+    }
+
     /// The task that reads it again.
     pub(crate) fn reread(self) -> Reread {
         Reread {
@@ -114,15 +125,9 @@ pub(crate) fn match_tolerant(job: &Job, objects: &Exchanged, shard: u32, pass: P
             let chosen = (0u32..).zip(&fates[side]).filter(|(_, of)| **of == fate).map(|(row, _)| row);
             let chosen: Vec<u32> = chosen.collect();
             let prints = rows[side].fingerprints(job, &chosen, is_thin)?;
-            matched.left[side].extend(chosen.iter().zip(prints).map(|(row, fingerprint)| {
-                let (scan, number) = read[side].row(rows[side].places[*row as usize]);
-                UnmatchedRow {
-                    scan,
-                    number,
-                    fingerprint,
-                    is_thin,
-                }
-            }));
+            let places = chosen.iter().map(|row| rows[side].places[*row as usize]);
+            let left = places.zip(prints);
+            matched.left[side].extend(left.map(|(place, print)| UnmatchedRow::at(&read[side], place, print, is_thin)));
         }
     }
     let crowded_pairs = Sides::from_fn(|side| {
