@@ -409,7 +409,7 @@ impl Groups {
             current.group
         );
         pinned.forget_held();
-        let chunks = Chunks::of_row_group(pinned.clone(), &self.ranges(current.group))?;
+        let chunks = Chunks::of_row_group(pinned.clone(), &self.ranges(current.group), self.opened.int96.is_some())?;
         let place = RowPlace {
             chunks: &chunks,
             ..current.place()
@@ -457,7 +457,7 @@ impl Groups {
         let chunks = match pinned.size_bytes() <= TAIL_BYTES {
             // The whole file is there already.
             true => tail.clone(),
-            false => Chunks::of_row_group(pinned.clone(), &self.ranges(group))?,
+            false => Chunks::of_row_group(pinned.clone(), &self.ranges(group), int96.is_some())?,
         };
         if let Some(leaves) = int96 {
             leaves.check(pinned, metadata, group, &chunks, |leaf| self.mask.leaf_included(leaf))?;

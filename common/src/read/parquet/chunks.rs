@@ -34,6 +34,8 @@ struct Shared {
     /// Sorted by start.
     chunks: Vec<Range<u64>>,
     window_bytes: u64,
+    /// Whether windows stay in memory after their last page, for who reads the chunks again.
+    keeps: bool,
     /// By where they start.
     windows: Mutex<BTreeMap<u64, Window>>,
 }
@@ -48,24 +50,29 @@ struct Window {
 
 impl Chunks {
     /// Nothing fetched yet; reads outside of `chunks` work, too.
-    pub(super) fn new(file: Arc<PinnedFile>, mut chunks: Vec<Range<u64>>, window_bytes: u64) -> Chunks {
+    pub(super) fn new(file: Arc<PinnedFile>, chunks: Vec<Range<u64>>, window_bytes: u64) -> Chunks {
+        Chunks::over(file, chunks, window_bytes, true)
+    }
+
+    fn over(file: Arc<PinnedFile>, mut chunks: Vec<Range<u64>>, window_bytes: u64, keeps: bool) -> Chunks {
         chunks.sort_by_key(|chunk| chunk.start);
         Chunks {
             shared: Arc::new(Shared {
                 file,
                 chunks,
                 window_bytes,
+                keeps,
                 windows: Mutex::default(),
             }),
         }
     }
 
-    /// The wanted chunks of one row group.
-    pub(super) fn of_row_group(file: Arc<PinnedFile>, wanted: &[Range<u64>]) -> Result<Chunks> {
+    /// The wanted chunks of one row group. `is_read_again`: they are read more than once.
+    pub(super) fn of_row_group(file: Arc<PinnedFile>, wanted: &[Range<u64>], is_read_again: bool) -> Result<Chunks> {
         let is_local = file.is_local();
         let most = if is_local { MAX_LOCAL_WINDOW_BYTES } else { MAX_WINDOW_BYTES };
         let window = (MAX_WINDOWS_BYTES / (wanted.len() as u64).max(1)).clamp(MIN_WINDOW_BYTES, most);
-        let chunks = Chunks::new(file, wanted.to_vec(), window);
+        let chunks = Chunks::over(file, wanted.to_vec(), window, is_read_again || !is_local);
         if let Some(ranges) = at_once(wanted.to_vec()).filter(|_| !is_local) {
             chunks.load(&ranges)?;
         }
@@ -131,16 +138,14 @@ impl Chunks {
         Ok(first)
     }
 
-    /// Bytes of a window are given to the decoder. Of a file, a large one is let go with its last page: whoever decodes that holds what it needs.
-    /// A small one stays for who looks at a chunk before it is decoded.
+    /// Bytes of a window are given to the decoder. One that need not be kept is let go with its last page: whoever decodes that holds what it needs.
     fn hand_out(&self, windows: &mut BTreeMap<u64, Window>, from: u64, start: u64, length: u64) {
         // A page's header is read in pieces of one byte and more.
         let Some(window) = windows.get_mut(&from).filter(|_| length > 1) else {
             return;
         };
         window.next = start + length;
-        let bytes = window.bytes.len() as u64;
-        if self.shared.file.is_local() && bytes > MIN_WINDOW_BYTES && window.next == from + bytes {
+        if !self.shared.keeps && window.next == from + window.bytes.len() as u64 {
             windows.remove(&from);
         }
     }

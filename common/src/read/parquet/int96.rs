@@ -170,7 +170,7 @@ impl Leaves {
             for leaf in (0..self.is_int96.len()).filter(|leaf| self.is_int96[*leaf]) {
                 let (start, length) = group.column(leaf).byte_range();
                 let range = start..start + length;
-                let chunks = Chunks::of_row_group(pinned.clone(), std::slice::from_ref(&range))?;
+                let chunks = Chunks::of_row_group(pinned.clone(), std::slice::from_ref(&range), false)?;
                 if !every_value(pinned, metadata, index, leaf, &chunks, narrows)? {
                     return Ok(Form::Seconds);
                 }
