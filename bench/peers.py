@@ -90,10 +90,12 @@ def differing_cells(values, workload):
 
 
 def differs(live, shadow, tolerance):
+    # Engines do not agree on what binds more tightly than what.
+    unequal = f"({live} is distinct from {shadow})"
     if tolerance is None:
-        return f"{live} is distinct from {shadow}"
-    beyond = f"abs({shadow} - {live}) > {tolerance} * abs({live})"
-    return f"({live} is distinct from {shadow} and coalesce({beyond}, true))"
+        return unequal
+    beyond = f"(abs({shadow} - {live}) > {tolerance} * abs({live}))"
+    return f"({unequal} and coalesce({beyond}, true))"
 
 
 def load_polars():
