@@ -19,6 +19,7 @@ mod lookup;
 mod lots;
 mod matching;
 mod meter;
+mod needed;
 mod paired;
 mod paired_texts;
 mod pairs;

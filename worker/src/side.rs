@@ -2,6 +2,7 @@
 
 use crate::aligned_rows::{AlignedRows, Read, RowNumbers, filtered};
 use crate::job::Job;
+use crate::needed::Needed;
 use crate::row_selection::RowSelection;
 use arrow_array::{Array, ArrayRef, BooleanArray, StructArray, new_null_array};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
@@ -9,9 +10,9 @@ use arrow_schema::DataType;
 use shadowdiff_common::exchange::take_rows;
 use shadowdiff_common::read::{self, Format, LeftRows, Raw, Selection, WantedColumn, read_column};
 use shadowdiff_common::store::changed;
-use shadowdiff_core::align::{Column, Role, SideColumn};
+use shadowdiff_core::align::{Column, Role};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::plan::{FilePart, ReadColumn, Split};
+use shadowdiff_core::plan::{FilePart, Split};
 use shadowdiff_core::profile::{Rung, Work};
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::value::{convert, is_compact_form};
@@ -27,76 +28,6 @@ pub(crate) enum Purpose<'a> {
     Reread(RowSelection<'a>, Option<Vec<usize>>),
     /// Some aligned columns of all rows: nothing else is read but what the filter needs.
     Columns(Vec<usize>),
-}
-
-/// Which columns are needed: of those read, and of those that they become.
-struct Needed {
-    read: Vec<bool>,
-    columns: Vec<bool>,
-    /// Of those read, which may come in a compact form: they are only hashed and compared.
-    compact: Vec<bool>,
-}
-
-impl Needed {
-    fn all(job: &Job, side: Side) -> Self {
-        let plan = &job.plan.sides[side];
-        Needed {
-            read: vec![true; plan.read.len()],
-            columns: vec![true; plan.columns.len()],
-            compact: vec![false; plan.read.len()],
-        }
-    }
-
-    /// The same, where rows are compared before they are laid out.
-    fn with_compact(self, job: &Job, side: Side) -> Self {
-        let plan = &job.plan.sides[side];
-        let may_stay = |(at, read): (usize, &ReadColumn)| {
-            // Derived columns are made of those that are read, and the filter looks at what the side then has.
-            let is_derived_from = job.compiled.derives[side].iter().flatten().any(|sql| sql.reads.contains(&at));
-            let place = plan.columns.iter().position(|column| column.name == read.name);
-            let is_filtered_by = job.compiled.filters[side]
-                .iter()
-                .any(|sql| place.is_some_and(|place| sql.reads.contains(&place)));
-            let mut columns = job.plan.aligned.columns.iter().enumerate();
-            let is_compared = columns.any(|(number, column)| {
-                let is_plain = column.stored[side] == read.value_type && !column.is_mixed();
-                let is_value = matches!(column.role, Role::Value(_)) && !job.plan.aligned.key.contains(&number);
-                column.path.len() == 1 && column.path[0] == read.name && is_plain && is_value
-            });
-            is_compared && !plan.carried.contains(&read.name) && !is_derived_from && !is_filtered_by
-        };
-        Needed {
-            compact: plan.read.iter().enumerate().map(may_stay).collect(),
-            ..self
-        }
-    }
-
-    /// What some aligned columns and the filter are made of.
-    fn of(job: &Job, side: Side, aligned: &[usize]) -> Self {
-        let plan = &job.plan.sides[side];
-        let filter = job.compiled.filters[side].as_ref();
-        let is_one = |name: &str| aligned.iter().any(|at| job.plan.aligned.columns[*at].path[0] == name);
-        let is_needed =
-            |(at, column): (usize, &SideColumn)| is_one(&column.name) || filter.is_some_and(|filter| filter.reads.contains(&at));
-        let columns: Vec<bool> = plan.columns.iter().enumerate().map(is_needed).collect();
-        let is_read = |(at, read): (usize, &ReadColumn)| {
-            let made = plan
-                .columns
-                .iter()
-                .zip(&job.compiled.derives[side])
-                .zip(&columns)
-                .filter(|(_, needed)| **needed);
-            made.into_iter().any(|((column, derived), _)| match derived {
-                Some(expression) => expression.reads.contains(&at) || expression.copies.as_ref().is_some_and(|(copied, _)| *copied == at),
-                None => column.name == read.name,
-            })
-        };
-        Needed {
-            read: plan.read.iter().enumerate().map(is_read).collect(),
-            columns,
-            compact: vec![false; plan.read.len()],
-        }
-    }
 }
 
 /// Rows of a split that are done with before it is read.
