@@ -32,6 +32,8 @@ struct Scanned {
     accounts: Vec<Spool>,
     /// The sides of which it is known that no key comes twice.
     distinct: Sides<bool>,
+    /// Sorted runs of the differences of pairs that ended in place.
+    runs: Vec<Spool>,
 }
 
 /// Runs the stages of one job.
@@ -145,6 +147,7 @@ impl Pipeline<'_> {
             mut shards,
             accounts,
             distinct,
+            mut runs,
         } = self.scan(executor, form, &mut tally).await?;
         if form == Form::Fingerprints {
             shards = self.unmatched(executor, shards, &mut tally).await?;
@@ -166,9 +169,10 @@ impl Pipeline<'_> {
         self.totals(executor, &mut tally).await?;
         timings.compare_ms = started.elapsed().as_millis() as u64 - timings.scan_ms;
         timings.rungs = std::mem::take(&mut executor.profile);
+        runs.extend(compared.runs);
         Ok(Compared {
             tally,
-            runs: compared.runs,
+            runs,
             found_keys,
             seen_accounts: accounts,
             timings,
@@ -218,7 +222,7 @@ impl Pipeline<'_> {
         if !outcome.judged.holds() {
             tracing::debug!("a key may come more than once: scanning again");
             // What ended in place would all be exchanged now.
-            if outcome.judged.near > 0 && self.plan.known_form().is_none() {
+            if outcome.judged.near > outcome.judged.differing && self.plan.known_form().is_none() {
                 form = Form::Fingerprints;
             }
             outcome = self.scan_as(executor, Stage::Rescan, form).await?;
@@ -232,6 +236,7 @@ impl Pipeline<'_> {
                 shards: outcome.next,
                 accounts: outcome.sorted,
                 distinct,
+                runs: outcome.runs,
             });
         }
         if !outcome.sorted.is_empty() {
@@ -243,6 +248,7 @@ impl Pipeline<'_> {
             shards: outcome.next,
             accounts: Vec::new(),
             distinct,
+            runs: outcome.runs,
         })
     }
 
@@ -304,10 +310,10 @@ fn tasks_of(stage: Stage, form: Form, inputs: impl IntoIterator<Item = (u64, Sha
     (0..).zip(inputs).map(task).collect()
 }
 
-/// Rows that were neither filtered nor matched must all be in the exchange. `exchanged`: rows of live and of shadow.
+/// Rows that were neither filtered nor done with in pairs must all be in the exchange. `exchanged`: rows of live and of shadow.
 fn check_exchange(tally: &Tally, exchanged: Sides<u64>) -> Result<()> {
     for (side, rows) in tally.sides.each() {
-        let expected = rows.read - rows.filtered - tally.cancelled - tally.within_tolerance;
+        let expected = rows.read - rows.filtered - tally.matched();
         if exchanged[side] != expected {
             return Err(Error::internal(format!(
                 "the books of the exchange do not balance: {} rows of {side}, {expected} expected",

@@ -22,6 +22,7 @@ pub fn drawn(seed: u64) -> TaskLimits {
         // Below this the join says that its memory is exhausted, and the job ends as it should.
         min_join_bytes: TaskLimits::PRODUCT.min_join_bytes,
         step_rows: 1 + random.below(5),
+        runs_in_place: *random.pick(&[0, 1, 64]),
         look_ahead: random.below(3),
         search_ahead: random.below(12),
         patience_rows: random.below(20) as u64,

@@ -10,6 +10,7 @@ use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::profile::Work;
 use shadowdiff_core::side::Side;
 use shadowdiff_core::value::{convert, is_compact_form};
+use std::sync::Arc;
 
 /// Rows in the form in which they cancel and travel.
 #[derive(Debug)]
@@ -109,16 +110,23 @@ impl Read {
     /// The rows whole, as they are exchanged.
     pub(crate) fn whole(self, job: &Job, side: Side) -> Result<Rows> {
         let mut columns = self.columns;
-        for (array, column) in columns.iter_mut().zip(&job.plan.aligned.columns) {
-            if is_compact_form(array.data_type()) {
-                *array = convert(array, &column.stored[side]).map_err(|bad| Error::internal(bad.to_string()))?;
-            }
+        for (at, array) in columns.iter_mut().enumerate().take(job.plan.aligned.columns.len()) {
+            *array = as_stored(job, side, at, Arc::clone(array))?;
         }
         Ok(Rows {
             batch: exchanged::rows(&job.compiled.schemas[side], columns, &self.fingerprints)?,
             fingerprints: self.fingerprints,
         })
     }
+}
+
+/// Values of an aligned column in the form in which they are exchanged.
+pub(crate) fn as_stored(job: &Job, side: Side, column: usize, array: ArrayRef) -> Result<ArrayRef> {
+    if !is_compact_form(array.data_type()) {
+        return Ok(array);
+    }
+    let stored = &job.plan.aligned.columns[column].stored[side];
+    convert(&array, stored).map_err(|bad| Error::internal(bad.to_string()))
 }
 
 /// Those bits of a key's fingerprint by which rows with tolerances meet.

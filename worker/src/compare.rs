@@ -4,7 +4,7 @@
 //! alone be more than a part, they are cancelled in slices by fingerprint; what matters of them then is only how many are left.
 
 use crate::differences::{DifferenceWriter, RowKey, row_key};
-use crate::exchanged::{fingerprints_of, numbered_schema};
+use crate::exchanged::{fingerprints_of, numbered, numbered_schema};
 use crate::job::Job;
 use crate::pairs::Chunk;
 use crate::rows::{KeyPair, Unmatched, cancel, join, merge};
@@ -163,7 +163,7 @@ impl Task<'_> {
         for rows in joined.chunks(self.job.resources.limits.chunk_rows) {
             self.job.watch.check()?;
             let _spent = self.job.meter.enter_work(Work::Compare);
-            let chunk = Chunk::new(self.job, left, rows)?;
+            let chunk = Chunk::of_joined(self.job, left, rows)?;
             let cells = chunk.compare(&self.job.compiled.columns)?;
             let differs = cells.rows(rows.len());
             self.tally.add_tolerance_use(&cells.tolerance_use);
@@ -193,22 +193,19 @@ impl Task<'_> {
             .zip(joined.chunks(self.job.resources.limits.chunk_rows))
         {
             self.job.watch.check()?;
-            let chunk = Chunk::new(self.job, left, joined)?;
+            let chunk = Chunk::of_joined(self.job, left, joined)?;
             let cells = {
                 let _spent = job.meter.enter_work(Work::Compare);
                 chunk.compare(&self.job.compiled.columns)?
             };
-            for (column, count) in &cells.not_json {
-                *self.tally.not_json.entry(*column).or_default() += count;
-            }
+            let lonely = &mut self.lonely;
             let mut differences = DifferenceWriter {
-                aligned: &self.job.plan.aligned,
-                compiled: &self.job.compiled,
+                job,
                 run: &mut run,
-                lonely: &mut self.lonely,
+                lonely: &mut |side, keys| lonely.push(side, &numbered(vec![0; keys.len()], keys)?, &vec![0; keys.len()]),
                 tally: &mut self.tally,
             };
-            differences.write(&chunk, &cells, left, keys)?;
+            differences.write(&chunk, &cells, keys)?;
         }
         self.runs.push(run.finish()?);
         Ok(())
@@ -264,6 +261,7 @@ mod tests {
             patience_rows: 0,
             max_batch_rows: 4,
             max_intermediate_bytes: 0,
+            runs_in_place: 0,
             ..TaskLimits::PRODUCT
         };
         let small = Setup {

@@ -1,12 +1,10 @@
 //! Makes differences of the rows that differ, in order: what each is, and what SQL says of it. What the rules make of it is not asked here.
 
-use crate::exchanged;
+use crate::job::Job;
 use crate::pairs::{Cells, Chunk};
-use crate::rows::Unmatched;
 use arrow_array::{Array, ArrayRef};
 use arrow_buffer::BooleanBuffer;
-use shadowdiff_common::compiled::{Compiled, RuleSql};
-use shadowdiff_common::exchange::Writer;
+use shadowdiff_common::compiled::RuleSql;
 use shadowdiff_common::run::RunWriter;
 use shadowdiff_common::sql::Expression;
 use shadowdiff_core::align::{Aligned, Column, Role};
@@ -24,34 +22,39 @@ use std::collections::BTreeMap;
 /// A row by the order-preserving bytes of its key, and how many of them are the account's.
 pub(crate) type RowKey = (Vec<u8>, usize);
 
+/// Takes the fingerprints of the keys of rows that one side alone has left, of the side that has them.
+pub(crate) type Lonely<'l> = dyn FnMut(Side, &[u128]) -> Result<()> + 'l;
+
 /// Appends the differences of a chunk whose rows are sorted by key and all differ.
 pub(crate) struct DifferenceWriter<'a> {
-    pub(crate) aligned: &'a Aligned,
-    pub(crate) compiled: &'a Compiled,
+    pub(crate) job: &'a Job,
     pub(crate) run: &'a mut RunWriter,
-    /// Takes the keys of rows that one side alone has left, of the side that has them.
-    pub(crate) lonely: &'a mut Writer,
+    pub(crate) lonely: &'a mut Lonely<'a>,
     pub(crate) tally: &'a mut Tally,
 }
 
 impl DifferenceWriter<'_> {
-    pub(crate) fn write(&mut self, chunk: &Chunk<'_>, cells: &Cells, left: &Sides<Unmatched>, row_keys: &[RowKey]) -> Result<()> {
+    pub(crate) fn write(&mut self, chunk: &Chunk, cells: &Cells, row_keys: &[RowKey]) -> Result<()> {
+        for (column, count) in &cells.not_json {
+            *self.tally.not_json.entry(*column).or_default() += count;
+        }
         for (column, differs) in cells.differs.iter().enumerate() {
             if let Some(differs) = differs {
                 *self.tally.cells.entry(column).or_default() += differs.count_set_bits() as u64;
             }
         }
-        let aligned = self.aligned;
-        let key_fingerprints = lonely_keys(aligned, &self.compiled.key_fingerprint, chunk);
+        let (aligned, compiled) = (&self.job.plan.aligned, &self.job.compiled);
+        let key_fingerprints = lonely_keys(aligned, &compiled.key_fingerprint, chunk);
         for side in Side::BOTH {
             let keys: Vec<u128> = key_fingerprints[side].iter().flatten().copied().collect();
-            self.lonely
-                .push(side, &exchanged::numbered(vec![0; keys.len()], &keys)?, &vec![0; keys.len()])?;
+            if !keys.is_empty() {
+                (self.lonely)(side, &keys)?;
+            }
         }
-        let mut sql = RowSql::new(aligned, &self.compiled.judge, chunk, cells, left);
+        let mut sql = RowSql::new(aligned, &compiled.judge, chunk, cells);
         let (mut key, mut kept) = (Vec::new(), Vec::new());
         for (row, row_key) in row_keys.iter().enumerate() {
-            self.count_row(chunk, left, row);
+            self.count_row(chunk, row);
             key.clear();
             store_key(aligned, chunk, row, &mut key);
             kept.clear();
@@ -84,7 +87,7 @@ impl DifferenceWriter<'_> {
                     self.append(&mut sql, row, changed)
                 })?,
                 DifferenceKind::DuplicateKey => {
-                    let rows = |side| Value::Int(rows_of(chunk, left, side, row).into());
+                    let rows = |side| Value::Int(chunk.rows_of(side, row).into());
                     let duplicate = Difference {
                         live: rows(Side::Live),
                         shadow: rows(Side::Shadow),
@@ -107,11 +110,11 @@ impl DifferenceWriter<'_> {
     }
 
     /// Appends the values that are kept of a row.
-    fn store_kept(&self, chunk: &Chunk<'_>, row: usize, out: &mut Vec<u8>) {
+    fn store_kept(&self, chunk: &Chunk, row: usize, out: &mut Vec<u8>) {
         if chunk.kinds[row] == DifferenceKind::DuplicateKey {
             return;
         }
-        for (side, places) in self.compiled.kept.each() {
+        for (side, places) in self.job.compiled.kept.each() {
             for place in places {
                 let value = place.map_or(Value::Null, |at| value_at(chunk.arrays[side][at].as_ref(), row));
                 write_value(&value, out);
@@ -119,7 +122,7 @@ impl DifferenceWriter<'_> {
         }
     }
 
-    fn count_row(&mut self, chunk: &Chunk<'_>, left: &Sides<Unmatched>, row: usize) {
+    fn count_row(&mut self, chunk: &Chunk, row: usize) {
         match chunk.kinds[row] {
             DifferenceKind::Changed => self.tally.changed += 1,
             DifferenceKind::MissingInShadow => self.tally.missing_in_shadow += 1,
@@ -127,20 +130,20 @@ impl DifferenceWriter<'_> {
             DifferenceKind::DuplicateKey => {
                 self.tally.duplicate_key += 1;
                 for side in Side::BOTH {
-                    self.tally.sides[side].in_duplicates += rows_of(chunk, left, side, row);
+                    self.tally.sides[side].in_duplicates += chunk.rows_of(side, row);
                 }
-                let joined = chunk.joined[row];
-                self.tally.duplicate_on_both += u64::from(joined.live.is_some() && joined.shadow.is_some());
+                let is_on_both = Side::BOTH.iter().all(|side| chunk.rows_of(*side, row) > 0);
+                self.tally.duplicate_on_both += u64::from(is_on_both);
             }
         }
     }
 }
 
 /// By side, for each row of which that side alone has rows left, the fingerprint of its key.
-fn lonely_keys(aligned: &Aligned, hasher: &Hasher, chunk: &Chunk<'_>) -> Sides<Vec<Option<u128>>> {
+fn lonely_keys(aligned: &Aligned, hasher: &Hasher, chunk: &Chunk) -> Sides<Vec<Option<u128>>> {
     Sides::from_fn(|side| {
-        let is_lonely = |row: &usize| joined_row(chunk, *row, side.other()).is_none();
-        let rows = 0..chunk.joined.len();
+        let is_lonely = |row: &usize| chunk.rows_of(side.other(), *row) == 0;
+        let rows = 0..chunk.rows();
         if !rows.clone().any(|row| is_lonely(&row)) {
             return vec![None; rows.len()];
         }
@@ -151,7 +154,7 @@ fn lonely_keys(aligned: &Aligned, hasher: &Hasher, chunk: &Chunk<'_>) -> Sides<V
 }
 
 /// What kind of change a cell shows.
-fn diagnosis(columns: &[Column], chunk: &Chunk<'_>, row: usize, at: usize) -> Option<String> {
+fn diagnosis(columns: &[Column], chunk: &Chunk, row: usize, at: usize) -> Option<String> {
     let column = &columns[at];
     let cell = |side: Side| value_at(chunk.arrays[side][at].as_ref(), row);
     let (live, shadow) = (cell(Side::Live), cell(Side::Shadow));
@@ -161,7 +164,7 @@ fn diagnosis(columns: &[Column], chunk: &Chunk<'_>, row: usize, at: usize) -> Op
     swap(columns, chunk, row, at).or_else(|| diagnose(&live, &shadow, &column.shown, chunk.baseline[row]))
 }
 
-fn swap(columns: &[Column], chunk: &Chunk<'_>, row: usize, at: usize) -> Option<String> {
+fn swap(columns: &[Column], chunk: &Chunk, row: usize, at: usize) -> Option<String> {
     let alike = |c: &usize| *c != at && matches!(columns[*c].role, Role::Value(_)) && columns[*c].shown == columns[at].shown;
     let candidates: Vec<usize> = (0..columns.len()).filter(alike).collect();
     let live = |c: usize| value_at(chunk.arrays.live[c].as_ref(), row);
@@ -171,7 +174,7 @@ fn swap(columns: &[Column], chunk: &Chunk<'_>, row: usize, at: usize) -> Option<
 }
 
 /// The value of a cell; of a struct the members that are compared, put together again.
-fn value<'c>(columns: &'c [Column], chunk: &'c Chunk<'_>, side: Side, row: usize, at: usize) -> Value<'c> {
+fn value<'c>(columns: &'c [Column], chunk: &'c Chunk, side: Side, row: usize, at: usize) -> Value<'c> {
     let cell = &chunk.arrays[side][at];
     if columns[at].role != Role::Presence || cell.is_null(row) {
         return value_at(cell.as_ref(), row);
@@ -189,9 +192,8 @@ fn value<'c>(columns: &'c [Column], chunk: &'c Chunk<'_>, side: Side, row: usize
 struct RowSql<'c> {
     aligned: &'c Aligned,
     judge: &'c Judge<RuleSql>,
-    chunk: &'c Chunk<'c>,
+    chunk: &'c Chunk,
     cells: &'c Cells,
-    left: &'c Sides<Unmatched>,
     /// `where` of the rules; `None` where it failed for some row.
     filters: BTreeMap<(usize, Option<usize>), Option<BooleanBuffer>>,
     /// About the difference that was asked about last.
@@ -201,13 +203,12 @@ struct RowSql<'c> {
 }
 
 impl<'c> RowSql<'c> {
-    fn new(aligned: &'c Aligned, judge: &'c Judge<RuleSql>, chunk: &'c Chunk<'c>, cells: &'c Cells, left: &'c Sides<Unmatched>) -> Self {
+    fn new(aligned: &'c Aligned, judge: &'c Judge<RuleSql>, chunk: &'c Chunk, cells: &'c Cells) -> Self {
         RowSql {
             aligned,
             judge,
             chunk,
             cells,
-            left,
             filters: BTreeMap::new(),
             answers: Vec::new(),
             open: Vec::new(),
@@ -221,7 +222,7 @@ impl<'c> RowSql<'c> {
         let judge = self.judge;
         for (rule, sql) in judge.sql_for(difference.kind, difference.column) {
             if let Some(accounts) = &sql.accounts
-                && self.in_scope(accounts.place, row)
+                && self.chunk.is_in_scope(accounts.place, row)
             {
                 Answers::write(Question::Accounts(rule), Answer::Yes, &mut self.answers);
             }
@@ -274,7 +275,7 @@ impl<'c> RowSql<'c> {
         let condition = sql
             .and_then(|sql| condition(sql, difference))
             .expect("an open rule has a condition");
-        let alone = BooleanBuffer::collect_bool(self.chunk.kinds.len(), |at| at == row);
+        let alone = BooleanBuffer::collect_bool(self.chunk.rows(), |at| at == row);
         Ok(condition
             .is_true_where(&alone, &self.chunk.sql_arrays(difference.column))?
             .value(row))
@@ -292,16 +293,6 @@ impl<'c> RowSql<'c> {
         });
         answers.as_ref()
     }
-
-    /// `accounts.where` on the baseline row, or the only one; for duplicates on all rows of both sides. `place`: of the condition.
-    fn in_scope(&self, place: usize, row: usize) -> bool {
-        let of = |side: Side| joined_row(self.chunk, row, side).map(|r| self.left[side].in_scope[place][r]);
-        if self.chunk.kinds[row] == DifferenceKind::DuplicateKey {
-            return of(Side::Live).unwrap_or(true) && of(Side::Shadow).unwrap_or(true);
-        }
-        let baseline = self.chunk.baseline[row];
-        of(baseline).or_else(|| of(baseline.other())).unwrap_or(false)
-    }
 }
 
 /// `where` of a rule, as it is planned for such a difference.
@@ -313,22 +304,8 @@ fn condition<'s>(sql: &'s RuleSql, difference: &Difference<'_>) -> Option<&'s Ex
     }
 }
 
-fn joined_row(chunk: &Chunk<'_>, row: usize, side: Side) -> Option<usize> {
-    let joined = chunk.joined[row];
-    let at = match side {
-        Side::Live => joined.live,
-        Side::Shadow => joined.shadow,
-    };
-    at.map(|r| r as usize)
-}
-
-/// How many rows of a side stand behind a row.
-fn rows_of(chunk: &Chunk<'_>, left: &Sides<Unmatched>, side: Side, row: usize) -> u64 {
-    joined_row(chunk, row, side).map_or(0, |r| left[side].counts[r])
-}
-
 /// The order-preserving bytes of a row's key.
-pub(crate) fn row_key(aligned: &Aligned, chunk: &Chunk<'_>, row: usize) -> RowKey {
+pub(crate) fn row_key(aligned: &Aligned, chunk: &Chunk, row: usize) -> RowKey {
     let arrays = &chunk.arrays[chunk.side_of(row)];
     let (mut bytes, mut account) = (Vec::new(), 0);
     for (at, column) in aligned.key.iter().enumerate() {
@@ -345,7 +322,7 @@ pub(crate) fn row_key(aligned: &Aligned, chunk: &Chunk<'_>, row: usize) -> RowKe
 }
 
 /// Appends the values of a row's key.
-fn store_key(aligned: &Aligned, chunk: &Chunk<'_>, row: usize, out: &mut Vec<u8>) {
+fn store_key(aligned: &Aligned, chunk: &Chunk, row: usize, out: &mut Vec<u8>) {
     let arrays = &chunk.arrays[chunk.side_of(row)];
     aligned
         .key

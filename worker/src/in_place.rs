@@ -3,13 +3,14 @@
 //! A near pair, one that differs within its tolerances, ends in place only if no other row has its key; that shows at the end of the scan
 //! alone, by the keys of all rows that have not cancelled.
 
-use crate::aligned_rows::filtered;
+use crate::aligned_rows::{AlignedRows, filtered};
+use crate::differing_pairs::{DifferingPairs, Written};
 use crate::job::Job;
 use arrow_array::ArrayRef;
 use arrow_buffer::BooleanBuffer;
 use shadowdiff_common::compiled::BoundColumn;
 use shadowdiff_core::compare::{CellPairs, unequal};
-use shadowdiff_core::error::Result;
+use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::row::{JudgedInPlace, has_known_order};
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::tolerance_use::ToleranceUse;
@@ -22,6 +23,8 @@ pub(crate) struct Pairs {
     pub(crate) near: BooleanBuffer,
     /// Of the near ones: how much of their tolerances their cells use, by column.
     pub(crate) tolerance_use: ToleranceUses,
+    /// The columns without a tolerance in which pairs are not equal.
+    unequal_columns: Vec<usize>,
 }
 
 /// By the number of a column.
@@ -42,6 +45,8 @@ pub(crate) struct InPlace<'a> {
     judged: JudgedInPlace,
     /// Of the near pairs that have ended.
     pub(crate) tolerance_use: ToleranceUses,
+    /// Where pairs that differ go, if they end in place.
+    differing: Option<DifferingPairs<'a>>,
 }
 
 impl<'a> InPlace<'a> {
@@ -53,6 +58,7 @@ impl<'a> InPlace<'a> {
             judges,
             judged: JudgedInPlace::default(),
             tolerance_use: ToleranceUses::new(),
+            differing: None,
         };
         if !judges {
             in_place.lose_keys();
@@ -60,18 +66,45 @@ impl<'a> InPlace<'a> {
         in_place
     }
 
+    /// The same where pairs that differ end in place too, if it seems that no key comes twice.
+    pub(crate) fn with_differing(self) -> Self {
+        let job = self.job;
+        InPlace {
+            differing: (self.judges && job.keys_lie_apart()).then(|| DifferingPairs::new(job)),
+            ..self
+        }
+    }
+
+    /// Whether pairs have ended that may not have: their keys are not known to be there once, and all rows are scanned again.
+    pub(crate) fn is_void(&self) -> bool {
+        !self.judges && self.judged.has_judged()
+    }
+
+    /// Whether pairs that differ end in place.
+    pub(crate) fn ends_differing(&self) -> bool {
+        self.judges && self.differing.as_ref().is_some_and(DifferingPairs::has_room)
+    }
+
     /// Compares pairs of rows of one key by some aligned columns; the others are equal.
     pub(crate) fn compare(&self, columns: &[usize], live: &[ArrayRef], shadow: &[ArrayRef], rows: usize) -> Result<Pairs> {
         let is_tolerant = |at: &usize| self.judges && self.job.compiled.row_hasher.tolerant().contains(at);
         let mut alike = BooleanBuffer::new_set(rows);
-        let mut tolerant = Vec::new();
+        let (mut tolerant, mut unequal_columns) = (Vec::new(), Vec::new());
         for ((at, live), shadow) in columns.iter().zip(live).zip(shadow) {
-            match is_tolerant(at) {
-                true => tolerant.push((*at, live, shadow)),
-                false => alike = without(alike, &unequal(&self.job.plan.aligned.columns[*at], live, shadow)),
+            if is_tolerant(at) {
+                tolerant.push((*at, live, shadow));
+                continue;
+            }
+            let unequal = unequal(&self.job.plan.aligned.columns[*at], live, shadow);
+            if unequal.count_set_bits() > 0 {
+                unequal_columns.push(*at);
+                alike = &alike & &!&unequal;
             }
         }
-        near_pairs(self.job, alike, &tolerant)
+        Ok(Pairs {
+            unequal_columns,
+            ..near_pairs(self.job, alike, &tolerant)?
+        })
     }
 
     /// The near ones of these pairs have ended.
@@ -79,6 +112,24 @@ impl<'a> InPlace<'a> {
         self.judged.near += pairs.near.count_set_bits() as u64;
         for (column, used) in &pairs.tolerance_use {
             self.tolerance_use.entry(*column).or_default().merge(used);
+        }
+    }
+
+    /// So many of these pairs differ, and have ended: their rows are pushed when their batches are done with.
+    pub(crate) fn add_differing(&mut self, pairs: &Pairs, differing: u64) {
+        if let Some(written) = &mut self.differing
+            && differing > 0
+        {
+            written.add_columns(&pairs.unequal_columns);
+            self.judged.differing += differing;
+        }
+    }
+
+    /// Rows of a side that were added with their pairs.
+    pub(crate) fn push_differing(&mut self, side: Side, rows: AlignedRows, differs: BooleanBuffer) -> Result<()> {
+        match &mut self.differing {
+            Some(written) => written.push(side, rows, differs),
+            None => Err(Error::internal("pairs that differ end where nobody takes them")),
         }
     }
 
@@ -120,12 +171,16 @@ impl<'a> InPlace<'a> {
         Side::BOTH.iter().for_each(|side| self.judged.all_keys[*side].add_unknown());
     }
 
-    pub(crate) fn finish(mut self) -> JudgedInPlace {
+    pub(crate) fn finish(mut self) -> Result<(JudgedInPlace, Written)> {
         for side in Side::BOTH {
             self.judged.keys[side].join_neighbours();
             self.judged.all_keys[side].join_neighbours();
         }
-        self.judged
+        let written = match self.is_void() {
+            true => None,
+            false => self.differing.map(DifferingPairs::finish).transpose()?,
+        };
+        Ok((self.judged, written.unwrap_or_default()))
     }
 }
 
@@ -168,6 +223,7 @@ pub(crate) fn near_pairs(job: &Job, alike: BooleanBuffer, tolerant: &[(usize, &A
         equal,
         near,
         tolerance_use,
+        unequal_columns: Vec::new(),
     })
 }
 

@@ -6,14 +6,15 @@
 //! shadow   a b c d | f g h        out of step: a look ahead finds f; e is left
 //! ```
 //! Out of step, a short look ahead by key, and then a search farther on, finds the place where both agree again. What is left, because it
-//! differs or has no partner here, goes on to be hashed. So it only ever saves work; sides that are not in the same order are let pass.
+//! has no partner here, or because its key may come again and it differs, goes on to be hashed. So it only ever saves work; sides that are
+//! not in the same order are let pass.
 
 use crate::aligned_rows::AlignedRows;
 use crate::fingerprints::ByFingerprint;
 use crate::in_place::InPlace;
 use crate::job::Job;
 use arrow_array::ArrayRef;
-use arrow_buffer::BooleanBufferBuilder;
+use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
 use arrow_select::concat::concat;
 use shadowdiff_core::compare::unequal;
 use shadowdiff_core::error::{Error, Result};
@@ -24,8 +25,10 @@ use std::collections::VecDeque;
 /// A batch, and what its rows before the cursor have come to.
 struct Held {
     rows: AlignedRows,
-    /// Rows that are neither equal to a partner nor near one.
+    /// Rows that are not done with.
     left: BooleanBufferBuilder,
+    /// Rows that differ from a partner, and are done with.
+    differs: BooleanBufferBuilder,
     /// Rows that are not equal to a partner.
     unequal: BooleanBufferBuilder,
 }
@@ -95,7 +98,7 @@ pub(crate) struct InStep<'a> {
     /// After so many rows of which hardly one ended here, no more are tried.
     patience: u64,
     passed: u64,
-    /// Pairs that were equal or near.
+    /// Pairs that are done with.
     pub(crate) ended: u64,
     pub(crate) cancelled: u64,
 }
@@ -139,6 +142,7 @@ impl<'a> InStep<'a> {
         queue.held.push_back(Held {
             rows,
             left: BooleanBufferBuilder::new(count),
+            differs: BooleanBufferBuilder::new(count),
             unequal: BooleanBufferBuilder::new(count),
         });
         self.advance(in_place, emit)
@@ -203,14 +207,19 @@ impl<'a> InStep<'a> {
         }
         let values = Sides::from_fn(|side| self.queues[side].slices(&self.values, run));
         let pairs = in_place.compare(&self.values, &values.live, &values.shadow, run)?;
-        let (unequal, left) = (!&pairs.equal, !&pairs.ended());
-        let (equal, near) = (pairs.equal.count_set_bits() as u64, pairs.near.count_set_bits() as u64);
-        self.cancelled += equal;
-        self.ended += equal + near;
+        let (unequal, others) = (!&pairs.equal, !&pairs.ended());
+        let (left, differs) = match in_place.ends_differing() {
+            true => (BooleanBuffer::new_unset(run), others),
+            false => (others, BooleanBuffer::new_unset(run)),
+        };
+        self.cancelled += pairs.equal.count_set_bits() as u64;
+        self.ended += (run - left.count_set_bits()) as u64;
         in_place.add_near(&pairs);
+        in_place.add_differing(&pairs, differs.count_set_bits() as u64);
         for side in Side::BOTH {
             if let Some(held) = self.queues[side].held.front_mut() {
                 held.left.append_buffer(&left);
+                held.differs.append_buffer(&differs);
                 held.unequal.append_buffer(&unequal);
             }
             self.step(side, run, in_place, emit)?;
@@ -224,6 +233,7 @@ impl<'a> InStep<'a> {
             let length = rows.min(self.queues[side].in_first());
             if let Some(held) = self.queues[side].held.front_mut() {
                 held.left.append_n(length, true);
+                held.differs.append_n(length, false);
                 held.unequal.append_n(length, true);
             }
             self.step(side, length, in_place, emit)?;
@@ -243,11 +253,14 @@ impl<'a> InStep<'a> {
         }
         queue.row = 0;
         let Some(mut held) = queue.held.pop_front() else { return Ok(()) };
-        let (left, unequal) = (held.left.finish(), held.unequal.finish());
+        let (left, differs, unequal) = (held.left.finish(), held.differs.finish(), held.unequal.finish());
         if in_place.judges && !held.rows.has_seen_keys {
             let keys = held.rows.some(&self.job.plan.aligned.key);
             in_place.see_all_keys(side, &keys);
             in_place.see_keys(side, &keys, &unequal)?;
+        }
+        if differs.count_set_bits() > 0 {
+            in_place.push_differing(side, held.rows.clone(), differs)?;
         }
         match left.count_set_bits() {
             0 => Ok(()),
@@ -335,19 +348,25 @@ mod tests {
     struct Found {
         cancelled: u64,
         near: u64,
-        /// The rows of each side that are left.
+        changed: u64,
+        /// The rows of each side that are left, without a partner or of a key that comes again.
         left: [Vec<Row>; 2],
     }
 
     impl Found {
-        /// Pairs whose key is there once a side among the rows that are left are compared: the near ones end there.
+        /// Pairs whose key is there once a side among the rows that are left are compared, and end there.
         fn compare_left(&mut self) {
             let [live, shadow] = self.left.clone();
             let alone = |rows: &[Row], id: i64| rows.iter().filter(|row| row.0 == id).count() == 1;
             for (id, v) in &live {
-                let partner = shadow.iter().find(|row| row.0 == *id && (row.1 - v).abs() <= 1);
-                if partner.is_some() && alone(&live, *id) && alone(&shadow, *id) {
-                    self.near += 1;
+                let Some(partner) = shadow.iter().find(|row| row.0 == *id) else {
+                    continue;
+                };
+                if alone(&live, *id) && alone(&shadow, *id) {
+                    match (partner.1 - v).abs() <= 1 {
+                        true => self.near += 1,
+                        false => self.changed += 1,
+                    }
                     self.left.iter_mut().for_each(|rows| rows.retain(|row| row.0 != *id));
                 }
             }
@@ -381,9 +400,10 @@ mod tests {
         let mut found = Found {
             cancelled: outputs.iter().map(|output| output.tally.cancelled).sum(),
             near: outputs.iter().map(|output| output.tally.within_tolerance).sum(),
+            changed: outputs.iter().map(|output| output.tally.changed).sum(),
             left: [Vec::new(), Vec::new()],
         };
-        let in_place = found.cancelled + found.near;
+        let in_place = found.cancelled + found.near + found.changed;
         let exchanged = (0..)
             .zip(outputs)
             .map(|(task, output)| (task, Arc::new(output.exchange.expect("rows are exchanged"))));
@@ -438,12 +458,12 @@ mod tests {
     };
 
     #[test]
-    fn near_pairs_end_in_place_where_no_other_row_has_their_key() {
+    fn pairs_end_in_place_where_no_other_row_has_their_key() {
         let live: Vec<Row> = (0..30).map(|id| (id, 10 * id)).collect();
         let near: Vec<Row> = live.iter().map(|(id, v)| (*id, v + if id % 7 == 3 { 5 } else { 1 })).collect();
         let (found, again, in_place) = run(&live, &near, 1, Disabled::default());
-        assert_eq!((found.cancelled, found.near, again, in_place), (0, 26, false, 26));
-        assert_eq!(found.left[0], [(3, 30), (10, 100), (17, 170), (24, 240)]);
+        assert_eq!((found.cancelled, found.near, found.changed, again, in_place), (0, 26, 4, false, 30));
+        assert_eq!(found.left, [vec![], vec![]]);
     }
 
     #[test]

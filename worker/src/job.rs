@@ -1,6 +1,7 @@
 //! A job as one of its attempts sees it: the plan, what is made from it, what may be used, and whether to go on.
 
 use crate::exchanged::ExchangedRows;
+use crate::key_ranges::lie_apart;
 use crate::meter::Meter;
 use crate::resources::Resources;
 use arrow_array::RecordBatch;
@@ -8,8 +9,8 @@ use shadowdiff_common::compiled::Compiled;
 use shadowdiff_common::read::{Held, Sources};
 use shadowdiff_core::error::{Error, Kind, Result};
 use shadowdiff_core::plan::Plan;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// All but watch and meter is shared by the attempts of a job.
 #[derive(Debug, Clone)]
@@ -21,6 +22,7 @@ pub struct Job {
     pub(crate) meter: Arc<Meter>,
     /// What this attempt holds of objects.
     pub(crate) held: Held,
+    keys_lie_apart: Arc<OnceLock<bool>>,
 }
 
 impl Job {
@@ -33,7 +35,13 @@ impl Job {
             watch: Arc::default(),
             meter: Arc::default(),
             held: Held::default(),
+            keys_lie_apart: Arc::default(),
         }
+    }
+
+    /// Whether the keys of different files seem to lie apart; found out once.
+    pub(crate) fn keys_lie_apart(&self) -> bool {
+        *self.keys_lie_apart.get_or_init(|| lie_apart(self))
     }
 
     /// The same job under another watch: that of one attempt.

@@ -28,6 +28,8 @@ pub struct TaskLimits {
     pub min_join_bytes: usize,
     /// Rows of both sides that are compared in place at a time.
     pub step_rows: usize,
+    /// Sorted runs of differences that a scan task leaves behind; after that, pairs that differ are exchanged.
+    pub runs_in_place: usize,
     /// How far apart rows may be and still count as in step.
     pub look_ahead: usize,
     /// How far ahead both sides are searched for the place where they agree again, where that is farther.
@@ -69,6 +71,7 @@ impl TaskLimits {
         text_piece_bytes: TEXT_PIECE_BYTES,
         min_join_bytes: 64 << 20,
         step_rows: 1024,
+        runs_in_place: 64,
         look_ahead: 8,
         search_ahead: 8192,
         patience_rows: 100_000,

@@ -225,7 +225,7 @@ impl<'a> PairedGroups<'a> {
 
     /// The places of a column in the files of both sides, if it comes from there as it is.
     fn places(&self, column: &Column) -> Option<(usize, usize)> {
-        let place = |side: Side| self.place(side, column, &self.files[side].as_ref()?.1);
+        let place = |side: Side| place(self.job, side, column, &self.files[side].as_ref()?.1);
         let places = (place(Side::Live)?, place(Side::Shadow)?);
         (column.stored.live == column.stored.shadow).then_some(places)
     }
@@ -239,16 +239,6 @@ impl<'a> PairedGroups<'a> {
             }
         }
         Ok(())
-    }
-
-    /// The place of a column in a file, if it comes from there as it is.
-    fn place(&self, side: Side, column: &Column, file: &StoredFile) -> Option<usize> {
-        let plan = &self.job.plan.sides[side];
-        let at = plan.columns.iter().position(|known| known.name == column.path[0])?;
-        let read = plan.read.iter().find(|read| read.name == column.path[0])?;
-        let types = [&plan.columns[at].value_type, &column.stored[side]];
-        let is_as_read = self.job.compiled.derives[side][at].is_none() && types.into_iter().all(|known| *known == read.value_type);
-        is_as_read.then(|| file.place(&read.source, &read.value_type))?
     }
 
     /// Decodes the columns that are stored differently, and finds the rows that are equal, or near, in all of them.
@@ -322,6 +312,16 @@ impl<'a> PairedGroups<'a> {
             },
         )))
     }
+}
+
+/// The place of a column in a file, if it comes from there as it is.
+pub(crate) fn place(job: &Job, side: Side, column: &Column, file: &StoredFile) -> Option<usize> {
+    let plan = &job.plan.sides[side];
+    let at = plan.columns.iter().position(|known| known.name == column.path[0])?;
+    let read = plan.read.iter().find(|read| read.name == column.path[0])?;
+    let types = [&plan.columns[at].value_type, &column.stored[side]];
+    let is_as_read = job.compiled.derives[side][at].is_none() && types.into_iter().all(|known| *known == read.value_type);
+    is_as_read.then(|| file.place(&read.source, &read.value_type))?
 }
 
 /// Some columns of one side of a pair, a batch at a time.

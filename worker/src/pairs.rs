@@ -2,7 +2,7 @@
 
 use crate::in_place::ToleranceUses;
 use crate::job::Job;
-use crate::rows::{KeyPair, Unmatched, take_optional};
+use crate::rows::{KeyPair, Unmatched, scopes, take_optional};
 use arrow_array::ArrayRef;
 use arrow_buffer::BooleanBuffer;
 use shadowdiff_common::compiled::{BoundColumn, sql_arrays};
@@ -15,15 +15,18 @@ use shadowdiff_core::spec::DifferenceKind;
 use shadowdiff_core::value::value_at;
 use std::collections::BTreeMap;
 
-/// KeyPair rows taken out of their batches, side by side: a row that a side lacks is all NULL there.
+/// Rows of both sides, one a key, side by side: a row that a side lacks is all NULL there.
 #[derive(Debug)]
-pub(crate) struct Chunk<'a> {
-    pub(crate) joined: &'a [KeyPair],
+pub(crate) struct Chunk {
     /// The columns of the exchanged rows, without the fingerprint.
     pub(crate) arrays: Sides<Vec<ArrayRef>>,
+    /// How many rows of the side stand behind each row; 0 where the side lacks it.
+    counts: Sides<Vec<u64>>,
+    /// A list a rule with `accounts.where`: whether it is true for all rows of the side behind each row.
+    in_scope: Sides<Vec<Vec<bool>>>,
     /// The side of the old value, a row each.
     pub(crate) baseline: Vec<Side>,
-    /// How many rows stand behind each row: of those that are one and one the cells are compared, of others none is looked at.
+    /// What the counts come to: of one and one the cells are compared, of others none is looked at.
     pub(crate) kinds: Vec<DifferenceKind>,
 }
 
@@ -47,27 +50,70 @@ impl Cells {
     }
 }
 
-impl<'a> Chunk<'a> {
-    pub(crate) fn new(job: &Job, left: &Sides<Unmatched>, joined: &'a [KeyPair]) -> Result<Self> {
-        let live = take_optional(job, &left.live.batch, joined.iter().map(|j| j.live))?;
-        let shadow = take_optional(job, &left.shadow.batch, joined.iter().map(|j| j.shadow))?;
+impl Chunk {
+    /// Rows that are joined, out of what is left of each side.
+    pub(crate) fn of_joined(job: &Job, left: &Sides<Unmatched>, joined: &[KeyPair]) -> Result<Self> {
+        let rows = Sides::new(
+            joined.iter().map(|pair| pair.live).collect::<Vec<_>>(),
+            joined.iter().map(|pair| pair.shadow).collect(),
+        );
+        let of = |side: Side, list: &Vec<bool>| rows[side].iter().map(|row| row.is_some_and(|row| list[row as usize])).collect();
+        Ok(Chunk::new(
+            job,
+            Sides::try_from_fn(|side| take_optional(job, &left[side].batch, rows[side].iter().copied()))?,
+            Sides::from_fn(|side| {
+                let count = |row: &Option<u32>| row.map_or(0, |row| left[side].counts[row as usize]);
+                rows[side].iter().map(count).collect()
+            }),
+            Sides::from_fn(|side| left[side].in_scope.iter().map(|list| of(side, list)).collect()),
+        ))
+    }
+
+    /// Pairs of rows that have their key alone, a column an array on either side.
+    pub(crate) fn of_pairs(job: &Job, arrays: Sides<Vec<ArrayRef>>, rows: usize) -> Result<Self> {
+        let in_scope = Sides::try_from_fn(|side| scopes(job, side, &arrays[side], rows))?;
+        let counts = Sides::from_fn(|_| vec![1; rows]);
+        Ok(Chunk::new(job, arrays, counts, in_scope))
+    }
+
+    fn new(job: &Job, arrays: Sides<Vec<ArrayRef>>, counts: Sides<Vec<u64>>, in_scope: Sides<Vec<Vec<bool>>>) -> Self {
+        let kinds = counts.live.iter().zip(&counts.shadow).map(|(live, shadow)| kind_of(*live, *shadow));
         let mut chunk = Chunk {
-            joined,
-            arrays: Sides::new(live, shadow),
+            kinds: kinds.collect(),
+            arrays,
+            counts,
+            in_scope,
             baseline: Vec::new(),
-            kinds: joined.iter().map(|row| kind_of(left, *row)).collect(),
         };
-        chunk.baseline = job.compiled.baselines(joined.len(), |row| chunk.account(&job.plan.aligned, row));
-        Ok(chunk)
+        chunk.baseline = job.compiled.baselines(chunk.rows(), |row| chunk.account(&job.plan.aligned, row));
+        chunk
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.kinds.len()
+    }
+
+    /// How many rows of a side stand behind a row.
+    pub(crate) fn rows_of(&self, side: Side, row: usize) -> u64 {
+        self.counts[side][row]
     }
 
     /// The side whose row is there; live if both are.
     pub(crate) fn side_of(&self, row: usize) -> Side {
-        if self.joined[row].live.is_some() {
-            Side::Live
-        } else {
-            Side::Shadow
+        match self.rows_of(Side::Live, row) {
+            0 => Side::Shadow,
+            _ => Side::Live,
         }
+    }
+
+    /// `accounts.where` of this place on the baseline row, or the only one; for duplicates on all rows of both sides.
+    pub(crate) fn is_in_scope(&self, place: usize, row: usize) -> bool {
+        let of = |side: Side| (self.rows_of(side, row) > 0).then(|| self.in_scope[side][place][row]);
+        if self.kinds[row] == DifferenceKind::DuplicateKey {
+            return of(Side::Live).unwrap_or(true) && of(Side::Shadow).unwrap_or(true);
+        }
+        let baseline = self.baseline[row];
+        of(baseline).or_else(|| of(baseline.other())).unwrap_or(false)
     }
 
     /// Canonical bytes of a row's account.
@@ -82,7 +128,7 @@ impl<'a> Chunk<'a> {
 
     /// What SQL over a pair sees: a rule's, of a cell or of the row alone.
     pub(crate) fn sql_arrays(&self, column: Option<usize>) -> Vec<ArrayRef> {
-        let none = arrow_array::new_null_array(&arrow_schema::DataType::Null, self.joined.len());
+        let none = arrow_array::new_null_array(&arrow_schema::DataType::Null, self.rows());
         let cell = |side: Side| column.map_or(&none, |at| &self.arrays[side][at]);
         sql_arrays(&self.cells(cell(Side::Live), cell(Side::Shadow)))
     }
@@ -104,8 +150,7 @@ impl<'a> Chunk<'a> {
     /// Compares all cells of the pairs; rows that only one side has never differ here, nor do the rows of a duplicate key, which no
     /// comparator may see: which of them stand first is the layout's doing.
     pub(crate) fn compare(&self, columns: &[BoundColumn]) -> Result<Cells> {
-        let rows = self.joined.len();
-        let both = BooleanBuffer::collect_bool(rows, |row| self.joined[row].live.is_some() && self.joined[row].shadow.is_some());
+        let both = BooleanBuffer::collect_bool(self.rows(), |row| Side::BOTH.iter().all(|side| self.rows_of(*side, row) > 0));
         let pairs = self.of_kind(|kind| kind == DifferenceKind::Changed);
         let mut cells = Cells {
             differs: vec![None; columns.len()],
@@ -148,9 +193,8 @@ impl<'a> Chunk<'a> {
 }
 
 /// One and one are compared; one and none are missing; anything else is a duplicate key.
-fn kind_of(left: &Sides<Unmatched>, row: KeyPair) -> DifferenceKind {
-    let count = |side: Side, at: Option<u32>| at.map_or(0, |row| left[side].counts[row as usize]);
-    match (count(Side::Live, row.live), count(Side::Shadow, row.shadow)) {
+fn kind_of(live: u64, shadow: u64) -> DifferenceKind {
+    match (live, shadow) {
         (1, 1) => DifferenceKind::Changed,
         (1, 0) => DifferenceKind::MissingInShadow,
         (0, 1) => DifferenceKind::MissingInLive,
@@ -169,7 +213,7 @@ mod tests {
     fn found(small: &SmallJob) -> (Vec<String>, Vec<(usize, u64)>) {
         let (left, _) = cancel(&small.job, &Sides::from_fn(|side| small.rows(side))).expect("rows cancel");
         let joined = join(&small.job, &left, Arc::default()).expect("keys join");
-        let chunk = Chunk::new(&small.job, &left, &joined).expect("a chunk");
+        let chunk = Chunk::of_joined(&small.job, &left, &joined).expect("a chunk");
         let cells = chunk.compare(&small.job.compiled.columns).expect("cells are compared");
         let any = cells.rows(joined.len());
         let mut lines: Vec<String> = (0..joined.len())

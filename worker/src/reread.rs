@@ -83,6 +83,7 @@ mod tests {
             max_batch_rows: 3,
             min_row_numbers: 2,
             fetched_batch_bytes: 1,
+            runs_in_place: 0,
             ..TaskLimits::PRODUCT
         };
         let small = Setup {

@@ -160,7 +160,10 @@ fn reduce(job: &Job, side: Side, batches: Vec<RecordBatch>, before: Option<(Vec<
     let keys = job.key_fingerprints(&all);
     let (row_counts, row_scope) = match before {
         Some(known) => known,
-        None => (vec![1; keys.len()], scopes(job, side, &all)?),
+        None => {
+            let columns = ExchangedRows::new(&all, &job.plan).readable();
+            (vec![1; keys.len()], scopes(job, side, columns, keys.len())?)
+        }
     };
     let mut first: ByFingerprint<u32> = ByFingerprint::default();
     first.reserve(keys.len());
@@ -195,14 +198,13 @@ fn reduce(job: &Job, side: Side, batches: Vec<RecordBatch>, before: Option<(Vec<
     })
 }
 
-/// For each rule with `accounts.where`, where it is true on this side's rows.
-fn scopes(job: &Job, side: Side, batch: &RecordBatch) -> Result<Vec<Vec<bool>>> {
-    let columns = ExchangedRows::new(batch, &job.plan).readable();
+/// For each rule with `accounts.where`, where it is true on this side's rows; `columns` are those that SQL over a row sees.
+pub(crate) fn scopes(job: &Job, side: Side, columns: &[ArrayRef], rows: usize) -> Result<Vec<Vec<bool>>> {
     job.compiled
         .account_conditions()
         .map(|accounts| match &accounts.condition[side] {
-            Some(condition) => Ok(condition.is_true(columns, batch.num_rows())?.iter().collect()),
-            None => Ok(vec![false; batch.num_rows()]),
+            Some(condition) => Ok(condition.is_true(columns, rows)?.iter().collect()),
+            None => Ok(vec![false; rows]),
         })
         .collect()
 }

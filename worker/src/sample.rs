@@ -46,7 +46,7 @@ pub(crate) fn sample(job: &Job) -> Result<TaskOutput> {
         }
         in_step.end(side, &mut in_place, &mut |_, _| Ok(()))?;
     }
-    let judged = in_place.finish();
+    let (judged, _) = in_place.finish()?;
     let near = if judged.holds() { judged.near } else { 0 };
     found.cancelled = whole.pairs() + near;
     found.alike = exact.pairs();

@@ -110,7 +110,7 @@ impl<'a> Scan<'a> {
             paired,
             by_columns: ByColumns::new(job, task, form),
             readers: Sides::from_fn(|side| SideReader::new(job, side, &splits[side], Purpose::Scan)),
-            in_place: InPlace::new(job, judges),
+            in_place: InPlace::new(job, judges).with_differing(),
             in_step: InStep::new(job, form, in_step(job)),
             left: Sides::default(),
             window: Window::new(share / 3, mode(job), form, &job.resources.limits),
@@ -137,6 +137,9 @@ impl<'a> Scan<'a> {
                 }
                 None => {}
             }
+            if self.in_place.is_void() {
+                return self.give_up();
+            }
             if ended.live || ended.shadow {
                 release(&mut self.left, &mut self.window, &mut self.sink)?;
                 self.window.pass_all();
@@ -150,6 +153,14 @@ impl<'a> Scan<'a> {
             self.window.finish(&mut |side, batch| sink.push(side, batch))?;
         }
         self.finish()
+    }
+
+    /// All rows are scanned again: the others need not be read now.
+    fn give_up(self) -> Result<TaskOutput> {
+        Ok(TaskOutput {
+            judged: Some(self.in_place.finish()?.0),
+            ..TaskOutput::default()
+        })
     }
 
     /// The side that is a row group behind: what is held of a pair of them is let go when the next one is looked at.
@@ -269,13 +280,14 @@ impl<'a> Scan<'a> {
         meter.add_rows(Rung::SamePosition, 2 * self.in_step.ended);
         meter.add_rows(Rung::Window, 2 * self.window.cancelled);
         let tolerance_use = std::mem::take(&mut self.in_place.tolerance_use);
-        let judged = self.in_place.finish();
+        let (judged, differing) = self.in_place.finish()?;
         let mut tally = Tally {
             cancelled: self.window.cancelled + self.in_step.cancelled + self.in_pairs,
             within_tolerance: judged.near,
             tolerance_use,
             ..Tally::default()
         };
+        tally.merge(&differing.tally);
         for (side, reader) in self.readers.each() {
             tally.sides[side].read = reader.read;
             tally.sides[side].filtered = reader.filtered;
@@ -286,6 +298,7 @@ impl<'a> Scan<'a> {
             exchange: Some(sink.finish()?),
             tally,
             sorted: accounts,
+            runs: differing.runs,
             judged: Some(judged),
             ..TaskOutput::default()
         })

@@ -94,6 +94,7 @@ pub(crate) fn match_tolerant(job: &Job, objects: &Exchanged, shard: u32, pass: P
             equal,
             near,
             tolerance_use,
+            ..
         } = compare(job, &rows, pairs, alike.clone())?;
         for (at, (live, shadow)) in pairs.iter().enumerate() {
             let fate = match equal.value(at) || near.value(at) {

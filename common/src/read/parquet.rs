@@ -38,7 +38,7 @@ use std::sync::Arc;
 
 pub(crate) use int96::Int96Forms;
 pub use legacy::julian_dates;
-pub use same::{StoredFile, is_same, may_be_same};
+pub use same::{Bound, StoredFile, is_same, may_be_same};
 
 /// A batch of average rows is no larger than this before dictionaries are written out.
 const MAX_BATCH_BYTES: u64 = 64 << 20;

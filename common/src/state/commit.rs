@@ -15,7 +15,7 @@ use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::tally::Tally;
 
 /// The version of all records of a job; one of another version is refused.
-pub const RECORD_VERSION: u32 = 7;
+pub const RECORD_VERSION: u32 = 8;
 
 /// Who made an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -171,6 +171,8 @@ impl DistinctKeys {
 pub struct JudgedInPlace {
     /// Pairs of rows that differ within their tolerances.
     pub near: u64,
+    /// Pairs of rows that differ, and were compared to the end.
+    pub differing: u64,
     /// Rows of which only those columns went on that may differ from their partner's.
     pub thin: u64,
     /// The keys of all rows that have not cancelled, these pairs and those that are left.
@@ -180,9 +182,14 @@ pub struct JudgedInPlace {
 }
 
 impl JudgedInPlace {
+    /// Whether pairs were judged, or went on in part, that may be wrong if their keys come again.
+    pub fn has_judged(&self) -> bool {
+        self.near + self.differing + self.thin > 0
+    }
+
     /// Whether no other row has a key of a pair that was judged, or that went on in part.
     pub fn holds(&self) -> bool {
-        self.near + self.thin == 0 || Side::BOTH.iter().all(|side| self.keys[*side].holds())
+        !self.has_judged() || Side::BOTH.iter().all(|side| self.keys[*side].holds())
     }
 
     /// The sides on which no key comes twice, whatever has become of its rows.
@@ -193,6 +200,7 @@ impl JudgedInPlace {
     /// Adds what another part of the data has come to.
     pub fn merge(&mut self, other: JudgedInPlace) {
         self.near += other.near;
+        self.differing += other.differing;
         self.thin += other.thin;
         self.keys.live.merge(other.keys.live);
         self.keys.shadow.merge(other.keys.shadow);

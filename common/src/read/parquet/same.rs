@@ -8,7 +8,7 @@ use super::legacy::Marks;
 use super::values::Reading;
 use super::{DataFile, Opened, Sources};
 use crate::read::pinned::PinnedFile;
-use ::parquet::data_type::FixedLenByteArray;
+use ::parquet::data_type::{ByteArray, FixedLenByteArray};
 use ::parquet::file::metadata::ColumnChunkMetaData;
 use ::parquet::file::statistics::Statistics;
 use arrow_schema::DataType;
@@ -66,6 +66,19 @@ impl StoredFile {
     /// The place of a column that is read.
     pub fn place_of(&self, name: &str) -> Option<usize> {
         self.opened.columns.fields.iter().position(|field| field.name() == name)
+    }
+
+    /// The least and the greatest value of a column in the whole file, as its footer has them; `None` where it does not tell of every row group.
+    pub fn bounds(&self, column: usize) -> Option<(Bound, Bound)> {
+        let mut all: Option<(Bound, Bound)> = None;
+        for group in 0..self.opened.metadata.num_row_groups() {
+            let (least, greatest) = self.chunks(group, column).next().and_then(bounds)?;
+            all = Some(match all {
+                Some((known_least, known_greatest)) => (known_least.min(least), known_greatest.max(greatest)),
+                None => (least, greatest),
+            });
+        }
+        all
     }
 
     fn chunks(&self, group: usize, column: usize) -> impl Iterator<Item = &ColumnChunkMetaData> {
@@ -135,25 +148,44 @@ fn are_alike(a: &ColumnChunkMetaData, b: &ColumnChunkMetaData) -> bool {
         && pages(a) == pages(b)
 }
 
-/// Whether the values of a chunk are known to be of its type without a look at them. A reader that decodes refuses others.
-fn holds_its_values(data_type: &DataType, chunk: &ColumnChunkMetaData) -> bool {
-    let bounds = match chunk.statistics() {
-        Some(Statistics::Int32(s)) => s.min_opt().zip(s.max_opt()).map(|(min, max)| (i128::from(*min), i128::from(*max))),
-        Some(Statistics::Int64(s)) => s.min_opt().zip(s.max_opt()).map(|(min, max)| (i128::from(*min), i128::from(*max))),
+/// An end of the range of a column's values.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Bound {
+    Number(i128),
+    Bytes(Vec<u8>),
+}
+
+/// The least and the greatest value of a chunk, as its statistics have them.
+fn bounds(chunk: &ColumnChunkMetaData) -> Option<(Bound, Bound)> {
+    let numbers = |min: i128, max: i128| (Bound::Number(min), Bound::Number(max));
+    match chunk.statistics() {
+        Some(Statistics::Int32(s)) => s.min_opt().zip(s.max_opt()).map(|(min, max)| numbers((*min).into(), (*max).into())),
+        Some(Statistics::Int64(s)) => s.min_opt().zip(s.max_opt()).map(|(min, max)| numbers((*min).into(), (*max).into())),
         // Older bounds of bytes took them for unsigned.
         Some(all @ Statistics::FixedLenByteArray(s)) if !all.is_min_max_deprecated() => {
             let bound = |bytes: Option<&FixedLenByteArray>| signed(bytes?.data());
-            bound(s.min_opt()).zip(bound(s.max_opt()))
+            bound(s.min_opt()).zip(bound(s.max_opt())).map(|(min, max)| numbers(min, max))
+        }
+        Some(all @ Statistics::ByteArray(s)) if !all.is_min_max_deprecated() => {
+            let bound = |bytes: &ByteArray| Bound::Bytes(bytes.data().to_vec());
+            s.min_opt().zip(s.max_opt()).map(|(min, max)| (bound(min), bound(max)))
         }
         _ => None,
-    };
+    }
+}
+
+/// Whether the values of a chunk are known to be of its type without a look at them. A reader that decodes refuses others.
+fn holds_its_values(data_type: &DataType, chunk: &ColumnChunkMetaData) -> bool {
     match data_type {
         DataType::Decimal32(digits, _)
         | DataType::Decimal64(digits, _)
         | DataType::Decimal128(digits, _)
         | DataType::Decimal256(digits, _) => {
             let limit = 10i128.checked_pow(u32::from(*digits));
-            bounds.zip(limit).is_some_and(|((min, max), limit)| -limit < min && max < limit)
+            match (bounds(chunk), limit) {
+                (Some((Bound::Number(min), Bound::Number(max))), Some(limit)) => -limit < min && max < limit,
+                _ => false,
+            }
         }
         DataType::Boolean
         | DataType::Int8
