@@ -52,6 +52,10 @@ impl DifferenceWriter<'_> {
             }
         }
         let mut sql = RowSql::new(aligned, &compiled.judge, chunk, cells);
+        let differing = cells.differs.iter().enumerate();
+        let differing: Vec<(usize, &BooleanBuffer, Vec<usize>)> = differing
+            .filter_map(|(column, differs)| Some((column, differs.as_ref()?, alike(&aligned.columns, column))))
+            .collect();
         let (mut key, mut kept) = (Vec::new(), Vec::new());
         for (row, row_key) in row_keys.iter().enumerate() {
             self.count_row(chunk, row);
@@ -73,14 +77,14 @@ impl DifferenceWriter<'_> {
                 key_fingerprint: key_fingerprints.live[row].or(key_fingerprints.shadow[row]),
                 kept: StoredValues::of(&kept),
             };
-            let columns = (0..cells.differs.len()).filter(|c| cells.differs[*c].as_ref().is_some_and(|d| d.value(row)));
+            let columns = differing.iter().filter(|(_, differs, _)| differs.value(row));
             match chunk.kinds[row] {
-                DifferenceKind::Changed => columns.into_iter().try_for_each(|column| {
-                    let diagnosis = diagnosis(&aligned.columns, chunk, row, column);
+                DifferenceKind::Changed => columns.into_iter().try_for_each(|(column, _, alike)| {
+                    let diagnosis = diagnosis(&aligned.columns, chunk, row, *column, alike);
                     let changed = Difference {
-                        column: Some(column),
-                        live: value(&aligned.columns, chunk, Side::Live, row, column),
-                        shadow: value(&aligned.columns, chunk, Side::Shadow, row, column),
+                        column: Some(*column),
+                        live: value(&aligned.columns, chunk, Side::Live, row, *column),
+                        shadow: value(&aligned.columns, chunk, Side::Shadow, row, *column),
                         diagnosis: diagnosis.as_deref(),
                         ..of_row.clone()
                     };
@@ -153,24 +157,24 @@ fn lonely_keys(aligned: &Aligned, hasher: &Hasher, chunk: &Chunk) -> Sides<Vec<O
     })
 }
 
+/// The other columns whose values may stand in a cell of this one by mistake.
+fn alike(columns: &[Column], at: usize) -> Vec<usize> {
+    let is_alike = |c: &usize| *c != at && matches!(columns[*c].role, Role::Value(_)) && columns[*c].shown == columns[at].shown;
+    (0..columns.len()).filter(is_alike).collect()
+}
+
 /// What kind of change a cell shows.
-fn diagnosis(columns: &[Column], chunk: &Chunk, row: usize, at: usize) -> Option<String> {
+fn diagnosis(columns: &[Column], chunk: &Chunk, row: usize, at: usize, alike: &[usize]) -> Option<String> {
     let column = &columns[at];
-    let cell = |side: Side| value_at(chunk.arrays[side][at].as_ref(), row);
-    let (live, shadow) = (cell(Side::Live), cell(Side::Shadow));
+    let cell = |side: Side, column: usize| value_at(chunk.arrays[side][column].as_ref(), row);
+    let (live, shadow) = (cell(Side::Live, at), cell(Side::Shadow, at));
     if column.role == Role::Presence {
         return Some(if live.is_null() { "null_vanished" } else { "null_appeared" }.into());
     }
-    swap(columns, chunk, row, at).or_else(|| diagnose(&live, &shadow, &column.shown, chunk.baseline[row]))
-}
-
-fn swap(columns: &[Column], chunk: &Chunk, row: usize, at: usize) -> Option<String> {
-    let alike = |c: &usize| *c != at && matches!(columns[*c].role, Role::Value(_)) && columns[*c].shown == columns[at].shown;
-    let candidates: Vec<usize> = (0..columns.len()).filter(alike).collect();
-    let live = |c: usize| value_at(chunk.arrays.live[c].as_ref(), row);
-    let shadow = |c: usize| value_at(chunk.arrays.shadow[c].as_ref(), row);
-    let other = swapped_with(at, &live, &shadow, &candidates)?;
-    Some(format!("swapped_with({})", columns[other].name))
+    match swapped_with(at, &|c| cell(Side::Live, c), &|c| cell(Side::Shadow, c), alike) {
+        Some(other) => Some(format!("swapped_with({})", columns[other].name)),
+        None => diagnose(&live, &shadow, &column.shown, chunk.baseline[row]),
+    }
 }
 
 /// The value of a cell; of a struct the members that are compared, put together again.

@@ -276,8 +276,9 @@ impl<'a> PairedGroups<'a> {
             compared.push(pairs);
         }
         let ended = ended.finish();
-        // Where most rows differ, they are read whole at once.
-        if ended.count_set_bits() * 2 < rows {
+        // Where most rows differ, they are read whole at once, unless they end where they are read in part.
+        let ends_the_others = self.may_be_thin && in_place.ends_differing();
+        if !ends_the_others && ended.count_set_bits() * 2 < rows {
             return Ok(None);
         }
         if !has_seen_keys {

@@ -280,7 +280,10 @@ impl<'a> Scan<'a> {
         meter.add_rows(Rung::SamePosition, 2 * self.in_step.ended);
         meter.add_rows(Rung::Window, 2 * self.window.cancelled);
         let tolerance_use = std::mem::take(&mut self.in_place.tolerance_use);
-        let (judged, differing) = self.in_place.finish()?;
+        let (judged, differing) = {
+            let _spent = job.meter.enter(Rung::SamePosition, Work::Compare);
+            self.in_place.finish()?
+        };
         let mut tally = Tally {
             cancelled: self.window.cancelled + self.in_step.cancelled + self.in_pairs,
             within_tolerance: judged.near,

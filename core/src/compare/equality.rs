@@ -13,6 +13,10 @@ use arrow_schema::{DataType, TimeUnit};
 
 /// A set bit where the cells of a row differ. NULL equals NULL, NaN equals NaN, -0.0 equals 0.0.
 pub fn unequal(column: &Column, live: &ArrayRef, shadow: &ArrayRef) -> BooleanBuffer {
+    // What was not read stands here as NULLs.
+    if [live, shadow].iter().all(|array| array.null_count() == array.len()) {
+        return BooleanBuffer::new_unset(live.len());
+    }
     if column.role == Role::Presence {
         return BooleanBuffer::collect_bool(live.len(), |row| live.is_null(row) != shadow.is_null(row));
     }

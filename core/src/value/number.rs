@@ -112,6 +112,14 @@ impl Number {
         }
     }
 
+    /// Whether both have the same mantissa, whatever their scales.
+    pub fn has_mantissa_of(&self, other: &Number) -> bool {
+        match (&self.mantissa, &other.mantissa) {
+            (Mantissa::Small(one), Mantissa::Small(other)) => one == other,
+            _ => self.mantissa_big() == other.mantissa_big(),
+        }
+    }
+
     pub fn is_zero(&self) -> bool {
         self.sign() == Ordering::Equal
     }

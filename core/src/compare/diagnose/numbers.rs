@@ -57,11 +57,14 @@ fn written(value: &Value<'_>, column_type: &ValueType) -> Option<Number> {
 
 /// How many zeros the factor from live to shadow has, negative where live is the larger: in decimals, or as a double's product or quotient.
 fn factor(live: &Value<'_>, shadow: &Value<'_>, live_number: &Number, shadow_number: &Number) -> Option<i32> {
-    let ((live_mantissa, live_scale), (shadow_mantissa, shadow_scale)) = (live_number.parts(), shadow_number.parts());
-    if live_mantissa == shadow_mantissa {
-        return Some(live_scale - shadow_scale).filter(|zeros| *zeros != 0);
+    if live_number.has_mantissa_of(shadow_number) {
+        return Some(live_number.scale() - shadow_number.scale()).filter(|zeros| *zeros != 0);
     }
     let (l, s) = (as_double(live)?, as_double(shadow)?);
+    // Most pairs are nowhere near a factor of ten.
+    if (0.2..5.0).contains(&(l / s).abs()) {
+        return None;
+    }
     let is_factor = |small: f64, large: f64, power: f64| small * power == large || large / power == small;
     // Computed in doubles, 0.07 times 100 is 7.000000000000001.
     (1..=9i32).find_map(|zeros| {
@@ -125,11 +128,11 @@ fn single_precision(live: &Value<'_>, shadow: &Value<'_>) -> Option<usize> {
 ///
 /// `long` must have more digits. `short` is not 0, as the caller made sure: everything small rounds to that.
 fn rounding(long: &Number, short: &Number) -> Option<i32> {
-    let ((long_mantissa, long_scale), (short_mantissa, short_scale)) = (long.parts(), short.parts());
-    let digits = short_scale.max(0);
-    if long_scale <= digits {
+    let digits = short.scale().max(0);
+    if long.scale() <= digits {
         return None;
     }
+    let ((long_mantissa, long_scale), (short_mantissa, short_scale)) = (long.parts(), short.parts());
     let power = BigInt::from(10u8).pow((long_scale - digits).unsigned_abs());
     let wanted = short_mantissa * BigInt::from(10u8).pow((digits - short_scale).unsigned_abs());
     let (cut, rest) = (&long_mantissa / &power, &long_mantissa % &power);
