@@ -7,6 +7,6 @@ mod canon;
 mod fingerprint;
 
 pub use account::{account_hash, account_hashes};
-pub use ascending::{DistinctKeys, JudgedInPlace, has_known_order};
+pub use ascending::{DistinctKeys, JudgedInPlace, ascend, has_known_order};
 pub use canon::canon;
 pub use fingerprint::{Form, Hasher, Secret};

@@ -6,6 +6,8 @@
 use crate::aligned_rows::{AlignedRows, filtered};
 use crate::differing_pairs::{DifferingPairs, Written};
 use crate::job::Job;
+use crate::key_ranges::lie_apart;
+use crate::pairs::ToleranceUses;
 use arrow_array::ArrayRef;
 use arrow_buffer::BooleanBuffer;
 use shadowdiff_common::compiled::BoundColumn;
@@ -13,8 +15,6 @@ use shadowdiff_core::compare::{CellPairs, unequal};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::row::{JudgedInPlace, has_known_order};
 use shadowdiff_core::side::{Side, Sides};
-use shadowdiff_core::tolerance_use::ToleranceUse;
-use std::collections::BTreeMap;
 
 /// What pairs of rows have come to.
 pub(crate) struct Pairs {
@@ -26,9 +26,6 @@ pub(crate) struct Pairs {
     /// The columns without a tolerance in which pairs are not equal.
     unequal_columns: Vec<usize>,
 }
-
-/// By the number of a column.
-pub(crate) type ToleranceUses = BTreeMap<usize, ToleranceUse>;
 
 impl Pairs {
     /// Those that are done with.
@@ -68,9 +65,8 @@ impl<'a> InPlace<'a> {
 
     /// The same where pairs that differ end in place too, if it seems that no key comes twice.
     pub(crate) fn with_differing(self) -> Self {
-        let job = self.job;
         InPlace {
-            differing: (self.judges && job.keys_lie_apart()).then(|| DifferingPairs::new(job)),
+            differing: Some(DifferingPairs::new(self.job)),
             ..self
         }
     }
@@ -80,9 +76,9 @@ impl<'a> InPlace<'a> {
         !self.judges && self.judged.has_judged()
     }
 
-    /// Whether pairs that differ end in place.
+    /// Whether pairs that differ end in place, of rows whose keys ascend.
     pub(crate) fn ends_differing(&self) -> bool {
-        self.judges && self.differing.as_ref().is_some_and(DifferingPairs::has_room)
+        self.judges && self.differing.as_ref().is_some_and(DifferingPairs::has_room) && lie_apart(self.job)
     }
 
     /// Compares pairs of rows of one key by some aligned columns; the others are equal.

@@ -19,6 +19,7 @@ use arrow_select::concat::concat;
 use shadowdiff_core::compare::unequal;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::Form;
+use shadowdiff_core::row::ascend;
 use shadowdiff_core::side::{Side, Sides};
 use std::collections::VecDeque;
 
@@ -31,6 +32,8 @@ struct Held {
     differs: BooleanBufferBuilder,
     /// Rows that are not equal to a partner.
     unequal: BooleanBufferBuilder,
+    /// Whether the keys of all rows ascend, once somebody has asked.
+    ascends: Option<bool>,
 }
 
 #[derive(Default)]
@@ -144,6 +147,7 @@ impl<'a> InStep<'a> {
             left: BooleanBufferBuilder::new(count),
             differs: BooleanBufferBuilder::new(count),
             unequal: BooleanBufferBuilder::new(count),
+            ascends: None,
         });
         self.advance(in_place, emit)
     }
@@ -208,7 +212,8 @@ impl<'a> InStep<'a> {
         let values = Sides::from_fn(|side| self.queues[side].slices(&self.values, run));
         let pairs = in_place.compare(&self.values, &values.live, &values.shadow, run)?;
         let (unequal, others) = (!&pairs.equal, !&pairs.ended());
-        let (left, differs) = match in_place.ends_differing() {
+        let ends = others.count_set_bits() > 0 && in_place.judges && self.ascend() && in_place.ends_differing();
+        let (left, differs) = match ends {
             true => (BooleanBuffer::new_unset(run), others),
             false => (others, BooleanBuffer::new_unset(run)),
         };
@@ -225,6 +230,15 @@ impl<'a> InStep<'a> {
             self.step(side, run, in_place, emit)?;
         }
         Ok(true)
+    }
+
+    /// Whether the keys of the first batches ascend.
+    fn ascend(&mut self) -> bool {
+        let key = &self.job.plan.aligned.key;
+        Side::BOTH.into_iter().all(|side| {
+            let first = self.queues[side].held.front_mut();
+            first.is_some_and(|held| *held.ascends.get_or_insert_with(|| ascend(&held.rows.some(key))))
+        })
     }
 
     /// Leaves the next rows of a side.

@@ -1,7 +1,6 @@
 //! A job as one of its attempts sees it: the plan, what is made from it, what may be used, and whether to go on.
 
 use crate::exchanged::ExchangedRows;
-use crate::key_ranges::lie_apart;
 use crate::meter::Meter;
 use crate::resources::Resources;
 use arrow_array::RecordBatch;
@@ -22,7 +21,8 @@ pub struct Job {
     pub(crate) meter: Arc<Meter>,
     /// What this attempt holds of objects.
     pub(crate) held: Held,
-    keys_lie_apart: Arc<OnceLock<bool>>,
+    /// See `key_ranges`; found out once.
+    pub(crate) keys_lie_apart: Arc<OnceLock<bool>>,
 }
 
 impl Job {
@@ -37,11 +37,6 @@ impl Job {
             held: Held::default(),
             keys_lie_apart: Arc::default(),
         }
-    }
-
-    /// Whether the keys of different files seem to lie apart; found out once.
-    pub(crate) fn keys_lie_apart(&self) -> bool {
-        *self.keys_lie_apart.get_or_init(|| lie_apart(self))
     }
 
     /// The same job under another watch: that of one attempt.

@@ -1,7 +1,8 @@
-//! Which columns a reader of a side needs.
+//! Which columns a reader of a side needs, and where in a file one stands that needs nothing but to be read.
 
 use crate::job::Job;
-use shadowdiff_core::align::{Role, SideColumn};
+use shadowdiff_common::read::parquet::StoredFile;
+use shadowdiff_core::align::{Column, Role, SideColumn};
 use shadowdiff_core::plan::ReadColumn;
 use shadowdiff_core::side::Side;
 
@@ -73,4 +74,14 @@ impl Needed {
             compact: vec![false; plan.read.len()],
         }
     }
+}
+
+/// The place of a column in a file, if it comes from there as it is.
+pub(crate) fn place(job: &Job, side: Side, column: &Column, file: &StoredFile) -> Option<usize> {
+    let plan = &job.plan.sides[side];
+    let at = plan.columns.iter().position(|known| known.name == column.path[0])?;
+    let read = plan.read.iter().find(|read| read.name == column.path[0])?;
+    let types = [&plan.columns[at].value_type, &column.stored[side]];
+    let is_as_read = job.compiled.derives[side][at].is_none() && types.into_iter().all(|known| *known == read.value_type);
+    is_as_read.then(|| file.place(&read.source, &read.value_type))?
 }

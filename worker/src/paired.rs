@@ -8,15 +8,17 @@
 
 use crate::in_place::InPlace;
 use crate::job::Job;
+use crate::needed::place;
 use crate::side::{EndedRows, PairedPart, Purpose, SideReader};
 use arrow_array::ArrayRef;
-use arrow_buffer::BooleanBufferBuilder;
+use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
 use shadowdiff_common::read::Format;
 use shadowdiff_common::read::parquet::{StoredFile, is_same, may_be_same};
 use shadowdiff_core::align::Column;
 use shadowdiff_core::error::Result;
 use shadowdiff_core::plan::{FilePart, Form, ScanTask, Split};
 use shadowdiff_core::profile::{Rung, Work};
+use shadowdiff_core::row::ascend;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::ListedAccounts;
 
@@ -241,6 +243,12 @@ impl<'a> PairedGroups<'a> {
         Ok(())
     }
 
+    /// Where most rows differ, they are read whole at once, unless they end where they are read in part.
+    fn ends_the_others(&self, in_place: &InPlace<'_>, keys: &[SeenKeys]) -> bool {
+        let ascends = |(keys, _): &SeenKeys| !keys.is_empty() && ascend(&keys.iter().collect::<Vec<_>>());
+        self.may_be_thin && keys.iter().all(ascends) && in_place.ends_differing()
+    }
+
     /// Decodes the columns that are stored differently, and finds the rows that are equal, or near, in all of them.
     fn compare(&self, pair: &KeyedPair, columns: &[usize], in_place: &mut InPlace<'_>) -> Result<Option<PairedPart>> {
         let KeyedPair { pair, rows } = pair;
@@ -261,7 +269,7 @@ impl<'a> PairedGroups<'a> {
             from: 0,
         });
         let mut ended = BooleanBufferBuilder::new(rows);
-        let (mut seen, mut compared) = (Vec::new(), Vec::new());
+        let (mut seen, mut compared): (Vec<SeenKeys>, _) = (Vec::new(), Vec::new());
         while ended.len() < rows {
             // What cannot be read is told where the rows are read whole.
             let (Ok(Some(live)), Ok(Some(shadow))) = (sides.live.ahead(), sides.shadow.ahead()) else {
@@ -276,9 +284,7 @@ impl<'a> PairedGroups<'a> {
             compared.push(pairs);
         }
         let ended = ended.finish();
-        // Where most rows differ, they are read whole at once, unless they end where they are read in part.
-        let ends_the_others = self.may_be_thin && in_place.ends_differing();
-        if !ends_the_others && ended.count_set_bits() * 2 < rows {
+        if ended.count_set_bits() * 2 < rows && !self.ends_the_others(in_place, &seen) {
             return Ok(None);
         }
         if !has_seen_keys {
@@ -315,15 +321,8 @@ impl<'a> PairedGroups<'a> {
     }
 }
 
-/// The place of a column in a file, if it comes from there as it is.
-pub(crate) fn place(job: &Job, side: Side, column: &Column, file: &StoredFile) -> Option<usize> {
-    let plan = &job.plan.sides[side];
-    let at = plan.columns.iter().position(|known| known.name == column.path[0])?;
-    let read = plan.read.iter().find(|read| read.name == column.path[0])?;
-    let types = [&plan.columns[at].value_type, &column.stored[side]];
-    let is_as_read = job.compiled.derives[side][at].is_none() && types.into_iter().all(|known| *known == read.value_type);
-    is_as_read.then(|| file.place(&read.source, &read.value_type))?
-}
+/// The keys of rows, and which of them are not equal to their partners.
+type SeenKeys = (Vec<ArrayRef>, BooleanBuffer);
 
 /// Some columns of one side of a pair, a batch at a time.
 struct Columns<'a> {

@@ -1,6 +1,5 @@
 //! Compares the cells of row pairs, a chunk at a time, column by column.
 
-use crate::in_place::ToleranceUses;
 use crate::job::Job;
 use crate::rows::{KeyPair, Unmatched, scopes, take_optional};
 use arrow_array::ArrayRef;
@@ -12,6 +11,7 @@ use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::row::canon;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::DifferenceKind;
+use shadowdiff_core::tolerance_use::ToleranceUse;
 use shadowdiff_core::value::value_at;
 use std::collections::BTreeMap;
 
@@ -29,6 +29,9 @@ pub(crate) struct Chunk {
     /// What the counts come to: of one and one the cells are compared, of others none is looked at.
     pub(crate) kinds: Vec<DifferenceKind>,
 }
+
+/// How much of its tolerance each column's cells use, by the number of the column.
+pub(crate) type ToleranceUses = BTreeMap<usize, ToleranceUse>;
 
 /// Which cells differ.
 #[derive(Debug)]

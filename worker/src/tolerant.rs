@@ -12,9 +12,10 @@
 
 use crate::exchanged::{TolerantRows, fingerprints_of};
 use crate::fingerprints::ByHash;
-use crate::in_place::{Pairs, ToleranceUses, near_pairs};
+use crate::in_place::{Pairs, near_pairs};
 use crate::job::Job;
 use crate::lots::{Lots, Pass, ShardRows, lots_of};
+use crate::pairs::ToleranceUses;
 use crate::rows::MultisetDiff;
 use arrow_array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow_buffer::BooleanBuffer;

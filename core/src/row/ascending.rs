@@ -267,8 +267,8 @@ fn ends(array: &ArrayRef) -> Option<(usize, usize)> {
     }
 }
 
-/// Whether each row's key is greater than the one before.
-fn ascend(keys: &[&ArrayRef]) -> bool {
+/// Whether each row's key is greater than the one before, as far as that is known; `keys` are the key columns.
+pub fn ascend(keys: &[&ArrayRef]) -> bool {
     let pairs = keys.first().map_or(0, |array| array.len()).saturating_sub(1);
     // The pairs that are equal in the columns so far.
     let mut open = BooleanBuffer::new_set(pairs);

@@ -94,8 +94,8 @@ fn a_profile_goes_to_stderr_and_stands_in_the_summary() {
     let summary: serde_json::Value = serde_json::from_str(&text).expect("json");
     rungs::check(&summary).expect("every row ends on one rung");
     assert_eq!(
-        summary["timings"]["rungs"]["compare"]["rows"], 2,
-        "the row that has changed, on both sides"
+        summary["timings"]["rungs"]["same_position"]["rows"], 4,
+        "equal rows end in step, and so does the one that has changed"
     );
 }
 
