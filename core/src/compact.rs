@@ -11,6 +11,13 @@ pub fn write_number(mut number: u64, out: &mut Vec<u8>) {
 
 /// Reads the number at `at` and goes on behind it; `None` where none is.
 pub fn read_number(bytes: &[u8], at: &mut usize) -> Option<u64> {
+    // Most numbers are lengths, which are short.
+    if let Some(&byte) = bytes.get(*at)
+        && byte < 0x80
+    {
+        *at += 1;
+        return Some(byte.into());
+    }
     let (mut number, mut shift) = (0u64, 0);
     loop {
         let byte = *bytes.get(*at)?;

@@ -323,7 +323,7 @@ impl Sum {
     }
 
     pub fn add_exact(&mut self, value: &Number) {
-        self.exact = self.exact.add(value);
+        self.exact.accumulate(value);
     }
 
     pub fn merge(&mut self, other: &Sum) {

@@ -3,12 +3,15 @@
 //! Every double is such a number, because `2^-k = 5^k * 10^-k`. Mantissas that fit stay in an `i128`, since a comparison
 //! may come here for every cell of a column; only what does not fit goes to big integers.
 
+mod digits;
 mod numeral;
 
 use super::cell::{Decimal, Value};
+use digits::{Digits, MOST_BEHIND_POINT};
 use num_bigint::{BigInt, Sign};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
+use std::fmt::{Display, Formatter, Write};
 
 pub use numeral::is_plain_number;
 pub(super) use numeral::{Misfit, PlainNumber, is_faithful_double};
@@ -176,6 +179,18 @@ impl Number {
         Number::big(a + b, scale)
     }
 
+    /// Adds `other` in place.
+    pub fn accumulate(&mut self, other: &Number) {
+        if self.scale == other.scale
+            && let (Mantissa::Small(sum), Mantissa::Small(more)) = (&mut self.mantissa, &other.mantissa)
+            && let Some(both) = sum.checked_add(*more)
+        {
+            *sum = both;
+            return;
+        }
+        *self = self.add(other);
+    }
+
     pub fn mul(&self, other: &Number) -> Number {
         let scale = self.scale + other.scale;
         if let (Mantissa::Small(a), Mantissa::Small(b)) = (&self.mantissa, &other.mantissa)
@@ -195,6 +210,13 @@ impl Number {
         match &self.mantissa {
             Mantissa::Small(m) => {
                 let mut m = *m;
+                // Divisions of 128 bits are calls; most numbers need none.
+                if let Ok(mut short) = i64::try_from(m) {
+                    while short % 10 == 0 {
+                        (short, scale) = (short / 10, scale - 1);
+                    }
+                    return Number::new(short.into(), scale);
+                }
                 while m % 10 == 0 {
                     (m, scale) = (m / 10, scale - 1);
                 }
@@ -216,7 +238,7 @@ impl Number {
     /// Digits of the mantissa.
     pub fn digits(&self) -> usize {
         match &self.mantissa {
-            Mantissa::Small(m) => m.unsigned_abs().to_string().len(),
+            Mantissa::Small(m) => Digits::of(m.unsigned_abs()).text().len(),
             Mantissa::Big(m) => m.magnitude().to_string().len(),
         }
     }
@@ -256,12 +278,16 @@ impl Number {
     /// The nearest double, ties to even; an infinity beyond the largest double.
     pub fn to_f64(&self) -> f64 {
         if let Some((m, scale)) = self.small_parts() {
+            let short = i64::try_from(m);
             if scale == 0 {
-                return m as f64;
+                return short.map_or(m as f64, |short| short as f64);
             }
             // Both operands are exact doubles, so that one IEEE division rounds once.
-            if (1..=22).contains(&scale) && m.unsigned_abs() <= 1 << 53 {
-                return m as f64 / DOUBLE_POWERS[scale as usize];
+            if let Ok(short) = short
+                && (1..=22).contains(&scale)
+                && short.unsigned_abs() <= 1 << 53
+            {
+                return short as f64 / DOUBLE_POWERS[scale as usize];
             }
         }
         let text = format!("{}e{}", self.mantissa_big(), -i64::from(self.scale));
@@ -376,7 +402,6 @@ impl TryFrom<String> for Number {
     }
 }
 
-/// Exact decimal text with as many digits as the scale says: `-1.50`, `12000`.
 /// Zero.
 impl Default for Number {
     fn default() -> Self {
@@ -384,23 +409,52 @@ impl Default for Number {
     }
 }
 
-impl std::fmt::Display for Number {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let digits = match &self.mantissa {
-            Mantissa::Small(m) => m.unsigned_abs().to_string(),
-            Mantissa::Big(m) => m.magnitude().to_string(),
-        };
-        if self.sign() == Ordering::Less {
-            f.write_str("-")?;
+impl Number {
+    /// Appends what `Display` shows. Millions of cells are printed like this, without anything made for them.
+    pub fn print(&self, out: &mut String) {
+        self.write(out).expect("a string takes all");
+    }
+
+    fn write(&self, out: &mut impl Write) -> std::fmt::Result {
+        if let (Mantissa::Small(m), Ok(scale @ 0..=MOST_BEHIND_POINT)) = (&self.mantissa, usize::try_from(self.scale)) {
+            let mut digits = Digits::of(m.unsigned_abs());
+            if scale > 0 {
+                digits.put_point(scale);
+            }
+            if *m < 0 {
+                digits.negate();
+            }
+            return out.write_str(digits.text());
         }
+        if self.sign() == Ordering::Less {
+            out.write_char('-')?;
+        }
+        match &self.mantissa {
+            Mantissa::Small(m) => self.write_digits(Digits::of(m.unsigned_abs()).text(), out),
+            Mantissa::Big(m) => self.write_digits(&m.magnitude().to_string(), out),
+        }
+    }
+
+    /// The digits of the mantissa, with the point where the scale says.
+    fn write_digits(&self, digits: &str, out: &mut impl Write) -> std::fmt::Result {
+        let zeros = |out: &mut _, count: usize| (0..count).try_for_each(|_| Write::write_char(out, '0'));
         if self.scale <= 0 {
-            let zeros = if self.is_zero() { 0 } else { self.scale.unsigned_abs() as usize };
-            return write!(f, "{digits}{:0<zeros$}", "");
+            out.write_str(digits)?;
+            return zeros(out, if self.is_zero() { 0 } else { self.scale.unsigned_abs() as usize });
         }
         let scale = self.scale as usize;
-        let padded = format!("{digits:0>width$}", width = scale + 1);
-        let (whole, fraction) = padded.split_at(padded.len() - scale);
-        write!(f, "{whole}.{fraction}")
+        let (whole, fraction) = digits.split_at(digits.len().saturating_sub(scale));
+        out.write_str(if whole.is_empty() { "0" } else { whole })?;
+        out.write_char('.')?;
+        zeros(out, scale - fraction.len())?;
+        out.write_str(fraction)
+    }
+}
+
+/// Exact decimal text with as many digits as the scale says: `-1.50`, `12000`.
+impl Display for Number {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        self.write(f)
     }
 }
 

@@ -8,12 +8,12 @@
 //! - NULL prints nothing: the caller tells it from the empty string by quoting.
 
 mod clock;
+mod doubles;
 mod nested;
 
-use super::cell::{Decimal, Value};
+use super::cell::Value;
 use super::number::Number;
 use super::types::ValueType;
-use num_bigint::BigInt;
 use std::fmt::Write;
 
 /// Appends a value in its own form.
@@ -46,33 +46,27 @@ fn print_as(value: &Value<'_>, form: Option<&ValueType>, out: &mut String) {
 fn print_number(value: &Value<'_>, form: Option<&ValueType>, out: &mut String) {
     match (value, form) {
         (Value::Int(v), Some(ValueType::Decimal { scale, .. })) if *scale > 0 => print_at_scale(&Number::from_int(*v), *scale, out),
-        (Value::Int(v), _) => write_text(out, format_args!("{v}")),
+        (Value::Int(v), _) => Number::from_int(*v).print(out),
         (Value::Decimal(v), Some(ValueType::Decimal { scale, .. })) => print_at_scale(&Number::from_decimal(v), *scale, out),
-        (Value::Decimal(v), _) => print_decimal(v, out),
+        (Value::Decimal(v), _) => Number::from_decimal(v).print(out),
         // The two widths meet as doubles, and the widened digits are what was compared.
-        (Value::Float32(v), Some(ValueType::Float { bits: 64 })) => write_text(out, format_args!("{:?}", f64::from(*v) + 0.0)),
+        (Value::Float32(v), Some(ValueType::Float { bits: 64 })) => doubles::print_double(f64::from(*v) + 0.0, out),
         (Value::Float32(v), _) => write_text(out, format_args!("{:?}", v + 0.0)),
-        (Value::Float64(v), _) => write_text(out, format_args!("{:?}", v + 0.0)),
+        (Value::Float64(v), _) => doubles::print_double(v + 0.0, out),
         _ => unreachable!("only numbers are printed as numbers"),
     }
-}
-
-fn print_decimal(value: &Decimal, out: &mut String) {
-    write_text(out, format_args!("{}", Number::from_decimal(value)));
 }
 
 /// With at least the digits of the scale after the point; a finer value keeps its own, without zeros at its end where the scale is 0.
 fn print_at_scale(number: &Number, scale: i8, out: &mut String) {
     let wanted = i32::from(scale);
-    let (mantissa, own) = number.parts();
-    if wanted == 0 && own > 0 {
-        return write_text(out, format_args!("{}", number.normalized()));
+    if wanted == 0 && number.scale() > 0 {
+        return number.normalized().print(out);
     }
-    if own >= wanted || wanted <= 0 {
-        return write_text(out, format_args!("{number}"));
+    if number.scale() >= wanted || wanted <= 0 {
+        return number.print(out);
     }
-    let lifted = Number::from_parts(mantissa * BigInt::from(10u8).pow((wanted - own).unsigned_abs()), wanted);
-    write_text(out, format_args!("{lifted}"));
+    number.at_scale(wanted).print(out);
 }
 
 fn write_text(out: &mut String, text: std::fmt::Arguments<'_>) {

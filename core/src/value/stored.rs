@@ -162,7 +162,10 @@ pub fn read_value<'a>(bytes: &'a [u8], at: &mut usize) -> Option<Value<'a>> {
         DECIMAL => {
             let [scale] = read_array(bytes, at)?;
             Value::Decimal(Decimal {
-                unscaled: i256::from_le_bytes(read_significant(bytes, at)?),
+                unscaled: match read_short(bytes, at) {
+                    Some(short) => i256::from_i128(short.into()),
+                    None => i256::from_le_bytes(read_significant(bytes, at)?),
+                },
                 scale: scale as i8,
             })
         }
@@ -225,7 +228,27 @@ fn read_unit(bytes: &[u8], at: &mut usize) -> Option<TimeUnit> {
 }
 
 fn read_integer(bytes: &[u8], at: &mut usize) -> Option<i128> {
-    read_significant(bytes, at).map(i128::from_le_bytes)
+    match read_short(bytes, at) {
+        Some(short) => Some(short.into()),
+        None => read_significant(bytes, at).map(i128::from_le_bytes),
+    }
+}
+
+/// An integer of at most 8 bytes that stand within the next 9, as nearly all do; else `None`, and nothing is read.
+fn read_short(bytes: &[u8], at: &mut usize) -> Option<i64> {
+    let (length, rest) = bytes.get(*at..)?.split_first()?;
+    let length = usize::from(*length);
+    let eight = i64::from_le_bytes(*rest.first_chunk()?);
+    let unused = match length {
+        0 => {
+            *at += 1;
+            return Some(0);
+        }
+        1..=8 => 8 * (8 - length),
+        _ => return None,
+    };
+    *at += 1 + length;
+    Some(eight << unused >> unused)
 }
 
 /// What [`write_significant`] wrote, with the sign up to `N` bytes.
@@ -270,6 +293,10 @@ mod tests {
             assert_eq!((at, written(&read)), (bytes.len(), bytes.clone()), "{value:?}");
             // NaN is not equal to itself, but looks like itself.
             assert_eq!(format!("{read:?}"), format!("{value:?}"));
+            // Among others an integer may be read eight bytes at a time.
+            let (others, mut at) = ([&bytes[..], &[0xa5; 9]].concat(), 0);
+            let read = read_value(&others, &mut at);
+            assert_eq!((at, format!("{read:?}")), (bytes.len(), format!("Some({value:?})")));
             for end in 0..bytes.len() {
                 assert_eq!(read_value(&bytes[..end], &mut 0), None, "{value:?} cut at {end}");
             }
@@ -295,11 +322,12 @@ mod tests {
             (-129, &[0x7f, 0xff]),
             (i128::from(u64::MAX), &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0]),
         ] {
-            assert_eq!(
-                written(&Value::Int(value)),
-                [&[INTEGER, bytes.len() as u8], bytes].concat(),
-                "{value}"
-            );
+            let stored = [&[INTEGER, bytes.len() as u8], bytes].concat();
+            assert_eq!(written(&Value::Int(value)), stored, "{value}");
+            for behind in [&[][..], &[0xff; 8]] {
+                let read = read_value(&[&stored, behind].concat(), &mut 0).map(|read| format!("{read:?}"));
+                assert_eq!(read, Some(format!("Int({value})")));
+            }
         }
     }
 
