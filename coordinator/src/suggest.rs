@@ -230,7 +230,7 @@ impl Suggesting<'_> {
                 return Ok(());
             };
             let values = RowValues::of(first);
-            let literals = || attributes.iter().map(|attribute| short(values.value(attribute)?)).collect();
+            let literals = || attributes.iter().map(|attribute| short(&values.value(attribute)?)).collect();
             let mut of_row = ObservedRow {
                 account: account_number(first.account_key()),
                 attributes: (first.kind != DifferenceKind::DuplicateKey).then(literals),

@@ -189,6 +189,19 @@ impl<'a> StoredValues<'a> {
         StoredValues(stored)
     }
 
+    /// The first values as they are stored, and those behind them; all, where there are not so many.
+    pub fn split(self, first: usize) -> (&'a [u8], StoredValues<'a>) {
+        let mut at = 0;
+        let is_read = (0..first).all(|_| read_value(self.0, &mut at).is_some());
+        let (first, rest) = self.0.split_at(if is_read { at } else { self.0.len() });
+        (first, StoredValues(rest))
+    }
+
+    /// Those behind the first ones, where these are stored in these bytes.
+    pub fn behind(self, first: &[u8]) -> Option<StoredValues<'a>> {
+        self.0.strip_prefix(first).map(StoredValues)
+    }
+
     /// Ends where the bytes do, or hold no value.
     pub fn values(self) -> impl Iterator<Item = Value<'a>> {
         let mut at = 0;

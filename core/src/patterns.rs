@@ -19,6 +19,7 @@ use crate::tally::Pattern;
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher24;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use told_by::{Attributes, told_by, values_of};
 
 /// Different patterns that are counted each.
@@ -40,7 +41,7 @@ const FINGERPRINT_KEY: &[u8; 16] = b"shadowdiff.shape";
 /// The exceptions of a row, as they come.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Shape {
-    changes: Vec<Pattern>,
+    changes: Vec<Arc<Pattern>>,
     more: u64,
 }
 
@@ -75,6 +76,15 @@ pub struct PassingRow {
     sizes: Vec<Sizes>,
     /// For a value of an attribute.
     text: String,
+    /// What the pieces before had too many values of.
+    given_up: GivenUp,
+}
+
+/// Attributes of which a piece has too many values: so have all rows together, and no piece that follows needs to count them.
+#[derive(Debug, Default)]
+struct GivenUp {
+    of_all: Attributes,
+    of_shapes: BTreeMap<Shape, Attributes>,
 }
 
 impl PassingRow {
@@ -86,17 +96,31 @@ impl PassingRow {
     }
 
     /// Takes an exception of the row, with its deltas.
-    pub fn add(&mut self, exception: &Pattern, relative: Option<f64>, delta: Option<f64>) {
+    pub fn add(&mut self, exception: &Arc<Pattern>, relative: Option<f64>, delta: impl FnOnce() -> Option<f64>) {
         if self.shape.changes.len() == CHANGES {
             self.shape.more += 1;
             return;
         }
-        self.shape.changes.push(exception.clone());
+        self.shape.changes.push(Arc::clone(exception));
         let relative = size(relative);
         self.sizes.push(Sizes {
             relative,
-            delta: if relative.is_some() { None } else { size(delta) },
+            delta: if relative.is_some() { None } else { size(delta()) },
         });
+    }
+
+    /// Ends a piece of rows that has passed: what it had too many values of is not counted in those that follow.
+    pub fn end_piece(&mut self, piece: &RowPatterns) {
+        self.given_up.of_all.add_to_all(piece.attributes.given_up());
+        let of_shapes = &mut self.given_up.of_shapes;
+        for (shape, place) in &piece.places {
+            let given_up = piece.counted[*place].attributes.given_up();
+            if let Some(known) = of_shapes.get_mut(shape) {
+                known.add(given_up, values_of(0));
+            } else if of_shapes.len() < COUNTED {
+                of_shapes.insert(shape.clone(), given_up);
+            }
+        }
     }
 }
 
@@ -154,7 +178,15 @@ pub struct OtherRows {
 impl RowPatterns {
     /// Ends a row that differs. `key`: as it is printed.
     pub fn end(&mut self, row: &mut PassingRow, key: &str, values: &PassingValues<'_>) {
-        let PassingRow { shape, sizes, text } = row;
+        let PassingRow {
+            shape,
+            sizes,
+            text,
+            given_up,
+        } = row;
+        if self.is_empty() {
+            self.attributes = given_up.of_all.clone();
+        }
         if shape.changes.is_empty() {
             return self.attributes.count(None, values, text);
         }
@@ -171,18 +203,23 @@ impl RowPatterns {
                     sizes: sizes.clone(),
                     example: shortened(key, KEY_BYTES),
                 };
-                self.put(shape.clone(), rows)
+                let attributes = given_up.of_shapes.get(shape).cloned().unwrap_or_default();
+                self.put(shape.clone(), Counted { rows, attributes })
             }
         };
         self.attributes.count(Some(&mut self.counted[place].attributes), values, text);
         row.clear();
     }
 
-    fn put(&mut self, shape: Shape, rows: Rows) -> usize {
+    /// Whether no row was counted yet.
+    fn is_empty(&self) -> bool {
+        self.attributes.is_empty() && self.counted.is_empty()
+    }
+
+    fn put(&mut self, shape: Shape, counted: Counted) -> usize {
         let place = self.counted.len();
         self.places.insert(shape, place);
-        let attributes = Attributes::default();
-        self.counted.push(Counted { rows, attributes });
+        self.counted.push(counted);
         place
     }
 
@@ -196,7 +233,10 @@ impl RowPatterns {
                     self.counted[place].rows.add(rows.rows, rows.exceptions, &rows.sizes);
                     place
                 }
-                None if self.counted.len() < COUNTED => self.put(shape, rows),
+                None if self.counted.len() < COUNTED => {
+                    let attributes = Attributes::default();
+                    self.put(shape, Counted { rows, attributes })
+                }
                 None => {
                     self.beyond.rows += rows.rows;
                     self.beyond.exceptions += rows.exceptions;
@@ -218,8 +258,9 @@ impl RowPatterns {
         for (shape, place) in &self.places {
             let rows = self.counted[*place].rows.rows;
             for change in &shape.changes {
+                let change: &Pattern = change;
                 *rows_of.entry(change).or_default() += rows;
-                let others = shape.changes.iter().filter(|other| *other != change);
+                let others = shape.changes.iter().map(|other| &**other).filter(|other| *other != change);
                 others.for_each(|other| *together.entry((change, other)).or_default() += rows);
             }
         }
@@ -242,9 +283,9 @@ impl RowPatterns {
         for (shape, place) in in_order {
             let Counted { rows, attributes } = &self.counted[*place];
             let (kept, follow): (Vec<usize>, Vec<usize>) =
-                (0..shape.changes.len()).partition(|at| !followers.contains(&shape.changes[*at]));
+                (0..shape.changes.len()).partition(|at| !followers.contains(&*shape.changes[*at]));
             let kept_shape = Shape {
-                changes: kept.iter().map(|at| shape.changes[*at].clone()).collect(),
+                changes: kept.iter().map(|at| Arc::clone(&shape.changes[*at])).collect(),
                 more: shape.more,
             };
             let kept_rows = Rows {
@@ -264,7 +305,7 @@ impl RowPatterns {
             together.rows.add(kept_rows.rows, kept_rows.exceptions, &kept_rows.sizes);
             together.attributes.push(attributes);
             for at in follow {
-                let sizes = together.with.entry(shape.changes[at].clone()).or_default();
+                let sizes = together.with.entry(Arc::clone(&shape.changes[at])).or_default();
                 *sizes = sizes.and(rows.sizes[at]);
             }
         }
@@ -281,13 +322,13 @@ impl RowPatterns {
 /// Shapes that are one but for what follows.
 struct Together<'a> {
     rows: Rows,
-    with: BTreeMap<Pattern, Sizes>,
+    with: BTreeMap<Arc<Pattern>, Sizes>,
     /// Of each shape.
     attributes: Vec<&'a Attributes>,
 }
 
-fn listed(shape: &Shape, rows: Rows, with: &BTreeMap<Pattern, Sizes>, name: &impl Fn(usize) -> String) -> RowPatternSummary {
-    let change = |(change, sizes): (&Pattern, &Sizes)| RowChange {
+fn listed(shape: &Shape, rows: Rows, with: &BTreeMap<Arc<Pattern>, Sizes>, name: &impl Fn(usize) -> String) -> RowPatternSummary {
+    let change = |(change, sizes): (&Arc<Pattern>, &Sizes)| RowChange {
         kind: change.kind,
         column: change.column.map(name),
         diagnosis: change.diagnosis.clone(),
@@ -411,33 +452,36 @@ mod tests {
     use crate::spec::DifferenceKind;
     use crate::value::Value;
 
-    fn change(column: usize, direction: Option<Direction>) -> Pattern {
-        Pattern {
+    fn change(column: usize, direction: Option<Direction>) -> Arc<Pattern> {
+        Arc::new(Pattern {
             kind: DifferenceKind::Changed,
             column: Some(column),
             diagnosis: None,
             direction,
-        }
+        })
     }
 
     /// Rows, each with its changed columns; a column's direction is up.
     fn of(rows: &[Vec<usize>], piece: usize) -> RowPatterns {
-        let mut all = RowPatterns::default();
+        let (mut all, mut row) = (RowPatterns::default(), PassingRow::default());
         for (at, rows) in rows.chunks(piece).enumerate() {
             let mut some = RowPatterns::default();
             for (number, columns) in rows.iter().enumerate() {
-                let mut row = PassingRow::default();
                 let share = |column: usize| (column as f64 + 1.0) / 10.0;
                 columns
                     .iter()
-                    .for_each(|c| row.add(&change(*c, Some(Direction::Up)), Some(share(*c)), None));
-                let value = Value::Text(if columns.contains(&3) { "three" } else { "others" });
+                    .for_each(|c| row.add(&change(*c, Some(Direction::Up)), Some(share(*c)), || None));
+                // The second attribute has too many values to count.
+                let number = (at * piece + number).to_string();
+                let value = [if columns.contains(&3) { "three" } else { "others" }, &number].map(Value::Text);
                 let values = PassingValues {
-                    values: &[Some(&value)],
+                    count: 2,
+                    value: &|at| Some(value[at].clone()),
                     print: &|_, value, out| crate::value::print(value, out),
                 };
-                some.end(&mut row, &format!("row {}", at * piece + number), &values);
+                some.end(&mut row, &format!("row {number}"), &values);
             }
+            row.end_piece(&some);
             all.append(some);
         }
         all
@@ -455,7 +499,7 @@ mod tests {
             .collect();
         let whole = of(&rows, rows.len());
         assert!(whole.beyond.rows > 0 && whole.counted.len() == COUNTED);
-        for piece in [1, 10, 999] {
+        for piece in [1, 10, 999, 1500] {
             assert_eq!(of(&rows, piece), whole, "{piece}");
         }
         let found = whole.summary(|column| format!("c{column}"), &[]);

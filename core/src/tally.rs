@@ -262,8 +262,13 @@ pub struct CellTotals {
 }
 
 impl CellTotals {
-    /// Adds a cell of numbers.
-    pub fn add(&mut self, live: &Value<'_>, shadow: &Value<'_>) {
+    /// Adds a cell of numbers. `delta`: shadow less live, where it is known exactly.
+    pub fn add(&mut self, live: &Value<'_>, shadow: &Value<'_>, delta: Option<&Number>) {
+        // Doubles are added each: an integer may stand beside one.
+        let is_decimal = |value: &Value<'_>| matches!(value, Value::Int(_) | Value::Decimal(_));
+        if let Some(delta) = delta.filter(|_| is_decimal(live) && is_decimal(shadow)) {
+            return self.moved.add_exact(delta);
+        }
         for (value, sign) in [(live, -1.0), (shadow, 1.0)] {
             match value {
                 Value::Float32(double) if double.is_finite() => self.moved.add_double(sign * f64::from(*double)),
@@ -311,8 +316,11 @@ pub struct DifferenceTally {
 
 impl DifferenceTally {
     /// Counts one difference.
-    pub fn count(&mut self, pattern: Pattern, judgement: Judgement) {
-        let pattern = self.patterns.entry(pattern).or_default();
+    pub fn count(&mut self, pattern: &Pattern, judgement: Judgement) {
+        let pattern = match self.patterns.get_mut(pattern) {
+            Some(counted) => counted,
+            None => self.patterns.entry(pattern.clone()).or_default(),
+        };
         pattern.differing += 1;
         match judgement {
             Judgement::Expected(rule) => *self.rules.entry(rule).or_default() += 1,
@@ -471,10 +479,10 @@ mod tests {
             direction: Some(Direction::Up),
         };
         let mut judged = DifferenceTally::default();
-        judged.count(of(3, Some("sign")), Judgement::Expected(0));
-        judged.count(of(3, Some("sign")), Judgement::Exception);
-        judged.count(of(3, None), Judgement::Exception);
-        judged.count(of(4, Some("sign")), Judgement::Accepted(1));
+        judged.count(&of(3, Some("sign")), Judgement::Expected(0));
+        judged.count(&of(3, Some("sign")), Judgement::Exception);
+        judged.count(&of(3, None), Judgement::Exception);
+        judged.count(&of(4, Some("sign")), Judgement::Accepted(1));
         judged.deltas.entry(3).or_default().observe(1.5);
         let mut twice = judged.clone();
         twice.merge(judged);

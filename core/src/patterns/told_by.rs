@@ -31,15 +31,17 @@ pub(super) fn values_of(place: usize) -> usize {
 
 /// What the row that is passing has of each attribute.
 pub struct PassingValues<'a> {
-    /// `None` where it is not known.
-    pub values: &'a [Option<&'a Value<'a>>],
+    /// How many attributes there are.
+    pub count: usize,
+    /// Its value of the attribute of that number; `None` where it is not known.
+    pub value: &'a dyn Fn(usize) -> Option<Value<'a>>,
     /// Appends a value of the attribute of that number as it is printed.
     pub print: &'a dyn Fn(usize, &Value<'_>, &mut String),
 }
 
 impl Debug for PassingValues<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.values).finish()
+        f.debug_list().entries((0..self.count).map(self.value)).finish()
     }
 }
 
@@ -117,28 +119,42 @@ pub(super) struct Attributes(Vec<ValueCounts>);
 impl Attributes {
     /// Counts a row among all that differ and, where it is of one, among those of its shape.
     pub(super) fn count(&mut self, mut of_shape: Option<&mut Attributes>, row: &PassingValues<'_>, text: &mut String) {
-        self.hold(row.values.len());
+        self.hold(row.count);
         if let Some(of_shape) = &mut of_shape {
-            of_shape.hold(row.values.len());
+            of_shape.hold(row.count);
         }
-        for (at, value) in row.values.iter().enumerate() {
+        for at in 0..row.count {
+            let value = (row.value)(at);
             let shape = of_shape.as_mut().map(|shape| &mut shape.0[at]);
             let is_asked = !self.0[at].has_too_many || shape.as_ref().is_some_and(|shape| !shape.has_too_many);
             text.clear();
-            let printed = value.filter(|value| is_asked && !value.is_null()).map(|value| {
+            let printed = value.as_ref().filter(|value| is_asked && !value.is_null()).map(|value| {
                 (row.print)(at, value, text);
                 text.as_str()
             });
-            self.0[at].count(*value, printed, VALUES_OF_ALL);
+            self.0[at].count(value.as_ref(), printed, VALUES_OF_ALL);
             if let Some(shape) = shape {
                 // A piece does not know the place of a shape among all: it counts as many values as there may be.
-                shape.count(*value, printed, VALUES);
+                shape.count(value.as_ref(), printed, VALUES);
             }
         }
     }
 
+    /// Attributes that have too many values here are not counted in other pieces either.
+    pub(super) fn given_up(&self) -> Attributes {
+        let one = |counts: &ValueCounts| ValueCounts {
+            has_too_many: counts.has_too_many,
+            ..ValueCounts::default()
+        };
+        Attributes(self.0.iter().map(one).collect())
+    }
+
     fn hold(&mut self, attributes: usize) {
         self.0.resize_with(self.0.len().max(attributes), ValueCounts::default);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub(super) fn add(&mut self, other: Attributes, limit: usize) {
@@ -252,7 +268,8 @@ mod tests {
         for (at, row) in rows.iter().enumerate() {
             let values: Vec<Option<Value<'_>>> = row.iter().map(value).collect();
             let passing = PassingValues {
-                values: &values.iter().map(Option::as_ref).collect::<Vec<_>>(),
+                count: values.len(),
+                value: &|at| values[at].clone(),
                 print: &|_, value, out| print(value, out),
             };
             all.count((at < of_shape).then_some(&mut shape), &passing, &mut String::new());

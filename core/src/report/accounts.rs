@@ -15,8 +15,7 @@ use crate::error::{Error, Result};
 use crate::side::Sides;
 use crate::spec::{ListedAccounts, Spec};
 use crate::tally::Judgement;
-use crate::value::{read_text, write_bytes};
-use std::fmt::Write;
+use crate::value::{Number, read_text, write_bytes};
 
 /// The header line of `accounts.csv`, with its line feed.
 pub fn accounts_header(spec: &Spec, aligned: &Aligned) -> String {
@@ -41,6 +40,9 @@ pub fn shows_accepted(spec: &Spec) -> bool {
     spec.accepted.is_some() || spec.verdict.subtracts_noise
 }
 
+/// What the counts of an account mostly take.
+const COUNTS_BYTES: usize = 16;
+
 /// What is known of an account whose differences are passing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountLine {
@@ -58,9 +60,12 @@ pub struct AccountLine {
 impl AccountLine {
     /// `key`: the bytes by which it is sorted.
     pub fn new(key: &[u8], text: &str) -> Self {
+        // With the counts that come behind it.
+        let mut line = String::with_capacity(text.len() + COUNTS_BYTES);
+        line.push_str(text);
         AccountLine {
             key: key.to_vec(),
-            text: text.to_owned(),
+            text: line,
             rows: 0,
             expected: 0,
             accepted: 0,
@@ -117,7 +122,11 @@ impl AccountLine {
             }
             _ => write_number(HOLDS, out),
         }
-        write!(self.text, ",{},{},{},", self.rows, self.expected, self.exceptions).expect("a string takes all");
+        for count in [self.rows, self.expected, self.exceptions] {
+            self.text.push(',');
+            Number::from_int(count.into()).print(&mut self.text);
+        }
+        self.text.push(',');
         write_bytes(self.text.as_bytes(), out);
         let accepted = shows_accepted.then_some(self.accepted);
         write_bytes(last_fields(accepted, seen.map(|seen| seen.rows)).as_bytes(), out);

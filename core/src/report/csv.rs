@@ -26,6 +26,11 @@ pub(super) fn cell(value: &Value<'_>, shown: &ValueType, spreadsheet_safe: bool,
     }
     let from = out.len();
     print_in(value, shown, out);
+    let is_number = matches!(value, Value::Int(_) | Value::Decimal(_) | Value::Float32(_) | Value::Float64(_));
+    if is_number && (shown.is_number() || !spreadsheet_safe) {
+        // Digits, a sign, a point, an exponent, or a name: nothing that needs quotes.
+        return;
+    }
     if !quiet(&out[from..]) || (spreadsheet_safe && runs(&out[from..])) {
         let text = out.split_off(from);
         // A number may begin with a minus: a spreadsheet reads it as one.
@@ -37,7 +42,7 @@ pub(super) fn cell(value: &Value<'_>, shown: &ValueType, spreadsheet_safe: bool,
 /// prints as one; else the same account would be `3` here and `3.0` there.
 pub(super) fn key_cell(value: &Value<'_>, column: &Column, spreadsheet_safe: bool, out: &mut String) {
     match integer_of_key(value, column) {
-        Some(integer) => out.push_str(&integer.to_string()),
+        Some(integer) => integer.print(out),
         None => cell(value, &column.shown, spreadsheet_safe, out),
     }
 }
@@ -45,7 +50,7 @@ pub(super) fn key_cell(value: &Value<'_>, column: &Column, spreadsheet_safe: boo
 /// The same without quotes; nothing for NULL.
 pub(super) fn print_key(value: &Value<'_>, column: &Column, out: &mut String) {
     match integer_of_key(value, column) {
-        Some(integer) => out.push_str(&integer.to_string()),
+        Some(integer) => integer.print(out),
         None => print_in(value, &column.shown, out),
     }
 }

@@ -4,7 +4,6 @@ use crate::side::Side;
 use crate::sketch::Sketch;
 use crate::spec::Direction;
 use crate::value::{DAY_NS, Number, Value, ValueType, as_double, place_ns, print};
-use std::fmt::Write;
 
 /// A delta, as it is counted and as it is printed.
 #[derive(Debug, Clone)]
@@ -40,6 +39,14 @@ impl Delta {
         }
     }
 
+    /// Where it is exact.
+    pub(super) fn exact(&self) -> Option<&Number> {
+        match &self.amount {
+            Amount::Exact(number) => Some(number),
+            Amount::Double(_) => None,
+        }
+    }
+
     /// As it is printed, as the nearest double.
     pub(super) fn as_double(&self) -> f64 {
         match &self.printed {
@@ -55,7 +62,7 @@ impl Delta {
     /// Appends the delta; exact, or as the shortest double.
     pub(super) fn print(&self, out: &mut String) {
         match &self.printed {
-            Amount::Exact(number) => write!(out, "{number}").expect("a string takes all"),
+            Amount::Exact(number) => number.print(out),
             Amount::Double(double) => print(&Value::Float64(*double), out),
         }
     }

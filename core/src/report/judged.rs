@@ -15,12 +15,19 @@ use crate::judge::Judge;
 use crate::noise::NoiseFloor;
 use crate::patterns::{PassingRow, PassingValues, RowPatterns};
 use crate::row::canon;
+use crate::spec::Direction;
 use crate::tally::{DifferenceTally, Judgement, Pattern};
 use arrow_array::RecordBatch;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// The diagnosis of rows that one side has left, whose key the other has too: those there have cancelled.
 const EXTRA_COPY: &str = "extra_copy";
+/// Up, down, and none.
+const DIRECTIONS: usize = 3;
+
+/// What is held of a buffer that comes round: one huge row does not decide what all of them take.
+const KEPT_BYTES: usize = 4 << 20;
 
 /// What became of differences that follow each other.
 #[derive(Debug, Default)]
@@ -36,6 +43,23 @@ pub struct Reported {
     pub rows: RowPatterns,
     /// All of them as they are comparison, each behind its length, where the spec asks for it.
     pub comparison: Vec<u8>,
+}
+
+impl Reported {
+    /// Nothing, in the memory of this.
+    pub fn emptied(mut self) -> Reported {
+        self.lines.clear();
+        self.lines.shrink_to(KEPT_BYTES);
+        self.accounts.clear();
+        self.comparison.clear();
+        self.comparison.shrink_to(KEPT_BYTES);
+        Reported {
+            lines: self.lines,
+            accounts: self.accounts,
+            comparison: self.comparison,
+            ..Reported::default()
+        }
+    }
 }
 
 /// Judges, counts and prints.
@@ -56,6 +80,8 @@ pub struct Reporter<'a> {
     judged: Vec<Judged>,
     /// Its exceptions.
     exceptions: PassingRow,
+    /// The patterns that were met last, by column and direction.
+    patterns: Vec<Option<Arc<Pattern>>>,
     /// By these rows are told apart.
     attributes: Vec<Attribute>,
     table: Option<TableRows>,
@@ -64,12 +90,11 @@ pub struct Reporter<'a> {
 /// What the differences of a row, and of the rows of an account, have in common; its buffers are used again.
 #[derive(Debug, Default)]
 struct Row {
-    key: Vec<u8>,
     /// The fields of the key, and how many bytes of them are the account's.
     text: String,
     account_text_bytes: usize,
-    /// How many bytes of `key` are the account's.
-    account_key_bytes: usize,
+    /// The account's values as they are stored; `None` before the first row.
+    stored_account: Option<Vec<u8>>,
     /// The account's canonical bytes.
     account: Vec<u8>,
 }
@@ -78,7 +103,7 @@ struct Row {
 #[derive(Debug)]
 pub struct Judged {
     pub judgement: Judgement,
-    pub pattern: Pattern,
+    pub pattern: Arc<Pattern>,
     /// The unit of noise that it is like, whether that explains it or not.
     pub noise: Option<usize>,
     delta: Option<Delta>,
@@ -114,6 +139,7 @@ impl<'a> Reporter<'a> {
             row: Row::default(),
             judged: Vec::new(),
             exceptions: PassingRow::default(),
+            patterns: vec![None; (printer.aligned.columns.len() + 1) * DIRECTIONS],
             attributes: attributes(printer.aligned, &printer.spec.output.attributes),
             table: printer
                 .spec
@@ -125,6 +151,7 @@ impl<'a> Reporter<'a> {
 
     /// Ends what is reported of rows that follow each other.
     pub fn finish(&mut self, reported: &mut Reported) -> Result<()> {
+        self.exceptions.end_piece(&reported.rows);
         if let Some(table) = &mut self.table {
             reported.table = table.finish()?;
         }
@@ -189,19 +216,37 @@ impl<'a> Reporter<'a> {
         Ok(())
     }
 
-    fn judged(&self, difference: &Difference<'_>) -> Result<Judged> {
+    fn judged(&mut self, difference: &Difference<'_>) -> Result<Judged> {
         let delta = self.delta(difference);
         Ok(Judged {
             judgement: self.judge(difference)?.map_or(Judgement::Exception, Judgement::Expected),
-            pattern: Pattern {
-                kind: difference.kind,
-                column: difference.column,
-                diagnosis: difference.diagnosis.map(str::to_owned),
-                direction: delta.as_ref().and_then(Delta::direction),
-            },
+            pattern: self.pattern(difference, delta.as_ref().and_then(Delta::direction)),
             noise: None,
             delta,
         })
+    }
+
+    /// The pattern of a difference: the one that was made last for such ones, where it is the same.
+    fn pattern(&mut self, difference: &Difference<'_>, direction: Option<Direction>) -> Arc<Pattern> {
+        let of_column = difference.column.map_or(0, |column| (column + 1) * DIRECTIONS);
+        let at = match direction {
+            None => of_column,
+            Some(Direction::Up) => of_column + 1,
+            Some(Direction::Down) => of_column + 2,
+        };
+        let Difference { kind, diagnosis, .. } = difference;
+        let is_it = |last: &&Arc<Pattern>| last.kind == *kind && last.diagnosis.as_deref() == *diagnosis;
+        if let Some(last) = self.patterns[at].as_ref().filter(is_it) {
+            return Arc::clone(last);
+        }
+        let pattern = Arc::new(Pattern {
+            kind: *kind,
+            column: difference.column,
+            diagnosis: diagnosis.map(str::to_owned),
+            direction,
+        });
+        self.patterns[at] = Some(Arc::clone(&pattern));
+        pattern
     }
 
     /// Accepts the exceptions of the row, all of them or none.
@@ -260,9 +305,9 @@ impl<'a> Reporter<'a> {
         for (at, ((difference, _), judged)) in differences.iter().zip(&self.judged).enumerate() {
             let delta = judged.delta.as_ref();
             if judged.judgement == Judgement::Exception {
-                self.exceptions.add(&judged.pattern, judged.relative(), judged.delta());
+                self.exceptions.add(&judged.pattern, judged.relative(), || judged.delta());
             }
-            self.tally.count(judged.pattern.clone(), judged.judgement);
+            self.tally.count(&judged.pattern, judged.judgement);
             if let (Some(column), Some(delta)) = (difference.column, delta) {
                 delta.observe(self.tally.deltas.entry(column).or_default());
             }
@@ -271,7 +316,7 @@ impl<'a> Reporter<'a> {
                 totals.nulls.live += u64::from(difference.live.is_null());
                 totals.nulls.shadow += u64::from(difference.shadow.is_null());
                 if self.printer.aligned.columns[column].shown.is_number() {
-                    totals.add(&difference.live, &difference.shadow);
+                    totals.add(&difference.live, &difference.shadow, delta.and_then(Delta::exact));
                 }
             }
             if let Some(account) = reported.accounts.last_mut() {
@@ -282,27 +327,38 @@ impl<'a> Reporter<'a> {
             self.exceptions.clear();
             return;
         }
-        let of_row = RowValues::of(first);
-        let values: Vec<_> = self.attributes.iter().map(|attribute| of_row.value(attribute)).collect();
+        let of_row = match &self.row.stored_account {
+            Some(account) => RowValues::of_account(first, account, self.printer.aligned.account_count),
+            None => RowValues::of(first),
+        };
         let values = PassingValues {
-            values: &values,
+            count: self.attributes.len(),
+            value: &|at| of_row.value(&self.attributes[at]),
             print: &|at, value, out| print_value(&self.attributes[at], value, self.printer.aligned, out),
         };
         reported.rows.end(&mut self.exceptions, &self.row.text, &values);
     }
 
+    /// What an account's rows have in common is made anew only where another one begins.
     fn begin_row(&mut self, difference: &Difference<'_>) {
-        let row = &mut self.row;
-        if row.key.get(..row.account_key_bytes) != Some(difference.account_key()) {
-            row.account.clear();
-            let account = difference.key.values().take(self.printer.aligned.account_count);
-            account.for_each(|value| canon(&value, &mut row.account));
-            row.account_key_bytes = difference.account_key_bytes;
-        }
-        row.key.clear();
-        row.key.extend_from_slice(difference.row_key);
-        row.text.clear();
-        row.account_text_bytes = self.printer.print_key(difference, &mut row.text);
+        let (row, key, of_account) = (&mut self.row, difference.key, self.printer.aligned.account_count);
+        let rest = match row.stored_account.as_ref().and_then(|stored| key.behind(stored)) {
+            Some(rest) => rest,
+            None => {
+                let (stored, rest) = key.split(of_account);
+                let of_row = row.stored_account.get_or_insert_default();
+                of_row.clear();
+                of_row.extend_from_slice(stored);
+                row.account.clear();
+                key.values().take(of_account).for_each(|value| canon(&value, &mut row.account));
+                row.text.clear();
+                self.printer.print_key(0, key.values().take(of_account), &mut row.text);
+                row.account_text_bytes = row.text.len();
+                rest
+            }
+        };
+        row.text.truncate(row.account_text_bytes);
+        self.printer.print_key(of_account, rest.values(), &mut row.text);
     }
 
     /// The rule that covers the difference. What its SQL said came with it.

@@ -6,7 +6,7 @@ use crate::align::{Aligned, Role};
 use crate::difference::Difference;
 use crate::spec::Spec;
 use crate::tally::Judgement;
-use crate::value::ValueType;
+use crate::value::{Value, ValueType};
 
 /// What is said of a difference, by which rule or acceptance, and its delta.
 pub(super) type JudgedBy<'a> = (Judgement, Option<&'a str>, Option<&'a Delta>);
@@ -18,15 +18,25 @@ pub struct LinePrinter<'a> {
     pub(super) aligned: &'a Aligned,
     /// By column.
     comparators: Vec<String>,
+    /// The same as fields, the names of the columns too.
+    comparator_fields: Vec<String>,
+    column_fields: Vec<String>,
 }
 
 impl<'a> LinePrinter<'a> {
     pub fn new(spec: &'a Spec, aligned: &'a Aligned) -> Self {
-        let columns = aligned.columns.iter();
+        let comparators: Vec<String> = aligned.columns.iter().map(|column| column.comparator().to_string()).collect();
+        let field_of = |text: &str| {
+            let mut out = String::new();
+            field(text, spec.output.spreadsheet_safe, &mut out);
+            out
+        };
         LinePrinter {
             spec,
             aligned,
-            comparators: columns.map(|column| column.comparator().to_string()).collect(),
+            comparator_fields: comparators.iter().map(|text| field_of(text)).collect(),
+            column_fields: aligned.columns.iter().map(|column| field_of(&column.name)).collect(),
+            comparators,
         }
     }
 
@@ -40,19 +50,14 @@ impl<'a> LinePrinter<'a> {
         &self.spec.expected[rule].name
     }
 
-    /// The fields of the key: the same for all lines of a row. Gives the length of the account's.
-    pub(super) fn print_key(&self, difference: &Difference<'_>, out: &mut String) -> usize {
-        let mut account_bytes = 0;
-        for (at, (column, value)) in self.aligned.key_columns().zip(difference.key.values()).enumerate() {
-            if at > 0 {
+    /// Fields of the key: the same for all lines of a row. `values` are those of its columns from `first` on.
+    pub(super) fn print_key<'d>(&self, first: usize, values: impl Iterator<Item = Value<'d>>, out: &mut String) {
+        for (at, (column, value)) in self.aligned.key_columns().skip(first).zip(values).enumerate() {
+            if first + at > 0 {
                 out.push(',');
             }
             key_cell(&value, column, self.spec.output.spreadsheet_safe, out);
-            if at + 1 == self.aligned.account_count {
-                account_bytes = out.len();
-            }
         }
-        account_bytes
     }
 
     /// The fields of the key as a reader of the line has them.
@@ -78,9 +83,7 @@ impl<'a> LinePrinter<'a> {
         out.push_str(difference.kind.name());
         out.push(',');
         let column = difference.column.map(|at| &self.aligned.columns[at]);
-        if let Some(column) = column {
-            field(&column.name, safe, out);
-        }
+        out.push_str(difference.column.map_or("", |at| &self.column_fields[at]));
         for value in [&difference.live, &difference.shadow] {
             out.push(',');
             match column {
@@ -93,17 +96,18 @@ impl<'a> LinePrinter<'a> {
         delta.iter().for_each(|delta| delta.print(out));
         out.push(',');
         delta.iter().for_each(|delta| delta.print_relative(out));
-        for text in [
-            difference.column.map_or("", |column| self.comparator(column)),
-            by.unwrap_or_default(),
-            judgement.name(),
-            difference.diagnosis.unwrap_or_default(),
-        ] {
-            out.push(',');
-            if !text.is_empty() {
-                field(text, safe, out);
-            }
-        }
+        out.push(',');
+        out.push_str(difference.column.map_or("", |at| &self.comparator_fields[at]));
+        let some = |text: Option<&str>, out: &mut String| match text {
+            None | Some("") => {}
+            Some(text) => field(text, safe, out),
+        };
+        out.push(',');
+        some(by, out);
+        out.push(',');
+        out.push_str(judgement.name());
+        out.push(',');
+        some(difference.diagnosis, out);
         out.push('\n');
     }
 }
