@@ -68,7 +68,9 @@ fn encode(difference: &Difference<'_>, record: &mut Vec<u8>) {
 pub struct RunReader<'a> {
     run: &'a Spool,
     part: Bytes,
+    /// Where the current record begins and ends in the part.
     at: usize,
+    end: usize,
     next_part: usize,
 }
 
@@ -78,35 +80,35 @@ impl<'a> RunReader<'a> {
             run,
             part: Bytes::new(),
             at: 0,
+            end: 0,
             next_part: 0,
         }
     }
 
     /// Makes the first record current, or the next; false at the end.
     pub fn advance(&mut self) -> Result<bool> {
-        if self.at < self.part.len() {
-            self.at += first(&self.part[self.at..])?.1;
-        }
+        self.at = self.end;
         while self.at >= self.part.len() {
             if self.next_part >= self.run.parts() {
                 return Ok(false);
             }
             self.part = self.run.part(self.next_part)?;
             self.next_part += 1;
-            self.at = 0;
+            (self.at, self.end) = (0, 0);
         }
+        self.end += first(&self.part[self.at..])?.1;
         Ok(true)
     }
 
     /// The current record; only after `advance` said true.
     pub fn record(&self) -> Result<&[u8]> {
-        let bytes = &self.part[self.at..];
-        Ok(&bytes[..first(bytes)?.1])
+        let current = self.part.get(self.at..self.end);
+        current.ok_or_else(|| Error::internal("run: no record is current"))
     }
 
     /// The sort key of the current record.
     pub fn sort_key(&self) -> Result<SortKey<'_>> {
-        SortKey::of(first(&self.part[self.at..])?.0)
+        SortKey::of(first(self.record()?)?.0)
     }
 }
 

@@ -112,14 +112,14 @@ impl Merge<'_> {
         let (count, differences) = self.report((&acceptances, &floor), chosen.as_ref(), &mut |reported| {
             diff.write_all(reported.lines.as_bytes()).map_err(failed)?;
             merged.listed += reported.listed;
-            merged.rows.append(reported.rows);
-            if let (Some(table), Some(rows)) = (&mut table, reported.table) {
+            merged.rows.append(std::mem::take(&mut reported.rows));
+            if let (Some(table), Some(rows)) = (&mut table, reported.table.take()) {
                 table.write(rows)?;
             }
             if let Some(comparison) = &mut comparison {
                 comparison.write_all(&reported.comparison).map_err(failed)?;
             }
-            reported.accounts.into_iter().try_for_each(|account| waiting.add(account))
+            reported.accounts.drain(..).try_for_each(|account| waiting.add(account))
         })?;
         if count != self.tally.differences() {
             return Err(Error::internal(format!(
@@ -178,22 +178,31 @@ impl Merge<'_> {
         &self,
         judges: (&Acceptances, &NoiseFloor),
         chosen: Option<&BTreeSet<u64>>,
-        take: &mut dyn FnMut(Reported) -> Result<()>,
+        take: &mut dyn FnMut(&mut Reported) -> Result<()>,
     ) -> Result<(u64, DifferenceTally)> {
         let printer = LinePrinter::new(&self.plan.spec, &self.plan.aligned);
         let found_keys = distinct(self.found_keys)?;
         std::thread::scope(|scope| {
             let (mut batches, mut results, mut threads) = (Vec::new(), Vec::new(), Vec::new());
+            let (sorted_before, spent_batches) = sync_channel(2 * MAX_THREADS);
             for _ in 0..self.threads.clamp(1, MAX_THREADS) {
                 let (sender, inbox) = sync_channel(1);
                 let (outbox, receiver) = sync_channel(1);
+                let (written, spent) = sync_channel(2);
+                let sorted_before = sorted_before.clone();
                 let mut reporter = Reporter::new(self.judge, judges, &printer, &found_keys);
                 reporter.tells_rows = self.tells_rows;
-                threads.push(scope.spawn(move || report_batches(reporter, chosen, inbox, &outbox)));
+                let ends = Ends {
+                    inbox,
+                    outbox,
+                    spent,
+                    sorted_before,
+                };
+                threads.push(scope.spawn(move || report_batches(reporter, chosen, &ends)));
                 batches.push(sender);
-                results.push(receiver);
+                results.push((receiver, written));
             }
-            let sorting = scope.spawn(move || self.send_batches(&batches));
+            let sorting = scope.spawn(move || self.send_batches(&batches, &spent_batches));
             take_in_turn(results, take)?;
             let mut tally = DifferenceTally::default();
             for thread in threads {
@@ -203,20 +212,18 @@ impl Merge<'_> {
         })
     }
 
-    /// Sorts the records of all runs and gives them to the threads in turn. Gives how many there were.
-    fn send_batches(&self, threads: &[SyncSender<Batch>]) -> Result<u64> {
+    /// Sorts the records of all runs and gives them to the threads in turn. Gives how many there were. `spent`: batches whose memory is used
+    /// again.
+    fn send_batches(&self, threads: &[SyncSender<Batch>], spent: &Receiver<Vec<u8>>) -> Result<u64> {
         let mut sorted = Sorted::new(self.runs)?;
         let mut turn = threads.iter().cycle();
         let (mut batch, mut count) = (Batch::default(), 0);
         while let Some(next) = sorted.next()? {
             if batch.records.len() >= self.batch_bytes && next.begins_row {
-                let full = std::mem::replace(
-                    &mut batch,
-                    Batch {
-                        records: Vec::with_capacity(self.batch_bytes),
-                        before: count,
-                    },
-                );
+                let mut records = spent.try_recv().unwrap_or_else(|_| Vec::with_capacity(self.batch_bytes));
+                records.clear();
+                records.shrink_to(2 * self.batch_bytes);
+                let full = std::mem::replace(&mut batch, Batch { records, before: count });
                 if turn.next().is_none_or(|thread| thread.send(full).is_err()) {
                     // Somebody has failed, and says so.
                     return Ok(count);
@@ -243,34 +250,47 @@ struct Batch {
 }
 
 /// Takes the results of the threads in the turn in which they were given batches; whoever has none has ended, and so have all behind it.
-fn take_in_turn(results: Vec<Receiver<Result<Reported>>>, take: &mut dyn FnMut(Reported) -> Result<()>) -> Result<()> {
-    results
+fn take_in_turn(
+    results: Vec<(Receiver<Result<Reported>>, SyncSender<Reported>)>,
+    take: &mut dyn FnMut(&mut Reported) -> Result<()>,
+) -> Result<()> {
+    let mut in_turn = results
         .iter()
         .cycle()
-        .map_while(|thread| thread.recv().ok())
-        .try_for_each(|reported| take(reported?))
+        .map_while(|(thread, written)| Some((thread.recv().ok()?, written)));
+    in_turn.try_for_each(|(reported, written)| {
+        let mut reported = reported?;
+        take(&mut reported)?;
+        // A thread that has ended needs no memory.
+        let _ = written.try_send(reported);
+        Ok(())
+    })
 }
 
-fn report_batches(
-    mut reporter: Reporter<'_>,
-    chosen: Option<&BTreeSet<u64>>,
+/// Where a thread that reports takes batches from, and where what becomes of them goes. What was sorted or written before comes round: memory of
+/// this size is expensive to give back and to get again.
+struct Ends {
     inbox: Receiver<Batch>,
-    outbox: &SyncSender<Result<Reported>>,
-) -> DifferenceTally {
-    for batch in inbox {
-        if outbox.send(report_batch(&mut reporter, chosen, &batch)).is_err() {
+    outbox: SyncSender<Result<Reported>>,
+    /// What was written.
+    spent: Receiver<Reported>,
+    /// For whoever sorts.
+    sorted_before: SyncSender<Vec<u8>>,
+}
+
+fn report_batches(mut reporter: Reporter<'_>, chosen: Option<&BTreeSet<u64>>, ends: &Ends) -> DifferenceTally {
+    for batch in &ends.inbox {
+        let reported = ends.spent.try_recv().unwrap_or_default().emptied();
+        let reported = report_batch(&mut reporter, chosen, &batch, reported);
+        if ends.outbox.send(reported).is_err() {
             break;
         }
+        let _ = ends.sorted_before.try_send(batch.records);
     }
     reporter.tally
 }
 
-fn report_batch(reporter: &mut Reporter<'_>, chosen: Option<&BTreeSet<u64>>, batch: &Batch) -> Result<Reported> {
-    let mut reported = Reported {
-        // Lines are about as long as records.
-        lines: String::with_capacity(batch.records.len()),
-        ..Reported::default()
-    };
+fn report_batch(reporter: &mut Reporter<'_>, chosen: Option<&BTreeSet<u64>>, batch: &Batch, mut reported: Reported) -> Result<Reported> {
     let (mut at, mut number, mut row) = (0, batch.before, Vec::new());
     while at < batch.records.len() {
         let (difference, length) = run::first(&batch.records[at..])?;

@@ -1,4 +1,7 @@
 //! The differences of all runs in one order.
+//!
+//! A task's differences are often a stretch of the order that no other task has differences in: so the run that was read last goes on as long
+//! as it stays below the heads of all others, which takes one comparison a record.
 
 use shadowdiff_common::run::RunReader;
 use shadowdiff_common::spool::Spool;
@@ -6,13 +9,13 @@ use shadowdiff_core::difference::SortKey;
 use shadowdiff_core::error::{Error, Result};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::collections::binary_heap::PeekMut;
 
 pub(super) struct Sorted<'a> {
     readers: Vec<RunReader<'a>>,
-    /// The sort key of each reader's current record. The least is the one that was given last, once one was.
-    heap: BinaryHeap<Reverse<(Vec<u8>, usize)>>,
-    is_begun: bool,
+    /// The one whose record was given last.
+    current: Option<usize>,
+    /// The sort key of the current record of each other reader.
+    heads: BinaryHeap<Reverse<(Vec<u8>, usize)>>,
     last_key: Vec<u8>,
 }
 
@@ -27,34 +30,31 @@ pub(super) struct Next<'a> {
 impl<'a> Sorted<'a> {
     pub(super) fn new(runs: &'a [Spool]) -> Result<Self> {
         let mut readers: Vec<RunReader<'a>> = runs.iter().map(RunReader::new).collect();
-        let mut heap = BinaryHeap::new();
+        let mut heads = BinaryHeap::new();
         for (at, reader) in readers.iter_mut().enumerate() {
             if reader.advance()? {
-                heap.push(Reverse((reader.sort_key()?.bytes.to_vec(), at)));
+                heads.push(Reverse((reader.sort_key()?.bytes.to_vec(), at)));
             }
         }
         Ok(Sorted {
             readers,
-            heap,
-            is_begun: false,
+            current: None,
+            heads,
             last_key: Vec::new(),
         })
     }
 
     pub(super) fn next(&mut self) -> Result<Option<Next<'_>>> {
-        if self.is_begun {
-            self.pass()?;
-        }
-        self.is_begun = true;
-        let Some(Reverse((key, at))) = self.heap.peek() else {
-            return Ok(None);
-        };
-        if *key <= self.last_key {
+        self.pass()?;
+        let Some(at) = self.current else { return Ok(None) };
+        let reader = &self.readers[at];
+        let sort_key = reader.sort_key()?;
+        if sort_key.bytes <= self.last_key.as_slice() {
             return Err(Error::internal("the merge met a difference twice"));
         }
-        let reader = &self.readers[*at];
-        let sort_key = reader.sort_key()?;
-        let same_row = self.last_key.len() == key.len() && self.last_key.starts_with(sort_key.row());
+        let same_row = self.last_key.len() == sort_key.bytes.len() && self.last_key.starts_with(sort_key.row());
+        self.last_key.clear();
+        self.last_key.extend_from_slice(sort_key.bytes);
         Ok(Some(Next {
             record: reader.record()?,
             sort_key,
@@ -62,17 +62,23 @@ impl<'a> Sorted<'a> {
         }))
     }
 
-    /// Moves on the reader whose record was given; its key's buffers are used again.
+    /// Moves on the reader whose record was given, and makes the one current that has the least.
     fn pass(&mut self) -> Result<()> {
-        let Some(mut least) = self.heap.peek_mut() else { return Ok(()) };
-        let Reverse((key, at)) = &mut *least;
-        std::mem::swap(&mut self.last_key, key);
-        let reader = &mut self.readers[*at];
-        if reader.advance()? {
-            key.clear();
-            key.extend_from_slice(reader.sort_key()?.bytes);
-        } else {
-            PeekMut::pop(least);
+        let at = match self.current {
+            Some(at) if self.readers[at].advance()? => at,
+            Some(_) | None => {
+                self.current = self.heads.pop().map(|Reverse((_, at))| at);
+                return Ok(());
+            }
+        };
+        let key = self.readers[at].sort_key()?.bytes;
+        // Of equal ones either may come: the second one is met twice.
+        let goes_on = self.heads.peek().is_none_or(|Reverse((least, _))| key <= least.as_slice());
+        if !goes_on && let Some(mut least) = self.heads.peek_mut() {
+            let Reverse((least_key, least_at)) = &mut *least;
+            least_key.clear();
+            least_key.extend_from_slice(key);
+            self.current = Some(std::mem::replace(least_at, at));
         }
         Ok(())
     }
