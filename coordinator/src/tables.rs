@@ -12,6 +12,8 @@ use std::path::Path;
 pub struct Table<R = BufReader<File>> {
     from: R,
     file: ResultFile,
+    /// The record that was read last.
+    record: String,
 }
 
 impl Table {
@@ -25,15 +27,25 @@ impl Table {
 
 impl<R: BufRead> Table<R> {
     pub fn new(from: R, file: ResultFile) -> Self {
-        Table { from, file }
+        Table {
+            from,
+            file,
+            record: String::new(),
+        }
     }
 
-    /// The next record; `None` at the end. A line may break within quotes.
+    /// The fields of the next record; `None` at the end.
     pub fn next_record(&mut self) -> Result<Option<Vec<Field>>> {
-        let (mut record, mut quotes) = (String::new(), 0);
+        Ok(self.next_text()?.map(read_fields))
+    }
+
+    /// The next record, without its line feed; `None` at the end. A line may break within quotes.
+    pub fn next_text(&mut self) -> Result<Option<&str>> {
+        let (record, mut quotes) = (&mut self.record, 0);
+        record.clear();
         loop {
             let before = record.len();
-            let read = self.from.read_line(&mut record);
+            let read = self.from.read_line(record);
             if read.map_err(|e| Error::input(e.to_string()).file(self.file.name()))? == 0 {
                 break;
             }
@@ -43,7 +55,7 @@ impl<R: BufRead> Table<R> {
             }
         }
         match record.strip_suffix('\n') {
-            Some(whole) if quotes.is_multiple_of(2) => Ok(Some(read_fields(whole))),
+            Some(whole) if quotes.is_multiple_of(2) => Ok(Some(whole)),
             None if record.is_empty() => Ok(None),
             Some(_) | None => Err(Error::input("ends within a record").file(self.file.name())),
         }

@@ -22,7 +22,7 @@ pub use csv::{fingerprint, header, is_defused};
 pub use judged::{Reported, Reporter};
 pub use line::LinePrinter;
 pub use own::{FileMark, FileMarks, ResultFile, own_summary};
-pub use record::{AccountRecord, Decision, Field, key_field, read_fields, write_fields};
+pub use record::{AccountEnd, AccountRecord, Decision, Field, key_field, read_fields, write_fields};
 pub use seen::SeenAccount;
 pub use summary::{
     AcceptanceSummary, Books, ColumnSummary, DeltaUnit, Facts, Merged, MovedSum, NoiseSummary, NoiseUnitSummary, PatternSummary, Rows,

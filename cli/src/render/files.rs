@@ -9,9 +9,14 @@ use std::path::Path;
 /// The excerpt of the tables in a directory, as far as they can be read.
 pub(crate) fn excerpt(directory: &Path, summary: &Summary, sizes: ExcerptSizes) -> Excerpt {
     let mut builder = ExcerptBuilder::new(summary, sizes);
-    let mut accounts = records(directory, ResultFile::Accounts);
-    builder.accounts_header(&accounts.next().unwrap_or_default());
-    accounts.for_each(|record| builder.account(record));
+    if let Ok(mut accounts) = Table::open(directory, ResultFile::Accounts)
+        && let Ok(Some(header)) = accounts.next_record()
+    {
+        builder.accounts_header(&header);
+        while let Ok(Some(line)) = accounts.next_text() {
+            builder.account_line(line);
+        }
+    }
     let mut lines = records(directory, ResultFile::Diff);
     builder.header(lines.next().unwrap_or_default());
     let _wants_no_more = lines.try_for_each(|record| builder.line(record));

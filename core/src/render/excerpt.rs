@@ -2,7 +2,7 @@
 //! changes of each column. It is bounded, whatever the tables hold, and the same for the same tables.
 
 use super::contrast::contrast;
-use crate::report::{AccountRecord, Decision, Field, PatternSummary, Summary};
+use crate::report::{AccountRecord, Decision, Field, PatternSummary, Summary, read_fields};
 use crate::spec::OUTPUT_COLUMNS;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -74,6 +74,10 @@ pub struct ExcerptBuilder<'a> {
     missing: usize,
     /// How many fields of `accounts.csv` are those of the account.
     account_fields: usize,
+    /// How many stand behind those.
+    end_fields: usize,
+    /// Exceptions and rows of the last account that is kept, once there are enough of them: what has no more than these is not kept.
+    least: Option<(u64, u64)>,
     excerpt: Excerpt,
 }
 
@@ -156,6 +160,8 @@ impl<'a> ExcerptBuilder<'a> {
             patterns,
             changes: BTreeMap::new(),
             account_fields: 0,
+            end_fields: 0,
+            least: None,
         }
     }
 
@@ -168,6 +174,17 @@ impl<'a> ExcerptBuilder<'a> {
     /// The header of `accounts.csv`.
     pub fn accounts_header(&mut self, names: &[Field]) {
         self.account_fields = AccountRecord::account_fields(names).unwrap_or(0);
+        self.end_fields = names.len() - self.account_fields;
+    }
+
+    /// A line of `accounts.csv`. There may be millions: of most it is enough to read the end.
+    pub fn account_line(&mut self, line: &str) {
+        match AccountRecord::read_end(line, self.end_fields) {
+            Some(end) if self.least.is_some_and(|least| (end.exceptions, end.rows) <= least) => {
+                self.excerpt.held += u64::from(end.decision == Decision::Hold);
+            }
+            Some(_) | None => self.account(read_fields(line)),
+        }
     }
 
     /// A record of `accounts.csv`. What does not differ is passed over.
@@ -188,6 +205,8 @@ impl<'a> ExcerptBuilder<'a> {
         let accounts = &mut self.excerpt.accounts;
         accounts.sort_by_key(|account| std::cmp::Reverse((account.exceptions, account.rows)));
         accounts.truncate(self.sizes.accounts);
+        let last = accounts.last().filter(|_| accounts.len() == self.sizes.accounts);
+        self.least = last.map(|account| (account.exceptions, account.rows));
     }
 
     /// A record of `diff.csv`; breaks where no more are wanted.

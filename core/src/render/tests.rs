@@ -1,8 +1,9 @@
 //! What the renderings look like, and what they make of values that mean harm.
 
 use super::*;
+use crate::mix::next;
 use crate::patterns::ToldBy;
-use crate::report::{AcceptanceSummary, Field, SideTotals, Summary, TotalsSummary, own_summary};
+use crate::report::{AcceptanceSummary, Field, SideTotals, Summary, TotalsSummary, own_summary, read_fields};
 use crate::spec::{Acceptance, Day};
 use std::ops::ControlFlow;
 
@@ -246,4 +247,27 @@ fn of_accounts_the_worst_are_kept_and_all_that_hold_are_counted() {
     let names: Vec<&str> = found.accounts.iter().filter_map(|a| a.account[0].as_deref()).take(3).collect();
     assert_eq!(names, ["a6", "a13", "a20"]);
     assert!(found.accounts.iter().all(|account| account.exceptions == 6));
+}
+
+#[test]
+fn of_lines_the_same_accounts_are_kept_as_of_records() {
+    let (summary, mut state) = (summary(), 5);
+    let mut below = |limit: u64| next(&mut state) % limit;
+    let lines: Vec<String> = (0..10_000)
+        .map(|at| {
+            let decision = ["hold", "flip", "no_difference"][below(3) as usize];
+            format!("\"a,{at}\",{},0,{},{decision}", below(9), below(5 + at / 100))
+        })
+        .collect();
+    let [mut of_lines, mut of_records] = [ExcerptBuilder::new(&summary, SIZES), ExcerptBuilder::new(&summary, SIZES)];
+    for builder in [&mut of_lines, &mut of_records] {
+        builder.accounts_header(&record("id,rows,expected,exceptions,decision"));
+    }
+    for line in &lines {
+        of_lines.account_line(line);
+        of_records.account(read_fields(line));
+    }
+    let found = of_lines.finish();
+    assert!(found.held > 0 && found.accounts.len() == SIZES.accounts);
+    assert_eq!(found, of_records.finish());
 }

@@ -73,6 +73,20 @@ words! {
     }
 }
 
+impl Decision {
+    fn of(name: &str) -> Option<Decision> {
+        Decision::ALL.into_iter().find(|one| one.name() == name)
+    }
+}
+
+/// What stands behind an account in its line, as far as it is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AccountEnd {
+    pub rows: u64,
+    pub exceptions: u64,
+    pub decision: Decision,
+}
+
 /// An account of `accounts.csv`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountRecord {
@@ -102,6 +116,23 @@ impl AccountRecord {
         self.expected + self.accepted.unwrap_or(0) + self.exceptions
     }
 
+    /// Reads what a line has behind its account, from the end: so many fields, none of which has quotes. Nothing is made for it.
+    pub fn read_end(line: &str, fields: usize) -> Option<AccountEnd> {
+        let of = line
+            .rmatch_indices(',')
+            .nth(fields.checked_sub(1)?)
+            .map(|(at, _)| &line[at + 1..])?;
+        let mut of = of.split(',');
+        let rows = of.next()?.parse().ok()?;
+        let exceptions = of.nth(1)?.parse().ok()?;
+        let decision = Decision::of(of.next()?)?;
+        Some(AccountEnd {
+            rows,
+            exceptions,
+            decision,
+        })
+    }
+
     /// Reads a record whose account has so many fields; `None` where it is none.
     pub fn read(mut record: Vec<Field>, account_fields: usize) -> Option<AccountRecord> {
         if record.len() < account_fields {
@@ -122,7 +153,7 @@ impl AccountRecord {
             rows: number(0)?,
             expected: number(1)?,
             exceptions: number(2)?,
-            decision: Decision::ALL.into_iter().find(|one| one.name() == decision)?,
+            decision: Decision::of(decision)?,
             accepted,
             seen,
         })
@@ -177,6 +208,17 @@ mod tests {
         for (behind, fields) in [("accepted", 2), ("accepted,live_rows,shadow_rows", 2), ("live_rows,shadow_rows", 2)] {
             let header = read_fields(&format!("id,accepted,rows,expected,exceptions,decision,{behind}"));
             assert_eq!(AccountRecord::account_fields(&header), Some(fields), "{behind}");
+        }
+        for (line, fields, end) in [
+            ("a-1,,2,3,4,hold,5,6", 6, Some((2, 4, Decision::Hold))),
+            ("\"a,1\",1,1,0,flip", 4, Some((1, 0, Decision::Flip))),
+            ("a,1,1,x,flip", 4, None),
+            ("a,1,1,0,flop", 4, None),
+            ("1,1,0,flip", 4, None),
+            ("a", 0, None),
+        ] {
+            let found = AccountRecord::read_end(line, fields).map(|end| (end.rows, end.exceptions, end.decision));
+            assert_eq!(found, end, "{line}");
         }
         for wrong in ["a,1,1,0", "a,1,1,0,flop", "a,1,1,x,flip", "a,1,1,0,flip,x", "a,1,1,0,hold,1,2,3,4"] {
             assert_eq!(AccountRecord::read(read_fields(wrong), 1), None, "{wrong}");
