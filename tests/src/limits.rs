@@ -23,6 +23,7 @@ pub fn drawn(seed: u64) -> TaskLimits {
         min_join_bytes: TaskLimits::PRODUCT.min_join_bytes,
         step_rows: 1 + random.below(5),
         runs_in_place: *random.pick(&[0, 1, 64]),
+        job_runs_in_place: *random.pick(&[0, 4, 4096]),
         look_ahead: random.below(3),
         search_ahead: random.below(12),
         patience_rows: random.below(20) as u64,

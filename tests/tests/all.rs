@@ -36,6 +36,8 @@ mod renderings;
 mod requests;
 #[path = "all/rollout.rs"]
 mod rollout;
+#[path = "all/row_groups.rs"]
+mod row_groups;
 #[path = "all/run_diff.rs"]
 mod run_diff;
 #[path = "all/shrink.rs"]

@@ -28,6 +28,8 @@ pub(crate) struct AlignedRows {
     pub(crate) numbers: RowNumbers,
     /// Whether their keys have been seen, with those of rows that are done with.
     pub(crate) has_seen_keys: bool,
+    /// Whether some columns were not read, and hold NULLs here that mean nothing.
+    pub(crate) is_thin: bool,
 }
 
 impl AlignedRows {

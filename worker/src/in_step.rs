@@ -211,7 +211,12 @@ impl<'a> InStep<'a> {
         }
         let values = Sides::from_fn(|side| self.queues[side].slices(&self.values, run));
         let pairs = in_place.compare(&self.values, &values.live, &values.shadow, run)?;
-        let (unequal, others) = (!&pairs.equal, !&pairs.ended());
+        let others = !&pairs.ended();
+        // A thin row is equal to its partner only if that is the row that it stood beside: that no other has its key must show.
+        let unequal = match self.are_alike() {
+            true => !&pairs.equal,
+            false => BooleanBuffer::new_set(run),
+        };
         let ends = others.count_set_bits() > 0 && in_place.judges && self.ascend() && in_place.ends_differing();
         let (left, differs) = match ends {
             true => (BooleanBuffer::new_unset(run), others),
@@ -230,6 +235,12 @@ impl<'a> InStep<'a> {
             self.step(side, run, in_place, emit)?;
         }
         Ok(true)
+    }
+
+    /// Whether the first batches were both read whole, or both in part.
+    fn are_alike(&self) -> bool {
+        let is_thin = Side::BOTH.map(|side| self.queues[side].held.front().map(|held| held.rows.is_thin));
+        is_thin[0] == is_thin[1]
     }
 
     /// Whether the keys of the first batches ascend.

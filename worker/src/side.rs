@@ -429,6 +429,7 @@ impl<'a> SideReader<'a> {
                 kept: kept.or(chosen.kept),
             },
             has_seen_keys: self.ended().is_some_and(|ended| ended.has_seen_keys),
+            is_thin: self.wanted().is_some(),
         };
         Ok(Some((rows, fingerprints)))
     }
