@@ -225,6 +225,8 @@ impl Pipeline<'_> {
             if outcome.judged.near > outcome.judged.differing && self.plan.known_form().is_none() {
                 form = Form::Fingerprints;
             }
+            // Nothing of it counts, and the memory is needed.
+            drop(outcome);
             outcome = self.scan_as(executor, Stage::Rescan, form).await?;
         }
         tally.merge(&outcome.tally);

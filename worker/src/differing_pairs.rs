@@ -4,15 +4,18 @@
 //! live     a b c | d e f      rows that differ wait until their batch is done with on both sides;
 //! shadow   a b | c d e f      the first of live belongs to the first of shadow, and so on
 //! ```
-//! Keys ascend where pairs are judged in place, and so do the differences of a run; where they step back another run begins.
+//! Keys ascend where pairs are judged in place, and so do the differences of a run; where they step back another run begins. There are only so
+//! many runs of a job, as a merge holds a part of each.
 
 use crate::aligned_rows::{AlignedRows, as_stored, filtered};
 use crate::differences::{DifferenceWriter, RowKey, row_key};
 use crate::job::Job;
 use crate::pairs::{Cells, Chunk};
-use arrow_array::{Array, ArrayRef, new_null_array};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, UInt32Array, new_null_array};
 use arrow_buffer::BooleanBuffer;
 use arrow_select::concat::concat;
+use arrow_select::take::take_arrays;
 use shadowdiff_common::run::RunWriter;
 use shadowdiff_common::spool::Spool;
 use shadowdiff_core::error::{Error, Result};
@@ -23,6 +26,10 @@ use std::collections::{BTreeSet, VecDeque};
 
 /// Of a batch with fewer rows that differ than one in so many, these are copied: a batch that waits holds all of its rows.
 const FEW: usize = 4;
+/// So many parts of a task's memory are for rows that wait.
+const SHARES: usize = 16;
+/// What may wait, however much memory there is.
+const MOST_BYTES: usize = 32 << 20;
 
 /// A batch some rows of which wait for their partners.
 struct Waiting {
@@ -30,6 +37,8 @@ struct Waiting {
     /// The rows that wait.
     differs: BooleanBuffer,
     rows: usize,
+    /// About what all of its rows take when they are laid out.
+    bytes: usize,
 }
 
 /// Pairs that differ, on their way into sorted runs of differences.
@@ -41,6 +50,11 @@ pub(crate) struct DifferingPairs<'a> {
     run: Option<RunWriter>,
     last_key: Vec<u8>,
     written: Written,
+    most_runs: usize,
+    /// About how many bytes of a side may wait.
+    most_bytes: usize,
+    /// Whether a key has come twice: the rows are scanned again, and nothing that is written counts.
+    is_void: bool,
 }
 
 /// What pairs that differ have come to.
@@ -52,7 +66,7 @@ pub(crate) struct Written {
 
 impl<'a> DifferingPairs<'a> {
     pub(crate) fn new(job: &'a Job) -> Self {
-        let aligned = &job.plan.aligned;
+        let (aligned, limits) = (&job.plan.aligned, &job.resources.limits);
         DifferingPairs {
             job,
             waiting: Sides::default(),
@@ -63,12 +77,15 @@ impl<'a> DifferingPairs<'a> {
             run: None,
             last_key: Vec::new(),
             written: Written::default(),
+            most_runs: limits.runs_in_place.min(limits.job_runs_in_place / job.plan.scans.len().max(1)),
+            most_bytes: (job.resources.memory.task_bytes / SHARES).min(MOST_BYTES),
+            is_void: false,
         }
     }
 
-    /// Whether more pairs may come. Of very many runs a merge would hold too much.
+    /// Whether more pairs may come.
     pub(crate) fn has_room(&self) -> bool {
-        self.written.runs.len() < self.job.resources.limits.runs_in_place
+        self.written.runs.len() < self.most_runs
     }
 
     /// Columns in which pairs differ whose rows are pushed later.
@@ -84,15 +101,21 @@ impl<'a> DifferingPairs<'a> {
             false => (batch, differs),
         };
         self.waiting[side].push_back(Waiting {
+            bytes: batch.columns.iter().map(laid_out_bytes).sum(),
             columns: batch.columns,
             differs,
             rows,
         });
         let chunk_rows = self.job.resources.limits.chunk_rows;
-        while self.pairs() >= chunk_rows {
-            self.write(chunk_rows)?;
+        while self.pairs() >= chunk_rows || (self.pairs() > 0 && self.are_too_many()) {
+            self.write(chunk_rows.min(self.pairs()))?;
         }
         Ok(())
+    }
+
+    fn are_too_many(&self) -> bool {
+        let bytes = |side: Side| self.waiting[side].iter().map(|waiting| waiting.bytes).sum::<usize>();
+        Side::BOTH.into_iter().any(|side| bytes(side) > self.most_bytes)
     }
 
     /// Pairs of which both rows are here.
@@ -122,33 +145,25 @@ impl<'a> DifferingPairs<'a> {
         let differs = cells.rows(pairs);
         self.written.tally.add_tolerance_use(&cells.tolerance_use);
         self.written.tally.within_tolerance += (pairs - differs.count_set_bits()) as u64;
-        match differs.count_set_bits() {
-            0 => Ok(()),
-            rows if rows == pairs => self.append_all(&chunk, &cells),
-            rows => {
-                let arrays = Sides::try_from_fn(|side| filtered(&chunk.arrays[side], &differs))?;
-                let chunk = Chunk::of_pairs(job, arrays, rows)?;
-                self.append_all(&chunk, &chunk.compare(&job.compiled.columns)?)
-            }
+        let mut keys: Vec<(RowKey, u32)> = differs
+            .set_indices()
+            .map(|row| (row_key(&job.plan.aligned, &chunk, row), row as u32))
+            .collect();
+        let in_order = keys.is_sorted();
+        keys.sort_unstable();
+        let (keys, rows): (Vec<RowKey>, Vec<u32>) = keys.into_iter().unzip();
+        self.is_void |= keys.windows(2).any(|pair| pair[0] == pair[1]);
+        if keys.is_empty() || self.is_void {
+            return Ok(());
         }
-    }
-
-    /// Appends pairs that all differ, to a run for each stretch in which their keys ascend.
-    fn append_all(&mut self, chunk: &Chunk, cells: &Cells) -> Result<()> {
-        let job = self.job;
-        let keys: Vec<RowKey> = (0..chunk.rows()).map(|row| row_key(&job.plan.aligned, chunk, row)).collect();
-        if keys.is_sorted_by(|a, b| a < b) {
-            return self.append(chunk, cells, &keys);
+        if in_order && keys.len() == pairs {
+            return self.append(&chunk, &cells, &keys);
         }
-        let mut from = 0;
-        for keys in keys.chunk_by(|a, b| a < b) {
-            let slice = |array: &ArrayRef| array.slice(from, keys.len());
-            let arrays = Sides::from_fn(|side| chunk.arrays[side].iter().map(slice).collect());
-            let stretch = Chunk::of_pairs(job, arrays, keys.len())?;
-            self.append(&stretch, &stretch.compare(&job.compiled.columns)?, keys)?;
-            from += keys.len();
-        }
-        Ok(())
+        let rows = UInt32Array::from(rows);
+        let taken = |side: Side| take_arrays(&chunk.arrays[side], &rows, None).map_err(|e| Error::internal(format!("take: {e}")));
+        let chunk = Chunk::of_pairs(job, Sides::try_from_fn(taken)?, keys.len())?;
+        let cells = chunk.compare(&job.compiled.columns)?;
+        self.append(&chunk, &cells, &keys)
     }
 
     /// Appends pairs that all differ, in the order of their keys.
@@ -222,11 +237,22 @@ impl Waiting {
             columns: self.columns.iter().map(|array| array.slice(0, end)).collect(),
             differs: self.differs.slice(0, end),
             rows,
+            bytes: self.bytes * end / self.differs.len().max(1),
         };
         self.columns = self.columns.iter().map(|array| array.slice(end, array.len() - end)).collect();
         self.differs = self.differs.slice(end, self.differs.len() - end);
         self.rows -= rows;
+        self.bytes -= taken.bytes;
         taken
+    }
+}
+
+/// About what an array takes, a dictionary's values a row each.
+fn laid_out_bytes(array: &ArrayRef) -> usize {
+    let bytes = |array: &dyn Array| array.to_data().get_slice_memory_size().unwrap_or(0);
+    match array.as_any_dictionary_opt() {
+        Some(dictionary) => dictionary.len() * (bytes(dictionary.values()) / dictionary.values().len().max(1)),
+        None => bytes(array),
     }
 }
 
@@ -307,8 +333,11 @@ mod tests {
         let (live, shadow) = (csv(1), csv(9));
         for chunk_rows in [1, 2, 4, 12] {
             let (records, tally, runs, changed) = found(SPEC, [&live, &shadow], chunk_rows, 64);
-            assert_eq!((records.len(), tally.changed), (12, 12));
-            assert_eq!((runs, changed), (4, 12), "chunks of {chunk_rows}");
+            assert_eq!((records.len(), tally.changed, changed), (12, 12, 12));
+            assert!(
+                (1..=6).contains(&runs) && (chunk_rows < 12 || runs == 1),
+                "chunks of {chunk_rows}: {runs} runs"
+            );
         }
         let (records, _, runs, changed) = found(SPEC, [&live, &shadow], 1, 1);
         assert_eq!((records.len(), runs, changed), (12, 2, 6), "the rest is exchanged");

@@ -30,6 +30,8 @@ pub struct TaskLimits {
     pub step_rows: usize,
     /// Sorted runs of differences that a scan task leaves behind; after that, pairs that differ are exchanged.
     pub runs_in_place: usize,
+    /// The same of all scan tasks of a job.
+    pub job_runs_in_place: usize,
     /// How far apart rows may be and still count as in step.
     pub look_ahead: usize,
     /// How far ahead both sides are searched for the place where they agree again, where that is farther.
@@ -72,6 +74,7 @@ impl TaskLimits {
         min_join_bytes: 64 << 20,
         step_rows: 1024,
         runs_in_place: 64,
+        job_runs_in_place: 4096,
         look_ahead: 8,
         search_ahead: 8192,
         patience_rows: 100_000,

@@ -68,17 +68,10 @@ impl StoredFile {
         self.opened.columns.fields.iter().position(|field| field.name() == name)
     }
 
-    /// The least and the greatest value of a column in the whole file, as its footer has them; `None` where it does not tell of every row group.
-    pub fn bounds(&self, column: usize) -> Option<(Bound, Bound)> {
-        let mut all: Option<(Bound, Bound)> = None;
-        for group in 0..self.opened.metadata.num_row_groups() {
-            let (least, greatest) = self.chunks(group, column).next().and_then(bounds)?;
-            all = Some(match all {
-                Some((known_least, known_greatest)) => (known_least.min(least), known_greatest.max(greatest)),
-                None => (least, greatest),
-            });
-        }
-        all
+    /// The least and the greatest value of a column in each row group, as the footer has them; `None` where it does not.
+    pub fn bounds(&self, column: usize) -> Option<Vec<(Bound, Bound)>> {
+        let groups = 0..self.opened.metadata.num_row_groups();
+        groups.map(|group| self.chunks(group, column).next().and_then(bounds)).collect()
     }
 
     fn chunks(&self, group: usize, column: usize) -> impl Iterator<Item = &ColumnChunkMetaData> {
