@@ -213,7 +213,7 @@ impl<'a> InStep<'a> {
         let pairs = in_place.compare(&self.values, &values.live, &values.shadow, run)?;
         let others = !&pairs.ended();
         // A thin row is equal to its partner only if that is the row that it stood beside: that no other has its key must show.
-        let unequal = match self.are_alike() {
+        let unequal = match self.were_read_alike() {
             true => !&pairs.equal,
             false => BooleanBuffer::new_set(run),
         };
@@ -238,7 +238,7 @@ impl<'a> InStep<'a> {
     }
 
     /// Whether the first batches were both read whole, or both in part.
-    fn are_alike(&self) -> bool {
+    fn were_read_alike(&self) -> bool {
         let is_thin = Side::BOTH.map(|side| self.queues[side].held.front().map(|held| held.rows.is_thin));
         is_thin[0] == is_thin[1]
     }

@@ -7,11 +7,10 @@ mod digits;
 mod numeral;
 
 use super::cell::{Decimal, Value};
-use digits::{Digits, MOST_BEHIND_POINT};
+use digits::Digits;
 use num_bigint::{BigInt, Sign};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
-use std::fmt::{Display, Formatter, Write};
 
 pub use numeral::is_plain_number;
 pub(super) use numeral::{Misfit, PlainNumber, is_faithful_double};
@@ -406,55 +405,6 @@ impl TryFrom<String> for Number {
 impl Default for Number {
     fn default() -> Self {
         Number::from_int(0)
-    }
-}
-
-impl Number {
-    /// Appends what `Display` shows. Millions of cells are printed like this, without anything made for them.
-    pub fn print(&self, out: &mut String) {
-        self.write(out).expect("a string takes all");
-    }
-
-    fn write(&self, out: &mut impl Write) -> std::fmt::Result {
-        if let (Mantissa::Small(m), Ok(scale @ 0..=MOST_BEHIND_POINT)) = (&self.mantissa, usize::try_from(self.scale)) {
-            let mut digits = Digits::of(m.unsigned_abs());
-            if scale > 0 {
-                digits.put_point(scale);
-            }
-            if *m < 0 {
-                digits.negate();
-            }
-            return out.write_str(digits.text());
-        }
-        if self.sign() == Ordering::Less {
-            out.write_char('-')?;
-        }
-        match &self.mantissa {
-            Mantissa::Small(m) => self.write_digits(Digits::of(m.unsigned_abs()).text(), out),
-            Mantissa::Big(m) => self.write_digits(&m.magnitude().to_string(), out),
-        }
-    }
-
-    /// The digits of the mantissa, with the point where the scale says.
-    fn write_digits(&self, digits: &str, out: &mut impl Write) -> std::fmt::Result {
-        let zeros = |out: &mut _, count: usize| (0..count).try_for_each(|_| Write::write_char(out, '0'));
-        if self.scale <= 0 {
-            out.write_str(digits)?;
-            return zeros(out, if self.is_zero() { 0 } else { self.scale.unsigned_abs() as usize });
-        }
-        let scale = self.scale as usize;
-        let (whole, fraction) = digits.split_at(digits.len().saturating_sub(scale));
-        out.write_str(if whole.is_empty() { "0" } else { whole })?;
-        out.write_char('.')?;
-        zeros(out, scale - fraction.len())?;
-        out.write_str(fraction)
-    }
-}
-
-/// Exact decimal text with as many digits as the scale says: `-1.50`, `12000`.
-impl Display for Number {
-    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        self.write(f)
     }
 }
 

@@ -1,10 +1,14 @@
-//! The decimal digits of a whole number, made where they are needed: the formatting of the standard library asks for width, sign and padding
-//! first, which costs more than the digits.
+//! Numbers as they are printed, their digits made where they are needed: the formatting of the standard library asks for width, sign and
+//! padding first, which costs more than the digits.
+
+use super::{Mantissa, Number};
+use std::cmp::Ordering;
+use std::fmt::{Display, Formatter, Write};
 
 /// Room for those of the largest number, 39, with a point and a sign.
 const MOST: usize = 48;
 /// Digits behind a point, for which there is always room.
-pub(in crate::value) const MOST_BEHIND_POINT: usize = 40;
+const MOST_BEHIND_POINT: usize = 40;
 
 /// The digits of the numbers below 100: two come of one division.
 const PAIRS: [[u8; 2]; 100] = {
@@ -18,14 +22,14 @@ const PAIRS: [[u8; 2]; 100] = {
 
 /// The digits of a number.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::value) struct Digits {
+pub(super) struct Digits {
     /// Those from `from` on.
     bytes: [u8; MOST],
     from: usize,
 }
 
 impl Digits {
-    pub(in crate::value) fn of(number: u128) -> Digits {
+    pub(super) fn of(number: u128) -> Digits {
         let mut digits = Digits {
             bytes: [b'0'; MOST],
             from: MOST,
@@ -71,12 +75,12 @@ impl Digits {
     }
 
     /// Puts a minus in front.
-    pub(in crate::value) fn negate(&mut self) {
+    fn negate(&mut self) {
         self.put(b'-');
     }
 
     /// Puts a point in front of the last ones, behind at least one: so many, one to `MOST_BEHIND_POINT`.
-    pub(in crate::value) fn put_point(&mut self, behind: usize) {
+    fn put_point(&mut self, behind: usize) {
         let point = MOST - behind - 1;
         // What stands in front is zeros from the beginning.
         self.from = self.from.min(point);
@@ -85,8 +89,57 @@ impl Digits {
         self.bytes[point] = b'.';
     }
 
-    pub(in crate::value) fn text(&self) -> &str {
+    pub(super) fn text(&self) -> &str {
         std::str::from_utf8(&self.bytes[self.from..]).expect("digits are text")
+    }
+}
+
+impl Number {
+    /// Appends what `Display` shows. Millions of cells are printed like this, without anything made for them.
+    pub fn print(&self, out: &mut String) {
+        self.write(out).expect("a string takes all");
+    }
+
+    fn write(&self, out: &mut impl Write) -> std::fmt::Result {
+        if let (Mantissa::Small(m), Ok(scale @ 0..=MOST_BEHIND_POINT)) = (&self.mantissa, usize::try_from(self.scale)) {
+            let mut digits = Digits::of(m.unsigned_abs());
+            if scale > 0 {
+                digits.put_point(scale);
+            }
+            if *m < 0 {
+                digits.negate();
+            }
+            return out.write_str(digits.text());
+        }
+        if self.sign() == Ordering::Less {
+            out.write_char('-')?;
+        }
+        match &self.mantissa {
+            Mantissa::Small(m) => self.write_digits(Digits::of(m.unsigned_abs()).text(), out),
+            Mantissa::Big(m) => self.write_digits(&m.magnitude().to_string(), out),
+        }
+    }
+
+    /// The digits of the mantissa, with the point where the scale says.
+    fn write_digits(&self, digits: &str, out: &mut impl Write) -> std::fmt::Result {
+        let zeros = |out: &mut _, count: usize| (0..count).try_for_each(|_| Write::write_char(out, '0'));
+        if self.scale <= 0 {
+            out.write_str(digits)?;
+            return zeros(out, if self.is_zero() { 0 } else { self.scale.unsigned_abs() as usize });
+        }
+        let scale = self.scale as usize;
+        let (whole, fraction) = digits.split_at(digits.len().saturating_sub(scale));
+        out.write_str(if whole.is_empty() { "0" } else { whole })?;
+        out.write_char('.')?;
+        zeros(out, scale - fraction.len())?;
+        out.write_str(fraction)
+    }
+}
+
+/// Exact decimal text with as many digits as the scale says: `-1.50`, `12000`.
+impl Display for Number {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        self.write(f)
     }
 }
 
