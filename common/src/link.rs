@@ -2,6 +2,7 @@
 
 use crate::exchange::Object;
 use crate::spool::Spool;
+use shadowdiff_core::drawn::DrawnRows;
 use shadowdiff_core::error::Result;
 use shadowdiff_core::plan::Sample;
 use shadowdiff_core::profile::Profile;
@@ -40,6 +41,8 @@ pub struct TaskOutput {
     pub sample: Option<Sample>,
     /// Of a scan of columns with tolerances.
     pub judged: Option<JudgedInPlace>,
+    /// Of a scan that exchanges fingerprints.
+    pub drawn: Option<DrawnRows>,
     pub profile: Profile,
 }
 

@@ -1,17 +1,19 @@
 //! The stages of a job in their order, once: which tasks each has, what their outcomes add up to, what the next one reads.
 //!
 //! ```text
-//! [sample ->] scan [-> rescan] -> [match -> reread ->] compare -> [lookup ->] [totals ->] (merge)
+//! [sample ->] scan [-> rescan] -> [match -> reread ->] compare [-> reread-whole -> compare-whole] -> [lookup ->] [totals ->] (merge)
 //! ```
-//! Small jobs need no sample; match and reread are for jobs that exchange fingerprints, lookup for those where
+//! Small jobs need no sample; match and reread are for jobs that exchange fingerprints, and what is read and compared whole after that is left of
+//! rows that were read in part; lookup for those where
 //! one side alone has rows left, and a key may come twice there, totals for those whose spec asks for them. Where tasks run, and where what they leave behind
 //! lies meanwhile, is the executor's business: in this process (`run`), or on workers and in the state store (`cluster/drive`).
 
 use crate::merged_runs::count_distinct;
 use shadowdiff_common::spool::{Scratch, Spool};
 use shadowdiff_common::tasks::blocking;
+use shadowdiff_core::drawn::DrawnRows;
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::plan::{Form, Plan, Reread, Sample};
+use shadowdiff_core::plan::{Form, Plan, Sample};
 use shadowdiff_core::profile::Profile;
 use shadowdiff_core::report::Timings;
 use shadowdiff_core::row::JudgedInPlace;
@@ -19,6 +21,7 @@ use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::ListedAccounts;
 use shadowdiff_core::stage::{ShardRange, Stage, Task};
 use shadowdiff_core::tally::Tally;
+use std::collections::BTreeSet;
 use tokio::time::Instant;
 
 /// Tasks of a stage, each with how much there is to do.
@@ -28,6 +31,8 @@ pub(crate) type Tasks = Vec<(u64, Task)>;
 struct Scanned {
     /// In what form rows were exchanged.
     form: Form,
+    /// Of fingerprints, rows that were drawn.
+    drawn: DrawnRows,
     shards: Vec<(u64, ShardRange)>,
     accounts: Vec<Spool>,
     /// The sides of which it is known that no key comes twice.
@@ -53,10 +58,10 @@ pub(crate) trait Executor: Send {
     fn scratch(&self) -> Result<Scratch>;
 }
 
-/// The stage that reads what another exchanges, and how its tasks are cut.
+/// The stages that read what another exchanges, and how their tasks are cut.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reader {
-    pub(crate) stage: Stage,
+    pub(crate) stages: &'static [Stage],
     pub(crate) shards: u32,
     /// Small shards are put together into one task up to this many bytes.
     pub(crate) part_bytes: u64,
@@ -76,6 +81,8 @@ pub(crate) struct StageOutcome {
     pub(crate) sample: Option<Sample>,
     /// Of a scan of columns with tolerances. Where it does not hold, nothing reads what was exchanged.
     pub(crate) judged: JudgedInPlace,
+    /// Of a scan that exchanges fingerprints.
+    pub(crate) drawn: DrawnRows,
     /// Of the reader's tasks: what each reads, and how many bytes that is.
     pub(crate) next: Vec<(u64, ShardRange)>,
 }
@@ -144,32 +151,27 @@ impl Pipeline<'_> {
         let form = self.form(executor).await?;
         let Scanned {
             form,
+            drawn,
             mut shards,
             accounts,
             distinct,
             mut runs,
         } = self.scan(executor, form, &mut tally).await?;
+        let mut columns = Vec::new();
         if form == Form::Fingerprints {
-            shards = self.unmatched(executor, shards, &mut tally).await?;
+            columns = self.columns_in_part(&drawn);
+            shards = self.unmatched(executor, shards, &columns, &mut tally).await?;
         }
         timings.scan_ms = started.elapsed().as_millis() as u64;
-        let tasks = tasks_of(Stage::Compare, Form::Rows, shards);
-        let lookup = Reader {
-            stage: Stage::Lookup,
-            shards: 1,
-            part_bytes: 0,
-        };
-        let compared = executor.run_stage(Stage::Compare, tasks, Some(lookup)).await?;
-        tally.merge(&compared.tally);
+        let keys = self.compare(executor, shards, columns, &mut tally, &mut runs).await?;
         tally.balance().map_err(Error::internal)?;
         let found_keys = match tally.has_no_copies(distinct) {
             true => Vec::new(),
-            false => self.lookup(executor, &compared.next, &tally).await?,
+            false => self.lookup(executor, &keys, &tally).await?,
         };
         self.totals(executor, &mut tally).await?;
         timings.compare_ms = started.elapsed().as_millis() as u64 - timings.scan_ms;
         timings.rungs = std::mem::take(&mut executor.profile);
-        runs.extend(compared.runs);
         Ok(Compared {
             tally,
             runs,
@@ -177,6 +179,60 @@ impl Pipeline<'_> {
             seen_accounts: accounts,
             timings,
         })
+    }
+
+    /// Compares rows, of which these columns were read, or all where none is named; what must be read whole is read again, and compared too. Gives
+    /// the shard of the keys of rows that one side alone has left.
+    async fn compare<E: Executor>(
+        self,
+        executor: &mut E,
+        shards: Vec<(u64, ShardRange)>,
+        columns: Vec<u32>,
+        tally: &mut Tally,
+        runs: &mut Vec<Spool>,
+    ) -> Result<Vec<(u64, ShardRange)>, E::Stop> {
+        let is_in_part = !columns.is_empty();
+        let scans = if is_in_part { self.plan.scans.len() as u32 } else { 0 };
+        // A shard for each scan whose rows are read whole, and that of the keys.
+        let reader = Reader {
+            stages: if is_in_part { &[Stage::RereadWhole, Stage::Lookup] } else { &[Stage::Lookup] },
+            shards: scans + 1,
+            part_bytes: 0,
+        };
+        let tasks = in_part(tasks_of(Stage::Compare, Form::Rows, shards), &columns);
+        let compared = executor.run_stage(Stage::Compare, tasks, Some(reader)).await?;
+        tally.merge(&compared.tally);
+        runs.extend(compared.runs);
+        let (keys, left): (Vec<_>, Vec<_>) = compared.next.into_iter().partition(|(_, shards)| shards.first == scans);
+        if left.is_empty() {
+            return Ok(keys);
+        }
+        let tasks = tasks_of(Stage::RereadWhole, Form::Rows, left);
+        let reread = executor
+            .run_stage(Stage::RereadWhole, tasks, Some(self.by_shard(&[Stage::CompareWhole])))
+            .await?;
+        check_exchange(tally, reread.exchanged)?;
+        let tasks = tasks_of(Stage::CompareWhole, Form::Rows, reread.next);
+        let compared = executor.run_stage(Stage::CompareWhole, tasks, None).await?;
+        tally.merge(&compared.tally);
+        runs.extend(compared.runs);
+        Ok(keys)
+    }
+
+    /// Of the rows that have no partner, the columns that are read: the key and those in which drawn rows differ. None: all, where those are
+    /// not much fewer, or it is not known.
+    fn columns_in_part(self, drawn: &DrawnRows) -> Vec<u32> {
+        let aligned = &self.plan.aligned;
+        let values = aligned.values();
+        let Some(differing) = drawn.differing(values.len()) else {
+            return Vec::new();
+        };
+        let columns: BTreeSet<usize> = aligned.key.iter().copied().chain(differing.into_iter().map(|at| values[at])).collect();
+        tracing::debug!(?columns, "rows are read again in part");
+        match columns.len() * 4 <= aligned.columns.len() * 3 {
+            true => columns.into_iter().map(|at| at as u32).collect(),
+            false => Vec::new(),
+        }
     }
 
     /// Asks each side for the keys of rows that only the other one has left; gives the fingerprints of those it has.
@@ -235,6 +291,7 @@ impl Pipeline<'_> {
         if self.plan.spec.output.accounts == ListedAccounts::All {
             return Ok(Scanned {
                 form,
+                drawn: outcome.drawn,
                 shards: outcome.next,
                 accounts: outcome.sorted,
                 distinct,
@@ -247,6 +304,7 @@ impl Pipeline<'_> {
         }
         Ok(Scanned {
             form,
+            drawn: outcome.drawn,
             shards: outcome.next,
             accounts: Vec::new(),
             distinct,
@@ -256,43 +314,44 @@ impl Pipeline<'_> {
 
     async fn scan_as<E: Executor>(self, executor: &mut E, stage: Stage, form: Form) -> Result<StageOutcome, E::Stop> {
         let pieces = self.plan.scans.iter().map(|scan| (scan.weight(), ShardRange::default()));
-        let reader = match form {
-            Form::Rows => Stage::Compare,
-            Form::Fingerprints => Stage::Match,
+        let reader: &[Stage] = match form {
+            Form::Rows => &[Stage::Compare],
+            Form::Fingerprints => &[Stage::Match],
         };
         executor
             .run_stage(stage, tasks_of(stage, form, pieces), Some(self.by_shard(reader)))
             .await
     }
 
-    /// Cancels fingerprints, and reads again the rows that have no partner; gives their shards.
+    /// Cancels fingerprints, and reads again the rows that have no partner, these columns of them, or all where none is named; gives their shards.
     async fn unmatched<E: Executor>(
         self,
         executor: &mut E,
         shards: Vec<(u64, ShardRange)>,
+        columns: &[u32],
         tally: &mut Tally,
     ) -> Result<Vec<(u64, ShardRange)>, E::Stop> {
-        // One task for each scan that has such rows, or two.
+        // One task for each scan that has such rows.
         let by_scan = Reader {
-            stage: Stage::Reread,
-            shards: Reread::shards(self.plan),
+            stages: &[Stage::Reread],
+            shards: self.plan.scans.len() as u32,
             part_bytes: 0,
         };
         let tasks = tasks_of(Stage::Match, Form::Fingerprints, shards);
         let matched = executor.run_stage(Stage::Match, tasks, Some(by_scan)).await?;
         tally.merge(&matched.tally);
-        let tasks = tasks_of(Stage::Reread, Form::Rows, matched.next);
+        let tasks = in_part(tasks_of(Stage::Reread, Form::Rows, matched.next), columns);
         let reread = executor
-            .run_stage(Stage::Reread, tasks, Some(self.by_shard(Stage::Compare)))
+            .run_stage(Stage::Reread, tasks, Some(self.by_shard(&[Stage::Compare])))
             .await?;
         check_exchange(tally, reread.exchanged)?;
         Ok(reread.next)
     }
 
     /// A reader whose tasks take the shards of the job.
-    fn by_shard(self, stage: Stage) -> Reader {
+    fn by_shard(self, stages: &'static [Stage]) -> Reader {
         Reader {
-            stage,
+            stages,
             shards: self.plan.shards,
             part_bytes: self.plan.part_bytes,
         }
@@ -306,16 +365,23 @@ fn tasks_of(stage: Stage, form: Form, inputs: impl IntoIterator<Item = (u64, Sha
             number,
             form,
             input,
+            columns: Vec::new(),
         };
         (weight, task)
     };
     (0..).zip(inputs).map(task).collect()
 }
 
-/// Rows that were neither filtered nor done with in pairs must all be in the exchange. `exchanged`: rows of live and of shadow.
+/// The same tasks of rows of which these columns are read; none: all.
+fn in_part(mut tasks: Tasks, columns: &[u32]) -> Tasks {
+    tasks.iter_mut().for_each(|(_, task)| task.columns = columns.to_vec());
+    tasks
+}
+
+/// Rows that have not come to an end must all be in the exchange. `exchanged`: rows of live and of shadow.
 fn check_exchange(tally: &Tally, exchanged: Sides<u64>) -> Result<()> {
-    for (side, rows) in tally.sides.each() {
-        let expected = rows.read - rows.filtered - tally.matched();
+    for side in Side::BOTH {
+        let expected = tally.open_rows(side);
         if exchanged[side] != expected {
             return Err(Error::internal(format!(
                 "the books of the exchange do not balance: {} rows of {side}, {expected} expected",

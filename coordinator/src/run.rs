@@ -88,8 +88,8 @@ const ONLY_JOB: JobNumber = JobNumber(0);
 struct LocalExecutor<'a> {
     machine: Machine,
     workers: &'a dyn Workers,
-    /// What the last stage exchanged.
-    exchanged: Arc<Exchanged>,
+    /// What was exchanged for stages that have not run yet.
+    exchanged: BTreeMap<Stage, Arc<Exchanged>>,
     scratch: Scratch,
     started: Instant,
     interrupted: watch::Receiver<bool>,
@@ -110,6 +110,7 @@ impl Executor for LocalExecutor<'_> {
             outcome.runs.extend(output.runs);
             outcome.sample = output.sample.or(outcome.sample);
             outcome.judged.merge(output.judged.unwrap_or_default());
+            outcome.drawn.merge(&output.drawn.unwrap_or_default());
             let Some(object) = output.exchange else { continue };
             for (size, bytes) in object.sizes().into_iter().zip(&mut bytes) {
                 outcome.add_exchanged(size.map(|size: Size| size.rows));
@@ -117,7 +118,11 @@ impl Executor for LocalExecutor<'_> {
             }
             exchanged.push((number, Arc::new(object)));
         }
-        self.exchanged = Arc::new(exchanged);
+        self.exchanged.remove(&stage);
+        let exchanged = Arc::new(exchanged);
+        for stage in reader.map_or(&[][..], |reader| reader.stages) {
+            self.exchanged.insert(*stage, Arc::clone(&exchanged));
+        }
         outcome.next = reader.map_or_else(Vec::new, |reader| groups(&bytes, reader.part_bytes));
         Ok(outcome)
     }
@@ -151,7 +156,7 @@ impl<'a> LocalExecutor<'a> {
         LocalExecutor {
             machine,
             workers,
-            exchanged: Arc::default(),
+            exchanged: BTreeMap::new(),
             scratch: job.scratch.clone(),
             started: Instant::now(),
             interrupted: job.interrupted.clone(),
@@ -184,8 +189,8 @@ impl<'a> LocalExecutor<'a> {
                         running.insert(attempt, task.0 as usize);
                         let assignment = Assignment {
                             attempt,
-                            task: tasks[task.0 as usize].1,
-                            exchanged: Arc::clone(&self.exchanged),
+                            task: tasks[task.0 as usize].1.clone(),
+                            exchanged: self.exchanged.get(&stage).cloned().unwrap_or_default(),
                             halvings,
                         };
                         self.workers.start(assignment, reports.clone());

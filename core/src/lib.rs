@@ -8,6 +8,7 @@ pub mod align;
 pub mod compact;
 pub mod compare;
 pub mod difference;
+pub mod drawn;
 pub mod error;
 pub mod journal;
 pub mod judge;

@@ -173,32 +173,6 @@ impl ScanTask {
     }
 }
 
-/// What a reread task reads: rows of one scan task that have no partner, whole, or thin where it is known in which columns alone they differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reread {
-    pub scan: u32,
-    pub is_thin: bool,
-}
-
-impl Reread {
-    /// The shards of what match tasks leave: one a reread task.
-    pub fn shards(plan: &Plan) -> u32 {
-        2 * plan.scans.len() as u32
-    }
-
-    pub fn of_shard(shard: u32, plan: &Plan) -> Self {
-        let scans = plan.scans.len() as u32;
-        Reread {
-            scan: shard % scans.max(1),
-            is_thin: shard >= scans,
-        }
-    }
-
-    pub fn shard(self, plan: &Plan) -> u32 {
-        self.scan + if self.is_thin { plan.scans.len() as u32 } else { 0 }
-    }
-}
-
 /// How the columns of a side come out of its files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SidePlan {

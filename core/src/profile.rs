@@ -69,7 +69,7 @@ impl Rung {
             Stage::Sample => Rung::Sample,
             Stage::Scan | Stage::Rescan => Rung::of_exchange(form),
             Stage::Match => Rung::Reread,
-            Stage::Reread | Stage::Compare | Stage::Merge => Rung::Compare,
+            Stage::Reread | Stage::Compare | Stage::RereadWhole | Stage::CompareWhole | Stage::Merge => Rung::Compare,
             Stage::Lookup => Rung::Lookup,
             Stage::Totals => Rung::Totals,
         }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// The stages of a job in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// A look at the first rows; small jobs do without.
     #[default]
@@ -18,10 +18,14 @@ pub enum Stage {
     Rescan,
     /// Cancels fingerprints, where those are exchanged.
     Match,
-    /// Reads the rows without a partner again, where fingerprints are exchanged.
+    /// Reads the rows without a partner again, where fingerprints are exchanged: whole, or in part.
     Reread,
     /// Compares the rows that have not cancelled.
     Compare,
+    /// Reads those again, whole, that differ in more than the part that was read of them.
+    RereadWhole,
+    /// Compares them.
+    CompareWhole,
     /// Asks each side for the keys of rows that only the other one has left.
     Lookup,
     /// Reads both sides once more, for what their columns hold over all rows; only where the spec asks.
@@ -50,7 +54,7 @@ pub enum Activity {
     Merging,
 }
 
-const TABLE: [Row; 9] = [
+const TABLE: [Row; 11] = [
     row(Stage::Sample, "sample", true, Activity::Reading),
     row(Stage::Scan, "scan", true, Activity::Reading),
     row(Stage::Rescan, "rescan", true, Activity::Reading),
@@ -60,6 +64,8 @@ const TABLE: [Row; 9] = [
     },
     row(Stage::Reread, "reread", true, Activity::Comparing),
     row(Stage::Compare, "compare", false, Activity::Comparing),
+    row(Stage::RereadWhole, "reread-whole", true, Activity::Comparing),
+    row(Stage::CompareWhole, "compare-whole", false, Activity::Comparing),
     row(Stage::Lookup, "lookup", true, Activity::Comparing),
     row(Stage::Totals, "totals", true, Activity::Comparing),
     row(Stage::Merge, "merge", false, Activity::Merging),
@@ -118,7 +124,7 @@ impl std::fmt::Display for Stage {
 }
 
 /// A unit of a stage, the same in memory, on the wire and in a process of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {
     pub stage: Stage,
     /// Its number in its stage.
@@ -126,6 +132,15 @@ pub struct Task {
     /// In what form it exchanges rows.
     pub form: Form,
     pub input: ShardRange,
+    /// Of rows that are read in part, or were, the aligned columns that are; of whole rows none is named.
+    pub columns: Vec<u32>,
+}
+
+impl Task {
+    /// Its rows are read in part.
+    pub fn is_in_part(&self) -> bool {
+        !self.columns.is_empty()
+    }
 }
 
 /// What a task reads of what the stage before exchanged: the rows of some shards. Nothing for a task that reads inputs alone.

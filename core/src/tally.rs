@@ -160,6 +160,25 @@ impl Tally {
         self.cancelled + self.within_tolerance + self.changed
     }
 
+    /// Rows of a side that have not come to an end.
+    pub fn open_rows(&self, side: Side) -> u64 {
+        let rows = &self.sides[side];
+        rows.read.saturating_sub(self.explained(side))
+    }
+
+    /// Rows of a side that were filtered out, matched, alone, or in duplicate groups.
+    fn explained(&self, side: Side) -> u64 {
+        let rows = &self.sides[side];
+        rows.filtered + self.matched() + self.missing_on_the_other(side) + rows.in_duplicates
+    }
+
+    fn missing_on_the_other(&self, side: Side) -> u64 {
+        match side {
+            Side::Live => self.missing_in_shadow,
+            Side::Shadow => self.missing_in_live,
+        }
+    }
+
     /// Rows of both sides that have come to an end: matched, alone, or in duplicate groups.
     pub fn ended_rows(&self) -> u64 {
         let in_duplicates = self.sides.live.in_duplicates + self.sides.shadow.in_duplicates;
@@ -174,11 +193,7 @@ impl Tally {
     /// Per side: rows read = filtered out + matched + missing on the other side + in duplicate groups. `Err` says where they do not.
     pub fn balance(&self) -> Result<(), String> {
         for (side, rows) in self.sides.each() {
-            let missing = match side {
-                Side::Live => self.missing_in_shadow,
-                Side::Shadow => self.missing_in_live,
-            };
-            let explained = rows.filtered + self.matched() + missing + rows.in_duplicates;
+            let (missing, explained) = (self.missing_on_the_other(side), self.explained(side));
             if rows.read != explained {
                 return Err(format!(
                     "the books of {side} do not balance: {} rows read, but {explained} explained ({} filtered, {} cancelled, {} within tolerance, {} changed, {missing} missing on the other side, {} in duplicate groups)",

@@ -98,17 +98,6 @@ impl Read {
         job.compiled.key_fingerprint.hash(&key, self.rows())
     }
 
-    /// The same rows with the fingerprints of thin ones: see [`RowHasher::thin`](shadowdiff_common::compiled::RowHasher::thin).
-    pub(crate) fn thin(self, job: &Job) -> Read {
-        let hasher = &job.compiled.row_hasher;
-        let values: Vec<&ArrayRef> = hasher.tolerant().iter().map(|at| &self.columns[*at]).collect();
-        let keys: Vec<u64> = self.keys(job).into_iter().map(key_bits).collect();
-        Read {
-            fingerprints: hasher.thin(&keys, &values),
-            ..self
-        }
-    }
-
     /// The rows whole, as they are exchanged.
     pub(crate) fn whole(self, job: &Job, side: Side) -> Result<Rows> {
         let mut columns = self.columns;

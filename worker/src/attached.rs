@@ -332,6 +332,7 @@ fn attempt(assign: Assign) -> Result<Attempt> {
             count: task.shards,
             parts: task.parts,
         },
+        columns: task.columns,
     };
     let incarnation = Incarnation::parse(&assign.incarnation).ok_or_else(|| {
         Error::internal(format!(

@@ -2,6 +2,7 @@
 //! of columns is all of the row group.
 
 use crate::aligned_rows::{Read, RowNumbers};
+use crate::drawing::{Draft, Drawing};
 use crate::job::Job;
 use crate::side::{Purpose, SideReader};
 use arrow_array::ArrayRef;
@@ -11,12 +12,11 @@ use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::{Form, ScanTask, Split};
 use shadowdiff_core::profile::Work;
 use shadowdiff_core::side::Side;
-use std::ops::Range;
 
 /// The aligned columns of a scan task that are read together.
 pub(crate) struct ByColumns<'a> {
     job: &'a Job,
-    groups: Vec<Range<usize>>,
+    groups: Vec<Vec<usize>>,
 }
 
 impl<'a> ByColumns<'a> {
@@ -38,11 +38,12 @@ impl<'a> ByColumns<'a> {
         (groups.len() > 1).then_some(ByColumns { job, groups })
     }
 
-    /// All rows of a split, whose first has this number.
-    pub(crate) fn read(&self, side: Side, split: &Split, first: u64) -> Result<Read> {
+    /// All rows of a split, whose first has this number. Some of them are drawn.
+    pub(crate) fn read(&self, side: Side, split: &Split, first: u64, mut drawing: Option<&mut Drawing<'_>>) -> Result<Read> {
         let mut fingerprints: Vec<u128> = Vec::new();
+        let mut draft = Draft::default();
         for (number, group) in self.groups.iter().enumerate() {
-            let columns = Purpose::Columns(group.clone().collect());
+            let columns = Purpose::Columns(group.clone());
             let mut reader = SideReader::new(self.job, side, std::slice::from_ref(split), columns);
             let mut at = 0;
             while let Some(arrays) = reader.next_columns()? {
@@ -54,13 +55,25 @@ impl<'a> ByColumns<'a> {
                     return Err(self.other_rows(side, split));
                 };
                 let _spent = self.job.meter.enter_work(Work::Hash);
-                let hashed = self.job.compiled.row_hasher.hash_some(group.clone(), of_rows, &arrays);
+                let hashed = self.job.compiled.row_hasher.hash_some(group, of_rows, &arrays);
                 of_rows.copy_from_slice(&hashed);
+                if let Some(drawing) = &drawing {
+                    if number == 0 {
+                        let key: Vec<&ArrayRef> = arrays[..self.job.plan.aligned.key.len()].iter().collect();
+                        drawing.draw(side, &mut draft, at, &self.job.compiled.key_fingerprint.hash(&key, rows));
+                    }
+                    for (column, array) in group.iter().zip(&arrays) {
+                        drawing.fill(&mut draft, at, *column, array)?;
+                    }
+                }
                 at += rows;
             }
             if at < fingerprints.len() {
                 return Err(self.other_rows(side, split));
             }
+        }
+        if let Some(drawing) = &mut drawing {
+            drawing.push(side, draft);
         }
         Ok(Read {
             columns: Vec::new(),
@@ -90,17 +103,19 @@ impl<'a> ByColumns<'a> {
     }
 }
 
-/// Columns that follow each other, of about so many bytes a row. Members of one struct are read together.
-fn groups(job: &Job) -> Vec<Range<usize>> {
-    let columns = &job.plan.aligned.columns;
+/// Columns of about so many bytes a row: those of the key first, with others; then those that follow each other. Members of one struct are read
+/// together.
+fn groups(job: &Job) -> Vec<Vec<usize>> {
+    let aligned = &job.plan.aligned;
+    let columns = &aligned.columns;
     let column_bytes = job.plan.estimate.row_bytes() / (columns.len() as u64).max(1);
     let wanted = (job.resources.limits.hashed_row_bytes / column_bytes.max(1)).max(1) as usize;
-    let mut groups: Vec<Range<usize>> = Vec::new();
-    for at in 0..columns.len() {
-        let is_member = at > 0 && columns[at].path[0] == columns[at - 1].path[0];
+    let mut groups = vec![aligned.key.clone()];
+    for at in aligned.values() {
+        let is_member = |last: &usize| columns[at].path[0] == columns[*last].path[0];
         match groups.last_mut() {
-            Some(group) if is_member || group.len() < wanted => group.end = at + 1,
-            _ => groups.push(at..at + 1),
+            Some(group) if group.len() < wanted || group.last().is_some_and(is_member) => group.push(at),
+            _ => groups.push(vec![at]),
         }
     }
     groups
@@ -134,8 +149,9 @@ mod tests {
         }
         assert_eq!((whole.len(), whole[0] == whole[3], whole[0] == whole[5]), (7, true, false));
         for cuts in [&[0, 5][..], &[0, 1, 2, 3, 4, 5], &[0, 2, 5], &[0, 4, 5]] {
-            let groups = cuts.windows(2).map(|cut| cut[0]..cut[1]).collect();
-            let read = ByColumns { job, groups }.read(Side::Live, &split[0], 11).expect("rows");
+            let columns = [0, 4, 2, 1, 3];
+            let groups = cuts.windows(2).map(|cut| columns[cut[0]..cut[1]].to_vec()).collect();
+            let read = ByColumns { job, groups }.read(Side::Live, &split[0], 11, None).expect("rows");
             assert_eq!((read.numbers.first, read.numbers.rows, &read.fingerprints), (11, 7, &whole));
         }
     }
@@ -156,7 +172,7 @@ mod tests {
             }
             .job();
             let found = groups(&small.job);
-            assert_eq!((found.len(), found.last().map(|group| group.end)), (expected, Some(4)));
+            assert_eq!((found.len(), found.concat()), (expected, vec![0, 1, 2, 3]));
         }
     }
 }

@@ -1,10 +1,12 @@
-//! The compare task: shards of exchanged rows in, a sorted run of differences and a tally out.
+//! The compare task: shards of exchanged rows in, a sorted run of differences and a tally out, and of rows that were read in part those that must
+//! be read whole.
 //!
 //! A part is what fits the task's memory: several small shards, one shard, or a slice of a giant account by key. Should the rows of one key
 //! alone be more than a part, they are cancelled in slices by fingerprint; what matters of them then is only how many are left.
 
 use crate::differences::{DifferenceWriter, RowKey, row_key};
-use crate::exchanged::{fingerprints_of, numbered, numbered_schema};
+use crate::exchanged::{fingerprint_at, fingerprints_of, numbered, numbered_schema, place_at};
+use crate::in_part::Part;
 use crate::job::Job;
 use crate::pairs::Chunk;
 use crate::rows::{KeyPair, Unmatched, cancel, join, merge};
@@ -25,19 +27,19 @@ use shadowdiff_core::tally::Tally;
 use std::sync::Arc;
 
 /// Compares the given shards. `halvings` says how often the memory share was halved.
-pub(crate) fn compare(job: &Job, shards: &[u32], objects: &[Arc<Object>], halvings: u32) -> Result<TaskOutput> {
+/// `part`: what was read of the rows.
+pub(crate) fn compare(job: &Job, shards: &[u32], objects: &[Arc<Object>], part: &Part, halvings: u32) -> Result<TaskOutput> {
     let _spent = job.meter.enter(Rung::Compare, Work::Join);
     let part_bytes = job.resources.part_bytes(halvings);
+    let scans = part.columns().map_or(0, |_| job.plan.scans.len() as u32);
+    let schemas = Sides::from_fn(|_| numbered_schema());
     let mut task = Task {
         job,
+        part,
         part_bytes,
         runs: Vec::new(),
-        lonely: Writer::new(
-            Sides::from_fn(|_| numbered_schema()),
-            1,
-            part_bytes as usize,
-            &job.resources.scratch,
-        ),
+        left: Writer::new(schemas, scans + 1, part_bytes as usize, &job.resources.scratch),
+        lonely: scans,
         tally: Tally::default(),
     };
     let (small, large): (Vec<u32>, Vec<u32>) = shards.iter().partition(|shard| all_bytes(objects, **shard) <= part_bytes);
@@ -58,7 +60,7 @@ pub(crate) fn compare(job: &Job, shards: &[u32], objects: &[Arc<Object>], halvin
         })?;
     }
     Ok(TaskOutput {
-        exchange: Some(task.lonely.finish()?),
+        exchange: Some(task.left.finish()?),
         runs: task.runs,
         tally: task.tally,
         ..TaskOutput::default()
@@ -73,10 +75,13 @@ type Rows<'a> = dyn FnMut(Side) -> Box<dyn Iterator<Item = Result<SelectedRows>>
 
 struct Task<'a> {
     job: &'a Job,
+    part: &'a Part,
     part_bytes: u64,
     runs: Vec<Spool>,
-    /// Keys of rows that one side alone has left.
-    lonely: Writer,
+    /// By the number of their scan task, the rows that are to be read again whole; in the last shard, `lonely`, keys of rows that one side alone
+    /// has left.
+    left: Writer,
+    lonely: u32,
     tally: Tally,
 }
 
@@ -115,23 +120,23 @@ impl Task<'_> {
         let mut reduced = Vec::new();
         for part in 0..parts {
             let batches = Sides::try_from_fn(|side| object.batches(part, side).collect::<Result<Vec<_>>>())?;
-            let (left, cancelled) = cancel(self.job, &batches)?;
+            let (left, cancelled) = cancel(self.job, self.part.schemas(), &batches)?;
             self.tally.cancelled += cancelled;
             reduced.push(left);
             // Many slices of one key reduce to one row each; merged early they stay small.
             if reduced.len() == self.job.resources.limits.merged_slices {
-                let merged = merge(self.job, std::mem::take(&mut reduced))?;
+                let merged = merge(self.job, self.part.schemas(), std::mem::take(&mut reduced))?;
                 reduced.push(merged);
             }
         }
-        let left = merge(self.job, reduced)?;
+        let left = merge(self.job, self.part.schemas(), reduced)?;
         self.compare_left(&left)
     }
 
     fn distribute(&self, parts: u32, rows: &mut Rows<'_>, part_of: &dyn Fn(&Job, &RecordBatch) -> Vec<u32>) -> Result<Object> {
         let job = self.job;
         let mut writer = Writer::new(
-            job.compiled.schemas.clone(),
+            self.part.schemas().clone(),
             parts,
             self.part_bytes as usize,
             &job.resources.scratch,
@@ -150,7 +155,7 @@ impl Task<'_> {
         if batches.live.is_empty() && batches.shadow.is_empty() {
             return Ok(());
         }
-        let (left, cancelled) = cancel(self.job, &batches)?;
+        let (left, cancelled) = cancel(self.job, self.part.schemas(), &batches)?;
         drop(batches);
         self.tally.cancelled += cancelled;
         self.compare_left(&left)
@@ -159,6 +164,7 @@ impl Task<'_> {
     /// Joins by key, compares the pairs, and writes the differences of all rows that differ, in order.
     fn compare_left(&mut self, left: &Sides<Unmatched>) -> Result<()> {
         let joined = join(self.job, left, self.context()?)?;
+        let joined = self.proven(left, joined)?;
         let mut differing: Vec<(RowKey, KeyPair)> = Vec::new();
         for rows in joined.chunks(self.job.resources.limits.chunk_rows) {
             self.job.watch.check()?;
@@ -180,6 +186,32 @@ impl Task<'_> {
         self.write(left, differing)
     }
 
+    /// Of rows that were read in part, those that can be compared: pairs of which it is proven that they differ in nothing else, rows that are
+    /// alone, and keys that are there more than once. The rows of all other pairs are left to be read whole.
+    fn proven(&mut self, left: &Sides<Unmatched>, joined: Vec<KeyPair>) -> Result<Vec<KeyPair>> {
+        let rests = Sides::from_fn(|side| self.part.rests(self.job, &left[side].batch));
+        let (Some(live), Some(shadow)) = (rests.live, rests.shadow) else {
+            return Ok(joined);
+        };
+        let is_proven = |pair: &KeyPair| match (pair.live, pair.shadow) {
+            (Some(of_live), Some(of_shadow)) => {
+                let (of_live, of_shadow) = (of_live as usize, of_shadow as usize);
+                let is_pair = left.live.counts[of_live] == 1 && left.shadow.counts[of_shadow] == 1;
+                !is_pair || live[of_live] == shadow[of_shadow]
+            }
+            (_, _) => true,
+        };
+        let (proven, others): (Vec<KeyPair>, Vec<KeyPair>) = joined.into_iter().partition(is_proven);
+        for side in Side::BOTH {
+            let batch = &left[side].batch;
+            let rows: Vec<usize> = others.iter().filter_map(|pair| pair.of(side)).map(|row| row as usize).collect();
+            let (scans, numbers): (Vec<u32>, Vec<u64>) = rows.iter().map(|row| place_at(batch, *row)).unzip();
+            let fingerprints: Vec<u128> = rows.iter().map(|row| fingerprint_at(batch, *row)).collect();
+            self.left.push(side, &numbered(numbers, &fingerprints)?, &scans)?;
+        }
+        Ok(proven)
+    }
+
     fn write(&mut self, left: &Sides<Unmatched>, differing: Vec<(RowKey, KeyPair)>) -> Result<()> {
         if differing.is_empty() {
             return Ok(());
@@ -198,11 +230,11 @@ impl Task<'_> {
                 let _spent = job.meter.enter_work(Work::Compare);
                 chunk.compare(&self.job.compiled.columns)?
             };
-            let lonely = &mut self.lonely;
+            let (lonely, shard) = (&mut self.left, self.lonely);
             let mut differences = DifferenceWriter {
                 job,
                 run: &mut run,
-                lonely: &mut |side, keys| lonely.push(side, &numbered(vec![0; keys.len()], keys)?, &vec![0; keys.len()]),
+                lonely: &mut |side, keys| lonely.push(side, &numbered(vec![0; keys.len()], keys)?, &vec![shard; keys.len()]),
                 tally: &mut self.tally,
             };
             differences.write(&chunk, &cells, keys)?;
@@ -275,7 +307,7 @@ mod tests {
         .job();
         let scanned = scan(&small.job, &small.job.plan.scans[0], Form::Rows, 0).expect("a scan");
         let exchanged = [Arc::new(scanned.exchange.expect("rows are exchanged"))];
-        let output = compare(&small.job, &[0], &exchanged, 0).expect("a comparison");
+        let output = compare(&small.job, &[0], &exchanged, &Part::whole(&small.job), 0).expect("a comparison");
         let mut tally = output.tally;
         tally.merge(&scanned.tally);
         let mut records = Vec::new();

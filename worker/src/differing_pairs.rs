@@ -259,6 +259,7 @@ fn laid_out_bytes(array: &ArrayRef) -> usize {
 #[cfg(test)]
 mod tests {
     use crate::compare::compare;
+    use crate::in_part::Part;
     use crate::limits::TaskLimits;
     use crate::scan::scan;
     use crate::testing::Setup;
@@ -302,7 +303,7 @@ mod tests {
         let scanned = scan(&small.job, &small.job.plan.scans[0], Form::Rows, 0).expect("a scan");
         let in_place = (scanned.runs.len(), scanned.tally.changed);
         let exchanged = [Arc::new(scanned.exchange.expect("rows are exchanged"))];
-        let compared = compare(&small.job, &[0], &exchanged, 0).expect("a comparison");
+        let compared = compare(&small.job, &[0], &exchanged, &Part::whole(&small.job), 0).expect("a comparison");
         let mut tally = scanned.tally;
         tally.merge(&compared.tally);
         let records = [records(&scanned.runs), records(&compared.runs)].concat();

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! rows        the aligned columns, those that only SQL reads, the fingerprint
+//! in part     the aligned columns, NULL where they were not read, the number of the scan task, that of the row there, the fingerprint
 //! numbered    the row's number in its scan task, the fingerprint
 //! tolerant    the row's number, its values with a tolerance, 64 bits of the key's fingerprint, the fingerprint of all other columns
 //! ```
@@ -62,6 +63,30 @@ impl<'a> ExchangedRows<'a> {
 pub(crate) fn rows(schema: &SchemaRef, mut columns: Vec<ArrayRef>, fingerprints: &[u128]) -> Result<RecordBatch> {
     columns.push(as_binary(fingerprints));
     RecordBatch::try_new(Arc::clone(schema), columns).map_err(|e| Error::internal(format!("rows of the exchange: {e}")))
+}
+
+/// The schema of rows that are read in part; `rows`: that of whole ones.
+pub(crate) fn part_schema(rows: &SchemaRef) -> SchemaRef {
+    let mut fields: Vec<Arc<Field>> = rows.fields().iter().cloned().collect();
+    let place = [Field::new("scan", DataType::UInt32, false), number_field(&DataType::UInt64)];
+    fields.splice(fields.len() - 1..fields.len() - 1, place.map(Arc::new));
+    Arc::new(Schema::new(fields))
+}
+
+/// Rows that are read in part: the aligned columns, the number of their scan task, and each one's number there with its fingerprint.
+pub(crate) fn rows_in_part(schema: &SchemaRef, mut columns: Vec<ArrayRef>, scan: u32, places: &[(u64, u128)]) -> Result<RecordBatch> {
+    columns.push(Arc::new(UInt32Array::from_value(scan, places.len())));
+    columns.push(Arc::new(places.iter().map(|place| place.0).collect::<UInt64Array>()));
+    rows(schema, columns, &places.iter().map(|place| place.1).collect::<Vec<_>>())
+}
+
+/// Of rows that are read in part, the scan task and the number there of the one at this place.
+pub(crate) fn place_at(batch: &RecordBatch, row: usize) -> (u32, u64) {
+    let (scans, numbers) = (batch.column(batch.num_columns() - 3), batch.column(batch.num_columns() - 2));
+    (
+        scans.as_primitive::<UInt32Type>().value(row),
+        numbers.as_primitive::<UInt64Type>().value(row),
+    )
 }
 
 /// What a row comes to where fingerprints are exchanged.

@@ -1,17 +1,18 @@
 //! What the tasks of each stage do: a task and what it reads in, what it leaves behind out.
 
 use crate::compare::compare;
+use crate::in_part::Part;
 use crate::job::Job;
 use crate::lookup::lookup;
 use crate::matching::match_fingerprints;
-use crate::reread::reread;
+use crate::reread::{Wanted, reread};
 use crate::sample::sample;
 use crate::scan::{rescan, scan};
 use crate::totals::totals;
 use shadowdiff_common::exchange::Object;
 use shadowdiff_common::link::{Exchanged, TaskOutput};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::plan::{Reread, ScanTask};
+use shadowdiff_core::plan::ScanTask;
 use shadowdiff_core::profile::Rung;
 use shadowdiff_core::stage::{Stage, Task};
 use std::sync::Arc;
@@ -41,10 +42,10 @@ pub(crate) fn execute(job: &Job, task: &Task, input: &Input, halvings: u32) -> R
     let output = run(job, task, input, halvings)?;
     match task.stage {
         Stage::Match => job.meter.add_rows(Rung::Match, output.tally.ended_rows()),
-        Stage::Compare => job.meter.add_rows(Rung::Compare, output.tally.ended_rows()),
+        Stage::Compare | Stage::CompareWhole => job.meter.add_rows(Rung::Compare, output.tally.ended_rows()),
         // A scan counts those of each of its rungs.
         Stage::Scan | Stage::Rescan => {}
-        Stage::Sample | Stage::Reread | Stage::Lookup | Stage::Totals | Stage::Merge => {}
+        Stage::Sample | Stage::Reread | Stage::RereadWhole | Stage::Lookup | Stage::Totals | Stage::Merge => {}
     }
     Ok(TaskOutput {
         profile: job.meter.profile(),
@@ -58,14 +59,18 @@ fn run(job: &Job, task: &Task, input: &Input, halvings: u32) -> Result<TaskOutpu
         Stage::Scan => scan(job, scan_task(job, task.number)?, task.form, halvings),
         Stage::Rescan => rescan(job, scan_task(job, task.number)?, task.form, halvings),
         Stage::Match => match_fingerprints(job, &input.places(), &input.exchanged, halvings),
-        Stage::Reread => {
-            let [(shard, place)] = input.shards[..] else {
+        Stage::Reread | Stage::RereadWhole => {
+            let [(scan, shard)] = input.shards[..] else {
                 return Err(Error::internal("a reread task is of one scan"));
             };
-            let Reread { scan, is_thin } = Reread::of_shard(shard, &job.plan);
-            reread(job, scan_task(job, scan)?, is_thin, place, &input.objects(), halvings)
+            let wanted = Wanted {
+                scan: (scan, scan_task(job, scan)?),
+                shard,
+                objects: &input.objects(),
+            };
+            reread(job, &wanted, &Part::of(job, task)?, halvings)
         }
-        Stage::Compare => compare(job, &input.places(), &input.objects(), halvings),
+        Stage::Compare | Stage::CompareWhole => compare(job, &input.places(), &input.objects(), &Part::of(job, task)?, halvings),
         Stage::Lookup => lookup(job, scan_task(job, task.number)?, &input.places(), &input.objects()),
         Stage::Totals => totals(job, scan_task(job, task.number)?),
         Stage::Merge => Err(Error::internal("the merge has no tasks")),

@@ -2,6 +2,7 @@
 
 use shadowdiff_common::read::TEXT_PIECE_BYTES;
 use shadowdiff_core::plan::Form;
+use shadowdiff_core::drawn::DRAWN_CELLS;
 
 /// The limits of the tasks of a process. No user sets them, and none changes a byte of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +43,10 @@ pub struct TaskLimits {
     pub held_accounts: usize,
     /// What whoever merges such runs holds of each.
     pub account_part_bytes: usize,
+    /// Cells of a side that are drawn in all, to learn which columns differ.
+    pub drawn_cells: u64,
+    /// Whether they are drawn of formats too whose columns do not lie apart: there it takes as long to read some columns as to read all.
+    pub draws_of_all_formats: bool,
     /// Rows of a side that are looked at to choose the form of the exchange.
     pub sampled_rows: u64,
     /// Of wide rows only some columns are looked at, so that about so many bytes of a row group are decoded for it.
@@ -80,6 +85,8 @@ impl TaskLimits {
         patience_rows: 100_000,
         held_accounts: 1 << 19,
         account_part_bytes: 16 << 10,
+        drawn_cells: DRAWN_CELLS,
+        draws_of_all_formats: false,
         sampled_rows: 40_000,
         sampled_bytes: 16 << 20,
         hashed_row_bytes: 256,

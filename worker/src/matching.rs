@@ -1,4 +1,4 @@
-//! The match task: numbered fingerprints of rows in, those of the rows that have no partner out.
+//! The match task: numbered fingerprints of rows in, those of the rows that have no partner out, by the scan task that reads them again.
 //!
 //! Shards are by fingerprint here, not by account, so that equal rows meet and no account is larger than another.
 
@@ -11,7 +11,6 @@ use arrow_array::RecordBatch;
 use shadowdiff_common::exchange::Writer;
 use shadowdiff_common::link::{Exchanged, TaskOutput};
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::plan::Reread;
 use shadowdiff_core::profile::{Rung, Work};
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::tally::Tally;
@@ -21,7 +20,7 @@ pub(crate) fn match_fingerprints(job: &Job, shards: &[u32], objects: &Exchanged,
     let _spent = job.meter.enter(Rung::Match, Work::Join);
     let part_bytes = job.resources.part_bytes(halvings);
     let schemas = Sides::from_fn(|_| numbered_schema());
-    let mut writer = Writer::new(schemas, Reread::shards(&job.plan), part_bytes as usize, &job.resources.scratch);
+    let mut writer = Writer::new(schemas, job.plan.scans.len() as u32, part_bytes as usize, &job.resources.scratch);
     let mut tally = Tally::default();
     for shard in shards {
         // What does not fit is cancelled in several passes, a share of the fingerprints each.
@@ -78,7 +77,7 @@ fn cancel(job: &Job, objects: &Exchanged, shard: u32, pass: Pass) -> Result<Matc
             let before = left.len();
             let of_lot = of_lot.clone().map(|row| (rows.places[row], rows.fingerprints[row]));
             let taken = of_lot.clone().filter(|(_, print)| diff.take(side, *print));
-            left.extend(taken.map(|(place, print)| UnmatchedRow::at(&read[side], place, print, false)));
+            left.extend(taken.map(|(place, print)| UnmatchedRow::at(&read[side], place, print)));
             pairs[side] = (of_lot.len() + before - left.len()) as u64;
         }
         if pairs.live != pairs.shadow {
@@ -111,7 +110,7 @@ impl Rows {
 
 fn push(job: &Job, writer: &mut Writer, side: Side, left: &[UnmatchedRow]) -> Result<()> {
     let _spent = job.meter.enter(Rung::Reread, Work::Write);
-    let shards: Vec<u32> = left.iter().map(|row| row.reread().shard(&job.plan)).collect();
+    let shards: Vec<u32> = left.iter().map(|row| row.scan).collect();
     let fingerprints: Vec<u128> = left.iter().map(|row| row.fingerprint).collect();
     let batch = exchanged::numbered(left.iter().map(|row| row.number).collect(), &fingerprints)?;
     writer.push(side, &batch, &shards)

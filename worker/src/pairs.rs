@@ -214,7 +214,7 @@ mod tests {
 
     /// What was found of the rows of a job, which are few enough for one chunk: kinds and differing columns by key, and what is not JSON.
     fn found(small: &SmallJob) -> (Vec<String>, Vec<(usize, u64)>) {
-        let (left, _) = cancel(&small.job, &Sides::from_fn(|side| small.rows(side))).expect("rows cancel");
+        let (left, _) = cancel(&small.job, &small.job.compiled.schemas, &Sides::from_fn(|side| small.rows(side))).expect("rows cancel");
         let joined = join(&small.job, &left, Arc::default()).expect("keys join");
         let chunk = Chunk::of_joined(&small.job, &left, &joined).expect("a chunk");
         let cells = chunk.compare(&small.job.compiled.columns).expect("cells are compared");

@@ -1,6 +1,9 @@
-//! The reread task: reads again those rows of a scan task that have no partner, and sends them to the shards of their accounts. A row that is
-//! not what it was fails the job: its partner may have been cancelled with what it was before.
+//! The reread task: reads again those rows of a scan task that have no partner, whole or in part, and sends them to the shards of their accounts.
+//! A row that is not what it was fails the job: its partner may have been cancelled with what it was before. Of one that is read in part that
+//! shows when it is compared.
 
+use crate::exchanged::rows_in_part;
+use crate::in_part::Part;
 use crate::job::Job;
 use crate::row_selection::RowSelection;
 use crate::scan::Sink;
@@ -15,22 +18,39 @@ use shadowdiff_core::profile::{Rung, Work};
 use shadowdiff_core::side::Side;
 use std::sync::Arc;
 
-/// Fetches what is left of a scan task; `shard` is its place in `objects`, those of all match tasks. `is_thin`: of these rows only the key and
-/// the columns with a tolerance are needed, and their fingerprints are of those.
-pub(crate) fn reread(job: &Job, task: &ScanTask, is_thin: bool, shard: u32, objects: &[Arc<Object>], halvings: u32) -> Result<TaskOutput> {
+/// Which rows are read again: those of a scan task whose numbers lie in this shard of `objects`, those of all tasks before.
+pub(crate) struct Wanted<'a> {
+    pub(crate) scan: (u32, &'a ScanTask),
+    pub(crate) shard: u32,
+    pub(crate) objects: &'a [Arc<Object>],
+}
+
+/// Fetches what is left of a scan task.
+pub(crate) fn reread(job: &Job, wanted: &Wanted<'_>, part: &Part, halvings: u32) -> Result<TaskOutput> {
     let _spent = job.meter.enter(Rung::Reread, Work::Decode);
-    let columns = is_thin.then(|| [&job.plan.aligned.key[..], job.compiled.row_hasher.tolerant()].concat());
+    let Wanted { scan, shard, objects } = *wanted;
     let share = job.resources.memory.task_bytes >> halvings.min(8);
-    let mut sink = Sink::new(job, Form::Rows, &job.compiled.schemas, share / 3);
+    let mut sink = Sink::new(job, Form::Rows, part.schemas(), share / 3);
     for side in Side::BOTH {
         let all: u64 = objects.iter().map(|object| object.size(shard)[side].rows).sum();
         let most = (share / 6 / size_of::<(u64, u128)>()).max(job.resources.limits.min_row_numbers);
-        let wanted = RowSelection::new(objects, shard, side, most)?;
-        let mut reader = SideReader::new(job, side, &task.splits[side], Purpose::Reread(wanted, columns.clone()));
+        let rows = RowSelection::new(objects, shard, side, most)?;
+        let purpose = Purpose::Reread(rows, part.columns().map(<[usize]>::to_vec));
+        let mut reader = SideReader::new(job, side, &scan.1.splits[side], purpose);
+        let mut next = || match part.columns() {
+            None => {
+                let read = reader.next_hashed()?;
+                read.map(|read| Ok(read.whole(job, side)?.batch)).transpose()
+            }
+            Some(_) => {
+                let read = reader.next_in_part()?;
+                read.map(|(rows, before)| rows_in_part(&part.schemas()[side], rows.columns, scan.0, &before))
+                    .transpose()
+            }
+        };
         // Of each batch that is read few rows may be wanted; together they make batches of the usual size.
         let (mut pending, mut rows, mut bytes, mut found) = (Vec::new(), 0, 0, 0);
-        while let Some(read) = reader.next_hashed()? {
-            let batch = read.whole(job, side)?.batch;
+        while let Some(batch) = next()? {
             rows += batch.num_rows();
             bytes += batch.get_array_memory_size();
             found += batch.num_rows() as u64;
@@ -67,8 +87,13 @@ mod tests {
     use crate::limits::TaskLimits;
     use crate::matching::match_fingerprints;
     use crate::scan::scan;
+    use crate::compare::compare;
     use crate::testing::{Setup, SmallJob};
+    use arrow_array::Array;
     use arrow_array::cast::AsArray;
+    use shadowdiff_core::side::Sides;
+    use shadowdiff_core::stage::{ShardRange, Stage, Task};
+    use shadowdiff_core::tally::Tally;
 
     const LIVE: &str = "id,v\na,1\nb,2\nc,3\nd,4\ne,5\nf,6\ng,7\n";
     const SHADOW: &str = "id,v\na,1\nb,0\nc,3\nd,0\ne,0\nf,6\nh,0\n";
@@ -102,8 +127,17 @@ mod tests {
         (small, vec![Arc::new(left)])
     }
 
+    fn reread_as(small: &SmallJob, objects: &[Arc<Object>], part: &Part) -> Result<TaskOutput> {
+        let wanted = Wanted {
+            scan: (0, &small.job.plan.scans[0]),
+            shard: 0,
+            objects,
+        };
+        reread(&small.job, &wanted, part, 0)
+    }
+
     fn reread_rows(small: &SmallJob, objects: &[Arc<Object>]) -> Result<Vec<String>> {
-        let output = reread(&small.job, &small.job.plan.scans[0], false, 0, objects, 0)?;
+        let output = reread_as(small, objects, &Part::whole(&small.job))?;
         let object = output.exchange.expect("rows are exchanged");
         let mut rows = Vec::new();
         for side in Side::BOTH {
@@ -133,38 +167,68 @@ mod tests {
         assert_eq!(rows, ["live b", "live e", "live g", "shadow b", "shadow e", "shadow h"]);
     }
 
-    #[test]
-    fn of_rows_that_differ_in_a_column_with_a_tolerance_alone_no_other_is_needed() {
-        let (live, shadow) = ("id,v,w\na,1,x\nb,2,y\n", "id,v,w\nb,2,z\na,9,x\n");
-        let spec = "schema: {v: int64}\ncomparators:\n- {columns: [v], absolute: 1}\n";
-        let rule = "expected:\n- {name: r, columns: [v], where: \"live_row.w = 'x'\"}\n";
-        for (spec, thin_rows) in [(spec.to_owned(), 1), (spec.to_owned() + rule, 0)] {
-            let (small, objects) = matched_of(&spec, live, shadow);
-            let columns = &small.job.plan.aligned.columns;
-            let w = columns.iter().position(|column| column.name == "w").expect("a column");
-            let mut values = Vec::new();
-            for is_thin in [false, true] {
-                let output = reread(&small.job, &small.job.plan.scans[0], is_thin, is_thin.into(), &objects, 0).expect("the same data");
-                let object = output.exchange.expect("rows are exchanged");
-                for side in Side::BOTH {
-                    let batches = object
-                        .batches(0, side)
-                        .map(|block| block.and_then(|block| block.to_batch()).expect("a batch"));
-                    let rows = batches.map(|batch| (batch.num_rows(), batch.column(w).null_count()));
-                    values.push(rows.collect::<Vec<_>>());
-                }
-            }
-            let thin: (usize, usize) = values[2].first().copied().unwrap_or_default();
-            assert_eq!(thin, (thin_rows, thin_rows), "{spec}");
-            assert_eq!(values[2], values[3]);
-            let whole: usize = values[0].iter().map(|rows| rows.0).sum();
-            assert_eq!(whole, 2 - thin_rows, "{spec}");
-            assert!(values[0].iter().all(|rows| rows.1 == 0), "{spec}");
+    /// A task that reads rows in part, or compares them.
+    fn task_in_part(small: &SmallJob, stage: Stage, columns: &[&str]) -> Task {
+        let named = small.job.plan.aligned.columns.iter();
+        let columns = (0..).zip(named).filter(|(_, column)| columns.contains(&column.name.as_str()));
+        Task {
+            stage,
+            number: 0,
+            form: Form::Rows,
+            input: ShardRange::default(),
+            columns: columns.map(|(at, _)| at).collect(),
         }
-        let (small, objects) = matched_of(spec, live, shadow);
-        small.overwrite("l.csv", &live.replace("a,1", "a,2"));
-        let changed = reread(&small.job, &small.job.plan.scans[0], true, 1, &objects, 0);
-        assert!(changed.is_err(), "a thin row that is not what it was");
+    }
+
+    #[test]
+    fn of_rows_that_are_read_in_part_those_are_read_whole_that_differ_in_more() {
+        let live = "id,v,w\na,1,x\nb,2,y\nc,3,z\nd,4,u\ne,5,t\nd,7,u\n";
+        let shadow = "id,v,w\nb,9,y\na,1,q\nd,5,u\nf,6,x\nc,8,q\n";
+        let (small, objects) = matched_of("schema: {v: int64}\n", live, shadow);
+        let part = Part::of(&small.job, &task_in_part(&small, Stage::Reread, &["id", "v"])).expect("the key and a column");
+        let read = reread_as(&small, &objects, &part).expect("the same data");
+        let rows = [Arc::new(read.exchange.expect("rows are exchanged"))];
+        for side in Side::BOTH {
+            for batch in rows[0].batches(0, side) {
+                let batch = batch.and_then(|rows| rows.to_batch()).expect("a batch");
+                let w = small.job.plan.aligned.columns.iter().position(|column| column.name == "w");
+                assert_eq!(batch.column(w.expect("a column")).null_count(), batch.num_rows(), "it is not read");
+            }
+        }
+        let compared = compare(&small.job, &[0], &rows, &part, 0).expect("a comparison");
+        let tally = &compared.tally;
+        let duplicates = Sides::from_fn(|side| tally.sides[side].in_duplicates);
+        assert_eq!((tally.changed, tally.missing_in_shadow, tally.missing_in_live), (1, 1, 1), "b, e and f");
+        assert_eq!((tally.duplicate_key, duplicates), (1, Sides::new(2, 1)));
+        // Of a and c the rest differs.
+        let left = Arc::new(compared.exchange.expect("rows are left"));
+        assert_eq!(left.size(0).map(|size| size.rows), Sides::new(2, 2));
+        let whole = reread_as(&small, &[left], &Part::whole(&small.job)).expect("the same data");
+        let whole = [Arc::new(whole.exchange.expect("rows are exchanged"))];
+        let rest = compare(&small.job, &[0], &whole, &Part::whole(&small.job), 0).expect("a comparison");
+        assert_eq!((rest.tally.changed, rest.tally.cells), (2, [(1, 1), (2, 2)].into()));
+    }
+
+    #[test]
+    fn a_row_that_changes_before_it_is_read_in_part_fails_the_job_when_it_is_read_whole() {
+        let (live, shadow) = ("id,v,w\na,1,x\n", "id,v,w\na,9,x\n");
+        let (small, objects) = matched_of("schema: {v: int64}\n", live, shadow);
+        small.overwrite("l.csv", &live.replace("a,1", "a,9"));
+        let part = Part::of(&small.job, &task_in_part(&small, Stage::Reread, &["id", "v"])).expect("the key and a column");
+        let read = reread_as(&small, &objects, &part).expect("nothing shows yet");
+        let compared = compare(&small.job, &[0], &[Arc::new(read.exchange.expect("rows"))], &part, 0).expect("a comparison");
+        assert_eq!(compared.tally, Tally::default(), "they look alike, and are not taken for it");
+        let left = [Arc::new(compared.exchange.expect("rows are left"))];
+        assert!(reread_as(&small, &left, &Part::whole(&small.job)).is_err());
+    }
+
+    #[test]
+    fn rows_are_read_whole_where_more_of_them_is_looked_at() {
+        let rule = "expected:\n- {name: r, columns: [v], where: \"live_row.id = 'x'\"}\n";
+        let (small, _) = matched_of(&format!("schema: {{v: int64}}\n{rule}"), LIVE, SHADOW);
+        assert!(Part::of(&small.job, &task_in_part(&small, Stage::Reread, &["id", "v"])).is_err());
+        let (small, _) = matched("");
+        assert!(Part::of(&small.job, &task_in_part(&small, Stage::Reread, &["v"])).is_err(), "the key is needed");
     }
 
     #[test]

@@ -40,8 +40,17 @@ pub(crate) struct KeyPair {
     pub(crate) shadow: Option<u32>,
 }
 
-/// Cancels equal rows one to one and reduces what is left. Gives the number of cancelled pairs too.
-pub(crate) fn cancel(job: &Job, rows: &Sides<Vec<SelectedRows>>) -> Result<(Sides<Unmatched>, u64)> {
+impl KeyPair {
+    pub(crate) fn of(self, side: Side) -> Option<u32> {
+        match side {
+            Side::Live => self.live,
+            Side::Shadow => self.shadow,
+        }
+    }
+}
+
+/// Cancels equal rows of these schemas one to one and reduces what is left. Gives the number of cancelled pairs too.
+pub(crate) fn cancel(job: &Job, schemas: &Sides<SchemaRef>, rows: &Sides<Vec<SelectedRows>>) -> Result<(Sides<Unmatched>, u64)> {
     let mut diff = MultisetDiff::default();
     let counts = Sides::from_fn(|side| rows[side].iter().map(SelectedRows::len).sum::<usize>());
     diff.reserve(counts.live.max(counts.shadow));
@@ -50,9 +59,9 @@ pub(crate) fn cancel(job: &Job, rows: &Sides<Vec<SelectedRows>>) -> Result<(Side
     }
     let mut left_rows = Sides::new(0, 0);
     let left = Sides::try_from_fn(|side| {
-        let kept = keep_excess(job, side, &rows[side], &mut diff)?;
+        let kept = keep_excess(job, side, &schemas[side], &rows[side], &mut diff)?;
         left_rows[side] = kept.num_rows();
-        reduce(job, side, vec![kept], None)
+        reduce(job, side, kept, None)
     })?;
     let cancelled = (counts.live - left_rows.live) as u64;
     if counts.live - left_rows.live != counts.shadow - left_rows.shadow {
@@ -62,11 +71,11 @@ pub(crate) fn cancel(job: &Job, rows: &Sides<Vec<SelectedRows>>) -> Result<(Side
 }
 
 /// The rows of a side that the other side has no partner for.
-fn keep_excess(job: &Job, side: Side, rows: &[SelectedRows], diff: &mut MultisetDiff) -> Result<RecordBatch> {
+fn keep_excess(job: &Job, side: Side, schema: &SchemaRef, rows: &[SelectedRows], diff: &mut MultisetDiff) -> Result<RecordBatch> {
     if job.plan.carries() {
         // Equal rows may differ in the columns that only SQL reads: which of them stay is decided by those, not by the layout.
         let batches: Vec<RecordBatch> = rows.iter().map(SelectedRows::to_batch).collect::<Result<_>>()?;
-        let all = SelectedRows::all(concat(job, side, &batches)?);
+        let all = SelectedRows::all(concat(schema, &batches)?);
         let mut order: Vec<(Vec<u8>, u128, u32)> = fingerprints(&all)
             .zip(0..)
             .map(|(print, row)| (carried_bytes(job, all.batch(), row as usize), print, row))
@@ -92,7 +101,7 @@ fn keep_excess(job: &Job, side: Side, rows: &[SelectedRows], diff: &mut Multiset
             _ => kept.push(take_rows(list.batch(), &chosen)?),
         }
     }
-    concat(job, side, &kept)
+    concat(schema, &kept)
 }
 
 /// Rows of each fingerprint: those of live less those of shadow.
@@ -145,18 +154,16 @@ fn carried_bytes(job: &Job, batch: &RecordBatch, row: usize) -> Vec<u8> {
     bytes
 }
 
-fn concat(job: &Job, side: Side, batches: &[RecordBatch]) -> Result<RecordBatch> {
+fn concat(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<RecordBatch> {
     match batches {
         [one] => Ok(one.clone()),
-        _ => concat_batches(&job.compiled.schemas[side], batches)
+        _ => concat_batches(schema, batches)
             .map_err(|e| Error::new(Kind::Exhausted, format!("compare: rows of one part do not fit one batch: {e}"))),
     }
 }
 
 /// One row a key. `counts` and scope of rows that were reduced before come with `before`.
-fn reduce(job: &Job, side: Side, batches: Vec<RecordBatch>, before: Option<(Vec<u64>, Vec<Vec<bool>>)>) -> Result<Unmatched> {
-    let all = concat(job, side, &batches)?;
-    drop(batches);
+fn reduce(job: &Job, side: Side, all: RecordBatch, before: Option<(Vec<u64>, Vec<Vec<bool>>)>) -> Result<Unmatched> {
     let keys = job.key_fingerprints(&all);
     let (row_counts, row_scope) = match before {
         Some(known) => known,
@@ -210,7 +217,7 @@ pub(crate) fn scopes(job: &Job, side: Side, columns: &[ArrayRef], rows: usize) -
 }
 
 /// Puts together what was reduced apart: for a key whose rows had to be divided.
-pub(crate) fn merge(job: &Job, parts: Vec<Sides<Unmatched>>) -> Result<Sides<Unmatched>> {
+pub(crate) fn merge(job: &Job, schemas: &Sides<SchemaRef>, parts: Vec<Sides<Unmatched>>) -> Result<Sides<Unmatched>> {
     let mut by_side = Sides::new(Vec::new(), Vec::new());
     for part in parts {
         by_side.live.push(part.live);
@@ -224,7 +231,9 @@ pub(crate) fn merge(job: &Job, parts: Vec<Sides<Unmatched>>) -> Result<Sides<Unm
             scope.iter_mut().zip(left.in_scope).for_each(|(all, more)| all.extend(more));
             batches.push(left.batch);
         }
-        reduce(job, side, batches, Some((counts, scope)))
+        let all = concat(&schemas[side], &batches)?;
+        drop(batches);
+        reduce(job, side, all, Some((counts, scope)))
     })
 }
 
@@ -323,7 +332,7 @@ mod tests {
     }
 
     fn cancelled(small: &SmallJob) -> (Sides<Unmatched>, u64) {
-        cancel(&small.job, &Sides::from_fn(|side| small.rows(side))).expect("rows cancel")
+        cancel(&small.job, &small.job.compiled.schemas, &Sides::from_fn(|side| small.rows(side))).expect("rows cancel")
     }
 
     #[test]
@@ -386,7 +395,7 @@ mod tests {
             ..Setup::default()
         }
         .job();
-        let rows = Sides::from_fn(|side| concat(&small.job, side, &[small.rows(side)[0].batch().clone()]).expect("one batch"));
+        let rows = Sides::from_fn(|side| concat(&small.job.compiled.schemas[side], &[small.rows(side)[0].batch().clone()]).expect("one batch"));
         let parts = [0, 1, 2, 3].map(|row| {
             let live = SelectedRows::all(rows.live.slice(row, 1));
             let shadow = if row == 1 {
@@ -394,9 +403,9 @@ mod tests {
             } else {
                 Vec::new()
             };
-            cancel(&small.job, &Sides::new(vec![live], shadow)).expect("rows cancel").0
+            cancel(&small.job, &small.job.compiled.schemas, &Sides::new(vec![live], shadow)).expect("rows cancel").0
         });
-        let merged = merge(&small.job, parts.into()).expect("parts merge");
+        let merged = merge(&small.job, &small.job.compiled.schemas, parts.into()).expect("parts merge");
         assert_eq!(texts(&merged.live.batch, 0), ["a", "b"]);
         assert_eq!(merged.live.counts, [3, 1]);
         assert_eq!(merged.live.in_scope, [[false, true]]);

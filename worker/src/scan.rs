@@ -2,6 +2,7 @@
 
 use crate::aligned_rows::{AlignedRows, Rows};
 use crate::by_columns::ByColumns;
+use crate::drawing::Drawing;
 use crate::exchanged::{ExchangedRows, TolerantRows, fingerprints_of};
 use crate::in_place::InPlace;
 use crate::in_step::{Emit, InStep};
@@ -52,6 +53,7 @@ struct Scan<'a> {
     left: Sides<Vec<Rows>>,
     window: Window,
     sink: Sink<'a>,
+    drawing: Option<Drawing<'a>>,
     /// Pairs of equal rows of row groups that were not read whole.
     in_pairs: u64,
 }
@@ -115,6 +117,7 @@ impl<'a> Scan<'a> {
             left: Sides::default(),
             window: Window::new(share / 3, mode(job), form, &job.resources.limits),
             sink: Sink::new(job, form, schemas, share / 3),
+            drawing: Drawing::new(job, form),
             in_pairs: 0,
             scanned_form,
         }
@@ -220,7 +223,7 @@ impl<'a> Scan<'a> {
             let sink = &mut self.sink;
             by_columns.read_accounts(side, &split, |account| sink.see_accounts(side, account))?;
         }
-        let read = by_columns.read(side, &split, reader.read)?;
+        let read = by_columns.read(side, &split, reader.read, self.drawing.as_mut())?;
         reader.count_taken(read.rows() as u64);
         self.in_place.lose_keys();
         let rows = self.scanned_form.rows(self.job, side, read)?;
@@ -250,6 +253,7 @@ impl<'a> Scan<'a> {
             left,
             window,
             sink,
+            drawing,
             ..
         } = self;
         let job = *job;
@@ -257,6 +261,9 @@ impl<'a> Scan<'a> {
         let mut emit = |side: Side, rows: AlignedRows| {
             let _spent = job.meter.enter(rung_of_left, Work::Hash);
             let read = rows.hashed(job);
+            if let Some(drawing) = drawing {
+                drawing.see(side, &read)?;
+            }
             left[side].push(match form {
                 Form::Rows => read.whole(job, side)?,
                 Form::Fingerprints => scanned_form.rows(job, side, read)?,
@@ -303,6 +310,7 @@ impl<'a> Scan<'a> {
             sorted: accounts,
             runs: differing.runs,
             judged: Some(judged),
+            drawn: self.drawing.map(Drawing::finish),
             ..TaskOutput::default()
         })
     }

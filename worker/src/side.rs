@@ -24,7 +24,7 @@ pub(crate) enum Purpose<'a> {
     Scan,
     /// A look at some aligned columns of about so many rows, in place of the others NULLs: they are read again, and counted then.
     Sample(u64, Vec<usize>),
-    /// These rows alone; they were counted before. Of thin ones, these aligned columns, in place of the others NULLs.
+    /// These rows alone; they were counted before. In part, these aligned columns, in place of the others NULLs.
     Reread(RowSelection<'a>, Option<Vec<usize>>),
     /// Some aligned columns of all rows: nothing else is read but what the filter needs.
     Columns(Vec<usize>),
@@ -73,13 +73,16 @@ impl PairedPart {
     }
 }
 
+/// The numbers and fingerprints of rows when they were read first.
+pub(crate) type RowsBefore = Vec<(u64, u128)>;
+
 /// Rows of a batch as it is read.
 struct Chosen {
     raw: Raw,
     /// Which of the split's next rows they are; `None`: all.
     kept: Option<BooleanBuffer>,
-    /// What they had when they were read first.
-    fingerprints: Option<Vec<u128>>,
+    /// Their numbers and fingerprints when they were read first.
+    before: Option<RowsBefore>,
     /// How many rows of the split they stand for.
     of: usize,
 }
@@ -149,15 +152,31 @@ impl<'a> SideReader<'a> {
             let Some((rows, before)) = reader.prepare(file, raw)? else {
                 return Ok(None);
             };
-            let read = match &reader.purpose {
-                Purpose::Reread(_, Some(_)) => rows.hashed(reader.job).thin(reader.job),
-                _ => rows.hashed(reader.job),
-            };
-            if before.is_some_and(|before| before != read.fingerprints) {
-                return Err(changed(&reader.job.resources.datasets[reader.side].files[file].name));
+            let read = rows.hashed(reader.job);
+            if before.is_some_and(|before| !before.iter().map(|row| &row.1).eq(&read.fingerprints)) {
+                return Err(reader.changed(file));
             }
             Ok(Some(read))
         })
+    }
+
+    /// The next rows that are read again in part, with their numbers and fingerprints when they were read first.
+    pub(crate) fn next_in_part(&mut self) -> Result<Option<(AlignedRows, RowsBefore)>> {
+        self.next_of(|reader, file, raw| {
+            let Some((rows, before)) = reader.prepare(file, raw)? else {
+                return Ok(None);
+            };
+            let before = before.ok_or_else(|| Error::internal("rows in part that were not read before"))?;
+            if before.len() != rows.rows() {
+                return Err(reader.changed(file));
+            }
+            Ok(Some((rows, before)))
+        })
+    }
+
+    /// Rows are not what they were when they were read first.
+    fn changed(&self, file: usize) -> Error {
+        changed(&self.job.resources.datasets[self.side].files[file].name)
     }
 
     /// The aligned columns that were asked for, of the next rows that pass the filter.
@@ -334,7 +353,7 @@ impl<'a> SideReader<'a> {
         let mut chosen = Chosen {
             raw,
             kept: None,
-            fingerprints: None,
+            before: None,
             of: rows,
         };
         if let Purpose::Reread(wanted, _) = &mut self.purpose {
@@ -343,13 +362,13 @@ impl<'a> SideReader<'a> {
                 false => wanted.take_below(first + rows as u64)?,
             };
             let places: Vec<u32> = here.iter().map(|row| (row.0 - first) as u32).collect();
-            chosen.fingerprints = Some(here.iter().map(|row| row.1).collect());
             match (self.is_chosen, places.last()) {
                 (true, Some(last)) if here.len() == rows => chosen.of = *last as usize + 1,
                 (true, _) => return Err(Error::internal("other rows were read than were asked for")),
                 (false, _) if here.len() == rows => {}
                 (false, _) => chosen.raw = taken(chosen.raw, &places)?,
             }
+            chosen.before = Some(here);
         } else if let Some(ended) = self.ended() {
             let from = self.row as usize;
             let ahead = !&ended.rows.slice(from, ended.rows.len() - from);
@@ -392,22 +411,22 @@ impl<'a> SideReader<'a> {
         }
     }
 
-    /// Rows that pass the filter, and the fingerprints that they had when they were read first.
-    fn prepare(&mut self, file: usize, raw: Raw) -> Result<Option<(AlignedRows, Option<Vec<u128>>)>> {
-        let (first, before) = (self.read, self.row);
+    /// Rows that pass the filter, and their numbers and fingerprints when they were read first.
+    fn prepare(&mut self, file: usize, raw: Raw) -> Result<Option<(AlignedRows, Option<RowsBefore>)>> {
+        let (first, rows_before) = (self.read, self.row);
         let chosen = self.choose(raw)?;
         self.pass(chosen.of as u64);
-        let (raw, fingerprints) = (chosen.raw, chosen.fingerprints);
+        let (raw, before) = (chosen.raw, chosen.before);
         let rows = raw.batch.num_rows();
         if rows == 0 {
             return Ok(None);
         }
-        let read = self.read_columns(file, &raw, before)?;
+        let read = self.read_columns(file, &raw, rows_before)?;
         let columns = self.derive(&read, rows)?;
         let (columns, kept) = self.filter(columns, rows)?;
         let left = kept.as_ref().map_or(rows, BooleanBuffer::count_set_bits);
         self.filtered += (rows - left) as u64;
-        if left == 0 && fingerprints.is_none() {
+        if left == 0 && before.is_none() {
             return Ok(None);
         }
         let aligned = self.job.compiled.columns.iter().enumerate();
@@ -431,7 +450,7 @@ impl<'a> SideReader<'a> {
             has_seen_keys: self.ended().is_some_and(|ended| ended.has_seen_keys),
             is_thin: self.wanted().is_some(),
         };
-        Ok(Some((rows, fingerprints)))
+        Ok(Some((rows, before)))
     }
 
     /// The columns as they are read; in place of those that are not needed, NULLs. `before`: rows of the split before these.

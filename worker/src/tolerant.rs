@@ -3,7 +3,7 @@
 //! ```text
 //! rows of one key     one a side, all else equal    values equal         both cancel
 //!                                                   values near          both end, as within tolerance
-//!                                                   values differ        both are left, thin: no other column differs
+//!                                                   values differ        both are left
 //!                     one a side, otherwise         both are left
 //!                     more                          equal rows cancel one to one, the others are left
 //! ```
@@ -23,7 +23,6 @@ use arrow_select::take::take;
 use shadowdiff_common::exchange::SelectedRows;
 use shadowdiff_common::link::Exchanged;
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::plan::Reread;
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::value::fixed_form;
 
@@ -34,27 +33,16 @@ pub(crate) struct UnmatchedRow {
     /// Its number in its scan task.
     pub(crate) number: u64,
     pub(crate) fingerprint: u128,
-    /// Whether it is known to differ in columns with a tolerance alone, so that no other is needed of it.
-    pub(crate) is_thin: bool,
 }
 
 impl UnmatchedRow {
     /// The row at a place of a side of a shard.
-    pub(crate) fn at(rows: &ShardRows, place: u32, fingerprint: u128, is_thin: bool) -> Self {
+    pub(crate) fn at(rows: &ShardRows, place: u32, fingerprint: u128) -> Self {
         let (scan, number) = rows.row(place);
         UnmatchedRow {
             scan,
             number,
             fingerprint,
-            is_thin,
-        }
-    }
-
-    /// The task that reads it again.
-    pub(crate) fn reread(self) -> Reread {
-        Reread {
-            scan: self.scan,
-            is_thin: self.is_thin,
         }
     }
 }
@@ -75,7 +63,6 @@ pub(crate) struct Matched {
 enum Fate {
     Ended,
     Left,
-    Thin,
 }
 
 /// Matches the rows of a shard whose keys are of a pass.
@@ -87,20 +74,17 @@ pub(crate) fn match_tolerant(job: &Job, objects: &Exchanged, shard: u32, pass: P
     let partners = Partners::of(&rows, lots);
     let mut matched = Matched::default();
     let mut fates = Sides::from_fn(|side| vec![Fate::Left; rows[side].keys.len()]);
-    let may_be_thin = !job.compiled.reads_whole_rows(&job.plan);
     for pairs in partners.pairs.chunks(job.resources.limits.chunk_rows.max(1)) {
         job.watch.check()?;
-        let alike = alike(&rows, pairs);
         let Pairs {
             equal,
             near,
             tolerance_use,
             ..
-        } = compare(job, &rows, pairs, alike.clone())?;
+        } = compare(job, &rows, pairs)?;
         for (at, (live, shadow)) in pairs.iter().enumerate() {
             let fate = match equal.value(at) || near.value(at) {
                 true => Fate::Ended,
-                false if may_be_thin && alike.value(at) => Fate::Thin,
                 false => Fate::Left,
             };
             fates.live[*live as usize] = fate;
@@ -112,7 +96,7 @@ pub(crate) fn match_tolerant(job: &Job, objects: &Exchanged, shard: u32, pass: P
             matched.tolerance_use.entry(*column).or_default().merge(used);
         }
     }
-    let crowded = Sides::try_from_fn(|side| rows[side].fingerprints(job, &partners.crowded[side], false))?;
+    let crowded = Sides::try_from_fn(|side| rows[side].fingerprints(job, &partners.crowded[side]))?;
     let mut diff = MultisetDiff::default();
     for (side, prints) in crowded.each() {
         prints.iter().for_each(|print| diff.add(side, *print));
@@ -123,14 +107,12 @@ pub(crate) fn match_tolerant(job: &Job, objects: &Exchanged, shard: u32, pass: P
                 fates[side][*at as usize] = Fate::Ended;
             }
         }
-        for (fate, is_thin) in [(Fate::Left, false), (Fate::Thin, true)] {
-            let chosen = (0u32..).zip(&fates[side]).filter(|(_, of)| **of == fate).map(|(row, _)| row);
-            let chosen: Vec<u32> = chosen.collect();
-            let prints = rows[side].fingerprints(job, &chosen, is_thin)?;
-            let places = chosen.iter().map(|row| rows[side].places[*row as usize]);
-            let left = places.zip(prints);
-            matched.left[side].extend(left.map(|(place, print)| UnmatchedRow::at(&read[side], place, print, is_thin)));
-        }
+        let chosen = (0u32..).zip(&fates[side]).filter(|(_, fate)| **fate == Fate::Left);
+        let chosen: Vec<u32> = chosen.map(|(row, _)| row).collect();
+        let prints = rows[side].fingerprints(job, &chosen)?;
+        let places = chosen.iter().map(|row| rows[side].places[*row as usize]);
+        let left = places.zip(prints);
+        matched.left[side].extend(left.map(|(place, print)| UnmatchedRow::at(&read[side], place, print)));
     }
     let crowded_pairs = Sides::from_fn(|side| {
         let left = partners.crowded[side]
@@ -178,15 +160,11 @@ impl Rows {
         })
     }
 
-    /// The fingerprints of some of the rows: of all their columns, or of those that are told of thin ones.
-    fn fingerprints(&self, job: &Job, chosen: &[u32], is_thin: bool) -> Result<Vec<u128>> {
+    /// The fingerprints of some of the rows.
+    fn fingerprints(&self, job: &Job, chosen: &[u32]) -> Result<Vec<u128>> {
         let values = self.values(chosen.iter().copied())?;
-        let values: Vec<&ArrayRef> = values.iter().collect();
-        let hasher = &job.compiled.row_hasher;
-        Ok(match is_thin {
-            true => hasher.thin(&chosen.iter().map(|row| self.keys[*row as usize]).collect::<Vec<_>>(), &values),
-            false => hasher.whole(&chosen.iter().map(|row| self.exact[*row as usize]).collect::<Vec<_>>(), &values),
-        })
+        let exact: Vec<u128> = chosen.iter().map(|row| self.exact[*row as usize]).collect();
+        Ok(job.compiled.row_hasher.whole(&exact, &values.iter().collect::<Vec<_>>()))
     }
 
     /// The values with a tolerance of some of the rows.
@@ -258,13 +236,13 @@ fn alike(rows: &Sides<Rows>, pairs: &[(u32, u32)]) -> BooleanBuffer {
 }
 
 /// Which pairs are equal, and which of the others are near in every column with a tolerance and equal in all else.
-fn compare(job: &Job, rows: &Sides<Rows>, pairs: &[(u32, u32)], alike: BooleanBuffer) -> Result<Pairs> {
+fn compare(job: &Job, rows: &Sides<Rows>, pairs: &[(u32, u32)]) -> Result<Pairs> {
     let live = rows.live.values(pairs.iter().map(|pair| pair.0))?;
     let shadow = rows.shadow.values(pairs.iter().map(|pair| pair.1))?;
     let columns = job.compiled.row_hasher.tolerant().iter().zip(&live).zip(&shadow);
     near_pairs(
         job,
-        alike,
+        alike(rows, pairs),
         &columns.map(|((at, live), shadow)| (*at, live, shadow)).collect::<Vec<_>>(),
     )
 }

@@ -1,4 +1,5 @@
-//! The fingerprints of whole rows: that of the columns that must be equal, and on top of it that of all columns.
+//! The fingerprints of whole rows: that of the columns that must be equal, and on top of it that of all columns. What some columns make of one can
+//! be taken out of it again.
 //!
 //! A column with a tolerance is left out of the first where its values can travel beside it: rows that differ in nothing else meet by it,
 //! and are compared there, instead of being exchanged whole.
@@ -11,14 +12,14 @@ use shadowdiff_core::plan::Plan;
 use shadowdiff_core::row::{Form, Hasher};
 use shadowdiff_core::side::Side;
 use shadowdiff_core::spec::{Comparator, ValueRule};
-use std::ops::Range;
 
 /// Hashes rows of the aligned columns.
 #[derive(Debug)]
 pub struct RowHasher {
-    /// Columns by their numbers, and the hasher of them.
-    exact: (Vec<usize>, Hasher),
-    tolerant: (Vec<usize>, Hasher),
+    /// Of all of them.
+    columns: Hasher,
+    exact: Vec<usize>,
+    tolerant: Vec<usize>,
 }
 
 /// A fingerprint a row.
@@ -36,47 +37,51 @@ impl RowHasher {
         // Whose value is the old one may differ from account to account, which a fingerprint does not tell.
         let one_baseline = accounts.flipped.is_empty();
         let (tolerant, exact) = (0..columns.len()).partition(|at| one_baseline && has_tolerance(&columns[*at]));
-        let hasher = |numbers: &[usize]| Hasher::of(plan.secret.0, numbers.iter().map(|at| (*at as u64, form(&columns[*at]))));
-        let with_hasher = |numbers: Vec<usize>| (numbers.clone(), hasher(&numbers));
+        let forms = (0..).zip(columns).map(|(at, column)| (at, form(column)));
         RowHasher {
-            exact: with_hasher(exact),
-            tolerant: with_hasher(tolerant),
+            columns: Hasher::of(plan.secret.0, forms),
+            exact,
+            tolerant,
         }
     }
 
     /// The columns with a tolerance that are not part of the exact fingerprint.
     pub fn tolerant(&self) -> &[usize] {
-        &self.tolerant.0
+        &self.tolerant
     }
 
-    /// The fingerprints of rows as far as some more of the columns go, the first or those behind the ones that `before` is of; no column has a
-    /// tolerance. Of all columns in their order it is what [`hash`](Self::hash) gives.
-    pub fn hash_some(&self, numbers: Range<usize>, before: &[u128], columns: &[ArrayRef]) -> Vec<u128> {
-        self.exact.1.part(numbers).hash_on(before, &columns.iter().collect::<Vec<_>>())
+    /// The fingerprints of rows as far as these columns go on top of others, which `before` is of; no column has a tolerance. Once all columns
+    /// are in it, in whatever order, it is what [`hash`](Self::hash) gives.
+    pub fn hash_some(&self, numbers: &[usize], before: &[u128], columns: &[ArrayRef]) -> Vec<u128> {
+        self.columns.some(numbers).hash_on(before, &columns.iter().collect::<Vec<_>>())
+    }
+
+    /// The hashes of the values of one column.
+    pub fn hash_column(&self, number: usize, column: &ArrayRef) -> Vec<u128> {
+        self.columns.some(&[number]).hash(&[column], column.len())
+    }
+
+    /// What is left of the fingerprints of rows without some of the columns.
+    pub fn without(&self, fingerprints: &[u128], numbers: &[usize], columns: &[&ArrayRef]) -> Vec<u128> {
+        self.columns.some(numbers).without(fingerprints, columns)
     }
 
     /// The fingerprints of rows, of which `columns` are the aligned columns.
     pub fn hash(&self, columns: &[ArrayRef], rows: usize) -> RowFingerprints {
-        let (numbers, hasher) = &self.exact;
-        let exact = hasher.hash(&numbers.iter().map(|at| &columns[*at]).collect::<Vec<_>>(), rows);
-        if self.tolerant.0.is_empty() {
+        let some = |numbers: &[usize]| numbers.iter().map(|at| &columns[*at]).collect::<Vec<_>>();
+        let exact = self.columns.some(&self.exact).hash(&some(&self.exact), rows);
+        if self.tolerant.is_empty() {
             return RowFingerprints { whole: exact, exact: None };
         }
-        let values: Vec<&ArrayRef> = self.tolerant.0.iter().map(|at| &columns[*at]).collect();
         RowFingerprints {
-            whole: self.whole(&exact, &values),
+            whole: self.whole(&exact, &some(&self.tolerant)),
             exact: Some(exact),
         }
     }
 
-    /// The fingerprints of rows of which only the key and the columns with a tolerance are told. `keys`: 64 bits of those of their keys.
-    pub fn thin(&self, keys: &[u64], values: &[&ArrayRef]) -> Vec<u128> {
-        self.whole(&keys.iter().map(|key| u128::from(*key)).collect::<Vec<_>>(), values)
-    }
-
     /// The fingerprints of whole rows out of the exact ones and the values of the columns with a tolerance.
     pub fn whole(&self, exact: &[u128], values: &[&ArrayRef]) -> Vec<u128> {
-        self.tolerant.1.hash_on(exact, values)
+        self.columns.some(&self.tolerant).hash_on(exact, values)
     }
 }
 

@@ -7,6 +7,7 @@ use crate::exchange::StoredBlock;
 use crate::spool::Piece;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
+use shadowdiff_core::drawn::DrawnRows;
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::Sample;
 use shadowdiff_core::profile::Profile;
@@ -15,7 +16,7 @@ use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::tally::Tally;
 
 /// The version of all records of a job; one of another version is refused.
-pub const RECORD_VERSION: u32 = 8;
+pub const RECORD_VERSION: u32 = 9;
 
 /// Who made an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +51,8 @@ pub struct Commit {
     pub sample: Option<Sample>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judged: Option<JudgedInPlace>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drawn: Option<DrawnRows>,
     /// What the task took; nothing that counts.
     #[serde(default, skip_serializing_if = "Profile::is_empty")]
     pub profile: Profile,
@@ -66,6 +69,7 @@ impl Commit {
             runs: Vec::new(),
             sample: None,
             judged: None,
+            drawn: None,
             profile: Profile::default(),
         }
     }
@@ -217,6 +221,8 @@ mod tests {
     async fn commits_are_as_in_the_golden_file() {
         let job = job('a');
         let compare = record(&job, "1-4");
+        let mut drawn = DrawnRows::default();
+        drawn.push(Side::Shadow, 7, &[1, 255]);
         let exchange = Commit {
             blocks: vec![StoredBlock {
                 shard: 3,
@@ -226,6 +232,7 @@ mod tests {
                 bytes: 512,
             }],
             fingerprints: vec![vec![(10, 16, 7).into()]],
+            drawn: Some(drawn),
             ..Commit::empty(compare.header.clone())
         };
         let sample = Commit {

@@ -93,6 +93,7 @@ pub fn store_output(maker: Maker<'_>, stage: Stage, output: &TaskOutput) -> Resu
         runs,
         sample: output.sample,
         judged: output.judged.clone(),
+        drawn: output.drawn.clone(),
         profile: output.profile.clone(),
     })
 }

@@ -38,14 +38,16 @@ impl StageTask {
             number,
             form,
             input,
-        } = self.task;
+            columns,
+        } = &self.task;
         v1::Task {
             stage: stage.name().into(),
-            number,
-            fingerprints: form == Form::Fingerprints,
+            number: *number,
+            fingerprints: *form == Form::Fingerprints,
             first_shard: input.first,
             shards: input.count,
             parts: input.parts,
+            columns: columns.clone(),
         }
     }
 }
@@ -270,6 +272,7 @@ mod tests {
                 number,
                 form: Form::Rows,
                 input: ShardRange::default(),
+                columns: Vec::new(),
             },
         };
         let answer = scheduler.run_stage(job, vec![task(0), task(1)]).await;

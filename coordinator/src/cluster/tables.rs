@@ -40,6 +40,7 @@ impl<'a> Committed<'a> {
             outcome.add_exchanged(commit.exchanged());
             outcome.sample = commit.sample.or(outcome.sample);
             outcome.judged.merge(commit.judged.clone().unwrap_or_default());
+            outcome.drawn.merge(&commit.drawn.clone().unwrap_or_default());
             let open = |spools| open_spools(self.job, &commit.header, spools, self.runtime);
             outcome.sorted.extend(open(&commit.fingerprints));
             outcome.runs.extend(open(&commit.runs));
@@ -57,7 +58,7 @@ impl<'a> Committed<'a> {
                     }
                     is_known_to_hold = true;
                 }
-                self.store(&part, reader.stage).await?;
+                self.store(&part, reader.stages).await?;
             }
         }
         // What would be written down is for the tasks that read what the next scan exchanges; a coordinator that is late must not replace it.
@@ -67,7 +68,7 @@ impl<'a> Committed<'a> {
         if let Some((reader, inputs)) = inputs {
             let (last, next) = inputs.finish(reader.part_bytes);
             if let Some(part) = last {
-                self.store(&part, reader.stage).await?;
+                self.store(&part, reader.stages).await?;
             }
             outcome.next = next;
         }
@@ -102,7 +103,10 @@ impl<'a> Committed<'a> {
         found.ok_or_else(|| Error::internal(format!("{stage} task {task} was said to be committed, but is not")))
     }
 
-    async fn store(self, part: &Part, reader: Stage) -> Result<()> {
-        retrying("tasks", || part.store(self.job, reader).boxed()).await
+    async fn store(self, part: &Part, readers: &[Stage]) -> Result<()> {
+        for stage in readers {
+            retrying("tasks", || part.store(self.job, *stage).boxed()).await?;
+        }
+        Ok(())
     }
 }

@@ -1,8 +1,10 @@
 //! The fingerprint of a row: 128 bits, keyed with a secret of the job, equal for rows that are equal in every hashed column.
 //!
-//! Values go through two lanes of multiply-and-fold with keys of their own per column: fixed-width ones as one word, bytes, and values that
-//! compare across types in their canonical form, word by word and with their length. A column's keys come from the secret and its number, so
-//! that swapped columns do not collide. With 128 bits, 10^12 rows collide with probability below 10^-14 (birthday bound).
+//! It is the sum of the hashes of the row's values, a column each, so that what some columns make of it can be taken out of it again: rows whose
+//! fingerprints are alike without those columns are equal in all others. Values go through two lanes of multiply-and-fold with keys of their own
+//! per column: fixed-width ones as one word, bytes, and values that compare across types in their canonical form, word by word and with their
+//! length. A column's keys come from the secret and its number, so that swapped columns do not collide. With 128 bits, 10^12 rows collide with
+//! probability below 10^-14 (birthday bound).
 
 use super::canon::canon;
 use crate::value::value_at;
@@ -57,9 +59,9 @@ impl Hasher {
 
     /// That of some of the columns, by their places.
     #[must_use]
-    pub fn part(&self, columns: std::ops::Range<usize>) -> Hasher {
+    pub fn some(&self, columns: &[usize]) -> Hasher {
         Hasher {
-            columns: self.columns[columns].to_vec(),
+            columns: columns.iter().map(|at| self.columns[*at]).collect(),
         }
     }
 
@@ -72,7 +74,7 @@ impl Hasher {
     /// The same of rows that have a fingerprint of other columns already, a row each.
     pub fn hash_on(&self, others: &[u128], arrays: &[&ArrayRef]) -> Vec<u128> {
         assert_eq!(arrays.len(), self.columns.len(), "one array a column");
-        let mut lanes: Vec<(u64, u64)> = others.iter().map(|f| ((f >> 64) as u64, *f as u64)).collect();
+        let mut lanes: Vec<Lanes> = others.iter().map(|print| lanes_of(*print)).collect();
         for (array, (keys, form)) in arrays.iter().zip(&self.columns) {
             match form {
                 Form::Plain => plain(array, keys, &mut lanes),
@@ -80,8 +82,30 @@ impl Hasher {
                 Form::Presence => presence(array, keys, &mut lanes),
             }
         }
-        lanes.into_iter().map(|(a, b)| u128::from(a) << 64 | u128::from(b)).collect()
+        lanes.into_iter().map(fingerprint_of).collect()
     }
+
+    /// What is left of the fingerprints of rows, a row each, without these columns.
+    pub fn without(&self, fingerprints: &[u128], arrays: &[&ArrayRef]) -> Vec<u128> {
+        let of_these = self.hash(arrays, fingerprints.len());
+        let pairs = fingerprints.iter().zip(of_these);
+        pairs
+            .map(|(all, some)| {
+                let (all, some) = (lanes_of(*all), lanes_of(some));
+                fingerprint_of((all.0.wrapping_sub(some.0), all.1.wrapping_sub(some.1)))
+            })
+            .collect()
+    }
+}
+
+type Lanes = (u64, u64);
+
+fn lanes_of(fingerprint: u128) -> Lanes {
+    ((fingerprint >> 64) as u64, fingerprint as u64)
+}
+
+fn fingerprint_of(lanes: Lanes) -> u128 {
+    u128::from(lanes.0) << 64 | u128::from(lanes.1)
 }
 
 fn keys(secret: Secret, column: u64) -> ColumnKeys {
@@ -102,24 +126,36 @@ fn fold(a: u64, b: u64) -> u64 {
     (product >> 64) as u64 ^ product as u64
 }
 
-fn mix(lane: &mut (u64, u64), value: u64, keys: &ColumnKeys) {
-    lane.0 = fold(lane.0 ^ value ^ keys.lane[0], keys.lane[1]);
-    lane.1 = fold(lane.1.rotate_left(29) ^ value ^ keys.lane[2], keys.lane[3]);
+/// Takes a word into the hash of a value.
+fn mix(hash: &mut Lanes, word: u64, keys: &ColumnKeys) {
+    hash.0 = fold(hash.0 ^ word ^ keys.lane[0], keys.lane[1]);
+    hash.1 = fold(hash.1.rotate_left(29) ^ word ^ keys.lane[2], keys.lane[3]);
+}
+
+/// The hash of a value that is one word.
+fn word_hash(word: u64, keys: &ColumnKeys) -> Lanes {
+    let mut hash = (0, 0);
+    mix(&mut hash, word, keys);
+    hash
 }
 
 /// A NULL takes a different path through the keys than any value does.
-fn mix_null(lane: &mut (u64, u64), keys: &ColumnKeys) {
-    lane.0 = fold(lane.0 ^ keys.null, keys.lane[3]);
-    lane.1 = fold(lane.1.rotate_left(17) ^ keys.null, keys.lane[1]);
+fn null_hash(keys: &ColumnKeys) -> Lanes {
+    (fold(keys.null, keys.lane[3]), fold(keys.null.rotate_left(17), keys.lane[1]))
 }
 
-fn words<T: ArrowPrimitiveType>(array: &ArrayRef, keys: &ColumnKeys, lanes: &mut [(u64, u64)], word: impl Fn(T::Native) -> u64) {
+fn add(lanes: &mut Lanes, hash: Lanes) {
+    lanes.0 = lanes.0.wrapping_add(hash.0);
+    lanes.1 = lanes.1.wrapping_add(hash.1);
+}
+
+fn words<T: ArrowPrimitiveType>(array: &ArrayRef, keys: &ColumnKeys, lanes: &mut [Lanes], word: impl Fn(T::Native) -> u64) {
     let values: &PrimitiveArray<T> = array.as_primitive();
     let values = values.values();
-    each(array, keys, lanes, |row, lane| mix(lane, word(values[row]), keys));
+    each(array, keys, lanes, |row| word_hash(word(values[row]), keys));
 }
 
-fn plain(array: &ArrayRef, keys: &ColumnKeys, lanes: &mut [(u64, u64)]) {
+fn plain(array: &ArrayRef, keys: &ColumnKeys, lanes: &mut [Lanes]) {
     match array.data_type() {
         DataType::Int64 => words::<Int64Type>(array, keys, lanes, |v| v as u64),
         DataType::UInt64 => words::<UInt64Type>(array, keys, lanes, |v| v),
@@ -139,7 +175,7 @@ fn plain(array: &ArrayRef, keys: &ColumnKeys, lanes: &mut [(u64, u64)]) {
         }
         DataType::Boolean => {
             let values = array.as_boolean();
-            each(array, keys, lanes, |row, lane| mix(lane, u64::from(values.value(row)), keys));
+            each(array, keys, lanes, |row| word_hash(u64::from(values.value(row)), keys));
         }
         DataType::Timestamp(TimeUnit::Second, _) => words::<TimestampSecondType>(array, keys, lanes, |v| v as u64),
         DataType::Timestamp(TimeUnit::Millisecond, _) => words::<TimestampMillisecondType>(array, keys, lanes, |v| v as u64),
@@ -168,36 +204,35 @@ fn double_word(v: f64) -> u64 {
     }
 }
 
-fn each(array: &ArrayRef, keys: &ColumnKeys, lanes: &mut [(u64, u64)], mix_row: impl Fn(usize, &mut (u64, u64))) {
+/// Adds the hash of each row's value.
+fn each(array: &ArrayRef, keys: &ColumnKeys, lanes: &mut [Lanes], hash: impl Fn(usize) -> Lanes) {
     match array.logical_nulls().filter(|nulls| nulls.null_count() > 0) {
-        None => lanes.iter_mut().enumerate().for_each(|(row, lane)| mix_row(row, lane)),
+        None => lanes.iter_mut().enumerate().for_each(|(row, lanes)| add(lanes, hash(row))),
         Some(nulls) => {
-            for (row, lane) in lanes.iter_mut().enumerate() {
-                if nulls.is_null(row) {
-                    mix_null(lane, keys)
-                } else {
-                    mix_row(row, lane)
-                }
+            let of_null = null_hash(keys);
+            for (row, lanes) in lanes.iter_mut().enumerate() {
+                add(lanes, if nulls.is_null(row) { of_null } else { hash(row) });
             }
         }
     }
 }
 
-fn decimals(array: &ArrayRef, keys: &ColumnKeys, lanes: &mut [(u64, u64)]) {
+fn decimals(array: &ArrayRef, keys: &ColumnKeys, lanes: &mut [Lanes]) {
     let values = array.as_primitive::<Decimal128Type>().values();
-    each(array, keys, lanes, |row, lane| {
+    each(array, keys, lanes, |row| {
         let value = values[row];
         // Most values fit 64 bits; the high word is mixed in only where it is more than the sign.
         let (low, high) = (value as u64, (value >> 64) as i64);
-        mix(lane, low, keys);
+        let mut hash = word_hash(low, keys);
         if high != (low as i64) >> 63 {
-            mix(lane, high as u64 ^ keys.null, keys);
+            mix(&mut hash, high as u64 ^ keys.null, keys);
         }
+        hash
     });
 }
 
 /// Whole words, then what is left of the bytes with their length on top: no value goes on where another has ended.
-fn hash_bytes(bytes: &[u8], keys: &ColumnKeys) -> (u64, u64) {
+fn hash_bytes(bytes: &[u8], keys: &ColumnKeys) -> Lanes {
     let mut hash = (0, 0);
     let (words, rest) = bytes.as_chunks::<8>();
     for word in words {
@@ -212,42 +247,40 @@ fn hash_bytes(bytes: &[u8], keys: &ColumnKeys) -> (u64, u64) {
     hash
 }
 
-/// Mixes in a hash of both lanes, which is that of the value alone: of a dictionary each value is hashed once.
-fn mix_hash(lane: &mut (u64, u64), hash: (u64, u64), keys: &ColumnKeys) {
-    lane.0 = fold(lane.0 ^ hash.0 ^ keys.lane[0], keys.lane[1]);
-    lane.1 = fold(lane.1.rotate_left(29) ^ hash.1 ^ keys.lane[2], keys.lane[3]);
+fn byte_values<'a>(array: &'a ArrayRef, keys: &ColumnKeys, lanes: &mut [Lanes], bytes: impl Fn(usize) -> &'a [u8]) {
+    each(array, keys, lanes, |row| hash_bytes(bytes(row), keys));
 }
 
-fn byte_values<'a>(array: &'a ArrayRef, keys: &ColumnKeys, lanes: &mut [(u64, u64)], bytes: impl Fn(usize) -> &'a [u8]) {
-    each(array, keys, lanes, |row, lane| mix_hash(lane, hash_bytes(bytes(row), keys), keys));
-}
-
-/// Texts or bytes that are kept as a dictionary.
-fn dictionary_values(array: &ArrayRef, keys: &ColumnKeys, lanes: &mut [(u64, u64)]) {
+/// Texts or bytes that are kept as a dictionary: each value is hashed once, unless there are more of them than rows.
+fn dictionary_values(array: &ArrayRef, keys: &ColumnKeys, lanes: &mut [Lanes]) {
     let dictionary = array.as_dictionary::<Int32Type>();
     let values = dictionary.values();
     let bytes = |row: usize| match values.data_type() {
         DataType::Utf8 => values.as_string::<i32>().value(row).as_bytes(),
         _ => values.as_binary::<i32>().value(row),
     };
-    let hashes: Vec<(u64, u64)> = (0..values.len()).map(|row| hash_bytes(bytes(row), keys)).collect();
     let numbers = dictionary.keys().values();
-    each(array, keys, lanes, |row, lane| mix_hash(lane, hashes[numbers[row] as usize], keys));
+    if values.len() > lanes.len() {
+        return each(array, keys, lanes, |row| hash_bytes(bytes(numbers[row] as usize), keys));
+    }
+    let hashes: Vec<Lanes> = (0..values.len()).map(|row| hash_bytes(bytes(row), keys)).collect();
+    each(array, keys, lanes, |row| hashes[numbers[row] as usize]);
 }
 
-fn canonical(array: &ArrayRef, keys: &ColumnKeys, lanes: &mut [(u64, u64)]) {
+fn canonical(array: &ArrayRef, keys: &ColumnKeys, lanes: &mut [Lanes]) {
     let mut bytes = Vec::new();
-    for (row, lane) in lanes.iter_mut().enumerate() {
+    for (row, lanes) in lanes.iter_mut().enumerate() {
         if array.is_null(row) {
-            mix_null(lane, keys);
+            add(lanes, null_hash(keys));
             continue;
         }
         bytes.clear();
         canon(&value_at(array.as_ref(), row), &mut bytes);
-        mix_hash(lane, hash_bytes(&bytes, keys), keys);
+        add(lanes, hash_bytes(&bytes, keys));
     }
 }
 
-fn presence(array: &ArrayRef, keys: &ColumnKeys, lanes: &mut [(u64, u64)]) {
-    each(array, keys, lanes, |_, lane| mix(lane, 1, keys));
+fn presence(array: &ArrayRef, keys: &ColumnKeys, lanes: &mut [Lanes]) {
+    let there = word_hash(1, keys);
+    each(array, keys, lanes, |_| there);
 }

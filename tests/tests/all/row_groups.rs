@@ -8,21 +8,24 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Key, `a`, `b`.
-type Row = (i64, i64, Option<i64>);
+/// Key, and what else the row has.
+pub(crate) type Row = (i64, Vec<Option<i64>>);
 
 /// A row group after the other.
-type Groups = Vec<Vec<Row>>;
+pub(crate) type Groups = Vec<Vec<Row>>;
 
 const OFF: &str = "same-object,same-chunk,same-position,window";
 
-fn write(path: &Path, groups: &Groups) {
+/// Columns `k`, `v0`, `v1` and so on.
+pub(crate) fn write(path: &Path, groups: &Groups) {
+    let width = groups.iter().flatten().next().map_or(0, |row| row.1.len());
     let batch = |rows: &[Row]| {
-        let columns: [(&str, ArrayRef, bool); 3] = [
-            ("k", Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.0))), false),
-            ("a", Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.1))), false),
-            ("b", Arc::new(Int64Array::from_iter(rows.iter().map(|row| row.2))), true),
-        ];
+        let key: ArrayRef = Arc::new(Int64Array::from_iter_values(rows.iter().map(|row| row.0)));
+        let value = |at: usize| -> (String, ArrayRef, bool) {
+            let values = rows.iter().map(|row| row.1[at]);
+            (format!("v{at}"), Arc::new(Int64Array::from_iter(values)), true)
+        };
+        let columns = std::iter::once(("k".to_owned(), key, false)).chain((0..width).map(value));
         RecordBatch::try_from_iter_with_nullable(columns).expect("a batch")
     };
     let out = File::create(path).expect("a file");
@@ -49,18 +52,23 @@ fn sides(folder: &Path, live: &Groups, shadow: &Groups) {
     write(&folder.join("shadow.parquet"), shadow);
 }
 
-/// Of the row group in the middle the rows of key 2 are read without `b`, which both sides store the same there. On either side another row
-/// has this key, in which `b` is NULL, and stands where these two would meet it.
+/// Of the row group in the middle the rows of key 2 are read without `v1`, which both sides store the same there. On either side another row
+/// has this key, in which `v1` is NULL, and stands where these two would meet it.
 #[test]
 fn a_row_of_which_a_part_is_read_does_not_pass_for_another_one() {
     let folder = tempfile::tempdir().expect("a folder");
+    let row = |key, v0, v1| -> Row { (key, vec![Some(v0), v1]) };
     let many = |key_2: Row| {
-        std::iter::once(key_2)
-            .chain((3..100).map(|k| (k, 1, Some(5))))
-            .collect::<Vec<Row>>()
+        let others = (3..100).map(|key| row(key, 1, Some(5)));
+        std::iter::once(key_2).chain(others).collect::<Vec<Row>>()
     };
-    let live = vec![vec![(1, 1, Some(1))], many((2, 1, Some(5))), vec![(2, 2, None), (200, 1, Some(1))]];
-    let shadow = vec![vec![(1, 1, Some(1)), (2, 1, None)], many((2, 2, Some(5))), vec![(200, 1, Some(1))]];
+    let (first, last) = (row(1, 1, Some(1)), row(200, 1, Some(1)));
+    let live = vec![
+        vec![first.clone()],
+        many(row(2, 1, Some(5))),
+        vec![row(2, 2, None), last.clone()],
+    ];
+    let shadow = vec![vec![first, row(2, 1, None)], many(row(2, 2, Some(5))), vec![last]];
     sides(folder.path(), &live, &shadow);
     let (table, exit) = compared(folder.path(), &["--exchange", "rows"]);
     assert_eq!(exit, 1, "{table}");
@@ -77,15 +85,16 @@ fn generated(seed: u64) -> [Groups; 2] {
         let mut rows: Vec<Row> = Vec::new();
         for _ in 0..random.between(1, 5) {
             key += 1;
-            rows.push((key, random.between(1, 2), (!random.percent(30)).then_some(5)));
+            let v1 = (!random.percent(30)).then_some(5);
+            rows.push((key, vec![Some(random.between(1, 2)), v1]));
         }
         let mut others = rows.clone();
         for other in &mut others {
             if random.percent(30) {
-                other.1 = 3 - other.1;
+                other.1[0] = other.1[0].map(|v0| 3 - v0);
             }
             if random.percent(5) {
-                other.2 = other.2.xor(Some(5));
+                other.1[1] = other.1[1].xor(Some(5));
             }
         }
         if random.percent(20) {
@@ -93,7 +102,7 @@ fn generated(seed: u64) -> [Groups; 2] {
         }
         for side in [&mut rows, &mut others] {
             if random.percent(30) {
-                let copy = (random.between(key - 2, key + 1), random.between(1, 2), None);
+                let copy = (random.between(key - 2, key + 1), vec![Some(random.between(1, 2)), None]);
                 let place = *random.pick(&[0, side.len()]);
                 side.insert(place, copy);
             }

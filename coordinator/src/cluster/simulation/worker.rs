@@ -173,7 +173,7 @@ async fn work(state: &State, assign: &Assign) -> Result<bool> {
         Stage::Match => task.match_fingerprints(assigned.number, &input).await,
         Stage::Reread => task.reread(assigned.number, &input).await,
         Stage::Compare => task.compare(assigned.number, &input).await,
-        Stage::Sample | Stage::Rescan | Stage::Lookup | Stage::Totals | Stage::Merge => {
+        Stage::Sample | Stage::Rescan | Stage::RereadWhole | Stage::CompareWhole | Stage::Lookup | Stage::Totals | Stage::Merge => {
             Err(Error::internal("these jobs know their form, and no row is on one side alone"))
         }
     }
