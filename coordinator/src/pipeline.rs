@@ -165,10 +165,7 @@ impl Pipeline<'_> {
         timings.scan_ms = started.elapsed().as_millis() as u64;
         let keys = self.compare(executor, shards, columns, &mut tally, &mut runs).await?;
         tally.balance().map_err(Error::internal)?;
-        let found_keys = match tally.has_no_copies(distinct) {
-            true => Vec::new(),
-            false => self.lookup(executor, &keys, &tally).await?,
-        };
+        let found_keys = self.lookup(executor, &keys, distinct, &tally).await?;
         self.totals(executor, &mut tally).await?;
         timings.compare_ms = started.elapsed().as_millis() as u64 - timings.scan_ms;
         timings.rungs = std::mem::take(&mut executor.profile);
@@ -182,7 +179,7 @@ impl Pipeline<'_> {
     }
 
     /// Compares rows, of which these columns were read, or all where none is named; what must be read whole is read again, and compared too. Gives
-    /// the shard of the keys of rows that one side alone has left.
+    /// the shard of the keys of rows that live alone has left, and of those that shadow alone has.
     async fn compare<E: Executor>(
         self,
         executor: &mut E,
@@ -190,20 +187,21 @@ impl Pipeline<'_> {
         columns: Vec<u32>,
         tally: &mut Tally,
         runs: &mut Vec<Spool>,
-    ) -> Result<Vec<(u64, ShardRange)>, E::Stop> {
+    ) -> Result<Sides<Option<ShardRange>>, E::Stop> {
         let is_in_part = !columns.is_empty();
         let scans = if is_in_part { self.plan.scans.len() as u32 } else { 0 };
-        // A shard for each scan whose rows are read whole, and that of the keys.
+        // A shard for each scan whose rows are read whole, and those of the keys.
         let reader = Reader {
             stages: if is_in_part { &[Stage::RereadWhole, Stage::Lookup] } else { &[Stage::Lookup] },
-            shards: scans + 1,
+            shards: scans + 2,
             part_bytes: 0,
         };
         let tasks = in_part(tasks_of(Stage::Compare, Form::Rows, shards), &columns);
         let compared = executor.run_stage(Stage::Compare, tasks, Some(reader)).await?;
         tally.merge(&compared.tally);
         runs.extend(compared.runs);
-        let (keys, left): (Vec<_>, Vec<_>) = compared.next.into_iter().partition(|(_, shards)| shards.first == scans);
+        let (keys, left): (Vec<_>, Vec<_>) = compared.next.into_iter().partition(|(_, shards)| shards.first >= scans);
+        let keys = Sides::from_fn(|side| keys.iter().map(|(_, shard)| *shard).find(|shard| shard.first == scans + side as u32));
         if left.is_empty() {
             return Ok(keys);
         }
@@ -235,14 +233,24 @@ impl Pipeline<'_> {
         }
     }
 
-    /// Asks each side for the keys of rows that only the other one has left; gives the fingerprints of those it has.
-    async fn lookup<E: Executor>(self, executor: &mut E, keys: &[(u64, ShardRange)], tally: &Tally) -> Result<Vec<Spool>, E::Stop> {
-        if !tally.looks_up_keys() {
+    /// Asks each side for the keys of rows that only the other one has left; gives the fingerprints of those it has. Of a side whose keys are
+    /// `distinct` no row is an extra copy.
+    async fn lookup<E: Executor>(
+        self,
+        executor: &mut E,
+        keys: &Sides<Option<ShardRange>>,
+        distinct: Sides<bool>,
+        tally: &Tally,
+    ) -> Result<Vec<Spool>, E::Stop> {
+        let may_be_copies = |(side, keys): (Side, &Option<ShardRange>)| keys.filter(|_| !distinct[side]);
+        let keys: Vec<ShardRange> = keys.each().into_iter().filter_map(may_be_copies).collect();
+        if !tally.looks_up_keys() || keys.is_empty() {
             return Ok(Vec::new());
         }
-        // All keys are one shard, which every task reads.
-        let pieces = self.plan.scans.iter().map(|scan| scan.weight());
-        let inputs = keys.iter().flat_map(|(_, keys)| pieces.clone().map(|weight| (weight, *keys)));
+        // All keys of a side are one shard, which every task reads.
+        let inputs = keys
+            .into_iter()
+            .flat_map(|keys| self.plan.scans.iter().map(move |scan| (scan.weight(), keys)));
         let tasks = tasks_of(Stage::Lookup, Form::Fingerprints, inputs);
         Ok(executor.run_stage(Stage::Lookup, tasks, None).await?.sorted)
     }

@@ -100,6 +100,10 @@ impl Executor for LocalExecutor<'_> {
     type Stop = Error;
 
     async fn run_stage(&mut self, stage: Stage, tasks: Tasks, reader: Option<Reader>) -> Result<StageOutcome> {
+        // What was scanned before counts for nothing.
+        if stage == Stage::Rescan {
+            self.exchanged.clear();
+        }
         let mut outcome = StageOutcome::default();
         let mut exchanged = Exchanged::new();
         let mut bytes = vec![0; reader.map_or(0, |reader| reader.shards as usize)];

@@ -11,8 +11,12 @@ use crate::side::{Side, Sides};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// About so many cells of a side are drawn in all.
+/// About so many cells of a side are drawn in all; the key of a row counts as eight.
 pub const DRAWN_CELLS: u64 = 1 << 18;
+/// No more bytes of a side are held: where files say too little of how many rows they have, or a key that is drawn comes again and again.
+const MOST_BYTES: usize = 8 * DRAWN_CELLS as usize;
+/// As many rows that one side alone has say that others do so too, where no drawn row differs.
+const TELLING_ROWS: usize = 20;
 const KEY_BYTES: usize = size_of::<u64>();
 
 /// Which keys are drawn: the same for all tasks of a job.
@@ -29,7 +33,7 @@ impl Draw {
         let estimate = &plan.estimate;
         let known = estimate.rows.live.max(estimate.rows.shadow);
         let rows = known.unwrap_or(estimate.decoded_bytes / 2 / estimate.row_bytes().max(1));
-        let wanted = cells / (plan.aligned.values().len() as u64).max(1);
+        let wanted = cells / (plan.aligned.values().len() + KEY_BYTES) as u64;
         let last = match wanted < rows {
             true => (u128::from(u64::MAX) * u128::from(wanted) / u128::from(rows)) as u64,
             false => u64::MAX,
@@ -70,30 +74,29 @@ impl DrawnRows {
 
     pub fn merge(&mut self, other: &DrawnRows) {
         for (side, rows) in other.0.each() {
-            self.0[side].0.extend_from_slice(&rows.0);
+            if self.0[side].0.len() < MOST_BYTES {
+                self.0[side].0.extend_from_slice(&rows.0);
+            }
         }
     }
 
-    /// In which of so many columns rows of one key differ; `None` where no row was drawn but such as have an equal partner.
+    /// In which of so many columns rows of one key differ; `None` where that is not known: of the drawn rows hardly one is without an equal partner.
     pub fn differing(&self, columns: usize) -> Option<BTreeSet<usize>> {
         let rows = |side: Side| self.0[side].0.chunks_exact(KEY_BYTES + columns).map(|row| row.split_at(KEY_BYTES));
         let mut by_key: BTreeMap<&[u8], Sides<Vec<&[u8]>>> = BTreeMap::new();
         for side in Side::BOTH {
             rows(side).for_each(|(key, columns)| by_key.entry(key).or_default()[side].push(columns));
         }
-        let (mut differing, mut has_left) = (BTreeSet::new(), false);
+        let (mut differing, mut alone) = (BTreeSet::new(), 0);
         for of_key in by_key.into_values() {
             let ([live], [shadow]) = (&of_key.live[..], &of_key.shadow[..]) else {
-                // One side alone has it. Of more than one row each nothing is learnt.
-                has_left |= of_key.live.is_empty() || of_key.shadow.is_empty();
+                // Of more than one row each nothing is learnt.
+                alone += usize::from(of_key.live.is_empty() || of_key.shadow.is_empty());
                 continue;
             };
-            let unequal = (0..columns).filter(|at| live[*at] != shadow[*at]);
-            let before = differing.len();
-            differing.extend(unequal);
-            has_left |= differing.len() > before || live != shadow;
+            differing.extend((0..columns).filter(|at| live[*at] != shadow[*at]));
         }
-        has_left.then_some(differing)
+        (!differing.is_empty() || alone >= TELLING_ROWS).then_some(differing)
     }
 }
 
@@ -133,8 +136,10 @@ mod tests {
         let equal = [(Live, 1, [1, 2, 3]), (Shadow, 1, [1, 2, 3])];
         assert_eq!(drawn(&equal).differing(3), None, "nothing is left");
         assert_eq!(drawn(&[]).differing(3), None);
-        let alone = [(Live, 1, [1, 2, 3])];
-        assert_eq!(drawn(&alone).differing(3), Some(BTreeSet::new()), "of it no column is needed");
+        let mut alone: Vec<(Side, u64, [u8; 3])> = (0..20).map(|key| (Shadow, key, [0; 3])).collect();
+        assert_eq!(drawn(&alone).differing(3), Some(BTreeSet::new()), "of them no column is needed");
+        alone.pop();
+        assert_eq!(drawn(&alone).differing(3), None, "too few to tell");
         let mut both = drawn(&[(Live, 1, [1, 2, 3]), (Live, 2, [1, 1, 1]), (Shadow, 3, [0; 3]), (Live, 4, [0; 3])]);
         both.merge(&drawn(&[
             (Shadow, 2, [1, 1, 9]),

@@ -63,7 +63,10 @@ const TABLE: [Row; 11] = [
         ..row(Stage::Match, "match", false, Activity::Comparing)
     },
     row(Stage::Reread, "reread", true, Activity::Comparing),
-    row(Stage::Compare, "compare", false, Activity::Comparing),
+    Row {
+        has_large_commits: true,
+        ..row(Stage::Compare, "compare", false, Activity::Comparing)
+    },
     row(Stage::RereadWhole, "reread-whole", true, Activity::Comparing),
     row(Stage::CompareWhole, "compare-whole", false, Activity::Comparing),
     row(Stage::Lookup, "lookup", true, Activity::Comparing),

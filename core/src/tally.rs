@@ -116,14 +116,6 @@ impl Tally {
         self.may_have_extra_copies() && self.keys_on_one_side() <= MAX_LOOKED_UP
     }
 
-    /// Whether rows that are left on one side are no extra copies: their side has each key once. `distinct`: the sides of which that is known.
-    pub fn has_no_copies(&self, distinct: Sides<bool>) -> bool {
-        let is_clear = |rows: u64, side: Side| rows == 0 || distinct[side];
-        is_clear(self.missing_in_shadow, Side::Live)
-            && is_clear(self.missing_in_live, Side::Shadow)
-            && self.duplicate_key == self.duplicate_on_both
-    }
-
     pub fn merge(&mut self, other: &Tally) {
         for side in Side::BOTH {
             let (mine, theirs) = (&mut self.sides[side], &other.sides[side]);

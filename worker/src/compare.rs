@@ -38,7 +38,7 @@ pub(crate) fn compare(job: &Job, shards: &[u32], objects: &[Arc<Object>], part: 
         part,
         part_bytes,
         runs: Vec::new(),
-        left: Writer::new(schemas, scans + 1, part_bytes as usize, &job.resources.scratch),
+        left: Writer::new(schemas, scans + 2, part_bytes as usize, &job.resources.scratch),
         lonely: scans,
         tally: Tally::default(),
     };
@@ -78,8 +78,8 @@ struct Task<'a> {
     part: &'a Part,
     part_bytes: u64,
     runs: Vec<Spool>,
-    /// By the number of their scan task, the rows that are to be read again whole; in the last shard, `lonely`, keys of rows that one side alone
-    /// has left.
+    /// By the number of their scan task, the rows that are to be read again whole; from the shard `lonely` on, keys of rows that live alone has left,
+    /// and of those that shadow alone has.
     left: Writer,
     lonely: u32,
     tally: Tally,
@@ -234,7 +234,7 @@ impl Task<'_> {
             let mut differences = DifferenceWriter {
                 job,
                 run: &mut run,
-                lonely: &mut |side, keys| lonely.push(side, &numbered(vec![0; keys.len()], keys)?, &vec![shard; keys.len()]),
+                lonely: &mut |side, keys| lonely.push(side, &numbered(vec![0; keys.len()], keys)?, &vec![shard + side as u32; keys.len()]),
                 tally: &mut self.tally,
             };
             differences.write(&chunk, &cells, keys)?;

@@ -21,6 +21,13 @@ pub(crate) struct Drawing<'a> {
     drawn: Sides<usize>,
 }
 
+/// 8 bits that depend on the key too: two values that share them do so in one row, not in all.
+fn short_hash(key: u64, hash: u128) -> u8 {
+    /// Odd, and its bits without order: the fractional part of the golden ratio, in 64 bits.
+    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+    ((key ^ hash as u64).wrapping_mul(SPREAD) >> 56) as u8
+}
+
 /// Rows that are drawn of some that follow each other.
 #[derive(Debug, Default)]
 pub(crate) struct Draft {
@@ -66,19 +73,15 @@ impl<'a> Drawing<'a> {
 
     /// Adds what an aligned column has in some of the rows, of which the first has this place.
     pub(crate) fn fill(&self, draft: &mut Draft, first: usize, column: usize, array: &ArrayRef) -> Result<()> {
-        let Some(place) = self.columns.iter().position(|at| *at == column) else {
-            return Ok(());
-        };
         let from = draft.rows.partition_point(|row| (row.0 as usize) < first);
         let to = draft.rows.partition_point(|row| (row.0 as usize) < first + array.len());
-        if from == to {
-            return Ok(());
-        }
+        let place = if from < to { self.columns.binary_search(&column).ok() } else { None };
+        let Some(place) = place else { return Ok(()) };
         let rows = UInt32Array::from_iter_values(draft.rows[from..to].iter().map(|row| row.0 - first as u32));
         let values = take(array.as_ref(), &rows, None).map_err(|e| Error::internal(format!("drawn rows: {e}")))?;
         let hashes = self.job.compiled.row_hasher.hash_column(column, &values);
         for (row, hash) in (from..to).zip(hashes) {
-            draft.hashes[row * self.columns.len() + place] = hash as u8;
+            draft.hashes[row * self.columns.len() + place] = short_hash(draft.rows[row].1, hash);
         }
         Ok(())
     }

@@ -71,7 +71,11 @@ fn run(job: &Job, task: &Task, input: &Input, halvings: u32) -> Result<TaskOutpu
             reread(job, &wanted, &Part::of(job, task)?, halvings)
         }
         Stage::Compare | Stage::CompareWhole => compare(job, &input.places(), &input.objects(), &Part::of(job, task)?, halvings),
-        Stage::Lookup => lookup(job, scan_task(job, task.number)?, &input.places(), &input.objects()),
+        Stage::Lookup => {
+            // A piece of a side for the keys of either.
+            let piece = task.number % job.plan.scans.len().max(1) as u32;
+            lookup(job, scan_task(job, piece)?, &input.places(), &input.objects())
+        }
         Stage::Totals => totals(job, scan_task(job, task.number)?),
         Stage::Merge => Err(Error::internal("the merge has no tasks")),
     }

@@ -49,7 +49,8 @@ pub(crate) struct InPlace<'a> {
 impl<'a> InPlace<'a> {
     /// `may_judge`: whether rows are looked at in their order, and near pairs were not judged wrongly before.
     pub(crate) fn new(job: &'a Job, may_judge: bool) -> Self {
-        let judges = may_judge && has_known_order(&job.plan.aligned);
+        let has_known_order = has_known_order(&job.plan.aligned);
+        let judges = may_judge && has_known_order;
         let mut in_place = InPlace {
             job,
             judges,
@@ -58,7 +59,10 @@ impl<'a> InPlace<'a> {
             differing: None,
         };
         if !judges {
-            in_place.lose_keys();
+            in_place.stop_judging();
+        }
+        if !has_known_order {
+            in_place.lose_equal_keys();
         }
         in_place
     }
@@ -145,7 +149,7 @@ impl<'a> InPlace<'a> {
             false => filtered(keys.iter().copied(), chosen)?,
         };
         if !self.judged.keys[side].add(&self.job.plan.aligned, &filtered.iter().collect::<Vec<_>>()) {
-            self.lose_keys();
+            self.stop_judging();
         }
         Ok(())
     }
@@ -155,14 +159,13 @@ impl<'a> InPlace<'a> {
         self.judged.all_keys[side].add(&self.job.plan.aligned, keys);
     }
 
-    /// Rows come whose keys are not seen.
-    pub(crate) fn lose_keys(&mut self) {
+    /// It is not known of the rows that have not cancelled that no key comes twice. It may still be known of all rows of a side.
+    pub(crate) fn stop_judging(&mut self) {
         self.judges = false;
         Side::BOTH.iter().for_each(|side| self.judged.keys[*side].add_unknown());
-        self.lose_equal_keys();
     }
 
-    /// Equal rows cancel whose keys are not seen.
+    /// Rows cancel or go on whose keys are not seen.
     pub(crate) fn lose_equal_keys(&mut self) {
         Side::BOTH.iter().for_each(|side| self.judged.all_keys[*side].add_unknown());
     }

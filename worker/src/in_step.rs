@@ -137,6 +137,9 @@ impl<'a> InStep<'a> {
 
     pub(crate) fn push(&mut self, side: Side, rows: AlignedRows, in_place: &mut InPlace<'_>, emit: &mut Emit<'_>) -> Result<()> {
         if !self.is_on {
+            if !rows.has_seen_keys {
+                in_place.see_all_keys(side, &rows.some(&self.job.plan.aligned.key));
+            }
             return emit(side, rows);
         }
         let count = rows.rows();
@@ -279,7 +282,7 @@ impl<'a> InStep<'a> {
         queue.row = 0;
         let Some(mut held) = queue.held.pop_front() else { return Ok(()) };
         let (left, differs, unequal) = (held.left.finish(), held.differs.finish(), held.unequal.finish());
-        if in_place.judges && !held.rows.has_seen_keys {
+        if !held.rows.has_seen_keys {
             let keys = held.rows.some(&self.job.plan.aligned.key);
             in_place.see_all_keys(side, &keys);
             in_place.see_keys(side, &keys, &unequal)?;
@@ -341,7 +344,7 @@ impl<'a> InStep<'a> {
     /// The sides are not in the same order: all rows are let pass.
     fn give_up(&mut self, in_place: &mut InPlace<'_>, emit: &mut Emit<'_>) -> Result<()> {
         self.pass_rest(in_place, emit)?;
-        in_place.lose_keys();
+        in_place.stop_judging();
         self.is_on = false;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! The lookup task: asks a piece of each side for the keys of rows that only the other side has left. A key that is found there is one whose
+//! The lookup task: asks a piece of a side for the keys of rows that only the other side has left. A key that is found there is one whose
 //! rows have cancelled: what is left are extra copies.
 
 use crate::exchanged::numbers;
@@ -15,7 +15,7 @@ use shadowdiff_core::side::Side;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Looks up the keys in `places` of `objects`, which are of the side that has the rows, in a piece of the other one.
+/// Looks up the keys in `places` of `objects`, which are of the side that has the rows, in a piece of the other one. One place has keys of one side.
 pub(crate) fn lookup(job: &Job, task: &ScanTask, places: &[u32], objects: &[Arc<Object>]) -> Result<TaskOutput> {
     let _spent = job.meter.enter(Rung::Lookup, Work::Join);
     let mut found = BTreeSet::new();

@@ -159,7 +159,8 @@ impl<'a> Scan<'a> {
     }
 
     /// All rows are scanned again: the others need not be read now.
-    fn give_up(self) -> Result<TaskOutput> {
+    fn give_up(mut self) -> Result<TaskOutput> {
+        self.in_place.lose_equal_keys();
         Ok(TaskOutput {
             judged: Some(self.in_place.finish()?.0),
             ..TaskOutput::default()
@@ -225,7 +226,8 @@ impl<'a> Scan<'a> {
         }
         let read = by_columns.read(side, &split, reader.read, self.drawing.as_mut())?;
         reader.count_taken(read.rows() as u64);
-        self.in_place.lose_keys();
+        self.in_place.stop_judging();
+        self.in_place.lose_equal_keys();
         let rows = self.scanned_form.rows(self.job, side, read)?;
         for from in (0..rows.fingerprints.len()).step_by(self.job.resources.batch_rows) {
             let length = self.job.resources.batch_rows.min(rows.fingerprints.len() - from);

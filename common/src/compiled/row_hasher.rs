@@ -18,8 +18,9 @@ use shadowdiff_core::spec::{Comparator, ValueRule};
 pub struct RowHasher {
     /// Of all of them.
     columns: Hasher,
-    exact: Vec<usize>,
-    tolerant: Vec<usize>,
+    /// Columns by their numbers, and the hasher of them.
+    exact: (Vec<usize>, Hasher),
+    tolerant: (Vec<usize>, Hasher),
 }
 
 /// A fingerprint a row.
@@ -36,18 +37,20 @@ impl RowHasher {
         let columns = &plan.aligned.columns;
         // Whose value is the old one may differ from account to account, which a fingerprint does not tell.
         let one_baseline = accounts.flipped.is_empty();
-        let (tolerant, exact) = (0..columns.len()).partition(|at| one_baseline && has_tolerance(&columns[*at]));
+        let (tolerant, exact): (Vec<usize>, Vec<usize>) = (0..columns.len()).partition(|at| one_baseline && has_tolerance(&columns[*at]));
         let forms = (0..).zip(columns).map(|(at, column)| (at, form(column)));
+        let hasher = Hasher::of(plan.secret.0, forms);
+        let with_hasher = |numbers: Vec<usize>| (numbers.clone(), hasher.some(&numbers));
         RowHasher {
-            columns: Hasher::of(plan.secret.0, forms),
-            exact,
-            tolerant,
+            exact: with_hasher(exact),
+            tolerant: with_hasher(tolerant),
+            columns: hasher,
         }
     }
 
     /// The columns with a tolerance that are not part of the exact fingerprint.
     pub fn tolerant(&self) -> &[usize] {
-        &self.tolerant
+        &self.tolerant.0
     }
 
     /// The fingerprints of rows as far as these columns go on top of others, which `before` is of; no column has a tolerance. Once all columns
@@ -69,19 +72,19 @@ impl RowHasher {
     /// The fingerprints of rows, of which `columns` are the aligned columns.
     pub fn hash(&self, columns: &[ArrayRef], rows: usize) -> RowFingerprints {
         let some = |numbers: &[usize]| numbers.iter().map(|at| &columns[*at]).collect::<Vec<_>>();
-        let exact = self.columns.some(&self.exact).hash(&some(&self.exact), rows);
-        if self.tolerant.is_empty() {
+        let exact = self.exact.1.hash(&some(&self.exact.0), rows);
+        if self.tolerant.0.is_empty() {
             return RowFingerprints { whole: exact, exact: None };
         }
         RowFingerprints {
-            whole: self.whole(&exact, &some(&self.tolerant)),
+            whole: self.whole(&exact, &some(&self.tolerant.0)),
             exact: Some(exact),
         }
     }
 
     /// The fingerprints of whole rows out of the exact ones and the values of the columns with a tolerance.
     pub fn whole(&self, exact: &[u128], values: &[&ArrayRef]) -> Vec<u128> {
-        self.columns.some(&self.tolerant).hash_on(exact, values)
+        self.tolerant.1.hash_on(exact, values)
     }
 }
 
