@@ -192,7 +192,11 @@ impl Pipeline<'_> {
         let scans = if is_in_part { self.plan.scans.len() as u32 } else { 0 };
         // A shard for each scan whose rows are read whole, and those of the keys.
         let reader = Reader {
-            stages: if is_in_part { &[Stage::RereadWhole, Stage::Lookup] } else { &[Stage::Lookup] },
+            stages: if is_in_part {
+                &[Stage::RereadWhole, Stage::Lookup]
+            } else {
+                &[Stage::Lookup]
+            },
             shards: scans + 2,
             part_bytes: 0,
         };
@@ -201,7 +205,11 @@ impl Pipeline<'_> {
         tally.merge(&compared.tally);
         runs.extend(compared.runs);
         let (keys, left): (Vec<_>, Vec<_>) = compared.next.into_iter().partition(|(_, shards)| shards.first >= scans);
-        let keys = Sides::from_fn(|side| keys.iter().map(|(_, shard)| *shard).find(|shard| shard.first == scans + side as u32));
+        let keys = Sides::from_fn(|side| {
+            keys.iter()
+                .map(|(_, shard)| *shard)
+                .find(|shard| shard.first == scans + side as u32)
+        });
         if left.is_empty() {
             return Ok(keys);
         }
@@ -225,7 +233,12 @@ impl Pipeline<'_> {
         let Some(differing) = drawn.differing(values.len()) else {
             return Vec::new();
         };
-        let columns: BTreeSet<usize> = aligned.key.iter().copied().chain(differing.into_iter().map(|at| values[at])).collect();
+        let columns: BTreeSet<usize> = aligned
+            .key
+            .iter()
+            .copied()
+            .chain(differing.into_iter().map(|at| values[at]))
+            .collect();
         tracing::debug!(?columns, "rows are read again in part");
         match columns.len() * 4 <= aligned.columns.len() * 3 {
             true => columns.into_iter().map(|at| at as u32).collect(),

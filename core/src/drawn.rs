@@ -112,11 +112,15 @@ impl<'de> Deserialize<'de> for Rows {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let bytes = text.as_bytes().chunks(2).map(|pair| {
-            let digits = std::str::from_utf8(pair).ok().filter(|digits| digits.len() == 2 && !digits.starts_with('+'));
+            let digits = std::str::from_utf8(pair)
+                .ok()
+                .filter(|digits| digits.len() == 2 && !digits.starts_with('+'));
             digits.and_then(|digits| u8::from_str_radix(digits, 16).ok())
         });
         let bytes: Option<Vec<u8>> = bytes.collect();
-        bytes.map(Rows).ok_or_else(|| serde::de::Error::custom("drawn rows are pairs of hexadecimal digits"))
+        bytes
+            .map(Rows)
+            .ok_or_else(|| serde::de::Error::custom("drawn rows are pairs of hexadecimal digits"))
     }
 }
 
@@ -147,7 +151,11 @@ mod tests {
             (Live, 3, [5; 3]),
             (Live, 3, [6; 3]),
         ]));
-        assert_eq!(both.differing(3), Some(BTreeSet::from([0, 2])), "of a key that comes twice nothing is learnt");
+        assert_eq!(
+            both.differing(3),
+            Some(BTreeSet::from([0, 2])),
+            "of a key that comes twice nothing is learnt"
+        );
     }
 
     #[test]
@@ -156,7 +164,11 @@ mod tests {
         let stored = serde_json::to_string(&rows).expect("json");
         assert_eq!(stored, r#"{"live":"fffffffffffffffe00abff","shadow":"0000000000000007010203"}"#);
         assert_eq!(serde_json::from_str::<DrawnRows>(&stored).expect("rows"), rows);
-        for damaged in [r#"{"live":"0","shadow":""}"#, r#"{"live":"+1","shadow":""}"#, r#"{"live":"zz","shadow":""}"#] {
+        for damaged in [
+            r#"{"live":"0","shadow":""}"#,
+            r#"{"live":"+1","shadow":""}"#,
+            r#"{"live":"zz","shadow":""}"#,
+        ] {
             assert!(serde_json::from_str::<DrawnRows>(damaged).is_err(), "{damaged}");
         }
     }

@@ -29,7 +29,7 @@ pub fn drawn(seed: u64) -> TaskLimits {
         patience_rows: random.below(20) as u64,
         held_accounts: random.below(3),
         account_part_bytes: *random.pick(&[1, 40]),
-        drawn_cells: *random.pick(&[0, 6, 20, TaskLimits::PRODUCT.drawn_cells]),
+        drawn_cells: *random.pick(&[0, 40, 200, TaskLimits::PRODUCT.drawn_cells]),
         draws_of_all_formats: true,
         sampled_rows: random.between(1, 5) as u64,
         sampled_bytes: random.between(1, 200) as u64,

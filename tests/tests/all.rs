@@ -11,6 +11,8 @@ mod cluster;
 #[expect(clippy::disallowed_methods, reason = "a test sees its own panics")]
 #[path = "all/conformance.rs"]
 mod conformance;
+#[path = "all/in_part.rs"]
+mod in_part;
 #[path = "all/judge.rs"]
 mod judge;
 #[path = "all/newcomer.rs"]

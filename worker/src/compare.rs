@@ -135,12 +135,7 @@ impl Task<'_> {
 
     fn distribute(&self, parts: u32, rows: &mut Rows<'_>, part_of: &dyn Fn(&Job, &RecordBatch) -> Vec<u32>) -> Result<Object> {
         let job = self.job;
-        let mut writer = Writer::new(
-            self.part.schemas().clone(),
-            parts,
-            self.part_bytes as usize,
-            &job.resources.scratch,
-        );
+        let mut writer = Writer::new(self.part.schemas().clone(), parts, self.part_bytes as usize, &job.resources.scratch);
         for side in Side::BOTH {
             for batch in job.meter.each(Work::Decode, rows(side)) {
                 let batch = batch?.to_batch()?;

@@ -66,7 +66,9 @@ impl<'a> Drawing<'a> {
     /// Draws rows by the fingerprints of their keys; the first has this place, behind those that were drawn of before.
     pub(crate) fn draw(&self, side: Side, draft: &mut Draft, first: usize, keys: &[u128]) {
         let room = self.draw.most_rows().saturating_sub(self.drawn[side] + draft.rows.len());
-        let drawn = (first as u32..).zip(keys).filter_map(|(row, key)| Some((row, self.draw.draws(*key)?)));
+        let drawn = (first as u32..)
+            .zip(keys)
+            .filter_map(|(row, key)| Some((row, self.draw.draws(*key)?)));
         draft.rows.extend(drawn.take(room));
         draft.hashes.resize(draft.rows.len() * self.columns.len(), 0);
     }
@@ -75,7 +77,11 @@ impl<'a> Drawing<'a> {
     pub(crate) fn fill(&self, draft: &mut Draft, first: usize, column: usize, array: &ArrayRef) -> Result<()> {
         let from = draft.rows.partition_point(|row| (row.0 as usize) < first);
         let to = draft.rows.partition_point(|row| (row.0 as usize) < first + array.len());
-        let place = if from < to { self.columns.binary_search(&column).ok() } else { None };
+        let place = if from < to {
+            self.columns.binary_search(&column).ok()
+        } else {
+            None
+        };
         let Some(place) = place else { return Ok(()) };
         let rows = UInt32Array::from_iter_values(draft.rows[from..to].iter().map(|row| row.0 - first as u32));
         let values = take(array.as_ref(), &rows, None).map_err(|e| Error::internal(format!("drawn rows: {e}")))?;

@@ -30,7 +30,9 @@ impl Part {
         let has_key = aligned.key.iter().all(|at| columns.contains(at));
         let is_enough = has_key && columns.iter().all(|at| *at < aligned.columns.len()) && !job.compiled.reads_whole_rows(&job.plan);
         if !is_enough {
-            return Err(Error::internal(format!("rows are read in part, columns {columns:?}, which is not enough of them")));
+            return Err(Error::internal(format!(
+                "rows are read in part, columns {columns:?}, which is not enough of them"
+            )));
         }
         Ok(Part {
             columns: Some(columns),

@@ -1,8 +1,8 @@
 //! How much a task holds, divides and tries: values, so that a test reaches with twenty rows what users reach with millions.
 
 use shadowdiff_common::read::TEXT_PIECE_BYTES;
-use shadowdiff_core::plan::Form;
 use shadowdiff_core::drawn::DRAWN_CELLS;
+use shadowdiff_core::plan::Form;
 
 /// The limits of the tasks of a process. No user sets them, and none changes a byte of a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

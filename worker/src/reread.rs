@@ -84,10 +84,10 @@ fn flush(sink: &mut Sink<'_>, side: Side, pending: &mut Vec<RecordBatch>) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compare::compare;
     use crate::limits::TaskLimits;
     use crate::matching::match_fingerprints;
     use crate::scan::scan;
-    use crate::compare::compare;
     use crate::testing::{Setup, SmallJob};
     use arrow_array::Array;
     use arrow_array::cast::AsArray;
@@ -198,7 +198,11 @@ mod tests {
         let compared = compare(&small.job, &[0], &rows, &part, 0).expect("a comparison");
         let tally = &compared.tally;
         let duplicates = Sides::from_fn(|side| tally.sides[side].in_duplicates);
-        assert_eq!((tally.changed, tally.missing_in_shadow, tally.missing_in_live), (1, 1, 1), "b, e and f");
+        assert_eq!(
+            (tally.changed, tally.missing_in_shadow, tally.missing_in_live),
+            (1, 1, 1),
+            "b, e and f"
+        );
         assert_eq!((tally.duplicate_key, duplicates), (1, Sides::new(2, 1)));
         // Of a and c the rest differs.
         let left = Arc::new(compared.exchange.expect("rows are left"));
@@ -228,7 +232,10 @@ mod tests {
         let (small, _) = matched_of(&format!("schema: {{v: int64}}\n{rule}"), LIVE, SHADOW);
         assert!(Part::of(&small.job, &task_in_part(&small, Stage::Reread, &["id", "v"])).is_err());
         let (small, _) = matched("");
-        assert!(Part::of(&small.job, &task_in_part(&small, Stage::Reread, &["v"])).is_err(), "the key is needed");
+        assert!(
+            Part::of(&small.job, &task_in_part(&small, Stage::Reread, &["v"])).is_err(),
+            "the key is needed"
+        );
     }
 
     #[test]

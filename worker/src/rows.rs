@@ -395,7 +395,8 @@ mod tests {
             ..Setup::default()
         }
         .job();
-        let rows = Sides::from_fn(|side| concat(&small.job.compiled.schemas[side], &[small.rows(side)[0].batch().clone()]).expect("one batch"));
+        let rows =
+            Sides::from_fn(|side| concat(&small.job.compiled.schemas[side], &[small.rows(side)[0].batch().clone()]).expect("one batch"));
         let parts = [0, 1, 2, 3].map(|row| {
             let live = SelectedRows::all(rows.live.slice(row, 1));
             let shadow = if row == 1 {
@@ -403,7 +404,9 @@ mod tests {
             } else {
                 Vec::new()
             };
-            cancel(&small.job, &small.job.compiled.schemas, &Sides::new(vec![live], shadow)).expect("rows cancel").0
+            cancel(&small.job, &small.job.compiled.schemas, &Sides::new(vec![live], shadow))
+                .expect("rows cancel")
+                .0
         });
         let merged = merge(&small.job, &small.job.compiled.schemas, parts.into()).expect("parts merge");
         assert_eq!(texts(&merged.live.batch, 0), ["a", "b"]);

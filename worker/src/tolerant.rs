@@ -39,11 +39,7 @@ impl UnmatchedRow {
     /// The row at a place of a side of a shard.
     pub(crate) fn at(rows: &ShardRows, place: u32, fingerprint: u128) -> Self {
         let (scan, number) = rows.row(place);
-        UnmatchedRow {
-            scan,
-            number,
-            fingerprint,
-        }
+        UnmatchedRow { scan, number, fingerprint }
     }
 }
 

@@ -63,11 +63,7 @@ fn a_row_of_which_a_part_is_read_does_not_pass_for_another_one() {
         std::iter::once(key_2).chain(others).collect::<Vec<Row>>()
     };
     let (first, last) = (row(1, 1, Some(1)), row(200, 1, Some(1)));
-    let live = vec![
-        vec![first.clone()],
-        many(row(2, 1, Some(5))),
-        vec![row(2, 2, None), last.clone()],
-    ];
+    let live = vec![vec![first.clone()], many(row(2, 1, Some(5))), vec![row(2, 2, None), last.clone()]];
     let shadow = vec![vec![first, row(2, 1, None)], many(row(2, 2, Some(5))), vec![last]];
     sides(folder.path(), &live, &shadow);
     let (table, exit) = compared(folder.path(), &["--exchange", "rows"]);
