@@ -87,7 +87,7 @@ fn a_profile_goes_to_stderr_and_stands_in_the_summary() {
     let got = run(folder.path(), &format!("{arguments} --quiet --profile"));
     assert_eq!((got.exit, got.stdout.as_str()), (1, ""));
     for table in [got.stderr, run(folder.path(), "report out --profile").stderr] {
-        let line = table.lines().find(|line| line.starts_with("compare "));
+        let line = table.lines().find(|line| line.starts_with("same-position "));
         assert!(table.starts_with("Profile: ") && line.is_some(), "{table}");
     }
     let text = std::fs::read_to_string(folder.path().join("out/summary.json")).expect("a summary");
