@@ -13,7 +13,7 @@ use shadowdiff_common::spool::{Scratch, Spool};
 use shadowdiff_common::tasks::blocking;
 use shadowdiff_core::drawn::DrawnRows;
 use shadowdiff_core::error::{Error, Result};
-use shadowdiff_core::plan::{Form, Plan, Sample};
+use shadowdiff_core::plan::{Form, LeftShards, Plan, Sample};
 use shadowdiff_core::profile::Profile;
 use shadowdiff_core::report::Timings;
 use shadowdiff_core::row::JudgedInPlace;
@@ -189,27 +189,23 @@ impl Pipeline<'_> {
         runs: &mut Vec<Spool>,
     ) -> Result<Sides<Option<ShardRange>>, E::Stop> {
         let is_in_part = !columns.is_empty();
-        let scans = if is_in_part { self.plan.scans.len() as u32 } else { 0 };
-        // A shard for each scan whose rows are read whole, and those of the keys.
+        let shards_left = LeftShards::new(self.plan, is_in_part);
         let reader = Reader {
             stages: if is_in_part {
                 &[Stage::RereadWhole, Stage::Lookup]
             } else {
                 &[Stage::Lookup]
             },
-            shards: scans + 2,
+            shards: shards_left.count(),
             part_bytes: 0,
         };
         let tasks = in_part(tasks_of(Stage::Compare, Form::Rows, shards), &columns);
         let compared = executor.run_stage(Stage::Compare, tasks, Some(reader)).await?;
         tally.merge(&compared.tally);
         runs.extend(compared.runs);
-        let (keys, left): (Vec<_>, Vec<_>) = compared.next.into_iter().partition(|(_, shards)| shards.first >= scans);
-        let keys = Sides::from_fn(|side| {
-            keys.iter()
-                .map(|(_, shard)| *shard)
-                .find(|shard| shard.first == scans + side as u32)
-        });
+        let (left, keys): (Vec<_>, Vec<_>) = compared.next.into_iter().partition(|(_, shard)| shards_left.has_rows(shard.first));
+        let is_of = |side: Side| move |shard: &ShardRange| shard.first == shards_left.keys(side);
+        let keys = Sides::from_fn(|side| keys.iter().map(|(_, shard)| *shard).find(is_of(side)));
         if left.is_empty() {
             return Ok(keys);
         }
@@ -233,15 +229,12 @@ impl Pipeline<'_> {
         let Some(differing) = drawn.differing(values.len()) else {
             return Vec::new();
         };
-        let columns: BTreeSet<usize> = aligned
-            .key
-            .iter()
-            .copied()
-            .chain(differing.into_iter().map(|at| values[at]))
-            .collect();
-        tracing::debug!(?columns, "rows are read again in part");
-        match columns.len() * 4 <= aligned.columns.len() * 3 {
-            true => columns.into_iter().map(|at| at as u32).collect(),
+        let differing = differing.into_iter().map(|at| values[at]);
+        let columns: BTreeSet<u32> = aligned.key.iter().copied().chain(differing).map(|at| at as u32).collect();
+        let is_in_part = columns.len() * 4 <= aligned.columns.len() * 3;
+        tracing::debug!(?columns, is_in_part, "drawn rows differ");
+        match is_in_part {
+            true => columns.into_iter().collect(),
             false => Vec::new(),
         }
     }
@@ -309,25 +302,20 @@ impl Pipeline<'_> {
         tally.merge(&outcome.tally);
         check_exchange(tally, outcome.exchanged)?;
         let distinct = outcome.judged.distinct();
-        if self.plan.spec.output.accounts == ListedAccounts::All {
-            return Ok(Scanned {
-                form,
-                drawn: outcome.drawn,
-                shards: outcome.next,
-                accounts: outcome.sorted,
-                distinct,
-                runs: outcome.runs,
-            });
-        }
-        if !outcome.sorted.is_empty() {
-            let (accounts, scratch) = (outcome.sorted, executor.scratch()?);
-            tally.accounts = blocking("counting accounts", move || count_distinct(&accounts, &scratch)).await?;
-        }
+        let accounts = match self.plan.spec.output.accounts {
+            ListedAccounts::All => outcome.sorted,
+            ListedAccounts::Differing if outcome.sorted.is_empty() => Vec::new(),
+            ListedAccounts::Differing => {
+                let (accounts, scratch) = (outcome.sorted, executor.scratch()?);
+                tally.accounts = blocking("counting accounts", move || count_distinct(&accounts, &scratch)).await?;
+                Vec::new()
+            }
+        };
         Ok(Scanned {
             form,
             drawn: outcome.drawn,
             shards: outcome.next,
-            accounts: Vec::new(),
+            accounts,
             distinct,
             runs: outcome.runs,
         })

@@ -72,6 +72,11 @@ impl DrawnRows {
         rows.extend_from_slice(columns);
     }
 
+    /// How many rows of a side there are, of so many columns.
+    pub fn count(&self, side: Side, columns: usize) -> usize {
+        self.0[side].0.len() / (KEY_BYTES + columns)
+    }
+
     pub fn merge(&mut self, other: &DrawnRows) {
         for (side, rows) in other.0.each() {
             if self.0[side].0.len() < MOST_BYTES {

@@ -173,6 +173,38 @@ impl ScanTask {
     }
 }
 
+/// The shards of what compare tasks leave for later stages: rows that are to be read again whole, by the number of their scan task, then keys of
+/// which a side alone has rows left, a shard a side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeftShards {
+    /// None where all rows were read whole.
+    scans: u32,
+}
+
+impl LeftShards {
+    /// `is_in_part`: rows were read in part.
+    pub fn new(plan: &Plan, is_in_part: bool) -> Self {
+        LeftShards {
+            scans: if is_in_part { plan.scans.len() as u32 } else { 0 },
+        }
+    }
+
+    /// How many there are.
+    pub fn count(self) -> u32 {
+        self.scans + Side::BOTH.len() as u32
+    }
+
+    /// That of the keys of rows that this side alone has.
+    pub fn keys(self, side: Side) -> u32 {
+        self.scans + side as u32
+    }
+
+    /// Whether it has rows of a scan task.
+    pub fn has_rows(self, shard: u32) -> bool {
+        shard < self.scans
+    }
+}
+
 /// How the columns of a side come out of its files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SidePlan {

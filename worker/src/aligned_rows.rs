@@ -10,6 +10,7 @@ use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::profile::Work;
 use shadowdiff_core::side::Side;
 use shadowdiff_core::value::{convert, is_compact_form};
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 /// Rows in the form in which they cancel and travel.
@@ -65,6 +66,7 @@ impl AlignedRows {
             numbers: self.numbers,
             fingerprints: whole,
             exact,
+            keys: OnceCell::new(),
         }
     }
 }
@@ -85,6 +87,8 @@ pub(crate) struct Read {
     pub(crate) fingerprints: Vec<u128>,
     /// The fingerprints of the columns without a tolerance, where some have one.
     pub(crate) exact: Option<Vec<u128>>,
+    /// The fingerprints of their keys, once somebody has asked for them.
+    pub(crate) keys: OnceCell<Vec<u128>>,
 }
 
 impl Read {
@@ -93,9 +97,11 @@ impl Read {
     }
 
     /// The fingerprints of their keys.
-    pub(crate) fn keys(&self, job: &Job) -> Vec<u128> {
-        let key = job.plan.aligned.key.iter().map(|at| &self.columns[*at]).collect::<Vec<_>>();
-        job.compiled.key_fingerprint.hash(&key, self.rows())
+    pub(crate) fn keys(&self, job: &Job) -> &[u128] {
+        self.keys.get_or_init(|| {
+            let key = job.plan.aligned.key.iter().map(|at| &self.columns[*at]).collect::<Vec<_>>();
+            job.compiled.key_fingerprint.hash(&key, self.rows())
+        })
     }
 
     /// The rows whole, as they are exchanged.

@@ -12,6 +12,7 @@ use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::{Form, ScanTask, Split};
 use shadowdiff_core::profile::Work;
 use shadowdiff_core::side::Side;
+use std::cell::OnceCell;
 
 /// The aligned columns of a scan task that are read together.
 pub(crate) struct ByColumns<'a> {
@@ -84,6 +85,7 @@ impl<'a> ByColumns<'a> {
             },
             fingerprints,
             exact: None,
+            keys: OnceCell::new(),
         })
     }
 

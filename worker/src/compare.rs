@@ -20,6 +20,7 @@ use shadowdiff_common::link::TaskOutput;
 use shadowdiff_common::run::RunWriter;
 use shadowdiff_common::spool::Spool;
 use shadowdiff_core::error::{Error, Result};
+use shadowdiff_core::plan::LeftShards;
 use shadowdiff_core::profile::{Rung, Work};
 use shadowdiff_core::side::{Side, Sides};
 use shadowdiff_core::spec::DifferenceKind;
@@ -31,15 +32,15 @@ use std::sync::Arc;
 pub(crate) fn compare(job: &Job, shards: &[u32], objects: &[Arc<Object>], part: &Part, halvings: u32) -> Result<TaskOutput> {
     let _spent = job.meter.enter(Rung::Compare, Work::Join);
     let part_bytes = job.resources.part_bytes(halvings);
-    let scans = part.columns().map_or(0, |_| job.plan.scans.len() as u32);
+    let shards_left = LeftShards::new(&job.plan, part.columns().is_some());
     let schemas = Sides::from_fn(|_| numbered_schema());
     let mut task = Task {
         job,
         part,
         part_bytes,
         runs: Vec::new(),
-        left: Writer::new(schemas, scans + 2, part_bytes as usize, &job.resources.scratch),
-        lonely: scans,
+        left: Writer::new(schemas, shards_left.count(), part_bytes as usize, &job.resources.scratch),
+        shards_left,
         tally: Tally::default(),
     };
     let (small, large): (Vec<u32>, Vec<u32>) = shards.iter().partition(|shard| all_bytes(objects, **shard) <= part_bytes);
@@ -78,10 +79,9 @@ struct Task<'a> {
     part: &'a Part,
     part_bytes: u64,
     runs: Vec<Spool>,
-    /// By the number of their scan task, the rows that are to be read again whole; from the shard `lonely` on, keys of rows that live alone has left,
-    /// and of those that shadow alone has.
+    /// Rows that are to be read again whole, and keys of rows that one side alone has left.
     left: Writer,
-    lonely: u32,
+    shards_left: LeftShards,
     tally: Tally,
 }
 
@@ -225,11 +225,14 @@ impl Task<'_> {
                 let _spent = job.meter.enter_work(Work::Compare);
                 chunk.compare(&self.job.compiled.columns)?
             };
-            let (lonely, shard) = (&mut self.left, self.lonely);
+            let (left_behind, shards_left) = (&mut self.left, self.shards_left);
             let mut differences = DifferenceWriter {
                 job,
                 run: &mut run,
-                lonely: &mut |side, keys| lonely.push(side, &numbered(vec![0; keys.len()], keys)?, &vec![shard + side as u32; keys.len()]),
+                lonely: &mut |side, keys| {
+                    let rows = numbered(vec![0; keys.len()], keys)?;
+                    left_behind.push(side, &rows, &vec![shards_left.keys(side); keys.len()])
+                },
                 tally: &mut self.tally,
             };
             differences.write(&chunk, &cells, keys)?;

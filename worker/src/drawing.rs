@@ -9,7 +9,7 @@ use shadowdiff_common::read::Format;
 use shadowdiff_core::drawn::{Draw, DrawnRows};
 use shadowdiff_core::error::{Error, Result};
 use shadowdiff_core::plan::Form;
-use shadowdiff_core::side::{Side, Sides};
+use shadowdiff_core::side::Side;
 
 /// The rows that a scan task draws.
 pub(crate) struct Drawing<'a> {
@@ -18,14 +18,6 @@ pub(crate) struct Drawing<'a> {
     /// The aligned columns besides the key.
     columns: Vec<usize>,
     rows: DrawnRows,
-    drawn: Sides<usize>,
-}
-
-/// 8 bits that depend on the key too: two values that share them do so in one row, not in all.
-fn short_hash(key: u64, hash: u128) -> u8 {
-    /// Odd, and its bits without order: the fractional part of the golden ratio, in 64 bits.
-    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
-    ((key ^ hash as u64).wrapping_mul(SPREAD) >> 56) as u8
 }
 
 /// Rows that are drawn of some that follow each other.
@@ -48,14 +40,13 @@ impl<'a> Drawing<'a> {
             draw: Draw::of(&job.plan, limits.drawn_cells),
             columns: job.plan.aligned.values(),
             rows: DrawnRows::default(),
-            drawn: Sides::new(0, 0),
         })
     }
 
     /// Draws of rows that are here whole.
     pub(crate) fn see(&mut self, side: Side, read: &Read) -> Result<()> {
         let mut draft = Draft::default();
-        self.draw(side, &mut draft, 0, &read.keys(self.job));
+        self.draw(side, &mut draft, 0, read.keys(self.job));
         for at in self.columns.clone() {
             self.fill(&mut draft, 0, at, &read.columns[at])?;
         }
@@ -65,7 +56,10 @@ impl<'a> Drawing<'a> {
 
     /// Draws rows by the fingerprints of their keys; the first has this place, behind those that were drawn of before.
     pub(crate) fn draw(&self, side: Side, draft: &mut Draft, first: usize, keys: &[u128]) {
-        let room = self.draw.most_rows().saturating_sub(self.drawn[side] + draft.rows.len());
+        let room = self
+            .draw
+            .most_rows()
+            .saturating_sub(self.rows.count(side, self.columns.len()) + draft.rows.len());
         let drawn = (first as u32..)
             .zip(keys)
             .filter_map(|(row, key)| Some((row, self.draw.draws(*key)?)));
@@ -77,12 +71,9 @@ impl<'a> Drawing<'a> {
     pub(crate) fn fill(&self, draft: &mut Draft, first: usize, column: usize, array: &ArrayRef) -> Result<()> {
         let from = draft.rows.partition_point(|row| (row.0 as usize) < first);
         let to = draft.rows.partition_point(|row| (row.0 as usize) < first + array.len());
-        let place = if from < to {
-            self.columns.binary_search(&column).ok()
-        } else {
-            None
+        let Some(place) = self.columns.binary_search(&column).ok().filter(|_| from < to) else {
+            return Ok(());
         };
-        let Some(place) = place else { return Ok(()) };
         let rows = UInt32Array::from_iter_values(draft.rows[from..to].iter().map(|row| row.0 - first as u32));
         let values = take(array.as_ref(), &rows, None).map_err(|e| Error::internal(format!("drawn rows: {e}")))?;
         let hashes = self.job.compiled.row_hasher.hash_column(column, &values);
@@ -93,7 +84,6 @@ impl<'a> Drawing<'a> {
     }
 
     pub(crate) fn push(&mut self, side: Side, draft: Draft) {
-        self.drawn[side] += draft.rows.len();
         let width = self.columns.len();
         for (row, (_, key)) in draft.rows.iter().enumerate() {
             self.rows.push(side, *key, &draft.hashes[row * width..(row + 1) * width]);
@@ -103,4 +93,11 @@ impl<'a> Drawing<'a> {
     pub(crate) fn finish(self) -> DrawnRows {
         self.rows
     }
+}
+
+/// 8 bits that depend on the key too: two values that share them do so in one row, not in all.
+fn short_hash(key: u64, hash: u128) -> u8 {
+    /// Odd, and its bits without order: the fractional part of the golden ratio, in 64 bits.
+    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+    ((key ^ hash as u64).wrapping_mul(SPREAD) >> 56) as u8
 }

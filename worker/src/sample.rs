@@ -36,7 +36,7 @@ pub(crate) fn sample(job: &Job) -> Result<TaskOutput> {
     for side in Side::BOTH {
         while let Some(rows) = readers[side].next()? {
             let read = rows.clone().hashed(job);
-            for key in read.keys(job) {
+            for key in read.keys(job).iter().copied() {
                 keys.entry(key).or_default()[side] = true;
             }
             found.rows[side] += read.rows() as u64;

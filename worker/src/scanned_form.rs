@@ -44,7 +44,7 @@ impl ScannedForm {
             Some(exact) if self.is_tolerant => {
                 let value = |at: &usize| in_fixed_form(&read.columns[*at], &job.plan.aligned.columns[*at].stored[side]);
                 columns.extend(job.compiled.row_hasher.tolerant().iter().map(value));
-                columns.push(Arc::new(read.keys(job).into_iter().map(key_bits).collect::<UInt64Array>()));
+                columns.push(Arc::new(read.keys(job).iter().copied().map(key_bits).collect::<UInt64Array>()));
                 columns.push(as_binary(exact));
             }
             _ => columns.push(as_binary(&read.fingerprints)),
